@@ -1,0 +1,43 @@
+// Base62 of fixed length: letters and digits survive every shell, URL and double click. A byte string of n bytes
+// always takes the same number of characters, so that lengths are checked before anything is decoded.
+
+import { assert } from "./assert.ts";
+
+const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]));
+
+/** Characters that `bytes` bytes take: ceil(8·bytes / log2 62). */
+export function base62Length(bytes: number): number {
+  return Math.ceil((bytes * 8) / Math.log2(62));
+}
+
+/** Big-endian base62, left-padded with "0" to `base62Length(bytes.length)`. */
+export function encodeBase62(bytes: Uint8Array): string {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  let text = "";
+  for (let position = base62Length(bytes.length); position > 0; position -= 1) {
+    text = ALPHABET.charAt(Number(value % 62n)) + text;
+    value /= 62n;
+  }
+  assert(value === 0n, "base62 length too short for its bytes");
+  return text;
+}
+
+/** The `byteLength` bytes that `text` encodes, or undefined when it has another length, another character, or too large a value. */
+export function decodeBase62(text: string, byteLength: number): Uint8Array<ArrayBuffer> | undefined {
+  if (text.length !== base62Length(byteLength)) return undefined;
+  let value = 0n;
+  for (const character of text) {
+    const digit = VALUES.get(character);
+    if (digit === undefined) return undefined;
+    value = value * 62n + BigInt(digit);
+  }
+  if (value >> BigInt(byteLength * 8) !== 0n) return undefined;
+  const bytes = new Uint8Array(byteLength);
+  for (let position = byteLength - 1; position >= 0; position -= 1) {
+    bytes[position] = Number(value & 0xffn);
+    value >>= 8n;
+  }
+  return bytes;
+}

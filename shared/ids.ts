@@ -1,0 +1,68 @@
+// Typed ids: `prefix_` + base62 of 10 random bytes, all prefixes in one table. A brand per kind keeps an account's id
+// from standing where a key's belongs; `parseId` is the only way in from outside.
+
+import { base62Length, decodeBase62, encodeBase62 } from "./base62.ts";
+
+const ID_PREFIXES = {
+  account: "acct",
+  key: "key",
+  request: "req",
+  grant: "grant",
+  transaction: "txn",
+  batch: "batch",
+  file: "file",
+  alert: "alert",
+  webhook: "wh",
+  audit: "audit",
+} as const;
+export type IdKind = keyof typeof ID_PREFIXES;
+
+declare const idBrand: unique symbol;
+export type Id<Kind extends IdKind> = string & { readonly [idBrand]: Kind };
+export type AccountId = Id<"account">;
+export type KeyId = Id<"key">;
+export type RequestId = Id<"request">;
+export type GrantId = Id<"grant">;
+
+declare const revisionBrand: unique symbol;
+/** Hash over weights, config, tokenizer, compiler version, target and precision: 16 to 64 lower-case hex digits. */
+export type ModelRevision = string & { readonly [revisionBrand]: true };
+
+export const ID_BYTES = 10;
+const ID_TEXT_LENGTH = base62Length(ID_BYTES);
+
+/** The id of `kind` that `bytes` (exactly 10) stand for. */
+export function idFromBytes<Kind extends IdKind>(kind: Kind, bytes: Uint8Array): Id<Kind> {
+  return `${ID_PREFIXES[kind]}_${encodeBase62(bytes)}` as Id<Kind>;
+}
+
+/** A new random id: 80 bits, so that a billion ids collide with a chance below 1e-6. */
+export function newId<Kind extends IdKind>(kind: Kind): Id<Kind> {
+  return idFromBytes(kind, crypto.getRandomValues(new Uint8Array(ID_BYTES)));
+}
+
+/** `text` as an id of `kind`, or undefined when it is not one. */
+export function parseId<Kind extends IdKind>(kind: Kind, text: string): Id<Kind> | undefined {
+  const prefix = `${ID_PREFIXES[kind]}_`;
+  if (!text.startsWith(prefix) || text.length !== prefix.length + ID_TEXT_LENGTH) return undefined;
+  return idBytes(text.slice(prefix.length)) === undefined ? undefined : (text as Id<Kind>);
+}
+
+/** The 10 bytes of an id's base62 part. */
+function idBytes(base62: string): Uint8Array | undefined {
+  return decodeBase62(base62, ID_BYTES);
+}
+
+/** The 10 bytes behind a typed id. */
+export function bytesOfId(id: Id<IdKind>): Uint8Array {
+  const bytes = idBytes(id.slice(id.indexOf("_") + 1));
+  if (bytes === undefined) throw new TypeError("not an id");
+  return bytes;
+}
+
+const REVISION_PATTERN = /^[0-9a-f]{16,64}$/;
+
+/** `text` as a model revision, or undefined when it is not 16 to 64 lower-case hex digits. */
+export function parseRevision(text: string): ModelRevision | undefined {
+  return REVISION_PATTERN.test(text) ? (text as ModelRevision) : undefined;
+}

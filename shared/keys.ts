@@ -1,0 +1,65 @@
+// API keys: `gr-` + base62(account id 10 bytes ‖ secret 20 bytes ‖ tag 8 bytes), 55 characters in all. The key names
+// its account, so no directory is asked; the tag is HMAC(KEY_TAG_SECRET, the rest), so that a mistyped or forged key
+// costs no look-up and wakes no object. Only a keyed hash of the secret is ever stored (edge/account/keys).
+// Source: product.md, Money.
+
+import { decodeBase62, encodeBase62 } from "./base62.ts";
+import { equalBytes, hmac } from "./hmac.ts";
+import { ID_BYTES, bytesOfId, idFromBytes } from "./ids.ts";
+import type { AccountId } from "./ids.ts";
+
+export const KEY_PREFIX = "gr-";
+const SECRET_BYTES = 20;
+const TAG_BYTES = 8;
+const KEY_BYTES = ID_BYTES + SECRET_BYTES + TAG_BYTES;
+/** Characters of `gr-…` that may be shown to tell keys apart: they hold a part of the account's id, nothing of the secret. */
+const SHOWN_PREFIX_LENGTH = 9;
+const SHOWN_SUFFIX_LENGTH = 4;
+
+/** A key whose tag was verified: it is well formed and we issued it, but it may be revoked. */
+export interface ParsedKey {
+  readonly accountId: AccountId;
+  /** 20 bytes. */
+  readonly secret: Uint8Array;
+}
+
+/** A new key for `accountId`; shown once, never stored. */
+export async function createKey(accountId: AccountId, tagKey: CryptoKey): Promise<{ text: string; parsed: ParsedKey }> {
+  const secret = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
+  return { text: await formatKey({ accountId, secret }, tagKey), parsed: { accountId, secret } };
+}
+
+/** The text of a key. */
+export async function formatKey(key: ParsedKey, tagKey: CryptoKey): Promise<string> {
+  const bytes = new Uint8Array(KEY_BYTES);
+  bytes.set(bytesOfId(key.accountId), 0);
+  bytes.set(key.secret, ID_BYTES);
+  bytes.set(await keyTag(bytes, tagKey), ID_BYTES + SECRET_BYTES);
+  return KEY_PREFIX + encodeBase62(bytes);
+}
+
+/** Parses and verifies `text` against the tag keys in force (the current one first, then the previous); undefined when none signed it. */
+export async function parseKey(text: string, tagKeys: readonly CryptoKey[]): Promise<ParsedKey | undefined> {
+  if (!text.startsWith(KEY_PREFIX)) return undefined;
+  const bytes = decodeBase62(text.slice(KEY_PREFIX.length), KEY_BYTES);
+  if (bytes === undefined) return undefined;
+  const tag = bytes.subarray(ID_BYTES + SECRET_BYTES);
+  for (const tagKey of tagKeys) {
+    if (equalBytes(await keyTag(bytes, tagKey), tag)) {
+      return {
+        accountId: idFromBytes("account", bytes.subarray(0, ID_BYTES)),
+        secret: bytes.slice(ID_BYTES, ID_BYTES + SECRET_BYTES),
+      };
+    }
+  }
+  return undefined;
+}
+
+/** What may be shown of a key in lists: `gr-Ab3dE6…x9Zk`. The last characters hold bits of the tag only. */
+export function shownPrefix(text: string): string {
+  return `${text.slice(0, SHOWN_PREFIX_LENGTH)}…${text.slice(-SHOWN_SUFFIX_LENGTH)}`;
+}
+
+async function keyTag(bytes: Uint8Array, tagKey: CryptoKey): Promise<Uint8Array> {
+  return (await hmac(tagKey, bytes.slice(0, ID_BYTES + SECRET_BYTES))).slice(0, TAG_BYTES);
+}

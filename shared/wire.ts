@@ -1,0 +1,116 @@
+// What edge and backend say to each other, inside frames (frame.ts) over HTTP:
+//
+//   POST /embed     EmbedRequest + token ids  →  EmbedAnswer + canonical vectors
+//   POST /tokenize  EmbedRequest + token ids  →  TokenizeAnswer + token ids
+//   GET  /ready     →  200 or 503, JSON BackendReady
+//
+// HTTP headers of a request: `Authorization: Bearer BACKEND_SECRET`, `x-request-id`, `x-deadline-ms` (what is left, a
+// duration: the two clocks are never compared), `traceparent`. A refusal is JSON `{error: BackendFault}` with the
+// status of its code (errors.ts). One answer holds vectors of exactly one revision.
+
+import * as z from "zod";
+import { isErrorCode } from "./errors.ts";
+import type { ErrorCode } from "./errors.ts";
+import { parseRevision } from "./ids.ts";
+import type { ModelRevision } from "./ids.ts";
+
+export const WIRE_VERSION = 1;
+export const DEADLINE_HEADER = "x-deadline-ms";
+export const REQUEST_ID_HEADER = "x-request-id";
+
+export const TIERS = ["interactive", "batch"] as const;
+export type Tier = (typeof TIERS)[number];
+export const TRUNCATIONS = ["none", "end", "start"] as const;
+export type Truncation = (typeof TRUNCATIONS)[number];
+
+const revision = z.string().transform((text, context) => {
+  const parsed = parseRevision(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({ code: "custom", message: "not a revision" });
+  return z.NEVER;
+});
+const count = z.number().int().nonnegative();
+
+/**
+ * One call's texts. `texts[i]` is a string, or a number n: the next n little-endian uint32 of the payload are its
+ * token ids. `prefix` is the instruction (`Instruct: …\nQuery:`), put before every string; start truncation keeps it.
+ */
+export const embedRequestSchema = z.object({
+  version: z.literal(WIRE_VERSION),
+  model: z.string(),
+  /** Refuse with `model_not_ready` rather than answer from another revision. */
+  revision: z.nullable(revision),
+  /** Opaque name of the account, for fair queueing; not the account's id. */
+  account: z.string(),
+  tier: z.enum(TIERS),
+  truncate: z.enum(TRUNCATIONS),
+  prefix: z.string(),
+  texts: z.array(z.union([z.string(), count])),
+});
+export type EmbedRequest = z.infer<typeof embedRequestSchema>;
+
+/** Reported in every frame and in /ready: seconds of work that wait or run now, by the fitted cost model. */
+export interface BackendLoad {
+  readonly queueSeconds: number;
+}
+const loadSchema = z.object({ queueSeconds: z.number().nonnegative() });
+
+/** Payload: canonical vectors, float16 bits little-endian, [texts, dimensions], in the order asked. */
+export const embedAnswerSchema = z.object({
+  version: z.literal(WIRE_VERSION),
+  revision,
+  dimensions: z.number().int().positive(),
+  /** Per text: ids the model read, prefix and ending token included, after truncation. */
+  tokens: z.array(count),
+  /** Per text: whether anything was cut off (such a vector is never cached). */
+  truncated: z.array(z.boolean()),
+  load: loadSchema,
+  timings: z.object({ tokenizeMs: z.number(), queueMs: z.number(), runMs: z.number() }),
+});
+export type EmbedAnswer = z.infer<typeof embedAnswerSchema>;
+
+/** Payload: all token ids, uint32 little-endian, one text after the other. */
+export const tokenizeAnswerSchema = z.object({
+  version: z.literal(WIRE_VERSION),
+  revision,
+  tokens: z.array(count),
+  truncated: z.array(z.boolean()),
+});
+export type TokenizeAnswer = z.infer<typeof tokenizeAnswerSchema>;
+
+/** A backend that runs but cannot serve yet answers 503 with status `warming` or `draining`. */
+export const backendReadySchema = z.object({
+  status: z.enum(["ready", "warming", "draining"]),
+  model: z.string(),
+  revision,
+  dimensions: z.number().int().positive(),
+  contextTokens: z.number().int().positive(),
+  vocabularySize: z.number().int().positive(),
+  endTokenId: count,
+  pooling: z.string(),
+  load: loadSchema,
+  /** Tokens per second over the last minutes of work; null before there was any. */
+  tokensPerSecond: z.nullable(z.number().nonnegative()),
+});
+export type BackendReady = z.infer<typeof backendReadySchema>;
+
+/** A refusal of the backend. `index` names the text at fault; the edge rewrites it into the caller's own terms. */
+export interface BackendFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly index: number | null;
+  /** Facts the edge may want to phrase again: tokens counted, limits. */
+  readonly facts: Readonly<Record<string, number>>;
+  readonly retryAfterS: number | null;
+}
+export const backendFaultSchema = z.object({
+  error: z.object({
+    code: z.string().refine(isErrorCode),
+    message: z.string(),
+    index: z.nullable(count),
+    facts: z.record(z.string(), z.number()),
+    retryAfterS: z.nullable(z.number().int().positive()),
+  }),
+});
+
+export type { ModelRevision };

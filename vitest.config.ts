@@ -1,0 +1,40 @@
+import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+// One project per runtime and budget (CONTRIBUTING.md, "Tests"). No file parallelism anywhere: two cores, and the
+// engine's child processes want both.
+const silent = { setupFiles: ["test/support/no-console.ts"] };
+
+export default defineConfig({
+  test: {
+    fileParallelism: false,
+    maxWorkers: 1,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 10_000,
+    projects: [
+      { test: { name: "shared-node", include: ["test/shared/**/*.test.ts"], ...silent } },
+      {
+        plugins: [workerd()],
+        test: { name: "shared-workerd", include: ["test/shared/**/*.test.ts"], ...silent },
+      },
+      {
+        test: {
+          name: "gpu-backend",
+          include: ["test/gpu-backend/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 60_000,
+          ...silent,
+        },
+      },
+      { plugins: [workerd()], test: { name: "edge", include: ["test/edge/**/*.test.ts"], testTimeout: 30_000, ...silent } },
+      { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 60_000, ...silent } },
+      { test: { name: "house", include: ["test/house/**/*.test.ts"], ...silent } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...silent } },
+    ],
+  },
+});
+
+function workerd() {
+  return cloudflareTest({ wrangler: { configPath: "./wrangler.toml" }, miniflare: { cf: false } });
+}
