@@ -4,7 +4,7 @@
 import { assert } from "./assert.ts";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]));
+const VALUES = new Map(Array.from(ALPHABET, (character, value) => [character, value]));
 
 /** Characters that `bytes` bytes take: ceil(8·bytes / log2 62). */
 export function base62Length(bytes: number): number {

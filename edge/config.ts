@@ -1,0 +1,87 @@
+// The Worker's configuration: read once per isolate from its bindings, checked as a whole, typed. Half a configuration
+// is refused with one sentence that names what is missing; every default of product.md stands here.
+
+import * as z from "zod";
+import type { AccountObject } from "./account/account.ts";
+
+/** The Worker's bindings (wrangler.toml) and secrets. */
+export interface Env {
+  readonly ACCOUNT: DurableObjectNamespace<AccountObject>;
+  readonly EMBEDDING_CACHE: KVNamespace;
+  readonly DIRECTORY: D1Database;
+  readonly FILES: R2Bucket;
+  readonly BACKENDS: string;
+  readonly ADMIN_HOST?: string;
+  readonly ADMIN_KEY: string;
+  readonly ADMIN_KEY_PREVIOUS?: string;
+  readonly BACKEND_SECRET: string;
+  readonly KEY_TAG_SECRET: string;
+  readonly KEY_TAG_SECRET_PREVIOUS?: string;
+  readonly KEY_PEPPER: string;
+  readonly KEY_PEPPER_PREVIOUS?: string;
+  readonly CACHE_HMAC_KEY: string;
+  readonly SESSION_SECRET: string;
+  readonly SESSION_SECRET_PREVIOUS?: string;
+}
+
+const SECRET_LENGTH_MIN = 32;
+const secret = z.string().min(SECRET_LENGTH_MIN);
+
+const backendsSchema = z.array(z.strictObject({ model: z.string().min(3), origin: z.url({ protocol: /^https?$/ }) }));
+
+const settingsSchema = z.object({
+  BACKENDS: z.string().transform((text, context) => {
+    try {
+      return backendsSchema.parse(JSON.parse(text));
+    } catch {
+      context.addIssue({
+        code: "custom",
+        message: 'must be JSON like [{"model": "owner/name", "origin": "https://…"}]',
+      });
+      return z.NEVER;
+    }
+  }),
+  ADMIN_HOST: z.string().optional(),
+  ADMIN_KEY: secret,
+  ADMIN_KEY_PREVIOUS: secret.optional(),
+  BACKEND_SECRET: secret,
+  KEY_TAG_SECRET: secret,
+  KEY_TAG_SECRET_PREVIOUS: secret.optional(),
+  KEY_PEPPER: secret,
+  KEY_PEPPER_PREVIOUS: secret.optional(),
+  CACHE_HMAC_KEY: secret,
+  SESSION_SECRET: secret,
+  SESSION_SECRET_PREVIOUS: secret.optional(),
+});
+
+export interface BackendOrigin {
+  readonly model: string;
+  readonly origin: string;
+}
+
+export interface Config extends z.infer<typeof settingsSchema> {
+  readonly limits: typeof LIMITS;
+}
+
+/** Limits of one request and one isolate. Each has a name, because each has an error that names it. */
+export const LIMITS = {
+  bodyBytesMax: 8 * 1024 * 1024,
+  requestDeadlineMs: 60_000,
+  /** A call to a cold model is held this long before its 503 (`Prefer: wait=N` up to the second figure). */
+  coldHoldMs: 25_000,
+  coldHoldMsMax: 120_000,
+} as const;
+
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/** Throws ConfigError naming the first setting that is missing or wrong; never shows a value. */
+export function readConfig(env: object): Config {
+  const result = settingsSchema.safeParse(env);
+  if (result.success) return { ...result.data, limits: LIMITS };
+  const [issue] = result.error.issues;
+  throw new ConfigError(
+    `The Worker is not configured: ${issue?.path.join(".") ?? "settings"}: ${issue?.message ?? "wrong"}.`,
+  );
+}

@@ -1,0 +1,72 @@
+// The models this product lists: prices and facts that a buyer sees. Whether a model is served now is not here: a
+// backend announces it (wire.ts, BackendReady), and the operator may set prices and status (`PUT /admin/models/…`).
+
+import type { NanoUsd } from "./money.ts";
+import { nanoUsd } from "./money.ts";
+import { DEFAULT_QUERY_INSTRUCTION } from "./token-bound.ts";
+
+export interface Prices {
+  /** Nano-USD per 1,000,000 tokens. */
+  readonly priceNanoUsdPerMillion: number;
+  readonly hitPriceNanoUsdPerMillion: number;
+  readonly batchPriceNanoUsdPerMillion: number;
+  readonly batchHitPriceNanoUsdPerMillion: number;
+  readonly minimumChargeNanoUsd: NanoUsd;
+}
+
+export type OperatorStatus = "live" | "coming_soon";
+
+export interface CatalogModel {
+  /** `owner/name`, case-sensitive. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly license: string;
+  /** Unix seconds. */
+  readonly created: number;
+  readonly contextTokens: number;
+  readonly nativeDimensions: number;
+  readonly defaultInstruction: string;
+  readonly operatorStatus: OperatorStatus;
+  readonly prices: Prices;
+}
+
+export const DEFAULT_PRICES: Prices = {
+  priceNanoUsdPerMillion: 8_000_000,
+  hitPriceNanoUsdPerMillion: 4_000_000,
+  batchPriceNanoUsdPerMillion: 4_000_000,
+  batchHitPriceNanoUsdPerMillion: 2_000_000,
+  minimumChargeNanoUsd: nanoUsd(0),
+};
+
+export const PRODUCTION_MODEL_ID = "boboliu/Qwen3-Embedding-4B-W4A16-G128";
+export const DEMO_MODEL_ID = "gigarouter/demo-embedding";
+
+export const CATALOG: readonly CatalogModel[] = [
+  {
+    id: PRODUCTION_MODEL_ID,
+    name: "Qwen3 Embedding 4B",
+    description:
+      "Qwen3-Embedding-4B with 4-bit GPTQ weights in groups of 128 and 16-bit activations: instruction-aware, over 100 languages, Matryoshka dimensions.",
+    license: "apache-2.0",
+    created: Date.UTC(2025, 5) / 1000,
+    contextTokens: 32_768,
+    nativeDimensions: 2560,
+    defaultInstruction: DEFAULT_QUERY_INSTRUCTION,
+    operatorStatus: "live",
+    prices: DEFAULT_PRICES,
+  },
+  {
+    id: DEMO_MODEL_ID,
+    name: "Demo Embedding",
+    description:
+      "The embedded demo: a small English model in the same architecture, so that everything can be tried without a GPU. Not for production use.",
+    license: "apache-2.0",
+    created: Date.UTC(2026, 10) / 1000,
+    contextTokens: 8192,
+    nativeDimensions: 256,
+    defaultInstruction: DEFAULT_QUERY_INSTRUCTION,
+    operatorStatus: "live",
+    prices: DEFAULT_PRICES,
+  },
+];
