@@ -55,7 +55,10 @@ export interface BackendLoad {
 }
 const loadSchema = z.object({ queueSeconds: z.number().nonnegative() });
 
-/** Payload: canonical vectors, float16 bits little-endian, [texts, dimensions], in the order asked. */
+/**
+ * Payload: canonical vectors, float16 bits little-endian, [texts, dimensions], in the order asked; an odd number of
+ * values is padded to a whole 32-bit word.
+ */
 export const embedAnswerSchema = z.object({
   version: z.literal(WIRE_VERSION),
   revision,

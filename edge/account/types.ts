@@ -1,0 +1,286 @@
+// What the isolate and the account object say to each other, and what both say to routes. Plain data (it crosses
+// Workers RPC): no classes, no functions but the admission's own. Expected refusals are values with their facts; the
+// one table that turns them into HTTP answers is edge/middleware/errors.
+
+import type { AccountId, KeyId } from "../../shared/ids.ts";
+import type { ParsedKey } from "../../shared/keys.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+
+/** What a key may do. `embeddings` covers /v1/similarity and /v1/tokenize too; `keys:write` and `account:write` include reading. */
+export const SCOPES = ["embeddings", "rerank", "batches", "usage:read", "keys:write", "account:write"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export type Tier = "standard" | "batch";
+export type CacheSetting = "off" | "standard" | "eager";
+export type CapPeriod = "day" | "week" | "month";
+export type AccountStatus = "active" | "suspended";
+
+/** The three things that a lease reserves. `tokens` and `requests` count against the per-minute limits. */
+export interface Amount {
+  readonly nanoUsd: NanoUsd;
+  readonly requests: number;
+  readonly tokens: number;
+}
+
+/** What a key is allowed, as the object last said so; in force for one lease TTL. */
+export interface Rights {
+  readonly accountId: AccountId;
+  readonly keyId: KeyId;
+  readonly scopes: readonly Scope[];
+  /** Full model ids; undefined: all. */
+  readonly models?: readonly string[];
+  /** Addresses or CIDR ranges; undefined: any. */
+  readonly ipAllow?: readonly string[];
+  /** Unix ms. */
+  readonly expiresAtMs?: number;
+  readonly cache: CacheSetting;
+}
+
+/** Why a call may not run, with the facts that the answer needs. */
+export type Refusal =
+  | KeyRefusal
+  | { readonly kind: "scope"; readonly needed: Scope; readonly granted: readonly Scope[] }
+  | { readonly kind: "model"; readonly model: string; readonly allowed: readonly string[] }
+  | { readonly kind: "ip"; readonly ip: string }
+  | {
+      readonly kind: "insufficient_credit";
+      readonly which: "account" | "key_cap" | "monthly_limit";
+      readonly neededNanoUsd: NanoUsd;
+      /** What could be spent if every lease came back. */
+      readonly spendableNanoUsd: NanoUsd;
+    }
+  | {
+      readonly kind: "credit_held";
+      readonly neededNanoUsd: NanoUsd;
+      readonly spendableNanoUsd: NanoUsd;
+      readonly retryAfterMs: number;
+    }
+  | {
+      readonly kind: "rate_limited";
+      readonly window: "requests" | "tokens";
+      readonly which: "account" | "key";
+      /** Per minute. */
+      readonly limit: number;
+      readonly needed: number;
+      readonly retryAfterMs: number;
+    }
+  | { readonly kind: "ledger_unavailable" };
+
+/** The key itself is refused: everything it runs is cancelled. */
+export type KeyRefusal =
+  | { readonly kind: "unknown_key" }
+  | { readonly kind: "revoked" }
+  | { readonly kind: "expired"; readonly expiredAtMs: number }
+  | { readonly kind: "suspended" };
+
+/** Credit as the object sees it: now, and if every lease came back. */
+export interface Funds {
+  readonly balanceNanoUsd: NanoUsd;
+  readonly spendableNanoUsd: NanoUsd;
+  /** What this key could spend if every lease came back, and what bounds it. */
+  readonly potentialNanoUsd: NanoUsd;
+  readonly boundBy: "account" | "key_cap" | "monthly_limit";
+  /** What this key could be granted now. */
+  readonly grantableNanoUsd: NanoUsd;
+}
+
+/** One rate bucket as the object sees it. `resetMs`: until it is full again. */
+export interface RateView {
+  readonly window: "requests" | "tokens";
+  readonly which: "account" | "key";
+  /** Per minute, which is also the burst. */
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetMs: number;
+}
+
+/** Hashes of one secret under the pepper values in force; the object compares the one whose pepper its row names. */
+export interface SecretHash {
+  readonly pepperId: string;
+  /** Hex. */
+  readonly hash: string;
+}
+
+/** Usage of one (model, tier, minute) since the last message of the session. Errors count requests that failed. */
+export interface UsageLine {
+  readonly model: string;
+  readonly tier: Tier;
+  /** Unix minutes, by the isolate's clock: the object moves it into its own open time. */
+  readonly minute: number;
+  readonly requests: number;
+  readonly tokens: number;
+  readonly cachedTokens: number;
+  readonly costNanoUsd: NanoUsd;
+  readonly savedNanoUsd: NanoUsd;
+  readonly errors4xx: number;
+  readonly errors5xx: number;
+  /** Sparse histogram: bucket index → count (histogram.ts). */
+  readonly latency: Readonly<Record<number, number>>;
+}
+
+/** One message of a session: an isolate's dealings with one key. Sent again unchanged until it is answered. */
+export interface SyncMessage {
+  /** 16 characters, random per session. */
+  readonly session: string;
+  /** 1, 2, 3 …; the first spends nothing. */
+  readonly seq: number;
+  readonly secret: readonly SecretHash[];
+  /** Cumulative since the session began. */
+  readonly spent: Amount;
+  readonly lines: readonly UsageLine[];
+  /** What the isolate goes on holding of its lease, after `spent`; the rest comes back. */
+  readonly keep: Amount;
+  /** `min`: what waits for credit now. `target`: what it would rather have. */
+  readonly want?: { readonly min: Amount; readonly target: Amount };
+  /** The session ends: whatever it held comes back. */
+  readonly close?: true;
+  /** Lease life other than the TTL: the strict path, one request. */
+  readonly strictLifeMs?: number;
+  readonly idempotency?: IdempotencyStep;
+}
+
+export type SyncAnswer =
+  | {
+      readonly kind: "renewed";
+      readonly seq: number;
+      /** The isolate counts it from before it first sent the message. */
+      readonly ttlMs: number;
+      readonly granted: Amount;
+      /** What the object holds for this session after this message. */
+      readonly held: Amount;
+      /** Near the end of credit or rate: hold nothing idle, report at once. */
+      readonly tight: boolean;
+      readonly rights: Rights;
+      readonly funds: Funds;
+      readonly rates: readonly RateView[];
+      readonly idempotency?: IdempotencyState;
+    }
+  | { readonly kind: "ended"; readonly seq: number; readonly refusal: KeyRefusal }
+  | { readonly kind: "closed"; readonly seq: number }
+  /** The object no longer (or never) knew this session: nothing in the message was applied. */
+  | { readonly kind: "unknown_session"; readonly seq: number };
+
+/** The object as the wallet sees it. */
+export interface AccountStub {
+  sync(message: SyncMessage): Promise<SyncAnswer>;
+}
+
+// Idempotency (product.md, Headers): the strict session's first message begins it, its last one stores the answer and
+// charges in one transaction.
+
+export type IdempotencyStep =
+  | { readonly kind: "begin"; readonly route: string; readonly key: string; readonly bodyHash: string }
+  | { readonly kind: "finish"; readonly route: string; readonly key: string; readonly stored: StoredAnswer };
+
+/** A first answer, replayed from canonical vectors: at most IDEMPOTENCY_BYTES_MAX. */
+export interface StoredAnswer {
+  /** Whatever the route needs besides the vectors (JSON text: model, token counts, cost). No input text. */
+  readonly meta: string;
+  readonly vectors: Uint8Array;
+}
+
+export type IdempotencyState =
+  | { readonly kind: "begun" }
+  | { readonly kind: "running" }
+  | { readonly kind: "reused" }
+  | { readonly kind: "replay"; readonly stored: StoredAnswer };
+
+export const IDEMPOTENCY_BYTES_MAX = 4 * 1024 * 1024;
+
+// The wallet, one per isolate.
+
+export interface AdmitRequest {
+  readonly key: ParsedKey;
+  readonly scope: Scope;
+  readonly model: string;
+  readonly ip: string;
+  readonly tier: Tier;
+  /** Upper bounds that need no tokenizer. */
+  readonly boundTokens: number;
+  readonly boundNanoUsd: NanoUsd;
+  /** The exact figures: asked for only when the bounds do not fit. */
+  readonly exact: () => Promise<{ readonly tokens: number; readonly nanoUsd: NanoUsd }>;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** A call with an `Idempotency-Key`: exactly one lease for it, alive until its deadline and ten seconds. */
+export interface StrictRequest extends AdmitRequest {
+  readonly deadlineMs: number;
+  readonly idempotency: { readonly route: string; readonly key: string; readonly bodyHash: string };
+}
+
+export interface AuthorizeRequest {
+  readonly key: ParsedKey;
+  /** undefined: any valid key (`GET /v1/key`). */
+  readonly scope?: Scope;
+  readonly ip: string;
+  /** Whether the call counts as one request against the limit. */
+  readonly countsRequest: boolean;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** What a finished call cost. `costNanoUsd` is at most the admitted bound. */
+export interface Settlement {
+  readonly model: string;
+  readonly tokens: number;
+  readonly cachedTokens: number;
+  readonly costNanoUsd: NanoUsd;
+  readonly savedNanoUsd: NanoUsd;
+  readonly latencyMs: number;
+}
+
+/** A call that ended without a charge. `status`: what the client was answered (499: it had gone). */
+export interface Failure {
+  readonly status: number;
+  readonly latencyMs: number;
+}
+
+/** For the `x-ratelimit-…` headers: this isolate's view. */
+export interface RateLimitView {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetMs: number;
+}
+
+export interface Admission {
+  readonly rights: Rights;
+  /** Aborted when the credit behind the work is gone (renewal refused, key revoked, lease lapsed): stop the work. */
+  readonly signal: AbortSignal;
+  readonly rateLimit: { readonly requests: RateLimitView; readonly tokens: RateLimitView };
+  /** This isolate's view of the account's spendable credit, in nano-USD. */
+  readonly spendableNanoUsd: NanoUsd;
+  /**
+   * Charges the call, locally and at once; call it when the whole result is verified, before the first byte goes out.
+   * "lapsed": the lease had ended, nothing was charged and the result must not be delivered (503).
+   * Exactly one of `settle` and `release` may be called, once.
+   */
+  settle(settlement: Settlement): "charged" | "lapsed";
+  /** Ends the call without a charge (error, abandoned, shed). */
+  release(failure: Failure): void;
+}
+
+export type AdmitResult =
+  | { readonly kind: "admitted"; readonly admission: Admission }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** The strict path's admission: charge and stored answer are one transaction at the object. */
+export interface StrictAdmission extends Omit<Admission, "settle"> {
+  commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed">;
+}
+
+export type StrictResult =
+  | { readonly kind: "admitted"; readonly admission: StrictAdmission }
+  | { readonly kind: "replay"; readonly rights: Rights; readonly stored: StoredAnswer }
+  | { readonly kind: "running" }
+  | { readonly kind: "reused" }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+export type AuthorizeResult =
+  | { readonly kind: "authorized"; readonly rights: Rights; readonly rateLimit: Admission["rateLimit"] }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+export interface Wallet {
+  admit(request: AdmitRequest): Promise<AdmitResult>;
+  admitStrict(request: StrictRequest): Promise<StrictResult>;
+  authorize(request: AuthorizeRequest): Promise<AuthorizeResult>;
+}

@@ -1,0 +1,136 @@
+// One framed call to one backend. It never throws: whatever the network or the other side does becomes a value that
+// the pool can act on. An answer is checked whole (frame, schema, counts, revision's shape) before it counts as one.
+
+import type { BackendFault, EmbedAnswer, EmbedRequest, TokenizeAnswer } from "../../shared/wire.ts";
+import {
+  DEADLINE_HEADER,
+  REQUEST_ID_HEADER,
+  backendFaultSchema,
+  embedAnswerSchema,
+  tokenizeAnswerSchema,
+} from "../../shared/wire.ts";
+import { FRAME_BYTES_MAX, FRAME_CONTENT_TYPE, decodeFrame, encodeFrame } from "../../shared/frame.ts";
+
+export interface BackendCall {
+  readonly origin: string;
+  readonly secret: string;
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  /** What is left of the caller's deadline; sent along, and kept here by a timer. */
+  readonly deadlineMs: number;
+  /** Aborted when the caller has gone or its lease was refused. */
+  readonly signal: AbortSignal;
+}
+
+export type BackendResult<Answer> =
+  | { readonly kind: "answer"; readonly answer: Answer }
+  /** The backend refused, in our own words. */
+  | { readonly kind: "fault"; readonly fault: BackendFault }
+  /** No connection, or it broke before an answer. */
+  | { readonly kind: "unreachable"; readonly reason: string }
+  /** An answer that is not ours: a damaged frame, a wrong count, a proxy's page. */
+  | { readonly kind: "garbage"; readonly reason: string }
+  | { readonly kind: "deadline" }
+  | { readonly kind: "cancelled" };
+
+export interface Embedded extends EmbedAnswer {
+  /** Canonical vectors, float16 bits [texts, dimensions]. */
+  readonly vectors: Uint16Array<ArrayBuffer>;
+}
+export interface Tokenized extends TokenizeAnswer {
+  /** Token ids of all texts, one text after the other. */
+  readonly ids: Uint32Array<ArrayBuffer>;
+}
+
+/** `POST /embed`. `ids` are the payload: uint32 token ids of the texts that are given as counts. */
+export async function embed(
+  call: BackendCall,
+  request: EmbedRequest,
+  ids: Uint32Array,
+): Promise<BackendResult<Embedded>> {
+  const result = await post(call, "/embed", request, ids);
+  if (result.kind !== "frame") return result;
+  const parsed = embedAnswerSchema.safeParse(result.header);
+  if (!parsed.success) return garbage("its header does not fit");
+  const answer = parsed.data;
+  const count = request.texts.length;
+  if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of texts");
+  // An odd number of float16 values is padded to a whole word.
+  const values = count * answer.dimensions;
+  if (result.payload.length !== Math.ceil(values / 2) * 4) return garbage("another number of vectors");
+  return {
+    kind: "answer",
+    answer: { ...answer, vectors: new Uint16Array(result.payload.buffer, result.payload.byteOffset, values) },
+  };
+}
+
+/** `POST /tokenize`: exact counts and ids, nothing is run. */
+export async function tokenize(
+  call: BackendCall,
+  request: EmbedRequest,
+  ids: Uint32Array,
+): Promise<BackendResult<Tokenized>> {
+  const result = await post(call, "/tokenize", request, ids);
+  if (result.kind !== "frame") return result;
+  const parsed = tokenizeAnswerSchema.safeParse(result.header);
+  if (!parsed.success) return garbage("its header does not fit");
+  const answer = parsed.data;
+  const total = answer.tokens.reduce((sum, count) => sum + count, 0);
+  if (answer.tokens.length !== request.texts.length) return garbage("another number of texts");
+  if (result.payload.length !== total * 4) return garbage("another number of token ids");
+  return {
+    kind: "answer",
+    answer: { ...answer, ids: new Uint32Array(result.payload.buffer, result.payload.byteOffset, total) },
+  };
+}
+
+type Frame = { readonly kind: "frame"; readonly header: unknown; readonly payload: Uint8Array<ArrayBuffer> };
+type Failure = Exclude<BackendResult<never>, { kind: "answer" }>;
+
+const garbage = (reason: string): Failure => ({ kind: "garbage", reason });
+
+async function post(
+  call: BackendCall,
+  path: string,
+  request: EmbedRequest,
+  ids: Uint32Array,
+): Promise<Frame | Failure> {
+  const payload = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
+  const deadline = AbortSignal.timeout(Math.max(1, Math.floor(call.deadlineMs)));
+  try {
+    const response = await fetch(call.origin + path, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${call.secret}`,
+        "content-type": FRAME_CONTENT_TYPE,
+        [REQUEST_ID_HEADER]: call.requestId,
+        [DEADLINE_HEADER]: String(Math.floor(call.deadlineMs)),
+        ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+      },
+      body: encodeFrame(request, payload),
+      signal: AbortSignal.any([call.signal, deadline]),
+    });
+    return await readAnswer(response);
+  } catch (error) {
+    if (deadline.aborted) return { kind: "deadline" };
+    if (call.signal.aborted) return { kind: "cancelled" };
+    return { kind: "unreachable", reason: error instanceof Error ? error.message : "fetch failed" };
+  }
+}
+
+async function readAnswer(response: Response): Promise<Frame | Failure> {
+  if (Number(response.headers.get("content-length") ?? 0) > FRAME_BYTES_MAX) {
+    await response.body?.cancel();
+    return garbage("an answer over the limit of a frame");
+  }
+  if (response.status !== 200) return readFault(response);
+  const decoded = decodeFrame(new Uint8Array(await response.arrayBuffer()));
+  return decoded.kind === "frame" ? decoded : garbage(`a frame that ${decoded.reason}`);
+}
+
+async function readFault(response: Response): Promise<Failure> {
+  const body: unknown = await response.json().catch(() => undefined);
+  const parsed = backendFaultSchema.safeParse(body);
+  if (!parsed.success) return garbage(`status ${response.status} without one of our faults`);
+  return { kind: "fault", fault: parsed.data.error };
+}

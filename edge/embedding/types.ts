@@ -1,0 +1,58 @@
+// What the routes ask of the hot path: vectors for texts, from the cache tiers or a backend, each computed once.
+
+import type { ModelRevision, RequestId } from "../../shared/ids.ts";
+import type { AccountId } from "../../shared/ids.ts";
+import type { Tier, Truncation } from "../../shared/wire.ts";
+import type { CacheText } from "../cache/key.ts";
+
+/** A key's setting: `off` never reads nor writes, `standard` lets the admission policy decide, `eager` always uses every tier. */
+export type CacheMode = "off" | "standard" | "eager";
+
+/** One call's texts, of one account and one model. */
+export interface EmbedTextsRequest {
+  readonly model: string;
+  readonly accountId: AccountId;
+  readonly tier: Tier;
+  readonly texts: readonly CacheText[];
+  /** The instruction in the model's own form, put before every string; empty for documents and ids. */
+  readonly prefix: string;
+  readonly truncate: Truncation;
+  readonly cacheMode: CacheMode;
+  /** `Cache-Control: no-store`: neither read nor written for this call. */
+  readonly noStore: boolean;
+  readonly requestId: RequestId;
+  readonly traceparent: string | undefined;
+  /** What is left of the call's time. */
+  readonly deadlineMs: number;
+  /** How long the call may be held while the model is cold (`Prefer: wait=N`). */
+  readonly coldHoldMs: number;
+  /** Aborted when the caller has gone or the lease was refused. */
+  readonly signal: AbortSignal;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+}
+
+export interface EmbeddedText {
+  /** Canonical vector: float16 bits [native dimensions]. */
+  readonly vector: Uint16Array;
+  /** Ids the model read: prefix and ending token included, after truncation. */
+  readonly tokens: number;
+  /** Served from a cache tier, or a repetition of an earlier text of this request: priced as a hit. */
+  readonly hit: boolean;
+}
+
+export interface EmbedTextsResult {
+  readonly revision: ModelRevision;
+  readonly dimensions: number;
+  /** In the order asked. */
+  readonly texts: readonly EmbeddedText[];
+  /** Milliseconds by stage, for Server-Timing: `cache`, `tokenize`, `queue`, `run`, `backend`. */
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+export interface EmbedTexts {
+  /**
+   * Starts the cache look-ups at once (they run beside the lease) and returns; `finish` computes the misses once the
+   * call is admitted. Never calling `finish` costs nothing but the look-ups. `finish` rejects with ApiError.
+   */
+  start(request: EmbedTextsRequest): { finish(): Promise<EmbedTextsResult> };
+}
