@@ -1,0 +1,27 @@
+// What compiling a checkpoint gives: all that the engine and /info need, plain data that crosses process borders.
+
+import type { ModelRevision } from "../../shared/ids.ts";
+import type { ModelConfig } from "../checkpoint/read-config.ts";
+
+/** cpu: float32. cuda-bf16 and cuda-fp16: 16-bit activations. */
+export type CompileTarget = "cpu" | "cuda-bf16" | "cuda-fp16";
+/** int8: activations of 4- and 8-bit matrix products in 8 bits (cpu only). exact: everything in the target's float type. */
+export type Precision = "int8" | "exact";
+/**
+ * Form of 4-bit weights on a CUDA target. as-is: the checkpoint's own groups. block32: each scale repeated so that blocks
+ * of 32 reach the provider's fast int4 kernels, same values. dense: dequantised to 16 bits at compile time.
+ */
+export type CudaWeights = "as-is" | "block32" | "dense";
+
+export interface CompiledModel {
+  /** The ONNX graph; its weights file lies beside it. */
+  readonly graphPath: string;
+  readonly revision: ModelRevision;
+  readonly config: ModelConfig;
+  /** The checkpoint's own layout, e.g. "gptq-v1", "compressed-tensors", "bf16". */
+  readonly layout: string;
+  readonly target: CompileTarget;
+  readonly precision: Precision;
+  readonly cudaWeights: CudaWeights;
+  readonly checkpointDir: string;
+}

@@ -1,0 +1,51 @@
+// How much one run of the graph may hold: packed tokens (most of the memory and time) and padded places (what attention
+// sees). Pure; the scheduler and the engine use the same helper, so that a batch planned there is one run here.
+
+import type { CompileTarget } from "../compiler/compiled-model.ts";
+
+export interface BatchBudget {
+  /** Most packed tokens, Σ length. */
+  readonly maxTokens: number;
+  /** Most padded places, texts · longest. */
+  readonly maxPaddedTokens: number;
+}
+
+/** Where the engine cuts a batch into runs unless it is told otherwise. */
+export const DEFAULT_BUDGETS: Readonly<Record<CompileTarget, BatchBudget>> = {
+  cpu: { maxTokens: 8192, maxPaddedTokens: 16_384 },
+  "cuda-bf16": { maxTokens: 32_768, maxPaddedTokens: 49_152 },
+  "cuda-fp16": { maxTokens: 32_768, maxPaddedTokens: 49_152 },
+};
+
+/** What one text alone may exceed: a text longer than the budget is a batch of its own. */
+export function fitsBudget(budget: BatchBudget, texts: number, tokens: number, longest: number): boolean {
+  return texts <= 1 || (tokens <= budget.maxTokens && texts * longest <= budget.maxPaddedTokens);
+}
+
+/**
+ * Splits texts (by their lengths) into runs within the budget, longest first, so that texts of like length share a run
+ * and padding is small. Gives the positions of each run's texts; every position occurs exactly once.
+ */
+export function planRuns(lengths: readonly number[], budget: BatchBudget): readonly (readonly number[])[] {
+  const order = lengths
+    .map((_, index) => index)
+    .toSorted((left, right) => (lengths[right] ?? 0) - (lengths[left] ?? 0));
+  const runs: number[][] = [];
+  let run: number[] = [];
+  let tokens = 0;
+  let longest = 0;
+  for (const index of order) {
+    const length = lengths[index] ?? 0;
+    if (run.length === 0) longest = length;
+    if (!fitsBudget(budget, run.length + 1, tokens + length, longest)) {
+      runs.push(run);
+      run = [];
+      tokens = 0;
+      longest = length;
+    }
+    run.push(index);
+    tokens += length;
+  }
+  if (run.length > 0) runs.push(run);
+  return runs;
+}

@@ -1,0 +1,213 @@
+// The engine as the server sees it: a child process that owns the session, fed two batches deep, started again when it
+// dies. The server's event loop never waits for a computation, and a crash in native code never takes the server down.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+import { assert, unreachable } from "../../shared/assert.ts";
+import type { CompiledModel } from "../compiler/compiled-model.ts";
+import { DEFAULT_BUDGETS } from "./batch-budget.ts";
+import type { FromEngine, RunMessage, StartMessage } from "./messages.ts";
+import { type Engine, EngineDied, type EngineOptions, type EngineResult, type EngineState } from "./types.ts";
+import { type Unit, WorkQueue } from "./work-queue.ts";
+
+export {
+  type Engine,
+  EngineDied,
+  type EngineOptions,
+  type EngineResult,
+  type EngineState,
+  NonFiniteVector,
+  RunFailed,
+  TextsFailed,
+} from "./types.ts";
+
+/** One batch runs while the next one waits in the process, so that it is never idle between two. */
+const PIPELINE_DEPTH = 2;
+const RUN_TIMEOUT_MS = 15 * 60_000;
+/** Failed starts in a row after which waiting work is refused rather than kept. */
+const FAILED_STARTS_MAX = 3;
+const RESTART_DELAY_STEP_MS = 500;
+const RESTART_DELAY_MAX_MS = 10_000;
+const PROCESS_FILE = fileURLToPath(new URL("./engine-process.ts", import.meta.url));
+const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+
+/** Starts an engine; resolves when it is ready for texts. Rejects with EngineDied when the session cannot be made. */
+export async function startEngine(model: CompiledModel, options: EngineOptions): Promise<Engine> {
+  const engine = new ChildEngine(model, options);
+  await engine.started;
+  return engine;
+}
+
+class ChildEngine implements Engine {
+  readonly started: Promise<void>;
+  state: EngineState = "starting";
+  restarts = 0;
+  readonly #options: EngineOptions;
+  readonly #model: CompiledModel;
+  readonly #start: StartMessage;
+  readonly #queue: WorkQueue;
+  #child: ChildProcess | undefined;
+  #failedStarts = 0;
+  #reason = "";
+  #runTimer: NodeJS.Timeout | undefined;
+  #restartTimer: NodeJS.Timeout | undefined;
+  #onFirstStart: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  #onGone: (() => void) | undefined;
+
+  constructor(model: CompiledModel, options: EngineOptions) {
+    assert(Number.isInteger(options.threads) && options.threads >= 1, "threads is a positive integer");
+    this.#model = model;
+    this.#options = options;
+    this.#queue = new WorkQueue(model.config.hiddenSize);
+    this.#start = {
+      kind: "start",
+      session: {
+        graphPath: model.graphPath,
+        target: model.target,
+        cudaWeights: model.cudaWeights,
+        threads: options.threads,
+      },
+      hiddenSize: model.config.hiddenSize,
+      budget: options.budget ?? DEFAULT_BUDGETS[model.target],
+    };
+    this.started = new Promise((resolve, reject) => {
+      this.#onFirstStart = { resolve, reject };
+    });
+    this.#spawn();
+  }
+
+  /** Process id of the running engine process, for tests that kill it and for /info. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  run(texts: readonly Int32Array[]): Promise<EngineResult> {
+    const { maxTokens, vocabSize } = this.#model.config;
+    assert(texts.length > 0, "a batch has a text");
+    for (const text of texts) {
+      assert(text.length >= 1 && text.length <= maxTokens, `a text has 1 to ${maxTokens} tokens`);
+      assert(
+        text.every((id) => id >= 0 && id < vocabSize),
+        "every token id is in the vocabulary",
+      );
+    }
+    if (this.state === "closed") return Promise.reject(new EngineDied("the engine is closed"));
+    if (this.state === "failed") return Promise.reject(new EngineDied(`the engine cannot be started: ${this.#reason}`));
+    const result = this.#queue.add(texts);
+    this.#feed();
+    return result;
+  }
+
+  async close(): Promise<void> {
+    if (this.state === "closed") return;
+    this.state = "closed";
+    clearTimeout(this.#runTimer);
+    clearTimeout(this.#restartTimer);
+    this.#queue.failAll(new EngineDied("the engine was closed"));
+    const child = this.#child;
+    if (child === undefined) return;
+    await new Promise<void>((resolve) => {
+      this.#onGone = resolve;
+      child.kill("SIGKILL");
+    });
+  }
+
+  #spawn(): void {
+    const child = fork(PROCESS_FILE, [], { serialization: "advanced", execArgv: ["--import", TYPESCRIPT_LOADER] });
+    this.#child = child;
+    child.on("message", (message: FromEngine) => this.#receive(message));
+    // An error without an exit (the process could not be made) and an exit are one thing here: it is gone.
+    let gone = false;
+    const leave = (reason: string): void => {
+      if (gone) return;
+      gone = true;
+      this.#gone(reason);
+    };
+    child.on("error", (error) => leave(`could not be spoken to: ${error.message}`));
+    child.on("close", (code, signal) => leave(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));
+    child.send(this.#start, () => undefined);
+  }
+
+  #receive(message: FromEngine): void {
+    if (this.state === "closed") return;
+    switch (message.kind) {
+      case "ready":
+        this.state = "ready";
+        this.#failedStarts = 0;
+        this.#onFirstStart?.resolve();
+        this.#onFirstStart = undefined;
+        this.#feed();
+        return;
+      case "cannot-start":
+        this.#reason = message.reason;
+        return;
+      case "result":
+        this.#queue.settle(message);
+        this.#watch();
+        this.#feed();
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #feed(): void {
+    if (this.state !== "ready") return;
+    while (this.#queue.sentCount < PIPELINE_DEPTH) {
+      const unit = this.#queue.takeNext();
+      if (unit === undefined) return;
+      if (this.#queue.sentCount === 1) this.#watch();
+      // A failed send means that the process is gone; its "close" puts the unit back.
+      this.#child?.send(runMessage(unit), () => undefined);
+    }
+  }
+
+  /** A process that does not answer in time is ended; its batch then goes the way of any death. */
+  #watch(): void {
+    clearTimeout(this.#runTimer);
+    if (this.#queue.running === undefined) return;
+    this.#runTimer = setTimeout(() => this.#child?.kill("SIGKILL"), this.#options.runTimeoutMs ?? RUN_TIMEOUT_MS);
+    this.#runTimer.unref();
+  }
+
+  #gone(how: string): void {
+    this.#child = undefined;
+    clearTimeout(this.#runTimer);
+    if (this.state === "closed") {
+      this.#onGone?.();
+      return;
+    }
+    const wasReady = this.state === "ready";
+    const reason =
+      this.#reason === "" ? `the engine process ${how}` : `the engine process could not start: ${this.#reason}`;
+    if (this.#onFirstStart !== undefined) {
+      this.state = "closed";
+      this.#onFirstStart.reject(new EngineDied(reason));
+      return;
+    }
+    this.#queue.processDied();
+    if (!wasReady) this.#failedStarts += 1;
+    this.state = this.#failedStarts >= FAILED_STARTS_MAX ? "failed" : "restarting";
+    if (this.state === "failed") this.#queue.failAll(new EngineDied(reason));
+    this.restarts += 1;
+    this.#options.onRestart?.(reason);
+    this.#reason = "";
+    this.#restartTimer = setTimeout(
+      () => this.#spawn(),
+      Math.min(RESTART_DELAY_MAX_MS, this.#failedStarts * RESTART_DELAY_STEP_MS),
+    );
+  }
+}
+
+function runMessage(unit: Unit): RunMessage {
+  const lengths = Int32Array.from(unit.texts, (text) => text.length);
+  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let offset = 0;
+  for (const text of unit.texts) {
+    ids.set(text, offset);
+    offset += text.length;
+  }
+  return { kind: "run", id: unit.id, ids, lengths };
+}

@@ -1,0 +1,41 @@
+// What the server process and the engine process say to each other (child_process "advanced" serialisation, so typed
+// arrays travel as bytes).
+
+import type { BatchBudget } from "./batch-budget.ts";
+import type { SessionOptions } from "./graph-session.ts";
+
+export interface StartMessage {
+  readonly kind: "start";
+  readonly session: SessionOptions;
+  readonly hiddenSize: number;
+  readonly budget: BatchBudget;
+}
+
+export interface RunMessage {
+  readonly kind: "run";
+  readonly id: number;
+  /** Token ids of all texts, one after the other. */
+  readonly ids: Int32Array;
+  /** Tokens of each text. */
+  readonly lengths: Int32Array;
+}
+export type ToEngine = StartMessage | RunMessage;
+
+export interface FailedText {
+  readonly index: number;
+  /** Absent: the vector was not finite. */
+  readonly reason?: string;
+}
+
+export interface ResultMessage {
+  readonly kind: "result";
+  readonly id: number;
+  /** [texts, hiddenSize] float16 bits. */
+  readonly vectors: Uint16Array;
+  readonly failed: readonly FailedText[];
+  readonly runMs: number;
+}
+export type FromEngine =
+  | { readonly kind: "ready" }
+  | { readonly kind: "cannot-start"; readonly reason: string }
+  | ResultMessage;

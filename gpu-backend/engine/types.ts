@@ -1,0 +1,88 @@
+// What the engine promises to the scheduler and the server. Vectors are canonical: full length, L2-normalised,
+// rounded once to float16. A batch never fails as a whole because of one of its texts.
+
+import type { CompiledModel } from "../compiler/compiled-model.ts";
+import type { BatchBudget } from "./batch-budget.ts";
+
+export type EngineState = "starting" | "ready" | "restarting" | "failed" | "closed";
+
+export interface EngineResult {
+  /** [texts, hiddenSize], float16 bits, row-major, in the order of the texts. */
+  readonly vectors: Uint16Array;
+  /** Wall time inside the engine process for this batch, in milliseconds; waiting is not counted. */
+  readonly runMs: number;
+}
+
+export interface Engine {
+  /**
+   * Embeds texts. `texts`: at least one; each the token ids of one text, ending token included, 1..config.maxTokens ids
+   * below config.vocabSize. Rejects with TextsFailed when some of the texts cannot be embedded (it carries the vectors
+   * of the others) and with EngineDied when the engine is closed or cannot be started again.
+   */
+  run(texts: readonly Int32Array[]): Promise<EngineResult>;
+  readonly state: EngineState;
+  /** How often the engine process was started again after it had died. */
+  readonly restarts: number;
+  /** Rejects what is still waiting with EngineDied and ends the process. */
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** Intra-op threads of the session, 1 or more. */
+  readonly threads: number;
+  /** Called each time the engine process has died, with the reason in one sentence. */
+  readonly onRestart?: (reason: string) => void;
+  /** Bounds of one run of the graph; a larger batch is run in parts. Default: DEFAULT_BUDGETS of the target. */
+  readonly budget?: BatchBudget;
+  /** A batch that runs longer than this ends the process (it is then retried like any other death). Default 15 minutes. */
+  readonly runTimeoutMs?: number;
+}
+
+/** Starts an engine and resolves when it is ready for texts. Rejects with EngineDied when the session cannot be made. */
+export type StartEngine = (model: CompiledModel, options: EngineOptions) => Promise<Engine>;
+
+/** The engine process died, and this text (or the engine as a whole) got no answer because of it. */
+export class EngineDied extends Error {
+  override name = "EngineDied";
+}
+
+/** The model gave a value that is no number for this text, also when it was computed alone. */
+export class NonFiniteVector extends Error {
+  override name = "NonFiniteVector";
+  /** Position of the text in the batch. */
+  readonly index: number;
+  constructor(index: number) {
+    super(`the model gave a vector with values that are no numbers for text ${index}, alone as well as in its batch`);
+    this.index = index;
+  }
+}
+
+/** The runtime refused this text, also alone: out of memory, or an id the model does not have. */
+export class RunFailed extends Error {
+  override name = "RunFailed";
+  readonly index: number;
+  constructor(index: number, reason: string) {
+    super(`text ${index} could not be run: ${reason}`);
+    this.index = index;
+  }
+}
+
+export type TextFailure = EngineDied | NonFiniteVector | RunFailed;
+
+/** Some texts of a batch failed, each for its own reason; the others have their vectors here. */
+export class TextsFailed extends Error {
+  override name = "TextsFailed";
+  /** Position of each failed text → why. */
+  readonly failures: ReadonlyMap<number, TextFailure>;
+  /** As EngineResult.vectors; the rows of failed texts are zero. */
+  readonly vectors: Uint16Array;
+  readonly runMs: number;
+  constructor(failures: ReadonlyMap<number, TextFailure>, vectors: Uint16Array, runMs: number) {
+    super(
+      `${failures.size} text(s) of a batch failed: ${[...failures.values()].map((failure) => failure.message).join("; ")}`,
+    );
+    this.failures = failures;
+    this.vectors = vectors;
+    this.runMs = runMs;
+  }
+}
