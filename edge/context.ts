@@ -1,0 +1,41 @@
+// What a request carries through middleware and routes.
+
+import type { Context as HonoContext } from "hono";
+import type { RequestId } from "../shared/ids.ts";
+import type { ParsedKey } from "../shared/keys.ts";
+import type { Env } from "./config.ts";
+import type { Services } from "./services.ts";
+
+export interface AppEnv {
+  readonly Bindings: Env;
+  readonly Variables: {
+    readonly services: Services;
+    /** Ours, always: the charge's id. */
+    readonly requestId: RequestId;
+    /** The client's `X-Request-Id` where it is well formed, ours otherwise: what is echoed and logged. */
+    readonly shownRequestId: string;
+    /** performance.now() at arrival. */
+    readonly startedMs: number;
+    /** Set by `authenticate`: the key's tag was verified, its rights are not yet known. */
+    readonly key: ParsedKey;
+    /** Which error code was answered, for the log. */
+    readonly faultCode: string;
+  };
+}
+export type Context = HonoContext<AppEnv>;
+
+/** Milliseconds since the request arrived. */
+export function elapsedMs(c: Context): number {
+  return performance.now() - c.get("startedMs");
+}
+
+/** The caller's address as Cloudflare saw it; locally there is no proxy in between and the header may be absent. */
+export function clientAddress(c: Context): string {
+  return c.req.header("cf-connecting-ip") ?? "127.0.0.1";
+}
+
+/** `executionCtx.waitUntil`, unbound. */
+export function waitUntilOf(c: Context): (work: Promise<unknown>) => void {
+  const { executionCtx } = c;
+  return (work) => executionCtx.waitUntil(work);
+}

@@ -1,0 +1,183 @@
+// A call that spends: bound, lease and cache look-ups together, compute, charge. The routes that embed texts all go
+// through here, so that the money rules stand once (product.md, Money):
+//   - nothing runs before the lease covers its bound; before a refusal the exact token count decides;
+//   - the charge is the moment the whole result has been received and verified;
+//   - whatever fails before that moment is released, never charged.
+
+import type { Admission, Scope } from "./account/types.ts";
+import type { CacheText } from "./cache/key.ts";
+import type { Context } from "./context.ts";
+import { clientAddress, elapsedMs, waitUntilOf } from "./context.ts";
+import type { EmbedTextsResult } from "./embedding/types.ts";
+import type { CallOptions } from "./middleware/call-options.ts";
+import { faultOfRefusal } from "./middleware/refusals.ts";
+import type { Charge, TierPrices } from "./pricing.ts";
+import { chargeOf, costBound, pricesOf } from "./pricing.ts";
+import type { CatalogModel } from "../shared/catalog.ts";
+import { ApiError, ERRORS, apiError } from "../shared/errors.ts";
+import { formatUsd } from "../shared/money.ts";
+import { REQUEST_TOKENS_MAX } from "../shared/schemas/input.ts";
+import { tokenBound } from "../shared/token-bound.ts";
+import type { Truncation } from "../shared/wire.ts";
+
+export interface MeteredTexts {
+  readonly model: CatalogModel;
+  readonly scope: Scope;
+  readonly texts: readonly CacheText[];
+  /** The instruction in the model's own form; empty for documents and ids. */
+  readonly prefix: string;
+  readonly truncate: Truncation;
+  readonly options: CallOptions;
+}
+
+export interface MeteredResult extends EmbedTextsResult {
+  readonly charge: Charge;
+  readonly admission: Admission;
+}
+
+/** Embeds texts and charges for them, or throws ApiError and charges nothing. */
+export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
+  const prices = pricesOf(call.model, call.options.tier);
+  const quote = new Quote(c, call, prices);
+  await quote.checkLimits();
+  const abandon = new AbortController();
+  const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
+  const admission = await admit(c, call, quote);
+  const stop = () => abandon.abort();
+  admission.signal.addEventListener("abort", stop, { once: true });
+  c.req.raw.signal.addEventListener("abort", stop, { once: true });
+  try {
+    const result = await looking.finish();
+    if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
+    const charge = chargeOf(prices, result.texts);
+    const settled = admission.settle({ model: call.model.id, latencyMs: elapsedMs(c), ...charge });
+    if (settled === "charged") return { ...result, charge, admission };
+    // The lease had ended while the work ran: an uncharged result is not delivered, and `settle` has released it.
+    throw new LapsedError();
+  } catch (error) {
+    if (error instanceof LapsedError) throw leaseLapsed();
+    const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
+    admission.release({ status: c.req.raw.signal.aborted ? 499 : status, latencyMs: elapsedMs(c) });
+    throw admission.signal.aborted ? leaseLapsed() : error;
+  } finally {
+    admission.signal.removeEventListener("abort", stop);
+    c.req.raw.signal.removeEventListener("abort", stop);
+  }
+}
+
+class LapsedError extends Error {
+  override name = "LapsedError";
+}
+
+function leaseLapsed(): ApiError {
+  return apiError(
+    "ledger_unavailable",
+    "The credit behind this call could not be renewed while it ran; it was stopped and not charged.",
+    null,
+    1,
+  );
+}
+
+async function admit(c: Context, call: MeteredTexts, quote: Quote): Promise<Admission> {
+  const result = await c.get("services").wallet.admit({
+    key: c.get("key"),
+    scope: call.scope,
+    model: call.model.id,
+    ip: clientAddress(c),
+    tier: call.options.tier,
+    boundTokens: quote.boundTokens,
+    boundNanoUsd: quote.boundNanoUsd,
+    exact: () => quote.exact(),
+    waitUntil: waitUntilOf(c),
+  });
+  if (result.kind === "admitted") return result.admission;
+  throw new ApiError(faultOfRefusal(result.refusal));
+}
+
+function embedTextsRequest(c: Context, call: MeteredTexts, abandon: AbortController) {
+  const { options } = call;
+  return {
+    model: call.model.id,
+    accountId: c.get("key").accountId,
+    tier: options.tier,
+    texts: call.texts,
+    prefix: call.prefix,
+    truncate: call.truncate,
+    cacheMode: "standard" as const,
+    noStore: options.noStore,
+    requestId: c.get("requestId"),
+    traceparent: options.traceparent,
+    deadlineMs: options.deadlineMs - elapsedMs(c),
+    coldHoldMs: options.coldHoldMs,
+    signal: abandon.signal,
+    waitUntil: waitUntilOf(c),
+  };
+}
+
+/** The bound that costs nothing to know, and the exact count, asked for at most once and only where the bound does not do. */
+class Quote {
+  readonly boundTokens: number;
+  readonly boundNanoUsd;
+  readonly #c: Context;
+  readonly #call: MeteredTexts;
+  readonly #prices: TierPrices;
+  #exact: Promise<{ tokens: number; nanoUsd: ReturnType<typeof costBound> }> | undefined;
+
+  constructor(c: Context, call: MeteredTexts, prices: TierPrices) {
+    this.#c = c;
+    this.#call = call;
+    this.#prices = prices;
+    let bound = 0;
+    for (const text of call.texts) {
+      const own = text.kind === "ids" ? text.ids.length + 1 : tokenBound(call.prefix + text.text);
+      bound += Math.min(own, call.model.contextTokens);
+    }
+    this.boundTokens = bound;
+    this.boundNanoUsd = costBound(prices, bound);
+  }
+
+  exact() {
+    this.#exact ??= this.#count();
+    return this.#exact;
+  }
+
+  /** `too_many_tokens` and `X-Max-Cost`, before any work: by the bound where it suffices, exactly otherwise. */
+  async checkLimits(): Promise<void> {
+    if (this.boundTokens > REQUEST_TOKENS_MAX) {
+      const { tokens } = await this.exact();
+      if (tokens > REQUEST_TOKENS_MAX) {
+        throw apiError(
+          "too_many_tokens",
+          `\`input\` has ${tokens} tokens; a request takes at most ${REQUEST_TOKENS_MAX}: send several requests, or a batch.`,
+          "input",
+        );
+      }
+    }
+    const { maxCostNanoUsd } = this.#call.options;
+    if (maxCostNanoUsd === undefined || this.boundNanoUsd <= maxCostNanoUsd) return;
+    const { nanoUsd } = await this.exact();
+    if (nanoUsd <= maxCostNanoUsd) return;
+    throw apiError(
+      "max_cost_exceeded",
+      `This call may cost $${formatUsd(nanoUsd)}, over the $${formatUsd(maxCostNanoUsd)} of \`X-Max-Cost\`; nothing was run.`,
+      "X-Max-Cost",
+    );
+  }
+
+  async #count() {
+    const { options, model, texts, prefix, truncate } = this.#call;
+    const counted = await this.#c.get("services").pool.tokenize(
+      { model: model.id, tier: options.tier, account: this.#c.get("key").accountId, truncate, prefix, texts },
+      {
+        requestId: this.#c.get("requestId"),
+        traceparent: options.traceparent,
+        deadlineMs: options.deadlineMs - elapsedMs(this.#c),
+        coldHoldMs: options.coldHoldMs,
+        signal: this.#c.req.raw.signal,
+        waitUntil: waitUntilOf(this.#c),
+      },
+    );
+    const tokens = counted.tokens.reduce((sum, count) => sum + count, 0);
+    return { tokens, nanoUsd: costBound(this.#prices, tokens) };
+  }
+}

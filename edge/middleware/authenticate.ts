@@ -1,0 +1,36 @@
+// Who calls. The key's keyed tag is verified from memory, before the body is read: a mistyped or forged key costs no
+// look-up and wakes no object. Whether a genuine key is still in force is the ledger's to say (wallet).
+
+import { createMiddleware } from "hono/factory";
+import type { AppEnv, Context } from "../context.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { ParsedKey } from "../../shared/keys.ts";
+import { KEY_PREFIX, parseKey } from "../../shared/keys.ts";
+
+const BEARER = /^bearer +(\S+) *$/i;
+
+/** Sets `key`, or throws `missing_api_key` / `invalid_api_key`. */
+export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
+  c.set("key", await keyOfText(c, presentedKey(c)));
+  await next();
+});
+
+/** The key's text from `Authorization: Bearer`, or as a courtesy `api-key` / `x-api-key`. */
+export function presentedKey(c: Context): string {
+  const authorization = c.req.header("authorization");
+  const text =
+    authorization === undefined
+      ? (c.req.header("api-key") ?? c.req.header("x-api-key"))
+      : BEARER.exec(authorization)?.[1];
+  if (text !== undefined && text !== "") return text;
+  throw apiError("missing_api_key", `No API key: send the header \`Authorization: Bearer ${KEY_PREFIX}…\`.`);
+}
+
+/** The verified key behind `text`; throws `invalid_api_key`. */
+export async function keyOfText(c: Context, text: string): Promise<ParsedKey> {
+  const services = c.get("services");
+  const key = await parseKey(text, await services.tagKeys);
+  if (key !== undefined) return key;
+  const hint = text.startsWith(KEY_PREFIX) ? "it is mistyped or cut off" : `our keys begin with \`${KEY_PREFIX}\``;
+  throw apiError("invalid_api_key", `This API key is not one of ours: ${hint}.`);
+}

@@ -1,0 +1,57 @@
+// What a caller says in headers about one call: tier, patience, cost limit, cache. Parsed once, every fault named.
+
+import type { Context } from "../context.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { parseUsd } from "../../shared/money.ts";
+import type { Tier } from "../../shared/wire.ts";
+
+export interface CallOptions {
+  readonly tier: Tier;
+  /** Everything must be done this long after arrival. */
+  readonly deadlineMs: number;
+  readonly coldHoldMs: number;
+  readonly maxCostNanoUsd: NanoUsd | undefined;
+  /** `Cache-Control: no-store`. */
+  readonly noStore: boolean;
+  readonly traceparent: string | undefined;
+}
+
+const PREFER_WAIT = /(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)/i;
+const NO_STORE = /(?:^|,)\s*no-store\s*(?:,|$)/i;
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `Cache-Control`, `traceparent`. Throws `invalid_header`. */
+export function readCallOptions(c: Context): CallOptions {
+  const { limits } = c.get("services").config;
+  const wait = PREFER_WAIT.exec(c.req.header("prefer") ?? "")?.[1];
+  const holdMs = wait === undefined ? limits.coldHoldMs : Math.min(Number(wait) * 1000, limits.coldHoldMsMax);
+  const traceparent = c.req.header("traceparent");
+  return {
+    tier: readTier(c.req.header("x-tier")),
+    // Waiting for a cold model is not part of the work's own time.
+    deadlineMs: Math.max(limits.requestDeadlineMs, wait === undefined ? 0 : holdMs + limits.requestDeadlineMs),
+    coldHoldMs: holdMs,
+    maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),
+    noStore: NO_STORE.test(c.req.header("cache-control") ?? ""),
+    traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+  };
+}
+
+function readTier(value: string | undefined): Tier {
+  const tier = value?.trim().toLowerCase();
+  if (tier === undefined || tier === "" || tier === "interactive" || tier === "standard") return "interactive";
+  if (tier === "batch") return "batch";
+  throw apiError("invalid_header", 'The header `X-Tier` must be "batch" or absent.', "X-Tier");
+}
+
+function readMaxCost(value: string | undefined): NanoUsd | undefined {
+  if (value === undefined) return undefined;
+  const amount = parseUsd(value.trim());
+  if (amount !== undefined) return amount;
+  throw apiError(
+    "invalid_header",
+    "The header `X-Max-Cost` must be an amount of USD with at most 9 decimals, like 0.002.",
+    "X-Max-Cost",
+  );
+}

@@ -1,0 +1,45 @@
+// CORS for the public API alone: any origin may call it with a key; pages and operator routes get none. Errors carry
+// the headers too, or a browser shows "network error" instead of our message.
+
+import { createMiddleware } from "hono/factory";
+import type { AppEnv } from "../context.ts";
+
+const EXPOSED = [
+  "x-request-id",
+  "x-ratelimit-limit-requests",
+  "x-ratelimit-remaining-requests",
+  "x-ratelimit-reset-requests",
+  "x-ratelimit-limit-tokens",
+  "x-ratelimit-remaining-tokens",
+  "x-ratelimit-reset-tokens",
+  "x-cache",
+  "x-cost-usd",
+  "x-credit-remaining-usd",
+  "x-model-revision",
+  "x-idempotent-replayed",
+  "x-should-retry",
+  "server-timing",
+  "retry-after",
+  "retry-after-ms",
+].join(", ");
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const PREFLIGHT_LIFE_S = "86400";
+
+export const cors = createMiddleware<AppEnv>(async (c, next) => {
+  if (c.req.method === "OPTIONS" && c.req.header("access-control-request-method") !== undefined) {
+    return c.newResponse(null, {
+      status: 204,
+      headers: {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": METHODS,
+        "access-control-allow-headers": c.req.header("access-control-request-headers") ?? "*",
+        "access-control-max-age": PREFLIGHT_LIFE_S,
+        vary: "Access-Control-Request-Headers",
+      },
+    });
+  }
+  await next();
+  c.res.headers.set("access-control-allow-origin", "*");
+  c.res.headers.set("access-control-expose-headers", EXPOSED);
+  return undefined;
+});

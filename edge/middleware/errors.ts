@@ -1,0 +1,58 @@
+// The one place that turns a fault into an answer: rich inside, plain outside. Whatever is thrown and is not a fault
+// of ours is logged with its stack and answered as `internal_error` without it.
+
+import type { Context } from "../context.ts";
+import { ApiError, ERRORS } from "../../shared/errors.ts";
+import type { ErrorCode, Fault } from "../../shared/errors.ts";
+import { logError } from "./request-log.ts";
+
+export interface ErrorBody {
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: ErrorCode;
+    readonly retry_after_s?: number;
+  };
+}
+
+/** OpenAI's Node SDK ignores a Retry-After above a minute. */
+const RETRY_AFTER_S_MAX = 60;
+
+/** Answers `fault` with its status, body and headers. */
+export function faultResponse(c: Context, fault: Fault): Response {
+  const spec = ERRORS[fault.code];
+  c.set("faultCode", fault.code);
+  const retryAfterS =
+    fault.retryAfterS === undefined
+      ? undefined
+      : Math.min(RETRY_AFTER_S_MAX, Math.max(1, Math.ceil(fault.retryAfterS)));
+  const body: ErrorBody = {
+    error: {
+      message: `${fault.message} See ${new URL(c.req.url).origin}/docs/errors#${fault.code}`,
+      type: spec.type,
+      param: fault.param,
+      code: fault.code,
+      ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
+    },
+  };
+  const headers = new Headers({ "content-type": "application/json; charset=utf-8", "cache-control": "no-store" });
+  if (retryAfterS !== undefined) {
+    headers.set("retry-after", String(retryAfterS));
+    headers.set("retry-after-ms", String(retryAfterS * 1000));
+  }
+  if (!spec.retry) headers.set("x-should-retry", "false");
+  if (spec.status === 401) headers.set("www-authenticate", "Bearer");
+  return c.newResponse(JSON.stringify(body), { status: spec.status, headers });
+}
+
+/** hono's onError: an ApiError keeps its fault, everything else is ours to explain. */
+export function answerError(error: Error, c: Context): Response {
+  if (error instanceof ApiError) return faultResponse(c, error.fault);
+  logError(c, error);
+  return faultResponse(c, {
+    code: "internal_error",
+    message: `Something failed on our side; nothing was charged. Quote request ${c.get("requestId")} when you write to us.`,
+    param: null,
+  });
+}

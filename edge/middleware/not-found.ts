@@ -1,0 +1,47 @@
+// Routes that do not exist: 405 with `Allow` where the path does under another method, otherwise 404 with the nearest
+// route. The table of routes is hono's own, so that it cannot drift.
+
+import type { Hono } from "hono";
+import type { AppEnv, Context } from "../context.ts";
+import { faultResponse } from "./errors.ts";
+import { nearest } from "../../shared/nearest.ts";
+
+interface KnownRoute {
+  readonly pattern: RegExp;
+  readonly path: string;
+  readonly method: string;
+}
+
+/** Registers the fallbacks of `app`, after all its routes. */
+export function answerUnknownRoutes(app: Hono<AppEnv>): void {
+  const routes: readonly KnownRoute[] = app.routes
+    .filter((route) => route.method !== "ALL")
+    .map(({ path, method }) => ({ path, method, pattern: patternOf(path) }));
+  app.notFound((c) => answerUnknown(c, routes));
+}
+
+function patternOf(path: string): RegExp {
+  const source = path.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:\w+/g, "[^/]+");
+  return new RegExp(`^${source}/?$`);
+}
+
+function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response {
+  const { path } = c.req;
+  const allowed = new Set(routes.filter((route) => route.pattern.test(path)).map((route) => route.method));
+  if (allowed.size > 0) {
+    if (allowed.has("GET")) allowed.add("HEAD");
+    const allow = [...allowed].toSorted().join(", ");
+    const response = faultResponse(c, {
+      code: "method_not_allowed",
+      message: `This route takes ${allow}.`,
+      param: null,
+    });
+    response.headers.set("allow", allow);
+    return response;
+  }
+  const hint = path.startsWith("/v1/v1/")
+    ? path.slice(3)
+    : nearest(path, [...new Set(routes.map((route) => route.path))]);
+  const suggestion = hint === undefined ? "GET /v1/openapi.json lists the routes." : `Did you mean \`${hint}\`?`;
+  return faultResponse(c, { code: "route_not_found", message: `No such route. ${suggestion}`, param: null });
+}

@@ -1,0 +1,109 @@
+// POST /v1/embeddings (and /embeddings): texts or token ids in, vectors out. Rules: product.md.
+
+import { embeddingsAnswer } from "../answer/embeddings-answer.ts";
+import type { CacheText } from "../cache/key.ts";
+import type { Context } from "../context.ts";
+import { embedMetered } from "../metered-call.ts";
+import { readJson } from "../middleware/body.ts";
+import { readCallOptions } from "../middleware/call-options.ts";
+import type { ResolvedModel } from "../models.ts";
+import { resolveModel } from "../models.ts";
+import { usageHeaders, usageOf } from "../usage-answer.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { EmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
+import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
+import type { EmbeddingInput } from "../../shared/schemas/input.ts";
+import { instructionPrefix } from "../../shared/token-bound.ts";
+
+export async function postEmbeddings(c: Context): Promise<Response> {
+  const { config, models } = c.get("services");
+  const options = readCallOptions(c);
+  const request = parseEmbeddingsRequest(await readJson(c, config.limits.bodyBytesMax));
+  const resolved = resolveModel(request.model, models);
+  const dimensions = dimensionsOf(request, resolved);
+  checkDtype(c, request, dimensions);
+  const result = await embedMetered(c, {
+    model: resolved.model,
+    scope: "embeddings",
+    texts: cacheTexts(request.input),
+    prefix: prefixOf(request, resolved),
+    truncate: request.truncate,
+    options,
+  });
+  return embeddingsAnswer(c, {
+    vectors: result.texts.map((text) => text.vector),
+    dimensions: dimensions ?? result.dimensions,
+    dtype: request.dtype,
+    encoding: request.encoding,
+    model: resolved.model.id,
+    usage: usageOf(result.charge),
+    pairs: request.input.kind === "pairs",
+    headers: usageHeaders(result.charge, result.admission, result),
+  });
+}
+
+function cacheTexts(input: EmbeddingInput): readonly CacheText[] {
+  return input.kind === "ids"
+    ? input.ids.map((ids) => ({ kind: "ids", ids }))
+    : input.texts.map((text) => ({ kind: "text", text }));
+}
+
+/** The field wins over the model's suffix; they may not contradict. */
+function dimensionsOf(request: EmbeddingsRequest, { model, dimensions: suffix }: ResolvedModel): number | undefined {
+  const wanted = request.dimensions ?? suffix;
+  if (request.dimensions !== undefined && suffix !== undefined && request.dimensions !== suffix) {
+    throw apiError(
+      "incompatible_options",
+      `\`dimensions\` is ${request.dimensions}, the model's suffix says ${suffix}: send one of them.`,
+      "dimensions",
+    );
+  }
+  const native = model.nativeDimensions;
+  if (wanted !== undefined && (wanted < 1 || (native > 0 && wanted > native))) {
+    throw apiError(
+      "invalid_dimensions",
+      `\`dimensions\` must be an integer from 1 to ${native} for this model, not ${wanted}.`,
+      "dimensions",
+    );
+  }
+  return wanted;
+}
+
+function prefixOf(request: EmbeddingsRequest, { model, inputType }: ResolvedModel): string {
+  if (inputType !== undefined && request.inputType !== undefined && inputType !== request.inputType) {
+    throw apiError(
+      "incompatible_options",
+      `\`input_type\` is "${request.inputType}", the model's suffix says "${inputType}": send one of them.`,
+      "input_type",
+    );
+  }
+  if (request.inputType !== undefined || inputType !== "query") return request.prefix;
+  if (request.input.kind === "ids") {
+    throw apiError(
+      "incompatible_options",
+      "The suffix `:query` needs texts: token ids are embedded as they are.",
+      "model",
+    );
+  }
+  return instructionPrefix(model.defaultInstruction);
+}
+
+/** OpenAI's SDKs decode base64 as float32 whatever it holds: wrong numbers without an error, so it is refused. */
+function checkDtype(c: Context, request: EmbeddingsRequest, dimensions: number | undefined): void {
+  const { dtype, encoding } = request;
+  if (dtype === "float") return;
+  if (encoding === "base64" && c.req.header("x-stainless-lang") !== undefined) {
+    throw apiError(
+      "incompatible_options",
+      `OpenAI's SDKs would decode base64 of ${dtype} as floats: send \`encoding_format: "float"\` with this \`output_dtype\`.`,
+      "output_dtype",
+    );
+  }
+  if ((dtype === "binary" || dtype === "ubinary") && dimensions !== undefined && dimensions % 8 !== 0) {
+    throw apiError(
+      "invalid_dimensions",
+      `\`output_dtype\` "${dtype}" packs eight dimensions into a byte: \`dimensions\` must be divisible by 8, not ${dimensions}.`,
+      "dimensions",
+    );
+  }
+}

@@ -1,0 +1,68 @@
+// `usage` and the headers that tell a caller what a call cost and what is left: one source for every spending route.
+
+import type { Admission, RateLimitView } from "./account/types.ts";
+import type { EmbedTextsResult } from "./embedding/types.ts";
+import type { Charge } from "./pricing.ts";
+import { formatUsd, usdNumber } from "../shared/money.ts";
+
+/** OpenAI's usage object and our `cost` (USD). */
+export interface UsageAnswer {
+  readonly prompt_tokens: number;
+  readonly total_tokens: number;
+  readonly prompt_tokens_details: { readonly cached_tokens: number };
+  readonly cost: number;
+}
+
+export function usageOf(charge: Charge): UsageAnswer {
+  return {
+    prompt_tokens: charge.tokens,
+    total_tokens: charge.tokens,
+    prompt_tokens_details: { cached_tokens: charge.cachedTokens },
+    cost: usdNumber(charge.costNanoUsd),
+  };
+}
+
+/** `x-cache`, `x-cost-usd`, `x-credit-remaining-usd`, `x-model-revision`, `x-ratelimit-*`, `Server-Timing`. */
+export function usageHeaders(charge: Charge, admission: Admission, result: EmbedTextsResult): Record<string, string> {
+  return {
+    "x-cache": cacheState(result),
+    "x-cost-usd": formatUsd(charge.costNanoUsd),
+    "x-credit-remaining-usd": formatUsd(admission.spendableNanoUsd),
+    "x-model-revision": result.revision,
+    ...rateLimitHeaders(admission.rateLimit),
+    "server-timing": serverTiming(result.timings),
+  };
+}
+
+function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
+  const hits = result.texts.reduce((sum, text) => sum + Number(text.hit), 0);
+  if (hits === 0) return "miss";
+  return hits === result.texts.length ? "hit" : "partial";
+}
+
+export function rateLimitHeaders(view: Admission["rateLimit"]): Record<string, string> {
+  return { ...headersOf("requests", view.requests), ...headersOf("tokens", view.tokens) };
+}
+
+function headersOf(window: "requests" | "tokens", view: RateLimitView): Record<string, string> {
+  return {
+    [`x-ratelimit-limit-${window}`]: String(view.limit),
+    [`x-ratelimit-remaining-${window}`]: String(Math.max(0, Math.floor(view.remaining))),
+    [`x-ratelimit-reset-${window}`]: formatDuration(view.resetMs),
+  };
+}
+
+/** A duration as OpenAI writes it: `250ms`, `1.5s`, `6m0s`. */
+export function formatDuration(durationMs: number): string {
+  const ms = Math.max(0, Math.ceil(durationMs));
+  if (ms < 1000) return `${ms}ms`;
+  const minutes = Math.floor(ms / 60_000);
+  const seconds = Number(((ms - minutes * 60_000) / 1000).toFixed(3));
+  return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
+}
+
+function serverTiming(timings: Readonly<Record<string, number>>): string {
+  return Object.entries(timings)
+    .map(([stage, ms]) => `${stage};dur=${ms.toFixed(1)}`)
+    .join(", ");
+}
