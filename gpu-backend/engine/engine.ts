@@ -78,7 +78,6 @@ class ChildEngine implements Engine {
     this.#spawn();
   }
 
-  /** Process id of the running engine process, for tests that kill it and for /info. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }

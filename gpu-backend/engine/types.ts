@@ -23,6 +23,8 @@ export interface Engine {
   readonly state: EngineState;
   /** How often the engine process was started again after it had died. */
   readonly restarts: number;
+  /** Process id of the engine process, while there is one. */
+  readonly pid: number | undefined;
   /** Rejects what is still waiting with EngineDied and ends the process. */
   close(): Promise<void>;
 }

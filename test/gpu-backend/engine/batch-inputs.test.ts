@@ -1,0 +1,63 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { packBatch } from "../../../gpu-backend/engine/batch-inputs.ts";
+import { planRuns } from "../../../gpu-backend/engine/batch-budget.ts";
+
+const anyTexts = fc.array(fc.array(fc.integer({ min: 0, max: 151_935 }), { minLength: 1, maxLength: 12 }), {
+  minLength: 1,
+  maxLength: 8,
+});
+
+describe("packing a batch", () => {
+  it("leads from packed to padded and back to the same token, and to each text's last one", () => {
+    fc.assert(
+      fc.property(anyTexts, (texts) => {
+        const batch = packBatch(texts.map((text) => Int32Array.from(text)));
+        const packed = [...batch.inputIds].map(Number);
+        const padded = [...batch.padIdx].map((place) => packed[Number(place)]);
+        expect(packed).toEqual(texts.flat());
+        expect([...batch.unpadIdx].map((place) => padded[Number(place)])).toEqual(packed);
+        expect([...batch.lastIdx].map((place) => packed[Number(place)])).toEqual(texts.map((text) => text.at(-1)));
+        expect([...batch.seqlensK]).toEqual(texts.map((text) => text.length - 1));
+        expect(padded).toHaveLength(texts.length * Math.max(...texts.map((text) => text.length)));
+      }),
+    );
+  });
+});
+
+describe("planning runs within a budget", () => {
+  const anyLengths = fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 40 });
+
+  it("puts every text into exactly one run", () => {
+    fc.assert(
+      fc.property(
+        anyLengths,
+        fc.integer({ min: 1, max: 500 }),
+        fc.integer({ min: 1, max: 800 }),
+        (lengths, maxTokens, maxPaddedTokens) => {
+          const runs = planRuns(lengths, { maxTokens, maxPaddedTokens });
+          expect(runs.flat().toSorted((left, right) => left - right)).toEqual(lengths.map((_, index) => index));
+        },
+      ),
+    );
+  });
+
+  it("keeps both bounds in every run of more than one text", () => {
+    fc.assert(
+      fc.property(
+        anyLengths,
+        fc.integer({ min: 1, max: 500 }),
+        fc.integer({ min: 1, max: 800 }),
+        (lengths, maxTokens, maxPaddedTokens) => {
+          for (const run of planRuns(lengths, { maxTokens, maxPaddedTokens })) {
+            const own = run.map((index) => lengths[index] ?? 0);
+            if (own.length === 1) continue;
+            expect(own.reduce((sum, length) => sum + length, 0)).toBeLessThanOrEqual(maxTokens);
+            expect(own.length * Math.max(...own)).toBeLessThanOrEqual(maxPaddedTokens);
+          }
+        },
+      ),
+    );
+  });
+});

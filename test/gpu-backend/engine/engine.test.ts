@@ -1,0 +1,82 @@
+import { afterEach, describe, expect, it } from "vitest";
+
+import { compileCheckpoint, type CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
+import { type Engine, EngineDied, startEngine } from "../../../gpu-backend/engine/engine.ts";
+import { distance, row } from "../cosine.ts";
+import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";
+
+const reference = readDemoReference();
+const texts = reference.ids.filter((ids) => ids.length < 100);
+const model = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "int8" });
+
+const engines: Engine[] = [];
+afterEach(async () => {
+  for (const engine of engines.splice(0)) await engine.close();
+});
+
+async function start(onRestart?: (reason: string) => void, compiled: CompiledModel = model) {
+  const engine = await startEngine(compiled, { threads: 1, ...(onRestart && { onRestart }) });
+  engines.push(engine);
+  return engine;
+}
+
+function kill(engine: Engine): void {
+  if (engine.pid === undefined) throw new Error("there is no engine process to kill");
+  process.kill(engine.pid, "SIGKILL");
+}
+
+describe("the engine process", () => {
+  it("answers every batch with the right vectors though it is killed in the middle of one", async () => {
+    const reasons: string[] = [];
+    const engine = await start((reason) => reasons.push(reason));
+    const before = await engine.run(texts);
+    const running = [engine.run(texts), engine.run(texts), engine.run(texts)];
+    kill(engine);
+    for (const result of await Promise.all(running)) expect(result.vectors).toEqual(before.vectors);
+    expect(engine.restarts).toBe(1);
+    expect(engine.state).toBe("ready");
+    expect(reasons).toEqual(["the engine process was ended by SIGKILL"]);
+  });
+
+  it("is started again when it dies idle, and serves the next batch", async () => {
+    const engine = await new Promise<Engine>((resolve) => {
+      const started: Promise<Engine> = start(() => void started.then(resolve));
+      void started.then(kill);
+    });
+    expect(engine.restarts).toBe(1);
+    expect((await engine.run(texts.slice(0, 1))).vectors).toHaveLength(reference.size);
+  });
+
+  it("refuses work once it is closed, and what was waiting is told so", async () => {
+    const engine = await start();
+    const waiting = engine.run(texts);
+    const refused = expect(waiting).rejects.toBeInstanceOf(EngineDied);
+    await engine.close();
+    await refused;
+    await expect(engine.run(texts)).rejects.toBeInstanceOf(EngineDied);
+    expect(engine.state).toBe("closed");
+  });
+
+  it("says in one sentence why a session cannot be made", async () => {
+    const missing = { ...model, graphPath: "/nowhere/graph.onnx" };
+    await expect(startEngine(missing, { threads: 1 })).rejects.toThrow(/could not start: .*nowhere/u);
+  });
+
+  it("runs a batch that is over its budget in parts, with the same vectors but for rounding", async () => {
+    const whole = await (await start()).run(texts);
+    const parts = await startEngine(model, { threads: 1, budget: { maxTokens: 64, maxPaddedTokens: 96 } });
+    engines.push(parts);
+    const { vectors } = await parts.run(texts);
+    for (const index of texts.keys()) {
+      const [left, right] = [vectors, whole.vectors].map((all) => row(all, index, reference.size));
+      expect(distance(left ?? [], right ?? [])).toBeLessThanOrEqual(1e-6);
+    }
+  });
+
+  it("is no part of what a caller's mistake may break: ids outside the vocabulary are refused before they are sent", async () => {
+    const engine = await start();
+    await expect(async () => engine.run([Int32Array.of(1_000_000)])).rejects.toThrow("vocabulary");
+    await expect(async () => engine.run([Int32Array.of()])).rejects.toThrow("tokens");
+    expect(engine.restarts).toBe(0);
+  });
+});
