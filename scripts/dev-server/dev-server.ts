@@ -1,0 +1,109 @@
+// Backend and edge on one machine, as one thing that starts and stops: `npm start` wraps it, e2e tests call it.
+
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { ensureDevAccount } from "./account.ts";
+import { BackendProcess } from "./backend.ts";
+import { DataFolder } from "./data-folder.ts";
+import type { DevFile } from "./data-folder.ts";
+import type { RunningEdge } from "./edge.ts";
+import { startEdge } from "./edge.ts";
+import type { DevOptions } from "./options.ts";
+import { StartError } from "./options.ts";
+import { ProcessFile, childrenOf } from "./processes.ts";
+
+export interface Reporter {
+  progress(what: string): void;
+  log(text: string): void;
+}
+
+export interface DevServer extends DevFile {
+  readonly accountId: string;
+  readonly backend: BackendProcess;
+  readonly edge: RunningEdge;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts everything and resolves when a call would be answered. Throws StartError, with nothing left running, when the
+ * port is taken, the folder is held by another start, or the model cannot be served. `settings` go to the Worker on top
+ * of wrangler.toml's vars.
+ */
+export async function startDevServer(
+  options: DevOptions,
+  report: Reporter,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<DevServer> {
+  const folder = new DataFolder(options.dataDir);
+  const processes = new ProcessFile(options.dataDir);
+  await processes.take();
+  await refuseBusyPort(options.port);
+  folder.removeDevFile();
+  const secrets = folder.secrets();
+  const noteChildren = (): void => {
+    const backendPid = backend.pid === undefined ? [] : [backend.pid];
+    processes.note([...backendPid, ...childrenOf(process.pid, /workerd/)]);
+  };
+  const backend = new BackendProcess({
+    model: options.model,
+    modelId: options.modelId,
+    dataDir: options.dataDir,
+    secret: secrets.BACKEND_SECRET,
+    onProgress: (fraction, what) => report.progress(`backend: ${what} (${Math.round(fraction * 100)} %)`),
+    onLog: (text) => report.log(text),
+    onPid: noteChildren,
+  });
+  let edge: RunningEdge | undefined;
+  const stop = async (): Promise<void> => {
+    folder.removeDevFile();
+    await Promise.all([backend.stop(), edge?.stop()]);
+    processes.release();
+  };
+  try {
+    const { listening, ready } = backend.start();
+    report.progress("backend: starting");
+    await listening;
+    report.progress("edge: bundling and starting the Workers runtime");
+    edge = await startEdge({
+      port: options.port,
+      persistDir: join(options.dataDir, "edge"),
+      bindings: {
+        ...secrets,
+        ...settings,
+        BACKENDS: JSON.stringify([{ model: options.modelId, origin: backend.url }]),
+      },
+      onLog: (line) => report.log(line),
+    });
+    noteChildren();
+    const account = await ensureDevAccount(folder, edge.url, secrets.ADMIN_KEY);
+    report.progress("backend: loading the model");
+    await ready;
+    const file = {
+      url: edge.url,
+      apiKey: account.apiKey,
+      adminKey: secrets.ADMIN_KEY,
+      model: options.modelId,
+      backendUrl: backend.url,
+    };
+    folder.writeDevFile(file);
+    return { ...file, accountId: account.accountId, backend, edge, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Miniflare would move to another port, and workerd's own message names neither the port nor the cure. */
+async function refuseBusyPort(port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === "EADDRINUSE"
+          ? "is in use by another program"
+          : `cannot be used (${error.code ?? error.message})`;
+      reject(new StartError(`Port ${port} ${why}: stop that program, or start with --port N (0 takes a free one).`));
+    });
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+  });
+}

@@ -1,0 +1,114 @@
+// The edge in the real Workers runtime: Miniflare's API over options read from wrangler.toml, so that this server and
+// a deployment cannot drift. Durable Objects, KV, D1, R2 and the cache live in explicit folders and survive `kill -9`.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { Log, LogLevel, Miniflare } from "miniflare";
+import type { MiniflareOptions } from "miniflare";
+import { parse } from "smol-toml";
+import * as z from "zod";
+import { ROOT } from "./options.ts";
+import { bundleWorker } from "./worker-bundle.ts";
+
+const wranglerSchema = z.object({
+  name: z.string(),
+  main: z.string(),
+  compatibility_date: z.string(),
+  compatibility_flags: z.array(z.string()).default([]),
+  vars: z.record(z.string(), z.string()).default({}),
+  durable_objects: z.object({ bindings: z.array(z.object({ name: z.string(), class_name: z.string() })) }),
+  kv_namespaces: z.array(z.object({ binding: z.string(), id: z.string() })).default([]),
+  d1_databases: z
+    .array(z.object({ binding: z.string(), database_id: z.string(), migrations_dir: z.string().optional() }))
+    .default([]),
+  r2_buckets: z.array(z.object({ binding: z.string(), bucket_name: z.string() })).default([]),
+});
+type WranglerConfig = z.infer<typeof wranglerSchema>;
+
+export interface EdgeOptions {
+  readonly port: number;
+  /** Where the runtime's state lives. */
+  readonly persistDir: string;
+  /** Settings and secrets on top of wrangler.toml's vars. */
+  readonly bindings: Readonly<Record<string, string>>;
+  /** The Worker's own log lines; absent: this program's stdout. */
+  readonly onLog?: (line: string) => void;
+}
+
+export interface RunningEdge {
+  readonly url: string;
+  readonly miniflare: Miniflare;
+  stop(): Promise<void>;
+}
+
+/** Bundles and starts the Worker; resolves when it answers. Rejects when the port is taken or the bundle is broken. */
+export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
+  const config = wranglerSchema.parse(parse(readFileSync(resolve(ROOT, "wrangler.toml"), "utf8")));
+  const script = await bundleWorker(config.main);
+  const miniflare = new Miniflare(miniflareOptions(config, script, options));
+  const url = await miniflare.ready;
+  await applyMigrations(miniflare, config);
+  return { url: url.origin, miniflare, stop: () => miniflare.dispose() };
+}
+
+function miniflareOptions(config: WranglerConfig, script: string, options: EdgeOptions): MiniflareOptions {
+  const persist = (what: string) => join(options.persistDir, what);
+  const { onLog } = options;
+  return {
+    name: config.name,
+    modules: [{ type: "ESModule", path: "worker.mjs", contents: script }],
+    compatibilityDate: config.compatibility_date,
+    compatibilityFlags: config.compatibility_flags,
+    bindings: { ...config.vars, ...options.bindings },
+    durableObjects: Object.fromEntries(
+      config.durable_objects.bindings.map(({ name, class_name }) => [name, { className: class_name, useSQLite: true }]),
+    ),
+    kvNamespaces: Object.fromEntries(config.kv_namespaces.map(({ binding, id }) => [binding, id])),
+    d1Databases: Object.fromEntries(config.d1_databases.map(({ binding, database_id }) => [binding, database_id])),
+    r2Buckets: Object.fromEntries(config.r2_buckets.map(({ binding, bucket_name }) => [binding, bucket_name])),
+    host: "127.0.0.1",
+    port: options.port,
+    cf: false,
+    log: new Log(LogLevel.NONE),
+    durableObjectsPersist: persist("durable-objects"),
+    kvPersist: persist("kv"),
+    d1Persist: persist("d1"),
+    r2Persist: persist("r2"),
+    cachePersist: persist("cache"),
+    handleRuntimeStdio(stdout: Readable, stderr: Readable) {
+      for (const stream of [stdout, stderr]) {
+        stream.setEncoding("utf8");
+        stream.on("data", (text: string) => (onLog === undefined ? process.stdout.write(text) : onLog(text)));
+      }
+    },
+  };
+}
+
+/** Runs the D1 migrations that the database has not seen, in the order of their file names, as `wrangler d1 migrations apply` does. */
+async function applyMigrations(miniflare: Miniflare, config: WranglerConfig): Promise<void> {
+  for (const { binding, migrations_dir: folder } of config.d1_databases) {
+    if (folder === undefined) continue;
+    const database = await miniflare.getD1Database(binding);
+    await database.exec(
+      "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+    );
+    const applied = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
+    const known = new Set(applied.results.map((row) => row.name));
+    const files = readdirSync(resolve(ROOT, folder)).filter((file) => file.endsWith(".sql") && !known.has(file));
+    for (const file of files.toSorted()) {
+      const statements = splitStatements(readFileSync(resolve(ROOT, folder, file), "utf8"));
+      const noted = database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(file);
+      await database.batch([...statements.map((statement) => database.prepare(statement)), noted]);
+    }
+  }
+}
+
+/** Statements of a migration: our migrations hold no `;` but at a statement's end, and no comments but whole lines. */
+function splitStatements(sql: string): readonly string[] {
+  return sql
+    .replaceAll(/^\s*--.*$/gm, "")
+    .split(/;\s*$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== "");
+}

@@ -1,0 +1,28 @@
+// The Worker as one ES module, bundled by esbuild as wrangler would.
+
+import { build } from "esbuild";
+import { resolve } from "node:path";
+import { ROOT } from "./options.ts";
+
+/** Bundles the Worker's entry and returns the module's text. */
+export async function bundleWorker(entry: string): Promise<string> {
+  const result = await build({
+    entryPoints: [resolve(ROOT, entry)],
+    absWorkingDir: ROOT,
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2023",
+    platform: "neutral",
+    conditions: ["workerd", "worker", "browser"],
+    mainFields: ["module", "main"],
+    external: ["cloudflare:*", "node:*"],
+    loader: { ".html": "text", ".css": "text", ".svg": "text", ".txt": "text", ".md": "text" },
+    sourcemap: "inline",
+    sourcesContent: false,
+    logLevel: "silent",
+  });
+  const [file] = result.outputFiles;
+  if (file === undefined) throw new Error("esbuild wrote no bundle");
+  return file.text;
+}

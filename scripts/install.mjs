@@ -1,0 +1,48 @@
+// Installs what is missing, for every launcher in this folder: plain Node, because nothing is installed yet.
+import { spawnSync } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const NODE_FLOOR = [20, 19];
+
+/** Ends the process with one sentence when Node is too old; runs `npm ci` when node_modules is absent or older than the lockfile. */
+export function ensureInstalled() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major < NODE_FLOOR[0] || (major === NODE_FLOOR[0] && minor < NODE_FLOOR[1])) {
+    fail(`Node ${NODE_FLOOR.join(".")} or newer is needed; this is ${process.versions.node}.`);
+  }
+  if (isInstalled()) return;
+  process.stderr.write("Installing dependencies (npm ci) …\n");
+  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: ROOT,
+    stdio: ["ignore", "inherit", "inherit"],
+    shell: process.platform === "win32",
+  });
+  if (npm.status !== 0) fail("npm ci failed (its output is above); nothing was started.");
+}
+
+/** npm writes node_modules/.package-lock.json at the end of each install: what it lists against what is wanted. */
+function isInstalled() {
+  try {
+    const wanted = JSON.parse(readFileSync(`${ROOT}/package-lock.json`, "utf8")).packages;
+    const there = JSON.parse(readFileSync(`${ROOT}/node_modules/.package-lock.json`, "utf8")).packages;
+    return Object.entries(wanted).every(
+      ([path, entry]) =>
+        path === "" || entry.optional === true || entry.devOptional === true || there[path]?.version === entry.version,
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** @returns {never} */
+export function fail(message) {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
+
+/** Whether `path` exists. */
+export function exists(path) {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
