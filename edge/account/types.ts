@@ -118,6 +118,16 @@ export interface UsageLine {
   readonly latency: Readonly<Record<number, number>>;
 }
 
+/** What a session would like on top of what it keeps. */
+export interface Want {
+  /** What waits for credit now. */
+  readonly min: Amount;
+  /** What it would rather have: about ten seconds of its recent spend. */
+  readonly target: Amount;
+  /** One request like its recent ones: tells when the end is near. */
+  readonly unit: Amount;
+}
+
 /** One message of a session: an isolate's dealings with one key. Sent again unchanged until it is answered. */
 export interface SyncMessage {
   /** 16 characters, random per session. */
@@ -130,8 +140,7 @@ export interface SyncMessage {
   readonly lines: readonly UsageLine[];
   /** What the isolate goes on holding of its lease, after `spent`; the rest comes back. */
   readonly keep: Amount;
-  /** `min`: what waits for credit now. `target`: what it would rather have. */
-  readonly want?: { readonly min: Amount; readonly target: Amount };
+  readonly want: Want;
   /** The session ends: whatever it held comes back. */
   readonly close?: true;
   /** Lease life other than the TTL: the strict path, one request. */
@@ -158,7 +167,11 @@ export type SyncAnswer =
   | { readonly kind: "ended"; readonly seq: number; readonly refusal: KeyRefusal }
   | { readonly kind: "closed"; readonly seq: number }
   /** The object no longer (or never) knew this session: nothing in the message was applied. */
-  | { readonly kind: "unknown_session"; readonly seq: number };
+  | { readonly kind: "unknown_session"; readonly seq: number }
+  /** A late copy of a message that a newer one has overtaken: nothing was applied. */
+  | { readonly kind: "stale"; readonly seq: number }
+  /** Too many sessions at once: a new one cannot be remembered. */
+  | { readonly kind: "busy"; readonly seq: number };
 
 /** The object as the wallet sees it. */
 export interface AccountStub {

@@ -1,0 +1,313 @@
+// The ledger of one account in memory: books, leases, limits, keys, usage. Synchronous; the clock is passed in; durable
+// things go through the storage port. The caller runs each turn inside `storage.transaction` and ends it with
+// `flush`; when a turn throws, it forgets this object and opens a new one, because a rolled-back transaction does not
+// roll back fields (account-core.ts). sync.ts and acts.ts hold what happens in a turn.
+
+import { assert } from "../../shared/assert.ts";
+import type { AccountId, KeyId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { ZERO, amount, covers, plus } from "./amount.ts";
+import { Books, NO_TOTALS } from "./books.ts";
+import { decodeHot, encodeHot } from "./hot.ts";
+import type { AccountLimits, Hot, SessionMemory } from "./hot.ts";
+import { KeyRing } from "./key-ring.ts";
+import { LeaseTable } from "./lease-table.ts";
+import { monthStartMs } from "./periods.ts";
+import { RateBucket } from "./rate-bucket.ts";
+import { ALLOWANCE_BALANCE_MIN_NANO_USD, ALLOWANCE_SHARE } from "./settings.ts";
+import type { LedgerSettings } from "./settings.ts";
+import { NO_STATEMENT, Statement } from "./statement.ts";
+import type { KeyRecord, LedgerStorage } from "./storage.ts";
+import type { AccountStatus, Amount, Funds, RateView, SyncAnswer } from "./types.ts";
+import { UsageCells, decodeCells, encodeCells } from "./usage-cells.ts";
+
+/** The part of the hot row's `held` that belongs to no key. */
+const NO_KEY = "";
+const PHANTOM = "phantom:";
+
+export interface NewAccount {
+  readonly accountId: AccountId;
+  readonly name: string;
+  readonly email?: string;
+}
+
+export class Ledger {
+  readonly storage: LedgerStorage;
+  readonly settings: LedgerSettings;
+  readonly accountId: AccountId;
+  readonly createdAtMs: number;
+  name: string;
+  email: string | undefined;
+  status: AccountStatus;
+  limits: AccountLimits;
+  readonly books: Books;
+  readonly keys: KeyRing;
+  readonly leases = new LeaseTable();
+  readonly requests: RateBucket;
+  readonly tokens: RateBucket;
+  readonly sessions: Map<string, SessionMemory>;
+  /** The last answer of each session, for copies of its last message; gone after a crash. */
+  readonly answers = new Map<string, SyncAnswer>();
+  readonly statement: Statement;
+  readonly cells: UsageCells;
+  private month: { startMs: number; spentNanoUsd: NanoUsd };
+  /** What may be leased between two writes, as the last write promised, and what has been. */
+  private allowance: Amount;
+  private unwritten: Amount = ZERO;
+  private dirty = false;
+
+  private constructor(hot: Hot, storage: LedgerStorage, settings: LedgerSettings) {
+    this.storage = storage;
+    this.settings = settings;
+    this.accountId = hot.accountId;
+    this.createdAtMs = hot.createdAtMs;
+    this.name = hot.name;
+    this.email = hot.email;
+    this.status = hot.status;
+    this.limits = hot.limits;
+    this.books = new Books(
+      { ...hot.totals },
+      hot.grants.map((grant) => ({ ...grant })),
+    );
+    this.keys = new KeyRing(storage.readKeys(), hot.keyUses);
+    this.requests = new RateBucket(hot.requests);
+    this.tokens = new RateBucket(hot.tokens);
+    this.sessions = new Map(Object.entries(hot.sessions));
+    this.statement = new Statement(hot.statement);
+    this.cells = new UsageCells(decodeCells(hot.cells));
+    this.month = { ...hot.month };
+    this.allowance = hot.allowance;
+  }
+
+  /** The account's ledger as last written, or undefined when it was never set up. */
+  static open(storage: LedgerStorage, settings: LedgerSettings, nowMs: number): Ledger | undefined {
+    const body = storage.readHot();
+    if (body === undefined) return undefined;
+    const hot = decodeHot(body);
+    const ledger = new Ledger(hot, storage, settings);
+    ledger.recallHeld(hot, nowMs);
+    return ledger;
+  }
+
+  static create(account: NewAccount, storage: LedgerStorage, settings: LedgerSettings, nowMs: number): Ledger {
+    assert(storage.readHot() === undefined, "an account is set up once");
+    const ledger = new Ledger(newHot(account, settings, nowMs), storage, settings);
+    ledger.touch();
+    return ledger;
+  }
+
+  /** Marks the hot row as changed: `flush` will write it. */
+  touch(): void {
+    this.dirty = true;
+  }
+
+  /** Lets time pass: leases end, grants expire, what is receivable is collected. Call it first in every turn. */
+  tick(nowMs: number): void {
+    this.leases.expire(nowMs);
+    for (const [id, memory] of this.sessions) if (memory.untilMs <= nowMs) this.forget(id);
+    const held = this.leases.total.nanoUsd;
+    const expired = this.books.expire(nowMs, held, this.settings.strictLifeMsMax + this.settings.leaseMarginMs);
+    if (expired > 0) this.post(nowMs, "expiry", -expired, "Credit expired");
+    const collected = this.books.collect(held);
+    if (collected > 0) this.post(nowMs, "refund", -collected, "Taken for an earlier refund or dispute");
+    this.requests.drain(nowMs, this.limits.requestsPerMinute, this.leases.total.requests);
+    this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
+  }
+
+  forget(session: string): void {
+    this.sessions.delete(session);
+    this.answers.delete(session);
+  }
+
+  /** Posts a line that changed the balance by `change` (the books were changed already). */
+  post(atMs: number, kind: "grant" | "topup" | "refund" | "dispute" | "expiry", change: number, description: string): void {
+    this.statement.post({ atMs, kind, amountNanoUsd: nanoUsd(change), description }, this.storage);
+    this.touch();
+  }
+
+  /** Credit as `record` sees it (any key: undefined). Call after `tick`. */
+  funds(nowMs: number, record?: KeyRecord): Funds {
+    const held = this.leases.total.nanoUsd;
+    const spendable = nanoUsd(this.books.balance - held);
+    const bounds: { by: Funds["boundBy"]; potential: number; free: number }[] = [
+      { by: "account", potential: this.books.lasting(nowMs), free: spendable },
+    ];
+    if (this.limits.monthlyNanoUsd !== undefined) {
+      const left = Math.max(0, this.limits.monthlyNanoUsd - this.monthSpent(nowMs));
+      bounds.push({ by: "monthly_limit", potential: left, free: left - held });
+    }
+    if (record?.capNanoUsd !== undefined) {
+      const left = Math.max(0, record.capNanoUsd - this.keys.use(record.id).spentIn(record, nowMs));
+      bounds.push({ by: "key_cap", potential: left, free: left - this.leases.totalOf(record.id).nanoUsd });
+    }
+    const tightest = bounds.reduce((least, bound) => (bound.potential < least.potential ? bound : least));
+    return {
+      balanceNanoUsd: this.books.balance,
+      spendableNanoUsd: spendable,
+      potentialNanoUsd: nanoUsd(tightest.potential),
+      boundBy: tightest.by,
+      grantableNanoUsd: nanoUsd(Math.max(0, Math.min(...bounds.map(({ free }) => free)))),
+    };
+  }
+
+  /** The buckets that bound `record`, drained to now. */
+  buckets(nowMs: number, record: KeyRecord): { bucket: RateBucket; window: RateView["window"]; which: RateView["which"]; limit: number }[] {
+    const list: ReturnType<Ledger["buckets"]> = [
+      { bucket: this.requests, window: "requests", which: "account", limit: this.limits.requestsPerMinute },
+      { bucket: this.tokens, window: "tokens", which: "account", limit: this.limits.tokensPerMinute },
+    ];
+    const out = this.leases.totalOf(record.id);
+    if (record.requestsPerMinute !== undefined) {
+      const { requests } = this.keys.use(record.id);
+      requests.drain(nowMs, record.requestsPerMinute, out.requests);
+      list.push({ bucket: requests, window: "requests", which: "key", limit: record.requestsPerMinute });
+    }
+    if (record.tokensPerMinute !== undefined) {
+      const { tokens } = this.keys.use(record.id);
+      tokens.drain(nowMs, record.tokensPerMinute, out.tokens);
+      list.push({ bucket: tokens, window: "tokens", which: "key", limit: record.tokensPerMinute });
+    }
+    return list;
+  }
+
+  monthSpent(nowMs: number): NanoUsd {
+    const startMs = monthStartMs(nowMs);
+    if (startMs > this.month.startMs) this.month = { startMs, spentNanoUsd: nanoUsd(0) };
+    return this.month.spentNanoUsd;
+  }
+
+  addMonthSpent(nowMs: number, value: NanoUsd): void {
+    this.month.spentNanoUsd = nanoUsd(this.monthSpent(nowMs) + value);
+  }
+
+  /** Notes that `granted` was leased: inside the allowance it needs no write; a key with bounds of its own always does. */
+  noteGranted(granted: Amount, exact: boolean): void {
+    this.unwritten = plus(this.unwritten, granted);
+    if (exact || !covers(this.allowance, this.unwritten)) this.touch();
+  }
+
+  /** Writes the hot row if the turn changed it. Call it last in every turn, inside its transaction. */
+  flush(nowMs: number): void {
+    if (!this.dirty) return;
+    const { nanoUsd: held } = this.leases.total;
+    assert(held <= this.books.balance, "held never passes the balance");
+    this.allowance = this.nextAllowance(nowMs);
+    this.storage.writeHot(encodeHot(this.toHot()));
+    this.unwritten = ZERO;
+    this.dirty = false;
+  }
+
+  private nextAllowance(nowMs: number): Amount {
+    const { balance } = this.books;
+    const { grantableNanoUsd } = this.funds(nowMs);
+    const money = balance < ALLOWANCE_BALANCE_MIN_NANO_USD ? 0 : Math.floor(grantableNanoUsd / ALLOWANCE_SHARE);
+    if (money === 0) return ZERO;
+    return amount(
+      money,
+      Math.floor(this.limits.requestsPerMinute / ALLOWANCE_SHARE),
+      Math.floor(this.limits.tokensPerMinute / ALLOWANCE_SHARE),
+    );
+  }
+
+  private toHot(): Hot {
+    const held: Record<string, Amount> = {};
+    for (const [keyId, total] of this.leases.totals()) held[keyId] = total;
+    const orphan = this.leases.get(PHANTOM + NO_KEY);
+    if (orphan !== undefined) held[NO_KEY] = orphan.held;
+    return {
+      version: 1,
+      accountId: this.accountId,
+      name: this.name,
+      ...(this.email === undefined ? {} : { email: this.email }),
+      createdAtMs: this.createdAtMs,
+      status: this.status,
+      limits: this.limits,
+      totals: this.books.totals,
+      grants: this.books.grants,
+      requests: this.requests.state,
+      tokens: this.tokens.state,
+      month: this.month,
+      keyUses: this.keys.useStates,
+      held,
+      heldUntilMs: this.leases.latestExpiryMs(),
+      allowance: this.allowance,
+      sessions: Object.fromEntries(this.sessions),
+      statement: this.statement.state,
+      cells: encodeCells(this.cells.values()),
+    };
+  }
+
+  /**
+   * After a crash: what was held when the row was written, and what may have been leased since, counts as held until
+   * every such lease has ended. Their requests and tokens count as used: the buckets take them.
+   */
+  private recallHeld(hot: Hot, nowMs: number): void {
+    const ttlEndMs = nowMs + this.settings.leaseTtlMs + this.settings.leaseMarginMs;
+    for (const [keyId, held] of Object.entries(hot.held) as [KeyId, Amount][]) {
+      const expiresAtMs = Math.max(hot.heldUntilMs, ttlEndMs);
+      this.leases.put(PHANTOM + keyId, { keyId: keyId === NO_KEY ? undefined : keyId, held, expiresAtMs });
+    }
+    const orphan = this.leases.get(PHANTOM + NO_KEY);
+    this.leases.put(PHANTOM + NO_KEY, {
+      keyId: undefined,
+      held: plus(orphan?.held ?? ZERO, hot.allowance),
+      expiresAtMs: orphan?.expiresAtMs ?? ttlEndMs,
+    });
+    this.requests.drain(nowMs, this.limits.requestsPerMinute, this.leases.total.requests);
+    this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
+    this.requests.take(hot.allowance.requests);
+    this.tokens.take(hot.allowance.tokens);
+  }
+
+  /** Takes up to `most` of what a crash left as held for `keyId`, for a session that has come back. */
+  adopt(keyId: KeyId, most: Amount): Amount {
+    let adopted = ZERO;
+    for (const id of [PHANTOM + keyId, PHANTOM + NO_KEY]) {
+      const phantom = this.leases.get(id);
+      if (phantom === undefined) continue;
+      const part = leastRest(phantom.held, most, adopted);
+      adopted = plus(adopted, part);
+      this.leases.put(id, {
+        ...phantom,
+        held: amount(
+          phantom.held.nanoUsd - part.nanoUsd,
+          phantom.held.requests - part.requests,
+          phantom.held.tokens - part.tokens,
+        ),
+      });
+    }
+    return adopted;
+  }
+}
+
+/** What of `have` is still missing for `most` beyond `already`. */
+function leastRest(have: Amount, most: Amount, already: Amount): Amount {
+  return amount(
+    Math.max(0, Math.min(have.nanoUsd, most.nanoUsd - already.nanoUsd)),
+    Math.max(0, Math.min(have.requests, most.requests - already.requests)),
+    Math.max(0, Math.min(have.tokens, most.tokens - already.tokens)),
+  );
+}
+
+function newHot(account: NewAccount, settings: LedgerSettings, nowMs: number): Hot {
+  return {
+    version: 1,
+    ...account,
+    createdAtMs: nowMs,
+    status: "active",
+    limits: { requestsPerMinute: settings.requestsPerMinute, tokensPerMinute: settings.tokensPerMinute },
+    totals: NO_TOTALS,
+    grants: [],
+    requests: [0, nowMs],
+    tokens: [0, nowMs],
+    month: { startMs: monthStartMs(nowMs), spentNanoUsd: nanoUsd(0) },
+    keyUses: {},
+    held: {},
+    heldUntilMs: 0,
+    allowance: ZERO,
+    sessions: {},
+    statement: NO_STATEMENT,
+    cells: encodeCells([]),
+  };
+}

@@ -1,0 +1,134 @@
+// The account's statement: what moved its balance, in the order of posting, each line with the balance behind it.
+// Charges are one line per hour, key and model; while their hour is open (and a little longer, so that a quiet account
+// pays for no extra row) they wait in the hot row, and a listing shows them as the newest lines. Posted lines are never
+// changed. write_off lines are a memo: the balance stays as it is.
+
+import type { KeyId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { HOT_PENDING_MAX } from "./settings.ts";
+import type { LedgerStorage } from "./storage.ts";
+
+export type LineKind = "grant" | "topup" | "charge" | "refund" | "dispute" | "expiry" | "write_off";
+
+/** One line. `amountNanoUsd` is signed: what it did to the balance (for write_off: what could not be charged). */
+export interface StatementLine {
+  readonly position: number;
+  readonly atMs: number;
+  readonly kind: LineKind;
+  readonly amountNanoUsd: NanoUsd;
+  readonly balanceAfterNanoUsd: NanoUsd;
+  readonly description: string;
+  /** Of charges and write-offs. */
+  readonly keyId?: KeyId;
+  readonly model?: string;
+}
+
+type PendingKind = "charge" | "write_off";
+
+/** Charges of one hour, key and model that are not posted yet. */
+export interface PendingCharge {
+  readonly kind: PendingKind;
+  readonly hourMs: number;
+  readonly keyId: KeyId;
+  readonly model: string;
+  valueNanoUsd: NanoUsd;
+  lastAtMs: number;
+}
+
+export const MS_PER_HOUR = 3_600_000;
+
+export interface StatementState {
+  /** Position of the next posted line. */
+  readonly next: number;
+  /** Balance behind the last posted line. */
+  readonly posted: NanoUsd;
+  readonly pending: readonly PendingCharge[];
+}
+
+export const NO_STATEMENT: StatementState = { next: 1, posted: nanoUsd(0), pending: [] };
+
+export class Statement {
+  private next: number;
+  private posted: NanoUsd;
+  private pending: Map<string, PendingCharge>;
+
+  constructor(state: StatementState) {
+    this.next = state.next;
+    this.posted = state.posted;
+    this.pending = new Map(state.pending.map((charge) => [pendingKey(charge), { ...charge }]));
+  }
+
+  get state(): StatementState {
+    return { next: this.next, posted: this.posted, pending: [...this.pending.values()] };
+  }
+
+  /** Adds a charge (or write-off) at `atMs`; posts closed hours when many wait. */
+  charge(
+    kind: PendingKind,
+    at: { readonly atMs: number; readonly keyId: KeyId; readonly model: string },
+    value: NanoUsd,
+    storage: LedgerStorage,
+  ): void {
+    if (value === 0) return;
+    const hourMs = Math.floor(at.atMs / MS_PER_HOUR) * MS_PER_HOUR;
+    const charge = { kind, hourMs, keyId: at.keyId, model: at.model, valueNanoUsd: value, lastAtMs: at.atMs };
+    const known = this.pending.get(pendingKey(charge));
+    if (known === undefined) this.pending.set(pendingKey(charge), charge);
+    else {
+      known.valueNanoUsd = nanoUsd(known.valueNanoUsd + value);
+      known.lastAtMs = Math.max(known.lastAtMs, at.atMs);
+    }
+    if (this.pending.size > HOT_PENDING_MAX) this.postClosedHours(hourMs, storage);
+  }
+
+  /** Posts one line of another kind, behind the charges of the hours that have closed. */
+  post(line: Pick<StatementLine, "atMs" | "kind" | "amountNanoUsd" | "description">, storage: LedgerStorage): void {
+    this.postClosedHours(Math.floor(line.atMs / MS_PER_HOUR) * MS_PER_HOUR, storage);
+    this.posted = nanoUsd(this.posted + line.amountNanoUsd);
+    const posted = { ...line, position: this.next, balanceAfterNanoUsd: this.posted };
+    storage.putStatementPage({ first: this.next, last: this.next, body: JSON.stringify([posted]) });
+    this.next += 1;
+  }
+
+  /** The lines that wait, oldest first, as they would be posted now. */
+  pendingLines(): StatementLine[] {
+    return this.asLines([...this.pending.values()]);
+  }
+
+  private postClosedHours(openHourMs: number, storage: LedgerStorage): void {
+    const closed = [...this.pending.values()].filter((charge) => charge.hourMs < openHourMs);
+    const lines = this.asLines(closed);
+    const last = lines.at(-1);
+    if (last === undefined) return;
+    storage.putStatementPage({ first: this.next, last: last.position, body: JSON.stringify(lines) });
+    this.posted = last.balanceAfterNanoUsd;
+    this.next = last.position + 1;
+    for (const charge of closed) this.pending.delete(pendingKey(charge));
+  }
+
+  private asLines(charges: PendingCharge[]): StatementLine[] {
+    let balance = this.posted;
+    return charges.sort(byHour).map((charge, index) => {
+      if (charge.kind === "charge") balance = nanoUsd(balance - charge.valueNanoUsd);
+      return {
+        position: this.next + index,
+        atMs: charge.lastAtMs,
+        kind: charge.kind,
+        amountNanoUsd: charge.kind === "charge" ? nanoUsd(-charge.valueNanoUsd) : charge.valueNanoUsd,
+        balanceAfterNanoUsd: balance,
+        description: charge.kind === "charge" ? `Embeddings with ${charge.model}` : "Work that could not be charged",
+        keyId: charge.keyId,
+        model: charge.model,
+      };
+    });
+  }
+}
+
+function pendingKey(charge: PendingCharge): string {
+  return `${charge.kind}|${charge.hourMs}|${charge.keyId}|${charge.model}`;
+}
+
+function byHour(a: PendingCharge, b: PendingCharge): number {
+  return a.hourMs - b.hourMs || (pendingKey(a) < pendingKey(b) ? -1 : 1);
+}

@@ -1,0 +1,125 @@
+// The storage port of the ledger: synchronous, transactional, no SQL in sight. sqlite-storage.ts implements it over a
+// Durable Object's SqlStorage; the simulation implements it in memory and crashes it at every step.
+
+import type { GrantId, KeyId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import type { CacheSetting, CapPeriod, Scope, StoredAnswer } from "./types.ts";
+
+/** A key at rest. The secret is there only as a keyed hash under the pepper named beside it. */
+export interface KeyRecord {
+  readonly id: KeyId;
+  readonly name: string;
+  /** What may be shown: `gr-Ab3dE6…x9Zk`. */
+  readonly prefix: string;
+  readonly pepperId: string;
+  /** Hex. */
+  readonly hash: string;
+  /** The secret that a rotation replaced, good until then. */
+  readonly previous?: { readonly pepperId: string; readonly hash: string; readonly untilMs: number };
+  readonly scopes: readonly Scope[];
+  readonly models?: readonly string[];
+  readonly expiresAtMs?: number;
+  readonly capNanoUsd?: NanoUsd;
+  readonly capReset?: CapPeriod;
+  readonly ipAllow?: readonly string[];
+  readonly requestsPerMinute?: number;
+  readonly tokensPerMinute?: number;
+  readonly cache: CacheSetting;
+  readonly createdAtMs: number;
+  readonly revokedAtMs?: number;
+}
+
+export type GrantKind = "free" | "paid" | "promo";
+
+export interface GrantRecord {
+  readonly id: GrantId | string;
+  readonly kind: GrantKind;
+  readonly amountNanoUsd: NanoUsd;
+  readonly atMs: number;
+  readonly expiresAtMs?: number;
+}
+
+/** Levels of the usage history: what one cell of a segment spans. */
+export const SEGMENT_LEVELS = ["minute", "hour", "day", "month"] as const;
+export type SegmentLevel = (typeof SEGMENT_LEVELS)[number];
+
+/** Many usage cells in one row. `startMs`, `endMs`: of the earliest and behind the latest cell. */
+export interface Segment {
+  readonly id: number;
+  readonly level: SegmentLevel;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** usage-cells.ts encodes it. */
+  readonly body: string;
+}
+
+/** Consecutive lines of the statement in one row: positions `first`..`last`. */
+export interface StatementPage {
+  readonly first: number;
+  readonly last: number;
+  /** statement.ts encodes it. */
+  readonly body: string;
+}
+
+export interface AuditRow {
+  readonly atMs: number;
+  readonly actor: string;
+  readonly action: string;
+  readonly facts: string;
+}
+
+export interface IdempotencyRow {
+  readonly route: string;
+  readonly key: string;
+  readonly bodyHash: string;
+  /** The strict session that runs it, or ran it. */
+  readonly session: string;
+  readonly expiresAtMs: number;
+  readonly done: boolean;
+}
+
+export interface LedgerStorage {
+  /** All or nothing; nested calls join the outer one. */
+  transaction<Result>(work: () => Result): Result;
+
+  readHot(): string | undefined;
+  writeHot(body: string): void;
+
+  readKeys(): KeyRecord[];
+  putKey(record: KeyRecord): void;
+  deleteKey(id: KeyId): void;
+
+  readGrant(id: string): GrantRecord | undefined;
+  putGrant(record: GrantRecord): void;
+
+  putSegment(segment: Omit<Segment, "id">): void;
+  /** Segments with a cell in [startMs, endMs). */
+  readSegments(startMs: number, endMs: number): Segment[];
+  /** The oldest `limit` segments of `level` that end at or before `endMs`. */
+  readSegmentsBefore(level: SegmentLevel, endMs: number, limit: number): Segment[];
+  deleteSegment(id: number): void;
+
+  putStatementPage(page: StatementPage): void;
+  /** Pages with lines before position `before`, newest first. */
+  readStatementPages(before: number, limit: number): StatementPage[];
+  /** Whether a line with this unique reference was posted. */
+  hasReference(reference: string): boolean;
+  putReference(reference: string): void;
+
+  appendAudit(row: AuditRow): void;
+  /** Newest first, before row `before`. */
+  readAudit(before: number, limit: number): (AuditRow & { readonly id: number })[];
+
+  readIdempotency(route: string, key: string): IdempotencyRow | undefined;
+  putIdempotency(row: IdempotencyRow, stored?: StoredAnswer): void;
+  readStoredAnswer(route: string, key: string): StoredAnswer | undefined;
+  deleteIdempotency(route: string, key: string): void;
+  /** Deletes up to `limit` rows that ended; answers how many. */
+  deleteIdempotencyBefore(nowMs: number, limit: number): number;
+
+  /** Asks to be called at `atMs`, unless it will be called earlier. */
+  wakeAt(atMs: number): void;
+
+  /** Deletes everything of the account. */
+  deleteAll(): void;
+}

@@ -1,0 +1,207 @@
+// One message of one session, applied to the ledger: report, return, renew, grant, in this order, in one turn. A copy
+// of a message changes nothing and gets the current answer; figures are cumulative, so that a gap loses nothing.
+// Every outcome that is expected is a value. Source: design.md, Ledger.
+
+import { assert } from "../../shared/assert.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { ZERO, amount, covers, isZero, least, minus, minusFloor, plus } from "./amount.ts";
+import type { SessionMemory } from "./hot.ts";
+import { beginIdempotent, dropIdempotent, finishIdempotent, ownsIdempotent, wasFinishedBy } from "./idempotency.ts";
+import { rightsOf } from "./key-ring.ts";
+import type { Ledger } from "./ledger.ts";
+import { LEASE_SHARE, SESSIONS_MAX } from "./settings.ts";
+import type { KeyRecord } from "./storage.ts";
+import type { Amount, KeyRefusal, SyncAnswer, SyncMessage } from "./types.ts";
+import { recordUsage } from "./usage-history.ts";
+
+/** Applies `message`, received at `nowMs`. The caller owns the transaction and flushes (ledger.ts). */
+export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): SyncAnswer {
+  ledger.tick(nowMs);
+  const { session, seq } = message;
+  const found = ledger.keys.find(message.secret, nowMs);
+  const refusal = found.kind === "refused" ? found.refusal : suspension(ledger);
+  const record = found.kind === "valid" ? found.record : undefined;
+
+  const memory = ledger.sessions.get(session) ?? newSession(ledger, message, record);
+  if (memory === undefined) {
+    if (seq === 1 && refusal !== undefined) return { kind: "ended", seq, refusal };
+    return wasFinishedBy(ledger, message, nowMs) ? { kind: "closed", seq } : { kind: "unknown_session", seq };
+  }
+  if (memory.seq === 0 && refusal !== undefined) return { kind: "ended", seq, refusal };
+  if (seq < memory.seq) return { kind: "stale", seq };
+  if (seq === memory.seq) {
+    const answer = ledger.answers.get(session);
+    if (answer !== undefined) return answer;
+  }
+  if (memory.seq === 0 && ledger.sessions.size >= SESSIONS_MAX) return { kind: "busy", seq };
+  if (!ownsIdempotent(ledger, message)) {
+    ledger.leases.remove(session);
+    ledger.forget(session);
+    return { kind: "unknown_session", seq };
+  }
+  report(ledger, memory, message, nowMs);
+  memory.seq = seq;
+  if (message.close === true) return closeSession(ledger, memory, message, nowMs);
+  const kept = keepLease(ledger, memory, message);
+  ledger.sessions.set(session, memory);
+  const answer =
+    refusal === undefined && record !== undefined
+      ? renew(ledger, memory, message, record, kept, nowMs)
+      : end(ledger, message, refusal ?? { kind: "unknown_key" });
+  if (ledger.sessions.has(session)) ledger.answers.set(session, answer);
+  return answer;
+}
+
+function suspension(ledger: Ledger): KeyRefusal | undefined {
+  return ledger.status === "suspended" ? { kind: "suspended" } : undefined;
+}
+
+/** A session begins with message 1, which spends nothing: a copy that arrives late can never charge. */
+function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
+  if (message.seq !== 1 || record === undefined) return undefined;
+  assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
+  return { seq: 0, keyId: record.id, spent: ZERO, untilMs: 0 };
+}
+
+/** Charges what the session spent since its last message: from its lease, else from what is still spendable. */
+function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): void {
+  const delta = minus(message.spent, memory.spent);
+  if (isZero(delta) && message.lines.length === 0) return;
+  ledger.touch();
+  const lease = ledger.leases.get(message.session);
+  const fromLease = least(lease?.held ?? ZERO, delta);
+  if (lease !== undefined) ledger.leases.put(message.session, { ...lease, held: minus(lease.held, fromLease) });
+  const covered = plus(fromLease, ledger.adopt(memory.keyId, minus(delta, fromLease)));
+  const record = ledger.keys.get(memory.keyId);
+  charge(ledger, record, covered.nanoUsd, nowMs);
+  const late = nanoUsd(delta.nanoUsd - covered.nanoUsd);
+  const chargeable = nanoUsd(Math.min(late, ledger.funds(nowMs, record).grantableNanoUsd));
+  charge(ledger, record, chargeable, nowMs);
+  const writtenOff = nanoUsd(late - chargeable);
+  ledger.books.writeOff(writtenOff);
+  recordUsage(ledger, memory.keyId, message.lines, { reported: delta.nanoUsd, writtenOff }, nowMs);
+  memory.spent = message.spent;
+}
+
+function charge(ledger: Ledger, record: KeyRecord | undefined, value: NanoUsd, nowMs: number): void {
+  ledger.books.charge(value);
+  ledger.addMonthSpent(nowMs, value);
+  if (record !== undefined) ledger.keys.use(record.id).spend(record, value, nowMs);
+}
+
+/** Leaves the session what it says it keeps, and takes the rest back, into the rate buckets too. */
+function keepLease(ledger: Ledger, memory: SessionMemory, message: SyncMessage): Amount {
+  const lease = ledger.leases.get(message.session);
+  const held = lease?.held ?? ZERO;
+  const kept = least(message.keep, held);
+  giveBack(ledger, memory, minus(held, kept));
+  if (lease !== undefined) ledger.leases.put(message.session, { ...lease, held: kept });
+  return kept;
+}
+
+function giveBack(ledger: Ledger, memory: SessionMemory, returned: Amount): void {
+  ledger.requests.giveBack(returned.requests);
+  ledger.tokens.giveBack(returned.tokens);
+  const record = ledger.keys.get(memory.keyId);
+  if (record?.requestsPerMinute !== undefined) ledger.keys.use(record.id).requests.giveBack(returned.requests);
+  if (record?.tokensPerMinute !== undefined) ledger.keys.use(record.id).tokens.giveBack(returned.tokens);
+}
+
+function closeSession(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): SyncAnswer {
+  giveBack(ledger, memory, ledger.leases.remove(message.session));
+  if (message.idempotency?.kind === "finish") finishIdempotent(ledger, message, message.idempotency, nowMs);
+  else dropIdempotent(ledger, message);
+  ledger.forget(message.session);
+  return { kind: "closed", seq: message.seq };
+}
+
+/** The key is refused: what the session holds stays out until its end, so that work already done can be reported. */
+function end(ledger: Ledger, message: SyncMessage, refusal: KeyRefusal): SyncAnswer {
+  const memory = ledger.sessions.get(message.session);
+  const lease = ledger.leases.get(message.session);
+  if (memory !== undefined) memory.untilMs = Math.max(memory.untilMs, lease?.expiresAtMs ?? 0);
+  return { kind: "ended", seq: message.seq, refusal };
+}
+
+function renew(
+  ledger: Ledger,
+  memory: SessionMemory,
+  message: SyncMessage,
+  record: KeyRecord,
+  kept: Amount,
+  nowMs: number,
+): SyncAnswer {
+  const { settings, leases } = ledger;
+  const ttlMs = message.strictLifeMs ?? settings.leaseTtlMs;
+  assert(ttlMs <= settings.strictLifeMsMax, "a strict lease has a longest life");
+  const expiresAtMs = nowMs + ttlMs + settings.leaseMarginMs;
+  memory.untilMs = expiresAtMs + settings.sessionMemoryMs;
+  const held = plus(kept, ledger.adopt(memory.keyId, minusFloor(message.keep, kept)));
+  leases.put(message.session, { keyId: memory.keyId, held, expiresAtMs });
+
+  const buckets = ledger.buckets(nowMs, record);
+  const available = availableTo(ledger, record, buckets, nowMs);
+  let granted = grantFrom(available, message);
+  const idempotency = beginIdempotent(ledger, message, covers(granted, message.want.min), expiresAtMs, nowMs);
+  if (idempotency !== undefined && idempotency.kind !== "begun") granted = ZERO;
+  if (!isZero(granted)) {
+    for (const { bucket, window } of buckets) bucket.take(granted[window]);
+    leases.put(message.session, { keyId: memory.keyId, held: plus(held, granted), expiresAtMs });
+    ledger.noteGranted(granted, message.strictLifeMs !== undefined || hasOwnBounds(ledger, record));
+  }
+  if (message.strictLifeMs !== undefined && isZero(granted)) ledger.forget(message.session);
+  return {
+    kind: "renewed",
+    seq: message.seq,
+    ttlMs,
+    granted,
+    held: plus(held, granted),
+    tight: !covers(shareOf(plus(available, held)), message.want.unit),
+    rights: rightsOf(ledger.accountId, record),
+    funds: ledger.funds(nowMs, record),
+    rates: buckets.map(({ bucket, window, which, limit }) => bucket.view(window, which, limit)),
+    ...(idempotency === undefined ? {} : { idempotency }),
+  };
+}
+
+function availableTo(
+  ledger: Ledger,
+  record: KeyRecord,
+  buckets: ReturnType<Ledger["buckets"]>,
+  nowMs: number,
+): Amount {
+  const left = { requests: Number.MAX_SAFE_INTEGER, tokens: Number.MAX_SAFE_INTEGER };
+  for (const { bucket, window, limit } of buckets) left[window] = Math.min(left[window], bucket.available(limit));
+  return amount(ledger.funds(nowMs, record).grantableNanoUsd, left.requests, left.tokens);
+}
+
+/** What waits is granted as far as it goes; beyond it no more than a share of what is there. Strict: all or nothing. */
+function grantFrom(available: Amount, message: SyncMessage): Amount {
+  const { min, target } = message.want;
+  if (message.strictLifeMs !== undefined) return covers(available, min) ? min : ZERO;
+  const beyond = least(target, shareOf(available));
+  return least(available, {
+    nanoUsd: min.nanoUsd > beyond.nanoUsd ? min.nanoUsd : beyond.nanoUsd,
+    requests: Math.max(min.requests, beyond.requests),
+    tokens: Math.max(min.tokens, beyond.tokens),
+  });
+}
+
+function shareOf(available: Amount): Amount {
+  return amount(
+    Math.floor(available.nanoUsd / LEASE_SHARE),
+    Math.floor(available.requests / LEASE_SHARE),
+    Math.floor(available.tokens / LEASE_SHARE),
+  );
+}
+
+/** A cap, a limit or a month's end of its own: nothing may be leased without being written. */
+function hasOwnBounds(ledger: Ledger, record: KeyRecord): boolean {
+  return (
+    record.capNanoUsd !== undefined ||
+    record.requestsPerMinute !== undefined ||
+    record.tokensPerMinute !== undefined ||
+    ledger.limits.monthlyNanoUsd !== undefined
+  );
+}
