@@ -103,7 +103,7 @@ export class Books {
     if (taken <= 0) return ZERO_NANO_USD;
     this.totals.receivableNanoUsd = nanoUsd(this.totals.receivableNanoUsd - taken);
     this.totals.refundedNanoUsd = nanoUsd(this.totals.refundedNanoUsd + taken);
-    this.consume([...this.grants].reverse(), taken); // what was paid for goes back before what was given
+    this.consume(this.grants.toReversed(), taken); // what was paid for goes back before what was given
     return taken;
   }
 

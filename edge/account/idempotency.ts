@@ -26,7 +26,13 @@ export function beginIdempotent(
     return stored === undefined ? { kind: "running" } : { kind: "replay", stored };
   }
   if (!fits) return undefined;
-  ledger.storage.putIdempotency({ ...keyOf(step), bodyHash: step.bodyHash, session: message.session, expiresAtMs, done: false });
+  ledger.storage.putIdempotency({
+    ...keyOf(step),
+    bodyHash: step.bodyHash,
+    session: message.session,
+    expiresAtMs,
+    done: false,
+  });
   ledger.storage.wakeAt(nowMs + REMEMBERED_MS);
   return { kind: "begun" };
 }

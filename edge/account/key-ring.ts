@@ -67,8 +67,12 @@ export class KeyRing {
     }
   }
 
+  get all(): KeyRecord[] {
+    return [...this.records.values()];
+  }
+
   get live(): KeyRecord[] {
-    return [...this.records.values()].filter((record) => record.revokedAtMs === undefined);
+    return this.all.filter((record) => record.revokedAtMs === undefined);
   }
 
   get(id: KeyId): KeyRecord | undefined {

@@ -121,7 +121,12 @@ export class Ledger {
   }
 
   /** Posts a line that changed the balance by `change` (the books were changed already). */
-  post(atMs: number, kind: "grant" | "topup" | "refund" | "dispute" | "expiry", change: number, description: string): void {
+  post(
+    atMs: number,
+    kind: "grant" | "topup" | "refund" | "dispute" | "expiry",
+    change: number,
+    description: string,
+  ): void {
     this.statement.post({ atMs, kind, amountNanoUsd: nanoUsd(change), description }, this.storage);
     this.touch();
   }
@@ -152,7 +157,10 @@ export class Ledger {
   }
 
   /** The buckets that bound `record`, drained to now. */
-  buckets(nowMs: number, record: KeyRecord): { bucket: RateBucket; window: RateView["window"]; which: RateView["which"]; limit: number }[] {
+  buckets(
+    nowMs: number,
+    record: KeyRecord,
+  ): { bucket: RateBucket; window: RateView["window"]; which: RateView["which"]; limit: number }[] {
     const list: ReturnType<Ledger["buckets"]> = [
       { bucket: this.requests, window: "requests", which: "account", limit: this.limits.requestsPerMinute },
       { bucket: this.tokens, window: "tokens", which: "account", limit: this.limits.tokensPerMinute },

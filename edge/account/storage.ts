@@ -1,7 +1,7 @@
 // The storage port of the ledger: synchronous, transactional, no SQL in sight. sqlite-storage.ts implements it over a
 // Durable Object's SqlStorage; the simulation implements it in memory and crashes it at every step.
 
-import type { GrantId, KeyId } from "../../shared/ids.ts";
+import type { KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { CacheSetting, CapPeriod, Scope, StoredAnswer } from "./types.ts";
 
@@ -32,7 +32,7 @@ export interface KeyRecord {
 export type GrantKind = "free" | "paid" | "promo";
 
 export interface GrantRecord {
-  readonly id: GrantId | string;
+  readonly id: string;
   readonly kind: GrantKind;
   readonly amountNanoUsd: NanoUsd;
   readonly atMs: number;
@@ -119,7 +119,4 @@ export interface LedgerStorage {
 
   /** Asks to be called at `atMs`, unless it will be called earlier. */
   wakeAt(atMs: number): void;
-
-  /** Deletes everything of the account. */
-  deleteAll(): void;
 }

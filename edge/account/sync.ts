@@ -23,7 +23,7 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
   const refusal = found.kind === "refused" ? found.refusal : suspension(ledger);
   const record = found.kind === "valid" ? found.record : undefined;
 
-  const memory = ledger.sessions.get(session) ?? newSession(ledger, message, record);
+  const memory = ledger.sessions.get(session) ?? newSession(message, record);
   if (memory === undefined) {
     if (seq === 1 && refusal !== undefined) return { kind: "ended", seq, refusal };
     return wasFinishedBy(ledger, message, nowMs) ? { kind: "closed", seq } : { kind: "unknown_session", seq };
@@ -58,7 +58,7 @@ function suspension(ledger: Ledger): KeyRefusal | undefined {
 }
 
 /** A session begins with message 1, which spends nothing: a copy that arrives late can never charge. */
-function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
+function newSession(message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
   if (message.seq !== 1 || record === undefined) return undefined;
   assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
   return { seq: 0, keyId: record.id, spent: ZERO, untilMs: 0 };
@@ -142,7 +142,8 @@ function renew(
 
   const buckets = ledger.buckets(nowMs, record);
   const available = availableTo(ledger, record, buckets, nowMs);
-  let granted = grantFrom(available, message);
+  const tight = !covers(shareOf(plus(available, held)), message.want.unit);
+  let granted = grantFrom(available, message, tight);
   const idempotency = beginIdempotent(ledger, message, covers(granted, message.want.min), expiresAtMs, nowMs);
   if (idempotency !== undefined && idempotency.kind !== "begun") granted = ZERO;
   if (!isZero(granted)) {
@@ -157,7 +158,7 @@ function renew(
     ttlMs,
     granted,
     held: plus(held, granted),
-    tight: !covers(shareOf(plus(available, held)), message.want.unit),
+    tight,
     rights: rightsOf(ledger.accountId, record),
     funds: ledger.funds(nowMs, record),
     rates: buckets.map(({ bucket, window, which, limit }) => bucket.view(window, which, limit)),
@@ -165,21 +166,17 @@ function renew(
   };
 }
 
-function availableTo(
-  ledger: Ledger,
-  record: KeyRecord,
-  buckets: ReturnType<Ledger["buckets"]>,
-  nowMs: number,
-): Amount {
+function availableTo(ledger: Ledger, record: KeyRecord, buckets: ReturnType<Ledger["buckets"]>, nowMs: number): Amount {
   const left = { requests: Number.MAX_SAFE_INTEGER, tokens: Number.MAX_SAFE_INTEGER };
   for (const { bucket, window, limit } of buckets) left[window] = Math.min(left[window], bucket.available(limit));
   return amount(ledger.funds(nowMs, record).grantableNanoUsd, left.requests, left.tokens);
 }
 
 /** What waits is granted as far as it goes; beyond it no more than a share of what is there. Strict: all or nothing. */
-function grantFrom(available: Amount, message: SyncMessage): Amount {
+function grantFrom(available: Amount, message: SyncMessage, tight: boolean): Amount {
   const { min, target } = message.want;
   if (message.strictLifeMs !== undefined) return covers(available, min) ? min : ZERO;
+  if (tight) return least(available, min);
   const beyond = least(target, shareOf(available));
   return least(available, {
     nanoUsd: min.nanoUsd > beyond.nanoUsd ? min.nanoUsd : beyond.nanoUsd,

@@ -1,0 +1,249 @@
+// The account's Durable Object, the only judge of its credit, requests and tokens: a thin shell. It reads the clock,
+// collects syncs for a millisecond so that one commit serves them all (each commit is one fdatasync), makes key secrets,
+// and otherwise runs one turn of the ledger per call. Expected refusals are return values.
+
+import { DurableObject } from "cloudflare:workers";
+import type { AccountId, KeyId } from "../../shared/ids.ts";
+import { newId } from "../../shared/ids.ts";
+import { createKey, shownPrefix } from "../../shared/keys.ts";
+import { importHmacKey } from "../../shared/hmac.ts";
+import { AccountCore } from "./account-core.ts";
+import * as acts from "./acts.ts";
+import type { AccountLimits } from "./hot.ts";
+import * as keyActs from "./key-acts.ts";
+import type { Ledger, NewAccount } from "./ledger.ts";
+import { Peppers } from "./secret-hash.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
+import { SqliteStorage } from "./sqlite-storage.ts";
+import type { AuditRow } from "./storage.ts";
+import type { AccountStatus, SecretHash, SyncAnswer, SyncMessage } from "./types.ts";
+import { foldHistory } from "./usage-history.ts";
+import { queryUsage } from "./usage-query.ts";
+import type { UsagePage, UsageQuery } from "./usage-query.ts";
+import { listTransactions, viewAccount } from "./views.ts";
+import type { AccountView, TransactionsPage } from "./views.ts";
+
+/** What the object needs of the Worker's environment. */
+interface AccountEnv {
+  readonly KEY_TAG_SECRET: string;
+  readonly KEY_PEPPER: string;
+  readonly KEY_PEPPER_PREVIOUS?: string;
+}
+
+/** Calls that arrive within it are committed together. */
+const COLLECT_MS = 1;
+/** Rows of ended idempotency keys that one alarm deletes. */
+const EXPIRED_ROWS_MAX = 500;
+const ALARM_AGAIN_MS = 60_000;
+const ALARM_DAILY_MS = 86_400_000;
+
+interface Waiting {
+  readonly message: SyncMessage;
+  readonly answer: (answer: SyncAnswer) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** A key as its creator sees it, the only time. */
+export type CreatedKey = keyActs.KeyView & { readonly key: string };
+
+export class AccountObject extends DurableObject<AccountEnv> {
+  private readonly storage: SqliteStorage;
+  private readonly core: AccountCore;
+  private readonly peppers: Peppers;
+  private waiting: Waiting[] = [];
+
+  constructor(ctx: DurableObjectState, env: AccountEnv) {
+    super(ctx, env);
+    this.storage = new SqliteStorage(ctx.storage);
+    this.core = new AccountCore(this.storage, DEFAULT_SETTINGS);
+    this.peppers = new Peppers(
+      env.KEY_PEPPER_PREVIOUS === undefined ? [env.KEY_PEPPER] : [env.KEY_PEPPER, env.KEY_PEPPER_PREVIOUS],
+    );
+  }
+
+  // Hot path.
+
+  sync(message: SyncMessage): Promise<SyncAnswer> {
+    return new Promise((answer, fail) => {
+      this.waiting.push({ message, answer, fail });
+      if (this.waiting.length === 1) setTimeout(() => this.commitWaiting(), COLLECT_MS);
+    });
+  }
+
+  private commitWaiting(): void {
+    const group = this.waiting;
+    this.waiting = [];
+    try {
+      this.commit(group);
+    } catch (error) {
+      // One message that breaks an assertion must not fail its neighbours: nothing was written, so each runs alone.
+      if (group.length === 1) group[0]?.fail(error);
+      else for (const one of group) this.commitAlone(one);
+    }
+  }
+
+  private commitAlone(one: Waiting): void {
+    try {
+      this.commit([one]);
+    } catch (error) {
+      one.fail(error);
+    }
+  }
+
+  private commit(group: readonly Waiting[]): void {
+    const answers = this.core.sync(
+      group.map(({ message }) => message),
+      Date.now(),
+    );
+    for (const [index, { answer }] of group.entries()) {
+      const given = answers[index];
+      if (given !== undefined) answer(given);
+    }
+  }
+
+  // The account. Every method but `setUp` answers undefined for an account that was never set up.
+
+  /** Sets the account up, unless it is, with its first grant. Answers whether it was new. */
+  setUp(account: NewAccount, firstGrant: acts.GrantInput | undefined, actor: string): boolean {
+    const nowMs = Date.now();
+    return this.core.setUp(account, nowMs, (ledger) => {
+      acts.audit(ledger, nowMs, actor, "account.create", { name: account.name });
+      if (firstGrant !== undefined) acts.grant(ledger, firstGrant, actor, nowMs);
+    });
+  }
+
+  getAccount(): AccountView | undefined {
+    return this.turn(viewAccount);
+  }
+
+  grant(input: acts.GrantInput, actor: string): acts.GrantOutcome | undefined {
+    return this.turn((ledger, nowMs) => acts.grant(ledger, input, actor, nowMs));
+  }
+
+  takeBack(input: acts.RefundInput, actor: string): "taken" | "repeated" | undefined {
+    return this.turn((ledger, nowMs) => acts.takeBack(ledger, input, actor, nowMs));
+  }
+
+  setLimits(patch: acts.LimitsPatch, actor: string): AccountLimits | undefined {
+    return this.turn((ledger, nowMs) => acts.setLimits(ledger, patch, actor, nowMs));
+  }
+
+  setStatus(status: AccountStatus, actor: string): AccountView | undefined {
+    return this.turn((ledger, nowMs) => {
+      acts.setStatus(ledger, status, actor, nowMs);
+      return viewAccount(ledger, nowMs);
+    });
+  }
+
+  usage(query: UsageQuery): UsagePage | undefined {
+    return this.turn((ledger, nowMs) => queryUsage(ledger, query, nowMs));
+  }
+
+  /** Newest first; `before` is the last page's `before`. */
+  transactions(before: number | undefined, limit: number): TransactionsPage | undefined {
+    return this.turn((ledger, nowMs) => listTransactions(ledger, before, limit, nowMs));
+  }
+
+  /** Newest first, before row `before`. */
+  auditLog(before: number | undefined, limit: number): (AuditRow & { readonly id: number })[] {
+    return this.storage.readAudit(before ?? Number.MAX_SAFE_INTEGER, limit);
+  }
+
+  /** Writes a row of the audit log for an act that happens outside the ledger. */
+  noteAct(actor: string, action: string, facts: Record<string, string | number | boolean | null>): void {
+    this.turn((ledger, nowMs) => acts.audit(ledger, nowMs, actor, action, facts));
+  }
+
+  /** Deletes everything of the account; what isolates still hold ends within a lease TTL and is refused. */
+  async deleteAccount(): Promise<void> {
+    this.core.forget();
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.storage.forget();
+  }
+
+  // Keys.
+
+  listKeys(): keyActs.KeyView[] | undefined {
+    return this.turn((ledger) => ledger.keys.live.map((record) => keyActs.viewKey(ledger, record)));
+  }
+
+  getKey(id: KeyId): keyActs.KeyView | undefined {
+    return this.turn((ledger) => {
+      const record = keyActs.liveKey(ledger, id);
+      return record === undefined ? undefined : keyActs.viewKey(ledger, record);
+    });
+  }
+
+  async createKey(
+    accountId: AccountId,
+    terms: keyActs.KeyTerms,
+    actor: string,
+  ): Promise<CreatedKey | "too_many_keys" | undefined> {
+    const { text, prefix, secret } = await this.newSecret(accountId);
+    const view = this.turn((ledger, nowMs) =>
+      keyActs.addKey(ledger, { id: newId("key"), prefix, secret, terms }, actor, nowMs),
+    );
+    return typeof view === "object" ? { ...view, key: text } : view;
+  }
+
+  /** Adopts a key whose text exists already (`npm start` keeps one per data folder), unless it is there. */
+  addKnownKey(key: keyActs.NewKey, actor: string): keyActs.KeyView | "too_many_keys" | undefined {
+    return this.turn((ledger, nowMs) => {
+      const known = ledger.keys.get(key.id);
+      return known === undefined ? keyActs.addKey(ledger, key, actor, nowMs) : keyActs.viewKey(ledger, known);
+    });
+  }
+
+  patchKey(id: KeyId, patch: keyActs.KeyPatch, actor: string): keyActs.KeyView | "unknown" | undefined {
+    return this.turn((ledger, nowMs) => keyActs.patchKey(ledger, id, patch, actor, nowMs));
+  }
+
+  async rotateKey(
+    accountId: AccountId,
+    id: KeyId,
+    overlapMs: number,
+    actor: string,
+  ): Promise<CreatedKey | "unknown" | undefined> {
+    const { text, ...fresh } = await this.newSecret(accountId);
+    const view = this.turn((ledger, nowMs) => keyActs.rotateKey(ledger, id, { ...fresh, overlapMs }, actor, nowMs));
+    return typeof view === "object" ? { ...view, key: text } : view;
+  }
+
+  revokeKey(id: KeyId, actor: string): "revoked" | "unknown" | undefined {
+    return this.turn((ledger, nowMs) => keyActs.revokeKey(ledger, id, actor, nowMs));
+  }
+
+  /** A leaked key, reported by whoever holds it: revoked, whatever its state. */
+  async reportLeak(secret: Uint8Array, actor: string): Promise<"revoked" | "unknown" | undefined> {
+    const hashes = await this.peppers.hashes(secret);
+    return this.turn((ledger, nowMs) => {
+      const record = ledger.keys.locate(hashes);
+      return record === undefined ? "unknown" : keyActs.revokeKey(ledger, record.id, actor, nowMs);
+    });
+  }
+
+  /** Housekeeping: history is folded, ended idempotency keys go. */
+  override async alarm(): Promise<void> {
+    this.storage.woke();
+    const nowMs = Date.now();
+    const left = this.core.turn(nowMs, (ledger) => {
+      const more = foldHistory(ledger.storage, nowMs);
+      return ledger.storage.deleteIdempotencyBefore(nowMs, EXPIRED_ROWS_MAX) === EXPIRED_ROWS_MAX || more;
+    });
+    if (left === true) await this.ctx.storage.setAlarm(nowMs + ALARM_AGAIN_MS);
+    else if (left === false && this.storage.hasHousekeeping()) await this.ctx.storage.setAlarm(nowMs + ALARM_DAILY_MS);
+  }
+
+  private turn<Result>(work: (ledger: Ledger, nowMs: number) => Result): Result | undefined {
+    const nowMs = Date.now();
+    return this.core.turn(nowMs, (ledger) => work(ledger, nowMs));
+  }
+
+  private async newSecret(accountId: AccountId): Promise<{ text: string; prefix: string; secret: SecretHash }> {
+    const { text, parsed } = await createKey(accountId, await importHmacKey(this.env.KEY_TAG_SECRET));
+    const [secret] = await this.peppers.hashes(parsed.secret);
+    if (secret === undefined) throw new Error("no pepper is configured");
+    return { text, prefix: shownPrefix(text), secret };
+  }
+}

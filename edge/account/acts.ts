@@ -1,0 +1,85 @@
+// What the operator and the account's owner do to the books and the settings: grants, refunds, limits, status. Each is
+// one turn, written at once, with a row in the audit log. `actor` says who ("operator", a key's id). Expected refusals
+// are values.
+
+import type { NanoUsd } from "../../shared/money.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import type { AccountLimits } from "./hot.ts";
+import type { Ledger } from "./ledger.ts";
+import { OPEN_GRANTS_MAX } from "./settings.ts";
+import type { GrantKind } from "./storage.ts";
+import type { AccountStatus } from "./types.ts";
+
+export interface GrantInput {
+  /** The same id twice grants once. */
+  readonly id: string;
+  readonly kind: GrantKind;
+  readonly amountNanoUsd: NanoUsd;
+  readonly expiresAtMs?: number;
+}
+
+export type GrantOutcome = "granted" | "repeated" | "too_many_open_grants";
+
+export function grant(ledger: Ledger, input: GrantInput, actor: string, nowMs: number): GrantOutcome {
+  ledger.tick(nowMs);
+  if (ledger.storage.readGrant(input.id) !== undefined) return "repeated";
+  if (input.expiresAtMs !== undefined && ledger.books.datedGrants >= OPEN_GRANTS_MAX) return "too_many_open_grants";
+  ledger.books.add(input.kind, input.amountNanoUsd, nowMs, input.expiresAtMs);
+  ledger.storage.putGrant({ ...input, atMs: nowMs });
+  const paid = input.kind === "paid";
+  ledger.post(nowMs, paid ? "topup" : "grant", input.amountNanoUsd, paid ? "Top-up" : `Credit (${input.kind})`);
+  ledger.tick(nowMs); // settles what is receivable, lets a grant in the past expire
+  audit(ledger, nowMs, actor, "grant", input);
+  return "granted";
+}
+
+export interface RefundInput {
+  /** The same id twice takes back once. */
+  readonly id: string;
+  readonly kind: "refund" | "dispute";
+  readonly amountNanoUsd: NanoUsd;
+}
+
+/** Takes back what is there and not held; the rest is receivable, taken as it comes free, and the account is suspended. */
+export function takeBack(ledger: Ledger, input: RefundInput, actor: string, nowMs: number): "taken" | "repeated" {
+  ledger.tick(nowMs);
+  const reference = `${input.kind}:${input.id}`;
+  if (ledger.storage.hasReference(reference)) return "repeated";
+  ledger.storage.putReference(reference);
+  const taken = ledger.books.refund(input.amountNanoUsd, ledger.leases.total.nanoUsd);
+  ledger.post(nowMs, input.kind, nanoUsd(-taken), input.kind === "refund" ? "Refund" : "Disputed payment");
+  if (taken < input.amountNanoUsd) ledger.status = "suspended";
+  audit(ledger, nowMs, actor, input.kind, { ...input, taken });
+  return "taken";
+}
+
+export function setStatus(ledger: Ledger, status: AccountStatus, actor: string, nowMs: number): void {
+  ledger.tick(nowMs);
+  ledger.status = status;
+  audit(ledger, nowMs, actor, "status", { status });
+}
+
+/** What changes; `null` takes the monthly limit away. */
+export interface LimitsPatch {
+  readonly requestsPerMinute?: number;
+  readonly tokensPerMinute?: number;
+  readonly monthlyNanoUsd?: NanoUsd | null;
+}
+
+export function setLimits(ledger: Ledger, patch: LimitsPatch, actor: string, nowMs: number): AccountLimits {
+  ledger.tick(nowMs); // drains the buckets at the old rate
+  const { monthlyNanoUsd = ledger.limits.monthlyNanoUsd ?? null, ...rates } = patch;
+  ledger.limits = {
+    requestsPerMinute: rates.requestsPerMinute ?? ledger.limits.requestsPerMinute,
+    tokensPerMinute: rates.tokensPerMinute ?? ledger.limits.tokensPerMinute,
+    ...(monthlyNanoUsd === null ? {} : { monthlyNanoUsd }),
+  };
+  audit(ledger, nowMs, actor, "limits", patch);
+  return ledger.limits;
+}
+
+/** One row in the audit log; every act ends here, and is written with it. */
+export function audit(ledger: Ledger, atMs: number, actor: string, action: string, facts: object): void {
+  ledger.storage.appendAudit({ atMs, actor, action, facts: JSON.stringify(facts) });
+  ledger.touch();
+}

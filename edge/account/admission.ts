@@ -1,0 +1,130 @@
+// One admitted call: it holds its reservation, keeps the lease behind it alive while it runs (each call has its own
+// timer, because a Worker's timers live in the request that set them), and reports once it ends.
+
+import { assert } from "../../shared/assert.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
+import type { LeaseSession, Work } from "./lease-session.ts";
+import type { Clock, SessionDriver } from "./session-driver.ts";
+import type {
+  Admission,
+  Failure,
+  RateLimitView,
+  Rights,
+  Settlement,
+  StoredAnswer,
+  StrictAdmission,
+  StrictRequest,
+} from "./types.ts";
+
+/** How often a running call looks whether its lease wants renewing: four times a TTL. */
+const WATCH_MS = 7500;
+
+export class CallAdmission implements Admission {
+  readonly rights: Rights;
+  readonly rateLimit: Admission["rateLimit"];
+  readonly spendableNanoUsd: NanoUsd;
+  protected readonly driver: SessionDriver;
+  protected readonly work: Work;
+  protected readonly clock: Clock;
+  protected readonly waitUntil: (work: Promise<unknown>) => void;
+  private readonly abort = new AbortController();
+  private stopWatching: () => void = () => undefined;
+
+  constructor(driver: SessionDriver, work: Work, clock: Clock, waitUntil: (work: Promise<unknown>) => void) {
+    const { standing } = driver.session;
+    assert(standing !== undefined, "work is admitted under rights");
+    this.driver = driver;
+    this.work = work;
+    this.clock = clock;
+    this.waitUntil = waitUntil;
+    this.rights = standing.rights;
+    this.rateLimit = rateLimitOf(driver.session, clock.nowMs());
+    this.spendableNanoUsd = spendableOf(driver.session, clock.nowMs());
+    work.onCancel = () => this.abort.abort();
+    void this.watch();
+    driver.flushLater(waitUntil);
+  }
+
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+
+  settle(settlement: Settlement): "charged" | "lapsed" {
+    this.stopWatching();
+    const outcome = this.driver.session.settle(this.work, settlement, this.clock.nowMs());
+    this.driver.flushLater(this.waitUntil);
+    return outcome;
+  }
+
+  release(failure: Failure): void {
+    this.stopWatching();
+    this.driver.session.release(this.work, failure, this.clock.nowMs());
+    this.driver.flushLater(this.waitUntil);
+  }
+
+  /** Renews the lease while the call runs, and cancels the call when the lease ends. */
+  private async watch(): Promise<void> {
+    const { session } = this.driver;
+    while (this.work.state === "running") {
+      const leftMs = Math.max(1, session.leaseEndMs - this.clock.nowMs());
+      const timer = this.clock.sleep(Math.min(WATCH_MS, leftMs));
+      this.stopWatching = timer.cancel;
+      await timer.done;
+      session.lapse(this.clock.nowMs());
+      if (this.work.state === "running") this.driver.flushLater(this.waitUntil);
+    }
+  }
+}
+
+/** The strict path: one lease, one call; charge and stored answer in one transaction at the object. */
+export class StrictCallAdmission extends CallAdmission implements StrictAdmission {
+  private readonly step: StrictRequest["idempotency"];
+
+  constructor(driver: SessionDriver, work: Work, clock: Clock, request: StrictRequest) {
+    super(driver, work, clock, request.waitUntil);
+    this.step = request.idempotency;
+  }
+
+  async commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed"> {
+    if (super.settle(settlement) === "lapsed") return "lapsed";
+    const { session } = this.driver;
+    session.finishWith({ kind: "finish", route: this.step.route, key: this.step.key, stored });
+    const answered = await this.driver.roundTrip(this.waitUntil);
+    return answered && session.closed && !session.closedUnknown ? "charged" : "lapsed";
+  }
+
+  override release(failure: Failure): void {
+    super.release(failure);
+    this.waitUntil(this.driver.roundTrip(this.waitUntil, true));
+  }
+
+  /** Gives the lease back without a trace in the usage: the call was refused by its rights. */
+  drop(): void {
+    this.driver.session.discard(this.work);
+    this.waitUntil(this.driver.roundTrip(this.waitUntil, true));
+  }
+}
+
+/** This isolate's view of the limits: what the object had left, and what the lease still holds. */
+export function rateLimitOf(session: LeaseSession, nowMs: number): Admission["rateLimit"] {
+  return { requests: viewOf(session, "requests", nowMs), tokens: viewOf(session, "tokens", nowMs) };
+}
+
+function viewOf(session: LeaseSession, window: "requests" | "tokens", nowMs: number): RateLimitView {
+  const views = session.standing?.rates.filter((rate) => rate.window === window) ?? [];
+  const tightest = views.reduce(
+    (least, rate) => (rate.remaining < least.remaining ? rate : least),
+    views[0] ?? NO_RATE,
+  );
+  const remaining = Math.min(tightest.limit, tightest.remaining + session.free(nowMs)[window]);
+  return { limit: tightest.limit, remaining, resetMs: tightest.resetMs };
+}
+
+const NO_RATE = { limit: 0, remaining: 0, resetMs: 0 };
+
+function spendableOf(session: LeaseSession, nowMs: number): NanoUsd {
+  const { standing } = session;
+  if (standing === undefined) return ZERO_NANO_USD;
+  return nanoUsd(standing.funds.spendableNanoUsd + session.free(nowMs).nanoUsd);
+}

@@ -1,0 +1,49 @@
+// The wallet as the Worker builds it: stubs from the namespace, hashes under the configured peppers, the isolate's clock.
+
+import type { AccountObject } from "./account.ts";
+import type { Clock } from "./session-driver.ts";
+import { Peppers } from "./secret-hash.ts";
+import { LeaseWallet, WALLET_SETTINGS } from "./wallet.ts";
+import { encodeBase62 } from "../../shared/base62.ts";
+
+const SESSION_ID_BYTES = 10;
+
+/** One per isolate. `peppers`: the current KEY_PEPPER, then the previous one while it is rotated. */
+export function createWallet(
+  namespace: DurableObjectNamespace<AccountObject>,
+  peppers: readonly string[],
+): LeaseWallet {
+  const hashing = new Peppers(peppers);
+  return new LeaseWallet({
+    stubOf: (accountId) => namespace.get(namespace.idFromName(accountId)),
+    hashesOf: (secret) => hashing.hashes(secret),
+    newSessionId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(SESSION_ID_BYTES))),
+    clock: isolateClock(),
+    settings: WALLET_SETTINGS,
+  });
+}
+
+/** Workers' clocks stand still while code runs and may be set back: time here never is. */
+function isolateClock(): Clock {
+  let latestMs = 0;
+  return {
+    nowMs() {
+      latestMs = Math.max(latestMs, Date.now());
+      return latestMs;
+    },
+    sleep(ms) {
+      let wake = (): void => undefined;
+      const done = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const timer = setTimeout(wake, ms);
+      return {
+        done,
+        cancel() {
+          clearTimeout(timer);
+          wake();
+        },
+      };
+    },
+  };
+}

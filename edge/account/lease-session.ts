@@ -1,0 +1,398 @@
+// The isolate's side of a lease: one key, one isolate. It spends the lease locally, composes the next message, and takes
+// the answer. Pure and synchronous; `nowMs` is a clock that only moves forward. wallet.ts drives it over the network,
+// the simulation drives it step by step.
+//
+// Rules it keeps: one message outstanding, resent unchanged until answered; the lease ends TTL after its message was
+// composed (before it was sent); work whose lease ended or was refused is cancelled; work is never charged above what
+// it reserved.
+
+import { assert, unreachable } from "../../shared/assert.ts";
+import { ZERO, amount, covers, isZero, least, minus, minusFloor, most, plus } from "./amount.ts";
+import { RecentNeed } from "./recent-need.ts";
+import type { IdempotencyState, IdempotencyStep } from "./types.ts";
+import type {
+  Amount,
+  Failure,
+  Funds,
+  KeyRefusal,
+  RateView,
+  Rights,
+  SecretHash,
+  Settlement,
+  SyncAnswer,
+  SyncMessage,
+  Tier,
+} from "./types.ts";
+import { LineBook } from "./usage-lines.ts";
+
+export interface SessionSettings {
+  /** Usage is reported this long after the first unreported call, together with what followed. */
+  readonly syncWindowMs: number;
+  /** The object forgets a session no sooner than this after its lease ended. */
+  readonly sessionMemoryMs: number;
+}
+
+/** One call in flight. */
+export interface Work {
+  readonly need: Amount;
+  readonly model: string;
+  readonly tier: Tier;
+  state: "running" | "done" | "cancelled";
+  onCancel: (() => void) | undefined;
+}
+
+/** A call that waits for a lease. */
+export interface Waiter {
+  readonly need: Amount;
+  readonly model: string;
+  readonly tier: Tier;
+  work: Work | undefined;
+}
+
+export interface StrictTerms {
+  readonly lifeMs: number;
+  readonly begin: Extract<IdempotencyStep, { kind: "begin" }>;
+}
+
+interface Outstanding {
+  readonly message: SyncMessage;
+  readonly composedAtMs: number;
+  sends: number;
+  /** The lease ended while this was on its way. */
+  lapsed: boolean;
+}
+
+/** What the object last said. */
+export interface Standing {
+  readonly rights: Rights;
+  readonly funds: Funds;
+  readonly rates: readonly RateView[];
+  readonly tight: boolean;
+  readonly idempotency?: IdempotencyState;
+}
+
+/** A lease of fewer calls than this is not renewed early: the report after the call renews it. */
+const EARLY_UNITS = 4;
+
+export class LeaseSession {
+  /** Messages composed and answered so far, across restarts of the session. */
+  composed = 0;
+  answered = 0;
+  standing: Standing | undefined;
+  ended: { readonly refusal: KeyRefusal; readonly atMs: number } | undefined;
+  closed = false;
+  /** The object did not know the session that was to be closed: its last message was not applied. */
+  closedUnknown = false;
+  /** The object refused a new session: it remembers too many. */
+  busy = false;
+  /** Revenue that could not be reported because the object might have it already. */
+  lostNanoUsd = 0;
+
+  private readonly secret: readonly SecretHash[];
+  private readonly settings: SessionSettings;
+  private readonly newSessionId: () => string;
+  private readonly strict: StrictTerms | undefined;
+  private finish: IdempotencyStep | undefined;
+  private id: string;
+  private seq = 0;
+  private lease: Amount = ZERO;
+  private leasedAtMs = 0;
+  private expiresAtMs = 0;
+  /** What the lease was when it was last renewed. */
+  private renewedWith: Amount = ZERO;
+  private reserved: Amount = ZERO;
+  private spent: Amount = ZERO;
+  private acknowledged: Amount = ZERO;
+  private readonly lines = new LineBook();
+  private unsentSinceMs: number | undefined;
+  private outstanding: Outstanding | undefined;
+  private readonly works = new Set<Work>();
+  private readonly waiters: Waiter[] = [];
+  private readonly recent = new RecentNeed();
+
+  constructor(
+    secret: readonly SecretHash[],
+    settings: SessionSettings,
+    newSessionId: () => string,
+    strict?: StrictTerms,
+  ) {
+    this.secret = secret;
+    this.settings = settings;
+    this.newSessionId = newSessionId;
+    this.strict = strict;
+    this.id = newSessionId();
+  }
+
+  /** What may be spent at once. */
+  free(nowMs: number): Amount {
+    return nowMs < this.expiresAtMs && this.ended === undefined ? minus(this.lease, this.reserved) : ZERO;
+  }
+
+  /** Whether the rights last heard are still in force. */
+  isCurrent(nowMs: number): boolean {
+    return this.standing !== undefined && this.ended === undefined && nowMs < this.expiresAtMs;
+  }
+
+  /** Until when the lease is good, by this isolate's clock. */
+  get leaseEndMs(): number {
+    return this.expiresAtMs;
+  }
+
+  get hasWork(): boolean {
+    return this.works.size > 0 || this.waiters.length > 0;
+  }
+
+  get hasUnsent(): boolean {
+    return this.lines.size > 0 || this.outstanding !== undefined;
+  }
+
+  /** Reserves `need` from the lease; undefined when it does not cover it, or others wait already. */
+  take(need: Amount, model: string, tier: Tier, nowMs: number): Work | undefined {
+    this.lapse(nowMs);
+    this.recent.note(need, nowMs);
+    return this.waiters.length > 0 ? undefined : this.takeFor({ need, model, tier, work: undefined }, nowMs);
+  }
+
+  /** Queues for the next answer. */
+  enqueue(need: Amount, model: string, tier: Tier): Waiter {
+    const waiter: Waiter = { need, model, tier, work: undefined };
+    this.waiters.push(waiter);
+    return waiter;
+  }
+
+  leaveQueue(waiter: Waiter): void {
+    const at = this.waiters.indexOf(waiter);
+    if (at >= 0) this.waiters.splice(at, 1);
+  }
+
+  /** Charges finished work, here and now. "lapsed": its lease had ended; nothing is charged, it counts as a failure. */
+  settle(work: Work, settlement: Settlement, nowMs: number): "charged" | "lapsed" {
+    this.lapse(nowMs);
+    if (work.state === "cancelled") {
+      work.state = "done";
+      this.lines.addFailure(work, { status: 503, latencyMs: settlement.latencyMs }, nowMs);
+      this.noteUnsent(nowMs);
+      return "lapsed";
+    }
+    assert(work.state === "running", "work is settled once");
+    const cost = amount(settlement.costNanoUsd, 0, settlement.tokens);
+    assert(covers(work.need, cost), "work costs at most what it reserved");
+    this.endWork(work);
+    this.lease = minus(this.lease, cost);
+    this.spent = plus(this.spent, cost);
+    this.lines.addSuccess(work.tier, settlement, nowMs);
+    this.noteUnsent(nowMs);
+    return "charged";
+  }
+
+  /** Ends work without a charge. */
+  release(work: Work, failure: Failure, nowMs: number): void {
+    this.lapse(nowMs);
+    assert(work.state !== "done", "work is released once");
+    if (work.state === "running") this.endWork(work);
+    work.state = "done";
+    this.lines.addFailure(work, failure, nowMs);
+    this.noteUnsent(nowMs);
+  }
+
+  /** Ends work that is no call of the model (a read, a quote): the request counts, nothing else, and no line is kept. */
+  discard(work: Work): void {
+    if (work.state === "running") this.endWork(work);
+    work.state = "done";
+  }
+
+  /** The next message, or the outstanding one unchanged. */
+  compose(nowMs: number, close = false): SyncMessage {
+    if (this.outstanding !== undefined) {
+      this.outstanding.sends += 1;
+      return this.outstanding.message;
+    }
+    this.lapse(nowMs);
+    this.seq += 1;
+    const waits = this.waiters.reduce((sum, { need }) => plus(sum, need), ZERO);
+    const target = this.strict === undefined ? this.recent.forecast(nowMs) : ZERO;
+    const closing = close || this.finish !== undefined || this.ended !== undefined;
+    const idle = closing || this.standing?.tight === true ? ZERO : plus(target, target);
+    const free = this.free(nowMs);
+    const kept = closing ? ZERO : plus(minus(this.lease, free), least(free, plus(waits, idle)));
+    this.lease = kept;
+    const first = this.seq === 1;
+    const missing = minusFloor(waits, free);
+    const idempotency = this.finish ?? this.strict?.begin;
+    const message: SyncMessage = {
+      session: this.id,
+      seq: this.seq,
+      secret: this.secret,
+      spent: first ? ZERO : this.spent,
+      lines: first ? [] : this.lines.drain(),
+      keep: kept,
+      want: closing
+        ? { min: ZERO, target: ZERO, unit: ZERO }
+        : { min: missing, target: most(missing, minusFloor(plus(waits, target), free)), unit: this.recent.unit },
+      ...(closing ? { close: true as const } : {}),
+      ...(this.strict === undefined ? {} : { strictLifeMs: this.strict.lifeMs }),
+      ...(idempotency === undefined ? {} : { idempotency }),
+    };
+    if (!first) this.unsentSinceMs = undefined;
+    this.composed += 1;
+    this.outstanding = { message, composedAtMs: nowMs, sends: 1, lapsed: false };
+    return message;
+  }
+
+  /** Takes an answer. One to another message than the outstanding one changes nothing. */
+  receive(answer: SyncAnswer, nowMs: number): void {
+    const sent = this.outstanding;
+    if (sent === undefined || answer.seq !== sent.message.seq) return;
+    switch (answer.kind) {
+      case "renewed":
+        this.outstanding = undefined;
+        this.acknowledged = sent.message.spent;
+        this.renewed(answer, sent, nowMs);
+        break;
+      case "ended":
+        this.outstanding = undefined;
+        this.acknowledged = sent.message.spent;
+        this.ended = { refusal: answer.refusal, atMs: nowMs };
+        this.cancelAll();
+        if (sent.message.seq === 1) this.giveUp();
+        break;
+      case "closed":
+        this.outstanding = undefined;
+        this.acknowledged = sent.message.spent;
+        this.closed = true;
+        this.cancelAll();
+        break;
+      case "unknown_session":
+      case "stale":
+        this.outstanding = undefined;
+        this.lostSession(sent, nowMs);
+        break;
+      case "busy":
+        this.busy = true;
+        this.forgetSession(true, sent);
+        this.outstanding = undefined;
+        break;
+      default:
+        unreachable(answer);
+    }
+    this.answered = this.composed;
+  }
+
+  /** When the next message is due; undefined: not before something happens. */
+  dueAtMs(nowMs: number): number | undefined {
+    if (this.closed) return undefined;
+    if (this.outstanding !== undefined || this.waiters.length > 0) return nowMs;
+    const due: number[] = [];
+    const tight = this.standing?.tight === true;
+    if (this.strict !== undefined) return undefined;
+    if (this.unsentSinceMs !== undefined) due.push(tight ? nowMs : this.unsentSinceMs + this.settings.syncWindowMs);
+    if (this.ended === undefined && nowMs < this.expiresAtMs) {
+      const free = this.free(nowMs);
+      if (tight && free.nanoUsd > 0) due.push(nowMs);
+      const meantForMany = this.renewedWith.nanoUsd >= EARLY_UNITS * this.recent.unit.nanoUsd;
+      if (!tight && this.works.size > 0 && meantForMany && isBelowHalf(free, this.renewedWith)) due.push(nowMs);
+      if (this.works.size > 0) due.push((this.leasedAtMs + this.expiresAtMs) / 2);
+    }
+    return due.length === 0 ? undefined : Math.min(...due);
+  }
+
+  /** The strict path's last message: charge and stored answer together. */
+  finishWith(step: Extract<IdempotencyStep, { kind: "finish" }>): void {
+    assert(this.strict !== undefined && this.outstanding === undefined, "a strict session finishes between messages");
+    this.finish = step;
+  }
+
+  /** Cancels everything when the lease has ended. Called by every other method that is given the time. */
+  lapse(nowMs: number): void {
+    if (nowMs < this.expiresAtMs || isZero(this.lease)) return;
+    this.cancelAll();
+    if (this.outstanding !== undefined) this.outstanding.lapsed = true;
+  }
+
+  private renewed(answer: Extract<SyncAnswer, { kind: "renewed" }>, sent: Outstanding, nowMs: number): void {
+    const { rights, funds, rates, tight, idempotency } = answer;
+    this.standing = { rights, funds, rates, tight, ...(idempotency === undefined ? {} : { idempotency }) };
+    // Less than promised: the object crashed in between, and others hold what it could not find again.
+    const shortfall = sent.lapsed ? ZERO : minusFloor(plus(sent.message.keep, answer.granted), answer.held);
+    const lease = minusFloor(plus(this.lease, answer.granted), shortfall);
+    if (!covers(lease, this.reserved)) this.cancelAll();
+    this.lease = lease;
+    this.busy = false;
+    this.leasedAtMs = sent.composedAtMs;
+    this.expiresAtMs = sent.composedAtMs + answer.ttlMs;
+    this.lapse(nowMs);
+    const queue = this.waiters.splice(0);
+    for (const waiter of queue) {
+      waiter.work = this.takeFor(waiter, nowMs);
+      if (waiter.work === undefined) this.waiters.push(waiter);
+    }
+    this.renewedWith = this.free(nowMs);
+  }
+
+  /** The object does not know this session (it crashed before writing it, or much time passed). Begin another. */
+  private lostSession(sent: Outstanding, nowMs: number): void {
+    if (sent.message.close === true) {
+      this.closed = true;
+      this.closedUnknown = true;
+      return;
+    }
+    // Had the object applied a copy of this message, it would still remember the session for that long.
+    const neverApplied = sent.sends === 1 || nowMs - sent.composedAtMs < this.settings.sessionMemoryMs;
+    this.forgetSession(neverApplied, sent);
+    if (neverApplied && sent.message.lines.length > 0) this.noteUnsent(nowMs);
+  }
+
+  private forgetSession(keepUnreported: boolean, sent: Outstanding): void {
+    const from = keepUnreported ? this.acknowledged : sent.message.spent;
+    if (keepUnreported) this.lines.putBack(sent.message.lines);
+    else this.lostNanoUsd += sent.message.spent.nanoUsd - this.acknowledged.nanoUsd;
+    this.spent = minus(this.spent, from);
+    this.acknowledged = ZERO;
+    this.id = this.newSessionId();
+    this.seq = 0;
+  }
+
+  /** Refused before the session began: what a session before it left unreported can be told to nobody. */
+  private giveUp(): void {
+    this.lostNanoUsd += this.spent.nanoUsd;
+    this.lines.drain();
+    this.unsentSinceMs = undefined;
+    this.closed = true;
+  }
+
+  private takeFor(waiter: Waiter, nowMs: number): Work | undefined {
+    const { need, model, tier } = waiter;
+    if (!covers(this.free(nowMs), need)) return undefined;
+    const request = amount(0, need.requests, 0);
+    this.lease = minus(this.lease, request);
+    this.spent = plus(this.spent, request);
+    this.reserved = plus(this.reserved, minus(need, request));
+    const work: Work = { need, model, tier, state: "running", onCancel: undefined };
+    this.works.add(work);
+    return work;
+  }
+
+  private endWork(work: Work): void {
+    work.state = "done";
+    this.works.delete(work);
+    this.reserved = minus(this.reserved, amount(work.need.nanoUsd, 0, work.need.tokens));
+  }
+
+  private cancelAll(): void {
+    for (const work of this.works) {
+      work.state = "cancelled";
+      work.onCancel?.();
+    }
+    this.works.clear();
+    this.reserved = ZERO;
+    this.lease = ZERO;
+  }
+
+  private noteUnsent(nowMs: number): void {
+    this.unsentSinceMs ??= nowMs;
+  }
+}
+
+function isBelowHalf(free: Amount, before: Amount): boolean {
+  return free.nanoUsd * 2 < before.nanoUsd || free.requests * 2 < before.requests || free.tokens * 2 < before.tokens;
+}

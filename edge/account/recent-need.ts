@@ -1,0 +1,38 @@
+// How much a session has needed lately: sizes the next lease so that it lasts about ten seconds.
+
+import { ZERO, amount, most } from "./amount.ts";
+import type { Amount } from "./types.ts";
+
+const MEMORY_MS = 10_000;
+
+export class RecentNeed {
+  /** The last call's need. */
+  unit: Amount = ZERO;
+  private nano = 0;
+  private requests = 0;
+  private tokens = 0;
+  private atMs = 0;
+
+  note(need: Amount, nowMs: number): void {
+    this.fade(nowMs);
+    this.nano += need.nanoUsd;
+    this.requests += need.requests;
+    this.tokens += need.tokens;
+    this.unit = need;
+  }
+
+  /** What the next ten seconds take if they are like the last ten; at least one more call like the last. */
+  forecast(nowMs: number): Amount {
+    this.fade(nowMs);
+    return most(amount(Math.floor(this.nano), Math.floor(this.requests), Math.floor(this.tokens)), this.unit);
+  }
+
+  /** Exponential: at a steady rate the sum settles at the rate times the memory. */
+  private fade(nowMs: number): void {
+    const share = Math.exp((this.atMs - nowMs) / MEMORY_MS);
+    this.nano *= share;
+    this.requests *= share;
+    this.tokens *= share;
+    this.atMs = nowMs;
+  }
+}
