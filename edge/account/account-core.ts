@@ -12,9 +12,12 @@ import type { SyncAnswer, SyncMessage } from "./types.ts";
 export class AccountCore {
   private readonly storage: LedgerStorage;
   private readonly settings: LedgerSettings;
+  private readonly newIncarnation: () => string;
   private ledger: Ledger | undefined;
 
-  constructor(storage: LedgerStorage, settings: LedgerSettings) {
+  /** `newIncarnation`: a name that no other life of this object has had. */
+  constructor(storage: LedgerStorage, settings: LedgerSettings, newIncarnation: () => string) {
+    this.newIncarnation = newIncarnation;
     this.storage = storage;
     this.settings = settings;
   }
@@ -23,7 +26,7 @@ export class AccountCore {
   turn<Result>(nowMs: number, work: (ledger: Ledger) => Result): Result | undefined {
     try {
       return this.storage.transaction(() => {
-        this.ledger ??= Ledger.open(this.storage, this.settings, nowMs);
+        this.ledger ??= Ledger.open(this.storage, this.settings, nowMs, this.newIncarnation());
         if (this.ledger === undefined) return undefined;
         const result = work(this.ledger);
         this.ledger.flush(nowMs);
@@ -40,7 +43,7 @@ export class AccountCore {
     if (this.turn(nowMs, () => true) === true) return false;
     try {
       this.storage.transaction(() => {
-        this.ledger = Ledger.create(account, this.storage, this.settings, nowMs);
+        this.ledger = Ledger.create(account, this.storage, this.settings, nowMs, this.newIncarnation());
         first(this.ledger);
         this.ledger.flush(nowMs);
       });

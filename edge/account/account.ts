@@ -3,6 +3,7 @@
 // and otherwise runs one turn of the ledger per call. Expected refusals are return values.
 
 import { DurableObject } from "cloudflare:workers";
+import { encodeBase62 } from "../../shared/base62.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import { createKey, shownPrefix } from "../../shared/keys.ts";
@@ -43,6 +44,11 @@ interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
+/** 40 bits: two lives of one object share it with a chance of one in a million millions. */
+function newIncarnation(): string {
+  return encodeBase62(crypto.getRandomValues(new Uint8Array(5)));
+}
+
 /** A key as its creator sees it, the only time. */
 export type CreatedKey = keyActs.KeyView & { readonly key: string };
 
@@ -55,7 +61,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
   constructor(ctx: DurableObjectState, env: AccountEnv) {
     super(ctx, env);
     this.storage = new SqliteStorage(ctx.storage);
-    this.core = new AccountCore(this.storage, DEFAULT_SETTINGS);
+    this.core = new AccountCore(this.storage, DEFAULT_SETTINGS, newIncarnation);
     this.peppers = new Peppers(
       env.KEY_PEPPER_PREVIOUS === undefined ? [env.KEY_PEPPER] : [env.KEY_PEPPER, env.KEY_PEPPER_PREVIOUS],
     );

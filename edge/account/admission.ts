@@ -4,7 +4,8 @@
 import { assert } from "../../shared/assert.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
-import type { LeaseSession, Work } from "./lease-session.ts";
+import type { LeaseSession } from "./lease-session.ts";
+import type { Work } from "./session-types.ts";
 import type { Clock, SessionDriver } from "./session-driver.ts";
 import type {
   Admission,

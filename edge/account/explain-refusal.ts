@@ -3,7 +3,7 @@
 
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import type { Standing } from "./lease-session.ts";
+import type { Standing } from "./session-types.ts";
 import type { Amount, Refusal } from "./types.ts";
 
 const MS_PER_MINUTE = 60_000;

@@ -21,6 +21,7 @@ export interface AccountLimits {
 /** What is remembered of a session, so that no message is applied twice. */
 export interface SessionMemory {
   seq: number;
+  readonly epoch: string;
   readonly keyId: KeyId;
   /** Cumulative, as last reported. */
   spent: Amount;

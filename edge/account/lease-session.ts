@@ -9,14 +9,12 @@
 import { assert, unreachable } from "../../shared/assert.ts";
 import { ZERO, amount, covers, isZero, least, minus, minusFloor, most, plus } from "./amount.ts";
 import { RecentNeed } from "./recent-need.ts";
-import type { IdempotencyState, IdempotencyStep } from "./types.ts";
+import type { SessionSettings, Standing, StrictTerms, Waiter, Work } from "./session-types.ts";
 import type {
   Amount,
   Failure,
-  Funds,
+  IdempotencyStep,
   KeyRefusal,
-  RateView,
-  Rights,
   SecretHash,
   Settlement,
   SyncAnswer,
@@ -25,50 +23,12 @@ import type {
 } from "./types.ts";
 import { LineBook } from "./usage-lines.ts";
 
-export interface SessionSettings {
-  /** Usage is reported this long after the first unreported call, together with what followed. */
-  readonly syncWindowMs: number;
-  /** The object forgets a session no sooner than this after its lease ended. */
-  readonly sessionMemoryMs: number;
-}
-
-/** One call in flight. */
-export interface Work {
-  readonly need: Amount;
-  readonly model: string;
-  readonly tier: Tier;
-  state: "running" | "done" | "cancelled";
-  onCancel: (() => void) | undefined;
-}
-
-/** A call that waits for a lease. */
-export interface Waiter {
-  readonly need: Amount;
-  readonly model: string;
-  readonly tier: Tier;
-  work: Work | undefined;
-}
-
-export interface StrictTerms {
-  readonly lifeMs: number;
-  readonly begin: Extract<IdempotencyStep, { kind: "begin" }>;
-}
-
 interface Outstanding {
   readonly message: SyncMessage;
   readonly composedAtMs: number;
   sends: number;
   /** The lease ended while this was on its way. */
   lapsed: boolean;
-}
-
-/** What the object last said. */
-export interface Standing {
-  readonly rights: Rights;
-  readonly funds: Funds;
-  readonly rates: readonly RateView[];
-  readonly tight: boolean;
-  readonly idempotency?: IdempotencyState;
 }
 
 /** A lease of fewer calls than this is not renewed early: the report after the call renews it. */
@@ -95,6 +55,7 @@ export class LeaseSession {
   private finish: IdempotencyStep | undefined;
   private id: string;
   private seq = 0;
+  private epoch: string | undefined;
   private lease: Amount = ZERO;
   private leasedAtMs = 0;
   private expiresAtMs = 0;
@@ -222,6 +183,7 @@ export class LeaseSession {
     const message: SyncMessage = {
       session: this.id,
       seq: this.seq,
+      ...(this.epoch === undefined ? {} : { epoch: this.epoch }),
       secret: this.secret,
       spent: first ? ZERO : this.spent,
       lines: first ? [] : this.lines.drain(),
@@ -318,6 +280,7 @@ export class LeaseSession {
     if (!covers(lease, this.reserved)) this.cancelAll();
     this.lease = lease;
     this.busy = false;
+    this.epoch = answer.epoch;
     this.leasedAtMs = sent.composedAtMs;
     this.expiresAtMs = sent.composedAtMs + answer.ttlMs;
     this.lapse(nowMs);
@@ -350,6 +313,7 @@ export class LeaseSession {
     this.acknowledged = ZERO;
     this.id = this.newSessionId();
     this.seq = 0;
+    this.epoch = undefined;
   }
 
   /** Refused before the session began: what a session before it left unreported can be told to nobody. */

@@ -34,6 +34,10 @@ export class LeaseTable {
     return this.leases.get(id);
   }
 
+  ids(): IterableIterator<string> {
+    return this.leases.keys();
+  }
+
   /** Keys with something out, and how much. */
   totals(): IterableIterator<[KeyId, Amount]> {
     return this.byKey.entries();

@@ -57,7 +57,11 @@ export class Ledger {
   private unwritten: Amount = ZERO;
   private dirty = false;
 
-  private constructor(hot: Hot, storage: LedgerStorage, settings: LedgerSettings) {
+  private readonly incarnation: string;
+  private epochs = 0;
+
+  private constructor(hot: Hot, storage: LedgerStorage, settings: LedgerSettings, incarnation: string) {
+    this.incarnation = incarnation;
     this.storage = storage;
     this.settings = settings;
     this.accountId = hot.accountId;
@@ -80,19 +84,30 @@ export class Ledger {
     this.allowance = hot.allowance;
   }
 
-  /** The account's ledger as last written, or undefined when it was never set up. */
-  static open(storage: LedgerStorage, settings: LedgerSettings, nowMs: number): Ledger | undefined {
+  /** The account's ledger as last written (`incarnation` is new each time), or undefined when it was never set up. */
+  static open(
+    storage: LedgerStorage,
+    settings: LedgerSettings,
+    nowMs: number,
+    incarnation: string,
+  ): Ledger | undefined {
     const body = storage.readHot();
     if (body === undefined) return undefined;
     const hot = decodeHot(body);
-    const ledger = new Ledger(hot, storage, settings);
+    const ledger = new Ledger(hot, storage, settings, incarnation);
     ledger.recallHeld(hot, nowMs);
     return ledger;
   }
 
-  static create(account: NewAccount, storage: LedgerStorage, settings: LedgerSettings, nowMs: number): Ledger {
+  static create(
+    account: NewAccount,
+    storage: LedgerStorage,
+    settings: LedgerSettings,
+    nowMs: number,
+    incarnation: string,
+  ): Ledger {
     assert(storage.readHot() === undefined, "an account is set up once");
-    const ledger = new Ledger(newHot(account, settings, nowMs), storage, settings);
+    const ledger = new Ledger(newHot(account, settings, nowMs), storage, settings, incarnation);
     ledger.touch();
     return ledger;
   }
@@ -113,6 +128,12 @@ export class Ledger {
     if (collected > 0) this.post(nowMs, "refund", -collected, "Taken for an earlier refund or dispute");
     this.requests.drain(nowMs, this.limits.requestsPerMinute, this.leases.total.requests);
     this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
+  }
+
+  /** A name for the beginning of a session that no other beginning has, in this life of the object or another. */
+  nextEpoch(): string {
+    this.epochs += 1;
+    return `${this.incarnation}.${this.epochs}`;
   }
 
   forget(session: string): void {

@@ -23,11 +23,12 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
   const refusal = found.kind === "refused" ? found.refusal : suspension(ledger);
   const record = found.kind === "valid" ? found.record : undefined;
 
-  const memory = ledger.sessions.get(session) ?? newSession(message, record);
+  const memory = ledger.sessions.get(session) ?? newSession(ledger, message, record);
   if (memory === undefined) {
     if (seq === 1 && refusal !== undefined) return { kind: "ended", seq, refusal };
     return wasFinishedBy(ledger, message, nowMs) ? { kind: "closed", seq } : { kind: "unknown_session", seq };
   }
+  if (seq > 1 && message.epoch !== memory.epoch) return { kind: "unknown_session", seq };
   if (memory.seq === 0 && refusal !== undefined) return { kind: "ended", seq, refusal };
   if (seq < memory.seq) return { kind: "stale", seq };
   if (seq === memory.seq) {
@@ -58,10 +59,10 @@ function suspension(ledger: Ledger): KeyRefusal | undefined {
 }
 
 /** A session begins with message 1, which spends nothing: a copy that arrives late can never charge. */
-function newSession(message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
+function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
   if (message.seq !== 1 || record === undefined) return undefined;
   assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
-  return { seq: 0, keyId: record.id, spent: ZERO, untilMs: 0 };
+  return { seq: 0, epoch: ledger.nextEpoch(), keyId: record.id, spent: ZERO, untilMs: 0 };
 }
 
 /** Charges what the session spent since its last message: from its lease, else from what is still spendable. */
@@ -155,6 +156,7 @@ function renew(
   return {
     kind: "renewed",
     seq: message.seq,
+    epoch: memory.epoch,
     ttlMs,
     granted,
     held: plus(held, granted),

@@ -134,6 +134,8 @@ export interface SyncMessage {
   readonly session: string;
   /** 1, 2, 3 …; the first spends nothing. */
   readonly seq: number;
+  /** From the answer to the first message; the first has none. */
+  readonly epoch?: string;
   readonly secret: readonly SecretHash[];
   /** Cumulative since the session began. */
   readonly spent: Amount;
@@ -152,6 +154,11 @@ export type SyncAnswer =
   | {
       readonly kind: "renewed";
       readonly seq: number;
+      /**
+       * Tells this beginning of the session from another that a late copy of its first message might cause: without it
+       * a late copy of the second could be charged again, after the isolate had told its figures to a new session.
+       */
+      readonly epoch: string;
       /** The isolate counts it from before it first sent the message. */
       readonly ttlMs: number;
       readonly granted: Amount;

@@ -10,7 +10,7 @@ import { ZERO, amount, covers } from "./amount.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { isAddressAllowed } from "./ip-allow.ts";
 import { LeaseSession } from "./lease-session.ts";
-import type { SessionSettings, StrictTerms, Waiter, Work } from "./lease-session.ts";
+import type { SessionSettings, StrictTerms, Waiter, Work } from "./session-types.ts";
 import { SessionDriver } from "./session-driver.ts";
 import type { Clock } from "./session-driver.ts";
 import type {

@@ -1,0 +1,191 @@
+// What must be true of a world: after every step, and when everything has come to rest. Source: product.md, Money.
+
+import { must } from "../../shared/assert.ts";
+import { monthStartMs } from "../../edge/account/periods.ts";
+import type { Ledger } from "../../edge/account/ledger.ts";
+import { usageTotalNanoUsd } from "../../edge/account/usage-query.ts";
+import type { World } from "./world.ts";
+
+export class Violation extends Error {
+  override name = "Violation";
+}
+
+function insist(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Violation(message);
+}
+
+/** An independent leaky bucket over true time: no window may see more than the burst and the sold rate. */
+class RateCheck {
+  private level = 0;
+  private atMs = 0;
+  private readonly perMinute: number;
+
+  constructor(perMinute: number) {
+    this.perMinute = perMinute;
+  }
+
+  use(units: number, nowMs: number): boolean {
+    this.level = Math.max(0, this.level - ((nowMs - this.atMs) * this.perMinute) / 60_000) + units;
+    this.atMs = nowMs;
+    return this.level <= this.perMinute + 1e-6;
+  }
+}
+
+export class Invariants {
+  private readonly world: World;
+  private readonly requests: RateCheck;
+  private readonly tokens: RateCheck;
+  private readonly keyRequests: (RateCheck | undefined)[];
+  private writtenOff = 0;
+  private steps = 0;
+
+  constructor(world: World) {
+    this.world = world;
+    const { terms } = world.plan;
+    this.requests = new RateCheck(terms.requestsPerMinute);
+    this.tokens = new RateCheck(terms.tokensPerMinute);
+    this.keyRequests = terms.keyRequestsPerMinute.map((rate) => (rate === undefined ? undefined : new RateCheck(rate)));
+  }
+
+  afterStep(): void {
+    this.steps += 1;
+    this.world.look((ledger) => {
+      this.checkBooks(ledger);
+      if (this.steps % 8 === 0) this.checkSums(ledger);
+      return true;
+    });
+    this.checkRates();
+    this.checkIdempotency();
+  }
+
+  private checkBooks(ledger: Ledger): void {
+    const { world } = this;
+    const { balance, totals } = ledger.books; // the getter asserts balance >= 0
+    const { nanoUsd: held } = ledger.leases.total;
+    insist(held <= balance, `held ${held} is above the balance ${balance}`);
+    let heldByAll = 0;
+    for (const id of ledger.leases.ids()) heldByAll += must(ledger.leases.get(id), "lease").held.nanoUsd;
+    insist(heldByAll === held, "the leases add up to what is held");
+    const settled = this.settledAtMost();
+    const accounted = totals.chargedNanoUsd + totals.writtenOffNanoUsd;
+    insist(
+      accounted <= settled,
+      `charged ${accounted}, though only ${settled} was settled: something was charged twice`,
+    );
+    if (totals.writtenOffNanoUsd > this.writtenOff) {
+      insist(!world.lastTimely, "a timely report was written off: more had been leased than there was");
+      this.writtenOff = totals.writtenOffNanoUsd;
+    }
+    const month = world.plan.terms.monthlyNanoUsd;
+    if (month !== undefined && !world.monthChanged && monthStartMs(world.nowMs) > 0) {
+      insist(ledger.monthSpent(world.nowMs) <= month, "the month's spend is within its limit");
+    }
+    for (const [index, key] of world.keys.entries()) {
+      const record = ledger.keys.get(key.id);
+      const cap = world.plan.terms.caps[index];
+      if (record === undefined || cap === undefined || world.capsChanged) continue;
+      insist(ledger.keys.use(key.id).spentIn(record, world.nowMs) <= cap, "a key's spend is within its cap");
+    }
+  }
+
+  private checkSums(ledger: Ledger): void {
+    const { balance, totals } = ledger.books;
+    insist(usageTotalNanoUsd(ledger) === totals.chargedNanoUsd, "usage adds up to the ledger");
+    const last = ledger.statement.pendingLines().at(-1)?.balanceAfterNanoUsd ?? ledger.statement.state.posted;
+    insist(last === balance, `the statement ends in ${last}, the balance is ${balance}`);
+  }
+
+  private checkRates(): void {
+    const { world } = this;
+    const { uses } = world;
+    world.uses = [];
+    if (world.ratesChanged) return;
+    for (const { key, requests, tokens } of uses) {
+      insist(this.requests.use(requests, world.nowMs), "requests stay within the sold rate");
+      insist(this.tokens.use(tokens, world.nowMs), "tokens stay within the sold rate");
+      const ofKey = this.keyRequests[key];
+      if (ofKey !== undefined) insist(ofKey.use(requests, world.nowMs), "a key's requests stay within its rate");
+    }
+  }
+
+  private checkIdempotency(): void {
+    for (const times of this.world.finished.values()) {
+      const [last, before] = times.toReversed();
+      if (last === undefined || before === undefined) continue;
+      insist(last - before >= 86_400_000, "one idempotency key is charged once a day");
+    }
+  }
+
+  /** Everything that isolates, alive or not, delivered as charged, and what strict calls may have been. */
+  private settledAtMost(): number {
+    return this.world.isolates.reduce((sum, isolate) => sum + isolate.chargedNanoUsd, this.world.strictMaybeNanoUsd);
+  }
+
+  /** Brings the world to rest, then checks that nothing is stranded, lost or refused. */
+  atRest(): void {
+    const { world } = this;
+    world.storage.stopAfterWrites = undefined;
+    this.settleDown();
+    const atLeast = world.isolates
+      .filter(({ alive }) => alive)
+      .reduce(
+        (sum, isolate) => sum + isolate.chargedNanoUsd - isolate.all.reduce((lost, s) => lost + s.lostNanoUsd, 0),
+        0,
+      );
+    world.look((ledger) => {
+      const { chargedNanoUsd, writtenOffNanoUsd } = ledger.books.totals;
+      const accounted = chargedNanoUsd + writtenOffNanoUsd;
+      insist(accounted >= atLeast, `a living isolate settled ${atLeast}, the books know of ${accounted}`);
+      return true;
+    });
+    world.nowMs += world.settings.strictLifeMsMax + world.settings.leaseTtlMs + 3_600_000;
+    world.setStatus(false);
+    this.afterStep();
+    world.look((ledger) => {
+      ledger.tick(world.nowMs);
+      insist(ledger.leases.total.nanoUsd === 0, "nothing is held when nobody holds a lease");
+      insist(ledger.leases.total.requests === 0, "no request is held when nobody holds a lease");
+      this.checkBooks(ledger);
+      this.checkSums(ledger);
+      return true;
+    });
+    this.checkLastCall();
+  }
+
+  /** Every call ends, every message arrives, every answer too. */
+  private settleDown(): void {
+    const { world } = this;
+    for (let round = 0; round < SETTLE_ROUNDS_MAX; round += 1) {
+      for (const isolate of world.isolates) {
+        for (const running of isolate.alive ? isolate.running.slice() : []) {
+          world.endRunning(isolate, running, running.strict === undefined);
+        }
+      }
+      let sent = false;
+      world.nowMs += 2000;
+      for (const isolate of world.isolates) {
+        for (const session of isolate.alive ? isolate.all : []) sent = world.sendFrom(isolate, session, false) || sent;
+      }
+      while (world.network.length > 0) world.deliver(0, 1);
+      while (world.replies.length > 0) world.answer(0);
+      this.afterStep();
+      if (!sent && world.isolates.every(({ alive, running }) => !alive || running.length === 0)) return;
+    }
+    throw new Violation("the world does not come to rest");
+  }
+
+  /** Of calls that the credit covers none is refused: one for all that is left. */
+  private checkLastCall(): void {
+    const { world } = this;
+    const left = world.look((ledger) => ledger.funds(world.nowMs));
+    if (left.grantableNanoUsd === 0) return;
+    insist(left.grantableNanoUsd === left.potentialNanoUsd, "all of the credit is free");
+    const before = left.balanceNanoUsd;
+    const charged = world.callForAll(left.grantableNanoUsd);
+    if (charged === undefined) return; // its key has bounds of its own
+    const after = world.look((ledger) => ledger.books.balance);
+    insist(charged && before - after === left.grantableNanoUsd, "a call for all that is left is admitted and charged");
+  }
+}
+
+const SETTLE_ROUNDS_MAX = 60;

@@ -1,0 +1,186 @@
+// The storage port in memory, with what a disk does to a program: transactions that roll back, and a write that fails
+// when it is told to (the machine stops in the middle of a turn).
+
+import type {
+  AuditRow,
+  GrantRecord,
+  IdempotencyRow,
+  KeyRecord,
+  LedgerStorage,
+  Segment,
+  SegmentLevel,
+  StatementPage,
+} from "../../edge/account/storage.ts";
+import type { KeyId } from "../../shared/ids.ts";
+import type { StoredAnswer } from "../../edge/account/types.ts";
+
+export class Stopped extends Error {
+  override name = "Stopped";
+}
+
+/** A port that can be made to stop. */
+export interface StoppableStorage extends LedgerStorage {
+  /** The write after that many more throws Stopped; undefined: none does. */
+  stopAfterWrites: number | undefined;
+}
+
+export class MemoryStorage implements StoppableStorage {
+  stopAfterWrites: number | undefined;
+  writes = 0;
+  private hot: string | undefined;
+  private readonly keys = new Map<KeyId, KeyRecord>();
+  private readonly grants = new Map<string, GrantRecord>();
+  private readonly segments = new Map<number, Segment>();
+  private readonly pages = new Map<number, StatementPage>();
+  private readonly references = new Map<string, true>();
+  private readonly audit = new Map<number, AuditRow>();
+  private readonly idempotency = new Map<string, IdempotencyRow>();
+  private readonly answers = new Map<string, StoredAnswer>();
+  private nextId = 1;
+  private undo: (() => void)[] | undefined;
+
+  transaction<Result>(work: () => Result): Result {
+    if (this.undo !== undefined) return work();
+    this.undo = [];
+    try {
+      return work();
+    } catch (error) {
+      for (const revert of this.undo.toReversed()) revert();
+      throw error;
+    } finally {
+      this.undo = undefined;
+    }
+  }
+
+  readHot(): string | undefined {
+    return this.hot;
+  }
+
+  writeHot(body: string): void {
+    this.beforeWrite();
+    const before = this.hot;
+    this.undo?.push(() => {
+      this.hot = before;
+    });
+    this.hot = body;
+  }
+
+  readKeys(): KeyRecord[] {
+    return [...this.keys.values()];
+  }
+
+  putKey(record: KeyRecord): void {
+    this.set(this.keys, record.id, record);
+  }
+
+  deleteKey(id: KeyId): void {
+    this.set(this.keys, id, undefined);
+  }
+
+  readGrant(id: string): GrantRecord | undefined {
+    return this.grants.get(id);
+  }
+
+  putGrant(record: GrantRecord): void {
+    this.set(this.grants, record.id, record);
+  }
+
+  putSegment(segment: Omit<Segment, "id">): void {
+    const id = this.nextId++;
+    this.set(this.segments, id, { ...segment, id });
+  }
+
+  readSegments(startMs: number, endMs: number): Segment[] {
+    return [...this.segments.values()].filter((segment) => segment.startMs < endMs && segment.endMs > startMs);
+  }
+
+  readSegmentsBefore(level: SegmentLevel, endMs: number, limit: number): Segment[] {
+    return [...this.segments.values()]
+      .filter((segment) => segment.level === level && segment.endMs <= endMs)
+      .slice(0, limit);
+  }
+
+  deleteSegment(id: number): void {
+    this.set(this.segments, id, undefined);
+  }
+
+  putStatementPage(page: StatementPage): void {
+    this.set(this.pages, page.first, page);
+  }
+
+  readStatementPages(before: number, limit: number): StatementPage[] {
+    return [...this.pages.values()]
+      .filter(({ first }) => first < before)
+      .sort((a, b) => b.first - a.first)
+      .slice(0, limit);
+  }
+
+  hasReference(reference: string): boolean {
+    return this.references.has(reference);
+  }
+
+  putReference(reference: string): void {
+    this.set(this.references, reference, true);
+  }
+
+  appendAudit(row: AuditRow): void {
+    this.set(this.audit, this.nextId++, row);
+  }
+
+  readAudit(before: number, limit: number): (AuditRow & { readonly id: number })[] {
+    return [...this.audit]
+      .filter(([id]) => id < before)
+      .sort(([a], [b]) => b - a)
+      .slice(0, limit)
+      .map(([id, row]) => ({ ...row, id }));
+  }
+
+  readIdempotency(route: string, key: string): IdempotencyRow | undefined {
+    return this.idempotency.get(`${route}|${key}`);
+  }
+
+  putIdempotency(row: IdempotencyRow, stored?: StoredAnswer): void {
+    this.set(this.idempotency, `${row.route}|${row.key}`, row);
+    this.set(this.answers, `${row.route}|${row.key}`, stored);
+  }
+
+  readStoredAnswer(route: string, key: string): StoredAnswer | undefined {
+    return this.answers.get(`${route}|${key}`);
+  }
+
+  deleteIdempotency(route: string, key: string): void {
+    this.set(this.idempotency, `${route}|${key}`, undefined);
+    this.set(this.answers, `${route}|${key}`, undefined);
+  }
+
+  deleteIdempotencyBefore(nowMs: number, limit: number): number {
+    const ended = [...this.idempotency.values()].filter((row) => row.expiresAtMs <= nowMs).slice(0, limit);
+    for (const row of ended) this.deleteIdempotency(row.route, row.key);
+    return ended.length;
+  }
+
+  wakeAt(): void {
+    // The simulation folds history when a plan says so.
+  }
+
+  private beforeWrite(): void {
+    this.writes += 1;
+    if (this.stopAfterWrites === undefined) return;
+    if (this.stopAfterWrites === 0) {
+      this.stopAfterWrites = undefined;
+      throw new Stopped("the machine stopped before a write");
+    }
+    this.stopAfterWrites -= 1;
+  }
+
+  private set<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
+    this.beforeWrite();
+    const before = map.get(key);
+    this.undo?.push(() => {
+      if (before === undefined) map.delete(key);
+      else map.set(key, before);
+    });
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+  }
+}

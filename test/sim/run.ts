@@ -1,0 +1,77 @@
+// Runs plans and cuts failing ones down. A failure prints as one line that `npm run sim` replays.
+
+import { AccountCore } from "../../edge/account/account-core.ts";
+import { DEFAULT_SETTINGS } from "../../edge/account/settings.ts";
+import type { LedgerSettings } from "../../edge/account/settings.ts";
+import { Invariants } from "./invariants.ts";
+import { MemoryStorage } from "./memory-storage.ts";
+import type { StoppableStorage } from "./memory-storage.ts";
+import { planFor } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import { World } from "./world.ts";
+import type { MakeCore } from "./world.ts";
+
+export interface Rig {
+  readonly storage: () => StoppableStorage;
+  readonly makeCore: MakeCore;
+  readonly settings: LedgerSettings;
+}
+
+/** The real ledger over memory. */
+export const REAL: Rig = {
+  storage: () => new MemoryStorage(),
+  makeCore: (storage, settings, newIncarnation) => new AccountCore(storage, settings, newIncarnation),
+  settings: DEFAULT_SETTINGS,
+};
+
+/** Runs the plan; answers the first failure, or undefined. */
+export function runPlan(plan: Plan, rig: Rig = REAL): Error | undefined {
+  try {
+    const world = new World(plan, rig.storage(), rig.makeCore, rig.settings);
+    const invariants = new Invariants(world);
+    for (const step of plan.steps) {
+      world.apply(step);
+      invariants.afterStep();
+    }
+    invariants.atRest();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+export interface CounterExample {
+  readonly seed: number;
+  /** Positions of the steps that are needed. */
+  readonly keep: readonly number[];
+  readonly error: Error;
+}
+
+/** The plan of `seed`, or only the steps at `keep`. */
+export function planOf(seed: number, keep?: readonly number[]): Plan {
+  const plan = planFor(seed);
+  return keep === undefined ? plan : { ...plan, steps: plan.steps.filter((_, index) => keep.includes(index)) };
+}
+
+/** Cuts a failing plan down to steps that are all needed: any failure counts, not the same one alone. */
+export function shrink(seed: number, error: Error, rig: Rig = REAL): CounterExample {
+  let keep = planFor(seed).steps.map((_, index) => index);
+  let last = error;
+  for (let size = keep.length >> 1; size >= 1; size >>= 1) {
+    for (let from = 0; from < keep.length;) {
+      const fewer = [...keep.slice(0, from), ...keep.slice(from + size)];
+      const failure = runPlan(planOf(seed, fewer), rig);
+      if (failure === undefined) from += size;
+      else {
+        keep = fewer;
+        last = failure;
+      }
+    }
+  }
+  return { seed, keep, error: last };
+}
+
+/** The line that replays a counter-example, and what goes wrong in it. */
+export function describe({ seed, keep, error }: CounterExample): string {
+  return `npm run sim -- --seed ${seed} --keep ${keep.join(",")}   # ${error.name}: ${error.message}`;
+}
