@@ -110,12 +110,15 @@ export class LeaseSession {
   /** Reserves `need` from the lease; undefined when it does not cover it, or others wait already. */
   take(need: Amount, model: string, tier: Tier, nowMs: number): Work | undefined {
     this.lapse(nowMs);
-    this.recent.note(need, nowMs);
-    return this.waiters.length > 0 ? undefined : this.takeFor({ need, model, tier, work: undefined }, nowMs);
+    if (this.waiters.length > 0) return undefined;
+    const work = this.takeFor({ need, model, tier, work: undefined }, nowMs);
+    if (work !== undefined) this.recent.note(need, nowMs);
+    return work;
   }
 
   /** Queues for the next answer. */
-  enqueue(need: Amount, model: string, tier: Tier): Waiter {
+  enqueue(need: Amount, model: string, tier: Tier, nowMs: number): Waiter {
+    this.recent.note(need, nowMs);
     const waiter: Waiter = { need, model, tier, work: undefined };
     this.waiters.push(waiter);
     return waiter;
@@ -297,6 +300,7 @@ export class LeaseSession {
     if (sent.message.close === true) {
       this.closed = true;
       this.closedUnknown = true;
+      this.lostNanoUsd += sent.message.spent.nanoUsd - this.acknowledged.nanoUsd;
       return;
     }
     // Had the object applied a copy of this message, it would still remember the session for that long.

@@ -41,7 +41,8 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
     ledger.forget(session);
     return { kind: "unknown_session", seq };
   }
-  report(ledger, memory, message, nowMs);
+  // The same number again, after a crash took its answer: it was recorded, but what it asked for is granted anew.
+  if (seq > memory.seq) report(ledger, memory, message, nowMs);
   memory.seq = seq;
   if (message.close === true) return closeSession(ledger, memory, message, nowMs);
   const kept = keepLease(ledger, memory, message);

@@ -165,7 +165,7 @@ export class LeaseWallet implements Wallet {
     const ended = session.ended?.refusal;
     if (ended !== undefined) return { kind: "refused", refusal: ended };
     const atOnce = session.isCurrent(nowMs) ? session.take(need, call.model, call.tier, nowMs) : undefined;
-    const waiter = atOnce === undefined ? session.enqueue(need, call.model, call.tier) : undefined;
+    const waiter = atOnce === undefined ? session.enqueue(need, call.model, call.tier, nowMs) : undefined;
     const answered = waiter === undefined || (await driver.roundTrip(call.waitUntil));
     if (waiter !== undefined) session.leaveQueue(waiter);
     const work = atOnce ?? waiter?.work;
@@ -211,7 +211,7 @@ export class LeaseWallet implements Wallet {
     const terms: StrictTerms = { lifeMs: request.deadlineMs + STRICT_AFTER_DEADLINE_MS, begin };
     const session = new LeaseSession(await hashesOf(request.key.secret), settings, newSessionId, terms);
     const driver = new SessionDriver(session, () => stubOf(request.key.accountId), clock);
-    const waiter: Waiter = session.enqueue(need, request.model, request.tier);
+    const waiter: Waiter = session.enqueue(need, request.model, request.tier, clock.nowMs());
     const answered = await driver.roundTrip(request.waitUntil);
     session.leaveQueue(waiter);
     const refusal = this.refusalAfter(driver, request, answered);

@@ -73,9 +73,10 @@ export class Invariants {
       `charged ${accounted}, though only ${settled} was settled: something was charged twice`,
     );
     if (totals.writtenOffNanoUsd > this.writtenOff) {
-      insist(!world.lastTimely, "a timely report was written off: more had been leased than there was");
+      insist(!world.allTimely, "a timely report was written off: more had been leased than there was");
       this.writtenOff = totals.writtenOffNanoUsd;
     }
+    world.allTimely = true;
     const month = world.plan.terms.monthlyNanoUsd;
     if (month !== undefined && !world.monthChanged && monthStartMs(world.nowMs) > 0) {
       insist(ledger.monthSpent(world.nowMs) <= month, "the month's spend is within its limit");

@@ -122,8 +122,8 @@ export class World {
   ratesChanged = false;
   capsChanged = false;
   monthChanged = false;
-  /** Of the last `deliver`: messages whose session had a lease in force. */
-  lastTimely = true;
+  /** Whether all messages since the last look came while the lease they report on was in force. */
+  allTimely = true;
   /** Confirmed strict charges: idempotency key → true times. */
   readonly finished = new Map<string, number[]>();
   /** Charges that strict calls may or may not have caused: their last answer never came. */
@@ -203,7 +203,7 @@ export class World {
     const letters: Letter[] = [];
     while (letters.length < count && this.network.length > 0) letters.push(must(take(this.network, at), "letter"));
     if (letters.length === 0) return;
-    this.lastTimely = letters.every(({ message }) => this.isTimely(message));
+    this.allTimely &&= letters.every(({ message }) => this.isTimely(message));
     let answers: SyncAnswer[];
     try {
       answers = this.core.sync(
@@ -298,7 +298,7 @@ export class World {
     const record = this.look((ledger) => ledger.keys.get(must(this.keys[0], "key").id) ?? null);
     if (record?.capNanoUsd !== undefined) return undefined;
     const session = this.newSession(isolate, 0);
-    const waiter = session.enqueue(amount(value, 1, 1), MODEL, "standard");
+    const waiter = session.enqueue(amount(value, 1, 1), MODEL, "standard", this.isolateNow(isolate));
     this.exchange(isolate, session);
     if (waiter.work === undefined) return false;
     const settlement = {
@@ -373,7 +373,12 @@ export class World {
     tokens: number,
     strict: StrictCall | undefined,
   ): void {
-    const waiter = session.enqueue(amount(bound * NANO_USD_PER_TOKEN, 1, bound), MODEL, "standard");
+    const waiter = session.enqueue(
+      amount(bound * NANO_USD_PER_TOKEN, 1, bound),
+      MODEL,
+      "standard",
+      this.isolateNow(isolate),
+    );
     isolate.queued.push({ session, waiter, key, tokens, afterComposed: session.composed, strict });
   }
 

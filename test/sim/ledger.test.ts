@@ -1,0 +1,53 @@
+// The proof of the ledger: thousands of seeded plans with every fault we know, the invariants after each step and at
+// rest. `npm run sim -- --runs N --seed S` runs more of them and replays what fails.
+
+import { expect, test } from "vitest";
+import { describe as describeExample, planOf, REAL, runPlan, shrink } from "./run.ts";
+import type { Rig } from "./run.ts";
+import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY } from "./wrong-ledgers.ts";
+
+const PLANS = 5000;
+const WRONG_PLANS = 100;
+
+test("no plan breaks an invariant of money, limits or idempotency", () => {
+  for (let seed = 1; seed <= PLANS; seed += 1) {
+    const error = runPlan(planOf(seed));
+    if (error !== undefined) expect.fail(describeExample(shrink(seed, error)));
+  }
+});
+
+test("the same seed gives the same plan", () => {
+  expect(planOf(7)).toEqual(planOf(7));
+});
+
+test("a ledger that checks and then adds is caught overspending", () => {
+  expect(failuresOf(CHECK_THEN_ADD)).toContain("a timely report was written off: more had been leased than there was");
+});
+
+test("an escrow without expiry is caught stranding credit", () => {
+  expect(failuresOf(ESCROW_WITHOUT_EXPIRY)).toContain("nothing is held when nobody holds a lease");
+});
+
+test("a counter-example is cut down to steps that are all needed", () => {
+  const seed = firstFailure(CHECK_THEN_ADD);
+  const error = runPlan(planOf(seed), CHECK_THEN_ADD);
+  if (error === undefined) expect.fail("the wrong ledger passed");
+  const { keep } = shrink(seed, error, CHECK_THEN_ADD);
+  expect(runPlan(planOf(seed, keep), CHECK_THEN_ADD)).toBeDefined();
+  expect(keep.length).toBeLessThan(planOf(seed).steps.length / 2);
+  expect(runPlan(planOf(seed), REAL)).toBeUndefined();
+});
+
+function failuresOf(rig: Rig): string[] {
+  const messages = new Set<string>();
+  for (let seed = 1; seed <= WRONG_PLANS; seed += 1) {
+    const error = runPlan(planOf(seed), rig);
+    if (error !== undefined) messages.add(error.message);
+  }
+  return [...messages];
+}
+
+function firstFailure(rig: Rig): number {
+  for (let seed = 1; seed <= WRONG_PLANS; seed += 1) if (runPlan(planOf(seed), rig) !== undefined) return seed;
+  throw new Error("the wrong ledger passed every plan");
+}
