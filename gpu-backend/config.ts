@@ -1,0 +1,112 @@
+// Every setting of the backend, from flags and environment (a flag wins), parsed once. `queueSecondsMax` is the flag
+// --queue-seconds-max and the variable QUEUE_SECONDS_MAX; so for each key below.
+
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import * as z from "zod";
+
+/** A start that cannot go on for a reason the operator can mend: one sentence, printed without a stack. */
+export class StartError extends Error {
+  override name = "StartError";
+}
+
+const MiB = 1024 * 1024;
+const integer = (least: number, most = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(least).max(most);
+const seconds = z.coerce.number().positive().finite();
+
+const configSchema = z.object({
+  /** Folder of a checkpoint, or `owner/name[@revision]` on the Hugging Face Hub. */
+  model: z.string().min(1),
+  /** Name it is announced by; default: the hub's id, or one made from the folder's name. */
+  modelId: z.string().min(1).optional(),
+  /** Where downloads and compiled files go. */
+  data: z.string().min(1).default(".data"),
+  host: z.string().min(1).default("127.0.0.1"),
+  /** 0: any free port. */
+  port: integer(0, 65_535).default(8_190),
+  backendSecret: z.string().min(16),
+  /** Accepted as well while the secret is being rotated. */
+  backendSecretPrevious: z.string().min(16).optional(),
+
+  target: z.enum(["cpu", "cuda-bf16", "cuda-fp16"]).default("cpu"),
+  precision: z.enum(["int8", "exact"]).optional(),
+  cudaWeights: z.enum(["as-is", "block32", "dense"]).default("as-is"),
+  /** Intra-op threads of the engine. */
+  threads: integer(1, 256).optional(),
+  tokenizerThreads: integer(1, 64).default(2),
+  /** A text that takes a tokenizer thread longer is refused. */
+  tokenizeMsMax: integer(1).default(1_500),
+
+  /** Body of one call: the edge's 8 MB and what framing adds. */
+  bodyBytesMax: integer(1).default(10 * MiB),
+  /** Bodies and answers in memory at once; beyond it a call is refused. */
+  bytesInFlightMax: integer(1).default(512 * MiB),
+  textsMax: integer(1).default(2_048),
+  /** Σ tokens of a call. */
+  callTokensMax: integer(1).default(300_000),
+  connectionsMax: integer(1).default(1_024),
+  /** For a call that brings no x-deadline-ms, and the most that one may ask for. */
+  deadlineMsDefault: integer(1).default(60_000),
+  deadlineMsMax: integer(1).default(600_000),
+  bodyMsMax: integer(1).default(30_000),
+
+  /** Seconds of work ahead of a new interactive call beyond which it is refused. */
+  queueSecondsMax: seconds.default(20),
+  batchQueueSecondsMax: seconds.default(60),
+  /** What one account may fill of either. */
+  accountShareMax: z.coerce.number().positive().max(1).default(0.75),
+  batchSecondsMax: seconds.default(0.25),
+  batchTextsMax: integer(1).default(512),
+  /** Waiting time after which the batch tier gets a turn of its own. */
+  ageSecondsMax: seconds.default(5),
+  warmUpSecondsMax: seconds.default(2),
+  /** SIGTERM: calls in flight get this long to end. */
+  drainMsMax: integer(0).default(30_000),
+  logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+});
+
+type Parsed = z.infer<typeof configSchema>;
+export type Config = Readonly<Parsed & { precision: "int8" | "exact"; threads: number }>;
+
+const KEYS = Object.keys(configSchema.shape);
+const words = (key: string, join: string): string => key.replaceAll(/[A-Z]/g, (letter) => join + letter.toLowerCase());
+const flagOf = (key: string): string => words(key, "-");
+const variableOf = (key: string): string => words(key, "_").toUpperCase();
+/** A secret on a command line is visible to every process of the machine. */
+const VARIABLES_ONLY = new Set(["backendSecret", "backendSecretPrevious"]);
+
+/** Throws StartError that names the setting at fault. An empty variable counts as absent. */
+export function readConfig(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Config {
+  const flags = readFlags(args);
+  const given: Record<string, string> = {};
+  for (const key of KEYS) {
+    const value = flags[flagOf(key)] ?? environment[variableOf(key)];
+    if (typeof value === "string" && value !== "") given[key] = value;
+  }
+  const parsed = configSchema.safeParse(given);
+  if (!parsed.success) throw new StartError(sentenceOf(parsed.error, given));
+  const onCpu = parsed.data.target === "cpu";
+  return {
+    ...parsed.data,
+    precision: parsed.data.precision ?? (onCpu ? "int8" : "exact"),
+    threads: parsed.data.threads ?? (onCpu ? availableParallelism() : 1),
+  };
+}
+
+function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
+  const options = KEYS.filter((key) => !VARIABLES_ONLY.has(key)).map(
+    (key) => [flagOf(key), { type: "string" }] as const,
+  );
+  try {
+    return parseArgs({ args: [...args], options: Object.fromEntries(options), strict: true }).values;
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function sentenceOf(error: z.ZodError, given: Readonly<Record<string, string>>): string {
+  const issue = error.issues[0];
+  const key = String(issue?.path[0] ?? "");
+  const name = VARIABLES_ONLY.has(key) ? variableOf(key) : `--${flagOf(key)} (or ${variableOf(key)})`;
+  return key in given ? `${name} is not right: ${issue?.message ?? ""}` : `${name} is missing.`;
+}

@@ -1,0 +1,100 @@
+// The backend process: reads its settings, listens at once (so that /health and /ready answer while it loads), brings
+// the service up, drains on SIGTERM, ends with its parent. A start that fails ends with one sentence and exit code 1.
+
+import type { Server } from "node:http";
+import pino from "pino";
+
+import { CheckpointError } from "./checkpoint/checkpoint-error.ts";
+import { type Config, readConfig, StartError } from "./config.ts";
+import { EngineDied } from "./engine/types.ts";
+import { findModel } from "./hub/find-model.ts";
+import { Metrics } from "./metrics.ts";
+import { createBackendServer, type ServerState } from "./server.ts";
+import { factsOf, startService } from "./service.ts";
+
+type ParentMessage =
+  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "progress"; readonly fraction: number; readonly what: string }
+  | { readonly type: "ready"; readonly model: string; readonly revision: string };
+
+/** A parent, if there is one, follows along. */
+function tellParent(message: ParentMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+async function listen(server: Server, { host, port }: Config): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const reason = error.code === "EADDRINUSE" ? "is in use" : `cannot be used (${error.message})`;
+      reject(new StartError(`Port ${port} on ${host} ${reason}.`));
+    });
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : port;
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env);
+  const log = pino({ level: config.logLevel, base: { process: "gpu-backend" } });
+  const metrics = new Metrics();
+  const state: ServerState = { status: "warming", facts: undefined, service: undefined };
+  const server = createBackendServer({ config, metrics, log, state });
+  const port = await listen(server, config);
+  log.info({ host: config.host, port }, "listening");
+  tellParent({ type: "listening", port });
+  endWithSignals(config, log, server, state);
+
+  let last = "";
+  const onProgress = (fraction: number, what: string): void => {
+    if (what !== last) log.info({ fraction }, what);
+    last = what;
+    tellParent({ type: "progress", fraction, what });
+  };
+  const found = await findModel(config, (fraction, what) => onProgress(fraction * 0.5, what));
+  const share = found.downloaded ? 0.5 : 0;
+  const service = await startService({
+    config,
+    checkpointDir: found.dir,
+    modelId: found.modelId,
+    metrics,
+    onProgress: (fraction, what) => onProgress(share + fraction * (1 - share), what),
+    onCompiled: (model) => (state.facts = factsOf(model, found.modelId)),
+    onEngineRestart: (reason) => log.error({ reason }, "the engine process is started again"),
+  });
+  state.service = service;
+  if (state.status === "warming") state.status = "ready";
+  log.info({ model: service.modelId, revision: service.model.revision }, "ready");
+  tellParent({ type: "ready", model: service.modelId, revision: service.model.revision });
+}
+
+function endWithSignals(config: Config, log: pino.Logger, server: Server, state: ServerState): void {
+  const drain = (): void => {
+    if (state.status === "draining") return;
+    state.status = "draining";
+    log.info("draining");
+    const end = (): void => void stop(state).finally(() => process.exit(0));
+    server.close(end);
+    server.closeIdleConnections();
+    setTimeout(end, config.drainMsMax).unref();
+    // A start that is not done has nothing to drain.
+    if (state.service === undefined) end();
+  };
+  process.on("SIGTERM", drain);
+  process.on("SIGINT", drain);
+  // Without its parent nobody would ever end it.
+  process.on("disconnect", () => void stop(state).finally(() => process.exit(0)));
+}
+
+async function stop(state: ServerState): Promise<void> {
+  await Promise.all([state.service?.engine.close(), state.service?.tokenizer.close()]);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.exitCode = 1;
+  const known = error instanceof StartError || error instanceof CheckpointError || error instanceof EngineDied;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${known ? message : `The backend cannot start: ${message}`}\n`, () => process.exit(1));
+}

@@ -1,0 +1,100 @@
+// POST /embed: texts in, canonical vectors out, all or none. POST /tokenize: the same texts, their ids out.
+
+import { apiError } from "../../shared/errors.ts";
+import { encodeFrame } from "../../shared/frame.ts";
+import { type EmbedAnswer, type EmbedRequest, type TokenizeAnswer, WIRE_VERSION } from "../../shared/wire.ts";
+import type { Service } from "../service.ts";
+import type { TokenizedCall } from "../tokenizer/pool.ts";
+import type { Call } from "./call.ts";
+import { readRequest } from "./read-request.ts";
+
+export interface CallSizes {
+  readonly textsMax: number;
+  readonly callTokensMax: number;
+}
+
+/** Answers `call` with a frame of vectors. Throws ApiError, TextFault or CallerGone. */
+export async function embed(call: Call, service: Service, sizes: CallSizes): Promise<void> {
+  const { header, tokenized } = await tokenizeCall(call, service, sizes, true);
+  const { account, tier } = header;
+  const done = await service.runner.embed(
+    { account, tier, texts: tokenized.texts, deadlineMs: call.deadlineLeftMs() },
+    call.signal,
+  );
+  call.stages.set("queue", done.queueMs);
+  call.stages.set("run", done.runMs);
+  const frame = await call.stage("encode", () => {
+    const answer: EmbedAnswer = {
+      version: WIRE_VERSION,
+      revision: service.model.revision,
+      dimensions: service.model.config.hiddenSize,
+      tokens: tokenized.texts.map((ids) => ids.length),
+      truncated: [...tokenized.truncated],
+      load: { queueSeconds: service.runner.queueSeconds() },
+      timings: { tokenizeMs: call.stages.get("tokenize") ?? 0, queueMs: done.queueMs, runMs: done.runMs },
+    };
+    return encodeFrame(answer, new Uint8Array(done.vectors.buffer));
+  });
+  call.sendFrame(frame);
+}
+
+/** Answers `call` with a frame of token ids. Throws ApiError, TextFault or CallerGone. */
+export async function tokenize(call: Call, service: Service, sizes: CallSizes): Promise<void> {
+  const { tokenized } = await tokenizeCall(call, service, sizes, false);
+  const { texts, truncated } = tokenized;
+  const frame = await call.stage("encode", () => {
+    const answer: TokenizeAnswer = {
+      version: WIRE_VERSION,
+      revision: service.model.revision,
+      tokens: texts.map((ids) => ids.length),
+      truncated: [...truncated],
+    };
+    return encodeFrame(answer, joinIds(texts));
+  });
+  call.sendFrame(frame);
+}
+
+/** `needsRoom`: refuse before tokenising what the queue would refuse after it. */
+async function tokenizeCall(
+  call: Call,
+  service: Service,
+  sizes: CallSizes,
+  needsRoom: boolean,
+): Promise<{ header: EmbedRequest; tokenized: TokenizedCall }> {
+  const body = await call.stage("body", () => call.body());
+  const { header, inputs } = await call.stage("decode", () => readRequest(body, sizes.textsMax));
+  checkModel(header, service);
+  if (needsRoom) service.runner.checkRoom(header.account, header.tier);
+  const { prefix, truncate, tier } = header;
+  const tokenized = await call.stage("tokenize", () =>
+    call.withinDeadline((signal) => service.tokenizer.tokenize({ inputs, prefix, truncate, tier }, signal)),
+  );
+  const total = tokenized.texts.reduce((sum, ids) => sum + ids.length, 0);
+  if (total > sizes.callTokensMax) {
+    throw apiError(
+      "too_many_tokens",
+      `The texts have ${total} tokens together; the limit of a call is ${sizes.callTokensMax}.`,
+    );
+  }
+  return { header, tokenized };
+}
+
+function checkModel(header: EmbedRequest, service: Service): void {
+  if (header.model !== service.modelId) {
+    throw apiError("model_not_found", `This backend serves ${service.modelId}, not ${header.model}.`);
+  }
+  if (header.revision !== null && header.revision !== service.model.revision) {
+    throw apiError("model_not_ready", "This backend serves another revision of the model.", null, 1);
+  }
+}
+
+/** Token ids as uint32 little-endian, one text after the other. */
+function joinIds(texts: readonly Int32Array[]): Uint8Array {
+  const ids = new Int32Array(texts.reduce((sum, text) => sum + text.length, 0));
+  let offset = 0;
+  for (const text of texts) {
+    ids.set(text, offset);
+    offset += text.length;
+  }
+  return new Uint8Array(ids.buffer);
+}

@@ -1,0 +1,76 @@
+// GET /health (the process lives), /ready (it serves, and what), /info (how it serves), /metrics.
+
+import type { BackendReady } from "../../shared/wire.ts";
+import type { Config } from "../config.ts";
+import type { Metrics } from "../metrics.ts";
+import type { ModelFacts, Service } from "../service.ts";
+import { type Call, plainFault } from "./call.ts";
+
+export type Status = BackendReady["status"];
+
+/** Seconds after which asking again makes sense while a model loads. */
+const WARMING_RETRY_S = 2;
+
+export function health(call: Call): void {
+  call.sendJson(200, { status: "ok" });
+}
+
+/** Until the model is compiled its revision is unknown: then the refusal alone. */
+export function ready(call: Call, status: Status, facts: ModelFacts | undefined, service: Service | undefined): void {
+  if (facts === undefined) {
+    call.sendFault(plainFault("model_not_ready", "The model is being prepared.", WARMING_RETRY_S));
+    return;
+  }
+  const answer: BackendReady = {
+    ...facts,
+    status,
+    load: { queueSeconds: service?.runner.queueSeconds() ?? 0 },
+    tokensPerSecond: service?.throughput.tokensPerSecond(performance.now()) ?? null,
+  };
+  call.sendJson(status === "ready" ? 200 : 503, answer);
+}
+
+export function info(call: Call, service: Service, config: Config): void {
+  const { model, modelId, engine, limits } = service;
+  call.sendJson(200, {
+    model: modelId,
+    revision: model.revision,
+    checkpoint: {
+      layout: model.layout,
+      layers: model.config.layers,
+      hiddenSize: model.config.hiddenSize,
+      vocabularySize: model.config.vocabSize,
+      contextTokens: model.config.maxTokens,
+      endTokenId: model.config.endTokenId,
+    },
+    pooling: "last_token, L2-normalised, float16",
+    compile: { target: model.target, precision: model.precision, cudaWeights: model.cudaWeights },
+    kernels: kernelsOf(service),
+    engine: { state: engine.state, restarts: engine.restarts, threads: config.threads },
+    limits: {
+      ...limits,
+      bodyBytesMax: config.bodyBytesMax,
+      textsMax: config.textsMax,
+      callTokensMax: config.callTokensMax,
+      deadlineMsMax: config.deadlineMsMax,
+      tokenizeMsMax: config.tokenizeMsMax,
+    },
+  });
+}
+
+/** Which of onnxruntime's ways of multiplying 4-bit weights the compiled graph asks for. */
+function kernelsOf({ model }: Service): string {
+  const dense = /^(bf16|f16|f32|fp16|fp32|bfloat16|float16|float32)$/i.test(model.layout);
+  if (model.target === "cpu") {
+    if (dense) return "MatMul, float32";
+    return model.precision === "int8" ? "MatMulNBits, int8 activations" : "MatMulNBits, float32 activations";
+  }
+  if (dense || model.cudaWeights === "dense") return "MatMul, 16-bit";
+  return model.cudaWeights === "block32"
+    ? "MatMulNBits, fpA-intB gemm, blocks of 32"
+    : "MatMulNBits, dequantise and cuBLAS";
+}
+
+export async function metrics(call: Call, registry: Metrics): Promise<void> {
+  call.sendText(await registry.registry.metrics(), registry.registry.contentType);
+}

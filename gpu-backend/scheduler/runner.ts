@@ -1,0 +1,249 @@
+// Connects the scheduler to the engine and to time: hands batches over (the next one shortly before the one that runs
+// ends, so that it can still grow), gives vectors to those who wait, ends what is late or cancelled.
+
+import type { Tier } from "../../shared/wire.ts";
+import { type ApiError, apiError } from "../../shared/errors.ts";
+import { must } from "../../shared/assert.ts";
+import {
+  EngineDied,
+  type Engine,
+  type EngineResult,
+  NonFiniteVector,
+  type TextFailure,
+  TextsFailed,
+} from "../engine/types.ts";
+import { TextFault } from "../tokenizer/text-fault.ts";
+import type { CostModel } from "./cost-model.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Batch, Overload, SchedulerCall, Ticket } from "./types.ts";
+
+export interface EmbeddedCall {
+  /** [texts, hiddenSize], float16 bits, in the order asked. */
+  readonly vectors: Uint16Array<ArrayBuffer>;
+  /** Time between admission and answer in which none of this call's texts ran. */
+  readonly queueMs: number;
+  /** Engine time of the batches that carried this call's texts. */
+  readonly runMs: number;
+}
+
+/** What an observer (metrics) is told. */
+export interface RunnerEvents {
+  batchDone(batch: Batch, runMs: number): void;
+  shed(reason: "queue" | "account" | "deadline" | "cancelled"): void;
+}
+
+/** At most one batch runs and one is ready behind it. */
+const BATCHES_IN_FLIGHT_MAX = 2;
+/** The second batch is handed over so long before the first is expected to end. */
+const LEAD_SECONDS_MIN = 0.005;
+const LEAD_SHARE = 0.1;
+
+interface Pending {
+  readonly vectors: Uint16Array<ArrayBuffer>;
+  readonly admittedAt: number;
+  runMs: number;
+  lastBatch: Batch | undefined;
+  readonly resolve: (done: EmbeddedCall) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+type Outcome = EngineResult & { readonly failures: ReadonlyMap<number, TextFailure> };
+
+export class Runner {
+  readonly #scheduler: Scheduler;
+  readonly #cost: CostModel;
+  readonly #engine: Engine;
+  readonly #dimensions: number;
+  readonly #events: RunnerEvents;
+  readonly #pending = new Map<Ticket, Pending>();
+  /** Oldest first; the engine runs them in order. */
+  readonly #inFlight: Batch[] = [];
+  #currentSince = 0;
+  #pumpTimer: NodeJS.Timeout | undefined;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+
+  constructor(scheduler: Scheduler, cost: CostModel, engine: Engine, dimensions: number, events: RunnerEvents) {
+    this.#scheduler = scheduler;
+    this.#cost = cost;
+    this.#engine = engine;
+    this.#dimensions = dimensions;
+    this.#events = events;
+  }
+
+  /**
+   * Queues a call's texts and resolves with all their vectors. Rejects with ApiError (overloaded, deadline_exceeded), with
+   * TextFault when one of its texts cannot be embedded, or with the signal's reason once it aborts.
+   */
+  embed(
+    call: Omit<SchedulerCall, "deadline"> & { readonly deadlineMs: number },
+    signal: AbortSignal,
+  ): Promise<EmbeddedCall> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const now = seconds();
+      const admission = this.#scheduler.admit({ ...call, deadline: now + call.deadlineMs / 1_000 }, now);
+      if (admission.kind === "overloaded") return reject(this.#overloaded(admission));
+      const { ticket } = admission;
+      const vectors = new Uint16Array(call.texts.length * this.#dimensions);
+      this.#pending.set(ticket, { vectors, admittedAt: now, runMs: 0, lastBatch: undefined, resolve, reject });
+      signal.addEventListener("abort", () => this.#cancel(ticket, signal.reason), { once: true });
+      this.#armDeadline();
+      // After this turn of the event loop, so that calls that arrive together go together.
+      setImmediate(() => this.#pump());
+    });
+  }
+
+  /** Throws ApiError when a call would be refused now: known before its texts are tokenised. */
+  checkRoom(account: string, tier: Tier): void {
+    const refusal = this.#scheduler.refusal(account, tier, seconds());
+    if (refusal !== undefined) throw this.#overloaded(refusal);
+  }
+
+  #overloaded({ reason, retryAfterS }: Overload): ApiError {
+    this.#events.shed(reason);
+    return apiError("overloaded", OVERLOADED[reason], null, retryAfterS);
+  }
+
+  queueSeconds(): number {
+    return this.#scheduler.queueSeconds(seconds());
+  }
+
+  get openCalls(): number {
+    return this.#pending.size;
+  }
+
+  #pump(): void {
+    const now = seconds();
+    this.#expire(now);
+    while (this.#inFlight.length < BATCHES_IN_FLIGHT_MAX && this.#mayHandOver(now)) {
+      const batch = this.#scheduler.nextBatch(now);
+      if (batch === undefined) break;
+      void this.#run(batch);
+    }
+  }
+
+  /** With one batch running: only a full one, or when the running one is about to end; else waits for more texts. */
+  #mayHandOver(now: number): boolean {
+    const running = this.#inFlight[0];
+    if (running === undefined || this.#scheduler.fullBatchWaits) return true;
+    if (this.#scheduler.waitingSeconds === 0) return false;
+    const lead = Math.max(LEAD_SECONDS_MIN, running.seconds * LEAD_SHARE);
+    const early = this.#currentSince + running.seconds - lead - now;
+    if (early <= 0) return true;
+    clearTimeout(this.#pumpTimer);
+    this.#pumpTimer = setTimeout(() => this.#pump(), early * 1_000);
+    return false;
+  }
+
+  async #run(batch: Batch): Promise<void> {
+    if (this.#inFlight.length === 0) this.#currentSince = seconds();
+    this.#inFlight.push(batch);
+    const outcome = await this.#outcomeOf(batch);
+    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
+    this.#currentSince = seconds();
+    this.#cost.observe(batch.seconds, outcome.runMs / 1_000);
+    this.#events.batchDone(batch, outcome.runMs);
+    // The engine first: the next batch need not wait until this one's rows are copied.
+    const deliveries = this.#scheduler.finish(batch, outcome.failures);
+    this.#pump();
+    for (const delivery of deliveries) {
+      const pending = this.#pending.get(delivery.ticket);
+      if (pending === undefined) continue; // expired a moment ago, in the pump above
+      switch (delivery.kind) {
+        case "row":
+          this.#copyRow(pending, delivery.position, outcome.vectors, delivery.row);
+          this.#charge(pending, batch, outcome.runMs);
+          break;
+        case "done":
+          this.#pending.delete(delivery.ticket);
+          pending.resolve(this.#embedded(pending));
+          break;
+        case "failed":
+          this.#pending.delete(delivery.ticket);
+          pending.reject(faultOf(delivery.reason, delivery.position));
+      }
+    }
+  }
+
+  async #outcomeOf(batch: Batch): Promise<Outcome> {
+    try {
+      return { ...(await this.#engine.run(batch.texts)), failures: NO_FAILURES };
+    } catch (error) {
+      return failureOf(error, batch);
+    }
+  }
+
+  #copyRow(pending: Pending, position: number, from: Uint16Array, row: number): void {
+    const width = this.#dimensions;
+    pending.vectors.set(from.subarray(row * width, (row + 1) * width), position * width);
+  }
+
+  #charge(pending: Pending, batch: Batch, runMs: number): void {
+    if (pending.lastBatch === batch) return;
+    pending.lastBatch = batch;
+    pending.runMs += runMs;
+  }
+
+  #embedded(pending: Pending): EmbeddedCall {
+    const elapsedMs = (seconds() - pending.admittedAt) * 1_000;
+    return { vectors: pending.vectors, queueMs: Math.max(0, elapsedMs - pending.runMs), runMs: pending.runMs };
+  }
+
+  #cancel(ticket: Ticket, reason: unknown): void {
+    const pending = this.#pending.get(ticket);
+    if (pending === undefined) return;
+    this.#pending.delete(ticket);
+    this.#scheduler.cancel(ticket);
+    this.#events.shed("cancelled");
+    pending.reject(reason);
+  }
+
+  #expire(now: number): void {
+    for (const ticket of this.#scheduler.expire(now)) {
+      const pending = must(this.#pending.get(ticket), "a ticket's caller");
+      this.#pending.delete(ticket);
+      this.#events.shed("deadline");
+      pending.reject(apiError("deadline_exceeded", "The deadline passed before the embeddings were ready."));
+    }
+  }
+
+  #armDeadline(): void {
+    const next = this.#scheduler.nextDeadline;
+    clearTimeout(this.#deadlineTimer);
+    if (next === Number.POSITIVE_INFINITY) return;
+    const delay = Math.min(Math.max(0, next - seconds()) * 1_000 + 1, 2 ** 31 - 1);
+    this.#deadlineTimer = setTimeout(() => {
+      this.#expire(seconds());
+      this.#armDeadline();
+    }, delay);
+    this.#deadlineTimer.unref();
+  }
+}
+
+const OVERLOADED = {
+  queue: "The backend has more work than it can finish soon. Try again after the time given.",
+  account: "This account's share of the queue is full. Try again after the time given.",
+} as const;
+
+const NO_FAILURES: ReadonlyMap<number, TextFailure> = new Map();
+
+function seconds(): number {
+  return performance.now() / 1_000;
+}
+
+function failureOf(error: unknown, batch: Batch): Outcome {
+  if (error instanceof TextsFailed) return { vectors: error.vectors, runMs: error.runMs, failures: error.failures };
+  const died = error instanceof EngineDied ? error : new EngineDied(String(error));
+  return { vectors: new Uint16Array(), runMs: 0, failures: new Map(batch.texts.map((_, row) => [row, died])) };
+}
+
+function faultOf(reason: TextFailure, index: number): ApiError | TextFault {
+  if (reason instanceof NonFiniteVector) {
+    const message = "The model gave no finite vector for this text, alone as well as in its batch.";
+    return new TextFault({ code: "vector_not_finite", message, index, facts: {}, retryAfterS: null });
+  }
+  return apiError(
+    "internal_error",
+    "The inference engine stopped while it ran this text, alone as well as in its batch.",
+  );
+}

@@ -1,0 +1,227 @@
+// Who runs next. Pure: no clock, no I/O; seconds come in as `now`, the engine's end of a batch as `finish`. Interactive
+// before batch, accounts in fair turns, texts of like length together as far as fairness allows, no text twice for the
+// same account, and a queue bounded in seconds of work. A ticket ends exactly once: done, failed, cancelled or expired.
+
+import { assert, must } from "../../shared/assert.ts";
+import type { Tier } from "../../shared/wire.ts";
+import { BatchBuilder } from "./batch-builder.ts";
+import type { CostModel } from "./cost-model.ts";
+import { jobKey, type Job, type OpenTicket } from "./job.ts";
+import { TierQueue } from "./tier-queue.ts";
+import type {
+  Admission,
+  Batch,
+  Delivery,
+  Overload,
+  SchedulerCall,
+  SchedulerLimits,
+  Ticket,
+  TicketState,
+} from "./types.ts";
+
+/** While batch-tier texts are over their age, one batch in so many is theirs first. */
+export const BATCH_TIER_TURN = 4;
+/** The batch tier's share of a batch's seconds beside interactive texts, and at its aged turn. */
+export const BATCH_TIER_SHARE = 0.5;
+/** Turns are this fraction of a batch, so that a batch serves several accounts. */
+const QUANTA_PER_BATCH = 16;
+const RETRY_AFTER_S_MAX = 5;
+
+export class Scheduler {
+  readonly #limits: SchedulerLimits;
+  readonly #cost: CostModel;
+  readonly #queues: { readonly interactive: TierQueue; readonly batch: TierQueue };
+  /** Queued and running jobs, for coalescing. */
+  readonly #jobs = new Map<string, Job>();
+  readonly #open = new Set<OpenTicket>();
+  readonly #running = new Map<Batch, readonly Job[]>();
+  #batchesSinceBatchTier = 0;
+
+  constructor(limits: SchedulerLimits, cost: CostModel) {
+    this.#limits = limits;
+    this.#cost = cost;
+    const quantum = limits.batchSecondsMax / QUANTA_PER_BATCH;
+    this.#queues = { interactive: new TierQueue(quantum), batch: new TierQueue(quantum) };
+  }
+
+  /** Takes a call in whole or refuses it whole, at once: what counts is the work ahead of it, not its own size. */
+  admit(call: SchedulerCall, now: number): Admission {
+    assert(call.texts.length > 0, "a call has texts");
+    const refused = this.refusal(call.account, call.tier, now);
+    if (refused !== undefined) return refused;
+    const { account, tier, deadline, texts } = call;
+    const ticket: OpenTicket = { account, tier, deadline, left: texts.length, state: "waiting", jobs: new Set() };
+    this.#open.add(ticket);
+    let tag = this.#queues[tier].virtualTimeOf(account);
+    for (const [position, ids] of texts.entries()) {
+      const job = this.#join(ticket, ids, tag, now);
+      tag = Math.max(tag, job.tag);
+      job.waiters.push({ ticket, position });
+      ticket.jobs.add(job);
+    }
+    return { kind: "admitted", ticket };
+  }
+
+  /** The caller has gone. What runs already is not stopped, what nobody else waits for is dropped. */
+  cancel(ticket: Ticket): void {
+    for (const open of this.#open) if (open === ticket) this.#end(open, "cancelled");
+  }
+
+  /** Ends the tickets whose deadline has come, running or not, and returns them. */
+  expire(now: number): Ticket[] {
+    const expired = [...this.#open].filter((ticket) => ticket.deadline <= now);
+    for (const ticket of expired) this.#end(ticket, "expired");
+    return expired;
+  }
+
+  /** The next batch for the engine, or undefined when nothing waits. Call expire first. */
+  nextBatch(now: number): Batch | undefined {
+    const builder = new BatchBuilder(this.#limits);
+    const { interactive, batch } = this.#queues;
+    const shared = this.#limits.batchSecondsMax * BATCH_TIER_SHARE;
+    if (this.#batchTierIsDue(now)) {
+      if (!interactive.empty) builder.capSeconds(shared);
+      batch.fillBatch(builder);
+      this.#batchesSinceBatchTier = 0;
+      builder.capSeconds(this.#limits.batchSecondsMax);
+      interactive.fillBatch(builder);
+    } else {
+      this.#batchesSinceBatchTier += 1;
+      interactive.fillBatch(builder);
+      if (builder.size > 0) builder.capSeconds(shared);
+      batch.fillBatch(builder);
+    }
+    if (builder.size === 0) return undefined;
+    const { jobs, tokens, paddedTokens, seconds } = builder;
+    for (const job of jobs) job.state = "running";
+    const next: Batch = { texts: jobs.map((job) => job.ids), tokens, paddedTokens, seconds, startedAt: now };
+    this.#running.set(next, jobs);
+    return next;
+  }
+
+  /** The engine is done with `batch`; `failures`: row → why. Tells whom each row belongs to and which tickets end. */
+  finish<Reason extends object>(batch: Batch, failures: ReadonlyMap<number, Reason>): Delivery<Reason>[] {
+    const jobs = must(this.#running.get(batch), "a batch that runs");
+    this.#running.delete(batch);
+    const deliveries: Delivery<Reason>[] = [];
+    for (const [row, job] of jobs.entries()) {
+      const waiters = job.waiters;
+      this.#forget(job);
+      const reason = failures.get(row);
+      for (const { ticket, position } of waiters) {
+        if (ticket.state !== "waiting") continue;
+        if (reason !== undefined) {
+          this.#end(ticket, "failed");
+          deliveries.push({ kind: "failed", ticket, position, reason });
+          continue;
+        }
+        deliveries.push({ kind: "row", ticket, position, row });
+        ticket.left -= 1;
+        ticket.jobs.delete(job);
+        if (ticket.left > 0) continue;
+        this.#end(ticket, "done");
+        deliveries.push({ kind: "done", ticket });
+      }
+    }
+    return deliveries;
+  }
+
+  /** Seconds of work that wait or run at `now`. */
+  queueSeconds(now: number): number {
+    return this.waitingSeconds + this.#runningSeconds(now);
+  }
+
+  get waitingSeconds(): number {
+    return this.#queues.interactive.seconds + this.#queues.batch.seconds;
+  }
+
+  /** Enough waits to fill a batch: handing it over early costs nothing. */
+  get fullBatchWaits(): boolean {
+    return this.waitingSeconds >= this.#limits.batchSecondsMax;
+  }
+
+  /** The earliest deadline of an open ticket; infinity without one. */
+  get nextDeadline(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const ticket of this.#open) next = Math.min(next, ticket.deadline);
+    return next;
+  }
+
+  get openTickets(): number {
+    return this.#open.size;
+  }
+
+  get runningBatches(): number {
+    return this.#running.size;
+  }
+
+  /** Why a call of `account` would be refused now, if it would be. */
+  refusal(account: string, tier: Tier, now: number): Overload | undefined {
+    const { queueSecondsMax, batchQueueSecondsMax, accountShareMax } = this.#limits;
+    const bound = tier === "interactive" ? queueSecondsMax : batchQueueSecondsMax;
+    const waiting = tier === "interactive" ? this.#queues.interactive.seconds : this.waitingSeconds;
+    const over = waiting + this.#runningSeconds(now) - bound;
+    const accountOver = this.#queues[tier].secondsOf(account) - bound * accountShareMax;
+    if (over < 0 && accountOver < 0) return undefined;
+    const retryAfterS = Math.min(RETRY_AFTER_S_MAX, Math.max(1, Math.ceil(Math.max(over, accountOver))));
+    return { kind: "overloaded", reason: over >= 0 ? "queue" : "account", retryAfterS };
+  }
+
+  /** The account's job for `ids`, an open one if there is one. */
+  #join(ticket: OpenTicket, ids: Int32Array, tag: number, now: number): Job {
+    const key = jobKey(ticket.account, ticket.tier, ids);
+    const existing = this.#jobs.get(key);
+    if (existing !== undefined) return existing;
+    const seconds = this.#cost.seconds(ids.length);
+    const job: Job = {
+      key,
+      account: ticket.account,
+      tier: ticket.tier,
+      ids,
+      seconds,
+      admittedAt: now,
+      tag: tag + seconds,
+      skipped: 0,
+      state: "queued",
+      waiters: [],
+    };
+    this.#jobs.set(key, job);
+    this.#queues[ticket.tier].add(job);
+    return job;
+  }
+
+  #batchTierIsDue(now: number): boolean {
+    const { interactive, batch } = this.#queues;
+    if (batch.empty || interactive.empty) return false;
+    if (this.#batchesSinceBatchTier + 1 < BATCH_TIER_TURN) return false;
+    return now - batch.oldestAdmittedAt >= this.#limits.ageSecondsMax;
+  }
+
+  #runningSeconds(now: number): number {
+    let seconds = 0;
+    let since = now;
+    for (const batch of this.#running.keys()) {
+      seconds += batch.seconds;
+      since = Math.min(since, batch.startedAt);
+    }
+    return Math.max(0, seconds - (now - since));
+  }
+
+  #end(ticket: OpenTicket, state: Exclude<TicketState, "waiting">): void {
+    assert(ticket.state === "waiting", "a ticket ends once");
+    ticket.state = state;
+    this.#open.delete(ticket);
+    for (const job of ticket.jobs) {
+      job.waiters = job.waiters.filter((waiter) => waiter.ticket !== ticket);
+      if (job.waiters.length > 0 || job.state !== "queued") continue;
+      this.#queues[job.tier].remove(job);
+      this.#forget(job);
+    }
+    ticket.jobs.clear();
+  }
+
+  #forget(job: Job): void {
+    job.state = "gone";
+    if (this.#jobs.get(job.key) === job) this.#jobs.delete(job.key);
+  }
+}

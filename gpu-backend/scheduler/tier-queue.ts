@@ -1,0 +1,92 @@
+// All accounts that wait in one tier, served by deficit round robin in seconds of work (Shreedhar and Varghese 1996):
+// over any time in which two accounts wait, their shares differ by at most a batch, whatever they send. Pure.
+
+import { AccountLine } from "./account-line.ts";
+import type { BatchBuilder } from "./batch-builder.ts";
+import type { Job } from "./job.ts";
+
+export class TierQueue {
+  readonly #quantumSeconds: number;
+  /** In the order of their turns. */
+  readonly #lines = new Map<string, AccountLine>();
+  seconds = 0;
+
+  constructor(quantumSeconds: number) {
+    this.#quantumSeconds = quantumSeconds;
+  }
+
+  get empty(): boolean {
+    return this.#lines.size === 0;
+  }
+
+  secondsOf(account: string): number {
+    return this.#lines.get(account)?.seconds ?? 0;
+  }
+
+  virtualTimeOf(account: string): number {
+    return this.#lines.get(account)?.virtualTime ?? 0;
+  }
+
+  get oldestAdmittedAt(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const line of this.#lines.values()) oldest = Math.min(oldest, line.oldestAdmittedAt);
+    return oldest;
+  }
+
+  add(job: Job): void {
+    let line = this.#lines.get(job.account);
+    if (line === undefined) {
+      line = new AccountLine();
+      this.#lines.set(job.account, line);
+    }
+    line.add(job);
+    this.seconds += job.seconds;
+  }
+
+  remove(job: Job): void {
+    const line = this.#lines.get(job.account);
+    if (line === undefined) return;
+    line.remove(job);
+    this.#forget(job.account, line, job.seconds);
+  }
+
+  /** Moves jobs into `batch`, account after account, until it is full or nothing here fits. */
+  fillBatch(batch: BatchBuilder): void {
+    let stuck = 0;
+    while (!batch.full && this.#lines.size > 0 && stuck < this.#lines.size) {
+      const turn = this.#lines.entries().next();
+      if (turn.done === true) return;
+      const [account, line] = turn.value;
+      if (line.deficit <= 0) line.deficit += this.#quantumSeconds;
+      const before = batch.size;
+      const end = this.#fillFrom(account, line, batch);
+      if (batch.size > before) {
+        line.passOver();
+        stuck = 0;
+      }
+      // Broken off for want of room, not of deficit: the turn goes on in the next batch.
+      if (end === "batch full") return;
+      if (line.size === 0) continue;
+      this.#lines.delete(account);
+      this.#lines.set(account, line);
+      if (end === "nothing fits") stuck += 1;
+    }
+  }
+
+  #fillFrom(account: string, line: AccountLine, batch: BatchBuilder): "turn over" | "nothing fits" | "batch full" {
+    while (line.deficit > 0) {
+      const job = line.candidate(batch.longest);
+      if (job === undefined) return "turn over";
+      if (!batch.fits(job)) return batch.full || line.overdue ? "batch full" : "nothing fits";
+      line.take(job);
+      this.#forget(account, line, job.seconds);
+      batch.add(job);
+    }
+    return "turn over";
+  }
+
+  #forget(account: string, line: AccountLine, seconds: number): void {
+    if (line.size === 0) this.#lines.delete(account);
+    this.seconds = this.#lines.size === 0 ? 0 : this.seconds - seconds;
+  }
+}

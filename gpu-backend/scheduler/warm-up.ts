@@ -1,0 +1,59 @@
+// Runs a few shapes before the first call: the engine's memory grows to its largest shape now and not under load, and
+// the times give the cost model its coefficients.
+
+import type { Engine } from "../engine/types.ts";
+import { type CostCoefficients, type CostSample, fitCost } from "./cost-model.ts";
+
+export interface WarmUpShape {
+  readonly texts: number;
+  readonly tokens: number;
+}
+
+export interface WarmUpOptions {
+  readonly shapes: readonly WarmUpShape[];
+  readonly vocabSize: number;
+  readonly endTokenId: number;
+  /** A shape expected to end after this many seconds from the start is left out, and those after it. */
+  readonly secondsMax: number;
+  readonly onProgress: (fraction: number) => void;
+}
+
+/** Shapes for a model that reads `maxTokens`; on a GPU the longest text and the fullest batch are run whatever they take. */
+export function warmUpShapes(maxTokens: number, batchTokens: number): WarmUpShape[] {
+  const lengths = [32, 128, 512, 2_048, 8_192, maxTokens].filter((tokens) => tokens <= maxTokens);
+  return [...new Set(lengths)].map((tokens) => ({
+    tokens,
+    texts: Math.max(1, Math.min(8, Math.floor(Math.min(batchTokens, 1_024) / tokens))),
+  }));
+}
+
+/** The fitted coefficients. Rejects as Engine.run does. */
+export async function warmUp(engine: Engine, options: WarmUpOptions): Promise<CostCoefficients> {
+  const began = performance.now();
+  const samples: CostSample[] = [];
+  const first = options.shapes[0];
+  // The first run pays for allocations and must not be measured.
+  if (first !== undefined) await engine.run(textsOf(first, options));
+  for (const [index, shape] of options.shapes.entries()) {
+    const spent = (performance.now() - began) / 1_000;
+    const expected = samples.length === 0 ? 0 : costOf(fitCost(samples), shape);
+    if (spent + expected > options.secondsMax) break;
+    const { runMs } = await engine.run(textsOf(shape, options));
+    samples.push({ ...shape, seconds: Math.max(runMs, 0.001) / 1_000 });
+    options.onProgress((index + 1) / options.shapes.length);
+  }
+  return fitCost(samples);
+}
+
+function costOf({ a, b }: CostCoefficients, { texts, tokens }: WarmUpShape): number {
+  return texts * (a * tokens + b * tokens * tokens);
+}
+
+/** Distinct, well-spread ids (no text repeats another), the ending token last. */
+function textsOf({ texts, tokens }: WarmUpShape, { vocabSize, endTokenId }: WarmUpOptions): Int32Array[] {
+  return Array.from({ length: texts }, (_, text) =>
+    Int32Array.from({ length: tokens }, (_unused, at) =>
+      at === tokens - 1 ? endTokenId : ((text + 1) * 7_919 + at * 104_729) % vocabSize,
+    ),
+  );
+}

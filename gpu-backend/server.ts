@@ -1,0 +1,167 @@
+// HTTP in front of the service: who may ask, which route, how much may be in flight, and one place where every error
+// becomes an answer. Text, ids and vectors never reach the log.
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "pino";
+
+import { type ErrorCode, apiError } from "../shared/errors.ts";
+import type { Config } from "./config.ts";
+import type { Metrics, ShedReason } from "./metrics.ts";
+import { Call, CallerGone, faultOf, plainFault } from "./routes/call.ts";
+import { embed, tokenize } from "./routes/embed.ts";
+import { health, info, metrics, ready, type Status } from "./routes/status.ts";
+import type { ModelFacts, Service } from "./service.ts";
+
+/** What changes while the process lives; main.ts writes it, the routes read it. */
+export interface ServerState {
+  status: Status;
+  facts: ModelFacts | undefined;
+  service: Service | undefined;
+}
+
+export interface ServerDependencies {
+  readonly config: Config;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly state: ServerState;
+}
+
+type Handler = (call: Call, deps: ServerDependencies) => void | Promise<void>;
+
+interface Route {
+  readonly method: "GET" | "POST";
+  /** Whether the secret is asked for. Orchestrators probe /health and /ready without one. */
+  readonly open: boolean;
+  readonly handle: Handler;
+}
+
+const ROUTES: Readonly<Record<string, Route>> = {
+  "/embed": { method: "POST", open: false, handle: (call, deps) => work(call, deps, embed) },
+  "/tokenize": { method: "POST", open: false, handle: (call, deps) => work(call, deps, tokenize) },
+  "/health": { method: "GET", open: true, handle: health },
+  "/ready": {
+    method: "GET",
+    open: true,
+    handle: (call, { state }) => ready(call, state.status, state.facts, state.service),
+  },
+  "/info": { method: "GET", open: false, handle: (call, deps) => info(call, serving(deps), deps.config) },
+  "/metrics": { method: "GET", open: false, handle: (call, deps) => metrics(call, deps.metrics) },
+};
+
+const HEADERS_BYTES_MAX = 16 * 1024;
+const HEADERS_MS_MAX = 10_000;
+/** Longer than a proxy keeps an idle connection, so that the proxy closes first and never meets a closed one. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** An HTTP server that is not listening yet. */
+export function createBackendServer(deps: ServerDependencies): Server {
+  const { config } = deps;
+  const flow = { bytes: 0 };
+  const server = createServer(
+    {
+      maxHeaderSize: HEADERS_BYTES_MAX,
+      headersTimeout: HEADERS_MS_MAX,
+      requestTimeout: config.bodyMsMax,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    },
+    (request, response) => void answer(request, response, deps, flow),
+  );
+  server.maxConnections = config.connectionsMax;
+  return server;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  deps: ServerDependencies,
+  flow: { bytes: number },
+): Promise<void> {
+  const call = new Call(request, response, deps.config);
+  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  const route = ROUTES[path];
+  const bytes = bytesOf(request, deps.config);
+  flow.bytes += bytes;
+  try {
+    if (route === undefined) throw apiError("route_not_found", "There is no such route.");
+    if (request.method !== route.method) throw apiError("method_not_allowed", `This route takes ${route.method}.`);
+    if (!route.open && !knowsSecret(request, deps.config))
+      throw apiError("invalid_api_key", "The secret is not right.");
+    if (flow.bytes > deps.config.bytesInFlightMax) {
+      deps.metrics.shed("memory");
+      throw apiError("overloaded", "Too much is in flight.", null, 1);
+    }
+    await route.handle(call, deps);
+    settle(call, deps, path, "ok");
+  } catch (error) {
+    refuse(call, deps, route === undefined ? "other" : path, error);
+  } finally {
+    flow.bytes -= bytes;
+  }
+}
+
+function refuse(call: Call, deps: ServerDependencies, path: string, error: unknown): void {
+  if (error instanceof CallerGone) {
+    settle(call, deps, path, "client_closed_request");
+    call.response.destroy();
+    return;
+  }
+  const fault = faultOf(error);
+  if (fault === undefined)
+    deps.log.error({ requestId: call.requestId, err: error }, "a call failed for a reason of our own");
+  const said = fault ?? plainFault("internal_error", "The backend failed on this call.");
+  const allow = said.code === "method_not_allowed" ? { allow: ROUTES[path]?.method ?? "GET" } : {};
+  call.sendFault(said, allow);
+  settle(call, deps, path, said.code);
+}
+
+/** Log line and figures of an ended call. */
+function settle(
+  call: Call,
+  { log, metrics: figures }: ServerDependencies,
+  route: string,
+  code: ErrorCode | "ok",
+): void {
+  figures.call(route, code);
+  const stages = Object.fromEntries([...call.stages].map(([stage, ms]) => [stage, Math.round(ms * 100) / 100]));
+  if (code === "ok") for (const [stage, ms] of call.stages) figures.stage(stage, ms);
+  const ms = Math.round((performance.now() - call.receivedAt) * 100) / 100;
+  const level = route === "/embed" || route === "/tokenize" ? "info" : "debug";
+  log[level]({ requestId: call.requestId, route, code, ms, stages }, "call");
+}
+
+function work(
+  call: Call,
+  deps: ServerDependencies,
+  route: (call: Call, service: Service, sizes: Config) => Promise<void>,
+): Promise<void> {
+  return route(call, serving(deps), deps.config);
+}
+
+/** The service, or the reason why there is none now. */
+function serving({ state, metrics: figures }: ServerDependencies): Service {
+  if (state.service !== undefined && state.status === "ready") return state.service;
+  figures.shed("not_ready" satisfies ShedReason);
+  const message = state.status === "draining" ? "This backend is shutting down." : "The model is being prepared.";
+  throw apiError("model_not_ready", message, null, state.status === "draining" ? 1 : 2);
+}
+
+/** What a call may hold in memory: its announced body, or the most it could be. */
+function bytesOf(request: IncomingMessage, config: Config): number {
+  if (request.method !== "POST") return 0;
+  const announced = Number(request.headers["content-length"] ?? config.bodyBytesMax);
+  return Number.isFinite(announced) ? Math.min(announced, config.bodyBytesMax) : config.bodyBytesMax;
+}
+
+/** Compared as hashes: equal lengths, constant time. */
+function knowsSecret(request: IncomingMessage, config: Config): boolean {
+  const given = hash(/^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "");
+  const current = timingSafeEqual(given, hash(config.backendSecret));
+  const previous = timingSafeEqual(given, hash(config.backendSecretPrevious ?? config.backendSecret));
+  return current || previous;
+}
+
+function hash(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

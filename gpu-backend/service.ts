@@ -1,0 +1,136 @@
+// The parts behind the routes, in the order they come up: compiled model, tokenizer threads, engine process, scheduler.
+// Nothing here knows HTTP.
+
+import { availableParallelism } from "node:os";
+
+import type { BackendReady } from "../shared/wire.ts";
+import { type CompiledModel, compileCheckpoint } from "./compiler/compile.ts";
+import type { Config } from "./config.ts";
+import { DEFAULT_BUDGETS } from "./engine/batch-budget.ts";
+import { type Engine, startEngine } from "./engine/engine.ts";
+import type { Metrics } from "./metrics.ts";
+import { CostModel } from "./scheduler/cost-model.ts";
+import { Runner } from "./scheduler/runner.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
+import type { SchedulerLimits } from "./scheduler/types.ts";
+import { warmUp, warmUpShapes } from "./scheduler/warm-up.ts";
+import { Throughput } from "./throughput.ts";
+import { TokenizerPool } from "./tokenizer/pool.ts";
+
+/** A hint to the operator while the start goes on: fraction done of the whole, 0..1. */
+export type OnProgress = (fraction: number, what: string) => void;
+
+export interface Service {
+  readonly model: CompiledModel;
+  readonly modelId: string;
+  readonly tokenizer: TokenizerPool;
+  readonly engine: Engine;
+  readonly runner: Runner;
+  readonly throughput: Throughput;
+  readonly limits: SchedulerLimits;
+}
+
+/** What /ready can say as soon as the model is compiled. */
+export type ModelFacts = Omit<BackendReady, "status" | "load" | "tokensPerSecond">;
+
+export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
+  return {
+    model: modelId,
+    revision: model.revision,
+    dimensions: model.config.hiddenSize,
+    contextTokens: model.config.maxTokens,
+    vocabularySize: model.config.vocabSize,
+    endTokenId: model.config.endTokenId,
+    pooling: "last_token",
+  };
+}
+
+export interface ServiceOptions {
+  readonly config: Config;
+  readonly checkpointDir: string;
+  readonly modelId: string;
+  readonly metrics: Metrics;
+  readonly onProgress: OnProgress;
+  readonly onCompiled: (model: CompiledModel) => void;
+  readonly onEngineRestart: (reason: string) => void;
+}
+
+/** Resolves when calls can be served. Rejects with CheckpointError or EngineDied. */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { config, modelId, metrics, onProgress } = options;
+  const model = await compileCheckpoint(options.checkpointDir, {
+    target: config.target,
+    precision: config.precision,
+    cudaWeights: config.cudaWeights,
+    cacheDir: config.data,
+    onProgress: (fraction, what) => onProgress(fraction * 0.6, what),
+  });
+  options.onCompiled(model);
+  onProgress(0.6, "loading the tokenizer and the model");
+  const { tokenizer, engine } = await startParts(model, options);
+  try {
+    const limits = schedulerLimits(config, model);
+    const coefficients = await warmUp(engine, {
+      shapes: warmUpShapes(model.config.maxTokens, limits.batchTokensMax),
+      vocabSize: model.config.vocabSize,
+      endTokenId: model.config.endTokenId,
+      // A GPU's memory must have grown to its largest shape before the first call.
+      secondsMax: config.target === "cpu" ? config.warmUpSecondsMax : Number.POSITIVE_INFINITY,
+      onProgress: (fraction) => onProgress(0.8 + fraction * 0.2, "warming up"),
+    });
+    const cost = new CostModel(coefficients);
+    const throughput = new Throughput();
+    const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.hiddenSize, {
+      batchDone: (batch, runMs) => {
+        metrics.batch(batch, runMs);
+        throughput.add(batch.tokens, runMs, performance.now());
+      },
+      shed: (reason) => metrics.shed(reason),
+    });
+    metrics.watch({
+      queueSeconds: () => runner.queueSeconds(),
+      openCalls: () => runner.openCalls,
+      engineRestarts: () => engine.restarts,
+      tokenizerReplacements: () => tokenizer.replacements,
+      costScale: () => cost.scale,
+    });
+    return { model, modelId, tokenizer, engine, runner, throughput, limits };
+  } catch (error) {
+    await Promise.all([engine.close(), tokenizer.close()]);
+    throw error;
+  }
+}
+
+async function startParts(
+  model: CompiledModel,
+  { config, onEngineRestart }: ServiceOptions,
+): Promise<{ tokenizer: TokenizerPool; engine: Engine }> {
+  const { endTokenId, vocabSize, maxTokens } = model.config;
+  const [tokenizer, engine] = await Promise.allSettled([
+    TokenizerPool.start(
+      { checkpointDir: model.checkpointDir, endTokenId, vocabSize, maxTokens },
+      { threads: config.tokenizerThreads, timeLimitMs: config.tokenizeMsMax },
+    ),
+    startEngine(model, { threads: Math.min(config.threads, availableParallelism()), onRestart: onEngineRestart }),
+  ]);
+  if (tokenizer.status === "fulfilled" && engine.status === "fulfilled") {
+    return { tokenizer: tokenizer.value, engine: engine.value };
+  }
+  if (tokenizer.status === "fulfilled") await tokenizer.value.close();
+  if (engine.status === "fulfilled") await engine.value.close();
+  throw tokenizer.status === "rejected" ? tokenizer.reason : engine.status === "rejected" ? engine.reason : undefined;
+}
+
+function schedulerLimits(config: Config, model: CompiledModel): SchedulerLimits {
+  const budget = DEFAULT_BUDGETS[model.target];
+  return {
+    queueSecondsMax: config.queueSecondsMax,
+    batchQueueSecondsMax: config.batchQueueSecondsMax,
+    accountShareMax: config.accountShareMax,
+    batchTokensMax: budget.maxTokens,
+    paddedTokensMax: budget.maxPaddedTokens,
+    batchTextsMax: config.batchTextsMax,
+    batchSecondsMax: config.batchSecondsMax,
+    ageSecondsMax: config.ageSecondsMax,
+  };
+}

@@ -1,0 +1,42 @@
+// What the main thread and a tokenizer thread say to each other: one slice of one call at a time.
+
+import type { Truncation } from "../../shared/wire.ts";
+
+export interface TokenizerSetup {
+  readonly checkpointDir: string;
+  readonly endTokenId: number;
+  readonly vocabSize: number;
+  readonly maxTokens: number;
+}
+
+/** A string, or the caller's own ids. */
+export type TokenizerInput = string | Uint32Array;
+
+export interface SliceRequest {
+  readonly slice: number;
+  readonly prefix: string;
+  readonly truncate: Truncation;
+  readonly inputs: readonly TokenizerInput[];
+}
+
+/** Why a text cannot be tokenised. `at` counts within the slice. */
+export type TextProblem =
+  | { readonly kind: "too_long"; readonly at: number; readonly tokens: number; readonly counted: boolean }
+  | { readonly kind: "too_complex"; readonly at: number; readonly reason: string }
+  | { readonly kind: "beyond_vocabulary"; readonly at: number; readonly id: number };
+
+export interface SliceIds {
+  /** All ids of the slice, text after text. */
+  readonly ids: Int32Array<ArrayBuffer>;
+  readonly lengths: Uint32Array<ArrayBuffer>;
+  /** Per text: 1 where something was cut off. */
+  readonly truncated: Uint8Array<ArrayBuffer>;
+  /** Of the slice's texts given as ids: how many do not survive decode → encode. */
+  readonly foreignIds: number;
+}
+
+export type WorkerMessage =
+  | { readonly kind: "ready"; readonly longestTokenBytes: number }
+  | { readonly kind: "unusable"; readonly message: string }
+  | ({ readonly kind: "ids"; readonly slice: number } & SliceIds)
+  | { readonly kind: "problem"; readonly slice: number; readonly problem: TextProblem };

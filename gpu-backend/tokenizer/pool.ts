@@ -1,0 +1,210 @@
+// All texts of a call → token ids, on tokenizer threads. A call is cut into slices that take milliseconds; long texts
+// have a lane of their own, calls take turns, interactive before batch: so neither a list of 2,048 texts nor a text
+// made to be slow holds up a short one.
+
+import type { Tier, Truncation } from "../../shared/wire.ts";
+import { TokenizerLane, type SliceOutcome } from "./lane.ts";
+import type { TokenizerInput, TokenizerSetup } from "./messages.ts";
+import { foreignIdsFault, problemFault, TextFault } from "./text-fault.ts";
+import { TurnQueue } from "./turn-queue.ts";
+
+export interface TokenizerCall {
+  readonly inputs: readonly TokenizerInput[];
+  readonly prefix: string;
+  readonly truncate: Truncation;
+  readonly tier: Tier;
+}
+
+export interface TokenizedCall {
+  readonly texts: readonly Int32Array<ArrayBuffer>[];
+  readonly truncated: readonly boolean[];
+}
+
+export interface PoolOptions {
+  /** Threads; with two or more, one of them is kept for long texts first. */
+  readonly threads: number;
+  /** A text may take the thread so long. */
+  readonly timeLimitMs: number;
+}
+
+/** A text (string or ids) this long goes to the long lane, alone. */
+const LONG_TEXT_CHARS = 16_384;
+/** About 15 ms of tokenising. */
+const SLICE_CHARS = 16_384;
+const SLICE_TEXTS = 256;
+
+interface Slice {
+  readonly first: number;
+  readonly inputs: readonly TokenizerInput[];
+  readonly long: boolean;
+}
+
+interface Running {
+  readonly call: TokenizerCall;
+  readonly pending: Slice[];
+  readonly texts: Int32Array<ArrayBuffer>[];
+  readonly truncated: boolean[];
+  left: number;
+  foreignIds: number;
+  readonly resolve: (done: TokenizedCall) => void;
+  readonly reject: (reason: unknown) => void;
+  over: boolean;
+}
+
+export class TokenizerPool {
+  readonly #setup: TokenizerSetup;
+  readonly #lanes: TokenizerLane[] = [];
+  readonly #short = new TurnQueue<{ readonly running: Running; readonly slice: Slice }>();
+  readonly #long = new TurnQueue<{ readonly running: Running; readonly slice: Slice }>();
+  #sliceNumber = 0;
+
+  private constructor(setup: TokenizerSetup) {
+    this.#setup = setup;
+  }
+
+  /** Starts the threads. Rejects with CheckpointError when the folder's tokenizer cannot be used. */
+  static async start(setup: TokenizerSetup, options: PoolOptions): Promise<TokenizerPool> {
+    const pool = new TokenizerPool(setup);
+    const starts = Array.from({ length: options.threads }, () =>
+      TokenizerLane.start(setup, options.timeLimitMs, () => pool.#dispatch()),
+    );
+    const settled = await Promise.allSettled(starts);
+    for (const result of settled) if (result.status === "fulfilled") pool.#lanes.push(result.value);
+    const failed = settled.find((result) => result.status === "rejected");
+    if (failed === undefined) return pool;
+    await pool.close();
+    throw failed.reason;
+  }
+
+  /** Threads ended because a text ran over its time. */
+  get replacements(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.replacements, 0);
+  }
+
+  /** Slices that wait for a thread. */
+  get waiting(): number {
+    return this.#short.size + this.#long.size;
+  }
+
+  /** Rejects with TextFault (the first text at fault that was seen), or with the signal's reason once it aborts. */
+  tokenize(call: TokenizerCall, signal: AbortSignal): Promise<TokenizedCall> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const slices = slicesOf(call.inputs);
+      const running: Running = {
+        call,
+        pending: slices,
+        texts: Array.from({ length: call.inputs.length }),
+        truncated: Array.from({ length: call.inputs.length }),
+        left: slices.length,
+        foreignIds: 0,
+        resolve,
+        reject,
+        over: false,
+      };
+      signal.addEventListener("abort", () => this.#fail(running, signal.reason), { once: true });
+      for (const slice of slices) (slice.long ? this.#long : this.#short).push(running, call.tier, { running, slice });
+      this.#dispatch();
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.close()));
+  }
+
+  /** The last lane takes long texts first and short ones when there are none; the others only short ones. */
+  #dispatch(): void {
+    for (const [index, lane] of this.#lanes.entries()) {
+      if (!lane.idle) continue;
+      const next = index === this.#lanes.length - 1 ? (this.#long.take() ?? this.#short.take()) : this.#short.take();
+      if (next !== undefined) void this.#run(lane, next.running, next.slice);
+    }
+  }
+
+  async #run(lane: TokenizerLane, running: Running, slice: Slice): Promise<void> {
+    const { prefix, truncate } = running.call;
+    this.#sliceNumber += 1;
+    const outcome = await lane.run({ slice: this.#sliceNumber, prefix, truncate, inputs: slice.inputs });
+    if (!running.over) this.#accept(running, slice, outcome);
+    this.#dispatch();
+  }
+
+  #accept(running: Running, slice: Slice, outcome: SliceOutcome): void {
+    switch (outcome.kind) {
+      case "ids":
+        this.#keep(running, slice, outcome);
+        return;
+      case "problem":
+        this.#fail(running, new TextFault(problemFault(outcome.problem, slice.first, this.#setup)));
+        return;
+      case "timed_out":
+        this.#retryAlone(running, slice);
+    }
+  }
+
+  /** Of several texts the slow one must be found: each is tried alone, on the long lane, before one is refused. */
+  #retryAlone(running: Running, slice: Slice): void {
+    if (slice.inputs.length === 1) {
+      const problem = { kind: "too_complex", at: 0, reason: "tokenising it takes too long" } as const;
+      this.#fail(running, new TextFault(problemFault(problem, slice.first, this.#setup)));
+      return;
+    }
+    running.left += slice.inputs.length - 1;
+    for (const [at, input] of slice.inputs.entries()) {
+      const alone = { first: slice.first + at, inputs: [input], long: true };
+      this.#long.push(running, running.call.tier, { running, slice: alone });
+    }
+  }
+
+  #keep(running: Running, slice: Slice, outcome: Extract<SliceOutcome, { kind: "ids" }>): void {
+    let offset = 0;
+    for (const [at, length] of outcome.lengths.entries()) {
+      running.texts[slice.first + at] = outcome.ids.subarray(offset, offset + length);
+      running.truncated[slice.first + at] = outcome.truncated[at] === 1;
+      offset += length;
+    }
+    running.foreignIds += outcome.foreignIds;
+    running.left -= 1;
+    if (running.left > 0) return;
+    running.over = true;
+    const arrays = running.call.inputs.filter((input) => typeof input !== "string").length;
+    const fault = foreignIdsFault(running.foreignIds, arrays);
+    if (fault === undefined) running.resolve({ texts: running.texts, truncated: running.truncated });
+    else running.reject(new TextFault(fault));
+  }
+
+  #fail(running: Running, reason: unknown): void {
+    if (running.over) return;
+    running.over = true;
+    this.#short.drop(running);
+    this.#long.drop(running);
+    running.reject(reason);
+  }
+}
+
+/** Short texts together up to SLICE_CHARS, long ones alone. */
+function slicesOf(inputs: readonly TokenizerInput[]): Slice[] {
+  const slices: Slice[] = [];
+  let first = 0;
+  let open: TokenizerInput[] = [];
+  let chars = 0;
+  const flush = (next: number): void => {
+    if (open.length > 0) slices.push({ first, inputs: open, long: false });
+    open = [];
+    chars = 0;
+    first = next;
+  };
+  for (const [index, input] of inputs.entries()) {
+    if (input.length > LONG_TEXT_CHARS) {
+      flush(index);
+      slices.push({ first: index, inputs: [input], long: true });
+      first = index + 1;
+      continue;
+    }
+    if (chars + input.length > SLICE_CHARS || open.length >= SLICE_TEXTS) flush(index);
+    open.push(input);
+    chars += input.length;
+  }
+  flush(inputs.length);
+  return slices;
+}

@@ -1,0 +1,74 @@
+// What a caller is told about a text that cannot be tokenised: one fault of the wire (shared/wire.ts) per problem, the
+// text named by its index, no part of it quoted.
+
+import type { BackendFault } from "../../shared/wire.ts";
+import { unreachable } from "../../shared/assert.ts";
+import type { TextProblem } from "./messages.ts";
+
+/** A fault of one text in flight. */
+export class TextFault extends Error {
+  override name = "TextFault";
+  readonly fault: BackendFault;
+  constructor(fault: BackendFault) {
+    super(fault.message);
+    this.fault = fault;
+  }
+}
+
+const FOREIGN_IDS_CURE =
+  "Token ids must come from this model's own tokenizer; ids of another one (cl100k_base, say) look valid and mean nothing. " +
+  "With LangChain's OpenAIEmbeddings set check_embedding_ctx_length=False, so that it sends text.";
+
+/** `first`: index in the call of the slice's first text. */
+export function problemFault(
+  problem: TextProblem,
+  first: number,
+  limits: { readonly maxTokens: number; readonly vocabSize: number },
+): BackendFault {
+  const index = first + problem.at;
+  switch (problem.kind) {
+    case "too_long": {
+      const { tokens } = problem;
+      const { maxTokens } = limits;
+      const counted = problem.counted ? `${tokens}` : `at least ${tokens}`;
+      return {
+        code: "context_length_exceeded",
+        message: `The text has ${counted} tokens; the model reads at most ${maxTokens}, ending token included. Shorten it, or send truncate: "end" or "start".`,
+        index,
+        facts: { tokens, maxTokens, counted: problem.counted ? 1 : 0 },
+        retryAfterS: null,
+      };
+    }
+    case "too_complex":
+      return {
+        code: "text_too_complex",
+        message: `The text cannot be tokenised in reasonable time: ${problem.reason}.`,
+        index,
+        facts: {},
+        retryAfterS: null,
+      };
+    case "beyond_vocabulary":
+      return {
+        code: "invalid_token_id",
+        message: `Token id ${problem.id} is not below the vocabulary size ${limits.vocabSize}. ${FOREIGN_IDS_CURE}`,
+        index,
+        facts: { id: problem.id, vocabularySize: limits.vocabSize },
+        retryAfterS: null,
+      };
+    default:
+      return unreachable(problem);
+  }
+}
+
+/** Chunks cut in the middle of a character fail alone now and then; a whole call of foreign ids fails mostly. */
+export function foreignIdsFault(foreign: number, arrays: number): BackendFault | undefined {
+  const refused = arrays < 4 ? foreign === arrays : foreign * 2 >= arrays;
+  if (foreign === 0 || !refused) return undefined;
+  return {
+    code: "invalid_token_id",
+    message: `${foreign} of ${arrays} token arrays do not survive decoding and encoding again. ${FOREIGN_IDS_CURE}`,
+    index: null,
+    facts: { foreign, arrays },
+    retryAfterS: null,
+  };
+}

@@ -1,0 +1,190 @@
+// One text → the ids that the model reads, or the reason why not. Exact: the same ids as the reference tokenizer gives
+// for prefix + text, then the ending token; truncation keeps the ending token, and "start" the prefix's tokens too.
+// Synchronous and without I/O: worker.ts runs it, the tests call it.
+
+import { unreachable } from "../../shared/assert.ts";
+import type { Truncation } from "../../shared/wire.ts";
+import { utf8Length } from "../../shared/token-bound.ts";
+import type { TokenizerLibrary } from "./library.ts";
+import { MARKS_RUN_MAX, PIECE_CHARS_MAX, segmentsOf } from "./segments.ts";
+
+export interface TextLimits {
+  /** Ids a text may have, those of the template (ending token) included. */
+  readonly maxTokens: number;
+  /** Ids the model knows; the tokenizer may know fewer. */
+  readonly vocabSize: number;
+}
+
+export type TokenizedText =
+  | { readonly kind: "ids"; readonly ids: Int32Array<ArrayBuffer>; readonly truncated: boolean }
+  /** `counted` false: counting stopped there. */
+  | { readonly kind: "too_long"; readonly tokens: number; readonly counted: boolean }
+  | { readonly kind: "too_complex"; readonly reason: string };
+
+/** NFC shrinks UTF-8 to a third at most (U+1FEF → U+0060; three jamo → one syllable): checked over all of Unicode. */
+const NFC_SHRINK_MAX = 3;
+/** Beyond so many times the limit an exact count is not worth its time. */
+const COUNTED_LIMITS = 4;
+
+const COMPLEXITY = {
+  marks: `more than ${MARKS_RUN_MAX} combining marks in a row`,
+  unbroken: `${PIECE_CHARS_MAX} characters without a place to break them`,
+} as const;
+
+/** Tokenises `prefix + text`. A lone surrogate counts as U+FFFD. */
+export function tokenizeText(
+  library: TokenizerLibrary,
+  limits: TextLimits,
+  prefix: string,
+  text: string,
+  truncate: Truncation,
+): TokenizedText {
+  const whole = (prefix + text).toWellFormed();
+  const room = limits.maxTokens - library.leading.length - library.trailing.length;
+  if (truncate === "none") {
+    const least = leastTokens(library, whole);
+    if (least > room) return { kind: "too_long", tokens: limits.maxTokens - room + least, counted: false };
+  }
+  const segments = segmentsOf(whole, library.segmentable);
+  if (segments.kind !== "pieces") return { kind: "too_complex", reason: COMPLEXITY[segments.kind] };
+  const { pieces } = segments;
+  if (truncate === "start" && pieces.length > 1) return lastTokens(library, limits, room, prefix, pieces);
+  const { ids, complete } = firstTokens(library, pieces, truncate === "none" ? room * COUNTED_LIMITS : room);
+  if (ids.length <= room && complete) return kept(library, ids, false);
+  switch (truncate) {
+    case "none":
+      return { kind: "too_long", tokens: limits.maxTokens - room + ids.length, counted: complete };
+    case "end":
+      return kept(library, ids.slice(0, room), true);
+    case "start":
+      return keepPrefixAndEnd(library, limits, room, prefix, ids, ids);
+    default:
+      return unreachable(truncate);
+  }
+}
+
+/** A lower bound of `text`'s tokens that needs no tokenizer: its bytes, as small as NFC can make them, in longest tokens. */
+function leastTokens(library: TokenizerLibrary, text: string): number {
+  const bytes = utf8Length(text);
+  const normalised = bytes === text.length ? bytes : Math.ceil(bytes / NFC_SHRINK_MAX);
+  return Math.ceil(normalised / library.longestTokenBytes);
+}
+
+/** Tokens of the first pieces, until more than `enough` are there. */
+function firstTokens(
+  library: TokenizerLibrary,
+  pieces: readonly string[],
+  enough: number,
+): { ids: number[]; complete: boolean } {
+  const ids: number[] = [];
+  for (const [index, piece] of pieces.entries()) {
+    for (const id of library.encode(piece)) ids.push(id);
+    if (ids.length > enough) return { ids, complete: index === pieces.length - 1 };
+  }
+  return { ids, complete: true };
+}
+
+/** Start truncation of a long text: the first piece for the prefix, then pieces from the end until they fill the room. */
+function lastTokens(
+  library: TokenizerLibrary,
+  limits: TextLimits,
+  room: number,
+  prefix: string,
+  pieces: readonly string[],
+): TokenizedText {
+  let tail: number[] = [];
+  let first = pieces.length;
+  while (first > 0 && tail.length <= room) {
+    first -= 1;
+    tail = [...library.encode(pieces[first] ?? ""), ...tail];
+  }
+  if (first === 0 && tail.length <= room) return kept(library, tail, false);
+  // The prefix may reach beyond the first piece only when it is itself over the limit of a piece: encode what covers it.
+  const head = prefix === "" ? [] : firstTokens(library, pieces, utf8Length(prefix)).ids;
+  return keepPrefixAndEnd(library, limits, room, prefix, head, tail);
+}
+
+function keepPrefixAndEnd(
+  library: TokenizerLibrary,
+  limits: TextLimits,
+  room: number,
+  prefix: string,
+  head: readonly number[],
+  tail: readonly number[],
+): TokenizedText {
+  const prefixTokens = tokensCovering(library, head, prefix);
+  if (prefixTokens >= room) {
+    return { kind: "too_long", tokens: limits.maxTokens - room + prefixTokens + 1, counted: false };
+  }
+  const ids = head.slice(0, prefixTokens);
+  for (const id of tail.slice(tail.length - (room - prefixTokens))) ids.push(id);
+  return kept(library, ids, true);
+}
+
+/** How many of the first tokens it takes to cover `prefix`; the one that reaches over its end counts. */
+function tokensCovering(library: TokenizerLibrary, ids: readonly number[], prefix: string): number {
+  const bytes = utf8Length(prefix.normalize("NFC"));
+  let covered = 0;
+  let tokens = 0;
+  while (covered < bytes && tokens < ids.length) {
+    covered += library.tokenBytes(ids[tokens] ?? -1) ?? 0;
+    tokens += 1;
+  }
+  return tokens;
+}
+
+function kept(library: TokenizerLibrary, ids: readonly number[], truncated: boolean): TokenizedText {
+  return { kind: "ids", ids: Int32Array.from([...library.leading, ...ids, ...library.trailing]), truncated };
+}
+
+export type TokenizedIds =
+  | {
+      readonly kind: "ids";
+      readonly ids: Int32Array<ArrayBuffer>;
+      readonly truncated: boolean;
+      /** Whether decode → encode gives the same ids: ids of another tokenizer look valid and mean nothing. */
+      readonly survives: boolean;
+    }
+  | { readonly kind: "too_long"; readonly tokens: number; readonly counted: boolean }
+  | { readonly kind: "beyond_vocabulary"; readonly id: number };
+
+/** Checks the caller's own ids and adds the ending token where it is absent. */
+export function tokenizeIds(
+  library: TokenizerLibrary,
+  limits: TextLimits,
+  given: Uint32Array,
+  truncate: Truncation,
+): TokenizedIds {
+  const beyond = given.find((id) => id >= limits.vocabSize);
+  if (beyond !== undefined) return { kind: "beyond_vocabulary", id: beyond };
+  const bare = withoutTemplate(library, given);
+  const room = limits.maxTokens - library.leading.length - library.trailing.length;
+  if (bare.length > room && truncate === "none") {
+    return { kind: "too_long", tokens: limits.maxTokens - room + bare.length, counted: true };
+  }
+  const truncated = bare.length > room;
+  const ids = !truncated ? bare : truncate === "end" ? bare.slice(0, room) : bare.slice(bare.length - room);
+  return {
+    kind: "ids",
+    ids: Int32Array.from([...library.leading, ...ids, ...library.trailing]),
+    truncated,
+    survives: survives(library, ids),
+  };
+}
+
+/** The caller's ids without what the template would add again. */
+function withoutTemplate(library: TokenizerLibrary, given: Uint32Array): Uint32Array {
+  const { leading, trailing } = library;
+  const starts = leading.every((id, index) => given[index] === id);
+  const from = starts ? leading.length : 0;
+  const endAt = given.length - trailing.length;
+  const ends = endAt >= from && trailing.every((id, index) => given[endAt + index] === id);
+  return given.subarray(from, ends ? endAt : given.length);
+}
+
+function survives(library: TokenizerLibrary, ids: Uint32Array): boolean {
+  const list = [...ids];
+  if (list.some((id) => library.tokenBytes(id) === undefined)) return false;
+  const again = library.encode(library.decode(list));
+  return again.length === list.length && again.every((id, index) => id === list[index]);
+}
