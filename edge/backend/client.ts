@@ -1,17 +1,21 @@
 // One framed call to one backend. It never throws: whatever the network or the other side does becomes a value that
 // the pool can act on. An answer is checked whole (frame, schema, counts, revision's shape) before it counts as one.
 
-import type { BackendFault, EmbedAnswer, EmbedRequest, TokenizeAnswer } from "../../shared/wire.ts";
+import type { BackendFault, BackendReady, EmbedAnswer, EmbedRequest, TokenizeAnswer } from "../../shared/wire.ts";
 import {
   DEADLINE_HEADER,
   REQUEST_ID_HEADER,
   backendFaultSchema,
+  backendReadySchema,
   embedAnswerSchema,
   tokenizeAnswerSchema,
 } from "../../shared/wire.ts";
 import { FRAME_BYTES_MAX, FRAME_CONTENT_TYPE, decodeFrame, encodeFrame } from "../../shared/frame.ts";
 
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
 export interface BackendCall {
+  readonly fetch: Fetch;
   readonly origin: string;
   readonly secret: string;
   readonly requestId: string;
@@ -84,6 +88,32 @@ export async function tokenize(
   };
 }
 
+export type ReadyResult =
+  /** What it says of itself: `ready`, `warming` or `draining`. */
+  { readonly kind: "answer"; readonly ready: BackendReady } | { readonly kind: "down"; readonly reason: string };
+
+/** `GET /ready`, within `timeoutMs`. */
+export async function readReady(
+  backend: { readonly fetch: Fetch; readonly origin: string; readonly secret: string },
+  timeoutMs: number,
+): Promise<ReadyResult> {
+  try {
+    const response = await backend.fetch(`${backend.origin}/ready`, {
+      headers: { authorization: `Bearer ${backend.secret}` },
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const parsed = backendReadySchema.safeParse(await response.json());
+    if (parsed.success) return { kind: "answer", ready: parsed.data };
+    return { kind: "down", reason: `status ${response.status} without a report` };
+  } catch (error) {
+    return { kind: "down", reason: reasonOf(error) };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : "fetch failed";
+}
+
 type Frame = { readonly kind: "frame"; readonly header: unknown; readonly payload: Uint8Array<ArrayBuffer> };
 type Failure = Exclude<BackendResult<never>, { kind: "answer" }>;
 
@@ -98,7 +128,7 @@ async function post(
   const payload = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
   const deadline = AbortSignal.timeout(Math.max(1, Math.floor(call.deadlineMs)));
   try {
-    const response = await fetch(call.origin + path, {
+    const response = await call.fetch(call.origin + path, {
       method: "POST",
       headers: {
         authorization: `Bearer ${call.secret}`,
@@ -114,7 +144,7 @@ async function post(
   } catch (error) {
     if (deadline.aborted) return { kind: "deadline" };
     if (call.signal.aborted) return { kind: "cancelled" };
-    return { kind: "unreachable", reason: error instanceof Error ? error.message : "fetch failed" };
+    return { kind: "unreachable", reason: reasonOf(error) };
   }
 }
 

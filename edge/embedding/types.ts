@@ -29,6 +29,8 @@ export interface EmbedTextsRequest {
   /** Aborted when the caller has gone or the lease was refused. */
   readonly signal: AbortSignal;
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** The text at `index` in the caller's words, for faults that name one; `input[index]` unless told. */
+  readonly itemOf?: (index: number) => string | null;
 }
 
 export interface EmbeddedText {

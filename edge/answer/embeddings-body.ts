@@ -1,0 +1,96 @@
+// OpenAI's embeddings object, written piece by piece: never the whole JSON in memory. One chunk's buffer is used again
+// after each piece has been taken, so that a slow reader holds one chunk and a client that leaves stops the work.
+
+import { cutVector, dotProduct, quantise } from "../../shared/vectors.ts";
+import type { OutputDtype } from "../../shared/vectors.ts";
+import type { Encoding, ToBase64 } from "./embedding-text.ts";
+import { base64TextBytes, vectorTextBytesMax, writeBase64, writeNumbers } from "./embedding-text.ts";
+
+export interface EmbeddingsBody {
+  /** Canonical vectors: float16 bits [native dimensions] each, in index order. */
+  readonly vectors: readonly Uint16Array[];
+  /** 1..native; divisible by 8 for the binary types. */
+  readonly dimensions: number;
+  readonly dtype: OutputDtype;
+  readonly encoding: Encoding;
+  /** Full id. */
+  readonly model: string;
+  readonly usage: object;
+  /** Whether vectors 2i and 2i+1 are a pair, whose cosine stands in `similarities[i]`. */
+  readonly pairs: boolean;
+}
+
+/** A piece is written when this much is ready. */
+export const CHUNK_BYTES = 64 * 1024;
+/** `,{"object":"embedding","index":2047,"embedding":` and `}`. */
+const ITEM_FRAME_BYTES_MAX = 64;
+const HEAD = '{"object":"list","data":[';
+
+const encoder = new TextEncoder();
+
+/** The most bytes that the whole text can take. */
+export function bodyBytesMax(body: EmbeddingsBody): number {
+  const each = vectorTextBytesMax(body.dimensions, body.dtype, body.encoding) + ITEM_FRAME_BYTES_MAX;
+  return (
+    HEAD.length + body.vectors.length * each + tailOf(body, []).length * 4 + (body.pairs ? body.vectors.length * 12 : 0)
+  );
+}
+
+/** The exact bytes of the whole text, or undefined where only writing it tells. */
+export function bodyBytes(body: EmbeddingsBody): number | undefined {
+  if (body.encoding !== "base64" || body.pairs) return undefined;
+  const each = base64TextBytes(body.dimensions, body.dtype) + 1;
+  const items = body.vectors.reduce((sum, _, index) => sum + itemHead(index).length + each, 0);
+  return HEAD.length + items + encoder.encode(tailOf(body, [])).length;
+}
+
+/**
+ * The text in pieces of about CHUNK_BYTES. Each piece is a view of one buffer: it must be used up before the next one
+ * is asked for.
+ */
+export function* writeBody(
+  body: EmbeddingsBody,
+  toBase64: ToBase64,
+  chunkBytes: number = CHUNK_BYTES,
+): Generator<Uint8Array> {
+  const { vectors, dimensions, dtype, encoding } = body;
+  const itemBytesMax = vectorTextBytesMax(dimensions, dtype, encoding) + ITEM_FRAME_BYTES_MAX;
+  const buffer = new Uint8Array(chunkBytes + itemBytesMax);
+  const similarities: number[] = [];
+  let previous: Float32Array | undefined;
+  let end = writeAscii(HEAD, buffer, 0);
+  for (const [index, vector] of vectors.entries()) {
+    const cut = cutVector(vector, dimensions);
+    end = writeAscii(itemHead(index), buffer, end);
+    const output = quantise(cut, dtype);
+    end = encoding === "base64" ? writeBase64(output, buffer, end, toBase64) : writeNumbers(output, buffer, end);
+    buffer[end++] = 0x7d;
+    if (body.pairs) {
+      if (previous !== undefined) similarities.push(cosine(previous, cut));
+      previous = previous === undefined ? cut : undefined;
+    }
+    if (end < chunkBytes) continue;
+    yield buffer.subarray(0, end);
+    end = 0;
+  }
+  if (end > 0) yield buffer.subarray(0, end);
+  yield encoder.encode(tailOf(body, similarities));
+}
+
+function itemHead(index: number): string {
+  return `${index === 0 ? "" : ","}{"object":"embedding","index":${index},"embedding":`;
+}
+
+function tailOf(body: EmbeddingsBody, similarities: readonly number[]): string {
+  const pairs = body.pairs ? `,"similarities":${JSON.stringify(similarities)}` : "";
+  return `]${pairs},"model":${JSON.stringify(body.model)},"usage":${JSON.stringify(body.usage)}}`;
+}
+
+/** Of two normalised vectors; float32 rounding may step over ±1, a cosine does not. */
+function cosine(a: Float32Array, b: Float32Array): number {
+  return Math.min(1, Math.max(-1, dotProduct(a, b)));
+}
+
+function writeAscii(text: string, target: Uint8Array, offset: number): number {
+  return offset + encoder.encodeInto(text, target.subarray(offset)).written;
+}

@@ -1,0 +1,113 @@
+// The isolate's memory, admitted by bytes: bodies, frames and answers in progress, and the cache beside them, stay
+// within 96 of the 128 MB that a Worker has. Whoever asks for more than is left gets nothing and answers 503 with
+// `Retry-After: 1`: an isolate that dies of memory takes every request in it along. The cache gives way first.
+
+import { assert } from "../../shared/assert.ts";
+import type { ApiError } from "../../shared/errors.ts";
+import { apiError } from "../../shared/errors.ts";
+
+export const MEMORY_BYTES_MAX = 96 * 1024 * 1024;
+/** A lease that nobody touched for so long belongs to a request whose context died; it comes back. */
+export const MEMORY_LEASE_IDLE_MS = 120_000;
+/** What a body of n bytes takes while it is parsed: the bytes, the decoded text, the values, and the frame made of them. */
+const BODY_FACTOR = 4;
+/** A frame is received in pieces and joined: twice its size for a moment. */
+const FRAME_FACTOR = 1;
+const FLOAT16_BYTES = 2;
+/** Chunk, headers, closures. */
+const REQUEST_BYTES = 256 * 1024;
+
+/** What a cache must offer to share the budget. */
+export interface Yielding {
+  readonly bytes: number;
+  shrinkTo(bytes: number): void;
+}
+
+export interface MemoryLease {
+  readonly bytes: number;
+  /** Takes more for the same request. Throws ApiError `overloaded` when there is no room. */
+  grow(bytes: number): void;
+  /** Progress: the request is alive. */
+  touch(): void;
+  /** Once is enough; again has no effect. */
+  release(): void;
+}
+
+interface Held {
+  bytes: number;
+  touchedMs: number;
+}
+
+export class MemoryBudget {
+  readonly #bytesMax: number;
+  readonly #cache: Yielding;
+  readonly #now: () => number;
+  readonly #held = new Set<Held>();
+  #heldBytes = 0;
+
+  constructor(cache: Yielding, now: () => number, bytesMax: number = MEMORY_BYTES_MAX) {
+    this.#cache = cache;
+    this.#now = now;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Bytes that requests hold now. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** What the cache may hold beside the requests. */
+  get cacheBytesMax(): number {
+    return Math.max(0, this.#bytesMax - this.#heldBytes);
+  }
+
+  /** Reserves `bytes`. Throws ApiError `overloaded` (Retry-After 1) when requests in progress leave no room. */
+  take(bytes: number): MemoryLease {
+    const held: Held = { bytes: 0, touchedMs: this.#now() };
+    this.#add(held, bytes);
+    this.#held.add(held);
+    return {
+      get bytes() {
+        return held.bytes;
+      },
+      grow: (more) => this.#add(held, more),
+      touch: () => {
+        held.touchedMs = this.#now();
+      },
+      release: () => this.#release(held),
+    };
+  }
+
+  #add(held: Held, bytes: number): void {
+    assert(bytes >= 0, "memory is taken, not given");
+    if (this.#heldBytes + bytes > this.#bytesMax) this.#reclaim();
+    if (this.#heldBytes + bytes > this.#bytesMax) throw noRoom();
+    this.#heldBytes += bytes;
+    held.bytes += bytes;
+    if (this.#cache.bytes > this.cacheBytesMax) this.#cache.shrinkTo(this.cacheBytesMax);
+  }
+
+  #release(held: Held): void {
+    if (!this.#held.delete(held)) return;
+    this.#heldBytes -= held.bytes;
+  }
+
+  #reclaim(): void {
+    const deadline = this.#now() - MEMORY_LEASE_IDLE_MS;
+    for (const held of this.#held) if (held.touchedMs < deadline) this.#release(held);
+  }
+}
+
+/** Bytes that a request with a body of `bodyBytes` takes before its texts are known. */
+export function bodyMemory(bodyBytes: number): number {
+  return REQUEST_BYTES + bodyBytes * BODY_FACTOR;
+}
+
+/** Bytes that the vectors of `texts` texts take until their answer has been written. */
+export function frameMemory(texts: number, dimensions: number): number {
+  return texts * dimensions * FLOAT16_BYTES * FRAME_FACTOR;
+}
+
+function noRoom(): ApiError {
+  return apiError("overloaded", "This part of the edge has its memory full of answers in progress.", null, 1);
+}

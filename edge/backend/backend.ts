@@ -1,0 +1,90 @@
+// One backend as this isolate sees it: what it last said of itself, how much work waits there, whether it is to be left
+// alone. State only; the calls are client.ts, the choice among several is choose.ts.
+
+import type { ModelRevision } from "../../shared/ids.ts";
+import type { BackendLoad, BackendReady } from "../../shared/wire.ts";
+import type { ReadyResult } from "./client.ts";
+import { Breaker } from "./breaker.ts";
+import type { Candidate } from "./choose.ts";
+
+/** A report of load older than this says nothing. */
+export const LOAD_LIFE_MS = 10_000;
+/** Until a backend has measured itself. */
+const TOKENS_PER_SECOND_GUESS = 1000;
+
+export type Health = "unknown" | "ready" | "warming" | "draining" | "down";
+
+export class Backend {
+  readonly model: string;
+  readonly origin: string;
+  readonly breaker = new Breaker();
+  #health: Health = "unknown";
+  #ready: BackendReady | undefined;
+  #queueSeconds = 0;
+  #loadAtMs = Number.NEGATIVE_INFINITY;
+  #inFlight = 0;
+  /** Estimated seconds of work that this isolate has sent since the last report. */
+  #sentSeconds = 0;
+
+  constructor(model: string, origin: string) {
+    this.model = model;
+    this.origin = origin;
+  }
+
+  get health(): Health {
+    return this.#health;
+  }
+
+  /** Its last report; kept while it is down, for what it says of the model. */
+  get ready(): BackendReady | undefined {
+    return this.#ready;
+  }
+
+  /** Whether it may get a call now for `revision` (undefined: any). */
+  serves(revision: ModelRevision | undefined, nowMs: number): boolean {
+    if (this.#health !== "ready" || !this.breaker.admits(nowMs)) return false;
+    return revision === undefined || this.#ready?.revision === revision;
+  }
+
+  heard(result: ReadyResult, nowMs: number): void {
+    // Another model behind the origin is a mistake of configuration: it must not answer for this one.
+    if (result.kind === "down" || result.ready.model !== this.model) {
+      this.#health = "down";
+      return;
+    }
+    this.#ready = result.ready;
+    this.#health = result.ready.status;
+    this.loaded(result.ready.load, nowMs);
+  }
+
+  /** It broke a call: no more until /ready says otherwise. */
+  lost(): void {
+    this.#health = "down";
+  }
+
+  loaded(load: BackendLoad, nowMs: number): void {
+    this.#queueSeconds = load.queueSeconds;
+    this.#loadAtMs = nowMs;
+    this.#sentSeconds = 0;
+  }
+
+  begin(tokens: number, nowMs: number): void {
+    this.#inFlight += 1;
+    this.#sentSeconds += tokens / (this.#ready?.tokensPerSecond ?? TOKENS_PER_SECOND_GUESS);
+    this.breaker.begin(nowMs);
+  }
+
+  end(): void {
+    this.#inFlight -= 1;
+  }
+
+  /** As choose.ts wants it: the report aged by the time that passed, plus what we have sent since. */
+  candidate(nowMs: number): Candidate {
+    const age = nowMs - this.#loadAtMs;
+    if (age > LOAD_LIFE_MS) return { queueSeconds: undefined, inFlight: this.#inFlight };
+    return {
+      queueSeconds: Math.max(0, this.#queueSeconds - age / 1000) + this.#sentSeconds,
+      inFlight: this.#inFlight,
+    };
+  }
+}

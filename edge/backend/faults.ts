@@ -1,0 +1,93 @@
+// What goes wrong behind the edge, in the caller's terms. A backend's own words never reach a customer: its code and
+// its facts are phrased again here, with the item as the caller named it.
+
+import { unreachable } from "../../shared/assert.ts";
+import type { ApiError } from "../../shared/errors.ts";
+import { ERRORS, apiError } from "../../shared/errors.ts";
+import type { BackendFault } from "../../shared/wire.ts";
+import type { BackendResult } from "./client.ts";
+
+/** `Retry-After` for a cold model (product.md, Errors). */
+export const COLD_RETRY_AFTER_S = 30;
+const OVERLOAD_RETRY_AFTER_S_MAX = 5;
+
+/** The text at `index` as the caller wrote it: `input[17]`, `documents[3]`. */
+export type ItemOf = (index: number) => string | null;
+export type Failed = Exclude<BackendResult<never>, { kind: "answer" }>;
+
+export function coldError(model: string): ApiError {
+  return apiError(
+    "model_not_ready",
+    `No backend serves ${model} right now. Try again in ${COLD_RETRY_AFTER_S} seconds.`,
+    null,
+    COLD_RETRY_AFTER_S,
+  );
+}
+
+export function deadlineError(): ApiError {
+  return apiError("deadline_exceeded", "The embedding was not ready within the time limit. Nothing was charged.");
+}
+
+export function cancelledError(): ApiError {
+  return apiError("client_closed_request", "The call was cancelled before its answer.");
+}
+
+export function failedError(failed: Failed, model: string, itemOf: ItemOf): ApiError {
+  switch (failed.kind) {
+    case "fault":
+      return faultError(failed.fault, model, itemOf);
+    case "unreachable":
+      return coldError(model);
+    case "garbage":
+      return apiError(
+        "backend_unavailable",
+        "The embedding backend gave no usable answer. Nothing was charged.",
+        null,
+        1,
+      );
+    case "deadline":
+      return deadlineError();
+    case "cancelled":
+      return cancelledError();
+    default:
+      return unreachable(failed);
+  }
+}
+
+function faultError(fault: BackendFault, model: string, itemOf: ItemOf): ApiError {
+  const item = fault.index === null ? null : itemOf(fault.index);
+  const { tokens, maxTokens, counted } = fault.facts;
+  const atLeast = counted === 0 ? "at least " : "";
+  switch (fault.code) {
+    case "context_length_exceeded":
+      return apiError(
+        fault.code,
+        `${item ?? "A text"} has ${atLeast}${tokens ?? "too many"} tokens; ${model} reads at most ${maxTokens ?? "fewer"}, ending token included. Shorten it, or send \`truncate: "end"\` or \`"start"\`.`,
+        item,
+      );
+    case "overloaded":
+      return apiError(
+        fault.code,
+        "The embedding backend has more work than it can do in time. Try again shortly.",
+        null,
+        Math.min(fault.retryAfterS ?? 1, OVERLOAD_RETRY_AFTER_S_MAX),
+      );
+    case "model_not_ready":
+      return coldError(model);
+    case "deadline_exceeded":
+      return deadlineError();
+    default:
+      return otherFault(fault, item);
+  }
+}
+
+/** Faults of the input that only the tokenizer sees keep the backend's sentence (it holds no input text); the rest is ours. */
+function otherFault(fault: BackendFault, item: string | null): ApiError {
+  if (ERRORS[fault.code].status === 400) {
+    return apiError(fault.code, item === null ? fault.message : `${item}: ${fault.message}`, item);
+  }
+  if (fault.code === "vector_not_finite") {
+    return apiError(fault.code, `${item ?? "A text"} has no finite embedding. Nothing was charged.`, item);
+  }
+  return apiError("backend_unavailable", "The embedding backend failed. Nothing was charged.", null, 1);
+}

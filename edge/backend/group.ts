@@ -1,0 +1,111 @@
+// The backends of one model and what they announce: /ready is read at most once at a time, kept in isolate memory,
+// refreshed behind the answer, and waited for only when nothing recent is known. Also which revision is current.
+
+import type { ModelRevision } from "../../shared/ids.ts";
+import type { BackendReady } from "../../shared/wire.ts";
+import type { Backend } from "./backend.ts";
+import type { Fetch } from "./client.ts";
+import { readReady } from "./client.ts";
+
+/** Younger reports are believed without asking. */
+export const FRESH_MS = 5000;
+/** Older ones are asked for before an answer: a cached vector of a replaced revision must not outlive this. */
+export const STALE_MS = 30_000;
+const READY_TIMEOUT_MS = 2000;
+/** After the first backend says ready, how long to wait for what the others say. */
+const GRACE_MS = 250;
+
+export interface GroupPorts {
+  readonly fetch: Fetch;
+  readonly secret: string;
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+type WaitUntil = (work: Promise<unknown>) => void;
+
+export class Group {
+  readonly backends: readonly Backend[];
+  readonly #ports: GroupPorts;
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
+  #refresh: { readonly enough: Promise<void>; readonly sinceMs: number } | undefined;
+  /** Revisions that a ready backend announces now, in the order in which they appeared. */
+  #revisions: ModelRevision[] = [];
+
+  constructor(backends: readonly Backend[], ports: GroupPorts) {
+    this.backends = backends;
+    this.#ports = ports;
+  }
+
+  /** What the current revision's backends say of it; undefined while none was ever ready. Waits only when nothing recent is known. */
+  async announced(waitUntil: WaitUntil): Promise<BackendReady | undefined> {
+    const age = this.#ports.now() - this.#checkedAtMs;
+    if (age > STALE_MS) await this.refresh(waitUntil);
+    else if (age > FRESH_MS) void this.refresh(waitUntil);
+    return this.current();
+  }
+
+  /**
+   * The newest revision that a ready backend announces: during a rolling update the one that appeared last, so that
+   * nothing of the old one is served once the new one is known. While all are down, what was current last.
+   */
+  current(): BackendReady | undefined {
+    const revision = this.#revisions.at(-1);
+    const known = this.backends.filter(({ ready }) => ready !== undefined && ready.revision === revision);
+    return (known.find(({ health }) => health === "ready") ?? known[0])?.ready;
+  }
+
+  /** Asks every backend. One round at a time; a round whose request context died is replaced by its own time limit. */
+  async refresh(waitUntil: WaitUntil): Promise<void> {
+    const now = this.#ports.now();
+    const running = this.#refresh;
+    if (running !== undefined && now - running.sinceMs < READY_TIMEOUT_MS * 2) {
+      await Promise.race([running.enough, this.#ports.sleep(READY_TIMEOUT_MS)]);
+      return;
+    }
+    const reads = this.backends.map((backend) => this.#ask(backend));
+    const all = this.#finish(reads);
+    const enough = Promise.race([all, this.#firstReady(reads, all)]);
+    this.#refresh = { enough, sinceMs: now };
+    waitUntil(all);
+    await enough;
+  }
+
+  async #finish(reads: readonly Promise<boolean>[]): Promise<void> {
+    await Promise.all(reads);
+    this.#refresh = undefined;
+  }
+
+  /** A hung backend must not hold up the calls that another one can serve. */
+  async #firstReady(reads: readonly Promise<boolean>[], all: Promise<void>): Promise<void> {
+    const ready = await Promise.any(
+      reads.map(async (read) => {
+        if (!(await read)) throw new Error("not ready");
+      }),
+    ).then(
+      () => true,
+      () => false,
+    );
+    await (ready ? this.#ports.sleep(GRACE_MS) : all);
+  }
+
+  async #ask(backend: Backend): Promise<boolean> {
+    const { fetch, secret, now } = this.#ports;
+    const result = await readReady({ fetch, secret, origin: backend.origin }, READY_TIMEOUT_MS);
+    backend.heard(result, now());
+    this.#checkedAtMs = now();
+    this.#noteRevisions();
+    return backend.health === "ready";
+  }
+
+  #noteRevisions(): void {
+    const live = new Set(
+      this.backends.flatMap(({ health, ready }) => (health === "ready" && ready !== undefined ? [ready.revision] : [])),
+    );
+    // All down: what was current stays current, so that cached answers go on.
+    if (live.size === 0) return;
+    const kept = this.#revisions.filter((revision) => live.has(revision));
+    const appeared = [...live].filter((revision) => !kept.includes(revision));
+    this.#revisions = [...kept, ...appeared];
+  }
+}

@@ -1,0 +1,85 @@
+// A large request as several parts of about equal tokens, for several backends, joined again in order. Pure.
+
+import { utf8Length } from "../../shared/token-bound.ts";
+import type { EmbedRequest } from "../../shared/wire.ts";
+import type { Embedded } from "./client.ts";
+
+/** Below this many estimated tokens a part is not worth a second backend's attention. */
+export const PART_TOKENS_MIN = 16_384;
+/** Bytes of text per token, about: only shares of work are estimated with it, never money. */
+const BYTES_PER_TOKEN = 4;
+
+export interface Part {
+  readonly request: EmbedRequest;
+  readonly ids: Uint32Array;
+  /** Place of the part's first text in the whole request. */
+  readonly offset: number;
+}
+
+/** Estimated tokens of each text, the prefix included. */
+export function estimateTokens(request: EmbedRequest): number[] {
+  const prefix = utf8Length(request.prefix) / BYTES_PER_TOKEN;
+  return request.texts.map((text) =>
+    typeof text === "number" ? text + 1 : prefix + utf8Length(text) / BYTES_PER_TOKEN + 1,
+  );
+}
+
+/** At most `partsMax` parts, each of at least one text, none much below PART_TOKENS_MIN; one part is the request itself. */
+export function split(request: EmbedRequest, ids: Uint32Array, partsMax: number): readonly Part[] {
+  const whole = { request, ids, offset: 0 };
+  if (partsMax < 2 || request.texts.length < 2) return [whole];
+  const tokens = estimateTokens(request);
+  const total = tokens.reduce((sum, count) => sum + count, 0);
+  const count = Math.min(partsMax, request.texts.length, Math.floor(total / PART_TOKENS_MIN));
+  if (count < 2) return [whole];
+  const ends = partEnds(tokens, count);
+  let idOffset = 0;
+  return ends.map((end, part) => {
+    const offset = ends[part - 1] ?? 0;
+    const texts = request.texts.slice(offset, end);
+    const idEnd = texts.reduce<number>((sum, text) => sum + (typeof text === "number" ? text : 0), idOffset);
+    const own = ids.subarray(idOffset, idEnd);
+    idOffset = idEnd;
+    return { request: { ...request, texts }, ids: own, offset };
+  });
+}
+
+/** Where each of `count` runs of `tokens` ends: each of at least one text, each near its share of the sum. */
+function partEnds(tokens: readonly number[], count: number): number[] {
+  const total = tokens.reduce((sum, one) => sum + one, 0);
+  const ends: number[] = [];
+  let done = 0;
+  for (const [index, own] of tokens.entries()) {
+    const part = ends.length + 1;
+    if (part === count) break;
+    const start = ends.at(-1) ?? 0;
+    // A text goes to the side on which more of it lies; enough texts stay for the parts that follow.
+    const full = index > start && done + own / 2 > (total * part) / count;
+    const scarce = tokens.length - index === count - part && index > start;
+    if (full || scarce) ends.push(index);
+    done += own;
+  }
+  return [...ends, tokens.length];
+}
+
+/** The parts' answers as one, in order. All are of one revision and one width: the caller pinned it. */
+export function join(answers: readonly Embedded[]): Embedded {
+  const [first] = answers;
+  if (first === undefined) throw new RangeError("nothing to join");
+  if (answers.length === 1) return first;
+  const vectors = new Uint16Array(answers.reduce((sum, answer) => sum + answer.vectors.length, 0));
+  let offset = 0;
+  for (const answer of answers) {
+    vectors.set(answer.vectors, offset);
+    offset += answer.vectors.length;
+  }
+  const slowest = (name: keyof Embedded["timings"]): number =>
+    Math.max(...answers.map((answer) => answer.timings[name]));
+  return {
+    ...first,
+    vectors,
+    tokens: answers.flatMap((answer) => answer.tokens),
+    truncated: answers.flatMap((answer) => answer.truncated),
+    timings: { tokenizeMs: slowest("tokenizeMs"), queueMs: slowest("queueMs"), runMs: slowest("runMs") },
+  };
+}

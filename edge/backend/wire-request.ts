@@ -1,0 +1,65 @@
+// Texts as the routes hold them → the wire's request and its payload of token ids.
+
+import { encodeBase62 } from "../../shared/base62.ts";
+import { hmac, importHmacKey } from "../../shared/hmac.ts";
+import type { AccountId, ModelRevision } from "../../shared/ids.ts";
+import type { EmbedRequest, Tier, Truncation } from "../../shared/wire.ts";
+import { WIRE_VERSION } from "../../shared/wire.ts";
+import { LRUCache } from "lru-cache";
+import type { CacheText } from "../cache/key.ts";
+
+/** Texts for one model, on behalf of one account. */
+export interface BackendTexts {
+  readonly model: string;
+  readonly accountId: AccountId;
+  readonly tier: Tier;
+  readonly texts: readonly CacheText[];
+  readonly prefix: string;
+  readonly truncate: Truncation;
+}
+
+export interface WireRequest {
+  readonly request: EmbedRequest;
+  /** Token ids of the texts that are given as counts, one text after the other. */
+  readonly ids: Uint32Array;
+}
+
+export function wireRequest(texts: BackendTexts, account: string, revision: ModelRevision | null): WireRequest {
+  let count = 0;
+  for (const text of texts.texts) if (text.kind === "ids") count += text.ids.length;
+  const ids = new Uint32Array(count);
+  let offset = 0;
+  const wireTexts = texts.texts.map((text) => {
+    if (text.kind === "text") return text.text;
+    ids.set(text.ids, offset);
+    offset += text.ids.length;
+    return text.ids.length;
+  });
+  const { model, tier, truncate, prefix } = texts;
+  return {
+    request: { version: WIRE_VERSION, model, revision, account, tier, truncate, prefix, texts: wireTexts },
+    ids,
+  };
+}
+
+const NAME_BYTES = 10;
+const NAMES_MAX = 4096;
+
+/** Names accounts for a backend's fair queues: the same account always the same name, and nothing to learn from it. */
+export class AccountNames {
+  readonly #key: Promise<CryptoKey>;
+  readonly #names = new LRUCache<AccountId, string>({ max: NAMES_MAX });
+
+  constructor(secret: string) {
+    this.#key = importHmacKey(secret);
+  }
+
+  async nameOf(accountId: AccountId): Promise<string> {
+    const known = this.#names.get(accountId);
+    if (known !== undefined) return known;
+    const digest = await hmac(await this.#key, new TextEncoder().encode(`account:${accountId}`));
+    const name = encodeBase62(digest.subarray(0, NAME_BYTES));
+    this.#names.set(accountId, name);
+    return name;
+  }
+}

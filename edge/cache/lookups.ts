@@ -1,0 +1,28 @@
+// What embed-texts asks of the cache as a whole; tiers.ts is the real one.
+
+import type { AccountId } from "../../shared/ids.ts";
+import type { CacheMode } from "../embedding/types.ts";
+import type { CacheEntry } from "./entry.ts";
+
+/** One call's use of the cache. */
+export interface CacheUse {
+  readonly accountId: AccountId;
+  /** `off` never gets here. */
+  readonly mode: Exclude<CacheMode, "off">;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** A text to look up: its name and a bound of its tokens, by which the policy judges what a look-up may cost. */
+export interface Named {
+  readonly name: string;
+  readonly tokensAbout: number;
+}
+
+export interface CacheTiers {
+  /** In this isolate's memory now; no I/O. */
+  peek(name: string, accountId: AccountId): CacheEntry | undefined;
+  /** Entries by name, from whichever tier has them and may be asked. Never rejects: a tier that fails has nothing. */
+  lookUp(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>>;
+  /** Keeps what was computed: in memory at once, elsewhere behind the answer. */
+  store(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void;
+}

@@ -1,0 +1,39 @@
+// Identical texts of one request, found before anything is hashed or sent. Pure.
+
+import { utf8Length } from "../../shared/token-bound.ts";
+import type { CacheText } from "../cache/key.ts";
+
+/** The distinct texts of a request, in order of first appearance. */
+export interface Distinct {
+  readonly texts: readonly CacheText[];
+  /** Per distinct text: where it first stood in the request. */
+  readonly first: readonly number[];
+  /** Per text of the request: which distinct text it is. */
+  readonly of: readonly number[];
+}
+
+export function distinctTexts(texts: readonly CacheText[]): Distinct {
+  if (texts.length === 1) return { texts, first: [0], of: [0] };
+  const places = new Map<string, number>();
+  const unique: CacheText[] = [];
+  const first: number[] = [];
+  const of = texts.map((text, index) => {
+    const identity = text.kind === "text" ? `t${text.text}` : `i${text.ids.join(",")}`;
+    const known = places.get(identity);
+    if (known !== undefined) return known;
+    places.set(identity, unique.length);
+    unique.push(text);
+    first.push(index);
+    return unique.length - 1;
+  });
+  return { texts: unique, first, of };
+}
+
+/** Bytes of English per token, about. Money never depends on it: it only decides which cache tiers a text may ask. */
+const BYTES_PER_TOKEN = 4;
+
+/** About how many tokens the model will read for `text`. */
+export function tokensAbout(text: CacheText, prefix: string): number {
+  if (text.kind === "ids") return text.ids.length + 1;
+  return Math.ceil((utf8Length(text.text) + utf8Length(prefix)) / BYTES_PER_TOKEN) + 1;
+}

@@ -1,0 +1,308 @@
+// Vectors for a request's texts: from the cache tiers, from a computation that runs already, or from a backend, each
+// distinct text computed once and only the misses travelling, in one frame. A request is of one revision throughout:
+// look-ups and computation are pinned to the announced one, and begin anew when a rolling update replaces it.
+
+import { apiError } from "../../shared/errors.ts";
+import type { BackendReady } from "../../shared/wire.ts";
+import type { PoolCall } from "../backend/call-clock.ts";
+import type { Embedded } from "../backend/client.ts";
+import { cancelledError, coldError, deadlineError } from "../backend/faults.ts";
+import type { Pool } from "../backend/pool.ts";
+import { RevisionGone } from "../backend/pool.ts";
+import type { CacheEntry } from "../cache/entry.ts";
+import type { CacheKeys } from "../cache/key.ts";
+import type { CacheTiers, CacheUse } from "../cache/lookups.ts";
+import type { Distinct } from "./distinct.ts";
+import { distinctTexts, tokensAbout } from "./distinct.ts";
+import type { Claim } from "./in-flight.ts";
+import { InFlight } from "./in-flight.ts";
+import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
+
+/** How long a waiter trusts somebody else's computation: less than the 30 s that `waitUntil` lives after a client left. */
+const TAKEOVER_MS = 20_000;
+/** Rolling updates that one request survives. */
+const REVISION_ROUNDS_MAX = 3;
+/** Not yet used: raising it would forget all of an account's entries. */
+const CACHE_EPOCH = 0;
+
+export interface EmbedTextsPorts {
+  readonly pool: Pick<Pool, "announced" | "awaitReady" | "embed">;
+  readonly keys: CacheKeys;
+  readonly tiers: CacheTiers;
+  readonly now: () => number;
+  /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** The computed vectors that requests share: plain bytes, never streams. */
+type Shared = EmbeddedText;
+
+export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
+  const inFlight = new InFlight<Shared>();
+  return {
+    start: (request) => {
+      const call = new EmbedCall(ports, inFlight, request);
+      return { finish: () => call.finish() };
+    },
+  };
+}
+
+/** What the look-ups found, under one revision. */
+interface Looked {
+  readonly ready: BackendReady;
+  /** Per distinct text its cache key; undefined when the cache is off for this call. */
+  readonly names: readonly string[] | undefined;
+  readonly found: ReadonlyMap<string, CacheEntry>;
+}
+
+interface Owned {
+  /** Index among the distinct texts. */
+  readonly index: number;
+  readonly claim: Extract<Claim<Shared>, { kind: "owner" }> | undefined;
+}
+
+class EmbedCall {
+  readonly #ports: EmbedTextsPorts;
+  readonly #inFlight: InFlight<Shared>;
+  readonly #request: EmbedTextsRequest;
+  readonly #distinct: Distinct;
+  readonly #startedMs: number;
+  readonly #timings: Record<string, number> = {};
+  readonly #looking: Promise<Looked | undefined>;
+
+  constructor(ports: EmbedTextsPorts, inFlight: InFlight<Shared>, request: EmbedTextsRequest) {
+    this.#ports = ports;
+    this.#inFlight = inFlight;
+    this.#request = request;
+    this.#startedMs = ports.now();
+    this.#distinct = distinctTexts(request.texts);
+    this.#looking = this.#start();
+    // `finish` may never be called (a refused lease): its failure is nobody's then.
+    this.#looking.catch(() => undefined);
+  }
+
+  async #start(): Promise<Looked | undefined> {
+    const ready = await this.#ports.pool.announced(this.#request.model, this.#request.waitUntil);
+    return ready === undefined ? undefined : this.#lookUp(ready);
+  }
+
+  async finish(): Promise<EmbedTextsResult> {
+    const { pool } = this.#ports;
+    const { model, waitUntil } = this.#request;
+    let looked = await this.#looking;
+    this.#timings["cache"] = this.#ports.now() - this.#startedMs;
+    for (let round = 0; round < REVISION_ROUNDS_MAX; round += 1) {
+      looked ??= await this.#lookUp(await pool.awaitReady(model, this.#poolCall([])));
+      try {
+        return await this.#complete(looked);
+      } catch (error) {
+        if (!(error instanceof RevisionGone)) throw error;
+        const current = await pool.announced(model, waitUntil);
+        looked = current === undefined ? undefined : await this.#lookUp(current);
+      }
+    }
+    throw coldError(model);
+  }
+
+  get #leftMs(): number {
+    return this.#request.deadlineMs - (this.#ports.now() - this.#startedMs);
+  }
+
+  get #use(): CacheUse | undefined {
+    const { accountId, cacheMode, noStore, waitUntil } = this.#request;
+    return noStore || cacheMode === "off" ? undefined : { accountId, mode: cacheMode, waitUntil };
+  }
+
+  async #lookUp(ready: BackendReady): Promise<Looked> {
+    const use = this.#use;
+    if (use === undefined) return { ready, names: undefined, found: new Map() };
+    const { accountId, prefix } = this.#request;
+    const { keys, tiers } = this.#ports;
+    const scope = { accountId, epoch: CACHE_EPOCH, revision: ready.revision, prefix };
+    const names = await Promise.all(this.#distinct.texts.map((text) => keys.keyOf(scope, text)));
+    const found = await tiers.lookUp(
+      names.map((name, index) => ({ name, tokensAbout: this.#tokensAbout(index) })),
+      use,
+    );
+    return { ready, names, found };
+  }
+
+  #tokensAbout(index: number): number {
+    const text = this.#distinct.texts[index];
+    return text === undefined ? 0 : tokensAbout(text, this.#request.prefix);
+  }
+
+  async #complete(looked: Looked): Promise<EmbedTextsResult> {
+    const results: (EmbeddedText | undefined)[] = this.#distinct.texts.map((_, index) => {
+      const entry = looked.found.get(looked.names?.[index] ?? "");
+      return entry !== undefined && fits(entry, looked.ready) ? hitOf(entry) : undefined;
+    });
+    await (looked.names === undefined
+      ? this.#compute(
+          looked,
+          missing(results).map((index) => ({ index, claim: undefined })),
+          results,
+        )
+      : this.#computeShared(looked, looked.names, results));
+    const texts = this.#distinct.of.map((place, position) => {
+      const text = results[place];
+      if (text === undefined) throw new TypeError("every distinct text has a result");
+      // A repetition within the request is priced as a hit.
+      return this.#distinct.first[place] === position ? text : { ...text, hit: true };
+    });
+    return { revision: looked.ready.revision, dimensions: looked.ready.dimensions, texts, timings: this.#timings };
+  }
+
+  /** Computes what is missing, or waits for those who do; takes over what fails elsewhere. */
+  async #computeShared(looked: Looked, names: readonly string[], results: (EmbeddedText | undefined)[]): Promise<void> {
+    const { accountId, signal, tier, truncate } = this.#request;
+    for (;;) {
+      const owned: Owned[] = [];
+      const waiting: Promise<void>[] = [];
+      const timer = new AbortController();
+      const timeout = this.#timeout(timer.signal);
+      for (const index of missing(results)) {
+        const name = names[index] ?? "";
+        const entry = this.#ports.tiers.peek(name, accountId);
+        if (entry !== undefined && fits(entry, looked.ready)) {
+          results[index] = hitOf(entry);
+          continue;
+        }
+        // What may come out differs by truncation, and a batch may take its time.
+        const claim = this.#inFlight.claim(`${name} ${truncate} ${tier}`);
+        if (claim.kind === "owner") owned.push({ index, claim });
+        else waiting.push(take(claim, timeout, results, index));
+      }
+      try {
+        await Promise.all([this.#compute(looked, owned, results), ...waiting]);
+      } finally {
+        timer.abort();
+      }
+      if (missing(results).length === 0) return;
+      if (signal.aborted) throw cancelledError();
+      if (this.#leftMs <= 0) throw deadlineError();
+    }
+  }
+
+  async #timeout(signal: AbortSignal): Promise<undefined> {
+    await this.#ports.sleep(Math.min(TAKEOVER_MS, Math.max(1, this.#leftMs / 2)), signal);
+    return undefined;
+  }
+
+  /** One frame for all of `owned`. It lives on for those who wait for it when this call's client goes. */
+  async #compute(looked: Looked, owned: readonly Owned[], results: (EmbeddedText | undefined)[]): Promise<void> {
+    if (owned.length === 0) return;
+    const { signal, waitUntil } = this.#request;
+    const stop = new AbortController();
+    const gone = (): void => {
+      if (owned.every(({ claim }) => claim === undefined || claim.waiters() === 0)) stop.abort();
+    };
+    if (signal.aborted) gone();
+    signal.addEventListener("abort", gone, { once: true });
+    const work = this.#embed(looked, owned, stop.signal);
+    waitUntil(work.catch(() => undefined));
+    try {
+      const computed = await work;
+      for (const [place, { index }] of owned.entries()) results[index] = computed[place];
+    } finally {
+      signal.removeEventListener("abort", gone);
+    }
+  }
+
+  async #embed(looked: Looked, owned: readonly Owned[], signal: AbortSignal): Promise<readonly Shared[]> {
+    try {
+      const answer = await this.#askBackend(looked, owned, signal);
+      const computed = owned.map((_, place) => textOf(answer, place));
+      this.#store(looked, owned, answer, computed);
+      for (const [place, { claim }] of owned.entries()) {
+        const value = computed[place];
+        claim?.settle(value === undefined ? undefined : { ...value, hit: true });
+      }
+      return computed;
+    } finally {
+      // After a failure: forgotten, and those who wait compute for themselves. After success this has no effect.
+      for (const { claim } of owned) claim?.settle(undefined);
+    }
+  }
+
+  async #askBackend(looked: Looked, owned: readonly Owned[], signal: AbortSignal): Promise<Embedded> {
+    const { model, accountId, tier, prefix, truncate } = this.#request;
+    const texts = owned.flatMap(({ index }) => this.#distinct.texts[index] ?? []);
+    const call = { ...this.#poolCall(owned.map(({ index }) => this.#distinct.first[index] ?? 0)), signal };
+    const startedMs = this.#ports.now();
+    const answer = await this.#ports.pool.embed(
+      { model, accountId, tier, texts, prefix, truncate },
+      looked.ready.revision,
+      call,
+    );
+    this.#timings["backend"] = this.#ports.now() - startedMs;
+    this.#timings["tokenize"] = answer.timings.tokenizeMs;
+    this.#timings["queue"] = answer.timings.queueMs;
+    this.#timings["run"] = answer.timings.runMs;
+    if (answer.dimensions === looked.ready.dimensions) return answer;
+    throw apiError("backend_unavailable", "The embedding backend contradicts itself. Nothing was charged.", null, 1);
+  }
+
+  /** What may be cached: nothing that was cut (an entry must answer `truncate: none` too). */
+  #store(looked: Looked, owned: readonly Owned[], answer: Embedded, computed: readonly EmbeddedText[]): void {
+    const use = this.#use;
+    const { names } = looked;
+    if (use === undefined || names === undefined) return;
+    const entries = new Map<string, CacheEntry>();
+    for (const [place, { index }] of owned.entries()) {
+      const text = computed[place];
+      const name = names[index];
+      if (text === undefined || name === undefined || answer.truncated[place] === true) continue;
+      entries.set(name, { accountId: use.accountId, tokens: text.tokens, vector: text.vector });
+    }
+    this.#ports.tiers.store(entries, use);
+  }
+
+  /** `places`: where each text of the call stood in the request, so that faults name the caller's item. */
+  #poolCall(places: readonly number[]): PoolCall {
+    const { requestId, traceparent, coldHoldMs, signal, waitUntil, itemOf } = this.#request;
+    return {
+      requestId,
+      traceparent,
+      deadlineMs: this.#leftMs,
+      coldHoldMs,
+      signal,
+      waitUntil,
+      itemOf: (index) => {
+        const place = places[index];
+        if (place === undefined) return null;
+        return itemOf === undefined ? `input[${place}]` : itemOf(place);
+      },
+    };
+  }
+}
+
+async function take(
+  claim: Extract<Claim<Shared>, { kind: "waiter" }>,
+  timeout: Promise<undefined>,
+  results: (EmbeddedText | undefined)[],
+  index: number,
+): Promise<void> {
+  results[index] = await claim.wait(timeout);
+}
+
+function missing(results: readonly (EmbeddedText | undefined)[]): number[] {
+  return results.flatMap((result, index) => (result === undefined ? [index] : []));
+}
+
+function fits(entry: CacheEntry, ready: BackendReady): boolean {
+  return entry.vector.length === ready.dimensions;
+}
+
+function hitOf(entry: CacheEntry): EmbeddedText {
+  return { vector: entry.vector, tokens: entry.tokens, hit: true };
+}
+
+function textOf(answer: Embedded, place: number): EmbeddedText {
+  const { dimensions } = answer;
+  return {
+    vector: answer.vectors.subarray(place * dimensions, (place + 1) * dimensions),
+    tokens: answer.tokens[place] ?? 0,
+    hit: false,
+  };
+}
