@@ -21,6 +21,9 @@ const configSchema = z.object({
   modelId: z.string().min(1).optional(),
   /** Where downloads and compiled files go. */
   data: z.string().min(1).default(".data"),
+  hfEndpoint: z.url().default("https://huggingface.co"),
+  /** For models that are not given to everyone. */
+  hfToken: z.string().min(1).optional(),
   host: z.string().min(1).default("127.0.0.1"),
   /** 0: any free port. */
   port: integer(0, 65_535).default(8_190),
@@ -73,7 +76,7 @@ const words = (key: string, join: string): string => key.replaceAll(/[A-Z]/g, (l
 const flagOf = (key: string): string => words(key, "-");
 const variableOf = (key: string): string => words(key, "_").toUpperCase();
 /** A secret on a command line is visible to every process of the machine. */
-const VARIABLES_ONLY = new Set(["backendSecret", "backendSecretPrevious"]);
+const VARIABLES_ONLY = new Set(["backendSecret", "backendSecretPrevious", "hfToken"]);
 
 /** Throws StartError that names the setting at fault. An empty variable counts as absent. */
 export function readConfig(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Config {

@@ -50,6 +50,7 @@ async function main(): Promise<void> {
     if (what !== last) log.info({ fraction }, what);
     last = what;
     tellParent({ type: "progress", fraction, what });
+    if (process.stderr.isTTY && !process.connected) process.stderr.write(progressBar(fraction, what));
   };
   const found = await findModel(config, (fraction, what) => onProgress(fraction * 0.5, what));
   const share = found.downloaded ? 0.5 : 0;
@@ -66,6 +67,13 @@ async function main(): Promise<void> {
   if (state.status === "warming") state.status = "ready";
   log.info({ model: service.modelId, revision: service.model.revision }, "ready");
   tellParent({ type: "ready", model: service.modelId, revision: service.model.revision });
+}
+
+/** One line that overwrites itself, for who starts the backend by hand. */
+function progressBar(fraction: number, what: string): string {
+  const done = Math.round(fraction * 20);
+  const percent = String(Math.round(fraction * 100)).padStart(3);
+  return `\r[${"#".repeat(done)}${" ".repeat(20 - done)}] ${percent} % ${what}\u001b[K${fraction >= 1 ? "\n" : ""}`;
 }
 
 function endWithSignals(config: Config, log: pino.Logger, server: Server, state: ServerState): void {

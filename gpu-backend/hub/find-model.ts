@@ -1,10 +1,12 @@
 // `--model`: a folder, or the name of a repository on the Hugging Face Hub that is downloaded first.
 
 import { statSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type Config, StartError } from "../config.ts";
+import { downloadModel, type HubAccess } from "./download-model.ts";
+import { parseRepository } from "./repository.ts";
 
 export interface FoundModel {
   readonly dir: string;
@@ -13,18 +15,28 @@ export interface FoundModel {
   readonly downloaded: boolean;
 }
 
+export type ModelSettings = Pick<Config, "model" | "modelId" | "data" | "hfEndpoint" | "hfToken">;
+
 const DEMO_MODEL_DIR = fileURLToPath(new URL("../demo-model", import.meta.url));
 const DEMO_MODEL_ID = "gigarouter/demo-embedding";
 
-/** Rejects with StartError when `model` is neither. */
+/** Rejects with StartError when `model` is neither a folder nor a repository that can be had. */
 export async function findModel(
-  config: Pick<Config, "model" | "modelId" | "data">,
-  _onProgress: (fraction: number, what: string) => void,
+  settings: ModelSettings,
+  onProgress: (fraction: number, what: string) => void,
 ): Promise<FoundModel> {
-  const dir = resolve(config.model);
+  const dir = resolve(settings.model);
   if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true) {
     const own = dir === DEMO_MODEL_DIR ? DEMO_MODEL_ID : `local/${basename(dir)}`;
-    return { dir, modelId: config.modelId ?? own, downloaded: false };
+    return { dir, modelId: settings.modelId ?? own, downloaded: false };
   }
-  throw new StartError(`${config.model}: there is no such folder.`);
+  const repository = parseRepository(settings.model);
+  if (repository === undefined) {
+    throw new StartError(
+      `${settings.model} is neither a folder nor a name on the hub (owner/name or owner/name@revision).`,
+    );
+  }
+  const access: HubAccess = { hubUrl: settings.hfEndpoint, token: settings.hfToken };
+  const downloaded = await downloadModel(repository, join(settings.data, "models"), access, onProgress);
+  return { dir: downloaded, modelId: settings.modelId ?? repository.name, downloaded: true };
 }

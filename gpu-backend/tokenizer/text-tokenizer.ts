@@ -96,7 +96,7 @@ function lastTokens(
   let first = pieces.length;
   while (first > 0 && tail.length <= room) {
     first -= 1;
-    tail = [...library.encode(pieces[first] ?? ""), ...tail];
+    tail = library.encode(pieces[first] ?? "").concat(tail);
   }
   if (first === 0 && tail.length <= room) return kept(library, tail, false);
   // The prefix may reach beyond the first piece only when it is itself over the limit of a piece: encode what covers it.

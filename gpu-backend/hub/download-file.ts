@@ -1,0 +1,145 @@
+// One file of a repository → its place in a folder: continued where it broke off, checked against size and hash, given
+// its name only then.
+
+import { createHash, type Hash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { downloadFile, HubApiError } from "@huggingface/hub";
+
+import { StartError } from "../config.ts";
+
+export interface RemoteFile {
+  readonly path: string;
+  readonly size: number;
+  /** Of a file in large-file storage. */
+  readonly sha256: string | undefined;
+  /** Git's own hash, of any other file. */
+  readonly gitOid: string | undefined;
+}
+
+export interface FileSource {
+  readonly repo: string;
+  readonly revision: string;
+  readonly hubUrl: string;
+  readonly accessToken?: string;
+}
+
+const ATTEMPTS_MAX = 6;
+/** Times the attempt's square: 0.2 s, 0.8 s, … 5 s. */
+const RETRY_MS = 200;
+/** Without a byte for so long the connection is given up. */
+const STALL_MS = 60_000;
+
+/** Bytes of `file` that an earlier start has left in `dir`. */
+export async function bytesPresent(dir: string, file: RemoteFile): Promise<number> {
+  const whole = await sizeOf(join(dir, file.path));
+  return whole === file.size ? whole : Math.min(file.size, await sizeOf(partOf(dir, file)));
+}
+
+/**
+ * Fetches what is missing of `file`. `onBytes`: as they arrive; negative when bytes turned out to be wrong. Rejects with
+ * HubApiError, TypeError (network) or StartError (twice a wrong hash).
+ */
+export async function downloadFileTo(
+  dir: string,
+  file: RemoteFile,
+  source: FileSource,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const place = join(dir, file.path);
+  if ((await sizeOf(place)) === file.size) return;
+  await mkdir(dirname(place), { recursive: true });
+  const part = partOf(dir, file);
+  let wrong = 0;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await fetchRest(part, file, source, onBytes);
+      if ((await sizeOf(part)) < file.size) throw new TypeError("the connection broke off");
+      if (await matches(part, file)) break;
+      onBytes(-(await sizeOf(part)));
+      await rm(part, { force: true });
+      wrong += 1;
+      if (wrong > 1)
+        throw new StartError(`${source.repo}: ${file.path} arrived twice with another content than the hub states.`);
+    } catch (error) {
+      if (error instanceof StartError || isFinal(error) || attempt === ATTEMPTS_MAX) throw error;
+      await sleep(RETRY_MS * attempt * attempt);
+    }
+  }
+  await rename(part, place);
+}
+
+async function fetchRest(
+  part: string,
+  file: RemoteFile,
+  source: FileSource,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const have = await sizeOf(part);
+  if (have >= file.size) return;
+  const blob = await downloadFile({ ...source, path: file.path });
+  if (blob === null) throw new StartError(`${source.repo} has no file ${file.path}.`);
+  const stall = new AbortController();
+  const timer = setTimeout(() => stall.abort(new TypeError("no bytes arrived for a minute")), STALL_MS);
+  const count = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      timer.refresh();
+      onBytes(chunk.length);
+      done(null, chunk);
+    },
+  });
+  try {
+    const rest = have === 0 ? blob : blob.slice(have, file.size);
+    await pipeline(Readable.from(chunksOf(rest)), count, createWriteStream(part, { flags: "a" }), {
+      signal: stall.signal,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A body that breaks off after its first bytes ends here quietly, so that those reach the disk and the next attempt goes on from them. */
+async function* chunksOf(blob: Blob): AsyncGenerator<Uint8Array> {
+  const reader = blob.stream().getReader();
+  let begun = false;
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      yield next.value;
+      begun = true;
+    }
+  } catch (error) {
+    if (!begun) throw error;
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function matches(path: string, file: RemoteFile): Promise<boolean> {
+  if ((await sizeOf(path)) !== file.size) return false;
+  if (file.sha256 !== undefined) return (await digest(path, createHash("sha256"))) === file.sha256;
+  if (file.gitOid === undefined) return true;
+  return (await digest(path, createHash("sha1").update(`blob ${file.size}\0`))) === file.gitOid;
+}
+
+async function digest(path: string, hash: Hash): Promise<string> {
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+function isFinal(error: unknown): boolean {
+  return error instanceof HubApiError && error.statusCode < 500 && error.statusCode !== 429;
+}
+
+function partOf(dir: string, file: RemoteFile): string {
+  return `${join(dir, file.path)}.part`;
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.size ?? 0;
+}

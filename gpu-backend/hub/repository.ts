@@ -1,0 +1,24 @@
+// `owner/name[@revision]`, and which files of such a repository a checkpoint needs. Pure.
+
+export interface Repository {
+  /** `owner/name` */
+  readonly name: string;
+  /** Branch, tag or commit. */
+  readonly revision: string;
+}
+
+const PART = "[A-Za-z0-9][A-Za-z0-9._-]*";
+const REPOSITORY = new RegExp(`^(${PART}/${PART})(?:@(${PART}))?$`);
+const DEFAULT_REVISION = "main";
+
+/** Undefined for what is no repository's name. */
+export function parseRepository(text: string): Repository | undefined {
+  const [, name, revision] = REPOSITORY.exec(text) ?? [];
+  if (name === undefined || text.includes("..")) return undefined;
+  return { name, revision: revision ?? DEFAULT_REVISION };
+}
+
+/** Weights, configuration, tokenizer; no other framework's weights, no ONNX exports, nothing that is code. */
+export function isNeeded(path: string): boolean {
+  return /^[^/.][^/]*\.(safetensors|json)$/.test(path) || path === "merges.txt" || path === "1_Pooling/config.json";
+}
