@@ -34,7 +34,11 @@ const compressedSchema = z.object({
   format: z.string(),
   config_groups: z.record(
     z.string(),
-    z.looseObject({ weights: weightsSchema.nullish(), input_activations: z.unknown(), format: z.string().nullish() }),
+    z.looseObject({
+      weights: weightsSchema.nullish(),
+      input_activations: z.unknown().optional(),
+      format: z.string().nullish(),
+    }),
   ),
 });
 const ACT_ORDERS = ["weight", "static", "group"];

@@ -18,7 +18,7 @@ import {
   publish,
   readCompiled,
   WEIGHTS_FILE,
-  writableRoot,
+  findWritableRoot,
 } from "./compiled-folder.ts";
 import type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
 import { fingerprintFiles } from "./fingerprint.ts";
@@ -101,7 +101,12 @@ async function findOrCompile(
     const manifest = readCompiled(folder);
     if (manifest !== undefined) return { folder, manifest };
   }
-  const root = writableRoot(job.roots);
+  const root = findWritableRoot(job.roots);
+  if (root === undefined) {
+    throw new CheckpointError(
+      `${job.roots.join(" and ")}: cannot be written; compiled files need a cache folder that can`,
+    );
+  }
   const manifest = await publish(root, job.revision, (folder) => writeCompiled(folder, files, config, job));
   return { folder: join(root, job.revision), manifest };
 }
@@ -137,8 +142,7 @@ async function revisionOf(
   facts: readonly string[],
 ): Promise<ModelRevision> {
   const meaning = MEANING_FILES.map((name) => join(files.dir, name)).filter((path) => existsSync(path));
-  const memoDir = roots.find((root) => existsSync(root));
-  const hashes = await fingerprintFiles([...files.paths, ...meaning], memoDir);
+  const hashes = await fingerprintFiles([...files.paths, ...meaning], findWritableRoot(roots));
   const digest = createHash("sha256")
     .update(JSON.stringify([facts, [...hashes].toSorted()]))
     .digest("hex");

@@ -17,8 +17,6 @@ import {
 import { basename, join } from "node:path";
 import * as z from "zod";
 
-import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
-
 export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
 const MANIFEST_FILE = "manifest.json";
@@ -34,18 +32,18 @@ export function compiledRoots(checkpointDir: string, cacheDir: string | undefine
   return cacheDir === undefined ? [own] : [own, join(cacheDir, basename(checkpointDir) + FOLDER)];
 }
 
-/** The first root that can be written, created if need be. Throws CheckpointError when there is none. */
-export function writableRoot(roots: readonly string[]): string {
-  for (const root of roots) {
+/** The first root that can be written, created if need be, or undefined when there is none. */
+export function findWritableRoot(roots: readonly string[]): string | undefined {
+  return roots.find((root) => {
     try {
       mkdirSync(root, { recursive: true });
       accessSync(root, constants.W_OK);
-      return root;
+      return true;
     } catch (error) {
       if (!isRefusal(error)) throw error;
+      return false;
     }
-  }
-  throw new CheckpointError(`${roots.join(" and ")}: cannot be written; compiled files need a cache folder that can`);
+  });
 }
 
 /** The manifest of a complete folder, or undefined. A file of another size than the manifest says makes it incomplete. */
@@ -100,7 +98,11 @@ function isAlive(pid: number): boolean {
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && "code" in error && ["EACCES", "EROFS", "EPERM"].includes(String(error.code));
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    ["EACCES", "EROFS", "EPERM", "EEXIST", "ENOTDIR"].includes(String(error.code))
+  );
 }
 
 function parseJson(text: string): unknown {

@@ -11,7 +11,7 @@ const PIECE_BYTES = 1 << 24;
 const memoSchema = z.record(z.string(), z.object({ stamp: z.string(), sha256: z.string() }));
 type Memo = z.infer<typeof memoSchema>;
 
-/** File name → SHA-256 in hex. `memoDir`: where results are remembered, if it can be written; undefined remembers nothing. */
+/** File name → SHA-256 in hex. `memoDir`: a folder that can be written, where results are remembered; undefined remembers nothing. */
 export async function fingerprintFiles(
   paths: readonly string[],
   memoDir: string | undefined,
@@ -28,7 +28,7 @@ export async function fingerprintFiles(
     fresh[name] = { stamp, sha256 };
     hashes.set(name, sha256);
   }
-  if (memoDir !== undefined && existsSync(memoDir) && JSON.stringify(memo) !== JSON.stringify(fresh)) {
+  if (memoDir !== undefined && JSON.stringify(memo) !== JSON.stringify(fresh)) {
     writeFileSync(join(memoDir, MEMO_FILE), JSON.stringify(fresh));
   }
   return hashes;

@@ -10,9 +10,12 @@ export interface BatchBudget {
   readonly maxPaddedTokens: number;
 }
 
-/** Where the engine cuts a batch into runs unless it is told otherwise. */
+/**
+ * Where the engine cuts a batch into runs unless it is told otherwise. On the CPU a packed token of the 0.6B shape takes
+ * about 0.45 MB while it is computed, and larger runs are not faster.
+ */
 export const DEFAULT_BUDGETS: Readonly<Record<CompileTarget, BatchBudget>> = {
-  cpu: { maxTokens: 8192, maxPaddedTokens: 16_384 },
+  cpu: { maxTokens: 4096, maxPaddedTokens: 8192 },
   "cuda-bf16": { maxTokens: 32_768, maxPaddedTokens: 49_152 },
   "cuda-fp16": { maxTokens: 32_768, maxPaddedTokens: 49_152 },
 };
