@@ -22,7 +22,7 @@ export interface EmbeddedCall {
   readonly vectors: Uint16Array<ArrayBuffer>;
   /** Time between admission and answer in which none of this call's texts ran. */
   readonly queueMs: number;
-  /** Engine time of the batches that carried this call's texts. */
+  /** Engine time, in milliseconds, of the batches that carried this call's texts. */
   readonly runMs: number;
 }
 
@@ -45,6 +45,7 @@ interface Pending {
   lastBatch: Batch | undefined;
   readonly resolve: (done: EmbeddedCall) => void;
   readonly reject: (reason: unknown) => void;
+  readonly stopListening: () => void;
 }
 
 type Outcome = EngineResult & { readonly failures: ReadonlyMap<number, TextFailure> };
@@ -85,8 +86,18 @@ export class Runner {
       if (admission.kind === "overloaded") return reject(this.#overloaded(admission));
       const { ticket } = admission;
       const vectors = new Uint16Array(call.texts.length * this.#dimensions);
-      this.#pending.set(ticket, { vectors, admittedAt: now, runMs: 0, lastBatch: undefined, resolve, reject });
-      signal.addEventListener("abort", () => this.#cancel(ticket, signal.reason), { once: true });
+      const onAbort = (): void => this.#cancel(ticket, signal.reason);
+      signal.addEventListener("abort", onAbort);
+      const stopListening = (): void => signal.removeEventListener("abort", onAbort);
+      this.#pending.set(ticket, {
+        vectors,
+        admittedAt: now,
+        runMs: 0,
+        lastBatch: undefined,
+        resolve,
+        reject,
+        stopListening,
+      });
       this.#armDeadline();
       // After this turn of the event loop, so that calls that arrive together go together.
       setImmediate(() => this.#pump());
@@ -141,8 +152,10 @@ export class Runner {
     const outcome = await this.#outcomeOf(batch);
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     this.#currentSince = seconds();
-    this.#cost.observe(batch.seconds, outcome.runMs / 1_000);
-    this.#events.batchDone(batch, outcome.runMs);
+    if (outcome.runMs > 0) {
+      this.#cost.observe(batch.seconds, outcome.runMs / 1_000);
+      this.#events.batchDone(batch, outcome.runMs);
+    }
     // The engine first: the next batch need not wait until this one's rows are copied.
     const deliveries = this.#scheduler.finish(batch, outcome.failures);
     this.#pump();
@@ -155,11 +168,11 @@ export class Runner {
           this.#charge(pending, batch, outcome.runMs);
           break;
         case "done":
-          this.#pending.delete(delivery.ticket);
+          this.#release(delivery.ticket, pending);
           pending.resolve(this.#embedded(pending));
           break;
         case "failed":
-          this.#pending.delete(delivery.ticket);
+          this.#release(delivery.ticket, pending);
           pending.reject(faultOf(delivery.reason, delivery.position));
       }
     }
@@ -192,7 +205,7 @@ export class Runner {
   #cancel(ticket: Ticket, reason: unknown): void {
     const pending = this.#pending.get(ticket);
     if (pending === undefined) return;
-    this.#pending.delete(ticket);
+    this.#release(ticket, pending);
     this.#scheduler.cancel(ticket);
     this.#events.shed("cancelled");
     pending.reject(reason);
@@ -201,10 +214,15 @@ export class Runner {
   #expire(now: number): void {
     for (const ticket of this.#scheduler.expire(now)) {
       const pending = must(this.#pending.get(ticket), "a ticket's caller");
-      this.#pending.delete(ticket);
+      this.#release(ticket, pending);
       this.#events.shed("deadline");
       pending.reject(apiError("deadline_exceeded", "The deadline passed before the embeddings were ready."));
     }
+  }
+
+  #release(ticket: Ticket, pending: Pending): void {
+    this.#pending.delete(ticket);
+    pending.stopListening();
   }
 
   #armDeadline(): void {

@@ -41,13 +41,14 @@ interface Slice {
 
 interface Running {
   readonly call: TokenizerCall;
-  readonly pending: Slice[];
   readonly texts: Int32Array<ArrayBuffer>[];
   readonly truncated: boolean[];
   left: number;
   foreignIds: number;
   readonly resolve: (done: TokenizedCall) => void;
   readonly reject: (reason: unknown) => void;
+  readonly signal: AbortSignal;
+  readonly onAbort: () => void;
   over: boolean;
 }
 
@@ -93,16 +94,17 @@ export class TokenizerPool {
       const slices = slicesOf(call.inputs);
       const running: Running = {
         call,
-        pending: slices,
         texts: Array.from({ length: call.inputs.length }),
         truncated: Array.from({ length: call.inputs.length }),
         left: slices.length,
         foreignIds: 0,
         resolve,
         reject,
+        signal,
+        onAbort: () => this.#fail(running, signal.reason),
         over: false,
       };
-      signal.addEventListener("abort", () => this.#fail(running, signal.reason), { once: true });
+      signal.addEventListener("abort", running.onAbort);
       for (const slice of slices) (slice.long ? this.#long : this.#short).push(running, call.tier, { running, slice });
       this.#dispatch();
     });
@@ -166,7 +168,7 @@ export class TokenizerPool {
     running.foreignIds += outcome.foreignIds;
     running.left -= 1;
     if (running.left > 0) return;
-    running.over = true;
+    this.#end(running);
     const arrays = running.call.inputs.filter((input) => typeof input !== "string").length;
     const fault = foreignIdsFault(running.foreignIds, arrays);
     if (fault === undefined) running.resolve({ texts: running.texts, truncated: running.truncated });
@@ -175,10 +177,15 @@ export class TokenizerPool {
 
   #fail(running: Running, reason: unknown): void {
     if (running.over) return;
-    running.over = true;
+    this.#end(running);
     this.#short.drop(running);
     this.#long.drop(running);
     running.reject(reason);
+  }
+
+  #end(running: Running): void {
+    running.over = true;
+    running.signal.removeEventListener("abort", running.onAbort);
   }
 }
 

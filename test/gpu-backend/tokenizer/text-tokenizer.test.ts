@@ -1,0 +1,232 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
+import { MARKS_RUN_MAX, PIECE_CHARS_MAX, segmentsOf } from "../../../gpu-backend/tokenizer/segments.ts";
+import { tokenizeIds, tokenizeText } from "../../../gpu-backend/tokenizer/text-tokenizer.ts";
+import type { Truncation } from "../../../shared/wire.ts";
+import { DEMO_MODEL_DIR, readDemoReference } from "../engine/demo-reference.ts";
+
+const END = 16_381;
+const library = loadTokenizer(DEMO_MODEL_DIR, END);
+const limits = { maxTokens: 8_192, vocabSize: 16_384 };
+const tiny = { maxTokens: 12, vocabSize: 16_384 };
+const PREFIX = "Instruct: Find\nQuery:";
+
+function idsOf(text: string, { prefix = "", truncate = "none" as Truncation, within = limits } = {}): number[] {
+  const result = tokenizeText(library, within, prefix, text, truncate);
+  if (result.kind !== "ids") throw new Error(JSON.stringify(result));
+  return [...result.ids];
+}
+
+/** Strings that mix what splits words with what does not: letters of several scripts, marks, spaces, punctuation, emoji. */
+const anyText = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        "a",
+        "word",
+        "Été",
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        ".",
+        ",",
+        "...",
+        "'s",
+        "'",
+        "’",
+        "-",
+        "(",
+        "1",
+        "42",
+        "中文",
+        "。",
+        "\u0301",
+        "e\u0301",
+        "ﬁ",
+        "한국",
+        "\u1100\u1161\u11a8",
+        "🙂",
+        "👩‍🚀",
+        "\ud800",
+        "<|endoftext|>",
+        "\u00a0",
+        "\u3000",
+        "ไทย",
+        "_",
+      ),
+      fc.string({ unit: "grapheme", maxLength: 4 }),
+    ),
+    { maxLength: 60 },
+  )
+  .map((parts) => parts.join(""));
+
+describe("token ids of a text", () => {
+  it("are the reference's, for every reference text", () => {
+    const reference = readDemoReference();
+    for (const [index, text] of reference.texts.entries())
+      expect(idsOf(text)).toEqual([...(reference.ids[index] ?? [])]);
+  });
+
+  it("end with the config's ending token even if the template ends with another", () => {
+    const other = loadTokenizer(DEMO_MODEL_DIR, 16_383);
+    const result = tokenizeText(other, limits, "", "hello", "none");
+    expect(result.kind === "ids" && [...result.ids].slice(-2)).toEqual([END, 16_383]);
+  });
+
+  it("take a lone surrogate for U+FFFD", () => {
+    expect(idsOf("a\ud800b")).toEqual(idsOf("a\ufffdb"));
+  });
+
+  it("are the same in pieces as in one, for any text", () => {
+    expect(library.segmentable).toBe(true);
+    fc.assert(
+      fc.property(anyText, fc.integer({ min: 1, max: 20 }), (text, segmentChars) => {
+        const whole = text.toWellFormed();
+        const segments = segmentsOf(whole, true, segmentChars);
+        if (segments.kind !== "pieces") throw new Error(segments.kind);
+        expect(segments.pieces.join("")).toBe(whole);
+        expect(segments.pieces.flatMap((piece) => library.encode(piece))).toEqual(library.encode(whole));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("truncation", () => {
+  it("keeps a text that just fits, and cuts nothing from it", () => {
+    const ids = idsOf("one two three four five six seven eight nine ten");
+    const exactly = { ...tiny, maxTokens: ids.length };
+    for (const truncate of ["none", "end", "start"] as const) {
+      expect(tokenizeText(library, exactly, "", "one two three four five six seven eight nine ten", truncate)).toEqual({
+        kind: "ids",
+        ids: Int32Array.from(ids),
+        truncated: false,
+      });
+    }
+  });
+
+  it("is exact for any text: the first or the last ids, the prefix's kept, the ending token last", () => {
+    fc.assert(
+      fc.property(anyText, fc.constantFrom("", PREFIX), (text, prefix) => {
+        const whole = idsOf(text, { prefix });
+        const within = { ...tiny, maxTokens: 16 };
+        const end = idsOf(text, { prefix, truncate: "end", within });
+        const start = idsOf(text, { prefix, truncate: "start", within });
+        if (whole.length <= 16) {
+          expect(end).toEqual(whole);
+          expect(start).toEqual(whole);
+          return;
+        }
+        expect(end).toEqual([...whole.slice(0, 15), END]);
+        const kept = prefixTokens(prefix, whole);
+        expect(start).toEqual([...whole.slice(0, kept), ...whole.slice(whole.length - (16 - kept))]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("of a long text tokenises only what it needs and is still exact", () => {
+    const text = Array.from({ length: 30_000 }, (_, index) => `word${index % 977},`).join(" ");
+    const whole = library.encode(PREFIX + text);
+    const head = whole.slice(0, limits.maxTokens - 1);
+    expect(idsOf(text, { prefix: PREFIX, truncate: "end" })).toEqual([...head, END]);
+    const kept = prefixTokens(PREFIX, whole);
+    const tail = whole.slice(whole.length - (limits.maxTokens - 1 - kept));
+    expect(idsOf(text, { prefix: PREFIX, truncate: "start" })).toEqual([...whole.slice(0, kept), ...tail, END]);
+  });
+
+  it("of a text whose prefix alone fills the limit is refused", () => {
+    expect(tokenizeText(library, tiny, "word ".repeat(20), "text", "start")).toMatchObject({ kind: "too_long" });
+  });
+});
+
+/** Ids of `whole` up to the end of the prefix, counted by decoding. */
+function prefixTokens(prefix: string, whole: readonly number[]): number {
+  let kept = 0;
+  while (library.decode(whole.slice(0, kept)).length < prefix.length) kept += 1;
+  return kept;
+}
+
+describe("a text that is too much", () => {
+  it("is refused with its exact count when it is a little over the limit", () => {
+    const tokens = library.encode("word ".repeat(9_000)).length + 1;
+    expect(tokenizeText(library, limits, "", "word ".repeat(9_000), "none")).toEqual({
+      kind: "too_long",
+      tokens,
+      counted: true,
+    });
+  });
+
+  it("is refused without tokenising when its bytes cannot fit", () => {
+    const refusing = { ...library, encode: () => expect.unreachable("tokenised") };
+    const text = "a".repeat(limits.maxTokens * library.longestTokenBytes + 1);
+    expect(tokenizeText(refusing, limits, "", text, "none")).toMatchObject({ kind: "too_long", counted: false });
+  });
+
+  it("is refused after a few pieces when it is far over the limit", () => {
+    let encoded = 0;
+    const counting = {
+      ...library,
+      longestTokenBytes: 1_000,
+      encode: (text: string) => ((encoded += text.length), library.encode(text)),
+    };
+    expect(tokenizeText(counting, tiny, "", "some words ".repeat(90_000), "none")).toMatchObject({
+      kind: "too_long",
+      counted: false,
+    });
+    expect(encoded).toBeLessThan(100_000);
+  });
+
+  it.each([
+    ["combining marks of two classes", "\u0301\u0316".repeat(MARKS_RUN_MAX)],
+    ["spaces", " ".repeat(PIECE_CHARS_MAX + 1)],
+    ["one letter", "a".repeat(PIECE_CHARS_MAX + 1)],
+    ["emoji", "🙂".repeat(PIECE_CHARS_MAX / 2 + 1)],
+  ])("is too complex as a run of %s that nothing breaks", (_, text) => {
+    const patient = { ...library, longestTokenBytes: 1_000_000, encode: () => expect.unreachable("tokenised") };
+    expect(tokenizeText(patient, limits, "", text, "none").kind).toBe("too_complex");
+  });
+});
+
+describe("the caller's own token ids", () => {
+  const given = (ids: readonly number[], truncate: Truncation = "none", within = limits) =>
+    tokenizeIds(library, within, Uint32Array.from(ids), truncate);
+
+  it("are taken as they are, the ending token added where it is absent", () => {
+    const bare = library.encode("hello world");
+    const expected = { kind: "ids", ids: Int32Array.from([...bare, END]), truncated: false, survives: true };
+    expect(given(bare)).toEqual(expected);
+    expect(given([...bare, END])).toEqual(expected);
+  });
+
+  it("are refused beyond the vocabulary", () => {
+    expect(given([1, 16_384])).toEqual({ kind: "beyond_vocabulary", id: 16_384 });
+  });
+
+  it("survive decoding for any text of our own and do not when another tokenizer made them", () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(given(library.encode(text.toWellFormed()))).toMatchObject({ survives: true });
+      }),
+      { numRuns: 200 },
+    );
+    // "hello" letter by letter: valid ids that our own tokenizer would never give.
+    expect(given([..."hello"].flatMap((letter) => library.encode(letter)))).toMatchObject({ survives: false });
+  });
+
+  it("are truncated at either end with the ending token kept", () => {
+    const bare = library.encode("one two three four five six seven eight nine ten eleven twelve thirteen fourteen");
+    expect(given(bare, "none", tiny)).toEqual({ kind: "too_long", tokens: bare.length + 1, counted: true });
+    expect(given(bare, "end", tiny)).toMatchObject({
+      ids: Int32Array.from([...bare.slice(0, 11), END]),
+      truncated: true,
+    });
+    expect(given(bare, "start", tiny)).toMatchObject({
+      ids: Int32Array.from([...bare.slice(-11), END]),
+      truncated: true,
+    });
+  });
+});
