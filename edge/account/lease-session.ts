@@ -204,10 +204,10 @@ export class LeaseSession {
     return message;
   }
 
-  /** Takes an answer. One to another message than the outstanding one changes nothing. */
-  receive(answer: SyncAnswer, nowMs: number): void {
+  /** Takes the answer to `message`. When that is not the outstanding one any more, nothing changes. */
+  receive(message: SyncMessage, answer: SyncAnswer, nowMs: number): void {
     const sent = this.outstanding;
-    if (sent === undefined || answer.seq !== sent.message.seq) return;
+    if (sent === undefined || message !== sent.message) return;
     switch (answer.kind) {
       case "renewed":
         this.outstanding = undefined;

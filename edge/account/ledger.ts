@@ -15,7 +15,6 @@ import { KeyRing } from "./key-ring.ts";
 import { LeaseTable } from "./lease-table.ts";
 import { monthStartMs } from "./periods.ts";
 import { RateBucket } from "./rate-bucket.ts";
-import { ALLOWANCE_BALANCE_MIN_NANO_USD, ALLOWANCE_SHARE } from "./settings.ts";
 import type { LedgerSettings } from "./settings.ts";
 import { NO_STATEMENT, Statement } from "./statement.ts";
 import type { KeyRecord, LedgerStorage } from "./storage.ts";
@@ -78,7 +77,7 @@ export class Ledger {
     this.requests = new RateBucket(hot.requests);
     this.tokens = new RateBucket(hot.tokens);
     this.sessions = new Map(Object.entries(hot.sessions));
-    this.statement = new Statement(hot.statement);
+    this.statement = new Statement(hot.statement, settings.hotPendingMax);
     this.cells = new UsageCells(decodeCells(hot.cells));
     this.month = { ...hot.month };
     this.allowance = hot.allowance;
@@ -228,14 +227,15 @@ export class Ledger {
   }
 
   private nextAllowance(nowMs: number): Amount {
+    const { allowanceShare, allowanceBalanceMinNanoUsd } = this.settings;
     const { balance } = this.books;
     const { grantableNanoUsd } = this.funds(nowMs);
-    const money = balance < ALLOWANCE_BALANCE_MIN_NANO_USD ? 0 : Math.floor(grantableNanoUsd / ALLOWANCE_SHARE);
+    const money = balance < allowanceBalanceMinNanoUsd ? 0 : Math.floor(grantableNanoUsd / allowanceShare);
     if (money === 0) return ZERO;
     return amount(
       money,
-      Math.floor(this.limits.requestsPerMinute / ALLOWANCE_SHARE),
-      Math.floor(this.limits.tokensPerMinute / ALLOWANCE_SHARE),
+      Math.floor(this.limits.requestsPerMinute / allowanceShare),
+      Math.floor(this.limits.tokensPerMinute / allowanceShare),
     );
   }
 

@@ -84,16 +84,17 @@ export class SessionDriver {
   private async exchange(close: boolean): Promise<void> {
     const { session, clock } = this;
     if (this.failures > 0) await clock.sleep(Math.min(RETRY_MS * this.failures, TAKEOVER_MS / 2)).done;
+    const message = session.compose(clock.nowMs(), close);
     let answer: SyncAnswer;
     try {
-      answer = await this.stub().sync(session.compose(clock.nowMs(), close));
+      answer = await this.stub().sync(message);
     } catch {
       // Lost on the way, or the object was restarted: the same message goes out again, and is applied once.
       this.failures += 1;
       return;
     }
     this.failures = 0;
-    session.receive(answer, clock.nowMs());
+    session.receive(message, answer, clock.nowMs());
   }
 
   private async waitFor(exchange: Promise<void>, ms: number): Promise<void> {

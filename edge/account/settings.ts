@@ -12,6 +12,17 @@ export interface LedgerSettings {
   readonly sessionMemoryMs: number;
   readonly requestsPerMinute: number;
   readonly tokensPerMinute: number;
+  /** This part of the balance and of each limit may be leased between two durable writes; after a crash it counts as held. */
+  readonly allowanceShare: number;
+  /**
+   * Below this balance every lease is written: an allowance would make a call for nearly the whole balance wait after
+   * a crash. Four times the dearest request (300,000 tokens at $0.008 per million).
+   */
+  readonly allowanceBalanceMinNanoUsd: number;
+  /** Usage cells in the hot row (about 100 bytes each) before they move to a segment. */
+  readonly hotCellsMax: number;
+  /** Pending charge lines in the hot row before closed hours are posted. */
+  readonly hotPendingMax: number;
 }
 
 export const DEFAULT_SETTINGS: LedgerSettings = {
@@ -21,24 +32,16 @@ export const DEFAULT_SETTINGS: LedgerSettings = {
   sessionMemoryMs: 600_000,
   requestsPerMinute: 600,
   tokensPerMinute: 1_000_000,
+  allowanceShare: 32,
+  allowanceBalanceMinNanoUsd: 10_000_000,
+  hotCellsMax: 128,
+  hotPendingMax: 40,
 };
 
 /** One lease may take this part of what is spendable beyond what its callers wait for. */
 export const LEASE_SHARE = 16;
-/** This part of the balance and of each limit may be leased between two durable writes; after a crash it counts as held. */
-export const ALLOWANCE_SHARE = 32;
-/**
- * Below this balance every lease is written: an allowance would make a call for nearly the whole balance wait after a
- * crash. Four times the dearest request (300,000 tokens at $0.008 per million).
- */
-export const ALLOWANCE_BALANCE_MIN_NANO_USD = 10_000_000;
-
 /** Sessions remembered at once (isolates × keys). Beyond it a new one is refused until one ends. */
 export const SESSIONS_MAX = 1000;
 /** Grants with credit left. Those without expiry are merged per kind, so only dated ones count. */
 export const OPEN_GRANTS_MAX = 100;
 export const KEYS_MAX = 100;
-/** Usage cells in the hot row (about 100 bytes each) before they move to a segment. */
-export const HOT_CELLS_MAX = 128;
-/** Pending charge lines in the hot row before closed hours are posted. */
-export const HOT_PENDING_MAX = 40;

@@ -6,7 +6,6 @@
 import type { KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { HOT_PENDING_MAX } from "./settings.ts";
 import type { LedgerStorage } from "./storage.ts";
 
 export type LineKind = "grant" | "topup" | "charge" | "refund" | "dispute" | "expiry" | "write_off";
@@ -53,7 +52,11 @@ export class Statement {
   private posted: NanoUsd;
   private pending: Map<string, PendingCharge>;
 
-  constructor(state: StatementState) {
+  private readonly pendingMax: number;
+
+  /** `pendingMax`: lines that may wait before those of closed hours are posted. */
+  constructor(state: StatementState, pendingMax: number) {
+    this.pendingMax = pendingMax;
     this.next = state.next;
     this.posted = state.posted;
     this.pending = new Map(state.pending.map((charge) => [pendingKey(charge), { ...charge }]));
@@ -79,7 +82,7 @@ export class Statement {
       known.valueNanoUsd = nanoUsd(known.valueNanoUsd + value);
       known.lastAtMs = Math.max(known.lastAtMs, at.atMs);
     }
-    if (this.pending.size > HOT_PENDING_MAX) this.postClosedHours(hourMs, storage);
+    if (this.pending.size > this.pendingMax) this.postClosedHours(hourMs, storage);
   }
 
   /** Posts one line of another kind, behind the charges of the hours that have closed. */

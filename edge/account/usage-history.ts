@@ -9,7 +9,6 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { Ledger } from "./ledger.ts";
 import { monthStartMs } from "./periods.ts";
-import { HOT_CELLS_MAX } from "./settings.ts";
 import { MS_PER_HOUR } from "./statement.ts";
 import type { LedgerStorage, SegmentLevel } from "./storage.ts";
 import type { UsageLine } from "./types.ts";
@@ -42,7 +41,7 @@ export function recordUsage(
     ledger.statement.charge("write_off", at, lost, ledger.storage);
     ledger.cells.add({ startMs, keyId, model: line.model, tier: line.tier }, { ...line, costNanoUsd });
   }
-  if (ledger.cells.size > HOT_CELLS_MAX) {
+  if (ledger.cells.size > ledger.settings.hotCellsMax) {
     putSegments(ledger.storage, "minute", ledger.cells.drain());
     ledger.storage.wakeAt(nowMs + 2 * MS_PER_DAY);
   }

@@ -4,6 +4,8 @@ import { must } from "../../shared/assert.ts";
 import { monthStartMs } from "../../edge/account/periods.ts";
 import type { Ledger } from "../../edge/account/ledger.ts";
 import { usageTotalNanoUsd } from "../../edge/account/usage-query.ts";
+import { listTransactions } from "../../edge/account/views.ts";
+import type { StatementLine } from "../../edge/account/statement.ts";
 import type { World } from "./world.ts";
 
 export class Violation extends Error {
@@ -110,8 +112,8 @@ export class Invariants {
   }
 
   private checkIdempotency(): void {
-    for (const times of this.world.finished.values()) {
-      const [last, before] = times.toReversed();
+    for (const sessions of this.world.finished.values()) {
+      const [last, before] = [...sessions.values()].toReversed();
       if (last === undefined || before === undefined) continue;
       insist(last - before >= 86_400_000, "one idempotency key is charged once a day");
     }
@@ -139,12 +141,18 @@ export class Invariants {
       insist(accounted >= atLeast, `a living isolate settled ${atLeast}, the books know of ${accounted}`);
       return true;
     });
-    world.nowMs += world.settings.strictLifeMsMax + world.settings.leaseTtlMs + 3_600_000;
+    world.nowMs += world.settings.strictLifeMsMax + world.settings.leaseTtlMs + REST_MS;
     world.setStatus(false);
+    world.fold();
     this.afterStep();
     world.look((ledger) => {
       ledger.tick(world.nowMs);
+      checkStatement(ledger, world.nowMs);
       insist(ledger.leases.total.nanoUsd === 0, "nothing is held when nobody holds a lease");
+      insist(
+        ledger.books.totals.receivableNanoUsd === 0 || ledger.books.balance === 0,
+        "what is receivable is collected",
+      );
       insist(ledger.leases.total.requests === 0, "no request is held when nobody holds a lease");
       this.checkBooks(ledger);
       this.checkSums(ledger);
@@ -189,4 +197,28 @@ export class Invariants {
   }
 }
 
+/** Read page by page, newest first: each line's balance follows from the next older one, back to nothing. */
+function checkStatement(ledger: Ledger, nowMs: number): void {
+  const lines: StatementLine[] = [];
+  let before: number | undefined;
+  do {
+    const page = listTransactions(ledger, before, 3, nowMs);
+    lines.push(...page.lines);
+    before = page.before;
+  } while (before !== undefined);
+  let balance = 0;
+  const hours = new Set<string>();
+  for (const [index, line] of lines.toReversed().entries()) {
+    insist(line.position === index + 1, "the statement's positions are without gap");
+    const hour = `${line.kind}|${Math.floor(line.atMs / 3_600_000)}|${line.keyId}|${line.model}`;
+    insist(line.keyId === undefined || !hours.has(hour), "charges are one line per hour, key and model");
+    hours.add(hour);
+    if (line.kind !== "write_off") balance += line.amountNanoUsd;
+    insist(line.balanceAfterNanoUsd === balance, "each line's balance follows from the one before");
+  }
+  insist(balance === ledger.books.balance, "the statement ends in the balance");
+}
+
 const SETTLE_ROUNDS_MAX = 60;
+/** Long enough for a bucket of 600 requests to drain at one a minute, and for minutes to be folded. */
+const REST_MS = 2 * 86_400_000;

@@ -71,9 +71,9 @@ const WEIGHTS: Readonly<Record<StepKind, number>> = {
   status: 1,
   key: 2,
   limits: 1,
-  strict: 4,
-  finish: 5,
-  fold: 1,
+  strict: 6,
+  finish: 8,
+  fold: 2,
 };
 
 const TICKETS: readonly StepKind[] = STEP_KINDS.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));
@@ -85,8 +85,8 @@ export function planFor(seed: number): Plan {
   const random = new Random(seed);
   const terms: Terms = {
     isolates: 1 + random.below(3),
-    firstGrantNanoUsd: random.chance(60) ? random.below(5000) : random.below(60_000_000),
-    requestsPerMinute: random.chance(70) ? 600 : 1 + random.below(30),
+    firstGrantNanoUsd: random.chance(80) ? random.below(8000) : random.below(60_000_000),
+    requestsPerMinute: random.chance(60) ? 600 : 1 + random.below(random.chance(50) ? 8 : 40),
     tokensPerMinute: random.chance(70) ? 1_000_000 : 100 + random.below(2000),
     monthlyNanoUsd: random.chance(15) ? random.below(4000) : undefined,
     caps: [undefined, random.chance(40) ? random.below(3000) : undefined],

@@ -21,7 +21,14 @@ export interface Rig {
 export const REAL: Rig = {
   storage: () => new MemoryStorage(),
   makeCore: (storage, settings, newIncarnation) => new AccountCore(storage, settings, newIncarnation),
-  settings: DEFAULT_SETTINGS,
+  // Small, so that a plan's few calls reach every border.
+  settings: {
+    ...DEFAULT_SETTINGS,
+    allowanceShare: 3,
+    allowanceBalanceMinNanoUsd: 1000,
+    hotCellsMax: 4,
+    hotPendingMax: 3,
+  },
 };
 
 /** Runs the plan; answers the first failure, or undefined. */

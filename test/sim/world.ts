@@ -5,14 +5,14 @@
 
 import { AccountCore } from "../../edge/account/account-core.ts";
 import * as acts from "../../edge/account/acts.ts";
-import { amount } from "../../edge/account/amount.ts";
+import { amount, covers } from "../../edge/account/amount.ts";
 import * as keyActs from "../../edge/account/key-acts.ts";
 import type { Ledger } from "../../edge/account/ledger.ts";
 import { LeaseSession } from "../../edge/account/lease-session.ts";
 import type { Waiter, Work } from "../../edge/account/session-types.ts";
 import { DEFAULT_SETTINGS } from "../../edge/account/settings.ts";
 import type { LedgerSettings } from "../../edge/account/settings.ts";
-import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
+import type { Amount, SecretHash, SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
 import { foldHistory } from "../../edge/account/usage-history.ts";
 import { must } from "../../shared/assert.ts";
 import { idFromBytes } from "../../shared/ids.ts";
@@ -87,6 +87,7 @@ interface Letter {
 interface Reply {
   readonly isolate: Isolate;
   readonly session: LeaseSession;
+  readonly message: SyncMessage;
   readonly answer: SyncAnswer;
 }
 
@@ -116,16 +117,18 @@ export class World {
   uses: UseEvent[] = [];
   /** Until when the object holds each session's lease, as far as the world knows. */
   readonly leaseEnds = new Map<string, { readonly seq: number; readonly endMs: number }>();
-  /** Ids of sessions that took over from a lost one: their first report may speak of a lease that has ended. */
-  private readonly successors = new Set<string>();
+  /** Sessions that took over from a lost one, whose lease their first report speaks of. */
+  private readonly predecessors = new Map<string, string>();
+  /** Sessions that were told of less than they kept: a message had been so late that their lease was over. */
+  private readonly broken = new Set<string>();
   /** What changed and makes a check meaningless from then on. */
   ratesChanged = false;
   capsChanged = false;
   monthChanged = false;
   /** Whether all messages since the last look came while the lease they report on was in force. */
   allTimely = true;
-  /** Confirmed strict charges: idempotency key → true times. */
-  readonly finished = new Map<string, number[]>();
+  /** Strict calls that the object closed as finished: idempotency key → session → true time. */
+  readonly finished = new Map<string, Map<string, number>>();
   /** Charges that strict calls may or may not have caused: their last answer never came. */
   strictMaybeNanoUsd = 0;
   private readonly makeCore: MakeCore;
@@ -187,7 +190,7 @@ export class World {
     limits: (step) => this.changeLimits(step),
     strict: (step) => this.strictCall(step),
     finish: (step) => this.finishStrict(step),
-    fold: () => this.attempt((ledger) => foldHistory(ledger.storage, this.nowMs)),
+    fold: () => this.fold(),
   };
 
   crashObject(): void {
@@ -196,6 +199,10 @@ export class World {
 
   setStatus(suspended: boolean): void {
     this.attempt((ledger) => acts.setStatus(ledger, suspended ? "suspended" : "active", "sim", this.nowMs));
+  }
+
+  fold(): void {
+    this.attempt((ledger) => foldHistory(ledger.storage, this.nowMs));
   }
 
   /** Delivers up to `count` messages, from position `at` on, as one group. */
@@ -216,18 +223,32 @@ export class World {
     }
     for (const [index, letter] of letters.entries()) {
       const answer = must(answers[index], "an answer for each message");
-      if (answer.kind === "renewed") this.noteRenewed(letter.message, answer.ttlMs);
-      this.replies.push({ isolate: letter.isolate, session: letter.session, answer });
+      if (answer.kind === "renewed") this.noteRenewed(letter.message, answer.ttlMs, answer.held);
+      this.noteFinished(letter.message, answer);
+      this.replies.push({ ...letter, answer });
     }
   }
 
   /** Whether the lease that covers the message's report is in force at the object. */
   private isTimely({ session, seq }: SyncMessage): boolean {
-    if (seq === 2 && this.successors.has(session)) return false;
+    const before = seq === 2 ? this.predecessors.get(session) : undefined;
+    if (before !== undefined && !(this.inForce(before) && !this.broken.has(before))) return false;
+    return this.inForce(session) && !this.broken.has(session);
+  }
+
+  private noteFinished({ session, idempotency }: SyncMessage, answer: SyncAnswer): void {
+    if (answer.kind !== "closed" || idempotency?.kind !== "finish") return;
+    const sessions = this.finished.get(idempotency.key) ?? new Map<string, number>();
+    this.finished.set(idempotency.key, sessions);
+    if (!sessions.has(session)) sessions.set(session, this.nowMs);
+  }
+
+  private inForce(session: string): boolean {
     return (this.leaseEnds.get(session)?.endMs ?? 0) > this.nowMs;
   }
 
-  private noteRenewed({ session, seq }: SyncMessage, ttlMs: number): void {
+  private noteRenewed({ session, seq, keep }: SyncMessage, ttlMs: number, held: Amount): void {
+    if (!covers(held, keep)) this.broken.add(session);
     if (seq <= (this.leaseEnds.get(session)?.seq ?? 0)) return; // a copy renews nothing
     this.leaseEnds.set(session, { seq, endMs: this.nowMs + ttlMs + this.settings.leaseMarginMs });
   }
@@ -235,7 +256,7 @@ export class World {
   answer(at: number): void {
     const reply = take(this.replies, at);
     if (reply === undefined || !reply.isolate.alive) return;
-    reply.session.receive(reply.answer, this.isolateNow(reply.isolate));
+    reply.session.receive(reply.message, reply.answer, this.isolateNow(reply.isolate));
     this.afterAnswer(reply.isolate, reply.session);
   }
 
@@ -418,7 +439,6 @@ export class World {
     const strict = isolate.strict.find((call) => call.session === session);
     if (strict === undefined || !session.closed || strict.state === "over") return;
     if (strict.state === "finishing" && !session.closedUnknown) {
-      this.finished.set(strict.key, [...(this.finished.get(strict.key) ?? []), this.nowMs]);
       this.strictMaybeNanoUsd -= strict.costNanoUsd;
       isolate.chargedNanoUsd += strict.costNanoUsd;
     }
@@ -496,7 +516,7 @@ export class World {
     const isolate = this.pickIsolate(a);
     if (isolate === undefined) return;
     const key = b % this.plan.terms.caps.length;
-    const name = `idempotent-${c % 2}`;
+    const name = `idempotent-${c % 8 === 0 ? 1 : 0}`;
     const begin = { kind: "begin", route: "/v1/embeddings", key: name, bodyHash: "hash" } as const;
     const session = this.newSession(isolate, key, { lifeMs: STRICT_LIFE_MS, begin });
     const strict: StrictCall = { session, key: name, costNanoUsd: 0, state: "asking", closeSoon: false };
@@ -527,11 +547,11 @@ export class World {
     strict?: ConstructorParameters<typeof LeaseSession>[3],
   ): LeaseSession {
     const { hash } = must(this.keys[key], "key");
-    let ids = 0;
+    let previous: string | undefined;
     const newId = (): string => {
-      ids += 1;
       const id = `session-${this.nextName()}`;
-      if (ids > 1) this.successors.add(id);
+      if (previous !== undefined) this.predecessors.set(id, previous);
+      previous = id;
       return id;
     };
     const session = new LeaseSession([hash], SESSION_SETTINGS, newId, strict);
