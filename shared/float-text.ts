@@ -7,14 +7,14 @@
 // 10^k exact up to 10^22), and a reader that parses a double and rounds to float32, as every JSON client does, gets
 // the same float32.
 
-/** Characters that one component takes at most: sign, 9 digits, point, zeros or exponent. */
+/** Characters that one component of magnitude up to 1e9 takes at most: sign, `0.`, 7 zeros and 9 digits make 19. */
 export const FLOAT_TEXT_BYTES_MAX = 20;
 
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 const DIGITS_FIRST_TRY = 8;
 const DIGITS_MAX = 9;
-/** Below this the scaling power would pass 10^22: such components are below float16's range and never occur. */
-const SMALLEST_FAST = 1e-13;
+/** Below this the digits would not fit FLOAT_TEXT_BYTES_MAX; components come from float16, whose least value is 6e-8. */
+const SMALLEST_FAST = 1e-8;
 
 const encoder = new TextEncoder();
 

@@ -1,0 +1,100 @@
+// The style is a test: what CONTRIBUTING.md asks of every file and a linter does not see.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+const FILE_LINES_MAX = 400;
+const TEXT_FILES = /\.(?:ts|mjs|js|json|toml|md|sql|html|css|yml|yaml)$/;
+const SOURCE = /^(?:edge|gpu-backend|shared|scripts)\/.*\.(?:ts|mjs)$/;
+const WITHOUT_COMMENT = /\.d\.ts$|vendor\//;
+
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: ROOT,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter(
+    (file) =>
+      TEXT_FILES.test(file) &&
+      !file.includes("vectors/") &&
+      !file.includes("demo-model/") &&
+      !file.endsWith("package-lock.json"),
+  );
+const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
+const sources = files.filter((file) => SOURCE.test(file));
+
+function offenders(list: readonly string[], isOffender: (text: string, file: string) => boolean): string[] {
+  return list.filter((file) => isOffender(read(file), file));
+}
+
+describe("every file", () => {
+  test("there are files to check", () => {
+    expect(sources.length).toBeGreaterThan(50);
+  });
+
+  test("ends with one newline, has no tabs in code, no trailing spaces, no CRLF", () => {
+    const code = files.filter((file) => /\.(?:ts|mjs|toml|sql|css)$/.test(file));
+    expect(offenders(files, (text) => !text.endsWith("\n") || text.includes("\r\n"))).toEqual([]);
+    expect(offenders(code, (text) => /[ \t]$/m.test(text) || /^\t/m.test(text))).toEqual([]);
+  });
+
+  test("of source and tests stops at 400 lines", () => {
+    const code = files.filter((file) => /\.(?:ts|mjs)$/.test(file));
+    expect(offenders(code, (text) => text.split("\n").length - 1 > FILE_LINES_MAX)).toEqual([]);
+  });
+
+  test("of source opens with the contract it keeps", () => {
+    const opened = sources.filter((file) => !WITHOUT_COMMENT.test(file));
+    expect(offenders(opened, (text) => !/^(?:#!.*\n)?\s*(?:\/\/|\/\*)/.test(text))).toEqual([]);
+  });
+
+  test("carries no mark of unfinished work", () => {
+    const marks = new RegExp(
+      [`TO${"DO"}`, `FIX${"ME"}`, `XX${"X"}\\b`, `@ts-${"ignore"}`, `\\.${"only"}\\(`, `\\.${"skip"}\\(`].join("|"),
+    );
+    expect(
+      offenders(
+        files.filter((file) => /\.(?:ts|mjs)$/.test(file)),
+        (text) => marks.test(text),
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe("the layout", () => {
+  test("file names are kebab-case", () => {
+    const named = sources.filter((file) => !/^[a-z0-9.-]+$/.test(file.slice(file.lastIndexOf("/") + 1)));
+    expect(named).toEqual([]);
+  });
+
+  test("shared imports nothing but shared and zod, edge nothing of the backend, and neither way back", () => {
+    const allowed: Readonly<Record<string, RegExp>> = {
+      shared: /^shared\//,
+      edge: /^(?:edge|shared)\//,
+      "gpu-backend": /^(?:gpu-backend|shared)\//,
+    };
+    const wrong = sources.flatMap((file) => {
+      const within = allowed[file.slice(0, file.indexOf("/"))];
+      const imports = [...read(file).matchAll(/from "(\.[^"]+)"/g)].map((match) =>
+        normalize(join(dirname(file), match[1] ?? "")),
+      );
+      return within === undefined
+        ? []
+        : imports.filter((target) => !within.test(target)).map((target) => `${file} → ${target}`);
+    });
+    expect(wrong).toEqual([]);
+    const packages = sources
+      .filter((file) => file.startsWith("shared/"))
+      .flatMap((file) => [...read(file).matchAll(/from "([^."][^"]*)"/g)].map((match) => match[1]));
+    expect([...new Set(packages)]).toEqual(["zod"]);
+  });
+
+  test("dependencies are exact versions, and the lockfile names no registry", () => {
+    const manifest = JSON.parse(read("package.json")) as Record<string, Record<string, string>>;
+    const versions = Object.values({ ...manifest["dependencies"], ...manifest["devDependencies"] });
+    expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+    expect(read("package-lock.json")).not.toContain("resolved");
+  });
+});

@@ -1,0 +1,129 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ApiError } from "../../shared/errors.ts";
+import { nearest } from "../../shared/nearest.ts";
+import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
+import { tokenBound, utf8Length } from "../../shared/token-bound.ts";
+
+const MODEL = "gigarouter/demo-embedding";
+
+function fault(body: unknown) {
+  try {
+    parseEmbeddingsRequest(body);
+  } catch (error) {
+    if (error instanceof ApiError) return error.fault;
+    throw error;
+  }
+  return undefined;
+}
+
+describe("a good body", () => {
+  test("a string, strings, ids, lists of ids and pairs are told apart", () => {
+    const kind = (input: unknown) => parseEmbeddingsRequest({ model: MODEL, input }).input;
+    expect(kind("a")).toEqual({ kind: "texts", texts: ["a"] });
+    expect(kind(["a", "b"])).toEqual({ kind: "texts", texts: ["a", "b"] });
+    expect(kind([1, 2])).toEqual({ kind: "ids", ids: [[1, 2]] });
+    expect(kind([[1], [2, 3]])).toEqual({ kind: "ids", ids: [[1], [2, 3]] });
+    expect(kind([["a", "b"]])).toEqual({ kind: "pairs", texts: ["a", "b"] });
+  });
+
+  test("null means absent, 8.0 is 8, aliases agree", () => {
+    const request = parseEmbeddingsRequest({
+      model: MODEL,
+      input: "a",
+      dimensions: null,
+      output_dimension: 8.0,
+      truncation: true,
+      truncate: "END",
+      user: "u",
+    });
+    expect(request).toMatchObject({ dimensions: 8, truncate: "end", encoding: "float", dtype: "float", prefix: "" });
+  });
+
+  test("an instruction alone means a query, in the model's own form", () => {
+    expect(parseEmbeddingsRequest({ model: MODEL, input: "a", instruction: "Find it" }).prefix).toBe(
+      "Instruct: Find it\nQuery:",
+    );
+    expect(parseEmbeddingsRequest({ model: MODEL, input: "a", input_type: "query" }).prefix).toBe(
+      "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:",
+    );
+  });
+
+  test("a lone surrogate becomes U+FFFD before anything sees it", () => {
+    expect(parseEmbeddingsRequest({ model: MODEL, input: "a\ud800b" }).input).toEqual({
+      kind: "texts",
+      texts: ["a\ufffdb"],
+    });
+  });
+});
+
+describe("a bad body says what, where, and what would be right", () => {
+  test.each<[unknown, string, string | null]>([
+    ["text", "invalid_type", null],
+    [[], "invalid_type", null],
+    [{ input: "a" }, "missing_field", "model"],
+    [{ model: MODEL }, "missing_field", "input"],
+    [{ model: 5, input: "a" }, "invalid_type", "model"],
+    [{ model: MODEL, input: 5 }, "invalid_type", "input"],
+    [{ model: MODEL, input: "" }, "empty_input", "input"],
+    [{ model: MODEL, input: [] }, "empty_input", "input"],
+    [{ model: MODEL, input: ["a", "", "b"] }, "empty_input", "input[1]"],
+    [{ model: MODEL, input: ["a", 5] }, "invalid_type", "input[1]"],
+    [{ model: MODEL, input: [[1], "a"] }, "invalid_type", "input[1]"],
+    [{ model: MODEL, input: [[1, 2.5]] }, "invalid_token_id", "input[0][1]"],
+    [{ model: MODEL, input: [[]] }, "empty_input", "input[0]"],
+    [{ model: MODEL, input: [["a"]] }, "invalid_type", "input[0]"],
+    [{ model: MODEL, input: Array.from({ length: 2049 }, () => "a") }, "too_many_inputs", "input"],
+    [{ model: MODEL, input: "a", dimensions: "8" }, "invalid_type", "dimensions"],
+    [{ model: MODEL, input: "a", dimensions: 1.5 }, "invalid_type", "dimensions"],
+    [{ model: MODEL, input: "a", dimensions: 0 }, "invalid_value", "dimensions"],
+    [{ model: MODEL, input: "a", dimensions: 8, output_dimension: 16 }, "incompatible_options", "output_dimension"],
+    [{ model: MODEL, input: "a", encoding_format: "hex" }, "invalid_value", "encoding_format"],
+    [{ model: MODEL, input: "a", truncate: "middle" }, "invalid_value", "truncate"],
+    [{ model: MODEL, input: "a", normalize: false }, "invalid_value", "normalize"],
+    [{ model: MODEL, input: "a", instruction: "x", input_type: "document" }, "incompatible_options", "instruction"],
+    [{ model: MODEL, input: [1], instruction: "x" }, "incompatible_options", "instruction"],
+    [{ model: MODEL, input: "a", dimension: 8 }, "unknown_field", "dimension"],
+  ])("%j", (body, code, param) => {
+    expect(fault(body)).toMatchObject({ code, param });
+  });
+
+  test("an unknown field gets the nearest known one", () => {
+    expect(fault({ model: MODEL, input: "a", dimension: 8 })?.message).toContain("Did you mean `dimensions`?");
+  });
+
+  test("no message holds a text of the input", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const needle = "needle-5f1c";
+        const found = fault({ model: MODEL, input: [needle, value], dimensions: needle, extra: needle });
+        expect(found?.message ?? "").not.toContain(needle);
+      }),
+    );
+  });
+
+  test("a prototype name is a field like any other", () => {
+    expect(fault(JSON.parse(`{"model":"${MODEL}","input":"a","__proto__":{"x":1}}`))?.code).toBe("unknown_field");
+    expect(fault({ model: MODEL, input: "a", constructor: 1 })?.code).toBe("unknown_field");
+  });
+});
+
+describe("bounds and hints", () => {
+  test("the byte length of any string is that of its encoding", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(utf8Length(text)).toBe(new TextEncoder().encode(text).length);
+      }),
+    );
+  });
+
+  test("the bound counts what NFC makes of a text", () => {
+    expect(tokenBound("\u{1d160}")).toBe(new TextEncoder().encode("\u{1d160}".normalize("NFC")).length + 1);
+    expect(tokenBound("\u{1d160}")).toBeGreaterThan(5);
+  });
+
+  test("a name far from all others gets no suggestion", () => {
+    expect(nearest("dimensons", ["dimensions", "input"])).toBe("dimensions");
+    expect(nearest("zzzzzz", ["dimensions", "input"])).toBeUndefined();
+  });
+});
