@@ -1,25 +1,43 @@
-// The cache as one: memory, then whatever shared tiers there are, nearest first. A tier that fails or is slow has
-// nothing; it never fails a call.
+// The cache as one: the isolate's memory, the data centre, KV, nearest first. What may ask and enter KV is decided by
+// admission.ts; an `eager` key always may. Every tier fills the nearer ones; shared tiers are filled behind the answer.
 
+import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
+import type { AdmissionInputs } from "./admission.ts";
+import { lookUpPays, tokensMin, writePays } from "./admission.ts";
 import type { CacheEntry } from "./entry.ts";
+import { KvRecord } from "./kv-record.ts";
 import type { CacheTiers, CacheUse, Named } from "./lookups.ts";
 import type { MemoryTier } from "./memory-tier.ts";
+import { KV_WRITES_MAX } from "./shared-tiers.ts";
+import type { SharedTier } from "./shared-tiers.ts";
+import { Sightings } from "./sightings.ts";
 
 /** Of the memory tier: one scan of 2,048 new texts must not flush what others come back for. */
 const STORE_SHARE_MAX = 1 / 4;
+/** Requests of more texts leave the data centre's tier alone: every name is a subrequest. */
+export const DATA_CENTRE_TEXTS_MAX = 16;
+/** Accounts whose KV record is kept. */
+const RECORDS_MAX = 4096;
 
 export interface TiersPorts {
   readonly memory: MemoryTier;
+  readonly dataCentre: SharedTier;
+  readonly kv: SharedTier;
+  readonly admission: AdmissionInputs;
   /** What the isolate's memory leaves to the cache now (answer/memory-budget.ts). */
   readonly memoryBytesMax: () => number;
 }
 
 export class Tiers implements CacheTiers {
   readonly #ports: TiersPorts;
+  readonly #sightings = new Sightings();
+  readonly #records = new LRUCache<AccountId, KvRecord>({ max: RECORDS_MAX });
+  readonly #tokensMin: number;
 
   constructor(ports: TiersPorts) {
     this.#ports = ports;
+    this.#tokensMin = tokensMin(ports.admission);
   }
 
   peek(name: string, accountId: AccountId): CacheEntry | undefined {
@@ -29,21 +47,92 @@ export class Tiers implements CacheTiers {
   async lookUp(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
     const found = new Map<string, CacheEntry>();
     for (const { name } of texts) {
+      this.#sightings.note(name);
       const entry = this.peek(name, use.accountId);
       if (entry !== undefined) found.set(name, entry);
     }
+    const isSmall = texts.length <= DATA_CENTRE_TEXTS_MAX;
+    if (isSmall && found.size < texts.length) {
+      this.#keep(found, await this.#ports.dataCentre.get(namesOf(missing(texts, found)), use.accountId));
+    }
+    this.#writeKv(found, use);
+    const far = found.size < texts.length ? await this.#askKv(missing(texts, found), use) : NOTHING;
+    this.#keep(found, far);
+    if (isSmall && far.size > 0) use.waitUntil(this.#ports.dataCentre.put(far));
     return found;
   }
 
-  store(entries: ReadonlyMap<string, CacheEntry>, _use: CacheUse): void {
-    const { memory } = this.#ports;
+  store(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+    const { memory, memoryBytesMax, dataCentre } = this.#ports;
     const shareMax = memory.bytesMax * STORE_SHARE_MAX;
-    let stored = 0;
+    let bytes = 0;
     for (const [name, entry] of entries) {
-      stored += entry.vector.byteLength;
-      if (stored > shareMax) break;
-      memory.put(name, entry);
+      bytes += entry.vector.byteLength;
+      if (bytes <= shareMax) memory.put(name, entry);
     }
-    memory.shrinkTo(this.#ports.memoryBytesMax());
+    memory.shrinkTo(memoryBytesMax());
+    if (entries.size > 0 && entries.size <= DATA_CENTRE_TEXTS_MAX) use.waitUntil(dataCentre.put(entries));
+    this.#writeKv(entries, use);
   }
+
+  #keep(found: Map<string, CacheEntry>, entries: ReadonlyMap<string, CacheEntry>): void {
+    for (const [name, entry] of entries) {
+      found.set(name, entry);
+      this.#ports.memory.put(name, entry);
+    }
+  }
+
+  async #askKv(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
+    const record = this.#recordOf(use.accountId);
+    const asked = texts.filter(({ tokensAbout }) => this.#mayLookUp(tokensAbout, record, use));
+    if (asked.length === 0) return NOTHING;
+    const found = await this.#ports.kv.get(namesOf(asked), use.accountId);
+    for (const { name } of asked) record.looked(found.has(name));
+    for (const name of found.keys()) this.#sightings.stored(name);
+    return found;
+  }
+
+  #mayLookUp(tokensAbout: number, record: KvRecord, use: CacheUse): boolean {
+    if (use.mode === "eager") return true;
+    if (tokensAbout < this.#tokensMin) return false;
+    return lookUpPays(this.#ports.admission, tokensAbout, record.hitRate) || record.explores();
+  }
+
+  /** Writes what was asked for before and pays; for an `eager` key everything that is not there yet. */
+  #writeKv(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+    const record = this.#recordOf(use.accountId);
+    const writes = new Map<string, CacheEntry>();
+    for (const [name, entry] of entries) {
+      if (writes.size === KV_WRITES_MAX) break;
+      if (!this.#mayWrite(name, entry.tokens, record, use)) continue;
+      writes.set(name, entry);
+      record.wrote();
+      this.#sightings.stored(name);
+    }
+    if (writes.size > 0) use.waitUntil(this.#ports.kv.put(writes));
+  }
+
+  #mayWrite(name: string, tokens: number, record: KvRecord, use: CacheUse): boolean {
+    if (use.mode === "eager") return !this.#sightings.isStored(name);
+    if (tokens < this.#tokensMin || !this.#sightings.isAgain(name)) return false;
+    return writePays(this.#ports.admission, tokens, record.hitsPerWrite);
+  }
+
+  #recordOf(accountId: AccountId): KvRecord {
+    const known = this.#records.get(accountId);
+    if (known !== undefined) return known;
+    const record = new KvRecord();
+    this.#records.set(accountId, record);
+    return record;
+  }
+}
+
+const NOTHING: ReadonlyMap<string, CacheEntry> = new Map();
+
+function namesOf(texts: readonly Named[]): string[] {
+  return texts.map(({ name }) => name);
+}
+
+function missing(texts: readonly Named[], found: ReadonlyMap<string, CacheEntry>): Named[] {
+  return texts.filter(({ name }) => !found.has(name));
 }

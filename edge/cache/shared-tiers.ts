@@ -1,0 +1,158 @@
+// The tiers that isolates share. Both hold packed entries (entry.ts) and answer only what was stored by this deployment
+// under that name for that account. Neither rejects nor takes longer than its limit: then it has nothing. A tier that
+// keeps failing is left alone for a while.
+
+import type { AccountId } from "../../shared/ids.ts";
+import { Breaker } from "../backend/breaker.ts";
+import type { CacheEntry, EntryCodec } from "./entry.ts";
+
+/** What a tier is worth waiting for, at the most: the GPU needs about as long. */
+const KV_TIMEOUT_MS = 250;
+const DATA_CENTRE_TIMEOUT_MS = 60;
+/** KV's own limit of names in one bulk get. */
+const KV_BULK_MAX = 100;
+/** Puts by one request: a subrequest each, of which a Worker has 1,000. */
+export const KV_WRITES_MAX = 200;
+const KV_LIFE_S = 30 * 24 * 3600;
+const DATA_CENTRE_LIFE_S = 24 * 3600;
+
+export type Found = ReadonlyMap<string, CacheEntry>;
+
+export interface SharedTier {
+  get(names: readonly string[], accountId: AccountId): Promise<Found>;
+  put(entries: ReadonlyMap<string, CacheEntry>): Promise<void>;
+}
+
+export interface TierPorts {
+  readonly codec: EntryCodec;
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** What the KV tier needs of a KVNamespace. */
+export interface KvStore {
+  get(names: string[], type: "text"): Promise<Map<string, string | null>>;
+  put(name: string, value: string, options: { expirationTtl: number }): Promise<void>;
+}
+
+/** Workers KV: everywhere, for 30 days; text, because its bulk get refuses binary. */
+export class KvTier implements SharedTier {
+  readonly #store: KvStore;
+  readonly #ports: TierPorts;
+  readonly #breaker = new Breaker();
+
+  constructor(store: KvStore, ports: TierPorts) {
+    this.#store = store;
+    this.#ports = ports;
+  }
+
+  async get(names: readonly string[], accountId: AccountId): Promise<Found> {
+    const { now } = this.#ports;
+    if (names.length === 0 || !this.#breaker.admits(now())) return new Map();
+    this.#breaker.begin(now());
+    const bulks = Array.from({ length: Math.ceil(names.length / KV_BULK_MAX) }, (_, bulk) =>
+      names.slice(bulk * KV_BULK_MAX, (bulk + 1) * KV_BULK_MAX),
+    );
+    const found = new Map<string, CacheEntry>();
+    const read = Promise.all(
+      bulks.map(async (bulk) => {
+        for (const [name, text] of await this.#store.get(bulk, "text")) {
+          const entry = text === null ? undefined : await this.#unpack(name, accountId, text);
+          if (entry !== undefined) found.set(name, entry);
+        }
+      }),
+    );
+    const outcome = await within(read, this.#ports.sleep(KV_TIMEOUT_MS));
+    if (outcome === "done") this.#breaker.success();
+    else this.#breaker.failure(now());
+    // What arrived before the limit counts; what arrives later must not change a map that is in use.
+    return new Map(found);
+  }
+
+  async put(entries: ReadonlyMap<string, CacheEntry>): Promise<void> {
+    if (!this.#breaker.admits(this.#ports.now())) return;
+    const packed = [...entries].slice(0, KV_WRITES_MAX).map(async ([name, entry]) => {
+      const bytes = await this.#ports.codec.pack(name, entry);
+      await this.#store.put(name, bytes.toBase64(), { expirationTtl: KV_LIFE_S });
+    });
+    await Promise.allSettled(packed);
+  }
+
+  async #unpack(name: string, accountId: AccountId, text: string): Promise<CacheEntry | undefined> {
+    const bytes = fromBase64(text);
+    return bytes === undefined ? undefined : this.#ports.codec.unpack(name, accountId, bytes);
+  }
+}
+
+/** What the data centre's tier needs of a Cache. */
+export interface LocalCache {
+  match(url: string): Promise<Response | undefined>;
+  put(url: string, response: Response): Promise<void>;
+}
+
+/** The data centre's Cache API: free of charge, but a subrequest per name: for requests of few texts. */
+export class DataCentreTier implements SharedTier {
+  readonly #open: () => Promise<LocalCache>;
+  readonly #ports: TierPorts;
+  readonly #breaker = new Breaker();
+
+  /** `open` is called once a request: a Cache belongs to the request that opened it. */
+  constructor(open: () => Promise<LocalCache>, ports: TierPorts) {
+    this.#open = open;
+    this.#ports = ports;
+  }
+
+  async get(names: readonly string[], accountId: AccountId): Promise<Found> {
+    const { codec, now } = this.#ports;
+    if (names.length === 0 || !this.#breaker.admits(now())) return new Map();
+    this.#breaker.begin(now());
+    const found = new Map<string, CacheEntry>();
+    const cache = this.#open();
+    const read = Promise.all(
+      names.map(async (name) => {
+        const response = await (await cache).match(urlOf(name));
+        if (response === undefined) return;
+        const entry = await codec.unpack(name, accountId, new Uint8Array(await response.arrayBuffer()));
+        if (entry !== undefined) found.set(name, entry);
+      }),
+    );
+    const outcome = await within(read, this.#ports.sleep(DATA_CENTRE_TIMEOUT_MS));
+    if (outcome === "done") this.#breaker.success();
+    else this.#breaker.failure(now());
+    return new Map(found);
+  }
+
+  async put(entries: ReadonlyMap<string, CacheEntry>): Promise<void> {
+    const cache = this.#open();
+    const puts = [...entries].map(async ([name, entry]) => {
+      const bytes = await this.#ports.codec.pack(name, entry);
+      const headers = { "cache-control": `max-age=${DATA_CENTRE_LIFE_S}` };
+      await (await cache).put(urlOf(name), new Response(bytes, { headers }));
+    });
+    await Promise.allSettled(puts);
+  }
+}
+
+/** A name that no route of ours, and no host on the Internet, answers. */
+function urlOf(name: string): string {
+  return `https://embedding-cache.invalid/${name}`;
+}
+
+async function within(work: Promise<unknown>, limit: Promise<void>): Promise<"done" | "failed" | "late"> {
+  return Promise.race([
+    work.then(
+      () => "done" as const,
+      () => "failed" as const,
+    ),
+    limit.then(() => "late" as const),
+  ]);
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.fromBase64(text);
+  } catch {
+    // Not base64, so not ours: the tier has nothing under this name.
+    return undefined;
+  }
+}

@@ -1,0 +1,53 @@
+// Which texts this isolate has seen lately, in 256 KB: a table of fingerprints, the newer one wins. A false "again"
+// (one in 2^30 per look) costs one KV write, a false "first" costs one hit: nothing worth more memory.
+
+const SLOTS = 65_536;
+const SEEN = 1;
+const SEEN_AGAIN = 2;
+const STORED = 3;
+const STATE_BITS = 3;
+
+/** `stored`: it stands in KV already, or an attempt was made. */
+export type Sighting = "first" | "again" | "stored";
+
+export class Sightings {
+  readonly #slots = new Uint32Array(SLOTS);
+
+  /** Notes that the entry called `name` (hex) is asked for. */
+  note(name: string): Sighting {
+    const slot = slotOf(name);
+    const print = printOf(name);
+    const state = this.#state(name);
+    if (state === STORED) return "stored";
+    this.#slots[slot] = (print | (state === undefined ? SEEN : SEEN_AGAIN)) >>> 0;
+    return state === undefined ? "first" : "again";
+  }
+
+  /** Whether it was asked for at least twice and does not stand in KV. */
+  isAgain(name: string): boolean {
+    return this.#state(name) === SEEN_AGAIN;
+  }
+
+  isStored(name: string): boolean {
+    return this.#state(name) === STORED;
+  }
+
+  #state(name: string): number | undefined {
+    const known = this.#slots[slotOf(name)] ?? 0;
+    return (known & ~STATE_BITS) >>> 0 === printOf(name) ? known & STATE_BITS : undefined;
+  }
+
+  /** Notes that it stands in KV. */
+  stored(name: string): void {
+    this.#slots[slotOf(name)] = (printOf(name) | STORED) >>> 0;
+  }
+}
+
+/** Names are HMACs: any of their digits are as good as random. */
+function slotOf(name: string): number {
+  return Number.parseInt(name.slice(0, 4), 16);
+}
+
+function printOf(name: string): number {
+  return (Number.parseInt(name.slice(4, 12), 16) & ~STATE_BITS) >>> 0;
+}

@@ -1,0 +1,57 @@
+// The hot path below the routes, put together: pool, cache tiers, texts computed once, memory admitted by bytes. One
+// per isolate.
+
+import { MemoryBudget } from "../answer/memory-budget.ts";
+import { Pool } from "../backend/pool.ts";
+import { admissionInputs } from "../cache/admission.ts";
+import { EntryCodec } from "../cache/entry.ts";
+import { CacheKeys } from "../cache/key.ts";
+import { MemoryTier } from "../cache/memory-tier.ts";
+import type { KvStore } from "../cache/shared-tiers.ts";
+import { DataCentreTier, KvTier } from "../cache/shared-tiers.ts";
+import { Tiers } from "../cache/tiers.ts";
+import { DEFAULT_PRICES } from "../../shared/catalog.ts";
+import { createEmbedTexts } from "./embed-texts.ts";
+import type { EmbedTexts } from "./types.ts";
+
+export interface HotPathOptions {
+  readonly backends: readonly { readonly model: string; readonly origin: string }[];
+  readonly backendSecret: string;
+  readonly cacheSecret: string;
+  readonly kv: KvStore;
+}
+
+export interface HotPath {
+  readonly pool: Pool;
+  readonly embedTexts: EmbedTexts;
+  readonly memory: MemoryBudget;
+}
+
+/** Name of the data centre's cache: beside the default one, which holds what customers' browsers may see. */
+const DATA_CENTRE_CACHE = "embeddings";
+
+export function createHotPath(options: HotPathOptions): HotPath {
+  const pool = new Pool({ backends: options.backends, secret: options.backendSecret, now, sleep });
+  const memoryTier = new MemoryTier();
+  const memory = new MemoryBudget(memoryTier, now);
+  const ports = { codec: new EntryCodec(options.cacheSecret), now, sleep };
+  const tiers = new Tiers({
+    memory: memoryTier,
+    dataCentre: new DataCentreTier(() => caches.open(DATA_CENTRE_CACHE), ports),
+    kv: new KvTier(options.kv, ports),
+    admission: admissionInputs(DEFAULT_PRICES),
+    memoryBytesMax: () => memory.cacheBytesMax,
+  });
+  const keys = new CacheKeys(options.cacheSecret);
+  return { pool, embedTexts: createEmbedTexts({ pool, keys, tiers, now, sleep }), memory };
+}
+
+/** workerd moves it only at I/O: exact enough for timeouts and freshness. */
+function now(): number {
+  return Date.now();
+}
+
+/** Ends early, without an error, when `signal` aborts. */
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return scheduler.wait(ms, signal === undefined ? {} : { signal }).catch(() => undefined);
+}
