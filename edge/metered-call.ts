@@ -84,7 +84,7 @@ async function admit(c: Context, call: MeteredTexts, quote: Quote): Promise<Admi
     scope: call.scope,
     model: call.model.id,
     ip: clientAddress(c),
-    tier: call.options.tier,
+    tier: call.options.tier === "batch" ? "batch" : "standard",
     boundTokens: quote.boundTokens,
     boundNanoUsd: quote.boundNanoUsd,
     exact: () => quote.exact(),
@@ -167,7 +167,7 @@ class Quote {
   async #count() {
     const { options, model, texts, prefix, truncate } = this.#call;
     const counted = await this.#c.get("services").pool.tokenize(
-      { model: model.id, tier: options.tier, account: this.#c.get("key").accountId, truncate, prefix, texts },
+      { model: model.id, tier: options.tier, accountId: this.#c.get("key").accountId, truncate, prefix, texts },
       {
         requestId: this.#c.get("requestId"),
         traceparent: options.traceparent,

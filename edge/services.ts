@@ -1,13 +1,17 @@
 // One set of services per isolate: whatever keeps state in memory between requests (leases, look-ups, backend health).
 // Built on the first request from the isolate's bindings, which never change under a running isolate.
 
-import { CacheKeys } from "./cache/key.ts";
+import { createWallet } from "./account/isolate-wallet.ts";
+import type { Wallet } from "./account/types.ts";
+import type { MemoryBudget } from "./answer/memory-budget.ts";
+import type { Pool } from "./backend/pool.ts";
 import type { Config, Env } from "./config.ts";
 import { readConfig } from "./config.ts";
-import type { Wallet } from "./account/types.ts";
+import { createHotPath } from "./embedding/hot-path.ts";
+import type { EmbedTexts } from "./embedding/types.ts";
+import { listedModels } from "./models.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
 import { importHmacKey } from "../shared/hmac.ts";
-import { listedModels } from "./models.ts";
 
 export interface Services {
   readonly config: Config;
@@ -16,5 +20,36 @@ export interface Services {
   readonly wallet: Wallet;
   readonly pool: Pool;
   readonly embedTexts: EmbedTexts;
+  /** The isolate's memory, admitted by bytes. */
+  readonly memory: MemoryBudget;
   readonly models: readonly CatalogModel[];
+}
+
+let services: Services | undefined;
+
+/** The isolate's services. Throws ConfigError while the Worker is not configured. */
+export function servicesOf(env: Env): Services {
+  services ??= createServices(env);
+  return services;
+}
+
+function createServices(env: Env): Services {
+  const config = readConfig(env);
+  return {
+    config,
+    tagKeys: Promise.all(current(config.KEY_TAG_SECRET, config.KEY_TAG_SECRET_PREVIOUS).map(importHmacKey)),
+    wallet: createWallet(env.ACCOUNT, current(config.KEY_PEPPER, config.KEY_PEPPER_PREVIOUS)),
+    ...createHotPath({
+      backends: config.BACKENDS,
+      backendSecret: config.BACKEND_SECRET,
+      cacheSecret: config.CACHE_HMAC_KEY,
+      kv: env.EMBEDDING_CACHE,
+    }),
+    models: listedModels(config.BACKENDS.map((backend) => backend.model)),
+  };
+}
+
+/** The value in force, then the one it replaced while it is being rotated. */
+function current(value: string, previous: string | undefined): readonly string[] {
+  return previous === undefined ? [value] : [value, previous];
 }

@@ -13,7 +13,11 @@ const CHECKS = [
   ["knip", []],
 ];
 for (const [tool, args] of CHECKS) {
-  const { status } = spawnSync(`node_modules/.bin/${tool}`, args, { cwd: ROOT, stdio: "inherit", shell: process.platform === "win32" });
+  const { status } = spawnSync(`node_modules/.bin/${tool}`, args, {
+    cwd: ROOT,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (status !== 0) {
     process.stderr.write(`check: ${tool} failed\n`);
     process.exit(status ?? 1);

@@ -9,6 +9,10 @@ if (args.length === 0) run("node", ["scripts/check.mjs"]);
 run("node_modules/.bin/vitest", ["run", ...args]);
 
 function run(command, commandArgs) {
-  const { status } = spawnSync(command, commandArgs, { cwd: ROOT, stdio: "inherit", shell: process.platform === "win32" });
+  const { status } = spawnSync(command, commandArgs, {
+    cwd: ROOT,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (status !== 0) process.exit(status ?? 1);
 }

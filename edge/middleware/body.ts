@@ -4,7 +4,7 @@
 import type { Context } from "../context.ts";
 import { apiError } from "../../shared/errors.ts";
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /** The parsed JSON body of at most `bytesMax` bytes (inflated). Throws ApiError: 413, 415, `invalid_json`. */
 export async function readJson(c: Context, bytesMax: number): Promise<unknown> {

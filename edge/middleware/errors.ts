@@ -43,7 +43,7 @@ export function faultResponse(c: Context, fault: Fault): Response {
   }
   if (!spec.retry) headers.set("x-should-retry", "false");
   if (spec.status === 401) headers.set("www-authenticate", "Bearer");
-  return c.newResponse(JSON.stringify(body), { status: spec.status, headers });
+  return new Response(JSON.stringify(body), { status: spec.status, headers });
 }
 
 /** hono's onError: an ApiError keeps its fault, everything else is ours to explain. */

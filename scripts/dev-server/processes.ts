@@ -10,7 +10,7 @@ import * as z from "zod";
 import { StartError } from "./options.ts";
 
 /** `supervisor`: this program; `children`: workerd and the backend. */
-const pidsSchema = z.object({ supervisor: z.number(), children: z.array(z.number()) });
+const pidsSchema = z.object({ supervisor: z.number(), children: z.array(z.number()).readonly() });
 type Pids = z.infer<typeof pidsSchema>;
 
 const OURS = { supervisor: /start\.mjs|vitest/, children: /workerd|gpu-backend\/main\.ts/ };

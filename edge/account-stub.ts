@@ -1,0 +1,9 @@
+// The way to an account's Durable Object: its name is the account's id.
+
+import type { AccountObject } from "./account/account.ts";
+import type { Env } from "./config.ts";
+import type { AccountId } from "../shared/ids.ts";
+
+export function accountStub(env: Env, id: AccountId): DurableObjectStub<AccountObject> {
+  return env.ACCOUNT.get(env.ACCOUNT.idFromName(id));
+}

@@ -1,0 +1,82 @@
+// /v1/keys and /v1/key: an account's keys. A key's text is shown once; another account's key is unknown.
+
+import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
+import type { Context } from "../context.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { readJson } from "../middleware/body.ts";
+import { createKeySchema, createdKeyAnswer, keyAnswer, patchKeySchema, patchOf, termsOf } from "./key-fields.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { KeyId } from "../../shared/ids.ts";
+import { parseId } from "../../shared/ids.ts";
+import { integer, parseBody } from "../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 64 * 1024;
+const OVERLAP_S_MAX = 7 * 86_400;
+const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(0) });
+
+/** GET /v1/key: the key that asks. */
+export async function getOwnKey(c: Context): Promise<Response> {
+  const rights = await authorize(c, undefined);
+  const key = await accountStub(c.env, rights.accountId).getKey(rights.keyId);
+  return c.json(keyAnswer(must(key, "a valid key's record")));
+}
+
+export async function listKeys(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "keys:write");
+  const keys = must(await accountStub(c.env, accountId).listKeys(), "the account of a valid key");
+  return c.json({ object: "list", data: keys.map(keyAnswer), has_more: false });
+}
+
+export async function createKey(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "keys:write");
+  const body = parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX));
+  const created = must(
+    await accountStub(c.env, accountId).createKey(accountId, termsOf(body), keyId),
+    "the account of a valid key",
+  );
+  if (created === "too_many_keys")
+    throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
+  return c.json(createdKeyAnswer(created), 201);
+}
+
+export async function getKey(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "keys:write");
+  return c.json(keyAnswer(known(await accountStub(c.env, accountId).getKey(keyIdOf(c)))));
+}
+
+export async function patchKey(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "keys:write");
+  const patch = patchOf(parseBody(patchKeySchema, await readJson(c, BODY_BYTES_MAX)));
+  return c.json(keyAnswer(known(await accountStub(c.env, accountId).patchKey(keyIdOf(c), patch, keyId))));
+}
+
+export async function rotateKey(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "keys:write");
+  const { overlap_s: overlapS } = parseBody(rotateSchema, await readJson(c, BODY_BYTES_MAX));
+  const rotated = await accountStub(c.env, accountId).rotateKey(accountId, keyIdOf(c), overlapS * 1000, keyId);
+  return c.json(createdKeyAnswer(known(rotated)));
+}
+
+export async function deleteKey(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "keys:write");
+  const id = keyIdOf(c);
+  known(await accountStub(c.env, accountId).revokeKey(id, keyId));
+  return c.json({ id, object: "api_key", deleted: true });
+}
+
+function keyIdOf(c: Context): KeyId {
+  const id = parseId("key", c.req.param("id") ?? "");
+  if (id === undefined) throw unknownKey();
+  return id;
+}
+
+function known<Value>(value: Value | "unknown" | undefined): Exclude<Value, "unknown"> {
+  if (value === undefined || value === "unknown") throw unknownKey();
+  return value as Exclude<Value, "unknown">;
+}
+
+function unknownKey() {
+  return apiError("object_not_found", "No such key in this account.", "id");
+}

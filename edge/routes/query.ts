@@ -1,0 +1,29 @@
+// Query parameters, parsed once: every fault names its parameter.
+
+import type { Context } from "../context.ts";
+import { apiError } from "../../shared/errors.ts";
+import { describe } from "../../shared/schemas/fields.ts";
+
+const INTEGER = /^\d{1,15}$/;
+
+/** A whole number, or undefined when absent. */
+export function readInteger(c: Context, name: string, what: string): number | undefined {
+  const value = c.req.query(name);
+  if (value === undefined) return undefined;
+  if (!INTEGER.test(value))
+    throw apiError("invalid_value", `\`${name}\` must be ${what}, not ${describe(value)}.`, name);
+  return Number(value);
+}
+
+/** `limit`: 1..max. */
+export function readLimit(c: Context, max: number, fallback: number): number {
+  const what = `a number from 1 to ${max}`;
+  const limit = readInteger(c, "limit", what) ?? fallback;
+  if (limit < 1 || limit > max) throw apiError("invalid_value", `\`limit\` must be ${what}.`, "limit");
+  return limit;
+}
+
+/** A cursor from the page before (`next_page`), opaque to callers. */
+export function readCursor(c: Context, name: string): number | undefined {
+  return readInteger(c, name, "the `next_page` of an earlier answer");
+}

@@ -1,0 +1,71 @@
+// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision int8|exact] [--weights as-is|block32|dense] [--cache DIR]
+// Compiles a checkpoint ahead of time, so that the first start does not have to. The files lie beside the checkpoint.
+import { parseArgs } from "node:util";
+
+import { ensureInstalled, fail } from "./install.mjs";
+
+const CHOICES = {
+  target: ["cpu", "cuda-bf16", "cuda-fp16"],
+  precision: ["int8", "exact"],
+  weights: ["as-is", "block32", "dense"],
+};
+const USAGE =
+  "npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision int8|exact] [--weights as-is|block32|dense] [--cache DIR]";
+const BAR_WIDTH = 30;
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        target: { type: "string", default: "cpu" },
+        precision: { type: "string", default: "int8" },
+        weights: { type: "string", default: "as-is" },
+        cache: { type: "string" },
+      },
+    });
+  } catch (error) {
+    return fail(`${error.message}. Usage: ${USAGE}`);
+  }
+}
+
+/** A bar that is redrawn on a terminal; elsewhere one line a tenth. */
+function progressBar() {
+  let tenth = -1;
+  return (fraction, what) => {
+    if (process.stderr.isTTY) {
+      const filled = Math.round(fraction * BAR_WIDTH);
+      const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
+      process.stderr.write(`\r${bar} ${String(Math.round(fraction * 100)).padStart(3)} % ${what.padEnd(24)}`);
+      if (fraction === 1) process.stderr.write("\n");
+    } else if (Math.floor(fraction * 10) > tenth) {
+      tenth = Math.floor(fraction * 10);
+      process.stderr.write(`${Math.round(fraction * 100)} % ${what}\n`);
+    }
+  };
+}
+
+const { values, positionals } = parse();
+const [dir] = positionals;
+if (dir === undefined || positionals.length > 1) fail(`One checkpoint folder is needed. Usage: ${USAGE}`);
+for (const [name, choices] of Object.entries(CHOICES)) {
+  if (!choices.includes(values[name])) fail(`--${name} is ${values[name]}; it can be ${choices.join(", ")}.`);
+}
+
+ensureInstalled();
+const { register } = await import("tsx/esm/api");
+register();
+const { CheckpointError, compileCheckpoint } = await import("../gpu-backend/compiler/compile.ts");
+try {
+  const model = await compileCheckpoint(dir, {
+    target: values.target,
+    precision: values.precision,
+    cudaWeights: values.weights,
+    ...(values.cache !== undefined && { cacheDir: values.cache }),
+    onProgress: progressBar(),
+  });
+  process.stdout.write(`${model.layout}, ${model.target}, revision ${model.revision}\n${model.graphPath}\n`);
+} catch (error) {
+  if (error instanceof CheckpointError) fail(`\n${error.message}`);
+  throw error;
+}
