@@ -6,7 +6,7 @@ import type { CheckpointFiles } from "./checkpoint-files.ts";
 import { orderByGroup, permuteColumns } from "./group-order.ts";
 import type { Int4Linear } from "./linear.ts";
 import type { Quantization } from "./quantization.ts";
-import { transpose32 } from "./transpose.ts";
+import { transposeFloat32, transposeInt32 } from "./transpose.ts";
 
 type Gptq = Extract<Quantization, { kind: "gptq" }>;
 interface Shape {
@@ -25,8 +25,8 @@ export function readGptqLinear(files: CheckpointFiles, shape: Shape, quantizatio
       `${files.dir}: layer ${name} is [${outFeatures}, ${inFeatures}]; GPTQ packs multiples of 8`,
     );
   const words = files.readInt32(`${name}.qweight`, [inFeatures / 8, outFeatures]);
-  const packed = new Uint8Array(transpose32(words, inFeatures / 8, outFeatures).buffer);
-  const scales = transpose32(files.readFloats(`${name}.scales`, [groups, outFeatures]), groups, outFeatures);
+  const packed = new Uint8Array(transposeInt32(words, inFeatures / 8, outFeatures).buffer);
+  const scales = transposeFloat32(files.readFloats(`${name}.scales`, [groups, outFeatures]), groups, outFeatures);
   const zeroPoints = unpackZeros(
     files.readInt32(`${name}.qzeros`, [groups, outFeatures / 8]),
     groups,

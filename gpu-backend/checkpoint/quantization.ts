@@ -3,6 +3,7 @@
 
 import * as z from "zod";
 
+import { unreachable } from "../../shared/assert.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 
 export type Quantization =
@@ -70,6 +71,8 @@ export function layoutName(quantization: Quantization, floatDtype: string): stri
       return `gptq-v${quantization.version}`;
     case "compressed-tensors":
       return "compressed-tensors";
+    default:
+      return unreachable(quantization);
   }
 }
 

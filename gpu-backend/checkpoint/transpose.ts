@@ -3,14 +3,19 @@
 
 const TILE = 32;
 
-/** [rows, columns] → [columns, rows]. */
-export function transpose32<Matrix extends Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(
-  matrix: Matrix,
+/** float32 [rows, columns] → [columns, rows]. */
+export function transposeFloat32(
+  matrix: Float32Array<ArrayBuffer>,
   rows: number,
   columns: number,
-): Matrix {
-  const source = new Int32Array(matrix.buffer, matrix.byteOffset, matrix.length);
-  const target = new Int32Array(matrix.length);
+): Float32Array<ArrayBuffer> {
+  const words = new Int32Array(matrix.buffer, matrix.byteOffset, matrix.length);
+  return new Float32Array(transposeInt32(words, rows, columns).buffer);
+}
+
+/** int32 [rows, columns] → [columns, rows]. */
+export function transposeInt32(source: Int32Array, rows: number, columns: number): Int32Array<ArrayBuffer> {
+  const target = new Int32Array(source.length);
   for (let top = 0; top < rows; top += TILE) {
     const bottom = Math.min(rows, top + TILE);
     for (let left = 0; left < columns; left += TILE) {
@@ -20,5 +25,5 @@ export function transpose32<Matrix extends Int32Array<ArrayBuffer> | Float32Arra
       }
     }
   }
-  return (matrix instanceof Float32Array ? new Float32Array(target.buffer) : target) as Matrix;
+  return target;
 }

@@ -144,7 +144,7 @@ async function revisionOf(
   const meaning = MEANING_FILES.map((name) => join(files.dir, name)).filter((path) => existsSync(path));
   const hashes = await fingerprintFiles([...files.paths, ...meaning], findWritableRoot(roots));
   const digest = createHash("sha256")
-    .update(JSON.stringify([facts, [...hashes].toSorted()]))
+    .update(JSON.stringify([facts, [...hashes].toSorted(([left], [right]) => (left < right ? -1 : 1))]))
     .digest("hex");
   return must(parseRevision(digest.slice(0, 32)), "revision");
 }

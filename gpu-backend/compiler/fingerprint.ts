@@ -6,6 +6,8 @@ import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } f
 import { basename, join } from "node:path";
 import * as z from "zod";
 
+import { assert } from "../../shared/assert.ts";
+
 const MEMO_FILE = "fingerprints.json";
 const PIECE_BYTES = 1 << 24;
 const memoSchema = z.record(z.string(), z.object({ stamp: z.string(), sha256: z.string() }));
@@ -47,6 +49,10 @@ function readMemo(dir: string): Memo {
 
 async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: PIECE_BYTES })) hash.update(piece as Uint8Array);
+  const stream: AsyncIterable<unknown> = createReadStream(path, { highWaterMark: PIECE_BYTES });
+  for await (const piece of stream) {
+    assert(piece instanceof Uint8Array, "a file is read as bytes");
+    hash.update(piece);
+  }
   return hash.digest("hex");
 }

@@ -28,10 +28,7 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
   const unpadIdx = new BigInt64Array(tokens);
   const lastIdx = new BigInt64Array(texts.length);
   const seqlensK = new Int32Array(texts.length);
-  // Every value is a non-negative int32: writing the low words of the zeroed int64s avoids a BigInt per token.
-  const [ids, pads, unpads, lasts] = [inputIds, padIdx, unpadIdx, lastIdx].map(
-    (array) => new Int32Array(array.buffer),
-  ) as [Int32Array, Int32Array, Int32Array, Int32Array];
+  const [ids, pads, unpads, lasts] = [lowWords(inputIds), lowWords(padIdx), lowWords(unpadIdx), lowWords(lastIdx)];
   let start = 0;
   for (const [row, text] of texts.entries()) {
     assert(text.length > 0, "a text has at least its ending token");
@@ -47,4 +44,9 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
     seqlensK[row] = text.length - 1;
   }
   return { tokens, texts: texts.length, longest, inputIds, padIdx, unpadIdx, lastIdx, seqlensK };
+}
+
+/** Every value here is a non-negative int32: writing the low words of zeroed int64s avoids a BigInt per token. */
+function lowWords(values: BigInt64Array): Int32Array {
+  return new Int32Array(values.buffer);
 }

@@ -48,7 +48,7 @@ describe("the work queue of the engine", () => {
     const result = queue.add(texts(1, POISON, 3)).catch((error: unknown) => error);
     expect(work(queue)).toBe(3);
     const failure = await result;
-    if (!(failure instanceof TextsFailed)) return expect.unreachable();
+    if (!(failure instanceof TextsFailed)) throw failure;
     expect([...failure.failures.keys()]).toEqual([1]);
     expect(failure.failures.get(1)).toBeInstanceOf(EngineDied);
     expect([...failure.vectors]).toEqual([1, 0, 3]);
