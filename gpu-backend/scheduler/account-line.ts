@@ -1,6 +1,7 @@
 // One account's waiting jobs of one tier. Calls share the account's turns: each job is tagged with the line's virtual
-// time plus its own call's seconds so far (self-clocked fair queueing), so a single text does not wait behind a list of
-// 2,048 of the same account, and every tag is reached in the end. Pure.
+// time plus its own call's seconds so far (self-clocked fair queueing, Golestani 1994), so a single text does not wait
+// behind a list of 2,048 of the same account. Among many short calls a long text would wait its size times their number;
+// so each batch takes the oldest job once that has reached an age. Pure.
 
 import type { Job } from "./job.ts";
 
@@ -8,6 +9,11 @@ import type { Job } from "./job.ts";
 const WINDOW_JOBS = 64;
 /** After so many batches passed it over, a job is taken next whatever its length. */
 const SKIPS_MAX = 8;
+
+/** Passed over so often that a batch is closed rather than filled further without it. */
+export function isOverdue(job: Job): boolean {
+  return job.skipped >= SKIPS_MAX;
+}
 
 export class AccountLine {
   /** Seconds this account may still take in its turn (deficit round robin). */
@@ -17,6 +23,9 @@ export class AccountLine {
   #virtualTime = 0;
   /** By tag. Cancelled jobs are removed at once. */
   readonly #jobs: Job[] = [];
+  /** By arrival; from #firstArrival on, those that have gone are skipped when they come first. */
+  #arrivals: Job[] = [];
+  #firstArrival = 0;
 
   get size(): number {
     return this.#jobs.length;
@@ -27,11 +36,12 @@ export class AccountLine {
   }
 
   get oldestAdmittedAt(): number {
-    return this.#jobs.reduce((oldest, job) => Math.min(oldest, job.admittedAt), Number.POSITIVE_INFINITY);
+    return this.#oldest()?.admittedAt ?? Number.POSITIVE_INFINITY;
   }
 
   add(job: Job): void {
     this.#jobs.splice(this.#indexAfter(job.tag), 0, job);
+    this.#arrivals.push(job);
     this.seconds += job.seconds;
   }
 
@@ -40,15 +50,18 @@ export class AccountLine {
     if (index >= 0) this.#removeAt(index);
   }
 
-  /** The first in line must go now: it was passed over too often. */
-  get overdue(): boolean {
-    return (this.#jobs[0]?.skipped ?? 0) >= SKIPS_MAX;
+  /** What should go before all others: the first in line if it was passed over too often, the oldest if it came before `agedBefore`. */
+  due(agedBefore: number): Job | undefined {
+    const first = this.#jobs[0];
+    if (first !== undefined && isOverdue(first)) return first;
+    const oldest = this.#oldest();
+    return oldest !== undefined && oldest.admittedAt <= agedBefore ? oldest : undefined;
   }
 
   /** The job to take into a batch whose longest text has `longest` tokens (0: empty batch): first in line, or nearest in length. */
   candidate(longest: number): Job | undefined {
     const first = this.#jobs[0];
-    if (longest === 0 || first === undefined || this.overdue) return first;
+    if (longest === 0 || first === undefined) return first;
     let best: Job = first;
     let bestDistance = Number.POSITIVE_INFINITY;
     for (let index = 0; index < Math.min(WINDOW_JOBS, this.#jobs.length); index += 1) {
@@ -60,16 +73,29 @@ export class AccountLine {
     return best;
   }
 
-  take(job: Job): void {
-    this.#virtualTime = Math.max(this.#virtualTime, job.tag);
+  /** `outOfTurn`: for its age; then the clock stands still, or all other tags would lie behind it. */
+  take(job: Job, outOfTurn: boolean): void {
+    if (!outOfTurn) this.#virtualTime = Math.max(this.#virtualTime, job.tag);
     this.deficit -= job.seconds;
     this.remove(job);
+    job.state = "running";
   }
 
-  /** Called once for each batch that took something here: what stands first was passed over. */
+  /** Once a batch, after a turn: what stands first now was passed over. */
   passOver(): void {
     const first = this.#jobs[0];
     if (first !== undefined) first.skipped += 1;
+  }
+
+  #oldest(): Job | undefined {
+    while (this.#arrivals[this.#firstArrival]?.state !== "queued" && this.#firstArrival < this.#arrivals.length) {
+      this.#firstArrival += 1;
+    }
+    if (this.#firstArrival > 1_024) {
+      this.#arrivals = this.#arrivals.slice(this.#firstArrival);
+      this.#firstArrival = 0;
+    }
+    return this.#arrivals[this.#firstArrival];
   }
 
   #removeAt(index: number): void {

@@ -8,6 +8,10 @@ const FULL_SHARE = 0.95;
 
 export class BatchBuilder {
   readonly jobs: Job[] = [];
+  /** Lines that have had a turn in this batch. */
+  readonly visited = new Set<object>();
+  /** Lines whose due job this batch has taken or tried: one of each. */
+  readonly tookDue = new Set<object>();
   longest = 0;
   tokens = 0;
   seconds = 0;

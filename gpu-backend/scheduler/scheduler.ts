@@ -78,22 +78,22 @@ export class Scheduler {
   nextBatch(now: number): Batch | undefined {
     const builder = new BatchBuilder(this.#limits);
     const { interactive, batch } = this.#queues;
+    const agedBefore = now - this.#limits.ageSecondsMax;
     const shared = this.#limits.batchSecondsMax * BATCH_TIER_SHARE;
     if (this.#batchTierIsDue(now)) {
       if (!interactive.empty) builder.capSeconds(shared);
-      batch.fillBatch(builder);
+      batch.fillBatch(builder, agedBefore);
       this.#batchesSinceBatchTier = 0;
       builder.capSeconds(this.#limits.batchSecondsMax);
-      interactive.fillBatch(builder);
+      interactive.fillBatch(builder, agedBefore);
     } else {
       this.#batchesSinceBatchTier += 1;
-      interactive.fillBatch(builder);
+      interactive.fillBatch(builder, agedBefore);
       if (builder.size > 0) builder.capSeconds(shared);
-      batch.fillBatch(builder);
+      batch.fillBatch(builder, agedBefore);
     }
     if (builder.size === 0) return undefined;
     const { jobs, tokens, paddedTokens, seconds } = builder;
-    for (const job of jobs) job.state = "running";
     const next: Batch = { texts: jobs.map((job) => job.ids), tokens, paddedTokens, seconds, startedAt: now };
     this.#running.set(next, jobs);
     return next;

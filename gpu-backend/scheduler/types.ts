@@ -17,7 +17,10 @@ export interface SchedulerLimits {
   readonly batchTextsMax: number;
   /** Estimated seconds of a batch (one text alone may be over it): what an interactive text waits behind. */
   readonly batchSecondsMax: number;
-  /** Once a batch-tier text has waited so long, every BATCH_TIER_TURN-th batch is the batch tier's. */
+  /**
+   * A text that has waited so long goes before younger ones of its account, one a batch; and once the batch tier's oldest
+   * has, every BATCH_TIER_TURN-th batch is the batch tier's.
+   */
   readonly ageSecondsMax: number;
 }
 

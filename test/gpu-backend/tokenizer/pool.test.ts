@@ -92,7 +92,7 @@ describe("tokenizer threads", () => {
 
   // Words letter by letter: ids that another tokenizer might send.
   const foreign = Uint32Array.from([71, 68, 75, 75, 78]);
-  const own = Uint32Array.from([...(readDemoReference().ids[3] ?? [])]);
+  const own = Uint32Array.from(readDemoReference().ids[3] ?? []);
   it.each([
     ["all of one", [foreign], true],
     ["all of three", [foreign, foreign, foreign], true],
