@@ -46,10 +46,27 @@ export interface RunningEdge {
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const config = wranglerSchema.parse(parse(readFileSync(resolve(ROOT, "wrangler.toml"), "utf8")));
   const script = await bundleWorker(config.main);
+  const before = signalListeners();
   const miniflare = new Miniflare(miniflareOptions(config, script, options));
+  removeAddedListeners(before);
   const url = await miniflare.ready;
   await applyMigrations(miniflare, config);
   return { url: url.origin, miniflare, stop: () => miniflare.dispose() };
+}
+
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+function signalListeners(): ReadonlyMap<(typeof ENDING_SIGNALS)[number], readonly NodeJS.SignalsListener[]> {
+  return new Map(ENDING_SIGNALS.map((signal) => [signal, process.listeners(signal)]));
+}
+
+/** Miniflare ends the process at once on a signal: before the backend has drained and the folder is released. Stopping is ours. */
+function removeAddedListeners(before: ReturnType<typeof signalListeners>): void {
+  for (const [signal, known] of before) {
+    for (const listener of process.listeners(signal)) {
+      if (!known.includes(listener)) process.removeListener(signal, listener);
+    }
+  }
 }
 
 function miniflareOptions(config: WranglerConfig, script: string, options: EdgeOptions): MiniflareOptions {

@@ -1,0 +1,56 @@
+// The whole product on this machine, as `npm start` runs it, in a folder of its own: for tests that look from outside.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DevServer, Reporter } from "../../scripts/dev-server/dev-server.ts";
+import { startDevServer } from "../../scripts/dev-server/dev-server.ts";
+import { readOptions } from "../../scripts/dev-server/options.ts";
+
+export const SILENT: Reporter = { progress: () => undefined, log: () => undefined };
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "gigarouter-test-"));
+}
+
+/** Starts backend and edge on free ports. `settings` go to the Worker. */
+export function startTestServer(
+  dataDir: string,
+  settings: Readonly<Record<string, string>> = {},
+  report: Reporter = SILENT,
+): Promise<DevServer> {
+  const options = readOptions(["--port", "0", "--data", dataDir]);
+  if (options === undefined) throw new Error("no options");
+  return startDevServer(options, report, settings);
+}
+
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // The tests say what they expect of it.
+  readonly body: Record<string, unknown>;
+}
+
+/** One JSON call. */
+export async function call(
+  url: string,
+  key: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const response = await fetch(url + path, {
+    method: body === undefined ? "GET" : "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  };
+}

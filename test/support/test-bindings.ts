@@ -1,0 +1,10 @@
+// The Worker's secrets in tests: fixed, so that a key made in one test run can be read in the next.
+
+export const TEST_BINDINGS = {
+  ADMIN_KEY: "admin-key-of-the-tests-0123456789abcdef",
+  BACKEND_SECRET: "backend-secret-of-the-tests-0123456789abcdef",
+  KEY_TAG_SECRET: "key-tag-secret-of-the-tests-0123456789abcdef",
+  KEY_PEPPER: "key-pepper-of-the-tests-0123456789abcdef",
+  CACHE_HMAC_KEY: "cache-hmac-key-of-the-tests-0123456789abcdef",
+  SESSION_SECRET: "session-secret-of-the-tests-0123456789abcdef",
+} as const;
