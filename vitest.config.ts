@@ -1,5 +1,6 @@
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
+import { TEST_BINDINGS } from "./test/support/test-bindings.ts";
 
 // One project per runtime and budget (CONTRIBUTING.md, "Tests"). No file parallelism anywhere: two cores, and the
 // engine's child processes want both.
@@ -36,5 +37,5 @@ export default defineConfig({
 });
 
 function workerd() {
-  return cloudflareTest({ wrangler: { configPath: "./wrangler.toml" }, miniflare: { cf: false } });
+  return cloudflareTest({ wrangler: { configPath: "./wrangler.toml" }, miniflare: { cf: false, bindings: TEST_BINDINGS } });
 }

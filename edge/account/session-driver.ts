@@ -18,6 +18,8 @@ type WaitUntil = (work: Promise<unknown>) => void;
 const TAKEOVER_MS = 3000;
 /** Pause after an attempt that failed, times the failures so far. */
 const RETRY_MS = 50;
+/** What is due later than this is another call's to send: a Worker should not wait for it after its answer. */
+const FLUSH_HORIZON_MS = 2000;
 /** What a caller waits for the object in all. */
 const PATIENCE_MS = 8000;
 
@@ -54,7 +56,7 @@ export class SessionDriver {
   flushLater(waitUntil: WaitUntil): void {
     const nowMs = this.clock.nowMs();
     const dueAtMs = this.session.dueAtMs(nowMs);
-    if (dueAtMs === undefined) return;
+    if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
     const urgent = dueAtMs <= nowMs;
     if (!urgent && this.flushAtMs >= nowMs && this.flushAtMs <= dueAtMs) return;
     if (urgent && this.running !== undefined && nowMs - this.running.sinceMs < TAKEOVER_MS) {

@@ -235,7 +235,7 @@ export class SqliteStorage implements LedgerStorage {
     return this.ready ? this.sql.exec(query, ...bindings).toArray() : [];
   }
 
-  private write(query: string, ...bindings: SqlStorageValue[]): void {
+  protected write(query: string, ...bindings: SqlStorageValue[]): void {
     if (!this.ready) {
       for (const statement of SCHEMA) this.sql.exec(statement);
       this.ready = true;

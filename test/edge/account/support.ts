@@ -1,0 +1,191 @@
+// What the account's tests share: an account in the real Durable Object, and a wallet with a clock of its own.
+
+import { env } from "cloudflare:test";
+import type { CreatedKey } from "../../../edge/account/account.ts";
+import type { KeyTerms } from "../../../edge/account/key-acts.ts";
+import { createWallet } from "../../../edge/account/isolate-wallet.ts";
+import { Peppers } from "../../../edge/account/secret-hash.ts";
+import type { Clock } from "../../../edge/account/session-driver.ts";
+import type {
+  AccountStub,
+  Admission,
+  AdmitRequest,
+  AdmitResult,
+  SecretHash,
+  Settlement,
+  SyncMessage,
+} from "../../../edge/account/types.ts";
+import { LeaseWallet, WALLET_SETTINGS } from "../../../edge/account/wallet.ts";
+import { encodeBase62 } from "../../../shared/base62.ts";
+import { importHmacKey } from "../../../shared/hmac.ts";
+import { newId } from "../../../shared/ids.ts";
+import type { AccountId } from "../../../shared/ids.ts";
+import { parseKey } from "../../../shared/keys.ts";
+import type { ParsedKey } from "../../../shared/keys.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { TEST_BINDINGS } from "../../support/test-bindings.ts";
+
+export const MODEL = "owner/model";
+
+export const ALL_SCOPES: KeyTerms = {
+  name: "test",
+  scopes: ["embeddings", "rerank", "batches", "usage:read", "keys:write", "account:write"],
+  cache: "standard",
+};
+
+export interface TestAccount {
+  readonly id: AccountId;
+  /** A new stub each time: one that saw its object crash is broken for good. */
+  readonly stub: ReturnType<typeof env.ACCOUNT.get>;
+  readonly key: ParsedKey;
+  readonly created: CreatedKey;
+}
+
+/** A new account with `credit` nano-USD and one key. */
+export async function openAccount(credit: number, terms: Partial<KeyTerms> = {}): Promise<TestAccount> {
+  const id = newId("account");
+  const stub = stubOf(id);
+  const grant = credit > 0 ? { id: "first", kind: "free" as const, amountNanoUsd: nanoUsd(credit) } : undefined;
+  await stub.setUp({ accountId: id, name: "Test" }, grant, "test");
+  const created = await stub.createKey(id, { ...ALL_SCOPES, ...terms }, "test");
+  if (typeof created !== "object") throw new Error(`no key: ${created}`);
+  return {
+    id,
+    get stub() {
+      return stubOf(id);
+    },
+    key: await parsed(created.key),
+    created,
+  };
+}
+
+export function stubOf(id: AccountId): TestAccount["stub"] {
+  return env.ACCOUNT.get(env.ACCOUNT.idFromName(id));
+}
+
+export async function parsed(text: string): Promise<ParsedKey> {
+  const key = await parseKey(text, [await importHmacKey(TEST_BINDINGS.KEY_TAG_SECRET)]);
+  if (key === undefined) throw new Error("the key does not parse");
+  return key;
+}
+
+export function hashesOf(key: ParsedKey): Promise<SecretHash[]> {
+  return new Peppers([TEST_BINDINGS.KEY_PEPPER]).hashes(key.secret);
+}
+
+/** The wallet as the Worker builds it. */
+export function realWallet(): LeaseWallet {
+  return createWallet(env.ACCOUNT, [TEST_BINDINGS.KEY_PEPPER]);
+}
+
+/** A clock that the test moves; sleepers wake when it passes them. */
+export class TestClock implements Clock {
+  private now = Date.now();
+  private readonly sleepers = new Set<{ atMs: number; wake: () => void }>();
+
+  nowMs(): number {
+    return this.now;
+  }
+
+  sleep(ms: number): { readonly done: Promise<void>; readonly cancel: () => void } {
+    let wake = (): void => undefined;
+    const done = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const sleeper = { atMs: this.now + ms, wake };
+    this.sleepers.add(sleeper);
+    return {
+      done,
+      cancel: () => {
+        this.sleepers.delete(sleeper);
+        wake();
+      },
+    };
+  }
+
+  /** Lets `ms` pass and whoever slept run. */
+  async pass(ms: number): Promise<void> {
+    this.now += ms;
+    for (const sleeper of this.sleepers) {
+      if (sleeper.atMs > this.now) continue;
+      this.sleepers.delete(sleeper);
+      sleeper.wake();
+    }
+    await settleTasks();
+  }
+}
+
+/** Lets promises that are ready run, those over RPC too. */
+async function settleTasks(): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, 15);
+  });
+}
+
+/** A wallet whose clock, network and background work the test holds. */
+export class TestIsolate {
+  readonly clock = new TestClock();
+  readonly background: Promise<unknown>[] = [];
+  readonly sent: SyncMessage[] = [];
+  readonly wallet: LeaseWallet;
+  /** Replaces the way to the object. */
+  intercept: ((message: SyncMessage, stub: AccountStub) => ReturnType<AccountStub["sync"]>) | undefined;
+
+  constructor() {
+    const peppers = new Peppers([TEST_BINDINGS.KEY_PEPPER]);
+    this.wallet = new LeaseWallet({
+      stubOf: (accountId) => ({ sync: (message) => this.sync(accountId, message) }),
+      hashesOf: (secret) => peppers.hashes(secret),
+      newSessionId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(10))),
+      clock: this.clock,
+      settings: WALLET_SETTINGS,
+    });
+  }
+
+  admit(account: TestAccount, tokens: number, more: Partial<AdmitRequest> = {}): Promise<AdmitResult> {
+    return this.wallet.admit(this.request(account, tokens, more));
+  }
+
+  request(account: TestAccount, tokens: number, more: Partial<AdmitRequest> = {}): AdmitRequest {
+    return {
+      key: account.key,
+      scope: "embeddings",
+      model: MODEL,
+      ip: "203.0.113.7",
+      tier: "standard",
+      boundTokens: tokens,
+      boundNanoUsd: nanoUsd(tokens * 8),
+      exact: () => Promise.resolve({ tokens, nanoUsd: nanoUsd(tokens * 8) }),
+      waitUntil: (work) => this.background.push(work),
+      ...more,
+    };
+  }
+
+  /** Reports what is due: lets the sync window pass and waits for everything in the background. */
+  async report(): Promise<void> {
+    await this.clock.pass(WALLET_SETTINGS.syncWindowMs);
+    await Promise.all(this.background.splice(0));
+  }
+
+  private async sync(accountId: AccountId, message: SyncMessage): ReturnType<AccountStub["sync"]> {
+    this.sent.push(message);
+    const stub: AccountStub = stubOf(accountId);
+    return this.intercept === undefined ? stub.sync(message) : this.intercept(message, stub);
+  }
+}
+
+export function settlement(tokens: number): Settlement {
+  return {
+    model: MODEL,
+    tokens,
+    cachedTokens: 0,
+    costNanoUsd: nanoUsd(tokens * 8),
+    savedNanoUsd: nanoUsd(0),
+    latencyMs: 20,
+  };
+}
+
+export function admissionOf(result: AdmitResult): Admission {
+  if (result.kind !== "admitted") throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
+  return result.admission;
+}
