@@ -198,8 +198,6 @@ export class Pool {
   ): Promise<BackendResult<Answer>> {
     const { fetch, secret, now } = this.#ports;
     const startedMs = now();
-    const tokens = estimateTokens(request).reduce((sum, count) => sum + count, 0);
-    backend.begin(tokens, startedMs);
     const result = await send(
       {
         fetch,
@@ -257,6 +255,11 @@ export class Pool {
         )
       ];
     if (chosen === undefined) throw coldError(request.model);
+    // At once: the next choice, a moment later, must see this one.
+    chosen.begin(
+      estimateTokens(request).reduce((sum, count) => sum + count, 0),
+      now,
+    );
     return chosen;
   }
 

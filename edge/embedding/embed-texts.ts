@@ -160,7 +160,7 @@ class EmbedCall {
       const owned: Owned[] = [];
       const waiting: Promise<void>[] = [];
       const timer = new AbortController();
-      const timeout = this.#timeout(timer.signal);
+      let timeout: Promise<undefined> | undefined;
       for (const index of missing(results)) {
         const name = names[index] ?? "";
         const entry = this.#ports.tiers.peek(name, accountId);
@@ -171,7 +171,10 @@ class EmbedCall {
         // What may come out differs by truncation, and a batch may take its time.
         const claim = this.#inFlight.claim(`${name} ${truncate} ${tier}`);
         if (claim.kind === "owner") owned.push({ index, claim });
-        else waiting.push(take(claim, timeout, results, index));
+        else {
+          timeout ??= this.#timeout(timer.signal);
+          waiting.push(take(claim, timeout, results, index));
+        }
       }
       try {
         await Promise.all([this.#compute(looked, owned, results), ...waiting]);

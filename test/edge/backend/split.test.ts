@@ -1,0 +1,61 @@
+import * as fc from "fast-check";
+import { expect, it } from "vitest";
+import { PART_TOKENS_MIN, estimateTokens, split } from "../../../edge/backend/split.ts";
+import type { EmbedRequest } from "../../../shared/wire.ts";
+
+const requestOf = (texts: EmbedRequest["texts"]): EmbedRequest => ({
+  version: 1,
+  model: "m",
+  revision: null,
+  account: "a",
+  tier: "interactive",
+  truncate: "none",
+  prefix: "",
+  texts,
+});
+
+it("keeps every text and every token id once, in order, however it splits", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          fc.nat(20_000),
+          fc.nat(60_000).map((length) => "x".repeat(length)),
+        ),
+        {
+          minLength: 1,
+          maxLength: 30,
+        },
+      ),
+      fc.integer({ min: 1, max: 8 }),
+      (texts, partsMax) => {
+        const count = texts.reduce<number>((sum, text) => sum + (typeof text === "number" ? text : 0), 0);
+        const ids = Uint32Array.from({ length: count }, (_, index) => index);
+        const parts = split(requestOf(texts), ids, partsMax);
+        expect(parts.length).toBeLessThanOrEqual(partsMax);
+        expect(parts.flatMap((part) => part.request.texts)).toEqual(texts);
+        expect(parts.every((part) => part.request.texts.length > 0)).toBe(true);
+        let offset = 0;
+        let idOffset = 0;
+        for (const part of parts) {
+          expect(part.offset).toBe(offset);
+          offset += part.request.texts.length;
+          if (part.ids.length > 0) expect(part.ids[0]).toBe(idOffset);
+          idOffset += part.ids.length;
+        }
+        expect(idOffset).toBe(count);
+      },
+    ),
+  );
+});
+
+it("makes parts of about equal tokens, and none that is not worth a call", () => {
+  const texts = Array.from({ length: 40 }, () => "x".repeat(8000));
+  const parts = split(requestOf(texts), new Uint32Array(), 4);
+  const sizes = parts.map((part) => estimateTokens(part.request).reduce((sum, one) => sum + one, 0));
+  expect(parts.length).toBe(4);
+  expect(Math.max(...sizes) / Math.min(...sizes)).toBeLessThan(1.01);
+  expect(split(requestOf(texts.slice(0, 10)), new Uint32Array(), 4).length).toBe(
+    Math.max(1, Math.floor((10 * 2001) / PART_TOKENS_MIN)),
+  );
+});

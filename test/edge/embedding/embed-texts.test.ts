@@ -1,0 +1,275 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { Pool } from "../../../edge/backend/pool.ts";
+import { admissionInputs } from "../../../edge/cache/admission.ts";
+import type { CacheEntry } from "../../../edge/cache/entry.ts";
+import { CacheKeys } from "../../../edge/cache/key.ts";
+import { MemoryTier } from "../../../edge/cache/memory-tier.ts";
+import { Tiers } from "../../../edge/cache/tiers.ts";
+import { createEmbedTexts } from "../../../edge/embedding/embed-texts.ts";
+import type { EmbedTexts, EmbedTextsRequest } from "../../../edge/embedding/types.ts";
+import { DEFAULT_PRICES } from "../../../shared/catalog.ts";
+import { idFromBytes, newId } from "../../../shared/ids.ts";
+import {
+  FakeBackend,
+  Gate,
+  MODEL,
+  ManualClock,
+  REVISION_1,
+  REVISION_2,
+  fetchOf,
+  vectorOf,
+} from "../support/fake-backends.ts";
+
+const ACCOUNT = idFromBytes("account", new Uint8Array(10));
+const OTHER_ACCOUNT = idFromBytes("account", new Uint8Array(10).fill(7));
+const EMPTY_TIER = {
+  get: () => Promise.resolve(new Map<string, CacheEntry>()),
+  put: () => Promise.resolve(),
+};
+
+let clock: ManualClock;
+let backend: FakeBackend;
+let embedTexts: EmbedTexts;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  backend = new FakeBackend("http://a");
+  embedTexts = fresh();
+});
+
+/** What an isolate builds once. */
+function fresh(): EmbedTexts {
+  const pool = new Pool({
+    backends: [{ model: MODEL, origin: backend.origin }],
+    secret: "secret",
+    now: clock.now,
+    sleep: clock.sleep,
+    fetch: fetchOf([backend]),
+  });
+  const memory = new MemoryTier(1_000_000);
+  const tiers = new Tiers({
+    memory,
+    dataCentre: EMPTY_TIER,
+    kv: EMPTY_TIER,
+    admission: admissionInputs(DEFAULT_PRICES),
+    memoryBytesMax: () => memory.bytesMax,
+  });
+  return createEmbedTexts({ pool, keys: new CacheKeys("cache secret"), tiers, now: clock.now, sleep: clock.sleep });
+}
+
+function requestOf(texts: readonly string[], change: Partial<EmbedTextsRequest> = {}): EmbedTextsRequest {
+  return {
+    model: MODEL,
+    accountId: ACCOUNT,
+    tier: "interactive",
+    texts: texts.map((text) => ({ kind: "text", text })),
+    prefix: "",
+    truncate: "none",
+    cacheMode: "standard",
+    noStore: false,
+    requestId: newId("request"),
+    traceparent: undefined,
+    deadlineMs: 60_000,
+    coldHoldMs: 25_000,
+    signal: new AbortController().signal,
+    waitUntil: () => undefined,
+    ...change,
+  };
+}
+
+async function embed(texts: readonly string[], change: Partial<EmbedTextsRequest> = {}) {
+  const result = await embedTexts.start(requestOf(texts, change)).finish();
+  return {
+    ...result,
+    hits: result.texts.map(({ hit }) => hit),
+    vectors: result.texts.map(({ vector }) => Array.from(vector)),
+  };
+}
+
+/** Timers when one call waits for another: its own, and the one that the pool's first round of questions left. */
+const WAITING = 2;
+
+const sent = (): unknown[] => backend.embeds.flatMap(({ texts }) => texts);
+
+describe("the cache", () => {
+  it("answers a text it has seen with the same vector and the same token count", async () => {
+    const first = await embed(["a", "bc"]);
+    const second = await embed(["bc", "d", "a"]);
+    expect(first.hits).toEqual([false, false]);
+    expect(second.hits).toEqual([true, false, true]);
+    expect(second.vectors[0]).toEqual(first.vectors[1]);
+    expect(second.texts.map(({ tokens }) => tokens)).toEqual([3, 2, 2]);
+    expect(sent()).toEqual(["a", "bc", "d"]);
+  });
+
+  it("tells texts from token ids, and instructions apart", async () => {
+    await embed(["1"]);
+    await embed(["1"], { prefix: "Instruct: x\nQuery:" });
+    await embed([], { texts: [{ kind: "ids", ids: [1] }] });
+    await embed([], { texts: [{ kind: "ids", ids: [1] }] });
+    expect(sent()).toEqual(["1", "1", 1]);
+  });
+
+  it("is not read nor written for a key that is off, and for no-store", async () => {
+    await embed(["a"], { cacheMode: "off" });
+    await embed(["a"], { noStore: true });
+    expect((await embed(["a"])).hits).toEqual([false]);
+    await embed(["a"], { noStore: true });
+    expect(sent()).toEqual(["a", "a", "a", "a"]);
+  });
+
+  it("never keeps a vector of a text that was cut", async () => {
+    backend.truncates.add("long");
+    await embed(["long", "short"], { truncate: "end" });
+    expect((await embed(["long", "short"])).hits).toEqual([false, true]);
+  });
+
+  it("is another one for every account", async () => {
+    await embed(["a"]);
+    expect((await embed(["a"], { accountId: OTHER_ACCOUNT })).hits).toEqual([false]);
+  });
+});
+
+describe("identical texts", () => {
+  it("are computed once in a request, and a repetition is priced as a hit", async () => {
+    const result = await embed(["a", "b", "a", "a"]);
+    expect(result.hits).toEqual([false, false, true, true]);
+    expect(sent()).toEqual(["a", "b"]);
+    expect(result.vectors[3]).toEqual([...vectorOf("a", REVISION_1)]);
+    // Also where nothing may be cached.
+    await embed(["c", "c"], { cacheMode: "off" });
+    expect(sent()).toEqual(["a", "b", "c"]);
+  });
+
+  it("of concurrent requests are computed once", async () => {
+    clock.stands = true;
+    const gate = new Gate();
+    backend.behaviour = { kind: "waits", go: gate.opened };
+    const owner = embed(["a", "b"]);
+    await expect.poll(() => backend.signals.length).toBe(1);
+    const others = [embed(["b", "a"]), embed(["a", "c"])];
+    await expect.poll(() => backend.signals.length).toBe(2);
+    gate.open();
+    expect((await owner).hits).toEqual([false, false]);
+    expect((await Promise.all(others)).map(({ hits }) => hits)).toEqual([
+      [true, true],
+      [true, false],
+    ]);
+    expect(sent().toSorted()).toEqual(["a", "b", "c"]);
+  });
+
+  it("are not shared between tiers, between ways of truncation, nor with a call that bypasses the cache", async () => {
+    clock.stands = true;
+    const gate = new Gate();
+    backend.behaviour = { kind: "waits", go: gate.opened };
+    const all = [
+      embed(["a"]),
+      embed(["a"], { tier: "batch" }),
+      embed(["a"], { truncate: "end" }),
+      embed(["a"], { noStore: true }),
+    ];
+    await expect.poll(() => backend.signals.length).toBe(4);
+    gate.open();
+    await Promise.all(all);
+  });
+
+  it("are computed anew by those who waited when the first computation fails", async () => {
+    clock.stands = true;
+    const gate = new Gate();
+    backend.behaviour = { kind: "waits", go: gate.opened };
+    const owner = embed(["a"], { deadlineMs: 60_000 }).catch(() => "failed");
+    await expect.poll(() => backend.signals.length).toBe(1);
+    const waiter = embed(["a"]).catch((error: unknown) => error);
+    await expect.poll(() => clock.sleeping).toBe(WAITING);
+    backend.behaviour = {
+      kind: "fault",
+      fault: { code: "internal_error", message: "", index: null, facts: {}, retryAfterS: null },
+    };
+    gate.open();
+    await expect.poll(() => backend.embeds.length).toBeGreaterThan(1);
+    expect(await owner).toBe("failed");
+    expect(await waiter).toMatchObject({ fault: { code: "backend_unavailable" } });
+    backend.behaviour = { kind: "well" };
+    expect((await embed(["a"])).hits).toEqual([false]);
+  });
+
+  it("are taken over when the first computation never ends", async () => {
+    backend.behaviour = { kind: "hangs" };
+    const dead = embed(["a"]).catch(() => "gone");
+    await expect.poll(() => backend.signals.length).toBe(1);
+    backend.behaviour = { kind: "well" };
+    const before = clock.nowMs;
+    const waiter = await embed(["a"]);
+    expect(waiter.hits).toEqual([false]);
+    expect(clock.nowMs - before).toBe(20_000);
+    void dead;
+  });
+
+  it("go on for those who wait when the first client leaves, and stop when nobody does", async () => {
+    clock.stands = true;
+    const gate = new Gate();
+    backend.behaviour = { kind: "waits", go: gate.opened };
+    const caller = new AbortController();
+    const alone = embed(["x"], { signal: caller.signal }).catch(() => "gone");
+    await expect.poll(() => backend.signals.length).toBe(1);
+    const leaving = new AbortController();
+    const owner = embed(["a"], { signal: leaving.signal });
+    await expect.poll(() => backend.signals.length).toBe(2);
+    const waiter = embed(["a"]);
+    await expect.poll(() => clock.sleeping).toBe(WAITING);
+    caller.abort();
+    leaving.abort();
+    expect(await alone).toBe("gone");
+    expect(backend.signals.map((signal) => signal?.aborted)).toEqual([true, false]);
+    gate.open();
+    expect((await waiter).hits).toEqual([true]);
+    await owner;
+  });
+});
+
+describe("faults", () => {
+  it("name the item as it stood in the request, hits and repetitions before it included", async () => {
+    await embed(["hit"]);
+    backend.behaviour = {
+      kind: "fault",
+      fault: { code: "text_too_complex", message: "too complex", index: 1, facts: {}, retryAfterS: null },
+    };
+    const failed = embed(["a", "hit", "a", "b"]);
+    await expect(failed).rejects.toMatchObject({ fault: { param: "input[3]" } });
+    const named = embed(["a", "hit", "a", "b"], { itemOf: (index) => `documents[${index}]` });
+    await expect(named).rejects.toMatchObject({ fault: { param: "documents[3]" } });
+  });
+});
+
+describe("a rolling update", () => {
+  it("never mixes revisions in an answer, and never serves an old vector once the new one is known", async () => {
+    await embed(["a"]);
+    backend.revision = REVISION_2;
+    // The isolate does not know yet: it pins the old revision, is refused, and begins anew.
+    const result = await embed(["a", "b"]);
+    expect(result.revision).toBe(REVISION_2);
+    expect(result.hits).toEqual([false, false]);
+    expect(result.vectors).toEqual([[...vectorOf("a", REVISION_2)], [...vectorOf("b", REVISION_2)]]);
+    expect((await embed(["a"])).hits).toEqual([true]);
+  });
+});
+
+describe("a cold model", () => {
+  it("is waited for, then looked up and computed", async () => {
+    backend.status = "warming";
+    let slept = 0;
+    clock.duringSleep = (ms) => {
+      slept += ms;
+      if (slept > 4000) backend.status = "ready";
+    };
+    expect((await embed(["a"])).hits).toEqual([false]);
+    expect((await embed(["a"])).hits).toEqual([true]);
+  });
+
+  it("costs nothing but the look-ups when finish is never called", async () => {
+    backend.status = undefined;
+    embedTexts.start(requestOf(["a"]));
+    await expect.poll(() => backend.signals.length).toBe(0);
+    expect(backend.embeds.length).toBe(0);
+  });
+});

@@ -1,0 +1,230 @@
+// Backends in memory, for the pool and all above it: they speak the wire (shared/wire.ts) as the real one does, and do
+// on request what broken ones do. Vectors are made from the text alone, so that a test can tell whose vector it got.
+
+import { ERRORS } from "../../../shared/errors.ts";
+import { decodeFrame, encodeFrame, FRAME_CONTENT_TYPE } from "../../../shared/frame.ts";
+import { float32ToFloat16Bits } from "../../../shared/float16.ts";
+import { parseRevision } from "../../../shared/ids.ts";
+import type { ModelRevision } from "../../../shared/ids.ts";
+import { embedRequestSchema } from "../../../shared/wire.ts";
+import type { BackendFault, EmbedRequest } from "../../../shared/wire.ts";
+
+export const MODEL = "owner/model";
+export const DIMENSIONS = 8;
+
+export function revisionOf(digit: string): ModelRevision {
+  const revision = parseRevision(digit.repeat(16));
+  if (revision === undefined) throw new TypeError("a hex digit makes a revision");
+  return revision;
+}
+export const REVISION_1 = revisionOf("1");
+export const REVISION_2 = revisionOf("2");
+
+/** How a backend behaves towards calls that do work. */
+export type Behaviour =
+  | { readonly kind: "well" }
+  | { readonly kind: "refuses connections" }
+  | { readonly kind: "hangs" }
+  | { readonly kind: "fault"; readonly fault: BackendFault }
+  | { readonly kind: "answers"; readonly status: number; readonly body: string }
+  | { readonly kind: "half a frame" }
+  | { readonly kind: "damaged frame" }
+  | { readonly kind: "wrong count" }
+  | { readonly kind: "wrong revision" }
+  /** Waits for `go` first. */
+  | { readonly kind: "waits"; readonly go: Promise<void> };
+
+export class FakeBackend {
+  readonly origin: string;
+  behaviour: Behaviour = { kind: "well" };
+  /** undefined: it does not answer /ready. */
+  status: "ready" | "warming" | "draining" | undefined = "ready";
+  revision = REVISION_1;
+  queueSeconds = 0;
+  tokensPerSecond: number | null = 1000;
+  /** Texts whose vectors come with `truncated`. */
+  truncates = new Set<string>();
+  readonly embeds: EmbedRequest[] = [];
+  readonly tokenizes: EmbedRequest[] = [];
+  readyCalls = 0;
+  readonly headers: Headers[] = [];
+  readonly signals: (AbortSignal | undefined)[] = [];
+
+  constructor(origin: string) {
+    this.origin = origin;
+  }
+
+  async answer(path: string, init: RequestInit): Promise<Response> {
+    const signal = init.signal ?? undefined;
+    if (this.behaviour.kind === "refuses connections") throw new TypeError("connection refused");
+    if (path === "/ready") return this.#ready();
+    this.signals.push(signal);
+    this.headers.push(new Headers(init.headers));
+    if (this.behaviour.kind === "hangs") return untilAborted(signal);
+    if (this.behaviour.kind === "waits") await Promise.race([this.behaviour.go, untilAborted(signal)]);
+    const frame = decodeFrame(new Uint8Array(await new Response(init.body).arrayBuffer()));
+    if (frame.kind !== "frame") throw new TypeError(`a request that ${frame.reason}`);
+    const request = embedRequestSchema.parse(frame.header);
+    (path === "/embed" ? this.embeds : this.tokenizes).push(request);
+    if (request.revision !== null && request.revision !== this.revision) return fault(OTHER_REVISION);
+    return this.#act(path, request);
+  }
+
+  #ready(): Response {
+    this.readyCalls += 1;
+    if (this.status === undefined) throw new TypeError("connection refused");
+    const report = {
+      status: this.status,
+      model: MODEL,
+      revision: this.revision,
+      dimensions: DIMENSIONS,
+      contextTokens: 8192,
+      vocabularySize: 1000,
+      endTokenId: 0,
+      pooling: "last",
+      load: { queueSeconds: this.queueSeconds },
+      tokensPerSecond: this.tokensPerSecond,
+    };
+    return Response.json(report, { status: this.status === "ready" ? 200 : 503 });
+  }
+
+  #act(path: string, request: EmbedRequest): Response {
+    switch (this.behaviour.kind) {
+      case "fault":
+        return fault(this.behaviour.fault);
+      case "answers":
+        return new Response(this.behaviour.body, { status: this.behaviour.status });
+      default:
+        return path === "/embed" ? this.#embed(request) : this.#tokenize(request);
+    }
+  }
+
+  #embed(request: EmbedRequest): Response {
+    const { kind } = this.behaviour;
+    const { texts } = request;
+    const sent = kind === "wrong count" ? texts.slice(1) : texts;
+    const vectors = sent.map((text) => vectorOf(text, this.revision));
+    const payload = new Uint16Array(vectors.length * DIMENSIONS);
+    for (const [index, vector] of vectors.entries()) payload.set(vector, index * DIMENSIONS);
+    const header = {
+      version: 1,
+      revision: kind === "wrong revision" ? revisionOf("f") : this.revision,
+      dimensions: DIMENSIONS,
+      tokens: sent.map(tokensOf),
+      truncated: sent.map((text) => typeof text === "string" && this.truncates.has(text)),
+      load: { queueSeconds: this.queueSeconds },
+      timings: { tokenizeMs: 1, queueMs: 2, runMs: 3 },
+    };
+    const frame = encodeFrame(header, new Uint8Array(payload.buffer));
+    if (kind === "damaged frame") frame[frame.length - 3] = (frame[frame.length - 3] ?? 0) ^ 1;
+    return frameResponse(kind === "half a frame" ? frame.slice(0, frame.length / 2) : frame);
+  }
+
+  #tokenize(request: EmbedRequest): Response {
+    const tokens = request.texts.map(tokensOf);
+    const ids = new Uint32Array(tokens.reduce((sum, count) => sum + count, 0));
+    const header = { version: 1, revision: this.revision, tokens, truncated: tokens.map(() => false) };
+    return frameResponse(encodeFrame(header, new Uint8Array(ids.buffer)));
+  }
+}
+
+/** A `fetch` that reaches these backends and nothing else. */
+export function fetchOf(backends: readonly FakeBackend[]): (url: string, init: RequestInit) => Promise<Response> {
+  return async (url, init) => {
+    const { origin, pathname } = new URL(url);
+    const backend = backends.find((one) => one.origin === origin);
+    if (backend === undefined) throw new TypeError(`no backend at ${origin}`);
+    return backend.answer(pathname, init);
+  };
+}
+
+/** One token a letter and the ending token; a count is itself and the ending token. */
+export function tokensOf(text: string | number): number {
+  return (typeof text === "number" ? text : text.length) + 1;
+}
+
+/** The canonical vector of `text`: told apart by text and revision. */
+export function vectorOf(text: string | number, revision: ModelRevision): Uint16Array {
+  const values = new Float32Array(DIMENSIONS);
+  const seed = `${revision}${text}`;
+  for (let index = 0; index < seed.length; index += 1) {
+    values[index % DIMENSIONS] = (values[index % DIMENSIONS] ?? 0) + seed.charCodeAt(index) * (index + 1);
+  }
+  const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  return float32ToFloat16Bits(values.map((value) => value / norm));
+}
+
+const OTHER_REVISION: BackendFault = {
+  code: "model_not_ready",
+  message: "another revision",
+  index: null,
+  facts: {},
+  retryAfterS: null,
+};
+
+function fault(error: BackendFault): Response {
+  return Response.json({ error }, { status: ERRORS[error.code].status });
+}
+
+function frameResponse(frame: Uint8Array<ArrayBuffer>): Response {
+  return new Response(frame, { headers: { "content-type": FRAME_CONTENT_TYPE } });
+}
+
+function untilAborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = (): void => reject(new DOMException("aborted", "AbortError"));
+    if (signal?.aborted === true) fail();
+    else signal?.addEventListener("abort", fail);
+  });
+}
+
+/** A promise that resolves when `open` is called. */
+export class Gate {
+  open: () => void = unopened;
+  readonly opened = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
+}
+
+function unopened(): void {
+  throw new TypeError("a promise's executor runs at once");
+}
+
+/** A clock of its own: time stands while anything runs, and jumps to the next sleeper's end when nothing does. */
+export class ManualClock {
+  nowMs = 1_000_000;
+  #sleepers: { readonly untilMs: number; readonly wake: () => void }[] = [];
+  readonly now = (): number => this.nowMs;
+  /** For tests in which something else than time decides: sleepers sleep on. */
+  stands = false;
+  /** Runs before each sleep: what happens while the code under test waits. */
+  duringSleep: (ms: number) => void = () => undefined;
+  readonly sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((wake) => {
+      this.duringSleep(ms);
+      const sleeper = { untilMs: this.nowMs + ms, wake };
+      signal?.addEventListener("abort", () => {
+        this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        wake();
+      });
+      this.#sleepers.push(sleeper);
+      if (!this.stands) setTimeout(() => this.#jump(), 1);
+    });
+
+  /** Sleepers now. */
+  get sleeping(): number {
+    return this.#sleepers.length;
+  }
+
+  advance(ms: number): void {
+    this.nowMs += ms;
+  }
+
+  #jump(): void {
+    this.#sleepers.sort((a, b) => a.untilMs - b.untilMs);
+    const next = this.#sleepers.shift();
+    if (next === undefined) return;
+    this.nowMs = Math.max(this.nowMs, next.untilMs);
+    next.wake();
+  }
+}
