@@ -72,9 +72,9 @@ function keyIdOf(c: Context): KeyId {
   return id;
 }
 
-function known<Value>(value: Value | "unknown" | undefined): Exclude<Value, "unknown"> {
+function known<Value>(value: Value | "unknown" | undefined): Value {
   if (value === undefined || value === "unknown") throw unknownKey();
-  return value as Exclude<Value, "unknown">;
+  return value;
 }
 
 function unknownKey() {
