@@ -2,7 +2,7 @@
 // fade, so that a change of traffic is noticed, and a prior stands in until there is evidence. Pure.
 
 /** Weight of the prior, in look-ups and in writes. */
-const PRIOR_LOOK_UPS = 20;
+const PRIOR_LOOK_UPS = 10;
 const PRIOR_HIT_RATE = 0.5;
 const PRIOR_WRITES = 4;
 const PRIOR_HITS_PER_WRITE = 4;
