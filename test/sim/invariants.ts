@@ -6,6 +6,8 @@ import type { Ledger } from "../../edge/account/ledger.ts";
 import { usageTotalNanoUsd } from "../../edge/account/usage-query.ts";
 import { listTransactions } from "../../edge/account/views.ts";
 import type { StatementLine } from "../../edge/account/statement.ts";
+import { endRunning } from "./calls.ts";
+import { setStatus } from "./operator.ts";
 import type { World } from "./world.ts";
 
 export class Violation extends Error {
@@ -142,7 +144,7 @@ export class Invariants {
       return true;
     });
     world.nowMs += world.settings.strictLifeMsMax + world.settings.leaseTtlMs + REST_MS;
-    world.setStatus(false);
+    setStatus(world, false);
     world.fold();
     this.afterStep();
     world.look((ledger) => {
@@ -167,7 +169,7 @@ export class Invariants {
     for (let round = 0; round < SETTLE_ROUNDS_MAX; round += 1) {
       for (const isolate of world.isolates) {
         for (const running of isolate.alive ? isolate.running.slice() : []) {
-          world.endRunning(isolate, running, running.strict === undefined);
+          endRunning(world, isolate, running, running.strict === undefined);
         }
       }
       let sent = false;

@@ -9,7 +9,7 @@ import type { Rig } from "./run.ts";
 class CheckThenAdd extends AccountCore {
   override sync(messages: readonly SyncMessage[], nowMs: number): SyncAnswer[] {
     this.turn(nowMs, (ledger) => {
-      for (const id of [...ledger.leases.ids()]) ledger.leases.remove(id);
+      for (const id of ledger.leases.ids()) ledger.leases.remove(id);
       return true;
     });
     return super.sync(messages, nowMs);

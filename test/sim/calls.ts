@@ -1,0 +1,142 @@
+// Calls in a plan: what a wallet and its route do with a lease session, strict calls included.
+
+import { amount } from "../../edge/account/amount.ts";
+import type { LeaseSession } from "../../edge/account/lease-session.ts";
+import { must } from "../../shared/assert.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { MODEL, NANO_USD_PER_TOKEN } from "./isolate.ts";
+import type { Isolate, Running, StrictCall } from "./isolate.ts";
+import type { Step } from "./plan.ts";
+import type { World } from "./world.ts";
+
+const STRICT_LIFE_MS = 70_000;
+
+export function startCall(world: World, { a, b, c }: Step): void {
+  const isolate = world.pickIsolate(a);
+  if (isolate === undefined) return;
+  const key = b % world.plan.terms.caps.length;
+  const session = sessionOf(world, isolate, key);
+  const bound = 1 + ((c >>> 8) % (c % 5 === 0 ? 400 : 60));
+  const need = amount(bound * NANO_USD_PER_TOKEN, 1, bound);
+  const tokens = 1 + ((c >>> 16) % bound);
+  const nowMs = world.isolateNow(isolate);
+  const work = session.isCurrent(nowMs) ? session.take(need, MODEL, "standard", nowMs) : undefined;
+  if (work !== undefined) start(world, isolate, { session, work, key, tokens, strict: undefined });
+  else queue(world, isolate, session, bound, key, tokens, undefined);
+}
+
+export function strictCall(world: World, { a, b, c }: Step): void {
+  const isolate = world.pickIsolate(a);
+  if (isolate === undefined) return;
+  const key = b % world.plan.terms.caps.length;
+  const name = `idempotent-${c % 8 === 0 ? 1 : 0}`;
+  const begin = { kind: "begin", route: "/v1/embeddings", key: name, bodyHash: "hash" } as const;
+  const session = world.newSession(isolate, key, { lifeMs: STRICT_LIFE_MS, begin });
+  const strict: StrictCall = { session, key: name, costNanoUsd: 0, state: "asking", closeSoon: false };
+  isolate.strict.push(strict);
+  const bound = 1 + ((c >>> 8) % 50);
+  queue(world, isolate, session, bound, key, 1 + ((c >>> 16) % bound), strict);
+}
+
+function queue(
+  world: World,
+  isolate: Isolate,
+  session: LeaseSession,
+  bound: number,
+  key: number,
+  tokens: number,
+  strict: StrictCall | undefined,
+): void {
+  const waiter = session.enqueue(
+    amount(bound * NANO_USD_PER_TOKEN, 1, bound),
+    MODEL,
+    "standard",
+    world.isolateNow(isolate),
+  );
+  isolate.queued.push({ session, waiter, key, tokens, afterComposed: session.composed, strict });
+}
+
+function start(world: World, isolate: Isolate, running: Running): void {
+  isolate.running.push(running);
+  world.uses.push({ key: running.key, requests: 1, tokens: 0 });
+}
+
+export function endWork(world: World, { a, b }: Step, success: boolean): void {
+  const isolate = world.pickIsolate(a);
+  if (isolate === undefined || isolate.running.length === 0) return;
+  endRunning(world, isolate, must(isolate.running[b % isolate.running.length], "running call"), success);
+}
+
+export function finishStrict(world: World, { a, b }: Step): void {
+  const isolate = world.pickIsolate(a);
+  const running = isolate?.running.filter(({ strict }) => strict !== undefined) ?? [];
+  const one = running[b % Math.max(1, running.length)];
+  if (isolate !== undefined && one !== undefined) endRunning(world, isolate, one, b % 5 !== 0);
+}
+
+export function endRunning(world: World, isolate: Isolate, running: Running, success: boolean): void {
+  isolate.running.splice(isolate.running.indexOf(running), 1);
+  const nowMs = world.isolateNow(isolate);
+  const { session, work, tokens, strict } = running;
+  if (!success) {
+    session.release(work, { status: 500, latencyMs: 12 }, nowMs);
+    if (strict !== undefined) strict.closeSoon = true;
+    return;
+  }
+  const cost = nanoUsd(tokens * NANO_USD_PER_TOKEN);
+  const settlement = {
+    model: MODEL,
+    tokens,
+    cachedTokens: 0,
+    costNanoUsd: cost,
+    savedNanoUsd: nanoUsd(0),
+    latencyMs: 80,
+  };
+  const outcome = session.settle(work, settlement, nowMs);
+  if (outcome === "lapsed") return;
+  world.uses.push({ key: running.key, requests: 0, tokens });
+  if (strict === undefined) {
+    isolate.chargedNanoUsd += cost;
+    return;
+  }
+  strict.costNanoUsd = cost;
+  strict.state = "finishing";
+  world.strictMaybeNanoUsd += cost;
+  session.finishWith({
+    kind: "finish",
+    route: "/v1/embeddings",
+    key: strict.key,
+    stored: { meta: "{}", vectors: new Uint8Array(4) },
+  });
+}
+
+/** What a wallet does when an answer has come: calls start or are refused. */
+export function afterAnswer(world: World, isolate: Isolate, session: LeaseSession): void {
+  for (const queued of isolate.queued.filter((one) => one.session === session)) {
+    const { waiter, key, tokens, strict } = queued;
+    const settled = waiter.work !== undefined || session.answered > queued.afterComposed || session.ended !== undefined;
+    if (!settled) continue;
+    isolate.queued.splice(isolate.queued.indexOf(queued), 1);
+    session.leaveQueue(waiter);
+    if (waiter.work !== undefined) {
+      if (strict !== undefined) strict.state = "running";
+      start(world, isolate, { session, work: waiter.work, key, tokens, strict });
+    } else if (strict !== undefined) strict.state = "over";
+  }
+  const strict = isolate.strict.find((call) => call.session === session);
+  if (strict === undefined || !session.closed || strict.state === "over") return;
+  if (strict.state === "finishing" && !session.closedUnknown) {
+    world.strictMaybeNanoUsd -= strict.costNanoUsd;
+    isolate.chargedNanoUsd += strict.costNanoUsd;
+  }
+  strict.state = "over";
+}
+
+function sessionOf(world: World, isolate: Isolate, key: number): LeaseSession {
+  const known = isolate.sessions.get(key);
+  const over = known === undefined || known.closed || (known.ended !== undefined && !known.hasUnsent);
+  if (!over) return known;
+  const session = world.newSession(isolate, key);
+  isolate.sessions.set(key, session);
+  return session;
+}
