@@ -12,14 +12,16 @@ import { Metrics } from "./metrics.ts";
 import { createBackendServer, type ServerState } from "./server.ts";
 import { factsOf, startService } from "./service.ts";
 
+const DRAIN_EVERY_MS = 50;
+
 type ParentMessage =
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "progress"; readonly fraction: number; readonly what: string }
   | { readonly type: "ready"; readonly model: string; readonly revision: string };
 
-/** A parent, if there is one, follows along. */
+/** A parent, if there is one, follows along. One that went in the middle of a message is dealt with by "disconnect". */
 function tellParent(message: ParentMessage): void {
-  if (process.connected) process.send?.(message);
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
 async function listen(server: Server, { host, port }: Config): Promise<number> {
@@ -83,7 +85,8 @@ function endWithSignals(config: Config, log: pino.Logger, server: Server, state:
     log.info("draining");
     const end = (): void => void stop(state).finally(() => process.exit(0));
     server.close(end);
-    server.closeIdleConnections();
+    // Connections that are kept alive would hold the server open after their last answer.
+    setInterval(() => server.closeIdleConnections(), DRAIN_EVERY_MS).unref();
     setTimeout(end, config.drainMsMax).unref();
     // A start that is not done has nothing to drain.
     if (state.service === undefined) end();

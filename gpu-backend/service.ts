@@ -121,7 +121,8 @@ async function startParts(
   throw tokenizer.status === "rejected" ? tokenizer.reason : engine.status === "rejected" ? engine.reason : undefined;
 }
 
-function schedulerLimits(config: Config, model: CompiledModel): SchedulerLimits {
+/** The scheduler's limits: what is configured, and what one run of the compiled graph may hold. */
+export function schedulerLimits(config: Config, model: CompiledModel): SchedulerLimits {
   const budget = DEFAULT_BUDGETS[model.target];
   return {
     queueSecondsMax: config.queueSecondsMax,

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+
+import { readConfig, StartError } from "../../../gpu-backend/config.ts";
+
+const environment = { BACKEND_SECRET: "0123456789abcdef", MODEL: "from/environment" };
+
+describe("settings", () => {
+  it("come from flags first, then from variables, then from their defaults", () => {
+    const config = readConfig(["--port", "0", "--queue-seconds-max", "3"], {
+      ...environment,
+      QUEUE_SECONDS_MAX: "4",
+      BATCH_TEXTS_MAX: "7",
+      HOST: "",
+    });
+    expect(config).toMatchObject({
+      model: "from/environment",
+      port: 0,
+      queueSecondsMax: 3,
+      batchTextsMax: 7,
+      host: "127.0.0.1",
+    });
+  });
+
+  it("default to int8 activations and all cores on a CPU, to exact ones and one thread on a GPU", () => {
+    expect(readConfig([], environment)).toMatchObject({ target: "cpu", precision: "int8" });
+    expect(readConfig([], environment).threads).toBeGreaterThanOrEqual(1);
+    expect(readConfig(["--target", "cuda-bf16"], environment)).toMatchObject({ precision: "exact", threads: 1 });
+  });
+
+  it.each([
+    [["--port", "70000"], environment, /^--port \(or PORT\) is not right/],
+    [["--target", "tpu"], environment, /^--target \(or TARGET\) is not right/],
+    [[], { BACKEND_SECRET: "0123456789abcdef" }, /^--model \(or MODEL\) is missing/],
+    [["--model", "x"], {}, /^BACKEND_SECRET is missing/],
+    [["--model", "x"], { BACKEND_SECRET: "short" }, /^BACKEND_SECRET is not right/],
+    [["--backend-secret", "0123456789abcdef"], environment, /--backend-secret/],
+    [["--nonsense"], environment, /--nonsense/],
+  ])("that are wrong end the start with a sentence that names them: %j", (args, variables, sentence) => {
+    expect(() => readConfig(args, variables)).toThrow(StartError);
+    expect(() => readConfig(args, variables)).toThrow(sentence);
+  });
+
+  it("never show a secret in their complaint", () => {
+    expect(() => readConfig(["--model", "x"], { BACKEND_SECRET: "hunter2" })).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining("hunter2") }),
+    );
+  });
+});

@@ -1,0 +1,136 @@
+// The HTTP server with real tokenizer threads and scheduler over an engine that the test steers: batches wait until the
+// test ends them, so that what is queued, late or cancelled is decided and not timed.
+
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import pino from "pino";
+
+import { readConfig } from "../../../gpu-backend/config.ts";
+import type { CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
+import type { Engine, EngineResult } from "../../../gpu-backend/engine/types.ts";
+import { Metrics } from "../../../gpu-backend/metrics.ts";
+import { CostModel } from "../../../gpu-backend/scheduler/cost-model.ts";
+import { Runner } from "../../../gpu-backend/scheduler/runner.ts";
+import { Scheduler } from "../../../gpu-backend/scheduler/scheduler.ts";
+import { createBackendServer, type ServerState } from "../../../gpu-backend/server.ts";
+import { factsOf, schedulerLimits } from "../../../gpu-backend/service.ts";
+import { Throughput } from "../../../gpu-backend/throughput.ts";
+import { TokenizerPool } from "../../../gpu-backend/tokenizer/pool.ts";
+import { must } from "../../../shared/assert.ts";
+import { parseRevision } from "../../../shared/ids.ts";
+import { DEMO_MODEL_DIR } from "../engine/demo-reference.ts";
+import { MODEL, SECRET } from "./running-backend.ts";
+
+export const DIMENSIONS = 4;
+export const MS_PER_TOKEN = 10;
+
+/** Answers row r of a batch with its text's length in every place. */
+export class SteeredEngine implements Engine {
+  state = "ready" as const;
+  restarts = 0;
+  pid = undefined;
+  readonly batches: { readonly texts: readonly Int32Array[]; readonly end: (error?: Error) => void }[] = [];
+  /** Ends each batch as soon as it comes. */
+  free = true;
+  #onBatch: (() => void)[] = [];
+
+  run(texts: readonly Int32Array[]): Promise<EngineResult> {
+    const vectors = Uint16Array.from(texts.flatMap((text) => Array.from({ length: DIMENSIONS }, () => text.length)));
+    const runMs = texts.reduce((sum, text) => sum + text.length, 0) * MS_PER_TOKEN;
+    return new Promise((resolve, reject) => {
+      const end = (error?: Error): void => (error === undefined ? resolve({ vectors, runMs }) : reject(error));
+      this.batches.push({ texts, end });
+      if (this.free) end();
+      for (const wake of this.#onBatch.splice(0)) wake();
+    });
+  }
+
+  /** Resolves once `count` batches have come. */
+  async reached(count: number): Promise<void> {
+    while (this.batches.length < count) await new Promise<void>((resolve) => this.#onBatch.push(resolve));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export interface InProcess {
+  readonly origin: string;
+  readonly engine: SteeredEngine;
+  readonly state: ServerState;
+  readonly metrics: Metrics;
+  readonly runner: Runner;
+  /** Lines of the log. */
+  readonly log: string[];
+  close(): Promise<void>;
+}
+
+/** `environment`: settings as variables. The engine says of each batch that it took what was estimated. */
+export async function startInProcess(environment: Readonly<Record<string, string>> = {}): Promise<InProcess> {
+  const config = readConfig(["--model", DEMO_MODEL_DIR], {
+    BACKEND_SECRET: SECRET,
+    BACKEND_SECRET_PREVIOUS: "the secret of yesterday",
+    ...environment,
+  });
+  const log: string[] = [];
+  const metrics = new Metrics();
+  const engine = new SteeredEngine();
+  const cost = new CostModel({ a: MS_PER_TOKEN / 1_000, b: 0 });
+  const model = demoModel();
+  const limits = schedulerLimits(config, model);
+  const scheduler = new Scheduler(limits, cost);
+  const runner = new Runner(scheduler, cost, engine, DIMENSIONS, {
+    batchDone: (batch, runMs) => metrics.batch(batch, runMs),
+    shed: (reason) => metrics.shed(reason),
+  });
+  const tokenizer = await TokenizerPool.start(
+    { checkpointDir: DEMO_MODEL_DIR, endTokenId: 16_381, vocabSize: 16_384, maxTokens: 8_192 },
+    { threads: 1, timeLimitMs: 2_000 },
+  );
+  const service = { model, modelId: MODEL, tokenizer, engine, runner, throughput: new Throughput(), limits };
+  const state: ServerState = { status: "ready", facts: factsOf(model, MODEL), service };
+  const destination = { write: (line: string) => void log.push(line) };
+  const server = createBackendServer({ config, metrics, log: pino({ level: "debug" }, destination), state });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    engine,
+    state,
+    metrics,
+    runner,
+    log,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await tokenizer.close();
+    },
+  };
+}
+
+function demoModel(): CompiledModel {
+  return {
+    graphPath: "",
+    revision: must(parseRevision("0123456789abcdef"), "revision"),
+    config: {
+      layers: 4,
+      hiddenSize: DIMENSIONS,
+      intermediateSize: 512,
+      queryHeads: 8,
+      keyValueHeads: 4,
+      headDim: 64,
+      rmsNormEps: 1e-6,
+      ropeTheta: 1e6,
+      vocabSize: 16_384,
+      maxTokens: 8_192,
+      endTokenId: 16_381,
+      quantization: { kind: "none" },
+    },
+    layout: "gptq-v1",
+    target: "cpu",
+    precision: "int8",
+    cudaWeights: "as-is",
+    checkpointDir: DEMO_MODEL_DIR,
+  };
+}

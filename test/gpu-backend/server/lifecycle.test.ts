@@ -1,0 +1,138 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+
+import { DEMO_DIR, embedded, faultIn, post, type RunningBackend, SECRET, startBackend } from "./running-backend.ts";
+import { copyCheckpoint } from "../copy-checkpoint.ts";
+
+const made: string[] = [];
+const running: RunningBackend[] = [];
+afterEach(async () => {
+  for (const backend of running.splice(0)) await backend.close();
+  for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+
+function folder(): string {
+  const dir = mkdtempSync(join(tmpdir(), "lifecycle-"));
+  made.push(dir);
+  return dir;
+}
+
+async function start(...args: Parameters<typeof startBackend>): Promise<RunningBackend> {
+  const backend = await startBackend(...args);
+  running.push(backend);
+  return backend;
+}
+
+const LIST = Array.from({ length: 200 }, (_, index) => `text number ${index} of a list that takes a while to embed`);
+
+describe("the life of a backend", () => {
+  it("ends on SIGTERM after the calls in flight are answered, refusing new ones, with exit code 0", async () => {
+    const backend = await start();
+    const exit = once(backend.child, "exit");
+    const list = post(backend.origin, "/embed", { texts: LIST });
+    await queued(backend);
+    backend.child.kill("SIGTERM");
+    const { answer } = await embedded(await list);
+    expect(answer.tokens).toHaveLength(LIST.length);
+    expect((await exit)[0]).toBe(0);
+    await expect(fetch(`${backend.origin}/health`)).rejects.toThrow();
+  });
+
+  it("goes on when its engine process is killed under load: every answer right, the process started again", async () => {
+    const backend = await start();
+    const { vectors: before } = await embedded(await post(backend.origin, "/embed", { texts: LIST }));
+    const calls = Array.from({ length: 4 }, (_, index) =>
+      post(backend.origin, "/embed", { texts: LIST, header: { account: `account-${index}` } }),
+    );
+    await queued(backend);
+    process.kill((await engineOf(backend)).pid, "SIGKILL");
+    for (const call of calls) {
+      const { vectors } = await embedded(await call);
+      expect(vectors).toHaveLength(before.length);
+      expect(largestDifference(vectors, before)).toBeLessThan(8);
+    }
+    expect((await engineOf(backend)).restarts).toBe(1);
+  });
+
+  it("ends when its parent lets go of it", async () => {
+    const backend = await start([], {}, "listening");
+    const exit = once(backend.child, "exit");
+    backend.child.disconnect();
+    const [code] = await exit;
+    expect([code, backend.stderr()]).toEqual([0, ""]);
+  });
+
+  it("listens before it can serve, and says so", async () => {
+    const backend = await start([], {}, "listening");
+    expect((await fetch(`${backend.origin}/health`)).status).toBe(200);
+    expect((await fetch(`${backend.origin}/ready`)).status).toBe(503);
+    expect(await faultIn(await post(backend.origin, "/embed", { texts: ["x"] }))).toMatchObject({
+      code: "model_not_ready",
+    });
+  });
+});
+
+describe("a start that cannot succeed ends with one clear sentence and exit code 1", () => {
+  async function sentenceOf(args: readonly string[], environment = {}): Promise<string> {
+    const failure: unknown = await start(args, environment).catch((error: unknown) => error);
+    if (!(failure instanceof Error)) throw new Error("the start succeeded");
+    const [, code, stderr] = /^the backend ended with (\d+): (.*)$/s.exec(failure.message) ?? [];
+    expect(code).toBe("1");
+    expect(stderr?.trim().split("\n")).toHaveLength(1);
+    expect(stderr).not.toMatch(/ at .*:\d+:\d+/);
+    return stderr ?? "";
+  }
+
+  it("on a truncated model.safetensors", async () => {
+    const dir = copyCheckpoint(DEMO_DIR, folder());
+    truncateSync(join(dir, "model.safetensors"), 5_000_000);
+    expect(await sentenceOf(["--model", dir])).toContain("model.safetensors");
+  });
+
+  it("on a checkpoint of another kind", async () => {
+    const dir = folder();
+    writeFileSync(join(dir, "config.json"), JSON.stringify({ model_type: "bert" }));
+    expect(await sentenceOf(["--model", dir])).toContain("config.json");
+  });
+
+  it("on a model that is neither a folder nor a name", async () => {
+    expect(await sentenceOf(["--model", "./no/such/folder"])).toContain("neither a folder nor a name on the hub");
+  });
+
+  it("on a port that is in use", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    expect(await sentenceOf(["--port", String(port)])).toBe(`Port ${port} on 127.0.0.1 is in use.\n`);
+    other.close();
+  });
+});
+
+async function engineOf(backend: RunningBackend): Promise<{ pid: number; restarts: number }> {
+  const response = await fetch(`${backend.origin}/info`, { headers: { authorization: `Bearer ${SECRET}` } });
+  return ((await response.json()) as { engine: { pid: number; restarts: number } }).engine;
+}
+
+/** Waits until work is in the queue. */
+async function queued(backend: RunningBackend): Promise<void> {
+  for (let seconds = 0; seconds === 0;) {
+    const ready = (await (await fetch(`${backend.origin}/ready`)).json()) as { load: { queueSeconds: number } };
+    seconds = ready.load.queueSeconds;
+  }
+}
+
+/** In units of the last place of float16: another batch may round another way. */
+function largestDifference(left: Uint16Array, right: Uint16Array): number {
+  let most = 0;
+  for (const [index, bits] of left.entries()) {
+    const other = right[index] ?? 0;
+    // Values near zero change sign and exponent freely; their last places say nothing.
+    if ((bits & 0x7fff) > 0x2000 && (other & 0x7fff) > 0x2000) most = Math.max(most, Math.abs(bits - other));
+  }
+  return most;
+}
