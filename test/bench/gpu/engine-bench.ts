@@ -1,6 +1,6 @@
 // Measures one checkpoint on the CPU provider in this process: compile, load, resident memory, and medians over the
 // mixes that the peers are measured with.
-//   node --import tsx test/bench/peers/engine-bench.ts DIR [--threads 2] [--rounds 3] [--precision int8] [--only 32x128,1x16]
+//   node --import tsx test/bench/gpu/engine-bench.ts DIR [--threads 2] [--rounds 3] [--precision int8] [--only 32x128,1x16]
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -1,6 +1,6 @@
 // Makes a checkpoint of a real model's shape with random 4-bit weights (compressed-tensors pack-quantized, groups of
 // 128), for measuring time and memory where the real weights are not at hand. Activations stay near 1 throughout.
-//   node --import tsx test/bench/peers/random-checkpoint.ts 0.6B /tmp/qwen3-0.6B
+//   node --import tsx test/bench/gpu/random-checkpoint.ts 0.6B /tmp/qwen3-0.6B
 
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
