@@ -1,6 +1,7 @@
 // The Worker's routes and the order of its middleware: id, CORS, then per route: key, then the route's own work.
 
 import { Hono } from "hono";
+import { admitMemory } from "./answer/admit-memory.ts";
 import type { AppEnv } from "./context.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { cors } from "./middleware/cors.ts";
@@ -34,8 +35,8 @@ export function createApp(): Hono<AppEnv> {
   app.get("/v1/models", listModels);
   app.get("/v1/models/:name", getModel);
   app.get("/v1/models/:owner/:name", getModel);
-  app.post("/v1/embeddings", authenticate, postEmbeddings);
-  app.post("/embeddings", authenticate, postEmbeddings);
+  app.post("/v1/embeddings", authenticate, admitMemory, postEmbeddings);
+  app.post("/embeddings", authenticate, admitMemory, postEmbeddings);
 
   app.get("/account", getAccountByQueryKey);
   app.get("/v1/account", authenticate, getAccount);

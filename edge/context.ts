@@ -3,6 +3,7 @@
 import type { Context as HonoContext } from "hono";
 import type { RequestId } from "../shared/ids.ts";
 import type { ParsedKey } from "../shared/keys.ts";
+import type { MemoryLease } from "./answer/memory-budget.ts";
 import type { Env } from "./config.ts";
 import type { Services } from "./services.ts";
 
@@ -18,6 +19,8 @@ export interface AppEnv {
     readonly startedMs: number;
     /** Set by `authenticate`: the key's tag was verified, its rights are not yet known. */
     readonly key: ParsedKey;
+    /** Set by `admitMemory`: what this request holds of the isolate's memory. */
+    readonly memory?: MemoryLease;
     /** Which error code was answered, for the log. */
     readonly faultCode: string;
   };

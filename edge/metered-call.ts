@@ -5,6 +5,7 @@
 //   - whatever fails before that moment is released, never charged.
 
 import type { Admission, Scope } from "./account/types.ts";
+import { frameMemory } from "./answer/memory-budget.ts";
 import type { CacheText } from "./cache/key.ts";
 import type { Context } from "./context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "./context.ts";
@@ -40,6 +41,7 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   const prices = pricesOf(call.model, call.options.tier);
   const quote = new Quote(c, call, prices);
   await quote.checkLimits();
+  c.get("memory")?.grow(frameMemory(call.texts.length, call.model.nativeDimensions));
   const abandon = new AbortController();
   const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
   const admission = await admit(c, call, quote);
@@ -47,7 +49,7 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   admission.signal.addEventListener("abort", stop, { once: true });
   c.req.raw.signal.addEventListener("abort", stop, { once: true });
   try {
-    const result = await looking.finish();
+    const result = await looking.finish(admission.rights.cache);
     if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
     const charge = chargeOf(prices, result.texts);
     const settled = admission.settle({ model: call.model.id, latencyMs: elapsedMs(c), ...charge });

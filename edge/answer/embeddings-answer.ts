@@ -10,31 +10,30 @@ import type { MemoryLease } from "./memory-budget.ts";
 
 export interface EmbeddingsAnswer extends EmbeddingsBody {
   readonly headers: Readonly<Record<string, string>>;
-  /** What the vectors take of the isolate's memory: released when the last byte has gone, or the client. */
-  readonly memory?: MemoryLease;
 }
 
 /** Status and headers now, the body as it is read. */
 export function embeddingsAnswer(c: Context, answer: EmbeddingsAnswer): Response {
   for (const [name, value] of Object.entries(answer.headers)) c.header(name, value);
   c.header("content-type", "application/json; charset=utf-8");
-  return c.body(embeddingsContent(answer, waitUntilOf(c)));
+  return c.body(embeddingsContent(answer, waitUntilOf(c), c.get("memory")));
 }
 
-/** The body alone. A stream's work is handed to `waitUntil`, so that its memory comes back when the client goes. */
+/**
+ * The body alone. A stream's work is handed to `waitUntil`, so that its `memory` comes back when the last byte has
+ * gone, or the client.
+ */
 export function embeddingsContent(
-  answer: EmbeddingsBody & { readonly memory?: MemoryLease },
+  answer: EmbeddingsBody,
   waitUntil: (work: Promise<unknown>) => void,
+  memory?: MemoryLease,
 ): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
-  if (bodyBytesMax(answer) <= CHUNK_BYTES) {
-    const body = onePiece(answer);
-    answer.memory?.release();
-    return body;
-  }
+  if (bodyBytesMax(answer) <= CHUNK_BYTES) return onePiece(answer);
   // A known length becomes Content-Length.
   const bytes = bodyBytes(answer);
   const { readable, writable } = bytes === undefined ? new IdentityTransformStream() : new FixedLengthStream(bytes);
-  waitUntil(writeAll(answer, writable, answer.memory));
+  if (memory !== undefined) memory.isStreaming = true;
+  waitUntil(writeAll(answer, writable, memory));
   return readable;
 }
 

@@ -27,6 +27,8 @@ export interface MemoryLease {
   readonly bytes: number;
   /** Takes more for the same request. Throws ApiError `overloaded` when there is no room. */
   grow(bytes: number): void;
+  /** The answer is being streamed: whoever writes it releases the lease. */
+  isStreaming: boolean;
   /** Progress: the request is alive. */
   touch(): void;
   /** Once is enough; again has no effect. */
@@ -70,6 +72,7 @@ export class MemoryBudget {
       get bytes() {
         return held.bytes;
       },
+      isStreaming: false,
       grow: (more) => this.#add(held, more),
       touch: () => {
         held.touchedMs = this.#now();

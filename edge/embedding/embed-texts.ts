@@ -16,7 +16,7 @@ import type { Distinct } from "./distinct.ts";
 import { distinctTexts, tokensAbout } from "./distinct.ts";
 import type { Claim } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
-import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
+import type { CacheMode, EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
 
 /** How long a waiter trusts somebody else's computation: less than the 30 s that `waitUntil` lives after a client left. */
 const TAKEOVER_MS = 20_000;
@@ -42,7 +42,7 @@ export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
   return {
     start: (request) => {
       const call = new EmbedCall(ports, inFlight, request);
-      return { finish: () => call.finish() };
+      return { finish: (cacheMode) => call.finish(cacheMode) };
     },
   };
 }
@@ -67,6 +67,7 @@ class EmbedCall {
   readonly #request: EmbedTextsRequest;
   readonly #distinct: Distinct;
   readonly #startedMs: number;
+  #cacheMode: CacheMode;
   readonly #timings: Record<string, number> = {};
   readonly #looking: Promise<Looked | undefined>;
 
@@ -74,6 +75,7 @@ class EmbedCall {
     this.#ports = ports;
     this.#inFlight = inFlight;
     this.#request = request;
+    this.#cacheMode = request.cacheMode;
     this.#startedMs = ports.now();
     this.#distinct = distinctTexts(request.texts);
     this.#looking = this.#start();
@@ -86,10 +88,15 @@ class EmbedCall {
     return ready === undefined ? undefined : this.#lookUp(ready);
   }
 
-  async finish(): Promise<EmbedTextsResult> {
+  async finish(cacheMode: CacheMode = this.#cacheMode): Promise<EmbedTextsResult> {
     const { pool } = this.#ports;
     const { model, waitUntil } = this.#request;
     let looked = await this.#looking;
+    if (cacheMode !== this.#cacheMode) {
+      // The look-ups began under another setting than the key has.
+      this.#cacheMode = cacheMode;
+      looked = looked && (await this.#lookUp(looked.ready));
+    }
     this.#timings["cache"] = this.#ports.now() - this.#startedMs;
     for (let round = 0; round < REVISION_ROUNDS_MAX; round += 1) {
       looked ??= await this.#lookUp(await pool.awaitReady(model, this.#poolCall([])));
@@ -109,8 +116,8 @@ class EmbedCall {
   }
 
   get #use(): CacheUse | undefined {
-    const { accountId, cacheMode, noStore, waitUntil } = this.#request;
-    return noStore || cacheMode === "off" ? undefined : { accountId, mode: cacheMode, waitUntil };
+    const { accountId, noStore, waitUntil } = this.#request;
+    return noStore || this.#cacheMode === "off" ? undefined : { accountId, mode: this.#cacheMode, waitUntil };
   }
 
   async #lookUp(ready: BackendReady): Promise<Looked> {

@@ -54,7 +54,8 @@ export interface EmbedTextsResult {
 export interface EmbedTexts {
   /**
    * Starts the cache look-ups at once (they run beside the lease) and returns; `finish` computes the misses once the
-   * call is admitted. Never calling `finish` costs nothing but the look-ups. `finish` rejects with ApiError.
+   * call is admitted. Never calling `finish` costs nothing but the look-ups. `finish` rejects with ApiError; `cacheMode`
+   * is the key's setting, which is only known with the lease.
    */
-  start(request: EmbedTextsRequest): { finish(): Promise<EmbedTextsResult> };
+  start(request: EmbedTextsRequest): { finish(cacheMode?: CacheMode): Promise<EmbedTextsResult> };
 }

@@ -1,6 +1,7 @@
 // The request body: read with a cap, inflated with a cap, decoded strictly. 413 from Content-Length alone where it is
 // announced; otherwise the moment the cap is passed.
 
+import { bodyMemory } from "../answer/memory-budget.ts";
 import type { Context } from "../context.ts";
 import { apiError } from "../../shared/errors.ts";
 
@@ -10,6 +11,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 export async function readJson(c: Context, bytesMax: number): Promise<unknown> {
   checkMediaType(c);
   const bytes = await readBytes(c, bytesMax);
+  // A length that was not announced, or that of the inflated text, is only known now.
+  const announced = c.req.header("content-encoding") === undefined ? Number(c.req.header("content-length") ?? 0) : 0;
+  if (bytes.length > announced) c.get("memory")?.grow(bodyMemory(bytes.length));
   if (bytes.length === 0) throw apiError("invalid_json", "The body is empty: it must be a JSON object.");
   try {
     const value: unknown = JSON.parse(decoder.decode(bytes));

@@ -152,7 +152,7 @@ describe("a reader", () => {
     const budget = new MemoryBudget(cache, () => 0);
     const memory = budget.take(1000);
     const held: Promise<unknown>[] = [];
-    await streamOf(embeddingsContent({ ...answerOf(256, 1024), memory }, (work) => held.push(work))).cancel();
+    await streamOf(embeddingsContent(answerOf(256, 1024), (work) => held.push(work), memory)).cancel();
     await Promise.all(held);
     expect(budget.heldBytes).toBe(0);
   });

@@ -118,6 +118,14 @@ describe("the cache", () => {
     expect(sent()).toEqual(["a", "a", "a", "a"]);
   });
 
+  it("follows the key's setting when that is only known with the lease", async () => {
+    await embed(["a"]);
+    const call = embedTexts.start(requestOf(["a"]));
+    expect((await call.finish("off")).texts[0]?.hit).toBe(false);
+    const other = embedTexts.start(requestOf(["a"]));
+    expect((await other.finish("eager")).texts[0]?.hit).toBe(true);
+  });
+
   it("never keeps a vector of a text that was cut", async () => {
     backend.truncates.add("long");
     await embed(["long", "short"], { truncate: "end" });
