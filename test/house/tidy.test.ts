@@ -1,6 +1,6 @@
 // The style is a test: what CONTRIBUTING.md asks of every file and a linter does not see.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 
@@ -17,6 +17,8 @@ const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclud
   .split("\n")
   .filter(
     (file) =>
+      // Listed by git, deleted in the working tree: not a file any more.
+      existsSync(join(ROOT, file)) &&
       TEXT_FILES.test(file) &&
       !file.includes("vectors/") &&
       !file.includes("demo-model/") &&
