@@ -19,7 +19,7 @@ export interface GroupPorts {
   readonly fetch: Fetch;
   readonly secret: string;
   readonly now: () => number;
-  readonly sleep: (ms: number) => Promise<void>;
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
 type WaitUntil = (work: Promise<unknown>) => void;
@@ -63,7 +63,7 @@ export class Group {
       await Promise.race([running.enough, this.#ports.sleep(READY_TIMEOUT_MS)]);
       return;
     }
-    const reads = this.backends.map((backend) => this.#ask(backend));
+    const reads = this.backends.map((backend) => this.ask(backend));
     const all = this.#finish(reads);
     const enough = Promise.race([all, this.#firstReady(reads, all)]);
     this.#refresh = { enough, sinceMs: now };
@@ -89,7 +89,8 @@ export class Group {
     await (ready ? this.#ports.sleep(GRACE_MS) : all);
   }
 
-  async #ask(backend: Backend): Promise<boolean> {
+  /** Asks one backend; whether it is ready. */
+  async ask(backend: Backend): Promise<boolean> {
     const { fetch, secret, now } = this.#ports;
     const result = await readReady({ fetch, secret, origin: backend.origin }, READY_TIMEOUT_MS);
     backend.heard(result, now());

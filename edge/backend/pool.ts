@@ -26,6 +26,8 @@ import { AccountNames, wireRequest } from "./wire-request.ts";
 const ATTEMPTS_MAX = 2;
 const HOLD_STEP_MS = 100;
 const HOLD_STEP_MS_MAX = 1000;
+/** A call without an answer for so long asks, and again each time, whether its backend is alive at all. */
+const WATCH_MS = 5000;
 /** A call that waited at least this long without an answer speaks against its backend. */
 const HUNG_MS = 5000;
 
@@ -34,7 +36,8 @@ export interface PoolOptions {
   readonly secret: string;
   readonly now: () => number;
   readonly fetch?: Fetch;
-  readonly sleep?: (ms: number) => Promise<void>;
+  /** Ends early when `signal` aborts; never rejects. */
+  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** In [0, 1). */
   readonly random?: () => number;
 }
@@ -78,7 +81,7 @@ export class Pool {
       secret: options.secret,
       now: options.now,
       fetch: options.fetch ?? ((url, init) => fetch(url, init)),
-      sleep: options.sleep ?? ((ms) => scheduler.wait(ms)),
+      sleep: options.sleep ?? sleep,
     };
     this.#random = options.random ?? Math.random;
     this.#accountNames = new AccountNames(options.secret);
@@ -173,7 +176,7 @@ export class Pool {
     const tried = new Set<Backend>();
     for (let attempt = 1; ; attempt += 1) {
       const backend = await this.#pick(group, part.request, tried, call, clock);
-      const result = await this.#send(backend, part, call, clock, send);
+      const result = await this.#send(group, backend, part, call, clock, send);
       if (result.kind === "answer") return result.answer;
       tried.add(backend);
       this.#afterFailure(group, backend, result, call);
@@ -190,6 +193,7 @@ export class Pool {
   }
 
   async #send<Answer extends AnyAnswer>(
+    group: Group,
     backend: Backend,
     { request, ids }: Part,
     call: PoolCall,
@@ -198,7 +202,10 @@ export class Pool {
   ): Promise<BackendResult<Answer>> {
     const { fetch, secret, now } = this.#ports;
     const startedMs = now();
-    const result = await send(
+    const ended = new AbortController();
+    const dead = new AbortController();
+    void this.#watch(group, backend, ended.signal, dead);
+    const sent = await send(
       {
         fetch,
         secret,
@@ -206,15 +213,30 @@ export class Pool {
         requestId: call.requestId,
         traceparent: call.traceparent,
         deadlineMs: clock.leftMs,
-        signal: call.signal,
+        signal: AbortSignal.any([call.signal, dead.signal]),
       },
       request,
       ids,
     );
+    ended.abort();
     backend.end();
+    const isDead = sent.kind === "cancelled" && dead.signal.aborted && !call.signal.aborted;
+    const result: BackendResult<Answer> = isDead ? { kind: "unreachable", reason: "hangs" } : sent;
     const checked = checkRevision(result, request.revision);
     noteOutcome(backend, checked, startedMs, now());
     return checked;
+  }
+
+  /** While a call runs long: a backend that no longer answers /ready is given up, not waited for until the deadline. */
+  async #watch(group: Group, backend: Backend, ended: AbortSignal, dead: AbortController): Promise<void> {
+    for (;;) {
+      await this.#ports.sleep(WATCH_MS, ended);
+      if (ended.aborted) return;
+      await group.ask(backend);
+      if (backend.health !== "down") continue;
+      dead.abort();
+      return;
+    }
   }
 
   #afterFailure(group: Group, backend: Backend, result: Failed, call: PoolCall): void {
@@ -278,6 +300,10 @@ export class Pool {
       stepMs = Math.min(stepMs * 1.5, HOLD_STEP_MS_MAX);
     }
   }
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return scheduler.wait(ms, signal === undefined ? {} : { signal }).catch(() => undefined);
 }
 
 /** Another revision is served and this one is not. */

@@ -240,7 +240,25 @@ describe("a call", () => {
     expect(a.embeds.length + b.embeds.length).toBe(1);
   });
 
+  it("is served elsewhere when a backend has died without a word, and waits for one that is only slow", async () => {
+    b.queueSeconds = 5;
+    const pool = await readyPool([a, b]);
+    a.behaviour = { kind: "hangs" };
+    a.status = undefined;
+    const before = clock.nowMs;
+    const answer = await pool.embed(textsOf("x"), REVISION_1, callOf());
+    expect([...answer.vectors]).toEqual([...vectorOf("x", REVISION_1)]);
+    expect(clock.nowMs - before).toBe(5000);
+    const slow = new Gate();
+    b.behaviour = { kind: "waits", go: slow.opened };
+    const waiting = pool.embed(textsOf("y"), REVISION_1, callOf());
+    await expect.poll(() => clock.nowMs - before).toBeGreaterThan(40_000);
+    slow.open();
+    expect((await waiting).tokens).toEqual([2]);
+  });
+
   it("ends with its deadline when a backend hangs, and with its caller when that goes", async () => {
+    clock.stands = true;
     const pool = await readyPool([a]);
     a.behaviour = { kind: "hangs" };
     expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, callOf({ deadlineMs: 5 })))).toBe("deadline_exceeded");

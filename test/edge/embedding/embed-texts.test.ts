@@ -86,9 +86,6 @@ async function embed(texts: readonly string[], change: Partial<EmbedTextsRequest
   };
 }
 
-/** Timers when one call waits for another: its own, and the one that the pool's first round of questions left. */
-const WAITING = 2;
-
 const sent = (): unknown[] => backend.embeds.flatMap(({ texts }) => texts);
 
 describe("the cache", () => {
@@ -187,8 +184,9 @@ describe("identical texts", () => {
     backend.behaviour = { kind: "waits", go: gate.opened };
     const owner = embed(["a"], { deadlineMs: 60_000 }).catch(() => "failed");
     await expect.poll(() => backend.signals.length).toBe(1);
+    const timers = clock.sleeping;
     const waiter = embed(["a"]).catch((error: unknown) => error);
-    await expect.poll(() => clock.sleeping).toBe(WAITING);
+    await expect.poll(() => clock.sleeping).toBe(timers + 1);
     backend.behaviour = {
       kind: "fault",
       fault: { code: "internal_error", message: "", index: null, facts: {}, retryAfterS: null },
@@ -223,8 +221,9 @@ describe("identical texts", () => {
     const leaving = new AbortController();
     const owner = embed(["a"], { signal: leaving.signal });
     await expect.poll(() => backend.signals.length).toBe(2);
+    const timers = clock.sleeping;
     const waiter = embed(["a"]);
-    await expect.poll(() => clock.sleeping).toBe(WAITING);
+    await expect.poll(() => clock.sleeping).toBe(timers + 1);
     caller.abort();
     leaving.abort();
     expect(await alone).toBe("gone");
