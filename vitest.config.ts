@@ -28,14 +28,22 @@ export default defineConfig({
           ...silent,
         },
       },
-      { plugins: [workerd()], test: { name: "edge", include: ["test/edge/**/*.test.ts"], testTimeout: 30_000, ...silent } },
+      {
+        plugins: [workerd()],
+        test: { name: "edge", include: ["test/edge/**/*.test.ts"], testTimeout: 30_000, ...silent },
+      },
       { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 60_000, ...silent } },
       { test: { name: "house", include: ["test/house/**/*.test.ts"], ...silent } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...silent } },
+      {
+        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...silent },
+      },
     ],
   },
 });
 
 function workerd() {
-  return cloudflareTest({ wrangler: { configPath: "./wrangler.toml" }, miniflare: { cf: false, bindings: TEST_BINDINGS } });
+  return cloudflareTest({
+    wrangler: { configPath: "./wrangler.toml" },
+    miniflare: { cf: false, bindings: TEST_BINDINGS },
+  });
 }

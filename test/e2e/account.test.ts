@@ -138,16 +138,17 @@ describe("keys", () => {
 
   test("a key's scope, model and address lists are kept", async () => {
     const account = await newAccount(1_000_000);
-    const with_ = async (terms: object) => String((await call(server.url, account.key, "/v1/keys", terms)).body["key"]);
-    expect(await embed(await with_({ scopes: ["usage:read"] }), "a")).toMatchObject({
+    const keyWith = async (terms: object) =>
+      String((await call(server.url, account.key, "/v1/keys", terms)).body["key"]);
+    expect(await embed(await keyWith({ scopes: ["usage:read"] }), "a")).toMatchObject({
       status: 403,
       body: { error: { code: "insufficient_scope" } },
     });
-    expect(await embed(await with_({ models: ["other/model"] }), "a")).toMatchObject({
+    expect(await embed(await keyWith({ models: ["other/model"] }), "a")).toMatchObject({
       status: 403,
       body: { error: { code: "model_not_allowed", param: "model" } },
     });
-    expect(await embed(await with_({ ip_allow: ["203.0.113.0/24"] }), "a")).toMatchObject({
+    expect(await embed(await keyWith({ ip_allow: ["203.0.113.0/24"] }), "a")).toMatchObject({
       status: 403,
       body: { error: { code: "address_not_allowed" } },
     });

@@ -1,0 +1,217 @@
+// What a customer gets when a backend or a cache misbehaves: the right answer or a clear error in time, nothing charged
+// wrong, and no hand needed afterwards. The real Worker and its ledger, backends that break on request.
+import { createConnection } from "node:net";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { float16BitsToFloat32 } from "../../shared/float16.ts";
+import { call, removeFolder, temporaryFolder } from "../support/dev-server.ts";
+import type { Answer } from "../support/dev-server.ts";
+import { FAKE_MODEL, startEdgeUnderTest } from "../support/edge-server.ts";
+import type { EdgeUnderTest } from "../support/edge-server.ts";
+import { fakeVector } from "../support/fake-backend-server.ts";
+import type { Fault } from "../support/fake-backend-server.ts";
+
+const folder = temporaryFolder();
+const DIMENSIONS = 64;
+let edge: EdgeUnderTest;
+let count = 0;
+
+beforeAll(async () => {
+  edge = await startEdgeUnderTest(folder, 2, { dimensions: DIMENSIONS });
+});
+afterAll(async () => {
+  await edge.stop();
+  removeFolder(folder);
+});
+beforeEach(() => {
+  for (const backend of edge.backends) backend.calls = 0;
+});
+afterEach(async () => {
+  for (const backend of edge.backends) {
+    backend.fault = "none";
+    backend.delayMs = 0;
+    await backend.stop();
+    await backend.start();
+  }
+});
+
+/** A text that nobody has asked for. */
+function freshText(): string {
+  count += 1;
+  return `text number ${count}`;
+}
+
+function embed(input: string | string[], headers: Record<string, string> = {}): Promise<Answer> {
+  return call(edge.url, edge.apiKey, "/v1/embeddings", { model: FAKE_MODEL, input }, headers);
+}
+
+function vectorsOf(answer: Answer): number[][] {
+  const data = answer.body["data"] as { embedding: number[] }[];
+  return data.map(({ embedding }) => embedding);
+}
+
+function expectRight(answer: Answer, texts: readonly string[], revision = "1".repeat(16)): void {
+  expect(answer.body["error"]).toBeUndefined();
+  expect(answer.status).toBe(200);
+  for (const [index, text] of texts.entries()) {
+    const expected = float16BitsToFloat32(fakeVector(text, revision, DIMENSIONS));
+    const got = vectorsOf(answer)[index] ?? [];
+    expect(got.length).toBe(DIMENSIONS);
+    for (const [component, value] of got.entries()) expect(value).toBeCloseTo(expected[component] ?? 0, 3);
+  }
+}
+
+const codeOf = (answer: Answer): unknown => (answer.body["error"] as Record<string, unknown> | undefined)?.["code"];
+
+/** The account's books, once what the isolate reports behind its answers has arrived. */
+async function charged(): Promise<number> {
+  const read = async (): Promise<number> => {
+    const books = await call(edge.url, edge.adminKey, `/admin/accounts/${edge.accountId}`);
+    return books.body["charged_nano_usd"] as number;
+  };
+  let last = -1;
+  for (;;) {
+    const now = await read();
+    if (now === last) return now;
+    last = now;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+  }
+}
+
+async function everyBackend(fault: Fault): Promise<void> {
+  for (const backend of edge.backends) backend.fault = fault;
+}
+
+describe("one of two backends", () => {
+  test.each(["resets", "garbage", "wrong count", "wrong revision", "half a frame", "damaged frame", "503"] as const)(
+    "that answers with %s costs a retry elsewhere, not the customer's call",
+    async (fault) => {
+      const [first] = edge.backends;
+      if (first !== undefined) first.fault = fault;
+      for (let round = 0; round < 6; round += 1) {
+        const text = freshText();
+        expectRight(await embed(text), [text]);
+      }
+    },
+  );
+
+  test("that is killed in the middle of a call is replaced by the other one", async () => {
+    for (const backend of edge.backends) backend.delayMs = 300;
+    const texts = [freshText(), freshText(), freshText(), freshText()];
+    const answers = texts.map((text) => embed(text));
+    const [first] = edge.backends;
+    await expect.poll(() => (first?.calls ?? 0) > 0, { timeout: 5000 }).toBe(true);
+    await first?.stop();
+    for (const [index, answer] of (await Promise.all(answers)).entries()) expectRight(answer, [texts[index] ?? ""]);
+  });
+
+  test("that hangs without a word, /ready too, is given up in seconds", async () => {
+    const [first, second] = edge.backends;
+    if (first !== undefined) first.fault = "hangs, /ready too";
+    const started = performance.now();
+    const texts = Array.from({ length: 4 }, freshText);
+    const answers = await Promise.all(texts.map((text) => embed(text)));
+    for (const [index, answer] of answers.entries()) expectRight(answer, [texts[index] ?? ""]);
+    expect(performance.now() - started).toBeLessThan(9000);
+    expect(second?.calls).toBeGreaterThan(0);
+  });
+});
+
+describe("all backends", () => {
+  test.each([
+    ["garbage", 503, "backend_unavailable"],
+    ["wrong count", 503, "backend_unavailable"],
+    ["half a frame", 503, undefined],
+    ["503", 503, "overloaded"],
+  ] as const)(
+    "answering %s end in a clear error that costs nothing, and work again by themselves",
+    async (fault, status, code) => {
+      const before = await charged();
+      await everyBackend(fault);
+      const answer = await embed(freshText(), { prefer: "wait=1" });
+      expect(answer.status).toBe(status);
+      if (code !== undefined) expect(codeOf(answer)).toBe(code);
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+      await everyBackend("none");
+      const text = freshText();
+      expectRight(await embed(text), [text]);
+      // One call was charged: the last; a letter is a token at 8 nano-USD.
+      expect((await charged()) - before).toBe((text.length + 1) * 8);
+    },
+  );
+
+  test("killed and back within the hold cost the customer a wait, no more", async () => {
+    await Promise.all(edge.backends.map((backend) => backend.stop()));
+    const text = freshText();
+    const answer = embed(text);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await edge.backends[1]?.start();
+    expectRight(await answer, [text]);
+    await edge.backends[0]?.start();
+  });
+
+  test("killed for good end in 503 and Retry-After 30 after the hold, while what is cached is still served", async () => {
+    const text = freshText();
+    expectRight(await embed(text), [text]);
+    await Promise.all(edge.backends.map((backend) => backend.stop()));
+    const started = performance.now();
+    const answer = await embed(freshText(), { prefer: "wait=2" });
+    expect([answer.status, codeOf(answer), answer.headers.get("retry-after")]).toEqual([503, "model_not_ready", "30"]);
+    expect(performance.now() - started).toBeLessThan(6000);
+    const cached = await embed(text);
+    expectRight(cached, [text]);
+    expect(cached.headers.get("x-cache")).toBe("hit");
+    for (const backend of edge.backends) await backend.start();
+  });
+});
+
+describe("a rolling update", () => {
+  test("never serves a cached vector of the old revision once the new one is announced", async () => {
+    const text = freshText();
+    expectRight(await embed(text), [text]);
+    for (const backend of edge.backends) backend.revision = "2".repeat(16);
+    const other = freshText();
+    // The isolate still believes the old revision, is refused, and begins anew.
+    const answer = await embed([text, other]);
+    expect(answer.headers.get("x-model-revision")).toBe("2".repeat(16));
+    expect(answer.headers.get("x-cache")).toBe("miss");
+    expectRight(answer, [text, other], "2".repeat(16));
+    for (const backend of edge.backends) backend.revision = "1".repeat(16);
+    const back = freshText();
+    expectRight(await embed([back]), [back]);
+  });
+});
+
+describe("a cache", () => {
+  test("whose KV entries are damaged, swapped or gone is a miss with the right vector", async () => {
+    const kv = await edge.edge.miniflare.getKVNamespace("EMBEDDING_CACHE");
+    const { apiKey } = await edge.newAccount();
+    const texts = Array.from({ length: 20 }, freshText);
+    const embedEager = (input: string[]) => call(edge.url, apiKey, "/v1/embeddings", { model: FAKE_MODEL, input });
+    expectRight(await embedEager(texts), texts);
+    const { keys } = await kv.list();
+    const values = await Promise.all(keys.map(({ name }) => kv.get(name)));
+    for (const [index, { name }] of keys.entries()) await kv.put(name, values[(index + 1) % values.length] ?? "?");
+    expectRight(await embedEager(texts), texts);
+  });
+});
+
+describe("a client", () => {
+  test("that leaves stops the work, and is not charged", async () => {
+    const before = await charged();
+    const abandonedBefore = edge.backends.reduce((sum, backend) => sum + backend.abandoned, 0);
+    for (const backend of edge.backends) backend.fault = "hangs";
+    const body = JSON.stringify({ model: FAKE_MODEL, input: freshText() });
+    const { hostname, port } = new URL(edge.url);
+    const socket = createConnection({ host: hostname, port: Number(port) });
+    socket.on("error", () => undefined);
+    socket.write(
+      `POST /v1/embeddings HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${edge.apiKey}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    await expect.poll(() => edge.backends.reduce((sum, { calls }) => sum + calls, 0), { timeout: 5000 }).toBe(1);
+    socket.resetAndDestroy();
+    await expect
+      .poll(() => edge.backends.reduce((sum, { abandoned }) => sum + abandoned, 0), { timeout: 5000 })
+      .toBe(abandonedBefore + 1);
+    expect(await charged()).toBe(before);
+  });
+});
