@@ -1,0 +1,84 @@
+// The edge alone, in the real Workers runtime, in front of fake backends over HTTP: for tests of what the edge does
+// when a backend misbehaves, and for its benches.
+
+import { join } from "node:path";
+import { ensureDevAccount } from "../../scripts/dev-server/account.ts";
+import { DataFolder } from "../../scripts/dev-server/data-folder.ts";
+import { startEdge } from "../../scripts/dev-server/edge.ts";
+import type { RunningEdge } from "../../scripts/dev-server/edge.ts";
+import { FakeBackendServer } from "./fake-backend-server.ts";
+import type { FakeBackendOptions } from "./fake-backend-server.ts";
+
+export const FAKE_MODEL = "owner/fake-model";
+
+export interface EdgeUnderTest {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly adminKey: string;
+  readonly accountId: string;
+  readonly backends: readonly FakeBackendServer[];
+  readonly edge: RunningEdge;
+  /** What the Worker logged. */
+  readonly logs: readonly string[];
+  /** Another account with $5 and limits that no test reaches. */
+  newAccount(): Promise<{ readonly accountId: string; readonly apiKey: string }>;
+  stop(): Promise<void>;
+}
+
+const REQUESTS_PER_MINUTE = 1_000_000;
+const TOKENS_PER_MINUTE = 1_000_000_000;
+
+/** Starts `count` fake backends for one model and an edge that knows them; the development account has no limits to speak of. */
+export async function startEdgeUnderTest(
+  dataDir: string,
+  count: number,
+  backendOptions: Partial<FakeBackendOptions> = {},
+): Promise<EdgeUnderTest> {
+  const folder = new DataFolder(dataDir);
+  const secrets = folder.secrets();
+  const backends = Array.from(
+    { length: count },
+    () => new FakeBackendServer({ model: FAKE_MODEL, secret: secrets.BACKEND_SECRET, ...backendOptions }),
+  );
+  await Promise.all(backends.map((backend) => backend.start()));
+  const logs: string[] = [];
+  const edge = await startEdge({
+    port: 0,
+    persistDir: join(dataDir, "edge"),
+    bindings: {
+      ...secrets,
+      BACKENDS: JSON.stringify(backends.map(({ origin }) => ({ model: FAKE_MODEL, origin }))),
+    },
+    onLog: (line) => logs.push(line),
+  });
+  const adminKey = secrets.ADMIN_KEY;
+  const account = await ensureDevAccount(folder, edge.url, adminKey);
+  await unlimit(edge.url, adminKey, account.accountId);
+  return {
+    url: edge.url,
+    ...account,
+    adminKey,
+    backends,
+    edge,
+    logs,
+    newAccount: async () => {
+      const made = await ensureDevAccount(new DataFolder(join(dataDir, crypto.randomUUID())), edge.url, adminKey);
+      await unlimit(edge.url, adminKey, made.accountId);
+      return made;
+    },
+    stop: async () => {
+      await Promise.all([edge.stop(), ...backends.map((backend) => backend.stop())]);
+    },
+  };
+}
+
+async function unlimit(url: string, adminKey: string, accountId: string): Promise<void> {
+  const response = await fetch(`${url}/admin/accounts/${accountId}`, {
+    method: "PATCH",
+    headers: { authorization: `Bearer ${adminKey}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      limits: { requests_per_minute: REQUESTS_PER_MINUTE, tokens_per_minute: TOKENS_PER_MINUTE },
+    }),
+  });
+  if (!response.ok) throw new Error(`limits: ${response.status} ${await response.text()}`);
+}
