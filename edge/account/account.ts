@@ -38,7 +38,7 @@ const EXPIRED_ROWS_MAX = 500;
 const ALARM_AGAIN_MS = 60_000;
 const ALARM_DAILY_MS = 86_400_000;
 
-interface Waiting {
+export interface Waiting {
   readonly message: SyncMessage;
   readonly answer: (answer: SyncAnswer) => void;
   readonly fail: (error: unknown) => void;
@@ -49,6 +49,13 @@ function newIncarnation(): string {
   return encodeBase62(crypto.getRandomValues(new Uint8Array(5)));
 }
 
+export interface Operations {
+  readonly syncs: number;
+  /** Groups of syncs that were committed together. */
+  readonly commits: number;
+  readonly rowsWritten: number;
+}
+
 /** A key as its creator sees it, the only time. */
 export type CreatedKey = keyActs.KeyView & { readonly key: string };
 
@@ -57,6 +64,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
   private readonly core: AccountCore;
   private readonly peppers: Peppers;
   private waiting: Waiting[] = [];
+  private readonly done = { syncs: 0, commits: 0 };
 
   constructor(ctx: DurableObjectState, env: AccountEnv) {
     super(ctx, env);
@@ -65,6 +73,16 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.peppers = new Peppers(
       env.KEY_PEPPER_PREVIOUS === undefined ? [env.KEY_PEPPER] : [env.KEY_PEPPER, env.KEY_PEPPER_PREVIOUS],
     );
+  }
+
+  /** The object's clock: Unix ms. */
+  protected nowMs(): number {
+    return Date.now();
+  }
+
+  /** What this instance has done since it was started: for the operator's figures. */
+  operations(): Operations {
+    return { ...this.done, rowsWritten: this.storage.rowsWritten };
   }
 
   // Hot path.
@@ -88,7 +106,8 @@ export class AccountObject extends DurableObject<AccountEnv> {
     }
   }
 
-  private commitAlone(one: Waiting): void {
+  /** Commits one message by itself. */
+  protected commitAlone(one: Waiting): void {
     try {
       this.commit([one]);
     } catch (error) {
@@ -97,9 +116,11 @@ export class AccountObject extends DurableObject<AccountEnv> {
   }
 
   private commit(group: readonly Waiting[]): void {
+    this.done.syncs += group.length;
+    this.done.commits += 1;
     const answers = this.core.sync(
       group.map(({ message }) => message),
-      Date.now(),
+      this.nowMs(),
     );
     for (const [index, { answer }] of group.entries()) {
       const given = answers[index];
@@ -111,7 +132,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
 
   /** Sets the account up, unless it is, with its first grant. Answers whether it was new. */
   setUp(account: NewAccount, firstGrant: acts.GrantInput | undefined, actor: string): boolean {
-    const nowMs = Date.now();
+    const nowMs = this.nowMs();
     return this.core.setUp(account, nowMs, (ledger) => {
       acts.audit(ledger, nowMs, actor, "account.create", { name: account.name });
       if (firstGrant !== undefined) acts.grant(ledger, firstGrant, actor, nowMs);
@@ -232,7 +253,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
   /** Housekeeping: history is folded, ended idempotency keys go. */
   override async alarm(): Promise<void> {
     this.storage.woke();
-    const nowMs = Date.now();
+    const nowMs = this.nowMs();
     const left = this.core.turn(nowMs, (ledger) => {
       const more = foldHistory(ledger.storage, nowMs);
       return ledger.storage.deleteIdempotencyBefore(nowMs, EXPIRED_ROWS_MAX) === EXPIRED_ROWS_MAX || more;
@@ -242,7 +263,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
   }
 
   private turn<Result>(work: (ledger: Ledger, nowMs: number) => Result): Result | undefined {
-    const nowMs = Date.now();
+    const nowMs = this.nowMs();
     return this.core.turn(nowMs, (ledger) => work(ledger, nowMs));
   }
 

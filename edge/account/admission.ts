@@ -18,8 +18,9 @@ import type {
   StrictRequest,
 } from "./types.ts";
 
-/** How often a running call looks whether its lease wants renewing: four times a TTL. */
-const WATCH_MS = 7500;
+/** How long a running call goes without looking whether its lease wants renewing, or has ended. */
+const WATCH_MS = 5000;
+const WATCH_MS_MIN = 500;
 
 export class CallAdmission implements Admission {
   readonly rights: Rights;
@@ -68,8 +69,9 @@ export class CallAdmission implements Admission {
   private async watch(): Promise<void> {
     const { session } = this.driver;
     while (this.work.state === "running") {
-      const leftMs = Math.max(1, session.leaseEndMs - this.clock.nowMs());
-      const timer = this.clock.sleep(Math.min(WATCH_MS, leftMs));
+      const nowMs = this.clock.nowMs();
+      const dueMs = (session.dueAtMs(nowMs) ?? session.leaseEndMs) - nowMs;
+      const timer = this.clock.sleep(Math.min(WATCH_MS, Math.max(WATCH_MS_MIN, dueMs)));
       this.stopWatching = timer.cancel;
       await timer.done;
       session.lapse(this.clock.nowMs());

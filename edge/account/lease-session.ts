@@ -34,6 +34,13 @@ interface Outstanding {
 /** A lease of fewer calls than this is not renewed early: the report after the call renews it. */
 const EARLY_UNITS = 4;
 
+/** What a renewal may take, retries included. */
+const RENEWAL_MS = 5000;
+/** Most calls end within it. */
+const SHORT_CALL_MS = 3000;
+/** Calls in about ten seconds from which a session counts as busy. */
+const BUSY_CALLS = 8;
+
 export class LeaseSession {
   /** Messages composed and answered so far, across restarts of the session. */
   composed = 0;
@@ -250,15 +257,27 @@ export class LeaseSession {
     const due: number[] = [];
     const tight = this.standing?.tight === true;
     if (this.strict !== undefined) return undefined;
-    if (this.unsentSinceMs !== undefined) due.push(tight ? nowMs : this.unsentSinceMs + this.settings.syncWindowMs);
+    if (this.unsentSinceMs !== undefined) due.push(tight ? nowMs : this.unsentSinceMs + this.windowMs(nowMs));
     if (this.ended === undefined && nowMs < this.expiresAtMs) {
       const free = this.free(nowMs);
       if (tight && free.nanoUsd > 0) due.push(nowMs);
       const meantForMany = this.renewedWith.nanoUsd >= EARLY_UNITS * this.recent.unit.nanoUsd;
       if (!tight && this.works.size > 0 && meantForMany && isBelowHalf(free, this.renewedWith)) due.push(nowMs);
-      if (this.works.size > 0) due.push((this.leasedAtMs + this.expiresAtMs) / 2);
+      const [oldest] = this.works;
+      if (oldest !== undefined) due.push(this.renewalDueAtMs(oldest));
     }
     return due.length === 0 ? undefined : Math.min(...due);
+  }
+
+  /** After half of the lease; a call that has just begun gets time to end first, as long as there is time to renew. */
+  private renewalDueAtMs(oldest: Work): number {
+    const halfMs = (this.leasedAtMs + this.expiresAtMs) / 2;
+    return Math.min(this.expiresAtMs - RENEWAL_MS, Math.max(halfMs, oldest.startedAtMs + SHORT_CALL_MS));
+  }
+
+  private windowMs(nowMs: number): number {
+    const { syncWindowMs, busySyncWindowMs } = this.settings;
+    return this.recent.forecast(nowMs).requests >= BUSY_CALLS ? busySyncWindowMs : syncWindowMs;
   }
 
   /** The strict path's last message: charge and stored answer together. */
@@ -335,7 +354,7 @@ export class LeaseSession {
     this.lease = minus(this.lease, request);
     this.spent = plus(this.spent, request);
     this.reserved = plus(this.reserved, minus(need, request));
-    const work: Work = { need, model, tier, state: "running", onCancel: undefined };
+    const work: Work = { need, model, tier, startedAtMs: nowMs, state: "running", onCancel: undefined };
     this.works.add(work);
     return work;
   }

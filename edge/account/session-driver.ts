@@ -19,7 +19,7 @@ const TAKEOVER_MS = 3000;
 /** Pause after an attempt that failed, times the failures so far. */
 const RETRY_MS = 50;
 /** What is due later than this is another call's to send: a Worker should not wait for it after its answer. */
-const FLUSH_HORIZON_MS = 2000;
+const FLUSH_HORIZON_MS = 2500;
 /** What a caller waits for the object in all. */
 const PATIENCE_MS = 8000;
 

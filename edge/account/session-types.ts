@@ -5,6 +5,8 @@ import type { Amount, Funds, IdempotencyState, IdempotencyStep, RateView, Rights
 export interface SessionSettings {
   /** Usage is reported this long after the first unreported call, together with what followed. */
   readonly syncWindowMs: number;
+  /** The same while calls come often: twice the calls share one message and one row. */
+  readonly busySyncWindowMs: number;
   /** The object forgets a session no sooner than this after its lease ended. */
   readonly sessionMemoryMs: number;
 }
@@ -14,6 +16,7 @@ export interface Work {
   readonly need: Amount;
   readonly model: string;
   readonly tier: Tier;
+  readonly startedAtMs: number;
   state: "running" | "done" | "cancelled";
   onCancel: (() => void) | undefined;
 }

@@ -26,6 +26,8 @@ export class SqliteStorage implements LedgerStorage {
   private readonly storage: DurableObjectStorage;
   private readonly sql: SqlStorage;
   private ready: boolean;
+  /** Rows written by this instance, as they are billed. */
+  rowsWritten = 0;
   /** The alarm that is set, as far as this instance knows; 0: it set none. */
   private wakesAtMs = 0;
 
@@ -240,7 +242,7 @@ export class SqliteStorage implements LedgerStorage {
       for (const statement of SCHEMA) this.sql.exec(statement);
       this.ready = true;
     }
-    this.sql.exec(query, ...bindings);
+    this.rowsWritten += this.sql.exec(query, ...bindings).rowsWritten;
   }
 }
 

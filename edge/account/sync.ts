@@ -70,7 +70,8 @@ function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | un
 function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): void {
   const delta = minus(message.spent, memory.spent);
   if (isZero(delta) && message.lines.length === 0) return;
-  ledger.touch();
+  // A request that only runs is no news worth a row: its limit was charged when it was leased.
+  if (delta.nanoUsd > 0 || message.lines.length > 0) ledger.touch();
   const lease = ledger.leases.get(message.session);
   const fromLease = least(lease?.held ?? ZERO, delta);
   if (lease !== undefined) ledger.leases.put(message.session, { ...lease, held: minus(lease.held, fromLease) });

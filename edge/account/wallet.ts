@@ -46,6 +46,7 @@ export interface WalletOptions {
 
 export const WALLET_SETTINGS: WalletOptions["settings"] = {
   syncWindowMs: 1000,
+  busySyncWindowMs: 2000,
   sessionMemoryMs: 600_000,
   refusalMs: 30_000,
   sessionsMax: 5000,

@@ -29,7 +29,11 @@ import { Timeliness } from "./timeliness.ts";
 
 export const ACCOUNT_ID = idFromBytes("account", new Uint8Array(10));
 const START_MS = Date.UTC(2026, 0, 31, 23, 50);
-const SESSION_SETTINGS = { syncWindowMs: 1000, sessionMemoryMs: DEFAULT_SETTINGS.sessionMemoryMs };
+const SESSION_SETTINGS = {
+  syncWindowMs: 1000,
+  busySyncWindowMs: 2000,
+  sessionMemoryMs: DEFAULT_SETTINGS.sessionMemoryMs,
+};
 
 export type MakeCore = (
   storage: StoppableStorage,

@@ -163,7 +163,7 @@ export class TestIsolate {
 
   /** Reports what is due: lets the sync window pass and waits for everything in the background. */
   async report(): Promise<void> {
-    await this.clock.pass(WALLET_SETTINGS.syncWindowMs);
+    await this.clock.pass(WALLET_SETTINGS.busySyncWindowMs);
     await Promise.all(this.background.splice(0));
   }
 

@@ -1,0 +1,83 @@
+// What a request costs in operations, counted on the real object: the figures behind `npm run bench:cost`.
+
+import { expect, test } from "vitest";
+import { runScenario } from "../../bench/cost/worker/scenario.ts";
+import type { Counted, Scenario } from "../../bench/cost/worker/scenario.ts";
+import { VirtualTime } from "../../bench/cost/worker/virtual-time.ts";
+import { TestIsolate, admissionOf, hashesOf, openAccount, settlement } from "./support.ts";
+import type { TestAccount } from "./support.ts";
+
+const CREDIT = 5_000_000_000;
+
+async function counted(account: TestAccount, scenario: Scenario): Promise<Counted & { readonly rows: number }> {
+  await account.stub.setLimits({ requestsPerMinute: 6000, tokensPerMinute: 100_000_000 }, "test");
+  const before = (await account.stub.operations()).rowsWritten;
+  const traffic = {
+    time: new VirtualTime(Date.now()),
+    key: account.key,
+    hashes: await hashesOf(account.key),
+    stub: () => account.stub,
+  };
+  const result = await runScenario(scenario, traffic);
+  return { ...result, rows: (await account.stub.operations()).rowsWritten - before };
+}
+
+test("a busy account writes at most one row and makes one object call for ten requests", async () => {
+  const result = await counted(await openAccount(CREDIT), { isolates: 1, seconds: 60, everyMs: 100, even: false });
+  expect(result.requests).toBeGreaterThan(500);
+  expect(result.objectCalls).toBeLessThan(result.requests / 10);
+  expect(result.rows).toBeLessThan(result.requests / 10);
+  expect(result.waited).toBeLessThan(result.requests / 100);
+});
+
+test("a sparse account writes one row and makes one object call a request, and waits for none but the first", async () => {
+  const result = await counted(await openAccount(CREDIT), { isolates: 1, seconds: 600, everyMs: 20_000, even: true });
+  expect(result.requests).toBe(30);
+  expect(result.objectCalls).toBeLessThanOrEqual(31);
+  expect(result.rows).toBeLessThanOrEqual(31);
+  expect(result.waited).toBe(1);
+});
+
+test("an admission that no lease covers writes no row", async () => {
+  const account = await openAccount(CREDIT);
+  const isolate = new TestIsolate();
+  const before = (await account.stub.operations()).rowsWritten;
+  const admission = admissionOf(await isolate.admit(account, 100));
+  expect((await account.stub.operations()).rowsWritten).toBe(before);
+  admission.settle(settlement(50));
+  await isolate.report();
+  expect((await account.stub.operations()).rowsWritten).toBe(before + 1);
+});
+
+test("syncs that arrive together share one commit and one row", async () => {
+  const account = await openAccount(CREDIT);
+  const isolates = Array.from({ length: 20 }, () => new TestIsolate());
+  const admissions = await Promise.all(isolates.map((isolate) => isolate.admit(account, 10)));
+  const before = await account.stub.operations();
+  for (const admission of admissions) admissionOf(admission).settle(settlement(10));
+  await Promise.all(isolates.map((isolate) => isolate.report()));
+  const after = await account.stub.operations();
+  expect(after.syncs - before.syncs).toBe(20);
+  expect(after.commits - before.commits).toBeLessThan(10);
+  expect(after.rowsWritten - before.rowsWritten).toBe(after.commits - before.commits);
+});
+
+test("a refused key, a read of rights and a renewal write nothing", async () => {
+  const account = await openAccount(CREDIT);
+  const isolate = new TestIsolate();
+  const before = (await account.stub.operations()).rowsWritten;
+  const read = {
+    key: account.key,
+    scope: "usage:read" as const,
+    ip: "203.0.113.7",
+    countsRequest: false,
+    waitUntil: () => undefined,
+  };
+  expect(await isolate.wallet.authorize(read)).toMatchObject({ kind: "authorized" });
+  const admission = admissionOf(await isolate.admit(account, 10));
+  await isolate.clock.pass(15_000);
+  await isolate.clock.pass(7500);
+  expect(isolate.sent.length).toBeGreaterThan(1);
+  expect((await account.stub.operations()).rowsWritten).toBe(before);
+  admission.release({ status: 500, latencyMs: 1 });
+});
