@@ -1,0 +1,143 @@
+// npm run bench:cost: what a request costs in USD per million, from operations counted on the real object in workerd,
+// beside the naive design; and what committing syncs together is worth. Exit code 1 when a budget is broken.
+
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ASSUMED_CPU_MS, costOf } from "./prices.ts";
+import type { Operations } from "./prices.ts";
+
+/** What a 200-token text earns, per million requests. */
+const REVENUE_USD = 1.6;
+const BUSY_USD_MAX = 0.45;
+const SPARSE_USD_MAX = 1.55;
+const GROUPING_MIN = 5;
+
+interface Row {
+  readonly name: string;
+  readonly task: {
+    readonly isolates: number;
+    readonly seconds: number;
+    readonly everyMs: number;
+    readonly even: boolean;
+  };
+  readonly usdMax?: number;
+}
+
+const SCENARIOS: readonly Row[] = [
+  {
+    name: "busy: 20 requests/s, 1 isolate",
+    task: { isolates: 1, seconds: 101, everyMs: 50, even: false },
+    usdMax: BUSY_USD_MAX,
+  },
+  {
+    name: "busy: 40 requests/s, 4 isolates",
+    task: { isolates: 4, seconds: 100, everyMs: 25, even: false },
+    usdMax: BUSY_USD_MAX,
+  },
+  { name: "steady: 2 requests/s, 1 isolate", task: { isolates: 1, seconds: 300, everyMs: 500, even: false } },
+  {
+    name: "sparse: a request every 20 s",
+    task: { isolates: 1, seconds: 7200, everyMs: 20_000, even: true },
+    usdMax: SPARSE_USD_MAX,
+  },
+  { name: "rare: a request every 5 minutes", task: { isolates: 1, seconds: 86_400, everyMs: 300_000, even: true } },
+];
+
+const folder = await mkdtemp(join(tmpdir(), "bench-cost-"));
+const bundle = await build({
+  entryPoints: [new URL("worker/worker.ts", import.meta.url).pathname],
+  bundle: true,
+  write: false,
+  format: "esm",
+  target: "es2023",
+  platform: "neutral",
+  mainFields: ["module", "main"],
+  external: ["cloudflare:*", "node:*"],
+});
+const miniflare = new Miniflare({
+  modules: [{ type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0]?.text ?? "" }],
+  compatibilityDate: "2026-04-24",
+  durableObjects: {
+    ACCOUNT: { className: "BenchAccount", useSQLite: true },
+    NAIVE: { className: "NaiveAccount", useSQLite: true },
+  },
+  durableObjectsPersist: folder,
+  bindings: { KEY_TAG_SECRET: "bench-tag-secret", KEY_PEPPER: "bench-pepper" },
+  cf: false,
+});
+
+let broken = false;
+try {
+  const grouping = await measureGrouping();
+  const activeMs = grouping.aloneMs + 1; // one commit, and the millisecond of collecting
+  console.log(
+    `USD per 1M requests of one ${"200-token"} text (revenue $${REVENUE_USD.toFixed(2)}); CPU assumed ${ASSUMED_CPU_MS} ms a request,`,
+  );
+  console.log(`object active ${activeMs.toFixed(2)} ms a call (measured here), 128 MB\n`);
+  console.log(
+    "| traffic | object calls / request | rows / request | GB-s / 1M | Worker | object | rows | KV | total |",
+  );
+  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  for (const { name, task, usdMax } of SCENARIOS) {
+    const counted = await ask<Operations & { chargedAll: boolean; waited: number }>("/scenario", task);
+    const { total } = printLine(name, counted, activeMs);
+    if (!counted.chargedAll) fail(`${name}: the books do not have every request`);
+    if (usdMax !== undefined && total > usdMax) fail(`${name}: $${total.toFixed(2)} is over $${usdMax}`);
+  }
+  const naive = await ask<Operations>("/naive", {});
+  printLine(
+    "naive: reserve and settle, a row a fact",
+    { ...naive, kvReads: 2 * naive.requests, kvWrites: naive.requests },
+    activeMs,
+  );
+  console.log(
+    `\nsyncs committed together: ${grouping.together.toFixed(0)}/s, one by one: ${grouping.alone.toFixed(0)}/s, ${grouping.ratio.toFixed(1)} times as many`,
+  );
+  if (grouping.ratio < GROUPING_MIN) fail(`grouping is worth less than ${GROUPING_MIN} times`);
+} finally {
+  await miniflare.dispose();
+  await rm(folder, { recursive: true, force: true });
+}
+process.exitCode = broken ? 1 : 0;
+
+function printLine(name: string, operations: Operations, activeMs: number): { readonly total: number } {
+  const cost = costOf(operations, activeMs);
+  const usd = (value: number) => `$${value.toFixed(2)}`;
+  console.log(
+    `| ${name} | ${cost.calls.toFixed(3)} | ${cost.rows.toFixed(3)} | ${cost.gbSPerMillion.toFixed(0)} | ${usd(cost.worker)} | ${usd(cost.object)} | ${usd(cost.storage)} | ${usd(cost.kv)} | **${usd(cost.total)}** |`,
+  );
+  return cost;
+}
+
+/** Alternating, medians: 100 isolates that report at the same moment. */
+async function measureGrouping(): Promise<{ together: number; alone: number; ratio: number; aloneMs: number }> {
+  const rates = { together: [] as number[], alone: [] as number[] };
+  for (let run = 0; run < 3; run += 1) {
+    for (const kind of ["alone", "together"] as const) {
+      const task = { sessions: 100, rounds: 5, alone: kind === "alone" };
+      const { syncs, ms } = await ask<{ syncs: number; ms: number }>("/commits", task);
+      rates[kind].push((syncs * 1000) / Math.max(1, ms));
+    }
+  }
+  const [together, alone] = [median(rates.together), median(rates.alone)];
+  return { together, alone, ratio: together / alone, aloneMs: 1000 / alone };
+}
+
+async function ask<Answer>(path: string, body: object): Promise<Answer> {
+  const response = await miniflare.dispatchFetch(`http://bench${path}`, { method: "POST", body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  const answer: unknown = await response.json();
+  return answer as Answer;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+function fail(reason: string): void {
+  broken = true;
+  console.log(`BUDGET BROKEN: ${reason}`);
+}
