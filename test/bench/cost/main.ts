@@ -96,6 +96,10 @@ try {
   console.log(
     `\nsyncs committed together: ${grouping.together.toFixed(0)}/s, one by one: ${grouping.alone.toFixed(0)}/s, ${grouping.ratio.toFixed(1)} times as many`,
   );
+  const cpuUs = await measureCpu();
+  console.log(
+    `CPU a request, both sides of every report included: key ${cpuUs.key.toFixed(0)} µs, wallet and ledger ${cpuUs.wallet.toFixed(0)} µs`,
+  );
   if (grouping.ratio < GROUPING_MIN) fail(`grouping is worth less than ${GROUPING_MIN} times`);
 } finally {
   await miniflare.dispose();
@@ -124,6 +128,21 @@ async function measureGrouping(): Promise<{ together: number; alone: number; rat
   }
   const [together, alone] = [median(rates.together), median(rates.alone)];
   return { together, alone, ratio: together / alone, aloneMs: 1000 / alone };
+}
+
+/** Alternating, medians, less what an empty request takes. */
+async function measureCpu(): Promise<{ key: number; wallet: number }> {
+  const times = 4000;
+  const took = { nothing: [] as number[], key: [] as number[], wallet: [] as number[] };
+  for (let run = 0; run < 5; run += 1) {
+    for (const part of ["nothing", "key", "wallet"] as const) {
+      const startedMs = performance.now();
+      await ask("/cpu", { part, times });
+      took[part].push(performance.now() - startedMs);
+    }
+  }
+  const us = (part: "key" | "wallet") => ((median(took[part]) - median(took.nothing)) * 1000) / times;
+  return { key: us("key"), wallet: us("wallet") };
 }
 
 async function ask<Answer>(path: string, body: object): Promise<Answer> {

@@ -31,14 +31,17 @@ export default {
     if (pathname === "/scenario") return Response.json(await scenario(env, await request.json<Scenario>()));
     if (pathname === "/naive") return Response.json(await naive(env));
     if (pathname === "/commits") return Response.json(await commits(env, await request.json<CommitsTask>()));
+    if (pathname === "/cpu") return Response.json(await cpu(env, await request.json<CpuTask>()));
     return new Response("unknown", { status: 404 });
   },
 };
 
-async function open(
-  env: BenchEnv,
-  nowMs: () => number,
-): Promise<Omit<Traffic, "time"> & { readonly account: () => DurableObjectStub<BenchAccount> }> {
+interface Opened extends Omit<Traffic, "time"> {
+  readonly text: string;
+  readonly account: () => DurableObjectStub<BenchAccount>;
+}
+
+async function open(env: BenchEnv, nowMs: () => number): Promise<Opened> {
   clock.nowMs = nowMs;
   const id = newId("account");
   const account = () => env.ACCOUNT.get(env.ACCOUNT.idFromName(id));
@@ -52,7 +55,13 @@ async function open(
   if (typeof created !== "object") throw new Error("no key");
   const key = await parseKey(created.key, [await importHmacKey(env.KEY_TAG_SECRET)]);
   if (key === undefined) throw new Error("no key");
-  return { key, hashes: await new Peppers([env.KEY_PEPPER]).hashes(key.secret), stub: account, account };
+  return {
+    text: created.key,
+    key,
+    hashes: await new Peppers([env.KEY_PEPPER]).hashes(key.secret),
+    stub: account,
+    account,
+  };
 }
 
 async function scenario(env: BenchEnv, task: Scenario): Promise<object> {
@@ -79,6 +88,30 @@ async function naive(env: BenchEnv): Promise<object> {
   }
   return { requests: NAIVE_REQUESTS, rows: (await stub.rows()) - before, objectCalls: 2 * NAIVE_REQUESTS };
 }
+
+interface CpuTask {
+  readonly part: "nothing" | "key" | "wallet";
+  readonly times: number;
+}
+
+/**
+ * The work of one part, `times` times in a row on one thread: the caller takes the time, because a Worker's clock stands
+ * still meanwhile. "wallet" is admission, charge and every report that follows from them, the object's side included.
+ */
+async function cpu(env: BenchEnv, { part, times }: CpuTask): Promise<object> {
+  const time = new VirtualTime(Date.now());
+  const { account, text, ...traffic } = await open(env, () => time.nowMs());
+  const tagKey = await importHmacKey(env.KEY_TAG_SECRET);
+  if (part === "key") for (let turn = 0; turn < times; turn += 1) await parseKey(text, [tagKey]);
+  if (part !== "wallet") return {};
+  await runScenario(
+    { isolates: 1, seconds: (times * CPU_EVERY_MS) / 1000, everyMs: CPU_EVERY_MS, even: true },
+    { ...traffic, time },
+  );
+  return { charged: (await account().getAccount())?.chargedNanoUsd };
+}
+
+const CPU_EVERY_MS = 20;
 
 interface CommitsTask {
   readonly sessions: number;
