@@ -3,9 +3,9 @@
 
 /** Consecutive failures that open it. */
 export const BREAKER_FAILURES = 3;
-/** First pause; doubled each time a probe fails. */
+/** First pause; doubled each time a probe fails. The longest is short: /ready guards too, and it may be the only backend. */
 export const BREAKER_PAUSE_MS = 1000;
-export const BREAKER_PAUSE_MS_MAX = 30_000;
+export const BREAKER_PAUSE_MS_MAX = 5000;
 /** A probe that never reports (its isolate context died) stops blocking others after this. */
 export const PROBE_LIFE_MS = 60_000;
 

@@ -9,6 +9,8 @@ import { readReady } from "./client.ts";
 
 /** Younger reports are believed without asking. */
 export const FRESH_MS = 5000;
+/** While one of them is not ready: it may be back. */
+const RECHECK_MS = 1000;
 /** Older ones are asked for before an answer: a cached vector of a replaced revision must not outlive this. */
 export const STALE_MS = 30_000;
 const READY_TIMEOUT_MS = 2000;
@@ -41,7 +43,8 @@ export class Group {
   async announced(waitUntil: WaitUntil): Promise<BackendReady | undefined> {
     const age = this.#ports.now() - this.#checkedAtMs;
     if (age > STALE_MS) await this.refresh(waitUntil);
-    else if (age > FRESH_MS) void this.refresh(waitUntil);
+    else if (age > (this.backends.every(({ health }) => health === "ready") ? FRESH_MS : RECHECK_MS))
+      void this.refresh(waitUntil);
     return this.current();
   }
 

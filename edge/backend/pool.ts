@@ -22,8 +22,11 @@ import type { Part } from "./split.ts";
 import type { BackendTexts } from "./wire-request.ts";
 import { AccountNames, wireRequest } from "./wire-request.ts";
 
-/** A call and one retry. */
+/** A call and one retry. Connections that were refused do not count, since nothing was accepted; but neither are they endless. */
 const ATTEMPTS_MAX = 2;
+const REFUSED_MAX = 2;
+/** A connection that fails faster than this, to a backend whose /ready fails too, was refused. */
+const REFUSED_MS = 250;
 const HOLD_STEP_MS = 100;
 const HOLD_STEP_MS_MAX = 1000;
 /** A call without an answer for so long asks, and again each time, whether its backend is alive at all. */
@@ -174,14 +177,20 @@ export class Pool {
     send: Send<Answer>,
   ): Promise<Answer> {
     const tried = new Set<Backend>();
-    for (let attempt = 1; ; attempt += 1) {
+    let attempts = 0;
+    let refused = 0;
+    for (;;) {
       const backend = await this.#pick(group, part.request, tried, call, clock);
+      const startedMs = this.#ports.now();
       const result = await this.#send(group, backend, part, call, clock, send);
       if (result.kind === "answer") return result.answer;
       tried.add(backend);
-      this.#afterFailure(group, backend, result, call);
+      const isFast = this.#ports.now() - startedMs < REFUSED_MS;
+      await this.#afterFailure(group, backend, part.request, result);
+      if (result.kind === "unreachable" && isFast && backend.health === "down") refused += 1;
+      else attempts += 1;
       const error = failedError(result, part.request.model, (index) => call.itemOf?.(part.offset + index) ?? null);
-      if (attempt === ATTEMPTS_MAX || !mayRetry(result)) throw error;
+      if (attempts === ATTEMPTS_MAX || refused > REFUSED_MAX || !mayRetry(result)) throw error;
       if (!this.#retryIsPossible(group, part.request, tried, result)) throw error;
     }
   }
@@ -239,12 +248,16 @@ export class Pool {
     }
   }
 
-  #afterFailure(group: Group, backend: Backend, result: Failed, call: PoolCall): void {
-    const lost = result.kind === "unreachable" || (result.kind === "fault" && result.fault.code === "model_not_ready");
-    if (!lost) return;
-    backend.lost();
-    // Ask at once, behind this call: a single reset must not keep a healthy backend idle.
-    void group.refresh(call.waitUntil);
+  async #afterFailure(group: Group, backend: Backend, request: EmbedRequest, result: Failed): Promise<void> {
+    if (result.kind === "unreachable" || (result.kind === "fault" && result.fault.code === "model_not_ready")) {
+      // It broke off, drains, or a rolling update has replaced it: what it says now decides where this call and the
+      // next ones go. (A single reset must not keep a healthy backend idle.) Where it is known to be down, it was asked.
+      if (backend.health !== "down") {
+        backend.lost();
+        await group.ask(backend);
+      }
+      if (request.revision !== null && isGone(group, request.revision)) throw new RevisionGone(request.model);
+    }
   }
 
   #candidates(group: Group, request: EmbedRequest, tried: ReadonlySet<Backend>): Backend[] {

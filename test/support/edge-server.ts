@@ -20,9 +20,16 @@ export interface EdgeUnderTest {
   readonly edge: RunningEdge;
   /** What the Worker logged. */
   readonly logs: readonly string[];
-  /** Another account with $5 and limits that no test reaches. */
-  newAccount(): Promise<{ readonly accountId: string; readonly apiKey: string }>;
+  /** Another account with $5 and limits that no test reaches; `cache` is its key's setting. */
+  newAccount(cache?: "off" | "standard" | "eager"): Promise<AccountUnderTest>;
   stop(): Promise<void>;
+}
+
+export interface AccountUnderTest {
+  readonly accountId: string;
+  readonly apiKey: string;
+  /** As the operator's books say now. */
+  charged(): Promise<number>;
 }
 
 const REQUESTS_PER_MINUTE = 1_000_000;
@@ -61,15 +68,41 @@ export async function startEdgeUnderTest(
     backends,
     edge,
     logs,
-    newAccount: async () => {
-      const made = await ensureDevAccount(new DataFolder(join(dataDir, crypto.randomUUID())), edge.url, adminKey);
-      await unlimit(edge.url, adminKey, made.accountId);
-      return made;
-    },
+    newAccount: (cache) => newAccount(dataDir, edge.url, adminKey, cache),
     stop: async () => {
       await Promise.all([edge.stop(), ...backends.map((backend) => backend.stop())]);
     },
   };
+}
+
+async function newAccount(
+  dataDir: string,
+  url: string,
+  adminKey: string,
+  cache = "standard",
+): Promise<AccountUnderTest> {
+  const made = await ensureDevAccount(new DataFolder(join(dataDir, crypto.randomUUID())), url, adminKey);
+  await unlimit(url, adminKey, made.accountId);
+  const key = await post(url, adminKey, `/admin/accounts/${made.accountId}/keys`, { name: cache, cache });
+  return {
+    accountId: made.accountId,
+    apiKey: String(key["key"]),
+    charged: async () => {
+      const headers = { authorization: `Bearer ${adminKey}` };
+      const response = await fetch(`${url}/admin/accounts/${made.accountId}`, { headers });
+      return Number(((await response.json()) as Record<string, unknown>)["charged_nano_usd"]);
+    },
+  };
+}
+
+async function post(url: string, key: string, path: string, body: object): Promise<Record<string, unknown>> {
+  const response = await fetch(url + path, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as Record<string, unknown>;
 }
 
 async function unlimit(url: string, adminKey: string, accountId: string): Promise<void> {

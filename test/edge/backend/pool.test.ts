@@ -344,6 +344,13 @@ describe("revisions", () => {
     await expect(failed).rejects.toBeInstanceOf(RevisionGone);
   });
 
+  it("says so too when several backends were replaced at once", async () => {
+    const pool = await readyPool([a, b]);
+    a.revision = REVISION_2;
+    b.revision = REVISION_2;
+    await expect(pool.embed(textsOf("x"), REVISION_1, callOf())).rejects.toBeInstanceOf(RevisionGone);
+  });
+
   it("sends a pinned call only to backends of that revision", async () => {
     b.revision = REVISION_2;
     a.queueSeconds = 50;
