@@ -42,7 +42,7 @@ const configSchema = z.object({
 
   /** Body of one call: the edge's 8 MB and what framing adds. */
   bodyBytesMax: integer(1).default(10 * MiB),
-  /** Bodies and answers in memory at once; beyond it a call is refused. */
+  /** Bodies, vectors and frames in memory at once; beyond it a call is refused. */
   bytesInFlightMax: integer(1).default(512 * MiB),
   textsMax: integer(1).default(2_048),
   /** Σ tokens of a call. */

@@ -8,8 +8,8 @@ import type { Logger } from "pino";
 
 import { type ErrorCode, apiError } from "../shared/errors.ts";
 import type { Config } from "./config.ts";
-import type { Metrics, ShedReason } from "./metrics.ts";
-import { Call, CallerGone, faultOf, plainFault } from "./routes/call.ts";
+import type { Metrics } from "./metrics.ts";
+import { Call, CallerGone, faultOf, Holdings, plainFault } from "./routes/call.ts";
 import { embed, tokenize } from "./routes/embed.ts";
 import { health, info, metrics, ready, type Status } from "./routes/status.ts";
 import type { ModelFacts, Service } from "./service.ts";
@@ -44,7 +44,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "/ready": {
     method: "GET",
     open: true,
-    handle: (call, { state }) => ready(call, state.status, state.facts, state.service),
+    handle: (call, { state }) => ready(call, statusOf(state), state.facts, state.service),
   },
   "/info": { method: "GET", open: false, handle: (call, deps) => info(call, serving(deps), deps.config) },
   "/metrics": { method: "GET", open: false, handle: (call, deps) => metrics(call, deps.metrics) },
@@ -55,10 +55,12 @@ const HEADERS_MS_MAX = 10_000;
 /** Longer than a proxy keeps an idle connection, so that the proxy closes first and never meets a closed one. */
 const KEEP_ALIVE_MS = 75_000;
 
+const STALLED_MS_MAX = 60_000;
+
 /** An HTTP server that is not listening yet. */
 export function createBackendServer(deps: ServerDependencies): Server {
   const { config } = deps;
-  const flow = { bytes: 0 };
+  const holdings = new Holdings(config.bytesInFlightMax, () => deps.metrics.shed("memory"));
   const server = createServer(
     {
       maxHeaderSize: HEADERS_BYTES_MAX,
@@ -66,8 +68,10 @@ export function createBackendServer(deps: ServerDependencies): Server {
       requestTimeout: config.bodyMsMax,
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
-    (request, response) => void answer(request, response, deps, flow),
+    (request, response) => void answer(request, response, deps, holdings),
   );
+  // A reader that takes nothing of its answer; longer than any call may wait for it.
+  server.timeout = config.deadlineMsMax + STALLED_MS_MAX;
   server.maxConnections = config.connectionsMax;
   return server;
 }
@@ -76,28 +80,21 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   deps: ServerDependencies,
-  flow: { bytes: number },
+  holdings: Holdings,
 ): Promise<void> {
-  const call = new Call(request, response, deps.config);
+  const call = new Call(request, response, deps.config, holdings);
   const path = (request.url ?? "").split("?", 1)[0] ?? "";
   const route = ROUTES[path];
-  const bytes = bytesOf(request, deps.config);
-  flow.bytes += bytes;
   try {
     if (route === undefined) throw apiError("route_not_found", "There is no such route.");
-    if (request.method !== route.method) throw apiError("method_not_allowed", `This route takes ${route.method}.`);
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    if (method !== route.method) throw apiError("method_not_allowed", `This route takes ${route.method}.`);
     if (!route.open && !knowsSecret(request, deps.config))
       throw apiError("invalid_api_key", "The secret is not right.");
-    if (flow.bytes > deps.config.bytesInFlightMax) {
-      deps.metrics.shed("memory");
-      throw apiError("overloaded", "Too much is in flight.", null, 1);
-    }
     await route.handle(call, deps);
     settle(call, deps, path, "ok");
   } catch (error) {
     refuse(call, deps, route === undefined ? "other" : path, error);
-  } finally {
-    flow.bytes -= bytes;
   }
 }
 
@@ -141,17 +138,16 @@ function work(
 
 /** The service, or the reason why there is none now. */
 function serving({ state, metrics: figures }: ServerDependencies): Service {
-  if (state.service !== undefined && state.status === "ready") return state.service;
-  figures.shed("not_ready" satisfies ShedReason);
-  const message = state.status === "draining" ? "This backend is shutting down." : "The model is being prepared.";
-  throw apiError("model_not_ready", message, null, state.status === "draining" ? 1 : 2);
+  const status = statusOf(state);
+  if (state.service !== undefined && status === "ready") return state.service;
+  figures.shed("not_ready");
+  const message = status === "draining" ? "This backend is shutting down." : "The model is being prepared.";
+  throw apiError("model_not_ready", message, null, status === "draining" ? 1 : 2);
 }
 
-/** What a call may hold in memory: its announced body, or the most it could be. */
-function bytesOf(request: IncomingMessage, config: Config): number {
-  if (request.method !== "POST") return 0;
-  const announced = Number(request.headers["content-length"] ?? config.bodyBytesMax);
-  return Number.isFinite(announced) ? Math.min(announced, config.bodyBytesMax) : config.bodyBytesMax;
+/** An engine that fails to start again and again serves nothing, though it is tried on. */
+function statusOf({ status, service }: ServerState): Status {
+  return status === "ready" && service?.engine.state === "failed" ? "warming" : status;
 }
 
 /** Compared as hashes: equal lengths, constant time. */

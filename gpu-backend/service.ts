@@ -17,6 +17,8 @@ import { warmUp, warmUpShapes } from "./scheduler/warm-up.ts";
 import { Throughput } from "./throughput.ts";
 import { TokenizerPool } from "./tokenizer/pool.ts";
 
+const CPU_WARM_UP_TOKENS = 256;
+
 /** A hint to the operator while the start goes on: fraction done of the whole, 0..1. */
 export type OnProgress = (fraction: number, what: string) => void;
 
@@ -70,12 +72,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { tokenizer, engine } = await startParts(model, options);
   try {
     const limits = schedulerLimits(config, model);
+    const onCpu = config.target === "cpu";
     const coefficients = await warmUp(engine, {
-      shapes: warmUpShapes(model.config.maxTokens, limits.batchTokensMax),
+      shapes: warmUpShapes(model.config.maxTokens, onCpu ? CPU_WARM_UP_TOKENS : limits.batchTokensMax),
       vocabSize: model.config.vocabSize,
       endTokenId: model.config.endTokenId,
       // A GPU's memory must have grown to its largest shape before the first call.
-      secondsMax: config.target === "cpu" ? config.warmUpSecondsMax : Number.POSITIVE_INFINITY,
+      secondsMax: onCpu ? config.warmUpSecondsMax : Number.POSITIVE_INFINITY,
       onProgress: (fraction) => onProgress(0.8 + fraction * 0.2, "warming up"),
     });
     const cost = new CostModel(coefficients);

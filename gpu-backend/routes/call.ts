@@ -19,6 +19,17 @@ export interface CallLimits {
   readonly deadlineMsMax: number;
 }
 
+/** Bytes that calls hold at once: bodies, vectors, frames. */
+export class Holdings {
+  bytes = 0;
+  readonly max: number;
+  readonly onRefusal: () => void;
+  constructor(max: number, onRefusal: () => void) {
+    this.max = max;
+    this.onRefusal = onRefusal;
+  }
+}
+
 export class Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -26,12 +37,16 @@ export class Call {
   readonly stages = new Map<Stage, number>();
   readonly #gone = new AbortController();
   readonly #limits: CallLimits;
+  readonly #holdings: Holdings;
+  #held = 0;
 
-  constructor(request: IncomingMessage, response: ServerResponse, limits: CallLimits) {
+  constructor(request: IncomingMessage, response: ServerResponse, limits: CallLimits, holdings: Holdings) {
     this.request = request;
     this.response = response;
     this.#limits = limits;
+    this.#holdings = holdings;
     response.once("close", () => {
+      this.#holdings.bytes -= this.#held;
       if (!response.writableFinished) this.#gone.abort(new CallerGone("the caller closed the connection"));
     });
   }
@@ -39,6 +54,17 @@ export class Call {
   /** Aborted with CallerGone when the connection closes before the answer is out. */
   get signal(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  /** Reserves memory until the answer is out. Throws ApiError when too much is in flight. */
+  hold(bytes: number): void {
+    this.signal.throwIfAborted(); // once closed, nothing would give it back
+    if (this.#holdings.bytes + bytes > this.#holdings.max) {
+      this.#holdings.onRefusal();
+      throw apiError("overloaded", "The backend holds as much as it may. Try again after the time given.", null, 1);
+    }
+    this.#holdings.bytes += bytes;
+    this.#held += bytes;
   }
 
   get requestId(): string {
@@ -84,6 +110,7 @@ export class Call {
     const most = this.#limits.bodyBytesMax;
     const announced = Number(this.request.headers["content-length"] ?? Number.NaN);
     if (announced > most) throw this.#tooLarge();
+    this.hold(Number.isNaN(announced) ? most : announced);
     let bytes = new Uint8Array(Number.isNaN(announced) ? 64 * 1024 : announced);
     let length = 0;
     try {

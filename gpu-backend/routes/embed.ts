@@ -17,6 +17,8 @@ export interface CallSizes {
 export async function embed(call: Call, service: Service, sizes: CallSizes): Promise<void> {
   const { header, tokenized } = await tokenizeCall(call, service, sizes, true);
   const { account, tier } = header;
+  // The vectors, and the frame that carries a copy of them.
+  call.hold(2 * tokenized.texts.length * service.model.config.hiddenSize * Uint16Array.BYTES_PER_ELEMENT);
   const done = await service.runner.embed(
     { account, tier, texts: tokenized.texts, deadlineMs: call.deadlineLeftMs() },
     call.signal,

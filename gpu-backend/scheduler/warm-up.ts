@@ -9,6 +9,8 @@ export interface WarmUpShape {
   readonly tokens: number;
 }
 
+const TEXTS_MAX = 256;
+
 export interface WarmUpOptions {
   readonly shapes: readonly WarmUpShape[];
   readonly vocabSize: number;
@@ -18,12 +20,15 @@ export interface WarmUpOptions {
   readonly onProgress: (fraction: number) => void;
 }
 
-/** Shapes for a model that reads `maxTokens`; on a GPU the longest text and the fullest batch are run whatever they take. */
-export function warmUpShapes(maxTokens: number, batchTokens: number): WarmUpShape[] {
+/**
+ * Shapes for a model that reads `maxTokens`, each of about `fillTokens` tokens: few on a CPU, where small batches are as
+ * fast as large ones; a full batch on a GPU, whose speed shows only then.
+ */
+export function warmUpShapes(maxTokens: number, fillTokens: number): WarmUpShape[] {
   const lengths = [32, 128, 512, 2_048, 8_192, maxTokens].filter((tokens) => tokens <= maxTokens);
   return [...new Set(lengths)].map((tokens) => ({
     tokens,
-    texts: Math.max(1, Math.min(8, Math.floor(Math.min(batchTokens, 1_024) / tokens))),
+    texts: Math.max(1, Math.min(TEXTS_MAX, Math.floor(fillTokens / tokens))),
   }));
 }
 

@@ -65,7 +65,7 @@ describe("warm-up", () => {
   const options = { vocabSize: 100, endTokenId: 99, onProgress: () => undefined };
 
   it("fits the cost to what it ran and leaves out shapes that would take too long", async () => {
-    const { a, b } = await warmUp(engine, { ...options, shapes: warmUpShapes(8_192, 8_192), secondsMax: 3 });
+    const { a, b } = await warmUp(engine, { ...options, shapes: warmUpShapes(8_192, 256), secondsMax: 3 });
     expect(a).toBeCloseTo(0.001, 6);
     expect(b).toBeCloseTo(0, 9);
     expect(runs).toEqual([32, 32, 128, 512, 2_048]);
@@ -73,7 +73,12 @@ describe("warm-up", () => {
 
   it("goes up to the longest text of the model where time does not matter", async () => {
     runs.length = 0;
-    await warmUp(engine, { ...options, shapes: warmUpShapes(1_000, 8_192), secondsMax: Number.POSITIVE_INFINITY });
+    await warmUp(engine, { ...options, shapes: warmUpShapes(1_000, 256), secondsMax: Number.POSITIVE_INFINITY });
     expect(runs).toEqual([32, 32, 128, 512, 1_000]);
+  });
+
+  it("fills whole batches on a GPU", () => {
+    const shapes = warmUpShapes(32_768, 32_768);
+    expect(shapes.map(({ texts, tokens }) => texts * tokens)).toEqual([8_192, 32_768, 32_768, 32_768, 32_768, 32_768]);
   });
 });

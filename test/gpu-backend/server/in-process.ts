@@ -7,7 +7,7 @@ import pino from "pino";
 
 import { readConfig } from "../../../gpu-backend/config.ts";
 import type { CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
-import type { Engine, EngineResult } from "../../../gpu-backend/engine/types.ts";
+import type { Engine, EngineResult, EngineState } from "../../../gpu-backend/engine/types.ts";
 import { Metrics } from "../../../gpu-backend/metrics.ts";
 import { CostModel } from "../../../gpu-backend/scheduler/cost-model.ts";
 import { Runner } from "../../../gpu-backend/scheduler/runner.ts";
@@ -26,7 +26,7 @@ export const MS_PER_TOKEN = 10;
 
 /** Answers row r of a batch with its text's length in every place. */
 export class SteeredEngine implements Engine {
-  state = "ready" as const;
+  state: EngineState = "ready";
   restarts = 0;
   pid = undefined;
   readonly batches: { readonly texts: readonly Int32Array[]; readonly end: (error?: Error) => void }[] = [];

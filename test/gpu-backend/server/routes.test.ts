@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { EngineDied, NonFiniteVector, TextsFailed } from "../../../gpu-backend/engine/types.ts";
@@ -12,6 +15,7 @@ describe("the routes", () => {
     backend = await startInProcess({
       QUEUE_SECONDS_MAX: "1",
       BODY_BYTES_MAX: "100000",
+      BYTES_IN_FLIGHT_MAX: "150000",
       CALL_TOKENS_MAX: "500",
       TEXTS_MAX: "100",
     });
@@ -98,6 +102,21 @@ describe("the routes", () => {
     expect(await faultIn(large)).toMatchObject({ code: "body_too_large" });
   });
 
+  it("hold no more in memory than they may, and give it back", async () => {
+    // A body that is announced and does not come.
+    const slow = connect(Number(new URL(backend.origin).port), "127.0.0.1");
+    slow.write(
+      `POST /embed HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${SECRET}\r\ncontent-length: 99000\r\nexpect: 100-continue\r\n\r\n`,
+    );
+    await once(slow, "data");
+    const refused = await embed("x".repeat(60_000));
+    expect(await faultIn(refused)).toMatchObject({ code: "overloaded", retryAfterS: 1 });
+    slow.destroy();
+    let served = await embed("one");
+    while (served.status === 503) served = await embed("one");
+    expect(served.status).toBe(200);
+  });
+
   it("refuse the next call at once, with an honest Retry-After, while a second of work is ahead of it", async () => {
     backend.engine.free = false;
     const long = embed(...Array.from({ length: 30 }, (_, index) => `${WORDS} ${index}`));
@@ -176,6 +195,11 @@ describe("the routes", () => {
     backend.state.facts = undefined;
     expect(await faultIn(await fetch(`${backend.origin}/ready`))).toMatchObject({ code: "model_not_ready" });
     backend.state.facts = facts;
+    backend.state.status = "ready";
+    backend.engine.state = "failed";
+    expect((await fetch(`${backend.origin}/ready`)).status).toBe(503);
+    backend.engine.state = "ready";
+    expect((await fetch(`${backend.origin}/ready`, { method: "HEAD" })).status).toBe(200);
   });
 
   it("say in /info how they serve, and in /metrics how that goes", async () => {
