@@ -113,7 +113,7 @@ describe("one of two backends", () => {
     const texts = Array.from({ length: 4 }, freshText);
     const answers = await Promise.all(texts.map((text) => embed(text)));
     for (const [index, answer] of answers.entries()) expectRight(answer, [texts[index] ?? ""]);
-    expect(performance.now() - started).toBeLessThan(9000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     expect(first?.calls).toBeGreaterThan(0);
     expect(second?.calls).toBeGreaterThan(0);
   });
@@ -170,7 +170,7 @@ describe("all backends", () => {
     const started = performance.now();
     const answer = await embed(freshText(), { prefer: "wait=2" });
     expect([answer.status, codeOf(answer), answer.headers.get("retry-after")]).toEqual([503, "model_not_ready", "30"]);
-    expect(performance.now() - started).toBeLessThan(6000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     const cached = await embed(text);
     expectRight(cached, [text]);
     expect(cached.headers.get("x-cache")).toBe("hit");

@@ -18,7 +18,6 @@ import {
 
 const ACCOUNT = idFromBytes("account", new Uint8Array(10));
 const OVERLOADED = { code: "overloaded", message: "busy", index: null, facts: {}, retryAfterS: 4 } as const;
-
 let clock: ManualClock;
 let a: FakeBackend;
 let b: FakeBackend;
