@@ -118,13 +118,31 @@ export class Ledger {
 
   /** Lets time pass: leases end, grants expire, what is receivable is collected. Call it first in every turn. */
   tick(nowMs: number): void {
-    this.leases.expire(nowMs);
+    this.endLeases(nowMs);
     for (const [id, memory] of this.sessions) if (memory.untilMs <= nowMs) this.forget(id);
     const held = this.leases.total.nanoUsd;
     const expired = this.books.expire(nowMs, held, this.settings.strictLifeMsMax + this.settings.leaseMarginMs);
     if (expired > 0) this.post(nowMs, "expiry", -expired, "Credit expired");
     const collected = this.books.collect(held);
     if (collected > 0) this.post(nowMs, "refund", -collected, "Taken for an earlier refund or dispute");
+  }
+
+  /** Ends leases one after the other: until its end each kept what it held from refilling the buckets. */
+  private endLeases(nowMs: number): void {
+    for (;;) {
+      const endMs = this.leases.earliestExpiryMs();
+      if (endMs === undefined || endMs > nowMs) break;
+      this.drainAccountBuckets(endMs);
+      for (const [keyId] of this.leases.totals()) {
+        const record = this.keys.get(keyId);
+        if (record !== undefined) this.buckets(endMs, record);
+      }
+      this.leases.expire(endMs);
+    }
+    this.drainAccountBuckets(nowMs);
+  }
+
+  private drainAccountBuckets(nowMs: number): void {
     this.requests.drain(nowMs, this.limits.requestsPerMinute, this.leases.total.requests);
     this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
   }
