@@ -9,7 +9,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, plus } from "./amount.ts";
 import { Books, NO_TOTALS } from "./books.ts";
-import { decodeHot, encodeHot } from "./hot.ts";
+import { decodeHot, decodeSession, encodeHot, encodeSession } from "./hot.ts";
 import type { AccountLimits, Hot, SessionMemory } from "./hot.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LeaseTable } from "./lease-table.ts";
@@ -76,7 +76,7 @@ export class Ledger {
     this.keys = new KeyRing(storage.readKeys(), hot.keyUses);
     this.requests = new RateBucket(hot.requests);
     this.tokens = new RateBucket(hot.tokens);
-    this.sessions = new Map(Object.entries(hot.sessions));
+    this.sessions = new Map(Object.entries(hot.sessions).map(([id, state]) => [id, decodeSession(state)]));
     this.statement = new Statement(hot.statement, settings.hotPendingMax);
     this.cells = new UsageCells(decodeCells(hot.cells));
     this.month = { ...hot.month };
@@ -279,7 +279,7 @@ export class Ledger {
       held,
       heldUntilMs: this.leases.latestExpiryMs(),
       allowance: this.allowance,
-      sessions: Object.fromEntries(this.sessions),
+      sessions: Object.fromEntries([...this.sessions].map(([id, memory]) => [id, encodeSession(memory)])),
       statement: this.statement.state,
       cells: encodeCells(this.cells.values()),
     };
