@@ -66,7 +66,6 @@ export class LeaseSession {
   private lease: Amount = ZERO;
   private leasedAtMs = 0;
   private expiresAtMs = 0;
-  private objectLeaseEndMs: number | undefined;
   /** What the lease was when it was last renewed. */
   private renewedWith: Amount = ZERO;
   private reserved: Amount = ZERO;
@@ -199,7 +198,6 @@ export class LeaseSession {
       spent: first ? ZERO : this.spent,
       lines: first ? [] : this.lines.drain(),
       keep: kept,
-      ...(this.objectLeaseEndMs === undefined ? {} : { leaseEndMs: this.objectLeaseEndMs }),
       want: closing
         ? { min: ZERO, target: ZERO, unit: ZERO }
         : { min: missing, target: most(missing, minusFloor(plus(waits, target), free)), unit: this.recent.unit },
@@ -305,7 +303,6 @@ export class LeaseSession {
     this.lease = lease;
     this.busy = false;
     this.epoch = answer.epoch;
-    this.objectLeaseEndMs = answer.leaseEndMs;
     this.leasedAtMs = sent.composedAtMs;
     this.expiresAtMs = sent.composedAtMs + answer.ttlMs;
     this.lapse(nowMs);

@@ -74,17 +74,14 @@ export class LeaseTable {
     return lease.held;
   }
 
-  /** The earliest end of any lease; undefined without one. */
-  earliestExpiryMs(): number | undefined {
-    let earliest: number | undefined;
-    for (const { expiresAtMs } of this.leases.values()) {
-      if (earliest === undefined || expiresAtMs < earliest) earliest = expiresAtMs;
+  /** Drops every lease that has ended and answers them. */
+  expire(nowMs: number): Lease[] {
+    const ended: Lease[] = [];
+    for (const [id, lease] of this.leases) {
+      if (lease.expiresAtMs > nowMs) continue;
+      ended.push(lease);
+      this.remove(id);
     }
-    return earliest;
-  }
-
-  /** Drops every lease that has ended. */
-  expire(nowMs: number): void {
-    for (const [id, lease] of this.leases) if (lease.expiresAtMs <= nowMs) this.remove(id);
+    return ended;
   }
 }

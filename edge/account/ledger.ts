@@ -9,7 +9,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, plus } from "./amount.ts";
 import { Books, NO_TOTALS } from "./books.ts";
-import { decodeHot, decodeSession, encodeHot, encodeSession } from "./hot.ts";
+import { decodeHot, encodeHot } from "./hot.ts";
 import type { AccountLimits, Hot, SessionMemory } from "./hot.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LeaseTable } from "./lease-table.ts";
@@ -76,7 +76,7 @@ export class Ledger {
     this.keys = new KeyRing(storage.readKeys(), hot.keyUses);
     this.requests = new RateBucket(hot.requests);
     this.tokens = new RateBucket(hot.tokens);
-    this.sessions = new Map(Object.entries(hot.sessions).map(([id, state]) => [id, decodeSession(state)]));
+    this.sessions = new Map(Object.entries(hot.sessions));
     this.statement = new Statement(hot.statement, settings.hotPendingMax);
     this.cells = new UsageCells(decodeCells(hot.cells));
     this.month = { ...hot.month };
@@ -118,31 +118,13 @@ export class Ledger {
 
   /** Lets time pass: leases end, grants expire, what is receivable is collected. Call it first in every turn. */
   tick(nowMs: number): void {
-    this.endLeases(nowMs);
+    this.leases.expire(nowMs);
     for (const [id, memory] of this.sessions) if (memory.untilMs <= nowMs) this.forget(id);
     const held = this.leases.total.nanoUsd;
     const expired = this.books.expire(nowMs, held, this.settings.strictLifeMsMax + this.settings.leaseMarginMs);
     if (expired > 0) this.post(nowMs, "expiry", -expired, "Credit expired");
     const collected = this.books.collect(held);
     if (collected > 0) this.post(nowMs, "refund", -collected, "Taken for an earlier refund or dispute");
-  }
-
-  /** Ends leases one after the other: until its end each kept what it held from refilling the buckets. */
-  private endLeases(nowMs: number): void {
-    for (;;) {
-      const endMs = this.leases.earliestExpiryMs();
-      if (endMs === undefined || endMs > nowMs) break;
-      this.drainAccountBuckets(endMs);
-      for (const [keyId] of this.leases.totals()) {
-        const record = this.keys.get(keyId);
-        if (record !== undefined) this.buckets(endMs, record);
-      }
-      this.leases.expire(endMs);
-    }
-    this.drainAccountBuckets(nowMs);
-  }
-
-  private drainAccountBuckets(nowMs: number): void {
     this.requests.drain(nowMs, this.limits.requestsPerMinute, this.leases.total.requests);
     this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
   }
@@ -279,7 +261,7 @@ export class Ledger {
       held,
       heldUntilMs: this.leases.latestExpiryMs(),
       allowance: this.allowance,
-      sessions: Object.fromEntries([...this.sessions].map(([id, memory]) => [id, encodeSession(memory)])),
+      sessions: Object.fromEntries(this.sessions),
       statement: this.statement.state,
       cells: encodeCells(this.cells.values()),
     };

@@ -68,8 +68,6 @@ function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | un
 
 /** Charges what the session spent since its last message: from its lease, else from what is still spendable. */
 function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): void {
-  const record = ledger.keys.get(memory.keyId);
-  if (record !== undefined) ledger.buckets(nowMs, record); // drained while the lease is still out
   const delta = minus(message.spent, memory.spent);
   if (isZero(delta) && message.lines.length === 0) return;
   // A request that only runs is no news worth a row: its limit was charged when it was leased.
@@ -77,7 +75,8 @@ function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, now
   const lease = ledger.leases.get(message.session);
   const fromLease = least(lease?.held ?? ZERO, delta);
   if (lease !== undefined) ledger.leases.put(message.session, { ...lease, held: minus(lease.held, fromLease) });
-  const covered = plus(fromLease, adopt(ledger, memory, message, minus(delta, fromLease), nowMs));
+  const covered = plus(fromLease, ledger.adopt(memory.keyId, minus(delta, fromLease)));
+  const record = ledger.keys.get(memory.keyId);
   charge(ledger, record, covered.nanoUsd, nowMs);
   const late = nanoUsd(delta.nanoUsd - covered.nanoUsd);
   const chargeable = nanoUsd(Math.min(late, ledger.funds(nowMs, record).grantableNanoUsd));
@@ -92,12 +91,6 @@ function charge(ledger: Ledger, record: KeyRecord | undefined, value: NanoUsd, n
   ledger.books.charge(value);
   ledger.addMonthSpent(nowMs, value);
   if (record !== undefined) ledger.keys.use(record.id).spend(record, value, nowMs);
-}
-
-/** What a crash made the object forget of a lease that is still in force; of one that has ended, others hold it now. */
-function adopt(ledger: Ledger, memory: SessionMemory, message: SyncMessage, missing: Amount, nowMs: number): Amount {
-  const inForce = message.leaseEndMs !== undefined && message.leaseEndMs > nowMs;
-  return inForce ? ledger.adopt(memory.keyId, missing) : ZERO;
 }
 
 /** Leaves the session what it says it keeps, and takes the rest back, into the rate buckets too. */
@@ -147,7 +140,7 @@ function renew(
   assert(ttlMs <= settings.strictLifeMsMax, "a strict lease has a longest life");
   const expiresAtMs = nowMs + ttlMs + settings.leaseMarginMs;
   memory.untilMs = expiresAtMs + settings.sessionMemoryMs;
-  const held = plus(kept, adopt(ledger, memory, message, minusFloor(message.keep, kept), nowMs));
+  const held = plus(kept, ledger.adopt(memory.keyId, minusFloor(message.keep, kept)));
   leases.put(message.session, { keyId: memory.keyId, held, expiresAtMs });
 
   const buckets = ledger.buckets(nowMs, record);
@@ -167,7 +160,6 @@ function renew(
     seq: message.seq,
     epoch: memory.epoch,
     ttlMs,
-    leaseEndMs: expiresAtMs,
     granted,
     held: plus(held, granted),
     tight,

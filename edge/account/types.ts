@@ -142,8 +142,6 @@ export interface SyncMessage {
   readonly lines: readonly UsageLine[];
   /** What the isolate goes on holding of its lease, after `spent`; the rest comes back. */
   readonly keep: Amount;
-  /** `leaseEndMs` of the last renewal, sent back: after a crash it proves that the lease is still in force. */
-  readonly leaseEndMs?: number;
   readonly want: Want;
   /** The session ends: whatever it held comes back. */
   readonly close?: true;
@@ -163,8 +161,6 @@ export type SyncAnswer =
       readonly epoch: string;
       /** The isolate counts it from before it first sent the message. */
       readonly ttlMs: number;
-      /** When the object lets the lease end, by its own clock: to be sent back, not to be compared with another clock. */
-      readonly leaseEndMs: number;
       readonly granted: Amount;
       /** What the object holds for this session after this message. */
       readonly held: Amount;

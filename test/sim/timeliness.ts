@@ -11,20 +11,6 @@ export class Timeliness {
   /** Sessions that were told of less than they kept: a message had been so late that their lease was over. */
   private readonly broken = new Set<string>();
 
-  /** The last renewal that each isolate has heard of. */
-  private readonly heard = new Map<string, number>();
-
-  noteHeard({ session, seq }: SyncMessage): void {
-    this.heard.set(session, seq);
-  }
-
-  /** The object crashed: of renewals that no isolate has heard of, none can prove that its lease is in force. */
-  noteCrash(): void {
-    for (const [session, { seq }] of this.leaseEnds) {
-      if (seq > (this.heard.get(session) ?? 0)) this.broken.add(session);
-    }
-  }
-
   noteSuccessor(session: string, before: string): void {
     this.predecessors.set(session, before);
   }

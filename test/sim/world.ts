@@ -152,7 +152,6 @@ export class World {
   };
 
   crashObject(): void {
-    this.timeliness.noteCrash();
     this.core = this.newCore();
   }
 
@@ -173,9 +172,8 @@ export class World {
         this.nowMs,
       );
     } catch (error) {
-      if (!(error instanceof Stopped)) throw error;
-      this.timeliness.noteCrash();
-      return; // the messages are lost with the machine
+      if (error instanceof Stopped) return; // the messages are lost with the machine
+      throw error;
     }
     for (const [index, letter] of letters.entries()) {
       const answer = must(answers[index], "an answer for each message");
@@ -198,7 +196,6 @@ export class World {
   answer(at: number): void {
     const reply = take(this.replies, at);
     if (reply === undefined || !reply.isolate.alive) return;
-    if (reply.answer.kind === "renewed") this.timeliness.noteHeard(reply.message);
     reply.session.receive(reply.message, reply.answer, this.isolateNow(reply.isolate));
     calls.afterAnswer(this, reply.isolate, reply.session);
   }
@@ -329,7 +326,6 @@ export class World {
       });
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
-      this.timeliness.noteCrash();
       this.keys.splice(0, this.keys.length, ...keys);
     }
   }
