@@ -4,6 +4,7 @@
 
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
+import { amount } from "./amount.ts";
 import type { OpenGrant, Totals } from "./books.ts";
 import type { KeyUseState } from "./key-ring.ts";
 import type { BucketState } from "./rate-bucket.ts";
@@ -27,6 +28,19 @@ export interface SessionMemory {
   spent: Amount;
   /** Forgotten after this. */
   untilMs: number;
+  /** No message of it was applied in this life of the object: what a crash made it forget may be found again. */
+  recalled: boolean;
+}
+
+/** Durable form of SessionMemory: [seq, epoch, key, spent nano-USD, requests, tokens, until]. */
+export type SessionState = readonly [number, string, KeyId, number, number, number, number];
+
+export function encodeSession({ seq, epoch, keyId, spent, untilMs }: SessionMemory): SessionState {
+  return [seq, epoch, keyId, spent.nanoUsd, spent.requests, spent.tokens, untilMs];
+}
+
+export function decodeSession([seq, epoch, keyId, nano, requests, tokens, untilMs]: SessionState): SessionMemory {
+  return { seq, epoch, keyId, spent: amount(nano, requests, tokens), untilMs, recalled: true };
 }
 
 export interface Hot {
@@ -49,7 +63,7 @@ export interface Hot {
   readonly heldUntilMs: number;
   /** What may have been leased since without being written. */
   readonly allowance: Amount;
-  readonly sessions: Readonly<Record<string, SessionMemory>>;
+  readonly sessions: Readonly<Record<string, SessionState>>;
   readonly statement: StatementState;
   readonly cells: EncodedCells;
 }

@@ -25,8 +25,9 @@ import { LineBook } from "./usage-lines.ts";
 
 interface Outstanding {
   readonly message: SyncMessage;
+  /** Spent under the session before, not told yet: the first message asks for it to be held. */
+  readonly carried: Amount;
   readonly composedAtMs: number;
-  sends: number;
   /** The lease ended while this was on its way. */
   lapsed: boolean;
 }
@@ -66,6 +67,7 @@ export class LeaseSession {
   private lease: Amount = ZERO;
   private leasedAtMs = 0;
   private expiresAtMs = 0;
+  private objectLeaseEndMs: number | undefined;
   /** What the lease was when it was last renewed. */
   private renewedWith: Amount = ZERO;
   private reserved: Amount = ZERO;
@@ -174,10 +176,7 @@ export class LeaseSession {
 
   /** The next message, or the outstanding one unchanged. */
   compose(nowMs: number, close = false): SyncMessage {
-    if (this.outstanding !== undefined) {
-      this.outstanding.sends += 1;
-      return this.outstanding.message;
-    }
+    if (this.outstanding !== undefined) return this.outstanding.message;
     this.lapse(nowMs);
     this.seq += 1;
     const waits = this.waiters.reduce((sum, { need }) => plus(sum, need), ZERO);
@@ -197,7 +196,8 @@ export class LeaseSession {
       secret: this.secret,
       spent: first ? ZERO : this.spent,
       lines: first ? [] : this.lines.drain(),
-      keep: kept,
+      keep: first ? plus(kept, this.spent) : kept,
+      ...(this.objectLeaseEndMs === undefined ? {} : { leaseEndMs: this.objectLeaseEndMs }),
       want: closing
         ? { min: ZERO, target: ZERO, unit: ZERO }
         : { min: missing, target: most(missing, minusFloor(plus(waits, target), free)), unit: this.recent.unit },
@@ -207,7 +207,8 @@ export class LeaseSession {
     };
     if (!first) this.unsentSinceMs = undefined;
     this.composed += 1;
-    this.outstanding = { message, composedAtMs: nowMs, sends: 1, lapsed: false };
+    const carried = first ? this.spent : ZERO;
+    this.outstanding = { message, carried, composedAtMs: nowMs, lapsed: false };
     return message;
   }
 
@@ -297,12 +298,14 @@ export class LeaseSession {
     const { rights, funds, rates, tight, idempotency } = answer;
     this.standing = { rights, funds, rates, tight, ...(idempotency === undefined ? {} : { idempotency }) };
     // Less than promised: the object crashed in between, and others hold what it could not find again.
-    const shortfall = sent.lapsed ? ZERO : minusFloor(plus(sent.message.keep, answer.granted), answer.held);
+    const promised = plus(sent.message.keep, answer.granted);
+    const shortfall = sent.lapsed ? ZERO : minusFloor(minusFloor(promised, answer.held), sent.carried);
     const lease = minusFloor(plus(this.lease, answer.granted), shortfall);
     if (!covers(lease, this.reserved)) this.cancelAll();
     this.lease = lease;
     this.busy = false;
     this.epoch = answer.epoch;
+    this.objectLeaseEndMs = answer.leaseEndMs;
     this.leasedAtMs = sent.composedAtMs;
     this.expiresAtMs = sent.composedAtMs + answer.ttlMs;
     this.lapse(nowMs);
@@ -323,7 +326,7 @@ export class LeaseSession {
       return;
     }
     // Had the object applied a copy of this message, it would still remember the session for that long.
-    const neverApplied = sent.sends === 1 || nowMs - sent.composedAtMs < this.settings.sessionMemoryMs;
+    const neverApplied = nowMs - sent.composedAtMs < this.settings.sessionMemoryMs;
     this.forgetSession(neverApplied, sent);
     if (neverApplied && sent.message.lines.length > 0) this.noteUnsent(nowMs);
   }

@@ -74,14 +74,17 @@ export class LeaseTable {
     return lease.held;
   }
 
-  /** Drops every lease that has ended and answers them. */
-  expire(nowMs: number): Lease[] {
-    const ended: Lease[] = [];
-    for (const [id, lease] of this.leases) {
-      if (lease.expiresAtMs > nowMs) continue;
-      ended.push(lease);
-      this.remove(id);
+  /** The earliest end of any lease; undefined without one. */
+  earliestExpiryMs(): number | undefined {
+    let earliest: number | undefined;
+    for (const { expiresAtMs } of this.leases.values()) {
+      if (earliest === undefined || expiresAtMs < earliest) earliest = expiresAtMs;
     }
-    return ended;
+    return earliest;
+  }
+
+  /** Drops every lease that has ended. */
+  expire(nowMs: number): void {
+    for (const [id, lease] of this.leases) if (lease.expiresAtMs <= nowMs) this.remove(id);
   }
 }

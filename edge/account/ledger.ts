@@ -7,9 +7,9 @@ import { assert } from "../../shared/assert.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { ZERO, amount, covers, plus } from "./amount.ts";
+import { ZERO, amount, covers, least, lessNano, minus, plus } from "./amount.ts";
 import { Books, NO_TOTALS } from "./books.ts";
-import { decodeHot, encodeHot } from "./hot.ts";
+import { decodeHot, decodeSession, encodeHot, encodeSession } from "./hot.ts";
 import type { AccountLimits, Hot, SessionMemory } from "./hot.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LeaseTable } from "./lease-table.ts";
@@ -76,7 +76,7 @@ export class Ledger {
     this.keys = new KeyRing(storage.readKeys(), hot.keyUses);
     this.requests = new RateBucket(hot.requests);
     this.tokens = new RateBucket(hot.tokens);
-    this.sessions = new Map(Object.entries(hot.sessions));
+    this.sessions = new Map(Object.entries(hot.sessions).map(([id, state]) => [id, decodeSession(state)]));
     this.statement = new Statement(hot.statement, settings.hotPendingMax);
     this.cells = new UsageCells(decodeCells(hot.cells));
     this.month = { ...hot.month };
@@ -118,13 +118,31 @@ export class Ledger {
 
   /** Lets time pass: leases end, grants expire, what is receivable is collected. Call it first in every turn. */
   tick(nowMs: number): void {
-    this.leases.expire(nowMs);
+    this.endLeases(nowMs);
     for (const [id, memory] of this.sessions) if (memory.untilMs <= nowMs) this.forget(id);
     const held = this.leases.total.nanoUsd;
     const expired = this.books.expire(nowMs, held, this.settings.strictLifeMsMax + this.settings.leaseMarginMs);
     if (expired > 0) this.post(nowMs, "expiry", -expired, "Credit expired");
     const collected = this.books.collect(held);
     if (collected > 0) this.post(nowMs, "refund", -collected, "Taken for an earlier refund or dispute");
+  }
+
+  /** Ends leases one after the other: until its end each kept what it held from refilling the buckets. */
+  private endLeases(nowMs: number): void {
+    for (;;) {
+      const endMs = this.leases.earliestExpiryMs();
+      if (endMs === undefined || endMs > nowMs) break;
+      this.drainAccountBuckets(endMs);
+      for (const [keyId] of this.leases.totals()) {
+        const record = this.keys.get(keyId);
+        if (record !== undefined) this.buckets(endMs, record);
+      }
+      this.leases.expire(endMs);
+    }
+    this.drainAccountBuckets(nowMs);
+  }
+
+  private drainAccountBuckets(nowMs: number): void {
     this.requests.drain(nowMs, this.limits.requestsPerMinute, this.leases.total.requests);
     this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
   }
@@ -166,7 +184,7 @@ export class Ledger {
       const left = Math.max(0, record.capNanoUsd - this.keys.use(record.id).spentIn(record, nowMs));
       bounds.push({ by: "key_cap", potential: left, free: left - this.leases.totalOf(record.id).nanoUsd });
     }
-    const tightest = bounds.reduce((least, bound) => (bound.potential < least.potential ? bound : least));
+    const tightest = bounds.reduce((lowest, bound) => (bound.potential < lowest.potential ? bound : lowest));
     return {
       balanceNanoUsd: this.books.balance,
       spendableNanoUsd: spendable,
@@ -207,6 +225,16 @@ export class Ledger {
 
   addMonthSpent(nowMs: number, value: NanoUsd): void {
     this.month.spentNanoUsd = nanoUsd(this.monthSpent(nowMs) + value);
+  }
+
+  /** A cap, a limit or a month's end that bounds this key: whatever it is leased is written at once. */
+  hasOwnBounds(record: KeyRecord): boolean {
+    return (
+      record.capNanoUsd !== undefined ||
+      record.requestsPerMinute !== undefined ||
+      record.tokensPerMinute !== undefined ||
+      this.limits.monthlyNanoUsd !== undefined
+    );
   }
 
   /** Notes that `granted` was leased: inside the allowance it needs no write; a key with bounds of its own always does. */
@@ -261,7 +289,7 @@ export class Ledger {
       held,
       heldUntilMs: this.leases.latestExpiryMs(),
       allowance: this.allowance,
-      sessions: Object.fromEntries(this.sessions),
+      sessions: Object.fromEntries([...this.sessions].map(([id, memory]) => [id, encodeSession(memory)])),
       statement: this.statement.state,
       cells: encodeCells(this.cells.values()),
     };
@@ -290,33 +318,27 @@ export class Ledger {
   }
 
   /** Takes up to `most` of what a crash left as held for `keyId`, for a session that has come back. */
-  adopt(keyId: KeyId, most: Amount): Amount {
-    let adopted = ZERO;
-    for (const id of [PHANTOM + keyId, PHANTOM + NO_KEY]) {
-      const phantom = this.leases.get(id);
-      if (phantom === undefined) continue;
-      const part = leastRest(phantom.held, most, adopted);
-      adopted = plus(adopted, part);
-      this.leases.put(id, {
-        ...phantom,
-        held: amount(
-          phantom.held.nanoUsd - part.nanoUsd,
-          phantom.held.requests - part.requests,
-          phantom.held.tokens - part.tokens,
-        ),
-      });
-    }
-    return adopted;
+  adopt(keyId: KeyId, most: Amount, nowMs: number): Amount {
+    const own = this.takePhantom(PHANTOM + keyId, most);
+    return plus(own, this.takePhantom(PHANTOM + NO_KEY, this.withinCap(keyId, minus(most, own), nowMs)));
   }
-}
 
-/** What of `have` is still missing for `most` beyond `already`. */
-function leastRest(have: Amount, most: Amount, already: Amount): Amount {
-  return amount(
-    Math.max(0, Math.min(have.nanoUsd, most.nanoUsd - already.nanoUsd)),
-    Math.max(0, Math.min(have.requests, most.requests - already.requests)),
-    Math.max(0, Math.min(have.tokens, most.tokens - already.tokens)),
-  );
+  private takePhantom(id: string, most: Amount): Amount {
+    const phantom = this.leases.get(id);
+    if (phantom === undefined) return ZERO;
+    const part = least(phantom.held, most);
+    this.leases.put(id, { ...phantom, held: minus(phantom.held, part) });
+    return part;
+  }
+
+  /** The allowance was never part of a key's cap: a capped key takes of it only what its cap leaves. */
+  private withinCap(keyId: KeyId, wanted: Amount, nowMs: number): Amount {
+    const record = this.keys.get(keyId);
+    if (record?.capNanoUsd === undefined) return wanted;
+    const used = this.keys.use(keyId).spentIn(record, nowMs) + this.leases.totalOf(keyId).nanoUsd;
+    const room = nanoUsd(Math.max(0, record.capNanoUsd - used));
+    return { ...wanted, nanoUsd: lessNano(wanted.nanoUsd, room) };
+  }
 }
 
 function newHot(account: NewAccount, settings: LedgerSettings, nowMs: number): Hot {

@@ -6,7 +6,7 @@ import type { Amount } from "./types.ts";
 const MEMORY_MS = 10_000;
 
 export class RecentNeed {
-  /** The last call's need. */
+  /** What the last call that embeds needed: reads of rights say nothing about the next lease. */
   unit: Amount = ZERO;
   private nano = 0;
   private requests = 0;
@@ -18,7 +18,7 @@ export class RecentNeed {
     this.nano += need.nanoUsd;
     this.requests += need.requests;
     this.tokens += need.tokens;
-    this.unit = need;
+    if (need.tokens > 0) this.unit = need;
   }
 
   /** What the next ten seconds take if they are like the last ten; at least one more call like the last. */

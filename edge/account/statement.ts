@@ -37,12 +37,15 @@ export interface PendingCharge {
 
 export const MS_PER_HOUR = 3_600_000;
 
+/** Durable form: [kind, hour, key, model, value, last at]. */
+export type PendingState = readonly [PendingKind, number, KeyId, string, number, number];
+
 export interface StatementState {
   /** Position of the next posted line. */
   readonly next: number;
   /** Balance behind the last posted line. */
   readonly posted: NanoUsd;
-  readonly pending: readonly PendingCharge[];
+  readonly pending: readonly PendingState[];
 }
 
 export const NO_STATEMENT: StatementState = { next: 1, posted: nanoUsd(0), pending: [] };
@@ -59,11 +62,11 @@ export class Statement {
     this.pendingMax = pendingMax;
     this.next = state.next;
     this.posted = state.posted;
-    this.pending = new Map(state.pending.map((charge) => [pendingKey(charge), { ...charge }]));
+    this.pending = new Map(state.pending.map(decodePending).map((charge) => [pendingKey(charge), charge]));
   }
 
   get state(): StatementState {
-    return { next: this.next, posted: this.posted, pending: [...this.pending.values()] };
+    return { next: this.next, posted: this.posted, pending: [...this.pending.values()].map(encodePending) };
   }
 
   /** Adds a charge (or write-off) at `atMs`; posts closed hours when many wait. */
@@ -126,6 +129,14 @@ export class Statement {
       };
     });
   }
+}
+
+function encodePending({ kind, hourMs, keyId, model, valueNanoUsd, lastAtMs }: PendingCharge): PendingState {
+  return [kind, hourMs, keyId, model, valueNanoUsd, lastAtMs];
+}
+
+function decodePending([kind, hourMs, keyId, model, value, lastAtMs]: PendingState): PendingCharge {
+  return { kind, hourMs, keyId, model, valueNanoUsd: nanoUsd(value), lastAtMs };
 }
 
 function pendingKey(charge: PendingCharge): string {

@@ -42,15 +42,17 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
     return { kind: "unknown_session", seq };
   }
   // The same number again, after a crash took its answer: it was recorded, but what it asked for is granted anew.
-  if (seq > memory.seq) report(ledger, memory, message, nowMs);
+  const isNews = seq > memory.seq;
+  if (isNews) report(ledger, memory, message, nowMs);
   memory.seq = seq;
   if (message.close === true) return closeSession(ledger, memory, message, nowMs);
-  const kept = keepLease(ledger, memory, message);
+  const kept = keepLease(ledger, memory, message, nowMs);
   ledger.sessions.set(session, memory);
   const answer =
     refusal === undefined && record !== undefined
       ? renew(ledger, memory, message, record, kept, nowMs)
-      : end(ledger, message, refusal ?? { kind: "unknown_key" });
+      : end(ledger, memory, message, refusal ?? { kind: "unknown_key" }, nowMs);
+  if (isNews) memory.recalled = false; // a copy may be old: the isolate's next message may still have to find its lease
   if (ledger.sessions.has(session)) ledger.answers.set(session, answer);
   return answer;
 }
@@ -63,11 +65,13 @@ function suspension(ledger: Ledger): KeyRefusal | undefined {
 function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
   if (message.seq !== 1 || record === undefined) return undefined;
   assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
-  return { seq: 0, epoch: ledger.nextEpoch(), keyId: record.id, spent: ZERO, untilMs: 0 };
+  return { seq: 0, epoch: ledger.nextEpoch(), keyId: record.id, spent: ZERO, untilMs: 0, recalled: true };
 }
 
 /** Charges what the session spent since its last message: from its lease, else from what is still spendable. */
 function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): void {
+  const record = ledger.keys.get(memory.keyId);
+  if (record !== undefined) ledger.buckets(nowMs, record); // drained while the lease is still out
   const delta = minus(message.spent, memory.spent);
   if (isZero(delta) && message.lines.length === 0) return;
   // A request that only runs is no news worth a row: its limit was charged when it was leased.
@@ -75,10 +79,10 @@ function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, now
   const lease = ledger.leases.get(message.session);
   const fromLease = least(lease?.held ?? ZERO, delta);
   if (lease !== undefined) ledger.leases.put(message.session, { ...lease, held: minus(lease.held, fromLease) });
-  const covered = plus(fromLease, ledger.adopt(memory.keyId, minus(delta, fromLease)));
-  const record = ledger.keys.get(memory.keyId);
-  charge(ledger, record, covered.nanoUsd, nowMs);
-  const late = nanoUsd(delta.nanoUsd - covered.nanoUsd);
+  charge(ledger, record, fromLease.nanoUsd, nowMs);
+  const found = adopt(ledger, memory, message, minus(delta, fromLease), nowMs);
+  charge(ledger, record, found.nanoUsd, nowMs);
+  const late = nanoUsd(delta.nanoUsd - fromLease.nanoUsd - found.nanoUsd);
   const chargeable = nanoUsd(Math.min(late, ledger.funds(nowMs, record).grantableNanoUsd));
   charge(ledger, record, chargeable, nowMs);
   const writtenOff = nanoUsd(late - chargeable);
@@ -93,13 +97,21 @@ function charge(ledger: Ledger, record: KeyRecord | undefined, value: NanoUsd, n
   if (record !== undefined) ledger.keys.use(record.id).spend(record, value, nowMs);
 }
 
+/** What a crash made the object forget of a lease that is still in force; of one that has ended, others hold it now. */
+function adopt(ledger: Ledger, memory: SessionMemory, message: SyncMessage, missing: Amount, nowMs: number): Amount {
+  const inForce = message.leaseEndMs !== undefined && message.leaseEndMs > nowMs;
+  return memory.recalled && inForce ? ledger.adopt(memory.keyId, missing, nowMs) : ZERO;
+}
+
 /** Leaves the session what it says it keeps, and takes the rest back, into the rate buckets too. */
-function keepLease(ledger: Ledger, memory: SessionMemory, message: SyncMessage): Amount {
+function keepLease(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): Amount {
   const lease = ledger.leases.get(message.session);
   const held = lease?.held ?? ZERO;
-  const kept = least(message.keep, held);
-  giveBack(ledger, memory, minus(held, kept));
-  if (lease !== undefined) ledger.leases.put(message.session, { ...lease, held: kept });
+  const here = least(message.keep, held);
+  giveBack(ledger, memory, minus(held, here));
+  const kept = plus(here, adopt(ledger, memory, message, minusFloor(message.keep, here), nowMs));
+  const expiresAtMs = Math.max(lease?.expiresAtMs ?? 0, isZero(kept) ? 0 : (message.leaseEndMs ?? 0));
+  ledger.leases.put(message.session, { keyId: memory.keyId, held: kept, expiresAtMs });
   return kept;
 }
 
@@ -120,10 +132,15 @@ function closeSession(ledger: Ledger, memory: SessionMemory, message: SyncMessag
 }
 
 /** The key is refused: what the session holds stays out until its end, so that work already done can be reported. */
-function end(ledger: Ledger, message: SyncMessage, refusal: KeyRefusal): SyncAnswer {
-  const memory = ledger.sessions.get(message.session);
-  const lease = ledger.leases.get(message.session);
-  if (memory !== undefined) memory.untilMs = Math.max(memory.untilMs, lease?.expiresAtMs ?? 0);
+function end(
+  ledger: Ledger,
+  memory: SessionMemory,
+  message: SyncMessage,
+  refusal: KeyRefusal,
+  nowMs: number,
+): SyncAnswer {
+  const { leaseTtlMs, leaseMarginMs, sessionMemoryMs } = ledger.settings;
+  memory.untilMs = Math.max(memory.untilMs, nowMs + leaseTtlMs + leaseMarginMs + sessionMemoryMs);
   return { kind: "ended", seq: message.seq, refusal };
 }
 
@@ -132,7 +149,7 @@ function renew(
   memory: SessionMemory,
   message: SyncMessage,
   record: KeyRecord,
-  kept: Amount,
+  held: Amount,
   nowMs: number,
 ): SyncAnswer {
   const { settings, leases } = ledger;
@@ -140,7 +157,6 @@ function renew(
   assert(ttlMs <= settings.strictLifeMsMax, "a strict lease has a longest life");
   const expiresAtMs = nowMs + ttlMs + settings.leaseMarginMs;
   memory.untilMs = expiresAtMs + settings.sessionMemoryMs;
-  const held = plus(kept, ledger.adopt(memory.keyId, minusFloor(message.keep, kept)));
   leases.put(message.session, { keyId: memory.keyId, held, expiresAtMs });
 
   const buckets = ledger.buckets(nowMs, record);
@@ -152,7 +168,7 @@ function renew(
   if (!isZero(granted)) {
     for (const { bucket, window } of buckets) bucket.take(granted[window]);
     leases.put(message.session, { keyId: memory.keyId, held: plus(held, granted), expiresAtMs });
-    ledger.noteGranted(granted, message.strictLifeMs !== undefined || hasOwnBounds(ledger, record));
+    ledger.noteGranted(granted, message.strictLifeMs !== undefined || ledger.hasOwnBounds(record));
   }
   if (message.strictLifeMs !== undefined && isZero(granted)) ledger.forget(message.session);
   return {
@@ -160,6 +176,7 @@ function renew(
     seq: message.seq,
     epoch: memory.epoch,
     ttlMs,
+    leaseEndMs: expiresAtMs,
     granted,
     held: plus(held, granted),
     tight,
@@ -194,15 +211,5 @@ function shareOf(available: Amount): Amount {
     Math.floor(available.nanoUsd / LEASE_SHARE),
     Math.floor(available.requests / LEASE_SHARE),
     Math.floor(available.tokens / LEASE_SHARE),
-  );
-}
-
-/** A cap, a limit or a month's end of its own: nothing may be leased without being written. */
-function hasOwnBounds(ledger: Ledger, record: KeyRecord): boolean {
-  return (
-    record.capNanoUsd !== undefined ||
-    record.requestsPerMinute !== undefined ||
-    record.tokensPerMinute !== undefined ||
-    ledger.limits.monthlyNanoUsd !== undefined
   );
 }

@@ -140,8 +140,10 @@ export interface SyncMessage {
   /** Cumulative since the session began. */
   readonly spent: Amount;
   readonly lines: readonly UsageLine[];
-  /** What the isolate goes on holding of its lease, after `spent`; the rest comes back. */
+  /** What the isolate goes on holding of its lease, after `spent` (what it has not told yet included); the rest comes back. */
   readonly keep: Amount;
+  /** `leaseEndMs` of the last renewal, sent back: after a crash it proves that the lease is still in force. */
+  readonly leaseEndMs?: number;
   readonly want: Want;
   /** The session ends: whatever it held comes back. */
   readonly close?: true;
@@ -161,6 +163,8 @@ export type SyncAnswer =
       readonly epoch: string;
       /** The isolate counts it from before it first sent the message. */
       readonly ttlMs: number;
+      /** When the object lets the lease end, by its own clock: to be sent back, not to be compared with another clock. */
+      readonly leaseEndMs: number;
       readonly granted: Amount;
       /** What the object holds for this session after this message. */
       readonly held: Amount;

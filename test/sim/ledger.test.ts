@@ -4,10 +4,12 @@
 import { expect, test } from "vitest";
 import { describe as describeExample, planOf, REAL, runPlan, shrink } from "./run.ts";
 import type { Rig } from "./run.ts";
-import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY } from "./wrong-ledgers.ts";
+import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY, FORGETFUL } from "./wrong-ledgers.ts";
 
 const PLANS = 5000;
 const WRONG_PLANS = 100;
+/** About one plan in 150 shows it; seed 312 is the first. */
+const FORGETFUL_FIRST_SEED = 301;
 
 test("no plan breaks an invariant of money, limits or idempotency", () => {
   for (let seed = 1; seed <= PLANS; seed += 1) {
@@ -21,7 +23,15 @@ test("the same seed gives the same plan", () => {
 });
 
 test("a ledger that checks and then adds is caught overspending", () => {
-  expect(failuresOf(CHECK_THEN_ADD)).toContain("a timely report was written off: more had been leased than there was");
+  expect(
+    failuresOf(CHECK_THEN_ADD).filter((message) => /^held \d+ is above the balance \d+$/.test(message)),
+  ).not.toEqual([]);
+});
+
+test("a ledger that forgets what it promised is caught overspending", () => {
+  expect(failuresOf(FORGETFUL, FORGETFUL_FIRST_SEED)).toContain(
+    "a timely report was written off: more had been leased than there was",
+  );
 });
 
 test("an escrow without expiry is caught stranding credit", () => {
@@ -38,9 +48,9 @@ test("a counter-example is cut down to steps that are all needed", () => {
   expect(runPlan(planOf(seed), REAL)).toBeUndefined();
 });
 
-function failuresOf(rig: Rig): string[] {
+function failuresOf(rig: Rig, first = 1): string[] {
   const messages = new Set<string>();
-  for (let seed = 1; seed <= WRONG_PLANS; seed += 1) {
+  for (let seed = first; seed < first + WRONG_PLANS; seed += 1) {
     const error = runPlan(planOf(seed), rig);
     if (error !== undefined) messages.add(error.message);
   }

@@ -11,6 +11,20 @@ export class Timeliness {
   /** Sessions that were told of less than they kept: a message had been so late that their lease was over. */
   private readonly broken = new Set<string>();
 
+  /** The last renewal that each isolate has heard of. */
+  private readonly heard = new Map<string, number>();
+
+  noteHeard({ session, seq }: SyncMessage): void {
+    this.heard.set(session, seq);
+  }
+
+  /** The object crashed: of renewals that no isolate has heard of, none can prove that its lease is in force. */
+  noteCrash(): void {
+    for (const [session, { seq }] of this.leaseEnds) {
+      if (seq > (this.heard.get(session) ?? 0)) this.broken.add(session);
+    }
+  }
+
   noteSuccessor(session: string, before: string): void {
     this.predecessors.set(session, before);
   }
@@ -26,8 +40,9 @@ export class Timeliness {
     return (this.leaseEnds.get(session)?.endMs ?? 0) > nowMs;
   }
 
-  noteRenewed({ session, seq, keep }: SyncMessage, endMs: number, held: Amount): void {
-    if (!covers(held, keep)) this.broken.add(session);
+  noteRenewed({ session, seq, keep }: SyncMessage, nowMs: number, endMs: number, held: Amount): void {
+    // Less than it kept excuses a later write-off only where its lease had ended: otherwise the ledger forgot a promise.
+    if (!covers(held, keep) && !this.inForce(session, nowMs)) this.broken.add(session);
     if (seq <= (this.leaseEnds.get(session)?.seq ?? 0)) return; // a copy renews nothing
     this.leaseEnds.set(session, { seq, endMs });
   }

@@ -152,6 +152,7 @@ export class World {
   };
 
   crashObject(): void {
+    this.timeliness.noteCrash();
     this.core = this.newCore();
   }
 
@@ -172,14 +173,15 @@ export class World {
         this.nowMs,
       );
     } catch (error) {
-      if (error instanceof Stopped) return; // the messages are lost with the machine
-      throw error;
+      if (!(error instanceof Stopped)) throw error;
+      this.timeliness.noteCrash();
+      return; // the messages are lost with the machine
     }
     for (const [index, letter] of letters.entries()) {
       const answer = must(answers[index], "an answer for each message");
       if (answer.kind === "renewed") {
         const endMs = this.nowMs + answer.ttlMs + this.settings.leaseMarginMs;
-        this.timeliness.noteRenewed(letter.message, endMs, answer.held);
+        this.timeliness.noteRenewed(letter.message, this.nowMs, endMs, answer.held);
       }
       this.noteFinished(letter.message, answer);
       this.replies.push({ ...letter, answer });
@@ -196,6 +198,7 @@ export class World {
   answer(at: number): void {
     const reply = take(this.replies, at);
     if (reply === undefined || !reply.isolate.alive) return;
+    if (reply.answer.kind === "renewed") this.timeliness.noteHeard(reply.message);
     reply.session.receive(reply.message, reply.answer, this.isolateNow(reply.isolate));
     calls.afterAnswer(this, reply.isolate, reply.session);
   }
@@ -326,6 +329,7 @@ export class World {
       });
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
+      this.timeliness.noteCrash();
       this.keys.splice(0, this.keys.length, ...keys);
     }
   }

@@ -1,0 +1,116 @@
+// How large an account gets: its hot row and its tables do not grow with requests.
+
+import { expect, test } from "vitest";
+import { AccountCore } from "../../../edge/account/account-core.ts";
+import { grant } from "../../../edge/account/acts.ts";
+import { addKey } from "../../../edge/account/key-acts.ts";
+import { DEFAULT_SETTINGS } from "../../../edge/account/settings.ts";
+import type { SyncMessage, UsageLine } from "../../../edge/account/types.ts";
+import { foldHistory } from "../../../edge/account/usage-history.ts";
+import { usageTotalNanoUsd } from "../../../edge/account/usage-query.ts";
+import { newId } from "../../../shared/ids.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { MemoryStorage } from "../../sim/memory-storage.ts";
+
+const HOT_BYTES_MAX = 32 * 1024;
+const KEYS = 50;
+const MINUTE_MS = 60_000;
+const START_MS = Date.UTC(2026, 2, 1);
+const NOTHING = { nanoUsd: nanoUsd(0), requests: 0, tokens: 0 };
+
+/** One account with `KEYS` keys, each used from one isolate that reports once a minute. */
+class BusyAccount {
+  readonly storage = new MemoryStorage();
+  readonly core = new AccountCore(this.storage, DEFAULT_SETTINGS, () => "life");
+  nowMs = START_MS;
+  private readonly epochs: string[] = [];
+  private seq = 1;
+
+  constructor() {
+    this.core.setUp({ accountId: newId("account"), name: "busy" }, this.nowMs, (ledger) => {
+      grant(ledger, { id: "g", kind: "paid", amountNanoUsd: nanoUsd(1e12) }, "test", this.nowMs);
+      for (let key = 0; key < KEYS; key += 1) {
+        const secret = { pepperId: "p", hash: `hash-${key}` };
+        const terms = { name: `key ${key}`, scopes: ["embeddings" as const], cache: "standard" as const };
+        addKey(ledger, { id: newId("key"), prefix: "gr-…", secret, terms }, "test", this.nowMs);
+      }
+    });
+    for (const answer of this.core.sync(this.messages([]), this.nowMs)) {
+      if (answer.kind !== "renewed") throw new Error(answer.kind);
+      this.epochs.push(answer.epoch);
+    }
+  }
+
+  minute(): void {
+    this.nowMs += MINUTE_MS;
+    this.seq += 1;
+    const line: UsageLine = {
+      model: "boboliu/Qwen3-Embedding-4B-W4A16-G128",
+      tier: "standard",
+      minute: Math.floor(this.nowMs / MINUTE_MS),
+      requests: 1,
+      tokens: 200,
+      cachedTokens: 0,
+      costNanoUsd: nanoUsd(1600),
+      savedNanoUsd: nanoUsd(0),
+      errors4xx: 0,
+      errors5xx: 0,
+      latency: { 20: 1 },
+    };
+    for (const answer of this.core.sync(this.messages([line]), this.nowMs)) expect(answer.kind).toBe("renewed");
+  }
+
+  private messages(lines: readonly UsageLine[]): SyncMessage[] {
+    const times = this.seq - 1;
+    return Array.from({ length: KEYS }, (_, key) => ({
+      session: `session-of-key-${key}`,
+      seq: this.seq,
+      ...(this.epochs[key] === undefined ? {} : { epoch: this.epochs[key] }),
+      secret: [{ pepperId: "p", hash: `hash-${key}` }],
+      spent: { nanoUsd: nanoUsd(1600 * times), requests: times, tokens: 200 * times },
+      lines,
+      keep: NOTHING,
+      want: { min: NOTHING, target: NOTHING, unit: NOTHING },
+    }));
+  }
+}
+
+test("the hot row of an account with 50 busy keys stays under 32 KB, and its rows are few", () => {
+  const account = new BusyAccount();
+  const minutes = 6 * 60;
+  let largest = 0;
+  for (let minute = 0; minute < minutes; minute += 1) {
+    account.minute();
+    largest = Math.max(largest, account.storage.readHot()?.length ?? 0);
+  }
+  expect(largest).toBeLessThan(HOT_BYTES_MAX);
+  // One hot row a minute, and what moves out of it: a segment every third minute, the statement's page an hour.
+  expect(account.storage.writes).toBeLessThan(minutes * 1.5 + 2 * KEYS + 20);
+});
+
+test("history folds to hours, days and months, and its sum stays the ledger's to the nano-dollar", () => {
+  const account = new BusyAccount();
+  for (let minute = 0; minute < 180; minute += 1) account.minute();
+  const segments = () => account.storage.readSegments(0, Number.MAX_SAFE_INTEGER);
+  const check = () =>
+    account.core.turn(account.nowMs, (ledger) => {
+      expect(usageTotalNanoUsd(ledger)).toBe(ledger.books.totals.chargedNanoUsd);
+      expect(ledger.books.totals.chargedNanoUsd).toBe(180 * KEYS * 1600);
+      return true;
+    });
+  const cellsIn = () =>
+    segments().reduce((sum, { body }) => sum + (JSON.parse(body) as { cells: unknown[] }).cells.length, 0);
+  const before = cellsIn();
+  for (const [days, level] of [
+    [2, "hour"],
+    [40, "day"],
+    [500, "month"],
+  ] as const) {
+    account.nowMs = START_MS + days * 86_400_000;
+    while (account.core.turn(account.nowMs, (ledger) => foldHistory(ledger.storage, account.nowMs)) === true);
+    expect(new Set(segments().map((segment) => segment.level))).toEqual(new Set([level]));
+    check();
+  }
+  expect(before).toBeGreaterThan(8000);
+  expect(cellsIn()).toBe(KEYS);
+});
