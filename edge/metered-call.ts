@@ -41,7 +41,6 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   const prices = pricesOf(call.model, call.options.tier);
   const quote = new Quote(c, call, prices);
   await quote.checkLimits();
-  c.get("memory")?.grow(frameMemory(call.texts.length, call.model.nativeDimensions));
   const abandon = new AbortController();
   const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
   const admission = await admit(c, call, quote);
@@ -49,6 +48,9 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   admission.signal.addEventListener("abort", stop, { once: true });
   c.req.raw.signal.addEventListener("abort", stop, { once: true });
   try {
+    // Known by now, for the look-ups asked too: asking before the lease would put the two in series.
+    const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
+    c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
     if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
     const charge = chargeOf(prices, result.texts);

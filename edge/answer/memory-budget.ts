@@ -11,9 +11,9 @@ export const MEMORY_BYTES_MAX = 96 * 1024 * 1024;
 export const MEMORY_LEASE_IDLE_MS = 120_000;
 /** What a body of n bytes takes while it is parsed: the bytes, the decoded text, the values, and the frame made of them. */
 const BODY_FACTOR = 4;
-/** A frame is received in pieces and joined: twice its size for a moment. */
-const FRAME_FACTOR = 1;
 const FLOAT16_BYTES = 2;
+/** Of a model whose backends have not announced it yet: the widest of its family. */
+const DIMENSIONS_MAX = 4096;
 /** Chunk, headers, closures. */
 const REQUEST_BYTES = 256 * 1024;
 
@@ -106,9 +106,9 @@ export function bodyMemory(bodyBytes: number): number {
   return REQUEST_BYTES + bodyBytes * BODY_FACTOR;
 }
 
-/** Bytes that the vectors of `texts` texts take until their answer has been written. */
-export function frameMemory(texts: number, dimensions: number): number {
-  return texts * dimensions * FLOAT16_BYTES * FRAME_FACTOR;
+/** Bytes that the vectors of `texts` texts take until their answer has been written; `dimensions` undefined: not known yet. */
+export function frameMemory(texts: number, dimensions: number = DIMENSIONS_MAX): number {
+  return texts * dimensions * FLOAT16_BYTES;
 }
 
 function noRoom(): ApiError {

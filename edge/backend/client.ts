@@ -10,7 +10,10 @@ import {
   embedAnswerSchema,
   tokenizeAnswerSchema,
 } from "../../shared/wire.ts";
+import { collectBytes } from "../collect-bytes.ts";
 import { FRAME_BYTES_MAX, FRAME_CONTENT_TYPE, decodeFrame, encodeFrame } from "../../shared/frame.ts";
+
+const LARGE_BYTES = 256 * 1024;
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -154,8 +157,23 @@ async function readAnswer(response: Response): Promise<Frame | Failure> {
     return garbage("an answer over the limit of a frame");
   }
   if (response.status !== 200) return readFault(response);
-  const decoded = decodeFrame(new Uint8Array(await response.arrayBuffer()));
+  const bytes = await readBytes(response);
+  if (bytes === undefined) return garbage("an answer over the limit of a frame");
+  const decoded = decodeFrame(bytes);
   return decoded.kind === "frame" ? decoded : garbage(`a frame that ${decoded.reason}`);
+}
+
+/**
+ * The body, or undefined where it passes FRAME_BYTES_MAX. A large one of known length is read straight into its buffer:
+ * collected piece by piece it would take its size twice.
+ */
+async function readBytes(response: Response): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const length = response.headers.get("content-length");
+  if (length === null && response.body !== null) return collectBytes(response.body, FRAME_BYTES_MAX);
+  if (Number(length) < LARGE_BYTES || response.body === null) return new Uint8Array(await response.arrayBuffer());
+  const reader = response.body.getReader({ mode: "byob" });
+  const { value } = await reader.readAtLeast(Number(length), new Uint8Array(Number(length)));
+  return value === undefined ? new Uint8Array() : new Uint8Array(value.buffer, value.byteOffset, value.length);
 }
 
 async function readFault(response: Response): Promise<Failure> {

@@ -2,6 +2,7 @@
 // announced; otherwise the moment the cap is passed.
 
 import { bodyMemory } from "../answer/memory-budget.ts";
+import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { apiError } from "../../shared/errors.ts";
 
@@ -51,25 +52,8 @@ async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<Array
 }
 
 async function collect(stream: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    total += value.length;
-    if (total > bytesMax) {
-      await reader.cancel();
-      throw tooLarge(bytesMax);
-    }
-    chunks.push(value);
-  }
-  const bytes = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
+  const bytes = await collectBytes(stream, bytesMax);
+  if (bytes === undefined) throw tooLarge(bytesMax);
   return bytes;
 }
 

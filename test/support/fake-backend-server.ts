@@ -30,6 +30,8 @@ export interface FakeBackendOptions {
   readonly delayMs?: number;
 }
 
+/** Vectors kept, so that a large answer asked for again costs the fake next to nothing. */
+const KNOWN_MAX = 4096;
 const OTHER_REVISION = "f".repeat(16);
 
 export class FakeBackendServer {
@@ -44,6 +46,7 @@ export class FakeBackendServer {
   abandoned = 0;
   readonly #options: FakeBackendOptions;
   readonly #dimensions: number;
+  readonly #known = new Map<string, Uint16Array>();
   #server: Server | undefined;
   #port = 0;
 
@@ -134,9 +137,16 @@ export class FakeBackendServer {
     const values = texts.length * this.#dimensions;
     const payload = new Uint16Array(values + (values % 2));
     for (const [index, text] of texts.entries()) {
-      payload.set(fakeVector(text, this.revision, this.#dimensions), index * this.#dimensions);
+      payload.set(this.#vector(text), index * this.#dimensions);
     }
     return new Uint8Array(payload.buffer);
+  }
+
+  #vector(text: string | number): Uint16Array {
+    const name = `${this.revision}${text}`;
+    const known = this.#known.get(name) ?? fakeVector(text, this.revision, this.#dimensions);
+    if (this.#known.size < KNOWN_MAX) this.#known.set(name, known);
+    return known;
   }
 
   #ready(): object {

@@ -1,0 +1,23 @@
+// A stream whose length nobody vouches for, read into one buffer with a cap: request bodies and backends' answers.
+
+/** All bytes of `stream`, or undefined as soon as they pass `bytesMax`; the stream is then cancelled. */
+export async function collectBytes(
+  stream: ReadableStream<Uint8Array>,
+  bytesMax: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const pieces: Uint8Array[] = [];
+  let total = 0;
+  for await (const piece of stream) {
+    total += piece.length;
+    // Leaving the loop cancels the stream.
+    if (total > bytesMax) return undefined;
+    pieces.push(piece);
+  }
+  const bytes = new Uint8Array(total);
+  let offset = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return bytes;
+}

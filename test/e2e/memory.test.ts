@@ -1,0 +1,132 @@
+// The isolate's memory: the largest answers grow workerd by less than 60 MB, many at once are served or refused within
+// the budget, a slow reader holds nothing but its frame, a client that leaves gives everything back. Peaks are the
+// kernel's (VmHWM of the workerd process), because the 128 MB limit is not enforced locally.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createConnection } from "node:net";
+import type { Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { childrenOf } from "../../scripts/dev-server/processes.ts";
+import { removeFolder, temporaryFolder } from "../support/dev-server.ts";
+import { FAKE_MODEL, startEdgeUnderTest } from "../support/edge-server.ts";
+import type { EdgeUnderTest } from "../support/edge-server.ts";
+
+const TEXTS = Array.from({ length: 2048 }, (_, index) => `text ${index}`);
+const DIMENSIONS = 2560;
+const MIB = 1024 * 1024;
+const GROWTH_BYTES_MAX = 60 * MIB;
+/** Bodies, frames and cache (edge/answer/memory-budget.ts); the rest of the allowance is V8's garbage. */
+const BUDGET_BYTES = 96 * MIB;
+
+const folder = temporaryFolder();
+let edge: EdgeUnderTest;
+let pid: number;
+
+beforeAll(async () => {
+  const before = new Set(childrenOf(process.pid, /workerd/));
+  edge = await startEdgeUnderTest(folder, 1, { dimensions: DIMENSIONS });
+  pid = childrenOf(process.pid, /workerd/).find((child) => !before.has(child)) ?? 0;
+  // Code compiled, heap grown to its working size, the fake's vectors made.
+  for (const encoding of ["float", "base64"]) await read(await ask({ dimensions: 256, encoding_format: encoding }));
+});
+afterAll(async () => {
+  await edge.stop();
+  removeFolder(folder);
+});
+
+function ask(body: object): Promise<Response> {
+  return fetch(`${edge.url}/v1/embeddings`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${edge.apiKey}`,
+      "content-type": "application/json",
+      "cache-control": "no-store",
+    },
+    body: JSON.stringify({ model: FAKE_MODEL, input: TEXTS, ...body }),
+  });
+}
+
+/** Bytes of the body, thrown away as they come. */
+async function read(response: Response): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) bytes += chunk.length;
+  return bytes;
+}
+
+function statusBytes(field: "VmHWM" | "VmRSS"): number {
+  const line = new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1]) * 1024;
+}
+
+/** By how much workerd's memory grows over what it has now, at the peak of `work`. */
+async function growthOf(work: () => Promise<unknown>): Promise<number> {
+  // "5" resets the peak to what is resident now.
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  const before = statusBytes("VmRSS");
+  await work();
+  return statusBytes("VmHWM") - before;
+}
+
+describe("one answer of 2,048 vectors", () => {
+  test.each([
+    [256, "float"],
+    [2560, "base64"],
+    [2560, "float"],
+  ] as const)("of %i dimensions as %s grows workerd by less than 60 MB", async (dimensions, encoding) => {
+    let bytes = 0;
+    const growth = await growthOf(async () => {
+      bytes = await read(await ask({ dimensions, encoding_format: encoding }));
+    });
+    expect(bytes).toBeGreaterThan(2048 * dimensions * 5);
+    expect(growth).toBeLessThan(GROWTH_BYTES_MAX);
+  });
+});
+
+describe("twelve such answers at once", () => {
+  test("stay within the isolate's budget: each is served whole or refused with 503 and Retry-After 1", async () => {
+    const growth = await growthOf(async () => {
+      const responses = await Promise.all(Array.from({ length: 12 }, () => ask({ encoding_format: "base64" })));
+      const bodies = await Promise.all(responses.map((response) => read(response)));
+      for (const [index, response] of responses.entries()) {
+        if (response.status === 200) expect(bodies[index]).toBeGreaterThan(2048 * DIMENSIONS * 5);
+        else expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
+      }
+      expect(responses.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(6);
+    });
+    expect(growth).toBeLessThan(BUDGET_BYTES + 24 * MIB);
+  });
+});
+
+describe("a reader", () => {
+  function slowly(): Socket {
+    const body = JSON.stringify({ model: FAKE_MODEL, input: TEXTS, encoding_format: "float" });
+    const { hostname, port } = new URL(edge.url);
+    const socket = createConnection({ host: hostname, port: Number(port) });
+    socket.on("error", () => undefined);
+    socket.write(
+      `POST /v1/embeddings HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${edge.apiKey}\r\ncache-control: no-store\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    return socket;
+  }
+
+  test("that is slow is not buffered, and one that leaves gives everything back", async () => {
+    const growth = await growthOf(async () => {
+      const sockets = Array.from({ length: 4 }, slowly);
+      // The first bytes have come, and nobody reads on.
+      await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("readable", resolve))));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      for (const socket of sockets) socket.resetAndDestroy();
+    });
+    expect(growth).toBeLessThan(GROWTH_BYTES_MAX + 24 * MIB);
+    // All of the budget is free again: six at once are served.
+    await expect
+      .poll(
+        async () => {
+          const responses = await Promise.all(Array.from({ length: 6 }, () => ask({ encoding_format: "base64" })));
+          await Promise.all(responses.map((response) => read(response)));
+          return responses.map(({ status }) => status);
+        },
+        { timeout: 20_000, interval: 500 },
+      )
+      .toEqual([200, 200, 200, 200, 200, 200]);
+  });
+});
