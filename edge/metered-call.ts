@@ -29,6 +29,10 @@ export interface MeteredTexts {
   readonly prefix: string;
   readonly truncate: Truncation;
   readonly options: CallOptions;
+  /** The text at `index` in the caller's words, for faults that name one; `input[index]` unless told. */
+  readonly itemOf?: (index: number) => string | null;
+  /** The field that holds the texts; `input` unless told. */
+  readonly field?: string;
 }
 
 export interface MeteredResult extends EmbedTextsResult {
@@ -88,7 +92,7 @@ async function admit(c: Context, call: MeteredTexts, quote: Quote): Promise<Admi
     scope: call.scope,
     model: call.model.id,
     ip: clientAddress(c),
-    tier: call.options.tier === "batch" ? "batch" : "standard",
+    tier: call.options.tier,
     boundTokens: quote.boundTokens,
     boundNanoUsd: quote.boundNanoUsd,
     exact: () => quote.exact(),
@@ -115,6 +119,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: AbortControl
     coldHoldMs: options.coldHoldMs,
     signal: abandon.signal,
     waitUntil: waitUntilOf(c),
+    ...(call.itemOf === undefined ? {} : { itemOf: call.itemOf }),
   };
 }
 
@@ -150,10 +155,11 @@ class Quote {
     if (this.boundTokens > REQUEST_TOKENS_MAX) {
       const { tokens } = await this.exact();
       if (tokens > REQUEST_TOKENS_MAX) {
+        const { field = "input" } = this.#call;
         throw apiError(
           "too_many_tokens",
-          `\`input\` has ${tokens} tokens; a request takes at most ${REQUEST_TOKENS_MAX}: send several requests, or a batch.`,
-          "input",
+          `\`${field}\` has ${tokens} tokens; a request takes at most ${REQUEST_TOKENS_MAX}: send several requests, or a batch.`,
+          field,
         );
       }
     }
@@ -179,6 +185,7 @@ class Quote {
         coldHoldMs: options.coldHoldMs,
         signal: this.#c.req.raw.signal,
         waitUntil: waitUntilOf(this.#c),
+        itemOf: this.#call.itemOf ?? ((index) => `input[${index}]`),
       },
     );
     const tokens = counted.tokens.reduce((sum, count) => sum + count, 0);

@@ -8,8 +8,11 @@ import type { AccountId, KeyId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import { createKey, shownPrefix } from "../../shared/keys.ts";
 import { importHmacKey } from "../../shared/hmac.ts";
+import type { NanoUsd } from "../../shared/money.ts";
 import { AccountCore } from "./account-core.ts";
 import * as acts from "./acts.ts";
+import { chargeBatch, releaseBatch, reserveBatch } from "./batch-charge.ts";
+import type { BatchAttempt, BatchCharge, ChargeOutcome, ReserveOutcome } from "./batch-charge.ts";
 import type { AccountLimits } from "./hot.ts";
 import * as keyActs from "./key-acts.ts";
 import type { Ledger, NewAccount } from "./ledger.ts";
@@ -174,6 +177,20 @@ export class AccountObject extends DurableObject<AccountEnv> {
   /** Newest first, before row `before`. */
   auditLog(before: number | undefined, limit: number): (AuditRow & { readonly id: number })[] {
     return this.storage.readAudit(before ?? Number.MAX_SAFE_INTEGER, limit);
+  }
+
+  // Batches: batch-charge.ts.
+
+  reserveBatch(attempt: BatchAttempt, needNanoUsd: NanoUsd): ReserveOutcome | undefined {
+    return this.turn((ledger, nowMs) => reserveBatch(ledger, attempt, needNanoUsd, nowMs));
+  }
+
+  chargeBatch(charge: BatchCharge): ChargeOutcome | undefined {
+    return this.turn((ledger, nowMs) => chargeBatch(ledger, charge, nowMs));
+  }
+
+  releaseBatch(batchId: string): void {
+    this.turn((ledger) => releaseBatch(ledger, batchId));
   }
 
   /** Writes a row of the audit log for an act that happens outside the ledger. */

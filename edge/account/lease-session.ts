@@ -19,9 +19,9 @@ import type {
   Settlement,
   SyncAnswer,
   SyncMessage,
-  Tier,
 } from "./types.ts";
 import { LineBook } from "./usage-lines.ts";
+import type { Tier } from "../../shared/wire.ts";
 
 interface Outstanding {
   readonly message: SyncMessage;

@@ -1,6 +1,7 @@
 // What a lease session, its driver and the wallet share.
 
-import type { Amount, Funds, IdempotencyState, IdempotencyStep, RateView, Rights, Tier } from "./types.ts";
+import type { Amount, Funds, IdempotencyState, IdempotencyStep, RateView, Rights } from "./types.ts";
+import type { Tier } from "../../shared/wire.ts";
 
 export interface SessionSettings {
   /** Usage is reported this long after the first unreported call, together with what followed. */

@@ -5,12 +5,12 @@
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
 import type { NanoUsd } from "../../shared/money.ts";
+import type { Tier } from "../../shared/wire.ts";
 
 /** What a key may do. `embeddings` covers /v1/similarity and /v1/tokenize too; `keys:write` and `account:write` include reading. */
 export const SCOPES = ["embeddings", "rerank", "batches", "usage:read", "keys:write", "account:write"] as const;
 export type Scope = (typeof SCOPES)[number];
 
-export type Tier = "standard" | "batch";
 export type CacheSetting = "off" | "standard" | "eager";
 export type CapPeriod = "day" | "week" | "month";
 export type AccountStatus = "active" | "suspended";

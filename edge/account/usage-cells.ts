@@ -8,7 +8,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { addHistogram } from "./histogram.ts";
 import type { Histogram } from "./histogram.ts";
-import type { Tier } from "./types.ts";
+import type { Tier } from "../../shared/wire.ts";
 
 export interface UsageCell {
   readonly startMs: number;
@@ -125,7 +125,7 @@ export function decodeCells(encoded: EncodedCells): UsageCell[] {
       startMs: minute * MS_PER_MINUTE,
       keyId: must(encoded.keys[key], "key of a usage cell"),
       model: must(encoded.models[model], "model of a usage cell"),
-      tier: tier === 1 ? "batch" : "standard",
+      tier: tier === 1 ? "batch" : "interactive",
       requests,
       tokens,
       cachedTokens,

@@ -4,7 +4,8 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
 import { addHistogram, latencyBucket } from "./histogram.ts";
 import type { Histogram } from "./histogram.ts";
-import type { Failure, Settlement, Tier, UsageLine } from "./types.ts";
+import type { Failure, Settlement, UsageLine } from "./types.ts";
+import type { Tier } from "../../shared/wire.ts";
 
 const MS_PER_MINUTE = 60_000;
 

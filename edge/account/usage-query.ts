@@ -7,10 +7,10 @@ import type { KeyId } from "../../shared/ids.ts";
 import { quantileMs } from "./histogram.ts";
 import type { Ledger } from "./ledger.ts";
 import { monthStartMs } from "./periods.ts";
-import type { Tier } from "./types.ts";
 import { UsageCells } from "./usage-cells.ts";
 import type { UsageCell } from "./usage-cells.ts";
 import { cellsBetween } from "./usage-history.ts";
+import type { Tier } from "../../shared/wire.ts";
 
 export const BUCKET_WIDTHS = ["1m", "1h", "1d", "1mo"] as const;
 export type BucketWidth = (typeof BUCKET_WIDTHS)[number];
@@ -114,7 +114,7 @@ function groupOf(cell: UsageCell, groupBy: readonly Grouping[]): Pick<UsageCell,
   return {
     keyId: groupBy.includes("key") ? cell.keyId : ANY_KEY,
     model: groupBy.includes("model") ? cell.model : "",
-    tier: groupBy.includes("tier") ? cell.tier : "standard",
+    tier: groupBy.includes("tier") ? cell.tier : "interactive",
   };
 }
 

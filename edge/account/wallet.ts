@@ -26,9 +26,9 @@ import type {
   SecretHash,
   StrictRequest,
   StrictResult,
-  Tier,
   Wallet,
 } from "./types.ts";
+import type { Tier } from "../../shared/wire.ts";
 
 export interface WalletOptions {
   readonly stubOf: (accountId: AccountId) => AccountStub;
@@ -103,9 +103,9 @@ export class LeaseWallet implements Wallet {
     const need = request.countsRequest ? amount(0, 1, 0) : ZERO;
     const driver = this.known(request.key) ?? (await this.open(request.key));
     const { session } = driver;
-    let work = session.isCurrent(clock.nowMs()) ? session.take(need, "", "standard", clock.nowMs()) : undefined;
+    let work = session.isCurrent(clock.nowMs()) ? session.take(need, "", "interactive", clock.nowMs()) : undefined;
     if (work === undefined) {
-      const result = await this.takeThrough(driver, need, { ...request, model: "", tier: "standard" });
+      const result = await this.takeThrough(driver, need, { ...request, model: "", tier: "interactive" });
       if (result.kind === "refused") return result;
       if (result.work === undefined) return { kind: "refused", refusal: this.explain(session, need) };
       work = result.work;

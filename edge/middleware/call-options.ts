@@ -40,7 +40,7 @@ export function readCallOptions(c: Context): CallOptions {
 
 function readTier(value: string | undefined): Tier {
   const tier = value?.trim().toLowerCase();
-  if (tier === undefined || tier === "" || tier === "interactive" || tier === "standard") return "interactive";
+  if (tier === undefined || tier === "" || tier === "interactive") return "interactive";
   if (tier === "batch") return "batch";
   throw apiError("invalid_header", 'The header `X-Tier` must be "batch" or absent.', "X-Tier");
 }

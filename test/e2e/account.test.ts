@@ -64,7 +64,7 @@ describe("money", () => {
     expect(results).toHaveLength(1);
     expect(results[0]).toMatchObject({
       model: DEMO_MODEL_ID,
-      tier: "standard",
+      tier: "interactive",
       requests: 3,
       cost_nano_usd: charged,
       errors: { "4xx": 0, "5xx": 0 },

@@ -20,7 +20,7 @@ export function startCall(world: World, { a, b, c }: Step): void {
   const need = amount(bound * NANO_USD_PER_TOKEN, 1, bound);
   const tokens = 1 + ((c >>> 16) % bound);
   const nowMs = world.isolateNow(isolate);
-  const work = session.isCurrent(nowMs) ? session.take(need, MODEL, "standard", nowMs) : undefined;
+  const work = session.isCurrent(nowMs) ? session.take(need, MODEL, "interactive", nowMs) : undefined;
   if (work !== undefined) start(world, isolate, { session, work, key, tokens, strict: undefined });
   else queue(world, isolate, session, bound, key, tokens, undefined);
 }
@@ -50,7 +50,7 @@ function queue(
   const waiter = session.enqueue(
     amount(bound * NANO_USD_PER_TOKEN, 1, bound),
     MODEL,
-    "standard",
+    "interactive",
     world.isolateNow(isolate),
   );
   isolate.queued.push({ session, waiter, key, tokens, afterComposed: session.composed, strict });

@@ -226,7 +226,7 @@ export class World {
     const record = this.look((ledger) => ledger.keys.get(must(this.keys[0], "key").id) ?? null);
     if (record?.capNanoUsd !== undefined) return undefined;
     const session = this.newSession(isolate, 0);
-    const waiter = session.enqueue(amount(value, 1, 1), MODEL, "standard", this.isolateNow(isolate));
+    const waiter = session.enqueue(amount(value, 1, 1), MODEL, "interactive", this.isolateNow(isolate));
     this.exchange(isolate, session);
     if (waiter.work === undefined) return false;
     const settlement = {

@@ -46,7 +46,7 @@ class BusyAccount {
     this.seq += 1;
     const line: UsageLine = {
       model: "boboliu/Qwen3-Embedding-4B-W4A16-G128",
-      tier: "standard",
+      tier: "interactive",
       minute: Math.floor(this.nowMs / MINUTE_MS),
       requests: 1,
       tokens: 200,

@@ -152,7 +152,7 @@ export class TestIsolate {
       scope: "embeddings",
       model: MODEL,
       ip: "203.0.113.7",
-      tier: "standard",
+      tier: "interactive",
       boundTokens: tokens,
       boundNanoUsd: nanoUsd(tokens * 8),
       exact: () => Promise.resolve({ tokens, nanoUsd: nanoUsd(tokens * 8) }),

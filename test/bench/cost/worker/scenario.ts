@@ -67,7 +67,7 @@ async function oneCall(wallet: LeaseWallet, { time, key }: Traffic, admitted: ()
     scope: "embeddings",
     model: MODEL,
     ip: "203.0.113.7",
-    tier: "standard",
+    tier: "interactive",
     boundTokens: BOUND_TOKENS,
     boundNanoUsd: cost(BOUND_TOKENS),
     exact: () => Promise.resolve({ tokens: TOKENS, nanoUsd: cost(TOKENS) }),

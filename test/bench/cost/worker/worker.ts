@@ -142,7 +142,7 @@ function message(session: string, seq: number, secret: SyncMessage["secret"], ep
   const unit = { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 };
   const line = {
     model: MODEL,
-    tier: "standard" as const,
+    tier: "interactive" as const,
     minute: Math.floor(Date.now() / 60_000),
     requests: 1,
     tokens: 1,

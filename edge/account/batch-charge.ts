@@ -1,0 +1,147 @@
+// Credit and charges of batches, at the account: a slice of a batch reserves its bound, and is charged once, whatever
+// crashes and however often a message comes. No key's secret is needed (a batch outlives the request that brought it):
+// the batch names the key's id, and the key's state, caps and limits hold as they do for calls. Batches do not count
+// against the per-minute limits, which are there for calls that wait.
+//
+// Exactly once: the charge of a slice is a row of the idempotency table, written in the charge's own transaction.
+// Fencing: a reservation belongs to one attempt; a newer attempt of the batch takes the older one's credit away, so that
+// a late message of an attempt that was given up finds no reservation and charges nothing.
+
+import { assert } from "../../shared/assert.ts";
+import type { KeyId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { amount } from "./amount.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Refusal, UsageLine } from "./types.ts";
+import { recordUsage } from "./usage-history.ts";
+
+/** A slice's time (60 s) and what its messages may take. Below the longest strict lease, for which expiring credit waits. */
+const RESERVED_MS = 75_000;
+/** A batch knows the fate of a slice within its day, or it is lost anyway. */
+const RECEIPT_MS = 7 * 86_400_000;
+const ROUTE = "/v1/batches";
+const HELD_RETRY_MS = 2000;
+
+/** One attempt at one slice of a batch. */
+export interface BatchAttempt {
+  readonly batchId: string;
+  readonly slice: number;
+  /** Grows with every attempt of the batch, never used twice. */
+  readonly attempt: number;
+  readonly keyId: KeyId;
+}
+
+export type ReserveOutcome =
+  | { readonly kind: "reserved" }
+  /** An earlier attempt was charged; `receipt` is what it said. */
+  | { readonly kind: "charged"; readonly receipt: string }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+export interface BatchCharge extends BatchAttempt {
+  readonly costNanoUsd: NanoUsd;
+  /** Adds up to the cost. */
+  readonly lines: readonly UsageLine[];
+  /** Kept with the charge, told to later attempts: where the results lie. No input text. */
+  readonly receipt: string;
+}
+
+export type ChargeOutcome =
+  | { readonly kind: "charged"; readonly receipt: string }
+  /** The reservation had ended, or a newer attempt took it: nothing was charged. */
+  | { readonly kind: "lapsed" };
+
+/** Holds `needNanoUsd` for this attempt and lets go of what older attempts of the batch held. */
+export function reserveBatch(
+  ledger: Ledger,
+  attempt: BatchAttempt,
+  needNanoUsd: NanoUsd,
+  nowMs: number,
+): ReserveOutcome {
+  ledger.tick(nowMs);
+  releaseBatch(ledger, attempt.batchId);
+  const receipt = receiptOf(ledger, attempt);
+  if (receipt !== undefined) return { kind: "charged", receipt };
+  const refusal = refusalOf(ledger, attempt, needNanoUsd, nowMs);
+  if (refusal !== undefined) return { kind: "refused", refusal };
+  const held = amount(needNanoUsd, 0, 0);
+  ledger.leases.put(leaseOf(attempt), { keyId: attempt.keyId, held, expiresAtMs: nowMs + RESERVED_MS });
+  ledger.touch();
+  return { kind: "reserved" };
+}
+
+/** Charges the attempt from its reservation; the same slice again answers the first receipt and charges nothing. */
+export function chargeBatch(ledger: Ledger, charge: BatchCharge, nowMs: number): ChargeOutcome {
+  ledger.tick(nowMs);
+  const earlier = receiptOf(ledger, charge);
+  if (earlier !== undefined) return { kind: "charged", receipt: earlier };
+  const { costNanoUsd: cost, keyId } = charge;
+  const lease = ledger.leases.get(leaseOf(charge));
+  if (lease === undefined && cost > 0) return { kind: "lapsed" };
+  assert(cost <= (lease?.held.nanoUsd ?? 0), "a slice costs at most what was reserved for it");
+  ledger.leases.remove(leaseOf(charge));
+  ledger.books.charge(cost);
+  ledger.addMonthSpent(nowMs, cost);
+  const record = ledger.keys.get(keyId);
+  if (record !== undefined) ledger.keys.use(keyId).spend(record, cost, nowMs);
+  recordUsage(ledger, keyId, charge.lines, { reported: cost, writtenOff: nanoUsd(0) }, nowMs);
+  ledger.storage.putIdempotency(
+    {
+      route: ROUTE,
+      key: sliceOf(charge),
+      bodyHash: "",
+      session: String(charge.attempt),
+      expiresAtMs: nowMs + RECEIPT_MS,
+      done: true,
+    },
+    { meta: charge.receipt, vectors: new Uint8Array() },
+  );
+  ledger.storage.wakeAt(nowMs + RECEIPT_MS);
+  ledger.touch();
+  return { kind: "charged", receipt: charge.receipt };
+}
+
+/** Lets go of whatever the batch holds. */
+export function releaseBatch(ledger: Ledger, batchId: string): void {
+  const own = [...ledger.leases.ids()].filter((id) => id.startsWith(`batch:${batchId}:`));
+  for (const id of own) ledger.leases.remove(id);
+  if (own.length > 0) ledger.touch();
+}
+
+function refusalOf(ledger: Ledger, attempt: BatchAttempt, needNanoUsd: NanoUsd, nowMs: number): Refusal | undefined {
+  if (ledger.status === "suspended") return { kind: "suspended" };
+  const record = ledger.keys.get(attempt.keyId);
+  if (record === undefined) return { kind: "unknown_key" };
+  if (record.revokedAtMs !== undefined) return { kind: "revoked" };
+  if (record.expiresAtMs !== undefined && nowMs >= record.expiresAtMs) {
+    return { kind: "expired", expiredAtMs: record.expiresAtMs };
+  }
+  const funds = ledger.funds(nowMs, record);
+  if (needNanoUsd > funds.potentialNanoUsd) {
+    return {
+      kind: "insufficient_credit",
+      which: funds.boundBy,
+      neededNanoUsd: needNanoUsd,
+      spendableNanoUsd: funds.potentialNanoUsd,
+    };
+  }
+  if (needNanoUsd <= funds.grantableNanoUsd) return undefined;
+  return {
+    kind: "credit_held",
+    neededNanoUsd: needNanoUsd,
+    spendableNanoUsd: funds.grantableNanoUsd,
+    retryAfterMs: HELD_RETRY_MS,
+  };
+}
+
+function receiptOf(ledger: Ledger, attempt: BatchAttempt): string | undefined {
+  return ledger.storage.readStoredAnswer(ROUTE, sliceOf(attempt))?.meta;
+}
+
+function sliceOf({ batchId, slice }: BatchAttempt): string {
+  return `${batchId}:${slice}`;
+}
+
+function leaseOf({ batchId, slice, attempt }: BatchAttempt): string {
+  return `batch:${batchId}:${slice}:${attempt}`;
+}
