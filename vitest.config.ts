@@ -1,6 +1,10 @@
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
+import { DEPLOYED_ASSETS_DIR, buildPageAssets } from "./scripts/dev-server/page-assets.ts";
 import { TEST_BINDINGS } from "./test/support/test-bindings.ts";
+
+// wrangler.toml names the folder, so it must be there before the Workers runtime reads the configuration.
+await buildPageAssets(DEPLOYED_ASSETS_DIR);
 
 // One project per runtime and budget (CONTRIBUTING.md, "Tests"). No file parallelism anywhere: two cores, and the
 // engine's child processes want both.

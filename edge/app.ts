@@ -9,6 +9,7 @@ import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { operator } from "./middleware/operator.ts";
 import { requestId } from "./middleware/request-id.ts";
+import { getAsset } from "./pages/assets.ts";
 import { getAccount, getAccountByQueryKey, listTransactions } from "./routes/account.ts";
 import { createAccount, createAccountKey, createGrant, getAccountBooks, patchAccount } from "./routes/admin.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
@@ -55,6 +56,8 @@ export function createApp(): Hono<AppEnv> {
   app.patch("/admin/accounts/:id", operator, patchAccount);
   app.post("/admin/accounts/:id/grants", operator, createGrant);
   app.post("/admin/accounts/:id/keys", operator, createAccountKey);
+
+  app.get("/assets/:file", getAsset);
 
   answerUnknownRoutes(app);
   return app;

@@ -10,6 +10,8 @@ export interface Env {
   readonly EMBEDDING_CACHE: KVNamespace;
   readonly DIRECTORY: D1Database;
   readonly FILES: R2Bucket;
+  /** What pages load (edge/pages/assets.ts). */
+  readonly ASSETS: Pick<Fetcher, "fetch">;
   readonly BACKENDS: string;
   readonly ADMIN_HOST?: string;
   readonly ADMIN_KEY: string;

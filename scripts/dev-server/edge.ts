@@ -9,6 +9,7 @@ import type { MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import * as z from "zod";
 import { ROOT } from "./options.ts";
+import { buildPageAssets } from "./page-assets.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 
 const wranglerSchema = z.object({
@@ -22,6 +23,7 @@ const wranglerSchema = z.object({
   d1_databases: z
     .array(z.object({ binding: z.string(), database_id: z.string(), migrations_dir: z.string().optional() }))
     .default([]),
+  assets: z.object({ binding: z.string() }),
   r2_buckets: z.array(z.object({ binding: z.string(), bucket_name: z.string() })).default([]),
 });
 type WranglerConfig = z.infer<typeof wranglerSchema>;
@@ -45,9 +47,10 @@ export interface RunningEdge {
 /** Bundles and starts the Worker; resolves when it answers. Rejects when the port is taken or the bundle is broken. */
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const config = wranglerSchema.parse(parse(readFileSync(resolve(ROOT, "wrangler.toml"), "utf8")));
-  const script = await bundleWorker(config.main);
+  const assetsDir = join(options.persistDir, "pages");
+  const [script] = await Promise.all([bundleWorker(config.main), buildPageAssets(assetsDir)]);
   const before = signalListeners();
-  const miniflare = new Miniflare(miniflareOptions(config, script, options));
+  const miniflare = new Miniflare(miniflareOptions(config, script, assetsDir, options));
   removeAddedListeners(before);
   const url = await miniflare.ready;
   await applyMigrations(miniflare, config);
@@ -69,7 +72,12 @@ function removeAddedListeners(before: ReturnType<typeof signalListeners>): void 
   }
 }
 
-function miniflareOptions(config: WranglerConfig, script: string, options: EdgeOptions): MiniflareOptions {
+function miniflareOptions(
+  config: WranglerConfig,
+  script: string,
+  assetsDir: string,
+  options: EdgeOptions,
+): MiniflareOptions {
   const persist = (what: string) => join(options.persistDir, what);
   const { onLog } = options;
   return {
@@ -84,6 +92,9 @@ function miniflareOptions(config: WranglerConfig, script: string, options: EdgeO
     kvNamespaces: Object.fromEntries(config.kv_namespaces.map(({ binding, id }) => [binding, id])),
     d1Databases: Object.fromEntries(config.d1_databases.map(({ binding, database_id }) => [binding, database_id])),
     r2Buckets: Object.fromEntries(config.r2_buckets.map(({ binding, bucket_name }) => [binding, bucket_name])),
+    // Not Miniflare's `assets`: its router would be one more hop in front of every call. The folder is served as it is,
+    // and the Worker asks only for files that the manifest lists.
+    serviceBindings: { [config.assets.binding]: { disk: { path: assetsDir } } },
     host: "127.0.0.1",
     port: options.port,
     cf: false,

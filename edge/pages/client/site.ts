@@ -1,0 +1,2 @@
+// On every page: nothing yet needs a script.
+export {};

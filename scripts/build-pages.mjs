@@ -1,0 +1,8 @@
+// Builds the pages' files into .build/pages, where wrangler.toml's [assets] looks: wrangler runs this before it deploys.
+import { ensureInstalled } from "./install.mjs";
+
+ensureInstalled();
+const { register } = await import("tsx/esm/api");
+register();
+const { DEPLOYED_ASSETS_DIR, buildPageAssets } = await import("./dev-server/page-assets.ts");
+await buildPageAssets(DEPLOYED_ASSETS_DIR);

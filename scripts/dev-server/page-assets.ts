@@ -1,0 +1,62 @@
+// The files that pages load (style sheets, scripts, vendored libraries), built from edge/pages into one flat folder:
+// scripts bundled and minified, everything named by its content, so that it may be cached for ever. `manifest.json` says
+// what each is called now; it is written last. The Worker serves the folder through its ASSETS binding.
+
+import { build } from "esbuild";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, extname, join, resolve } from "node:path";
+import { ROOT } from "./options.ts";
+
+/** Where wrangler.toml's `[assets]` looks: for deployments and for tests inside workerd. */
+export const DEPLOYED_ASSETS_DIR = resolve(ROOT, ".build/pages");
+
+/** Scripts are ES modules; a source outside edge/pages is a library that a package ships for browsers, copied as it is. */
+const SOURCES: Readonly<Record<string, string>> = {
+  "site.css": "edge/pages/styles/site.css",
+};
+
+/** Builds every asset into `folder` (made if absent; what it held before is removed). */
+export async function buildPageAssets(folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const built = await Promise.all(
+    Object.entries(SOURCES).map(async ([name, source]) => {
+      const contents = await contentsOf(resolve(ROOT, source));
+      const hash = createHash("sha256").update(contents).digest("hex").slice(0, 16);
+      const file = `${basename(name, extname(name))}.${hash}${extname(name)}`;
+      writeAtomically(join(folder, file), contents);
+      return [name, file] as const;
+    }),
+  );
+  const manifest = Object.fromEntries(built.toSorted(([a], [b]) => a.localeCompare(b)));
+  writeAtomically(join(folder, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  const current = new Set(["manifest.json", ...Object.values(manifest)]);
+  for (const file of readdirSync(folder)) {
+    if (!current.has(file)) rmSync(join(folder, file), { recursive: true, force: true });
+  }
+}
+
+/** Style sheets and scripts are bundled; images keep their bytes. */
+async function contentsOf(source: string): Promise<Uint8Array | string> {
+  if (![".ts", ".css"].includes(extname(source)) || source.includes("node_modules")) return readFileSync(source);
+  const result = await build({
+    entryPoints: [source],
+    absWorkingDir: ROOT,
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    target: ["es2022", "chrome111", "firefox115", "safari16.4"],
+    logLevel: "silent",
+  });
+  const [file] = result.outputFiles;
+  if (file === undefined) throw new Error(`esbuild wrote nothing for ${source}`);
+  return file.text;
+}
+
+/** A reader sees the old file or the new one. */
+function writeAtomically(path: string, contents: Uint8Array | string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
+}
