@@ -78,10 +78,21 @@ export function realWallet(): LeaseWallet {
   return createWallet(env.ACCOUNT, [TEST_BINDINGS.KEY_PEPPER]);
 }
 
-/** A clock that the test moves; sleepers wake when it passes them. */
+/** A clock that the test moves; sleepers wake when it passes them, and whatever they ask of the object is waited for. */
 export class TestClock implements Clock {
   private now = Date.now();
   private readonly sleepers = new Set<{ atMs: number; wake: () => void }>();
+  private inFlight = 0;
+
+  /** Counts `call` as in flight: time waits for it. */
+  async during<Result>(call: Promise<Result>): Promise<Result> {
+    this.inFlight += 1;
+    try {
+      return await call;
+    } finally {
+      this.inFlight -= 1;
+    }
+  }
 
   nowMs(): number {
     return this.now;
@@ -111,14 +122,21 @@ export class TestClock implements Clock {
       this.sleepers.delete(sleeper);
       sleeper.wake();
     }
-    await settleTasks();
+    await this.quiet();
+  }
+
+  /** Until no promise is ready and nothing is on its way to the object or back. */
+  private async quiet(): Promise<void> {
+    for (let still = 0; still < QUIET_TURNS; still = this.inFlight > 0 ? 0 : still + 1) await nextTurn();
   }
 }
 
-/** Lets promises that are ready run, those over RPC too. */
-async function settleTasks(): Promise<void> {
-  await new Promise((resolve) => {
-    setTimeout(resolve, 15);
+/** Turns of the event loop without a message in flight, after which everything that was ready has run. */
+const QUIET_TURNS = 3;
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 0);
   });
 }
 
@@ -169,7 +187,8 @@ export class TestIsolate {
 
   private async sync(accountId: AccountId, message: SyncMessage): ReturnType<AccountStub["sync"]> {
     this.sent.push(message);
-    const stub: AccountStub = stubOf(accountId);
+    const object: AccountStub = stubOf(accountId);
+    const stub: AccountStub = { sync: (asked) => this.clock.during(object.sync(asked)) };
     return this.intercept === undefined ? stub.sync(message) : this.intercept(message, stub);
   }
 }
