@@ -20,7 +20,8 @@ import { recordUsage } from "./usage-history.ts";
 const RESERVED_MS = 75_000;
 /** A batch knows the fate of a slice within its day, or it is lost anyway. */
 const RECEIPT_MS = 7 * 86_400_000;
-const ROUTE = "/v1/batches";
+/** No route of the API: a customer's `Idempotency-Key` can never stand here. */
+const ROUTE = "batch slices";
 const HELD_RETRY_MS = 2000;
 
 /** One attempt at one slice of a batch. */
