@@ -1,4 +1,4 @@
-import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { DEPLOYED_ASSETS_DIR, buildPageAssets } from "./scripts/dev-server/page-assets.ts";
 import { TEST_BINDINGS } from "./test/support/test-bindings.ts";
@@ -8,6 +8,8 @@ await buildPageAssets(DEPLOYED_ASSETS_DIR);
 
 // One project per runtime and budget (CONTRIBUTING.md, "Tests"). No file parallelism anywhere: two cores, and the
 // engine's child processes want both.
+// The directory's tables: test/edge/directory-tables.ts makes them in each test file's own database.
+const MIGRATIONS = await readD1Migrations("migrations");
 const silent = { setupFiles: ["test/support/no-console.ts"] };
 
 export default defineConfig({
@@ -34,7 +36,12 @@ export default defineConfig({
       },
       {
         plugins: [workerd()],
-        test: { name: "edge", include: ["test/edge/**/*.test.ts"], testTimeout: 30_000, ...silent },
+        test: {
+          name: "edge",
+          include: ["test/edge/**/*.test.ts"],
+          testTimeout: 30_000,
+          setupFiles: [...silent.setupFiles, "test/edge/directory-tables.ts"],
+        },
       },
       { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 60_000, ...silent } },
       { test: { name: "house", include: ["test/house/**/*.test.ts"], ...silent } },
@@ -48,6 +55,6 @@ export default defineConfig({
 function workerd() {
   return cloudflareTest({
     wrangler: { configPath: "./wrangler.toml" },
-    miniflare: { cf: false, bindings: TEST_BINDINGS },
+    miniflare: { cf: false, bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: MIGRATIONS } },
   });
 }

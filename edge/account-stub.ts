@@ -4,6 +4,6 @@ import type { AccountObject } from "./account/account.ts";
 import type { Env } from "./config.ts";
 import type { AccountId } from "../shared/ids.ts";
 
-export function accountStub(env: Env, id: AccountId): DurableObjectStub<AccountObject> {
+export function accountStub(env: Pick<Env, "ACCOUNT">, id: AccountId): DurableObjectStub<AccountObject> {
   return env.ACCOUNT.get(env.ACCOUNT.idFromName(id));
 }

@@ -72,6 +72,7 @@ export const ERRORS = {
   overloaded: { status: 503, type: "server_error", retry: true },
   backend_unavailable: { status: 503, type: "server_error", retry: true },
   ledger_unavailable: { status: 503, type: "server_error", retry: true },
+  directory_unavailable: { status: 503, type: "server_error", retry: true },
   deadline_exceeded: { status: 504, type: "server_error", retry: true },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -1,12 +1,19 @@
-// The operator's routes: accounts, grants, keys, limits, status. Every act is in the account's audit log.
+// The operator's routes over accounts: list, books, grants, keys, limits, status. Every act is in the directory's audit
+// log before it is done (directory/audit.ts) and in the account's own with it.
 
 import * as z from "zod";
 import type { GrantInput } from "../account/acts.ts";
 import { accountStub } from "../account-stub.ts";
 import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
+import { listAccounts as readAccounts, reflectStatus, reportBooks } from "../directory/accounts.ts";
+import { audited } from "../directory/audit.ts";
+import { createAccount as makeAccount } from "../directory/create-account.ts";
 import { readJson } from "../middleware/body.ts";
+import { operatorActor } from "../middleware/operator.ts";
 import { accountAnswer, booksAnswer } from "./account.ts";
-import { createKeySchema, createdKeyAnswer, termsOf } from "./key-fields.ts";
+import { createKeySchema, createdKeyAnswer, seconds, termsOf } from "./key-fields.ts";
+import { readLimit, unknownCursor } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId, parseId } from "../../shared/ids.ts";
@@ -16,6 +23,7 @@ import { integer, oneOf, parseBody, text } from "../../shared/schemas/fields.ts"
 
 const BODY_BYTES_MAX = 64 * 1024;
 const ACTOR = "operator";
+const ACCOUNTS_MAX = 100;
 const RATE_MAX = 1_000_000_000;
 
 const createAccountSchema = z.strictObject({
@@ -46,13 +54,38 @@ const AMOUNT_RULE = "an amount of USD above 0 with at most 9 decimals, like 5 or
 export async function createAccount(c: Context): Promise<Response> {
   const body = parseBody(createAccountSchema, await readJson(c, BODY_BYTES_MAX));
   const id = newId("account");
-  const account = { accountId: id, name: body.name, ...(body.email === undefined ? {} : { email: body.email }) };
-  await accountStub(c.env, id).setUp(account, undefined, ACTOR);
+  const account = { name: body.name, ...(body.email === undefined ? {} : { email: body.email }) };
+  await act(c, "account.create", id, account, () => makeAccount(c.env, account, ACTOR, { id }));
   return c.json(accountAnswer(found(await accountStub(c.env, id).getAccount())), 201);
 }
 
+/** Newest first; status and sums as the directory knows them, the books of one account are the account's to tell. */
+export async function listAccounts(c: Context): Promise<Response> {
+  const page = await readAccounts(c.env.DIRECTORY, c.req.query("cursor"), readLimit(c, ACCOUNTS_MAX, 20));
+  if (page === undefined) throw unknownCursor("cursor");
+  return c.json({
+    object: "list",
+    data: page.rows.map((row) => ({
+      id: row.id,
+      object: "account",
+      name: row.name,
+      email: row.email,
+      status: row.status,
+      created_at: seconds(row.createdAtMs),
+      deleted_at: seconds(row.deletedAtMs ?? undefined),
+      charged_nano_usd: row.chargedNanoUsd,
+      reported_at: seconds(row.reportedAtMs ?? undefined),
+    })),
+    has_more: page.next !== undefined,
+    next_cursor: page.next ?? null,
+  });
+}
+
 export async function getAccountBooks(c: Context): Promise<Response> {
-  return c.json(booksAnswer(found(await accountStub(c.env, accountIdOf(c)).getAccount())));
+  const view = found(await accountStub(c.env, accountIdOf(c)).getAccount());
+  // The object may have suspended itself (a dispute): its row in the list follows when somebody looks.
+  waitUntilOf(c)(reportBooks(c.env.DIRECTORY, view.id, view, Date.now()).catch(() => undefined));
+  return c.json(booksAnswer(view));
 }
 
 export async function createGrant(c: Context): Promise<Response> {
@@ -64,13 +97,14 @@ export async function createGrant(c: Context): Promise<Response> {
     amountNanoUsd: amountOf(body.amount_usd, body.amount_nano_usd),
     ...(body.expires_at === undefined ? {} : { expiresAtMs: body.expires_at * 1000 }),
   };
-  const outcome = found(await accountStub(c.env, id).grant(input, ACTOR));
-  if (outcome === "too_many_open_grants") {
+  const outcome = await act(c, "grant", id, input, async () => {
+    const answer = found(await accountStub(c.env, id).grant(input, ACTOR));
+    if (answer !== "too_many_open_grants") return answer;
     throw apiError(
       "limit_reached",
       "This account has too many open grants with an expiry: let some expire or be spent first.",
     );
-  }
+  });
   return c.json(
     { id: input.id, granted: outcome === "granted", amount_nano_usd: input.amountNanoUsd },
     outcome === "granted" ? 201 : 200,
@@ -79,26 +113,46 @@ export async function createGrant(c: Context): Promise<Response> {
 
 export async function createAccountKey(c: Context): Promise<Response> {
   const id = accountIdOf(c);
-  const body = parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX));
-  const created = found(await accountStub(c.env, id).createKey(id, termsOf(body), ACTOR));
-  if (created === "too_many_keys")
+  const terms = termsOf(parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX)));
+  const created = await act(c, "key.create", id, { name: terms.name, scopes: terms.scopes }, async () => {
+    const answer = found(await accountStub(c.env, id).createKey(id, terms, ACTOR));
+    if (answer !== "too_many_keys") return answer;
     throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
+  });
   return c.json(createdKeyAnswer(created), 201);
 }
 
 export async function patchAccount(c: Context): Promise<Response> {
   const id = accountIdOf(c);
-  const { limits, status } = parseBody(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
+  const body = parseBody(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
+  const { limits, status } = body;
   const stub = accountStub(c.env, id);
-  if (limits !== undefined) {
-    const patch = {
-      ...(limits.requests_per_minute === undefined ? {} : { requestsPerMinute: limits.requests_per_minute }),
-      ...(limits.tokens_per_minute === undefined ? {} : { tokensPerMinute: limits.tokens_per_minute }),
-    };
-    found(await stub.setLimits(patch, ACTOR));
-  }
-  if (status !== undefined) found(await stub.setStatus(status, ACTOR));
+  await act(c, "account.patch", id, body, async () => {
+    if (limits !== undefined) {
+      const patch = {
+        ...(limits.requests_per_minute === undefined ? {} : { requestsPerMinute: limits.requests_per_minute }),
+        ...(limits.tokens_per_minute === undefined ? {} : { tokensPerMinute: limits.tokens_per_minute }),
+      };
+      found(await stub.setLimits(patch, ACTOR));
+    }
+    if (status !== undefined) {
+      found(await stub.setStatus(status, ACTOR));
+      await reflectStatus(c.env.DIRECTORY, id, status);
+    }
+  });
   return c.json(booksAnswer(found(await stub.getAccount())));
+}
+
+/** One act of the operator, in the audit log. */
+function act<Result>(
+  c: Context,
+  action: string,
+  target: string,
+  facts: object,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const entry = { atMs: Date.now(), actor: operatorActor(c), action, target, facts: { ...facts } };
+  return audited(c.env.DIRECTORY, entry, work);
 }
 
 function accountIdOf(c: Context): AccountId {

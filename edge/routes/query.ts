@@ -27,3 +27,8 @@ export function readLimit(c: Context, max: number, fallback: number): number {
 export function readCursor(c: Context, name: string): number | undefined {
   return readInteger(c, name, "the `next_page` of an earlier answer");
 }
+
+/** The fault of a cursor that no page of ours ended with. */
+export function unknownCursor(name: string) {
+  return apiError("invalid_value", `\`${name}\` must be the \`next_${name}\` of an earlier answer.`, name);
+}
