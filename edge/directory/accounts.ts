@@ -1,0 +1,160 @@
+// The accounts that exist: names, age, status, and what each last reported of its books. The account's object is the
+// only judge of its money and status; a row here is for lists and follows it.
+
+import type { AccountStatus } from "../account/types.ts";
+import type { AccountId } from "../../shared/ids.ts";
+import { parseId } from "../../shared/ids.ts";
+import { must } from "../../shared/assert.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import type { Directory } from "./directory.ts";
+import { withDirectory } from "./directory.ts";
+
+/** `deleting`: between the owner's request and the end of its data; a repeated request goes on. */
+export type DirectoryStatus = AccountStatus | "deleting" | "deleted";
+
+export interface AccountRow {
+  readonly id: AccountId;
+  /** Empty once deleted: the tombstone keeps id and times alone. */
+  readonly name: string;
+  readonly email: string | null;
+  readonly createdAtMs: number;
+  readonly status: DirectoryStatus;
+  readonly deletedAtMs: number | null;
+  /** As last reported by the account's object. */
+  readonly chargedNanoUsd: number;
+  readonly writtenOffNanoUsd: number;
+  readonly reportedAtMs: number | null;
+}
+
+export interface AccountsPage {
+  readonly rows: readonly AccountRow[];
+  readonly next?: string;
+}
+
+interface StoredAccount {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string | null;
+  readonly created_at_ms: number;
+  readonly status: DirectoryStatus;
+  readonly deleted_at_ms: number | null;
+  readonly charged_nano_usd: number;
+  readonly written_off_nano_usd: number;
+  readonly reported_at_ms: number | null;
+}
+
+export interface NewAccountRow {
+  readonly id: AccountId;
+  readonly name: string;
+  readonly email?: string;
+  readonly createdAtMs: number;
+}
+
+/** Adds an active account. */
+export function insertAccount(directory: Directory, account: NewAccountRow): Promise<unknown> {
+  return withDirectory(() =>
+    directory
+      .prepare("INSERT INTO accounts (id, name, email, created_at_ms, status) VALUES (?, ?, ?, ?, 'active')")
+      .bind(account.id, account.name, account.email ?? null, account.createdAtMs)
+      .run(),
+  );
+}
+
+/** Takes an account that was never set up out again. */
+export function removeAccount(directory: Directory, id: AccountId): Promise<unknown> {
+  return withDirectory(() => directory.prepare("DELETE FROM accounts WHERE id = ?").bind(id).run());
+}
+
+/** Newest first, `limit` rows behind `cursor`. `undefined`: the cursor is none of ours. */
+export async function listAccounts(
+  directory: Directory,
+  cursor: string | undefined,
+  limit: number,
+): Promise<AccountsPage | undefined> {
+  const after = cursor === undefined ? [Number.MAX_SAFE_INTEGER, ""] : decodeCursor(cursor);
+  const [createdAtMs, id] = after ?? [];
+  if (typeof createdAtMs !== "number" || typeof id !== "string") return undefined;
+  const { results } = await withDirectory(() =>
+    directory
+      .prepare("SELECT * FROM accounts WHERE (created_at_ms, id) < (?, ?) ORDER BY created_at_ms DESC, id DESC LIMIT ?")
+      .bind(createdAtMs, id, limit + 1)
+      .all<StoredAccount>(),
+  );
+  const rows = results.slice(0, limit).map(rowOf);
+  const last = rows.at(-1);
+  return results.length > limit && last !== undefined
+    ? { rows, next: encodeCursor([last.createdAtMs, last.id]) }
+    : { rows };
+}
+
+export async function findAccount(directory: Directory, id: AccountId): Promise<AccountRow | undefined> {
+  const row = await withDirectory(() =>
+    directory.prepare("SELECT * FROM accounts WHERE id = ?").bind(id).first<StoredAccount>(),
+  );
+  return row === null ? undefined : rowOf(row);
+}
+
+/** The row follows the object: written only where it differs, never over a deletion. */
+export function reflectStatus(directory: Directory, id: AccountId, status: AccountStatus): Promise<unknown> {
+  return withDirectory(() =>
+    directory
+      .prepare("UPDATE accounts SET status = ? WHERE id = ? AND status IN ('active', 'suspended') AND status <> ?")
+      .bind(status, id, status)
+      .run(),
+  );
+}
+
+/** What an account's object reports of its books, for the operator's sums: figures that only grow, the latest wins. */
+export function reportBooks(
+  directory: Directory,
+  id: AccountId,
+  books: { readonly chargedNanoUsd: number; readonly writtenOffNanoUsd: number; readonly status: AccountStatus },
+  nowMs: number,
+): Promise<unknown> {
+  return withDirectory(() =>
+    directory
+      .prepare(
+        "UPDATE accounts SET charged_nano_usd = ?, written_off_nano_usd = ?, reported_at_ms = ?, status = CASE WHEN status IN ('active', 'suspended') THEN ? ELSE status END WHERE id = ?",
+      )
+      .bind(books.chargedNanoUsd, books.writtenOffNanoUsd, nowMs, books.status, id)
+      .run(),
+  );
+}
+
+/** The first step of a deletion: from here a repeated request finishes it. */
+export function markDeleting(directory: Directory, id: AccountId): Promise<unknown> {
+  return withDirectory(() =>
+    directory.prepare("UPDATE accounts SET status = 'deleting' WHERE id = ? AND status <> 'deleted'").bind(id).run(),
+  );
+}
+
+/** The last step: name and address go, the tombstone stays for the audit log and the operator's sums. */
+export function markDeleted(
+  directory: Directory,
+  id: AccountId,
+  books: { readonly chargedNanoUsd: number; readonly writtenOffNanoUsd: number },
+  nowMs: number,
+): Promise<unknown> {
+  return withDirectory(() =>
+    directory
+      .prepare(
+        "UPDATE accounts SET status = 'deleted', name = '', email = NULL, deleted_at_ms = ?, charged_nano_usd = ?, written_off_nano_usd = ?, reported_at_ms = ? WHERE id = ?",
+      )
+      .bind(nowMs, books.chargedNanoUsd, books.writtenOffNanoUsd, nowMs, id)
+      .run(),
+  );
+}
+
+function rowOf(row: StoredAccount): AccountRow {
+  return {
+    id: must(parseId("account", row.id), "an account's id in the directory"),
+    name: row.name,
+    email: row.email,
+    createdAtMs: row.created_at_ms,
+    status: row.status,
+    deletedAtMs: row.deleted_at_ms,
+    chargedNanoUsd: row.charged_nano_usd,
+    writtenOffNanoUsd: row.written_off_nano_usd,
+    reportedAtMs: row.reported_at_ms,
+  };
+}

@@ -1,0 +1,32 @@
+// A new account: its row in the directory first, then its object. When the directory is down nothing is made; when the
+// object fails, the row goes again. Every way to an account (operator, sign-in) goes through here.
+
+import { accountStub } from "../account-stub.ts";
+import type { GrantInput } from "../account/acts.ts";
+import type { Env } from "../config.ts";
+import type { AccountId } from "../../shared/ids.ts";
+import { newId } from "../../shared/ids.ts";
+import { insertAccount, removeAccount } from "./accounts.ts";
+
+export interface AccountToCreate {
+  readonly name: string;
+  readonly email?: string;
+}
+
+/** Makes an account with its first grant, if any, and answers its id. Throws `directory_unavailable`, or what the object throws. */
+export async function createAccount(
+  env: Pick<Env, "ACCOUNT" | "DIRECTORY">,
+  account: AccountToCreate,
+  actor: string,
+  options: { readonly id?: AccountId; readonly firstGrant?: GrantInput } = {},
+): Promise<AccountId> {
+  const id = options.id ?? newId("account");
+  await insertAccount(env.DIRECTORY, { id, ...account, createdAtMs: Date.now() });
+  try {
+    await accountStub(env, id).setUp({ accountId: id, ...account }, options.firstGrant, actor);
+  } catch (error) {
+    await removeAccount(env.DIRECTORY, id).catch(() => undefined);
+    throw error;
+  }
+  return id;
+}

@@ -1,0 +1,17 @@
+// The operator's routes and their middleware, registered in one place (app.ts calls it).
+
+import type { Hono } from "hono";
+import type { AppEnv } from "../context.ts";
+import { operator } from "../middleware/operator.ts";
+import { createAccount, createAccountKey, createGrant, getAccountBooks, listAccounts, patchAccount } from "./admin.ts";
+import { getAudit } from "./admin-audit.ts";
+
+export function addOperatorRoutes(app: Hono<AppEnv>): void {
+  app.get("/admin/accounts", operator, listAccounts);
+  app.post("/admin/accounts", operator, createAccount);
+  app.get("/admin/accounts/:id", operator, getAccountBooks);
+  app.patch("/admin/accounts/:id", operator, patchAccount);
+  app.post("/admin/accounts/:id/grants", operator, createGrant);
+  app.post("/admin/accounts/:id/keys", operator, createAccountKey);
+  app.get("/admin/audit", operator, getAudit);
+}

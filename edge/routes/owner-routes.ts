@@ -1,0 +1,22 @@
+// What an account's owner asks of the account itself (books, usage, keys), registered in one place (app.ts calls it).
+
+import type { Hono } from "hono";
+import type { AppEnv } from "../context.ts";
+import { authenticate } from "../middleware/authenticate.ts";
+import { getAccount, getAccountByQueryKey, listTransactions } from "./account.ts";
+import { createKey, deleteKey, getKey, getOwnKey, listKeys, patchKey, rotateKey } from "./keys.ts";
+import { getUsage } from "./usage.ts";
+
+export function addOwnerRoutes(app: Hono<AppEnv>): void {
+  app.get("/account", getAccountByQueryKey);
+  app.get("/v1/account", authenticate, getAccount);
+  app.get("/v1/transactions", authenticate, listTransactions);
+  app.get("/v1/usage", authenticate, getUsage);
+  app.get("/v1/key", authenticate, getOwnKey);
+  app.get("/v1/keys", authenticate, listKeys);
+  app.post("/v1/keys", authenticate, createKey);
+  app.get("/v1/keys/:id", authenticate, getKey);
+  app.patch("/v1/keys/:id", authenticate, patchKey);
+  app.delete("/v1/keys/:id", authenticate, deleteKey);
+  app.post("/v1/keys/:id/rotate", authenticate, rotateKey);
+}
