@@ -75,3 +75,8 @@ export function dotProduct(a: Float32Array, b: Float32Array): number {
   for (let index = 0; index < a.length; index += 1) sum += (a[index] ?? 0) * (b[index] ?? 0);
   return sum;
 }
+
+/** The cosine of two normalised vectors: float32 rounding may step over ±1, a cosine does not. */
+export function cosine(a: Float32Array, b: Float32Array): number {
+  return Math.min(1, Math.max(-1, dotProduct(a, b)));
+}

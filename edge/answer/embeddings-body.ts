@@ -1,7 +1,7 @@
 // OpenAI's embeddings object, written piece by piece: never the whole JSON in memory. One chunk's buffer is used again
 // after each piece has been taken, so that a slow reader holds one chunk and a client that leaves stops the work.
 
-import { cutVector, dotProduct, quantise } from "../../shared/vectors.ts";
+import { cosine, cutVector, quantise } from "../../shared/vectors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
 import type { Encoding, ToBase64 } from "./embedding-text.ts";
 import { base64TextBytes, vectorTextBytesMax, writeBase64, writeNumbers } from "./embedding-text.ts";
@@ -84,11 +84,6 @@ function itemHead(index: number): string {
 function tailOf(body: EmbeddingsBody, similarities: readonly number[]): string {
   const pairs = body.pairs ? `,"similarities":${JSON.stringify(similarities)}` : "";
   return `]${pairs},"model":${JSON.stringify(body.model)},"usage":${JSON.stringify(body.usage)}}`;
-}
-
-/** Of two normalised vectors; float32 rounding may step over ±1, a cosine does not. */
-function cosine(a: Float32Array, b: Float32Array): number {
-  return Math.min(1, Math.max(-1, dotProduct(a, b)));
 }
 
 function writeAscii(text: string, target: Uint8Array, offset: number): number {

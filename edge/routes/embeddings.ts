@@ -3,6 +3,7 @@
 import { embeddingsAnswer } from "../answer/embeddings-answer.ts";
 import type { CacheText } from "../cache/key.ts";
 import type { Context } from "../context.ts";
+import { checkDimensions } from "../dimensions.ts";
 import { embedMetered } from "../metered-call.ts";
 import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../middleware/call-options.ts";
@@ -21,6 +22,7 @@ export async function postEmbeddings(c: Context): Promise<Response> {
   const request = parseEmbeddingsRequest(await readJson(c, config.limits.bodyBytesMax));
   const resolved = resolveModel(request.model, models);
   const dimensions = dimensionsOf(request, resolved);
+  await checkDimensions(c, resolved.model, dimensions);
   checkDtype(c, request, dimensions);
   const result = await embedMetered(c, {
     model: resolved.model,
@@ -49,20 +51,12 @@ function cacheTexts(input: EmbeddingInput): readonly CacheText[] {
 }
 
 /** The field wins over the model's suffix; they may not contradict. */
-function dimensionsOf(request: EmbeddingsRequest, { model, dimensions: suffix }: ResolvedModel): number | undefined {
+function dimensionsOf(request: EmbeddingsRequest, { dimensions: suffix }: ResolvedModel): number | undefined {
   const wanted = request.dimensions ?? suffix;
   if (request.dimensions !== undefined && suffix !== undefined && request.dimensions !== suffix) {
     throw apiError(
       "incompatible_options",
       `\`dimensions\` is ${request.dimensions}, the model's suffix says ${suffix}: send one of them.`,
-      "dimensions",
-    );
-  }
-  const native = model.nativeDimensions;
-  if (wanted !== undefined && (wanted < 1 || (native > 0 && wanted > native))) {
-    throw apiError(
-      "invalid_dimensions",
-      `\`dimensions\` must be an integer from 1 to ${native} for this model, not ${wanted}.`,
       "dimensions",
     );
   }

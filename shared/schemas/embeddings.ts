@@ -2,51 +2,40 @@
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
-import { DEFAULT_QUERY_INSTRUCTION, instructionPrefix } from "../token-bound.ts";
 import { OUTPUT_DTYPES } from "../vectors.ts";
 import type { OutputDtype } from "../vectors.ts";
-import { TRUNCATIONS } from "../wire.ts";
 import type { Truncation } from "../wire.ts";
-import { integer, oneOf, parseBody, text } from "./fields.ts";
+import {
+  aliased,
+  ignoredFields,
+  instructionFields,
+  modelField,
+  queryPrefix,
+  truncateFields,
+  truncationOf,
+} from "./common.ts";
+import { integer, oneOf, parseBody } from "./fields.ts";
 import { parseInput } from "./input.ts";
 import type { EmbeddingInput } from "./input.ts";
 
 export const DIMENSIONS_MAX = 65_536;
-export const INSTRUCTION_LENGTH_MAX = 4096;
 
-const ignored = () => z.unknown().optional();
 const dimensions = integer(1, DIMENSIONS_MAX);
 
 export const embeddingsBodySchema = z.strictObject({
-  model: text("the id of a model, for example one of GET /v1/models").min(1, {
-    error: "the id of a model, for example one of GET /v1/models",
-  }),
+  model: modelField,
   /** Parsed by parseInput: see there. */
-  input: z.unknown(),
+  input: z.unknown().optional(),
   dimensions: dimensions.optional(),
   output_dimension: dimensions.optional(),
   encoding_format: oneOf(["float", "base64"]).optional(),
   output_dtype: oneOf(OUTPUT_DTYPES).optional(),
-  instruction: text("a string")
-    .max(INSTRUCTION_LENGTH_MAX, { error: `a string of at most ${INSTRUCTION_LENGTH_MAX} characters` })
-    .optional(),
-  input_type: oneOf(["query", "document"]).optional(),
-  truncate: z
-    .string({ error: () => TRUNCATE_RULE })
-    .transform((value) => value.toLowerCase())
-    .pipe(z.enum(TRUNCATIONS, { error: () => TRUNCATE_RULE }))
-    .optional(),
-  truncation: z.boolean({ error: () => "true or false" }).optional(),
+  ...instructionFields,
+  ...truncateFields,
   token_encoding: oneOf(["cl100k_base", "o200k_base"]).optional(),
   normalize: z.literal(true, { error: () => "true: vectors are always normalised" }).optional(),
-  user: ignored(),
-  metadata: ignored(),
-  provider: ignored(),
-  service_tier: ignored(),
-  priority: ignored(),
+  ...ignoredFields,
 });
-
-const TRUNCATE_RULE = 'one of "none", "end", "start"';
 
 export interface EmbeddingsRequest {
   /** As the caller wrote it, perhaps with a suffix (`@512`, `:query`): the model registry resolves it. */
@@ -69,7 +58,7 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
   const fields = parseBody(embeddingsBodySchema, body);
   const input = parseInput(fields.input);
   const inputType = fields.input_type ?? (fields.instruction === undefined ? undefined : "query");
-  const prefix = inputType === "query" ? instructionPrefix(wellFormed(fields.instruction)) : "";
+  const prefix = inputType === "query" ? queryPrefix(fields.instruction) : "";
   if (inputType === "document" && fields.instruction !== undefined) {
     throw apiError(
       "incompatible_options",
@@ -101,40 +90,7 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
     dtype,
     prefix,
     inputType,
-    truncate: truncation(fields.truncate, fields.truncation),
+    truncate: truncationOf(fields.truncate, fields.truncation),
     tokenEncoding: fields.token_encoding,
   };
-}
-
-function wellFormed(instruction: string | undefined): string {
-  return (instruction ?? DEFAULT_QUERY_INSTRUCTION).toWellFormed();
-}
-
-/** One value under two names; both at once must agree. */
-function aliased<Value>(
-  name: string,
-  value: Value | undefined,
-  alias: string,
-  other: Value | undefined,
-): Value | undefined {
-  if (value !== undefined && other !== undefined && value !== other) {
-    throw apiError(
-      "incompatible_options",
-      `\`${name}\` and \`${alias}\` are two names of one field and differ: send one of them.`,
-      alias,
-    );
-  }
-  return value ?? other;
-}
-
-function truncation(truncate: Truncation | undefined, flag: boolean | undefined): Truncation {
-  const fromFlag = flag === undefined ? undefined : flag ? "end" : "none";
-  if (truncate !== undefined && fromFlag !== undefined && (truncate === "none") !== (fromFlag === "none")) {
-    throw apiError(
-      "incompatible_options",
-      "`truncate` and `truncation` are two names of one field and differ: send one of them.",
-      "truncation",
-    );
-  }
-  return truncate ?? fromFlag ?? "none";
 }

@@ -4,8 +4,8 @@
 
 import { apiError } from "../errors.ts";
 import { describe } from "./fields.ts";
+import { INPUTS_MAX, textItem } from "./texts.ts";
 
-export const INPUTS_MAX = 2048;
 /** Tokens in all inputs of one request. */
 export const REQUEST_TOKENS_MAX = 300_000;
 
@@ -69,19 +69,6 @@ function checkCount(count: number): void {
     `\`input\` has ${count} texts; a request takes at most ${INPUTS_MAX}: send several requests, or a batch.`,
     "input",
   );
-}
-
-function textItem(value: unknown, param: string): string {
-  if (typeof value !== "string") {
-    throw apiError(
-      "invalid_type",
-      `\`${param}\` must be a string like the items before it, not ${describe(value)}.`,
-      param,
-    );
-  }
-  if (value === "")
-    throw apiError("empty_input", `\`${param}\` is an empty string: every text needs at least one character.`, param);
-  return value.toWellFormed();
 }
 
 function idsItem(value: unknown, param: string): readonly number[] {

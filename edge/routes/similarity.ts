@@ -1,0 +1,41 @@
+// POST /v1/similarity: cosines of pairs of texts, embedded, cached and charged as those of /v1/embeddings are.
+
+import type { Context } from "../context.ts";
+import { checkDimensions, cutterOf } from "../dimensions.ts";
+import { embedMetered } from "../metered-call.ts";
+import { readJson } from "../middleware/body.ts";
+import { readCallOptions } from "../middleware/call-options.ts";
+import { resolveModel } from "../models.ts";
+import { usageHeaders, usageOf } from "../usage-answer.ts";
+import { parseSimilarityRequest } from "../../shared/schemas/similarity.ts";
+import { instructionPrefix } from "../../shared/token-bound.ts";
+import { cosine } from "../../shared/vectors.ts";
+
+export async function postSimilarity(c: Context): Promise<Response> {
+  const { config, models } = c.get("services");
+  const options = readCallOptions(c);
+  const request = parseSimilarityRequest(await readJson(c, config.limits.bodyBytesMax));
+  const resolved = resolveModel(request.model, models);
+  await checkDimensions(c, resolved.model, resolved.dimensions);
+  const cut = cutterOf(resolved.dimensions);
+  const result = await embedMetered(c, {
+    model: resolved.model,
+    scope: "embeddings",
+    texts: request.texts.map((text) => ({ kind: "text", text })),
+    prefix: resolved.inputType === "query" ? instructionPrefix(resolved.model.defaultInstruction) : "",
+    truncate: request.truncate,
+    options,
+    itemOf: request.itemOf,
+    field: request.itemOf(0).replace(/\[.*/, ""),
+  });
+  const vectors = result.texts.map(({ vector }) => cut(vector));
+  const data = request.pairs.map(([a, b], index) => {
+    const [first, second] = [vectors[a], vectors[b]];
+    if (first === undefined || second === undefined) throw new TypeError("a pair names texts of its request");
+    return { index, similarity: cosine(first, second) };
+  });
+  for (const [name, value] of Object.entries(usageHeaders(result.charge, result.admission, result))) {
+    c.header(name, value);
+  }
+  return c.json({ object: "list", data, model: resolved.model.id, usage: usageOf(result.charge) });
+}

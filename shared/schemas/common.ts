@@ -1,0 +1,80 @@
+// Fields that several routes take under the same names and rules.
+
+import * as z from "zod";
+import { apiError } from "../errors.ts";
+import { DEFAULT_QUERY_INSTRUCTION, instructionPrefix } from "../token-bound.ts";
+import { TRUNCATIONS } from "../wire.ts";
+import type { Truncation } from "../wire.ts";
+import { oneOf, text } from "./fields.ts";
+
+const MODEL_RULE = "the id of a model, for example one of GET /v1/models";
+const TRUNCATE_RULE = 'one of "none", "end", "start"';
+export const INSTRUCTION_LENGTH_MAX = 4096;
+
+const ignored = () => z.unknown().optional();
+
+export const modelField = text(MODEL_RULE).min(1, { error: MODEL_RULE });
+
+export const instructionFields = {
+  instruction: text("a string")
+    .max(INSTRUCTION_LENGTH_MAX, { error: `a string of at most ${INSTRUCTION_LENGTH_MAX} characters` })
+    .optional(),
+  input_type: oneOf(["query", "document"]).optional(),
+};
+
+export const truncateFields = {
+  truncate: z
+    .string({ error: () => TRUNCATE_RULE })
+    .transform((value) => value.toLowerCase())
+    .pipe(z.enum(TRUNCATIONS, { error: () => TRUNCATE_RULE }))
+    .optional(),
+  truncation: z.boolean({ error: () => "true or false" }).optional(),
+};
+
+/** What other providers' clients send along and what changes nothing here. */
+export const ignoredFields = {
+  user: ignored(),
+  metadata: ignored(),
+  provider: ignored(),
+  service_tier: ignored(),
+  priority: ignored(),
+};
+
+/** The instruction in the model's own form; the model's default one where none is given. */
+export function queryPrefix(instruction: string | undefined): string {
+  return instructionPrefix((instruction ?? DEFAULT_QUERY_INSTRUCTION).toWellFormed());
+}
+
+/** One value under two names; both at once must agree. */
+export function aliased<Value>(
+  name: string,
+  value: Value | undefined,
+  alias: string,
+  other: Value | undefined,
+): Value | undefined {
+  if (value !== undefined && other !== undefined && value !== other) {
+    throw apiError(
+      "incompatible_options",
+      `\`${name}\` and \`${alias}\` are two names of one field and differ: send one of them.`,
+      alias,
+    );
+  }
+  return value ?? other;
+}
+
+/** `truncate` and its alias `truncation`; `fallback` where neither is given. */
+export function truncationOf(
+  truncate: Truncation | undefined,
+  flag: boolean | undefined,
+  fallback: Truncation = "none",
+): Truncation {
+  const fromFlag = flag === undefined ? undefined : flag ? "end" : "none";
+  if (truncate !== undefined && fromFlag !== undefined && (truncate === "none") !== (fromFlag === "none")) {
+    throw apiError(
+      "incompatible_options",
+      "`truncate` and `truncation` are two names of one field and differ: send one of them.",
+      "truncation",
+    );
+  }
+  return truncate ?? fromFlag ?? fallback;
+}

@@ -1,0 +1,90 @@
+// `POST /v1/rerank` and `/v2/rerank`: the fields of Cohere's, Jina's and Voyage's rerankers. Rules: product.md.
+
+import * as z from "zod";
+import type { Truncation } from "../wire.ts";
+import {
+  aliased,
+  ignoredFields,
+  instructionFields,
+  modelField,
+  queryPrefix,
+  truncateFields,
+  truncationOf,
+} from "./common.ts";
+import { describe, integer, parseBody } from "./fields.ts";
+import { INPUTS_MAX, itemList, textItem } from "./texts.ts";
+import { apiError } from "../errors.ts";
+
+/** The query is a text of the request too. */
+export const DOCUMENTS_MAX = INPUTS_MAX - 1;
+const TOP_MAX = 1_000_000;
+const DOCUMENTS = "an array of strings or of {text} objects";
+
+const flag = z.boolean({ error: () => "true or false" }).optional();
+
+export const rerankBodySchema = z.strictObject({
+  model: modelField,
+  /** Parsed by textItem. */
+  query: z.unknown().optional(),
+  /** Parsed by documentText. */
+  documents: z.unknown().optional(),
+  top_n: integer(1, TOP_MAX).optional(),
+  top_k: integer(1, TOP_MAX).optional(),
+  return_documents: flag,
+  ...instructionFields,
+  ...truncateFields,
+  /** Cohere's limits of what it reads of a document: ours is the model's context, so they change nothing. */
+  max_tokens_per_doc: integer(1, TOP_MAX).optional(),
+  max_chunks_per_doc: integer(1, TOP_MAX).optional(),
+  ...ignoredFields,
+});
+
+export interface RerankRequest {
+  readonly model: string;
+  readonly query: string;
+  readonly documents: readonly string[];
+  /** How many of the best are answered; undefined: all. */
+  readonly top: number | undefined;
+  readonly returnDocuments: boolean;
+  /** The query's instruction in the model's own form; empty for `input_type: "document"`. */
+  readonly prefix: string;
+  /** `end` unless told: rerankers read the beginning of a document that is too long. */
+  readonly truncate: Truncation;
+}
+
+/** Parses the body; throws ApiError. */
+export function parseRerankRequest(body: unknown): RerankRequest {
+  const fields = parseBody(rerankBodySchema, body);
+  if (fields.query === undefined) throw apiError("missing_field", "`query` is missing: it must be a string.", "query");
+  const query = textItem(fields.query, "query");
+  const documents = itemList(fields.documents, "documents", DOCUMENTS, DOCUMENTS_MAX).map((item, index) =>
+    documentText(item, `documents[${index}]`),
+  );
+  if (fields.input_type === "document" && fields.instruction !== undefined) {
+    throw apiError(
+      "incompatible_options",
+      '`instruction` belongs to queries: leave it out, or set `input_type` to "query".',
+      "instruction",
+    );
+  }
+  return {
+    model: fields.model,
+    query,
+    documents,
+    top: aliased("top_n", fields.top_n, "top_k", fields.top_k),
+    returnDocuments: fields.return_documents ?? false,
+    prefix: fields.input_type === "document" ? "" : queryPrefix(fields.instruction),
+    truncate: truncationOf(fields.truncate, fields.truncation, "end"),
+  };
+}
+
+/** A document is a string, or an object with `text` (other fields of it are the caller's own). */
+function documentText(item: unknown, param: string): string {
+  if (typeof item === "string") return textItem(item, param);
+  if (typeof item === "object" && item !== null && "text" in item) return textItem(item.text, `${param}.text`);
+  throw apiError(
+    "invalid_type",
+    `\`${param}\` must be a string or an object with a string \`text\`, not ${describe(item)}.`,
+    param,
+  );
+}

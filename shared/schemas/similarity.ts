@@ -1,0 +1,80 @@
+// `POST /v1/similarity`: pairs of texts, or one source and its targets. Rules: product.md.
+
+import * as z from "zod";
+import { apiError } from "../errors.ts";
+import type { Truncation } from "../wire.ts";
+import { ignoredFields, modelField, truncateFields, truncationOf } from "./common.ts";
+import { describe, parseBody } from "./fields.ts";
+import { INPUTS_MAX, itemList, textItem } from "./texts.ts";
+
+export const PAIRS_MAX = INPUTS_MAX / 2;
+/** The source is a text of the request too. */
+export const TARGETS_MAX = INPUTS_MAX - 1;
+
+export const similarityBodySchema = z.strictObject({
+  model: modelField,
+  /** Parsed by pairTexts. */
+  pairs: z.unknown().optional(),
+  /** Parsed by textItem. */
+  source: z.unknown().optional(),
+  targets: z.unknown().optional(),
+  ...truncateFields,
+  ...ignoredFields,
+});
+
+export interface SimilarityRequest {
+  readonly model: string;
+  readonly texts: readonly string[];
+  /** Per similarity: which two of `texts`. */
+  readonly pairs: readonly (readonly [number, number])[];
+  /** The text at `index` in the caller's words. */
+  readonly itemOf: (index: number) => string;
+  readonly truncate: Truncation;
+}
+
+/** Parses the body; throws ApiError. */
+export function parseSimilarityRequest(body: unknown): SimilarityRequest {
+  const fields = parseBody(similarityBodySchema, body);
+  const { pairs, source, targets } = fields;
+  const truncate = truncationOf(fields.truncate, fields.truncation);
+  if ((pairs === undefined) === (source === undefined && targets === undefined)) {
+    throw apiError(
+      pairs === undefined ? "missing_field" : "incompatible_options",
+      "Send either `pairs`, or `source` with `targets`.",
+      "pairs",
+    );
+  }
+  return { model: fields.model, truncate, ...(pairs === undefined ? fromSource(source, targets) : fromPairs(pairs)) };
+}
+
+type Texts = Pick<SimilarityRequest, "texts" | "pairs" | "itemOf">;
+
+function fromPairs(value: unknown): Texts {
+  const items = itemList(value, "pairs", "an array of [string, string] pairs", PAIRS_MAX);
+  const texts = items.flatMap((item, index) => {
+    const param = `pairs[${index}]`;
+    if (!Array.isArray(item) || item.length !== 2) {
+      throw apiError("invalid_type", `\`${param}\` must be a pair of two strings, not ${describe(item)}.`, param);
+    }
+    const pair: readonly unknown[] = item;
+    return pair.map((text, side) => textItem(text, `${param}[${side}]`));
+  });
+  return {
+    texts,
+    pairs: items.map((_, index) => [2 * index, 2 * index + 1]),
+    itemOf: (index) => `pairs[${index >> 1}][${index & 1}]`,
+  };
+}
+
+function fromSource(source: unknown, targets: unknown): Texts {
+  if (source === undefined) throw apiError("missing_field", "`source` is missing: it must be a string.", "source");
+  const first = textItem(source, "source");
+  const rest = itemList(targets, "targets", "an array of strings", TARGETS_MAX).map((item, index) =>
+    textItem(item, `targets[${index}]`),
+  );
+  return {
+    texts: [first, ...rest],
+    pairs: rest.map((_, index) => [0, index + 1]),
+    itemOf: (index) => (index === 0 ? "source" : `targets[${index - 1}]`),
+  };
+}

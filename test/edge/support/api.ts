@@ -1,0 +1,82 @@
+// The whole Worker inside workerd, called as a client calls it, in front of backends in memory: for tests of routes.
+// One Worker per test file, as its services are one per isolate.
+
+import { createExecutionContext, env, waitOnExecutionContext } from "cloudflare:test";
+import { afterAll } from "vitest";
+import { createApp } from "../../../edge/app.ts";
+import type { Env } from "../../../edge/config.ts";
+import { TEST_BINDINGS } from "../../support/test-bindings.ts";
+import { FakeBackend, MODEL, fetchOf } from "./fake-backends.ts";
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The parsed JSON; empty where the answer is none. The tests say what they expect of it. */
+  readonly body: Record<string, unknown>;
+}
+
+export interface ApiCall {
+  readonly method?: string;
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+  /** An object is sent as JSON, anything else as it is. */
+  readonly body?: unknown;
+}
+
+const ORIGIN = "https://api.test";
+
+/** The Worker under test with one backend, made at the top of a test file; `settings` go on top of its bindings. */
+export class Api {
+  readonly backend = new FakeBackend("https://backend.test");
+  readonly #app = createApp();
+  readonly #env: Env;
+  readonly #contexts: ExecutionContext[] = [];
+
+  constructor(settings: Partial<Env> = {}) {
+    // For good: what the Worker does behind an answer reaches its backend too.
+    globalThis.fetch = (url, init) =>
+      fetchOf([this.backend])(url instanceof Request ? url.url : String(url), init ?? {});
+    afterAll(() => Promise.all(this.#contexts.map((context) => waitOnExecutionContext(context))));
+    this.#env = { ...env, BACKENDS: JSON.stringify([{ model: MODEL, origin: this.backend.origin }]), ...settings };
+  }
+
+  async call(path: string, { method, key, headers = {}, body }: ApiCall = {}): Promise<ApiAnswer> {
+    const context = createExecutionContext();
+    this.#contexts.push(context);
+    const isJson = typeof body === "object" && body !== null && !(body instanceof Uint8Array);
+    const request = new Request(ORIGIN + path, {
+      method: method ?? (body === undefined ? "GET" : "POST"),
+      headers: {
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        ...(isJson ? { "content-type": "application/json" } : {}),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: isJson ? JSON.stringify(body) : (body as BodyInit) }),
+    });
+    const response = await this.#app.fetch(request, this.#env, context);
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, text, body: parsed(text) };
+  }
+
+  admin(path: string, body?: unknown, method?: string): Promise<ApiAnswer> {
+    return this.call(path, { key: TEST_BINDINGS.ADMIN_KEY, body, ...(method === undefined ? {} : { method }) });
+  }
+
+  /** An account of its own with $5 and limits that no test reaches; `terms` are its key's. */
+  async newAccount(terms: object = {}): Promise<{ readonly id: string; readonly key: string }> {
+    const id = String((await this.admin("/admin/accounts", { name: "Test" })).body["id"]);
+    const limits = { requests_per_minute: 1_000_000, tokens_per_minute: 1_000_000_000 };
+    await this.admin(`/admin/accounts/${id}`, { limits }, "PATCH");
+    await this.admin(`/admin/accounts/${id}/grants`, { amount_usd: 5, kind: "promo" });
+    return { id, key: String((await this.admin(`/admin/accounts/${id}/keys`, terms)).body["key"]) };
+  }
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
