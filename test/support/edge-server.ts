@@ -41,38 +41,47 @@ export async function startEdgeUnderTest(
   count: number,
   backendOptions: Partial<FakeBackendOptions> = {},
 ): Promise<EdgeUnderTest> {
-  const folder = new DataFolder(dataDir);
-  const secrets = folder.secrets();
+  const secret = new DataFolder(dataDir).secrets().BACKEND_SECRET;
   const backends = Array.from(
     { length: count },
-    () => new FakeBackendServer({ model: FAKE_MODEL, secret: secrets.BACKEND_SECRET, ...backendOptions }),
+    () => new FakeBackendServer({ model: FAKE_MODEL, secret, ...backendOptions }),
   );
   await Promise.all(backends.map((backend) => backend.start()));
+  const started = await startEdgeBefore(
+    dataDir,
+    FAKE_MODEL,
+    backends.map(({ origin }) => origin),
+  );
+  return {
+    ...started,
+    backends,
+    newAccount: (cache) => newAccount(dataDir, started.url, started.adminKey, cache),
+    stop: async () => {
+      await Promise.all([started.edge.stop(), ...backends.map((backend) => backend.stop())]);
+    },
+  };
+}
+
+/** The edge alone, in front of backends that run elsewhere. `settings` go to the Worker. */
+export async function startEdgeBefore(
+  dataDir: string,
+  model: string,
+  origins: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Omit<EdgeUnderTest, "backends" | "newAccount" | "stop">> {
+  const folder = new DataFolder(dataDir);
+  const secrets = folder.secrets();
   const logs: string[] = [];
   const edge = await startEdge({
     port: 0,
     persistDir: join(dataDir, "edge"),
-    bindings: {
-      ...secrets,
-      BACKENDS: JSON.stringify(backends.map(({ origin }) => ({ model: FAKE_MODEL, origin }))),
-    },
+    bindings: { ...secrets, ...settings, BACKENDS: JSON.stringify(origins.map((origin) => ({ model, origin }))) },
     onLog: (line) => logs.push(line),
   });
   const adminKey = secrets.ADMIN_KEY;
   const account = await ensureDevAccount(folder, edge.url, adminKey);
   await unlimit(edge.url, adminKey, account.accountId);
-  return {
-    url: edge.url,
-    ...account,
-    adminKey,
-    backends,
-    edge,
-    logs,
-    newAccount: (cache) => newAccount(dataDir, edge.url, adminKey, cache),
-    stop: async () => {
-      await Promise.all([edge.stop(), ...backends.map((backend) => backend.stop())]);
-    },
-  };
+  return { url: edge.url, ...account, adminKey, edge, logs };
 }
 
 async function newAccount(
