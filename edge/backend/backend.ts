@@ -47,6 +47,10 @@ export class Backend {
   }
 
   heard(result: ReadyResult, nowMs: number): void {
+    if (result.kind === "warming") {
+      this.#health = "warming";
+      return;
+    }
     // Another model behind the origin is a mistake of configuration: it must not answer for this one.
     if (result.kind === "down" || result.ready.model !== this.model) {
       this.#health = "down";

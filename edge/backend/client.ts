@@ -93,7 +93,10 @@ export async function tokenize(
 
 export type ReadyResult =
   /** What it says of itself: `ready`, `warming` or `draining`. */
-  { readonly kind: "answer"; readonly ready: BackendReady } | { readonly kind: "down"; readonly reason: string };
+  | { readonly kind: "answer"; readonly ready: BackendReady }
+  /** It listens and has not compiled its checkpoint yet: there is nothing that it could say of the model. */
+  | { readonly kind: "warming" }
+  | { readonly kind: "down"; readonly reason: string };
 
 /** `GET /ready`, within `timeoutMs`. */
 export async function readReady(
@@ -105,8 +108,10 @@ export async function readReady(
       headers: { authorization: `Bearer ${backend.secret}` },
       signal: AbortSignal.timeout(timeoutMs),
     });
-    const parsed = backendReadySchema.safeParse(await response.json());
+    const body: unknown = await response.json();
+    const parsed = backendReadySchema.safeParse(body);
     if (parsed.success) return { kind: "answer", ready: parsed.data };
+    if (backendFaultSchema.safeParse(body).data?.error.code === "model_not_ready") return { kind: "warming" };
     return { kind: "down", reason: `status ${response.status} without a report` };
   } catch (error) {
     return { kind: "down", reason: reasonOf(error) };
