@@ -19,6 +19,8 @@ export interface AppEnv {
     readonly startedMs: number;
     /** Set by `authenticate`: the key's tag was verified, its rights are not yet known. */
     readonly key: ParsedKey;
+    /** Set by `readJson` for a call with an `Idempotency-Key`: the keyed hash of its body. */
+    readonly bodyHash?: string;
     /** Set by `admitMemory`: what this request holds of the isolate's memory. */
     readonly memory?: MemoryLease;
     /** Which error code was answered, for the log. */

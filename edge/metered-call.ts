@@ -4,21 +4,24 @@
 //   - the charge is the moment the whole result has been received and verified;
 //   - whatever fails before that moment is released, never charged.
 
-import type { Admission, Scope } from "./account/types.ts";
+import type { Admission, AdmitRequest, CallStanding, Scope, Settlement, StrictAdmission } from "./account/types.ts";
 import { frameMemory } from "./answer/memory-budget.ts";
 import type { CacheText } from "./cache/key.ts";
 import type { Context } from "./context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "./context.ts";
-import type { EmbedTextsResult } from "./embedding/types.ts";
+import type { EmbedTexts } from "./embedding/types.ts";
+import type { Computed, IdempotentCall } from "./idempotent-call.ts";
+import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./middleware/call-options.ts";
 import { faultOfRefusal } from "./middleware/refusals.ts";
 import type { Charge, TierPrices } from "./pricing.ts";
 import { chargeOf, costBound, pricesOf } from "./pricing.ts";
+import { unreachable } from "../shared/assert.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../shared/errors.ts";
 import { formatUsd } from "../shared/money.ts";
 import { REQUEST_TOKENS_MAX } from "../shared/schemas/input.ts";
-import { tokenBound } from "../shared/token-bound.ts";
+import { idsBound, tokenBound } from "../shared/token-bound.ts";
 import type { Truncation } from "../shared/wire.ts";
 
 export interface MeteredTexts {
@@ -35,35 +38,111 @@ export interface MeteredTexts {
   readonly field?: string;
 }
 
-export interface MeteredResult extends EmbedTextsResult {
-  readonly charge: Charge;
-  readonly admission: Admission;
+export interface MeteredResult extends Computed {
+  readonly admission: CallStanding;
+  /** The first answer under this `Idempotency-Key`, not computed or charged again. */
+  readonly replayed: boolean;
 }
 
-/** Embeds texts and charges for them, or throws ApiError and charges nothing. */
+/**
+ * Embeds texts and charges for them, or throws ApiError and charges nothing. With an `Idempotency-Key` the first
+ * answer comes back as it was: whatever of a route's answer is not made from this result and the request's own body
+ * must be the same for both, so ids are made from `callId`, never from the request's id.
+ */
 export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
-  const prices = pricesOf(call.model, call.options.tier);
-  const quote = new Quote(c, call, prices);
+  const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
   await quote.checkLimits();
+  const { idempotencyKey } = call.options;
+  if (idempotencyKey !== undefined) return embedIdempotent(c, call, quote, idempotentCall(c, idempotencyKey));
   const abandon = new AbortController();
   const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
-  const admission = await admit(c, call, quote);
+  const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
+  if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
+  const { admission } = result;
+  return runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
+    admission.settle(settlementOf(c, call, charge)),
+  );
+}
+
+/** The strict path: a lease for this call alone; charge and answer are stored together, a repeat is answered from there. */
+async function embedIdempotent(
+  c: Context,
+  call: MeteredTexts,
+  quote: Quote,
+  idempotency: IdempotentCall,
+): Promise<MeteredResult> {
+  const { wallet, pool, embedTexts } = c.get("services");
+  const announced = await pool.announced(call.model.id, waitUntilOf(c));
+  checkStorable(call.texts.length, announced?.dimensions ?? call.model.nativeDimensions);
+  const deadlineMs = Math.ceil(call.options.deadlineMs - elapsedMs(c));
+  const result = await wallet.admitStrict({ ...admitRequest(c, call, quote), deadlineMs, idempotency });
+  switch (result.kind) {
+    case "admitted": {
+      const { admission } = result;
+      const abandon = new AbortController();
+      const looking = embedTexts.start(embedTextsRequest(c, call, abandon));
+      return runAdmitted(c, call, { looking, abandon, admission }, (computed) => {
+        const stored = storedAnswer(computed);
+        c.get("memory")?.grow(stored.vectors.byteLength);
+        return admission.commit(settlementOf(c, call, computed.charge), stored);
+      });
+    }
+    case "replay":
+      c.get("memory")?.grow(2 * result.stored.vectors.byteLength);
+      return { ...computedBefore(result.stored), admission: result, replayed: true };
+    case "running":
+      throw apiError(
+        "idempotency_in_progress",
+        "The first call with this `Idempotency-Key` is still running: try again in a second.",
+        "Idempotency-Key",
+        1,
+      );
+    case "reused":
+      throw apiError(
+        "idempotency_key_reused",
+        "This `Idempotency-Key` came with another body within the last 24 hours: use a new key for a new call.",
+        "Idempotency-Key",
+      );
+    case "refused":
+      throw new ApiError(faultOfRefusal(result.refusal));
+    default:
+      return unreachable(result);
+  }
+}
+
+interface Admitted {
+  readonly looking: ReturnType<EmbedTexts["start"]>;
+  readonly abandon: AbortController;
+  readonly admission: Omit<Admission, "settle">;
+}
+
+/** Computes what was admitted and charges it; what fails before the charge is released. */
+async function runAdmitted(
+  c: Context,
+  call: MeteredTexts,
+  { looking, abandon, admission }: Admitted,
+  settle: (computed: Computed) => ReturnType<Admission["settle"]> | ReturnType<StrictAdmission["commit"]>,
+): Promise<MeteredResult> {
   const stop = () => abandon.abort();
   admission.signal.addEventListener("abort", stop, { once: true });
   c.req.raw.signal.addEventListener("abort", stop, { once: true });
+  let settling = false;
   try {
     // Known by now, for the look-ups asked too: asking before the lease would put the two in series.
     const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
     if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
-    const charge = chargeOf(prices, result.texts);
-    const settled = admission.settle({ model: call.model.id, latencyMs: elapsedMs(c), ...charge });
-    if (settled === "charged") return { ...result, charge, admission };
-    // The lease had ended while the work ran: an uncharged result is not delivered, and `settle` has released it.
-    throw new LapsedError();
+    const charge = chargeOf(pricesOf(call.model, call.options.tier), result.texts);
+    const computed: Computed = { ...result, charge, callId: c.get("requestId") };
+    const settled = settle(computed);
+    settling = true;
+    const outcome = await settled;
+    if (outcome === "charged") return { ...computed, admission, replayed: false };
+    // An uncharged result is not delivered.
+    throw outcome === "lapsed" ? leaseLapsed() : chargeUnknown();
   } catch (error) {
-    if (error instanceof LapsedError) throw leaseLapsed();
+    if (settling) throw error; // whatever it came to, the admission is over
     const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
     admission.release({ status: c.req.raw.signal.aborted ? 499 : status, latencyMs: elapsedMs(c) });
     throw admission.signal.aborted ? leaseLapsed() : error;
@@ -73,8 +152,8 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   }
 }
 
-class LapsedError extends Error {
-  override name = "LapsedError";
+function settlementOf(c: Context, call: MeteredTexts, charge: Charge): Settlement {
+  return { model: call.model.id, latencyMs: elapsedMs(c), ...charge };
 }
 
 function leaseLapsed(): ApiError {
@@ -86,8 +165,17 @@ function leaseLapsed(): ApiError {
   );
 }
 
-async function admit(c: Context, call: MeteredTexts, quote: Quote): Promise<Admission> {
-  const result = await c.get("services").wallet.admit({
+function chargeUnknown(): ApiError {
+  return apiError(
+    "ledger_unavailable",
+    "The ledger did not say in time whether this call was charged: repeat it with the same `Idempotency-Key`.",
+    null,
+    1,
+  );
+}
+
+function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitRequest {
+  return {
     key: c.get("key"),
     scope: call.scope,
     model: call.model.id,
@@ -97,9 +185,7 @@ async function admit(c: Context, call: MeteredTexts, quote: Quote): Promise<Admi
     boundNanoUsd: quote.boundNanoUsd,
     exact: () => quote.exact(),
     waitUntil: waitUntilOf(c),
-  });
-  if (result.kind === "admitted") return result.admission;
-  throw new ApiError(faultOfRefusal(result.refusal));
+  };
 }
 
 function embedTextsRequest(c: Context, call: MeteredTexts, abandon: AbortController) {
@@ -138,7 +224,7 @@ class Quote {
     this.#prices = prices;
     let bound = 0;
     for (const text of call.texts) {
-      const own = text.kind === "ids" ? text.ids.length + 1 : tokenBound(call.prefix + text.text);
+      const own = text.kind === "ids" ? idsBound(text) : tokenBound(call.prefix + text.text);
       bound += Math.min(own, call.model.contextTokens);
     }
     this.boundTokens = bound;

@@ -1,7 +1,8 @@
 // `usage` and the headers that tell a caller what a call cost and what is left: one source for every spending route.
 
-import type { Admission, RateLimitView } from "./account/types.ts";
+import type { CallStanding, RateLimitView } from "./account/types.ts";
 import type { EmbedTextsResult } from "./embedding/types.ts";
+import type { MeteredResult } from "./metered-call.ts";
 import type { Charge } from "./pricing.ts";
 import { formatUsd, usdNumber } from "../shared/money.ts";
 
@@ -22,15 +23,19 @@ export function usageOf(charge: Charge): UsageAnswer {
   };
 }
 
-/** `x-cache`, `x-cost-usd`, `x-credit-remaining-usd`, `x-model-revision`, `x-ratelimit-*`, `Server-Timing`. */
-export function usageHeaders(charge: Charge, admission: Admission, result: EmbedTextsResult): Record<string, string> {
+/**
+ * `x-cache`, `x-cost-usd`, `x-credit-remaining-usd`, `x-model-revision`, `x-ratelimit-*`, `x-idempotent-replayed`,
+ * `Server-Timing`. A replay tells the first call's cost and cache state.
+ */
+export function usageHeaders(charge: Charge, admission: CallStanding, result: MeteredResult): Record<string, string> {
   return {
+    ...(result.replayed ? { "x-idempotent-replayed": "true" } : {}),
     "x-cache": cacheState(result),
     "x-cost-usd": formatUsd(charge.costNanoUsd),
     "x-credit-remaining-usd": formatUsd(admission.spendableNanoUsd),
     "x-model-revision": result.revision,
     ...rateLimitHeaders(admission.rateLimit),
-    "server-timing": serverTiming(result.timings),
+    ...serverTiming(result.timings),
   };
 }
 
@@ -40,7 +45,7 @@ function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
   return hits === result.texts.length ? "hit" : "partial";
 }
 
-export function rateLimitHeaders(view: Admission["rateLimit"]): Record<string, string> {
+export function rateLimitHeaders(view: CallStanding["rateLimit"]): Record<string, string> {
   return { ...headersOf("requests", view.requests), ...headersOf("tokens", view.tokens) };
 }
 
@@ -61,8 +66,7 @@ export function formatDuration(durationMs: number): string {
   return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
 }
 
-function serverTiming(timings: Readonly<Record<string, number>>): string {
-  return Object.entries(timings)
-    .map(([stage, ms]) => `${stage};dur=${ms.toFixed(1)}`)
-    .join(", ");
+function serverTiming(timings: Readonly<Record<string, number>>): Record<string, string> {
+  const stages = Object.entries(timings).map(([stage, ms]) => `${stage};dur=${ms.toFixed(1)}`);
+  return stages.length === 0 ? {} : { "server-timing": stages.join(", ") };
 }

@@ -89,12 +89,13 @@ export class StrictCallAdmission extends CallAdmission implements StrictAdmissio
     this.step = request.idempotency;
   }
 
-  async commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed"> {
+  async commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed" | "unknown"> {
     if (super.settle(settlement) === "lapsed") return "lapsed";
     const { session } = this.driver;
     session.finishWith({ kind: "finish", route: this.step.route, key: this.step.key, stored });
     const answered = await this.driver.roundTrip(this.waitUntil);
-    return answered && session.closed && !session.closedUnknown ? "charged" : "lapsed";
+    if (!answered) return "unknown";
+    return session.closed && !session.closedUnknown ? "charged" : "lapsed";
   }
 
   override release(failure: Failure): void {
@@ -126,7 +127,8 @@ function viewOf(session: LeaseSession, window: "requests" | "tokens", nowMs: num
 
 const NO_RATE = { limit: 0, remaining: 0, resetMs: 0 };
 
-function spendableOf(session: LeaseSession, nowMs: number): NanoUsd {
+/** What the object said could be spent, and what the lease still holds. */
+export function spendableOf(session: LeaseSession, nowMs: number): NanoUsd {
   const { standing } = session;
   if (standing === undefined) return ZERO_NANO_USD;
   return nanoUsd(standing.funds.spendableNanoUsd + session.free(nowMs).nanoUsd);

@@ -6,7 +6,7 @@ export interface LedgerSettings {
   readonly leaseTtlMs: number;
   /** The object waits this much longer, for the message's way and for clocks that run at different speeds. */
   readonly leaseMarginMs: number;
-  /** The longest strict lease: the longest deadline (a cold call held 120 s) and ten seconds. */
+  /** The longest strict lease: the longest deadline (a cold call held 120 s, then 60 s of work) and ten seconds. */
   readonly strictLifeMsMax: number;
   /** How long a session's last number is remembered after its lease ended. */
   readonly sessionMemoryMs: number;
@@ -28,7 +28,7 @@ export interface LedgerSettings {
 export const DEFAULT_SETTINGS: LedgerSettings = {
   leaseTtlMs: 30_000,
   leaseMarginMs: 5_000,
-  strictLifeMsMax: 135_000,
+  strictLifeMsMax: 190_000,
   sessionMemoryMs: 600_000,
   requestsPerMinute: 600,
   tokensPerMinute: 1_000_000,

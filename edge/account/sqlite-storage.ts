@@ -174,16 +174,18 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readStoredAnswer(route: string, key: string): StoredAnswer | undefined {
-    const [row] = this.read("SELECT meta FROM idempotency WHERE route = ? AND key = ? AND done = 1", route, key);
-    if (row === undefined) return undefined;
-    const parts = this.read(
-      "SELECT bytes FROM idempotency_parts WHERE route = ? AND key = ? ORDER BY part",
+    const [row] = this.read(
+      "SELECT meta, (SELECT SUM(LENGTH(bytes)) FROM idempotency_parts p WHERE p.route = i.route AND p.key = i.key) AS length FROM idempotency i WHERE route = ? AND key = ? AND done = 1",
       route,
       key,
-    ).map(({ bytes }) => bytesOf(bytes));
-    const vectors = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+    );
+    if (row === undefined) return undefined;
+    const vectors = new Uint8Array(Number(row["length"] ?? 0));
     let offset = 0;
-    for (const part of parts) {
+    const parts = "SELECT bytes FROM idempotency_parts WHERE route = ? AND key = ? ORDER BY part";
+    // One part after the other: an object's memory may hold several such answers at once.
+    for (const { bytes } of this.sql.exec(parts, route, key)) {
+      const part = bytesOf(bytes);
       vectors.set(part, offset);
       offset += part.byteLength;
     }

@@ -163,8 +163,14 @@ function renew(
   const available = availableTo(ledger, record, buckets, nowMs);
   const tight = !covers(shareOf(plus(available, held)), message.want.unit);
   let granted = grantFrom(available, message, tight);
-  const idempotency = beginIdempotent(ledger, message, covers(granted, message.want.min), expiresAtMs, nowMs);
-  if (idempotency !== undefined && idempotency.kind !== "begun") granted = ZERO;
+  // A repeat counts as a request, like any call: without one to take it learns nothing and is refused.
+  const mayAsk = available.requests >= 1;
+  const fits = covers(granted, message.want.min);
+  const idempotency = mayAsk ? beginIdempotent(ledger, message, fits, expiresAtMs, nowMs) : undefined;
+  if (idempotency !== undefined && idempotency.kind !== "begun") {
+    granted = ZERO;
+    for (const { bucket, window } of buckets) if (window === "requests") bucket.take(1);
+  }
   if (!isZero(granted)) {
     for (const { bucket, window } of buckets) bucket.take(granted[window]);
     leases.put(message.session, { keyId: memory.keyId, held: plus(held, granted), expiresAtMs });

@@ -266,13 +266,17 @@ export interface RateLimitView {
   readonly resetMs: number;
 }
 
-export interface Admission {
+/** Where a caller stands, as this isolate sees it. */
+export interface CallStanding {
   readonly rights: Rights;
+  readonly rateLimit: { readonly requests: RateLimitView; readonly tokens: RateLimitView };
+  /** The account's spendable credit. */
+  readonly spendableNanoUsd: NanoUsd;
+}
+
+export interface Admission extends CallStanding {
   /** Aborted when the credit behind the work is gone (renewal refused, key revoked, lease lapsed): stop the work. */
   readonly signal: AbortSignal;
-  readonly rateLimit: { readonly requests: RateLimitView; readonly tokens: RateLimitView };
-  /** This isolate's view of the account's spendable credit, in nano-USD. */
-  readonly spendableNanoUsd: NanoUsd;
   /**
    * Charges the call, locally and at once; call it when the whole result is verified, before the first byte goes out.
    * "lapsed": the lease had ended, nothing was charged and the result must not be delivered (503).
@@ -289,12 +293,16 @@ export type AdmitResult =
 
 /** The strict path's admission: charge and stored answer are one transaction at the object. */
 export interface StrictAdmission extends Omit<Admission, "settle"> {
-  commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed">;
+  /**
+   * "lapsed": the lease had ended, nothing was charged. "unknown": the object did not say in time whether it did both
+   * or neither; the same key tells, and the result must not be delivered. `release` may not follow.
+   */
+  commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed" | "unknown">;
 }
 
 export type StrictResult =
   | { readonly kind: "admitted"; readonly admission: StrictAdmission }
-  | { readonly kind: "replay"; readonly rights: Rights; readonly stored: StoredAnswer }
+  | ({ readonly kind: "replay"; readonly stored: StoredAnswer } & CallStanding)
   | { readonly kind: "running" }
   | { readonly kind: "reused" }
   | { readonly kind: "refused"; readonly refusal: Refusal };

@@ -5,7 +5,7 @@
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
-import { CallAdmission, StrictCallAdmission, rateLimitOf } from "./admission.ts";
+import { CallAdmission, StrictCallAdmission, rateLimitOf, spendableOf } from "./admission.ts";
 import { ZERO, amount, covers } from "./amount.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { isAddressAllowed } from "./ip-allow.ts";
@@ -121,6 +121,7 @@ export class LeaseWallet implements Wallet {
   async admitStrict(request: StrictRequest): Promise<StrictResult> {
     const bound = await this.tryStrict(request, amount(request.boundNanoUsd, 1, request.boundTokens));
     if (bound.kind !== "uncovered") return bound;
+    if (!bound.isExactWorthKnowing) return { kind: "refused", refusal: bound.refusal };
     const { tokens, nanoUsd: cost } = await request.exact();
     const exact = await this.tryStrict(request, amount(cost, 1, tokens));
     return exact.kind === "uncovered" ? { kind: "refused", refusal: exact.refusal } : exact;
@@ -206,7 +207,9 @@ export class LeaseWallet implements Wallet {
   private async tryStrict(
     request: StrictRequest,
     need: Amount,
-  ): Promise<StrictResult | { readonly kind: "uncovered"; readonly refusal: Refusal }> {
+  ): Promise<
+    StrictResult | { readonly kind: "uncovered"; readonly refusal: Refusal; readonly isExactWorthKnowing: boolean }
+  > {
     const { stubOf, hashesOf, newSessionId, clock, settings } = this.options;
     const begin = { kind: "begin", ...request.idempotency } as const;
     const terms: StrictTerms = { lifeMs: request.deadlineMs + STRICT_AFTER_DEADLINE_MS, begin };
@@ -222,9 +225,16 @@ export class LeaseWallet implements Wallet {
       return { kind: "refused", refusal: refusal ?? { kind: "ledger_unavailable" } };
     }
     const { idempotency, rights } = standing;
-    if (idempotency?.kind === "replay") return { kind: "replay", rights, stored: idempotency.stored };
+    if (idempotency?.kind === "replay") {
+      const nowMs = clock.nowMs();
+      const seen = { rateLimit: rateLimitOf(session, nowMs), spendableNanoUsd: spendableOf(session, nowMs) };
+      return { kind: "replay", rights, ...seen, stored: idempotency.stored };
+    }
     if (idempotency?.kind === "running" || idempotency?.kind === "reused") return { kind: idempotency.kind };
-    if (waiter.work === undefined) return { kind: "uncovered", refusal: this.explain(session, need) };
+    if (waiter.work === undefined) {
+      const isExactWorthKnowing = covers(this.best(session), amount(0, 1, LEAST_TOKENS));
+      return { kind: "uncovered", refusal: this.explain(session, need), isExactWorthKnowing };
+    }
     return { kind: "admitted", admission: new StrictCallAdmission(driver, waiter.work, clock, request) };
   }
 }

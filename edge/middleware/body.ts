@@ -4,6 +4,7 @@
 import { bodyMemory } from "../answer/memory-budget.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
+import { IDEMPOTENCY_HEADER, bodyHashOf } from "../idempotent-call.ts";
 import { apiError } from "../../shared/errors.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
@@ -16,6 +17,9 @@ export async function readJson(c: Context, bytesMax: number): Promise<unknown> {
   const announced = c.req.header("content-encoding") === undefined ? Number(c.req.header("content-length") ?? 0) : 0;
   if (bytes.length > announced) c.get("memory")?.grow(bodyMemory(bytes.length));
   if (bytes.length === 0) throw apiError("invalid_json", "The body is empty: it must be a JSON object.");
+  if (c.req.header(IDEMPOTENCY_HEADER) !== undefined) {
+    c.set("bodyHash", await bodyHashOf(c.get("services").config.CACHE_HMAC_KEY, bytes));
+  }
   try {
     const value: unknown = JSON.parse(decoder.decode(bytes));
     return value;

@@ -1,6 +1,7 @@
-// What a caller says in headers about one call: tier, patience, cost limit, cache. Parsed once, every fault named.
+// What a caller says in headers about one call: tier, patience, cost limit, cache, idempotency. Parsed once, every fault named.
 
 import type { Context } from "../context.ts";
+import { IDEMPOTENCY_HEADER } from "../idempotent-call.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { parseUsd } from "../../shared/money.ts";
@@ -15,13 +16,18 @@ export interface CallOptions {
   /** `Cache-Control: no-store`. */
   readonly noStore: boolean;
   readonly traceparent: string | undefined;
+  readonly idempotencyKey: string | undefined;
 }
 
+/** As Stripe limits it; visible ASCII, so that it is one thing to every proxy. */
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 const PREFER_WAIT = /(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)/i;
 const NO_STORE = /(?:^|,)\s*no-store\s*(?:,|$)/i;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `Cache-Control`, `traceparent`. Throws `invalid_header`. */
+/**
+ * Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `Cache-Control`, `Idempotency-Key`, `traceparent`. Throws `invalid_header`.
+ */
 export function readCallOptions(c: Context): CallOptions {
   const { limits } = c.get("services").config;
   const wait = PREFER_WAIT.exec(c.req.header("prefer") ?? "")?.[1];
@@ -35,6 +41,7 @@ export function readCallOptions(c: Context): CallOptions {
     maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),
     noStore: NO_STORE.test(c.req.header("cache-control") ?? ""),
     traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+    idempotencyKey: readIdempotencyKey(c.req.header(IDEMPOTENCY_HEADER)),
   };
 }
 
@@ -53,5 +60,14 @@ function readMaxCost(value: string | undefined): NanoUsd | undefined {
     "invalid_header",
     "The header `X-Max-Cost` must be an amount of USD with at most 9 decimals, like 0.002.",
     "X-Max-Cost",
+  );
+}
+
+function readIdempotencyKey(value: string | undefined): string | undefined {
+  if (value === undefined || IDEMPOTENCY_KEY.test(value)) return value;
+  throw apiError(
+    "invalid_header",
+    "The header `Idempotency-Key` must be 1 to 255 visible ASCII characters, like a UUID.",
+    "Idempotency-Key",
   );
 }

@@ -45,7 +45,7 @@ async function postRerank(c: Context, apiVersion: "1" | "2"): Promise<Response> 
     c.header(name, value);
   }
   return c.json({
-    id: c.get("requestId"),
+    id: result.callId,
     object: "list",
     results,
     data: results,
