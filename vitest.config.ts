@@ -8,7 +8,7 @@ await buildPageAssets(DEPLOYED_ASSETS_DIR);
 
 // One project per runtime and budget (CONTRIBUTING.md, "Tests"). No file parallelism anywhere: two cores, and the
 // engine's child processes want both.
-// The directory's tables: test/edge/directory-tables.ts makes them in each test file's own database.
+// The directory's tables: test/edge/support/directory-tables.ts makes them in a test file's own database.
 const MIGRATIONS = await readD1Migrations("migrations");
 const silent = { setupFiles: ["test/support/no-console.ts"] };
 
@@ -40,7 +40,7 @@ export default defineConfig({
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
           testTimeout: 30_000,
-          setupFiles: [...silent.setupFiles, "test/edge/directory-tables.ts"],
+          ...silent,
         },
       },
       { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 60_000, ...silent } },

@@ -5,6 +5,7 @@ import { admitMemory } from "./answer/admit-memory.ts";
 import type { AppEnv } from "./context.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { cors } from "./middleware/cors.ts";
+import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { requestId } from "./middleware/request-id.ts";
@@ -14,6 +15,7 @@ import { getHealth, getReady } from "./routes/health.ts";
 import { getModel, listModels } from "./routes/models.ts";
 import { addOperatorRoutes } from "./routes/operator-routes.ts";
 import { addOwnerRoutes } from "./routes/owner-routes.ts";
+import { addPageRoutes } from "./routes/pages.ts";
 import { postRerankV1, postRerankV2 } from "./routes/rerank.ts";
 import { postSimilarity } from "./routes/similarity.ts";
 import { servicesOf } from "./services.ts";
@@ -29,6 +31,7 @@ export function createApp(): Hono<AppEnv> {
   app.use(requestId);
   app.use("/v1/*", cors);
   app.use("/embeddings", cors);
+  for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, currentModels);
 
   app.get("/health", getHealth);
   app.get("/ready", getReady);
@@ -44,7 +47,7 @@ export function createApp(): Hono<AppEnv> {
   addOwnerRoutes(app);
   addOperatorRoutes(app);
 
-  app.get("/assets/:file", getAsset);
+  addPageRoutes(app);
 
   answerUnknownRoutes(app);
   return app;

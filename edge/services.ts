@@ -7,6 +7,8 @@ import type { MemoryBudget } from "./answer/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
 import type { Config, Env } from "./config.ts";
 import { readConfig } from "./config.ts";
+import { ModelBook } from "./directory/model-book.ts";
+import { loadModelSettings } from "./directory/model-settings.ts";
 import { createHotPath } from "./embedding/hot-path.ts";
 import type { EmbedTexts } from "./embedding/types.ts";
 import { listedModels } from "./models.ts";
@@ -22,6 +24,8 @@ export interface Services {
   readonly embedTexts: EmbedTexts;
   /** The isolate's memory, admitted by bytes. */
   readonly memory: MemoryBudget;
+  /** The operator's prices and statuses; `models` are its models now. */
+  readonly modelBook: ModelBook;
   readonly models: readonly CatalogModel[];
 }
 
@@ -35,6 +39,12 @@ export function servicesOf(env: Env): Services {
 
 function createServices(env: Env): Services {
   const config = readConfig(env);
+  const modelBook = new ModelBook({
+    base: listedModels(config.BACKENDS.map((backend) => backend.model)),
+    load: () => loadModelSettings({ directory: env.DIRECTORY, kv: env.EMBEDDING_CACHE }),
+    now: () => Date.now(),
+    sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => undefined),
+  });
   return {
     config,
     tagKeys: Promise.all(current(config.KEY_TAG_SECRET, config.KEY_TAG_SECRET_PREVIOUS).map(importHmacKey)),
@@ -45,7 +55,10 @@ function createServices(env: Env): Services {
       cacheSecret: config.CACHE_HMAC_KEY,
       kv: env.EMBEDDING_CACHE,
     }),
-    models: listedModels(config.BACKENDS.map((backend) => backend.model)),
+    modelBook,
+    get models() {
+      return modelBook.models;
+    },
   };
 }
 

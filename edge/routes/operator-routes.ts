@@ -5,6 +5,7 @@ import type { AppEnv } from "../context.ts";
 import { operator } from "../middleware/operator.ts";
 import { createAccount, createAccountKey, createGrant, getAccountBooks, listAccounts, patchAccount } from "./admin.ts";
 import { getAudit } from "./admin-audit.ts";
+import { putModel } from "./admin-models.ts";
 
 export function addOperatorRoutes(app: Hono<AppEnv>): void {
   app.get("/admin/accounts", operator, listAccounts);
@@ -13,5 +14,7 @@ export function addOperatorRoutes(app: Hono<AppEnv>): void {
   app.patch("/admin/accounts/:id", operator, patchAccount);
   app.post("/admin/accounts/:id/grants", operator, createGrant);
   app.post("/admin/accounts/:id/keys", operator, createAccountKey);
+  app.put("/admin/models/:name", operator, putModel);
+  app.put("/admin/models/:owner/:name", operator, putModel);
   app.get("/admin/audit", operator, getAudit);
 }

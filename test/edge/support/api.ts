@@ -6,6 +6,7 @@ import { afterAll } from "vitest";
 import { createApp } from "../../../edge/app.ts";
 import type { Env } from "../../../edge/config.ts";
 import { TEST_BINDINGS } from "../../support/test-bindings.ts";
+import { directoryTables } from "./directory-tables.ts";
 import { FakeBackend, MODEL, fetchOf } from "./fake-backends.ts";
 
 export interface ApiAnswer {
@@ -42,6 +43,7 @@ export class Api {
   }
 
   async call(path: string, { method, key, headers = {}, body }: ApiCall = {}): Promise<ApiAnswer> {
+    await directoryTables();
     const context = createExecutionContext();
     this.#contexts.push(context);
     const isJson = typeof body === "object" && body !== null && !(body instanceof Uint8Array);

@@ -1,5 +1,10 @@
-// Setup of every test file inside workerd: the directory's tables, as the migrations make them in production.
+// The directory's tables inside workerd, as the migrations make them in production; once per test file, and only in
+// those that ask (a setup file would load the whole Worker into every test).
 import { applyD1Migrations, env } from "cloudflare:test";
-import { beforeAll } from "vitest";
 
-beforeAll(() => applyD1Migrations(env.DIRECTORY, env.TEST_MIGRATIONS));
+let made: Promise<void> | undefined;
+
+export function directoryTables(): Promise<void> {
+  made ??= applyD1Migrations(env.DIRECTORY, env.TEST_MIGRATIONS);
+  return made;
+}

@@ -1,0 +1,75 @@
+// PUT /admin/models/{owner}/{name}: prices and status of a model, in force everywhere within 60 s (model-book.ts). A
+// field that is not named stays as it is, so that a status can be set without repeating prices.
+
+import * as z from "zod";
+import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
+import { audited } from "../directory/audit.ts";
+import type { ModelSettings } from "../directory/model-settings.ts";
+import { loadModelSettings, saveModelSettings, withSettings } from "../directory/model-settings.ts";
+import { readJson } from "../middleware/body.ts";
+import { operatorActor } from "../middleware/operator.ts";
+import { modelAnswer } from "./models.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { integer, oneOf, parseBody } from "../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 16 * 1024;
+/** $1,000 per million tokens: beyond it somebody mistook the unit. */
+const PRICE_MAX = 1_000_000_000_000;
+/** $1 a request. */
+const MINIMUM_CHARGE_MAX = 1_000_000_000;
+
+const putModelSchema = z.strictObject({
+  price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
+  hit_price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
+  batch_price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
+  batch_hit_price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
+  minimum_charge_nano_usd: integer(0, MINIMUM_CHARGE_MAX).optional(),
+  status: oneOf(["live", "coming_soon"]).optional(),
+});
+
+export async function putModel(c: Context): Promise<Response> {
+  const owner = c.req.param("owner");
+  const name = c.req.param("name") ?? "";
+  const id = owner === undefined ? name : `${owner}/${name}`;
+  const { modelBook, pool } = c.get("services");
+  if (!modelBook.models.some((model) => model.id === id)) {
+    throw apiError("model_not_found", "No such model: GET /v1/models lists them.", "model");
+  }
+  const body = parseBody(putModelSchema, await readJson(c, BODY_BYTES_MAX));
+  const stores = { directory: c.env.DIRECTORY, kv: c.env.EMBEDDING_CACHE };
+  const entry = { atMs: Date.now(), actor: operatorActor(c), action: "model.put", target: id, facts: body };
+  await audited(c.env.DIRECTORY, entry, async () => {
+    // Not from memory: another isolate may have set the rest a second ago.
+    const [known] = withSettings(
+      modelBook.models.filter((model) => model.id === id),
+      await loadModelSettings(stores),
+    );
+    const { prices, operatorStatus } = must(known, "a model that is listed");
+    await saveModelSettings(stores, changed({ id, prices, operatorStatus }, body), Date.now());
+  });
+  await modelBook.reload();
+  const model = must(
+    modelBook.models.find((one) => one.id === id),
+    "a model that is listed",
+  );
+  const announced = await pool.announced(id, waitUntilOf(c));
+  return c.json({ ...modelAnswer(model, announced), operator_status: model.operatorStatus });
+}
+
+function changed({ id, prices, operatorStatus }: ModelSettings, body: z.output<typeof putModelSchema>): ModelSettings {
+  return {
+    id,
+    prices: {
+      priceNanoUsdPerMillion: body.price_nano_usd_per_million_tokens ?? prices.priceNanoUsdPerMillion,
+      hitPriceNanoUsdPerMillion: body.hit_price_nano_usd_per_million_tokens ?? prices.hitPriceNanoUsdPerMillion,
+      batchPriceNanoUsdPerMillion: body.batch_price_nano_usd_per_million_tokens ?? prices.batchPriceNanoUsdPerMillion,
+      batchHitPriceNanoUsdPerMillion:
+        body.batch_hit_price_nano_usd_per_million_tokens ?? prices.batchHitPriceNanoUsdPerMillion,
+      minimumChargeNanoUsd: nanoUsd(body.minimum_charge_nano_usd ?? prices.minimumChargeNanoUsd),
+    },
+    operatorStatus: body.status ?? operatorStatus,
+  };
+}
