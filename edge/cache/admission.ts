@@ -1,6 +1,7 @@
-// What may use KV: arithmetic over named inputs, pure. A KV operation costs money, a hit saves the GPU's work but is
-// sold at a discount; so a look-up, and a write, is worth it only above a length and above a rate of success. Prices of
-// operations: Cloudflare, Workers KV. The reasoning and a table: design.md, Cache; the simulation that checks it
+// What may use the shared tiers: arithmetic over named inputs, pure. A KV operation costs money, a hit saves the GPU's
+// work but is sold at a discount; so a look-up, and a write, is worth it only above a length and above a rate of
+// success. The data centre's cache costs CPU and time alone, and has a line of its own. Prices of operations:
+// Cloudflare, Workers KV; a million milliseconds of CPU. The reasoning and a table: design.md, Cache; the simulation that checks it
 // against always-write, never-write and no KV at all: test/edge/cache/admission-simulation.test.ts.
 
 import type { Prices } from "../../shared/catalog.ts";
@@ -11,6 +12,8 @@ export interface AdmissionInputs {
   /** Nano-USD per operation; a miss costs a read too. */
   readonly kvReadNanoUsd: number;
   readonly kvWriteNanoUsd: number;
+  /** CPU of a look-up in the data centre's cache, and of the write after a miss. */
+  readonly dataCentreNanoUsd: number;
   /** Nano-USD per 1,000,000 tokens. */
   readonly priceNanoUsdPerMillion: number;
   readonly hitPriceNanoUsdPerMillion: number;
@@ -20,6 +23,10 @@ export interface AdmissionInputs {
 
 export const KV_READ_NANO_USD = 500;
 export const KV_WRITE_NANO_USD = 5000;
+/** About 0.2 ms of CPU at $0.02 per 1,000,000 ms. */
+const DATA_CENTRE_NANO_USD = 4;
+/** A look-up delays a miss by about a fiftieth of what a hit saves: below this rate it costs callers more time than it saves. */
+const DATA_CENTRE_HIT_RATE_MIN = 0.02;
 export const GPU_SHARE = 0.7;
 
 export function admissionInputs(
@@ -29,6 +36,7 @@ export function admissionInputs(
   return {
     kvReadNanoUsd: KV_READ_NANO_USD,
     kvWriteNanoUsd: KV_WRITE_NANO_USD,
+    dataCentreNanoUsd: DATA_CENTRE_NANO_USD,
     priceNanoUsdPerMillion,
     hitPriceNanoUsdPerMillion,
     gpuShare: GPU_SHARE,
@@ -44,6 +52,11 @@ export function gainPerHit(inputs: AdmissionInputs, tokens: number): number {
 /** Whether asking KV for a text of `tokens` is worth its price when a share `hitRate` of look-ups finds something. */
 export function lookUpPays(inputs: AdmissionInputs, tokens: number, hitRate: number): boolean {
   return hitRate * gainPerHit(inputs, tokens) > inputs.kvReadNanoUsd;
+}
+
+/** Whether asking the data centre's cache for a text of `tokens` is worth CPU and delay when a share `hitRate` is found. */
+export function dataCentrePays(inputs: AdmissionInputs, tokens: number, hitRate: number): boolean {
+  return hitRate >= DATA_CENTRE_HIT_RATE_MIN && hitRate * gainPerHit(inputs, tokens) > inputs.dataCentreNanoUsd;
 }
 
 /** Whether storing a text of `tokens` is worth its price when an entry is found `hitsPerWrite` times before it is forgotten. */

@@ -2,6 +2,7 @@
 
 import type { AccountId } from "../../shared/ids.ts";
 import type { CacheMode } from "../embedding/types.ts";
+import type { AdmissionInputs } from "./admission.ts";
 import type { CacheEntry } from "./entry.ts";
 
 /** One call's use of the cache. */
@@ -9,6 +10,8 @@ export interface CacheUse {
   readonly accountId: AccountId;
   /** `off` never gets here. */
   readonly mode: Exclude<CacheMode, "off">;
+  /** By which the shared tiers are judged: the model's own prices. */
+  readonly admission: AdmissionInputs;
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
 

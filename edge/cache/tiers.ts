@@ -3,8 +3,8 @@
 
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
-import type { AdmissionInputs } from "./admission.ts";
-import { lookUpPays, tokensMin, writePays } from "./admission.ts";
+import { dataCentrePays, lookUpPays, tokensMin, writePays } from "./admission.ts";
+import { DataCentreRecord, isSampled } from "./data-centre-record.ts";
 import type { CacheEntry } from "./entry.ts";
 import { KvRecord } from "./kv-record.ts";
 import type { CacheTiers, CacheUse, Named } from "./lookups.ts";
@@ -17,27 +17,30 @@ import { Sightings } from "./sightings.ts";
 const STORE_SHARE_MAX = 1 / 4;
 /** Requests of more texts leave the data centre's tier alone: every name is a subrequest. */
 export const DATA_CENTRE_TEXTS_MAX = 16;
-/** Accounts whose KV record is kept. */
+/** Accounts whose records are kept. */
 const RECORDS_MAX = 4096;
 
 export interface TiersPorts {
   readonly memory: MemoryTier;
   readonly dataCentre: SharedTier;
   readonly kv: SharedTier;
-  readonly admission: AdmissionInputs;
   /** What the isolate's memory leaves to the cache now (answer/memory-budget.ts). */
   readonly memoryBytesMax: () => number;
+}
+
+/** What the shared tiers have yielded to one account. */
+interface Records {
+  readonly kv: KvRecord;
+  readonly dataCentre: DataCentreRecord;
 }
 
 export class Tiers implements CacheTiers {
   readonly #ports: TiersPorts;
   readonly #sightings = new Sightings();
-  readonly #records = new LRUCache<AccountId, KvRecord>({ max: RECORDS_MAX });
-  readonly #tokensMin: number;
+  readonly #records = new LRUCache<AccountId, Records>({ max: RECORDS_MAX });
 
   constructor(ports: TiersPorts) {
     this.#ports = ports;
-    this.#tokensMin = tokensMin(ports.admission);
   }
 
   peek(name: string, accountId: AccountId): CacheEntry | undefined {
@@ -53,17 +56,17 @@ export class Tiers implements CacheTiers {
     }
     const isSmall = texts.length <= DATA_CENTRE_TEXTS_MAX;
     if (isSmall && found.size < texts.length) {
-      this.#keep(found, await this.#ports.dataCentre.get(namesOf(missing(texts, found)), use.accountId));
+      this.#keep(found, await this.#askDataCentre(missing(texts, found), use));
     }
     this.#writeKv(found, use);
     const far = found.size < texts.length ? await this.#askKv(missing(texts, found), use) : NOTHING;
     this.#keep(found, far);
-    if (isSmall && far.size > 0) use.waitUntil(this.#ports.dataCentre.put(far));
+    if (isSmall) this.#writeDataCentre(far, use);
     return found;
   }
 
   store(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
-    const { memory, memoryBytesMax, dataCentre } = this.#ports;
+    const { memory, memoryBytesMax } = this.#ports;
     const shareMax = memory.bytesMax * STORE_SHARE_MAX;
     let bytes = 0;
     for (const [name, entry] of entries) {
@@ -71,7 +74,7 @@ export class Tiers implements CacheTiers {
       if (bytes <= shareMax) memory.put(name, entry);
     }
     memory.shrinkTo(memoryBytesMax());
-    if (entries.size > 0 && entries.size <= DATA_CENTRE_TEXTS_MAX) use.waitUntil(dataCentre.put(entries));
+    if (entries.size <= DATA_CENTRE_TEXTS_MAX) this.#writeDataCentre(entries, use);
     this.#writeKv(entries, use);
   }
 
@@ -82,9 +85,24 @@ export class Tiers implements CacheTiers {
     }
   }
 
+  async #askDataCentre(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
+    const { dataCentre: record } = this.#recordsOf(use.accountId);
+    const asked = texts.filter(({ name, tokensAbout }) => mayUseDataCentre(name, tokensAbout, record, use));
+    if (asked.length === 0) return NOTHING;
+    const found = await this.#ports.dataCentre.get(namesOf(asked), use.accountId);
+    for (const { name } of asked) record.looked(found.has(name));
+    return found;
+  }
+
+  #writeDataCentre(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+    const { dataCentre: record } = this.#recordsOf(use.accountId);
+    const writes = new Map([...entries].filter(([name, { tokens }]) => mayUseDataCentre(name, tokens, record, use)));
+    if (writes.size > 0) use.waitUntil(this.#ports.dataCentre.put(writes));
+  }
+
   async #askKv(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
-    const record = this.#recordOf(use.accountId);
-    const asked = texts.filter(({ tokensAbout }) => this.#mayLookUp(tokensAbout, record, use));
+    const { kv: record } = this.#recordsOf(use.accountId);
+    const asked = texts.filter(({ tokensAbout }) => mayLookUpKv(tokensAbout, record, use));
     if (asked.length === 0) return NOTHING;
     const found = await this.#ports.kv.get(namesOf(asked), use.accountId);
     for (const { name } of asked) record.looked(found.has(name));
@@ -92,15 +110,9 @@ export class Tiers implements CacheTiers {
     return found;
   }
 
-  #mayLookUp(tokensAbout: number, record: KvRecord, use: CacheUse): boolean {
-    if (use.mode === "eager") return true;
-    if (tokensAbout < this.#tokensMin) return false;
-    return lookUpPays(this.#ports.admission, tokensAbout, record.hitRate) || record.explores();
-  }
-
   /** Writes what was asked for before and pays; for an `eager` key everything that is not there yet. */
   #writeKv(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
-    const record = this.#recordOf(use.accountId);
+    const { kv: record } = this.#recordsOf(use.accountId);
     const writes = new Map<string, CacheEntry>();
     for (const [name, entry] of entries) {
       if (writes.size === KV_WRITES_MAX) break;
@@ -114,20 +126,30 @@ export class Tiers implements CacheTiers {
 
   #mayWrite(name: string, tokens: number, record: KvRecord, use: CacheUse): boolean {
     if (use.mode === "eager") return !this.#sightings.isStored(name);
-    if (tokens < this.#tokensMin || !this.#sightings.isAgain(name)) return false;
-    return writePays(this.#ports.admission, tokens, record.hitsPerWrite);
+    if (tokens < tokensMin(use.admission) || !this.#sightings.isAgain(name)) return false;
+    return writePays(use.admission, tokens, record.hitsPerWrite);
   }
 
-  #recordOf(accountId: AccountId): KvRecord {
+  #recordsOf(accountId: AccountId): Records {
     const known = this.#records.get(accountId);
     if (known !== undefined) return known;
-    const record = new KvRecord();
-    this.#records.set(accountId, record);
-    return record;
+    const records = { kv: new KvRecord(), dataCentre: new DataCentreRecord() };
+    this.#records.set(accountId, records);
+    return records;
   }
 }
 
 const NOTHING: ReadonlyMap<string, CacheEntry> = new Map();
+
+function mayUseDataCentre(name: string, tokens: number, record: DataCentreRecord, use: CacheUse): boolean {
+  return use.mode === "eager" || dataCentrePays(use.admission, tokens, record.hitRate) || isSampled(name);
+}
+
+function mayLookUpKv(tokensAbout: number, record: KvRecord, use: CacheUse): boolean {
+  if (use.mode === "eager") return true;
+  if (tokensAbout < tokensMin(use.admission)) return false;
+  return lookUpPays(use.admission, tokensAbout, record.hitRate) || record.explores();
+}
 
 function namesOf(texts: readonly Named[]): string[] {
   return texts.map(({ name }) => name);

@@ -2,6 +2,7 @@
 // distinct text computed once and only the misses travelling, in one frame. A request is of one revision throughout:
 // look-ups and computation are pinned to the announced one, and begin anew when a rolling update replaces it.
 
+import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { BackendReady } from "../../shared/wire.ts";
 import type { PoolCall } from "../backend/call-clock.ts";
@@ -9,6 +10,7 @@ import type { Embedded } from "../backend/client.ts";
 import { cancelledError, coldError, deadlineError } from "../backend/faults.ts";
 import type { Pool } from "../backend/pool.ts";
 import { RevisionGone } from "../backend/pool.ts";
+import { admissionInputs } from "../cache/admission.ts";
 import type { CacheEntry } from "../cache/entry.ts";
 import type { CacheKeys } from "../cache/key.ts";
 import type { CacheTiers, CacheUse } from "../cache/lookups.ts";
@@ -116,8 +118,9 @@ class EmbedCall {
   }
 
   get #use(): CacheUse | undefined {
-    const { accountId, noStore, waitUntil } = this.#request;
-    return noStore || this.#cacheMode === "off" ? undefined : { accountId, mode: this.#cacheMode, waitUntil };
+    const { accountId, noStore, waitUntil, prices = DEFAULT_PRICES } = this.#request;
+    if (noStore || this.#cacheMode === "off") return undefined;
+    return { accountId, mode: this.#cacheMode, admission: admissionInputs(prices), waitUntil };
   }
 
   async #lookUp(ready: BackendReady): Promise<Looked> {

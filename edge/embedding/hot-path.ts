@@ -3,14 +3,12 @@
 
 import { MemoryBudget } from "../answer/memory-budget.ts";
 import { Pool } from "../backend/pool.ts";
-import { admissionInputs } from "../cache/admission.ts";
 import { EntryCodec } from "../cache/entry.ts";
 import { CacheKeys } from "../cache/key.ts";
 import { MemoryTier } from "../cache/memory-tier.ts";
 import type { KvStore } from "../cache/shared-tiers.ts";
 import { DataCentreTier, KvTier } from "../cache/shared-tiers.ts";
 import { Tiers } from "../cache/tiers.ts";
-import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { createEmbedTexts } from "./embed-texts.ts";
 import type { EmbedTexts } from "./types.ts";
 
@@ -39,7 +37,6 @@ export function createHotPath(options: HotPathOptions): HotPath {
     memory: memoryTier,
     dataCentre: new DataCentreTier(() => caches.open(DATA_CENTRE_CACHE), ports),
     kv: new KvTier(options.kv, ports),
-    admission: admissionInputs(DEFAULT_PRICES),
     memoryBytesMax: () => memory.cacheBytesMax,
   });
   const keys = new CacheKeys(options.cacheSecret);

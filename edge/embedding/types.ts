@@ -2,6 +2,7 @@
 
 import type { ModelRevision, RequestId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
+import type { Prices } from "../../shared/catalog.ts";
 import type { Tier, Truncation } from "../../shared/wire.ts";
 import type { CacheText } from "../cache/key.ts";
 
@@ -18,6 +19,8 @@ export interface EmbedTextsRequest {
   readonly prefix: string;
   readonly truncate: Truncation;
   readonly cacheMode: CacheMode;
+  /** The model's own, by which the cache's shared tiers are judged; the catalogue's defaults unless told. */
+  readonly prices?: Pick<Prices, "priceNanoUsdPerMillion" | "hitPriceNanoUsdPerMillion">;
   /** `Cache-Control: no-store`: neither read nor written for this call. */
   readonly noStore: boolean;
   readonly requestId: RequestId;

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { admissionInputs, gainPerHit, lookUpPays, tokensMin, writePays } from "../../../edge/cache/admission.ts";
+import {
+  admissionInputs,
+  dataCentrePays,
+  gainPerHit,
+  lookUpPays,
+  tokensMin,
+  writePays,
+} from "../../../edge/cache/admission.ts";
 import { KvRecord } from "../../../edge/cache/kv-record.ts";
 import { Sightings } from "../../../edge/cache/sightings.ts";
 import { DEFAULT_PRICES } from "../../../shared/catalog.ts";
@@ -40,6 +47,17 @@ describe("the arithmetic", () => {
     expect(writePays(inputs, 1600, 2.5)).toBe(true);
     expect(writePays(inputs, 1600, 2.3)).toBe(false);
     expect(writePays(inputs, 400, 30)).toBe(false);
+  });
+});
+
+describe("the data centre's line", () => {
+  it("is a share of hits, lower for longer texts, and never under two in a hundred", () => {
+    expect(dataCentrePays(inputs, 100, 0.03)).toBe(true);
+    expect(dataCentrePays(inputs, 100, 0.02)).toBe(false);
+    expect(dataCentrePays(inputs, 10, 0.2)).toBe(false);
+    expect(dataCentrePays(inputs, 10, 0.5)).toBe(true);
+    expect(dataCentrePays(inputs, 10_000, 0.019)).toBe(false);
+    expect(dataCentrePays({ ...inputs, gpuShare: 0.4 }, 10_000, 1)).toBe(false);
   });
 });
 

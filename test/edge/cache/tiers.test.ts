@@ -69,7 +69,6 @@ function isolate(): Tiers {
     memory,
     dataCentre: new DataCentreTier(() => Promise.resolve(cache), ports),
     kv: new KvTier(kv, ports),
-    admission: admissionInputs(DEFAULT_PRICES),
     memoryBytesMax: () => memory.bytesMax,
   });
 }
@@ -77,6 +76,7 @@ function isolate(): Tiers {
 const use = (mode: CacheUse["mode"] = "standard", accountId = ACCOUNT): CacheUse => ({
   accountId,
   mode,
+  admission: admissionInputs(DEFAULT_PRICES),
   waitUntil: (work) => held.push(work),
 });
 
@@ -130,6 +130,31 @@ describe("memory", () => {
 });
 
 describe("the data centre's tier", () => {
+  it("is left alone, but for a sample, where nothing is ever found, and used again when texts come back", async () => {
+    const tiers = isolate();
+    for (let request = 0; request < 200; request += 1) await ask(tiers, freshName(), 100);
+    cache.matches = 0;
+    cache.entries.clear();
+    for (let request = 0; request < 320; request += 1) await ask(tiers, freshName(), 100);
+    expect(cache.matches).toBeGreaterThan(0);
+    expect(cache.matches).toBeLessThan(60);
+    // What is not asked for is not written either.
+    expect(cache.entries.size).toBe(cache.matches);
+    const before = cache.matches;
+    await ask(tiers, freshName(), 100, use("eager"));
+    expect(cache.matches).toBe(before + 1);
+    // Another isolate asks for the same sample: enough of it is found that all of it pays again.
+    const names = Array.from({ length: 200 }, freshName);
+    for (const name of names) await ask(tiers, name, 100);
+    const sampled = names.filter((name) => cache.entries.has(`https://embedding-cache.invalid/${name}`));
+    const other = isolate();
+    for (let request = 0; request < 200; request += 1) await ask(other, freshName(), 100);
+    for (const name of sampled) await other.lookUp([{ name, tokensAbout: 100 }], use());
+    cache.matches = 0;
+    for (let request = 0; request < 10; request += 1) await ask(other, freshName(), 100);
+    expect(cache.matches).toBeGreaterThan(5);
+  });
+
   it("serves another isolate's request of few texts, and no request of many", async () => {
     const name = freshName();
     await ask(isolate(), name, 10);

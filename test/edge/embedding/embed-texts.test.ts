@@ -1,13 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Pool } from "../../../edge/backend/pool.ts";
-import { admissionInputs } from "../../../edge/cache/admission.ts";
 import type { CacheEntry } from "../../../edge/cache/entry.ts";
 import { CacheKeys } from "../../../edge/cache/key.ts";
 import { MemoryTier } from "../../../edge/cache/memory-tier.ts";
 import { Tiers } from "../../../edge/cache/tiers.ts";
 import { createEmbedTexts } from "../../../edge/embedding/embed-texts.ts";
 import type { EmbedTexts, EmbedTextsRequest } from "../../../edge/embedding/types.ts";
-import { DEFAULT_PRICES } from "../../../shared/catalog.ts";
 import { idFromBytes, newId } from "../../../shared/ids.ts";
 import {
   FakeBackend,
@@ -51,7 +49,6 @@ function fresh(): EmbedTexts {
     memory,
     dataCentre: EMPTY_TIER,
     kv: EMPTY_TIER,
-    admission: admissionInputs(DEFAULT_PRICES),
     memoryBytesMax: () => memory.bytesMax,
   });
   return createEmbedTexts({ pool, keys: new CacheKeys("cache secret"), tiers, now: clock.now, sleep: clock.sleep });

@@ -1,0 +1,42 @@
+// From a parsed request to the texts that travel: for the routes that take `input` (embeddings, tokenize).
+
+import type { CacheText } from "../cache/key.ts";
+import type { ResolvedModel } from "../models.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { EmbeddingInput } from "../../shared/schemas/input.ts";
+import { instructionPrefix } from "../../shared/token-bound.ts";
+import type { TokenEncoding } from "../../shared/wire.ts";
+
+interface RequestTexts {
+  readonly input: EmbeddingInput;
+  readonly prefix: string;
+  readonly inputType: "query" | "document" | undefined;
+  readonly tokenEncoding: TokenEncoding | undefined;
+}
+
+export function cacheTexts({ input, tokenEncoding }: RequestTexts): readonly CacheText[] {
+  const encoding = tokenEncoding === undefined ? {} : { encoding: tokenEncoding };
+  return input.kind === "ids"
+    ? input.ids.map((ids) => ({ kind: "ids", ids, ...encoding }))
+    : input.texts.map((text) => ({ kind: "text", text }));
+}
+
+/** What is put before every text: by the request's fields, or by the model's suffix `:query`; they may not contradict. */
+export function prefixOf(request: RequestTexts, { model, inputType }: ResolvedModel): string {
+  if (inputType !== undefined && request.inputType !== undefined && inputType !== request.inputType) {
+    throw apiError(
+      "incompatible_options",
+      `\`input_type\` is "${request.inputType}", the model's suffix says "${inputType}": send one of them.`,
+      "input_type",
+    );
+  }
+  if (request.inputType !== undefined || inputType !== "query") return request.prefix;
+  if (request.input.kind === "ids") {
+    throw apiError(
+      "incompatible_options",
+      "The suffix `:query` needs texts: token ids are embedded as they are.",
+      "model",
+    );
+  }
+  return instructionPrefix(model.defaultInstruction);
+}
