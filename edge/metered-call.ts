@@ -198,6 +198,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: AbortControl
     prefix: call.prefix,
     truncate: call.truncate,
     cacheMode: "standard" as const,
+    prices: call.model.prices,
     noStore: options.noStore,
     requestId: c.get("requestId"),
     traceparent: options.traceparent,
