@@ -23,6 +23,9 @@ export interface UsageQuery {
   readonly endMs: number;
   readonly width: BucketWidth;
   readonly groupBy: readonly Grouping[];
+  /** Only these; undefined: all. */
+  readonly models?: readonly string[];
+  readonly keyIds?: readonly string[];
   /** Buckets a page. */
   readonly limit: number;
   /** `nextPage` of the page before. */
@@ -62,6 +65,7 @@ export function queryUsage(ledger: Ledger, query: UsageQuery, nowMs: number): Us
   const pageEndMs = last === undefined ? query.endMs : Math.min(query.endMs, nextStart(query.width, last));
   const sums = new Map<number, UsageCells>();
   for (const cell of cellsBetween(ledger, query.page ?? query.startMs, pageEndMs)) {
+    if (query.models?.includes(cell.model) === false || query.keyIds?.includes(cell.keyId) === false) continue;
     const startMs = bucketStart(query.width, cell.startMs);
     const sum = sums.get(startMs) ?? new UsageCells();
     sums.set(startMs, sum);

@@ -17,6 +17,7 @@ const EXPOSED = [
   "x-credit-remaining-usd",
   "x-model-revision",
   "x-idempotent-replayed",
+  "link",
   "x-should-retry",
   "server-timing",
   "retry-after",

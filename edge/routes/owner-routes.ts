@@ -5,6 +5,8 @@ import type { AppEnv } from "../context.ts";
 import { authenticate } from "../middleware/authenticate.ts";
 import { getAccount, getAccountByQueryKey, listTransactions } from "./account.ts";
 import { createKey, deleteKey, getKey, getOwnKey, listKeys, patchKey, rotateKey } from "./keys.ts";
+import { getCosts, getEmbeddingsUsage } from "./organization.ts";
+import { reportLeak } from "./report-leak.ts";
 import { getUsage } from "./usage.ts";
 
 export function addOwnerRoutes(app: Hono<AppEnv>): void {
@@ -12,9 +14,12 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/v1/account", authenticate, getAccount);
   app.get("/v1/transactions", authenticate, listTransactions);
   app.get("/v1/usage", authenticate, getUsage);
+  app.get("/v1/organization/usage/embeddings", authenticate, getEmbeddingsUsage);
+  app.get("/v1/organization/costs", authenticate, getCosts);
   app.get("/v1/key", authenticate, getOwnKey);
   app.get("/v1/keys", authenticate, listKeys);
   app.post("/v1/keys", authenticate, createKey);
+  app.post("/v1/keys/report-leak", reportLeak);
   app.get("/v1/keys/:id", authenticate, getKey);
   app.patch("/v1/keys/:id", authenticate, patchKey);
   app.delete("/v1/keys/:id", authenticate, deleteKey);

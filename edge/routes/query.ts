@@ -32,3 +32,22 @@ export function readCursor(c: Context, name: string): number | undefined {
 export function unknownCursor(name: string) {
   return apiError("invalid_value", `\`${name}\` must be the \`next_${name}\` of an earlier answer.`, name);
 }
+
+/** Every value of `name`, repeated, with `[]`, or separated by commas; undefined when absent. */
+export function readList(c: Context, name: string): readonly string[] | undefined {
+  const given = [...(c.req.queries(name) ?? []), ...(c.req.queries(`${name}[]`) ?? [])];
+  return given.length === 0 ? undefined : given.flatMap((value) => value.split(",")).filter((value) => value !== "");
+}
+
+/** Like `readList`, each of `known`. */
+export function readChoices<const Known extends string>(
+  c: Context,
+  name: string,
+  known: readonly Known[],
+): readonly Known[] {
+  return (readList(c, name) ?? []).map((value) => {
+    const choice = known.find((one) => one === value);
+    if (choice !== undefined) return choice;
+    throw apiError("invalid_value", `\`${name}\` must be of ${known.join(", ")}.`, name);
+  });
+}

@@ -1,11 +1,15 @@
-// GET /v1/usage: the ledger's figures in calendar buckets (UTC). They add up to the ledger to the nano-dollar.
+// GET /v1/usage: the ledger's figures in calendar buckets (UTC), as JSON or CSV. They add up to the ledger to the
+// nano-dollar.
 
 import { accountStub } from "../account-stub.ts";
 import { BUCKET_WIDTHS, GROUPINGS } from "../account/usage-query.ts";
-import type { BucketWidth, Grouping, UsagePage, UsageResult } from "../account/usage-query.ts";
+import type { BucketWidth, UsagePage, UsageResult } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
-import { readCursor, readInteger, readLimit } from "./query.ts";
+import type { Cell } from "./csv.ts";
+import { csvOf } from "./csv.ts";
+import { readChoices, readLimit } from "./query.ts";
+import { readWidth, readWindow } from "./usage-window.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 
@@ -21,24 +25,22 @@ const DEFAULT_SPAN_MS: Readonly<Record<BucketWidth, number>> = {
 
 export async function getUsage(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "usage:read");
-  const width = readWidth(c.req.query("bucket_width"));
-  const page = readCursor(c, "page");
-  const endMs = (readInteger(c, "end_time", "unix seconds") ?? Math.ceil((Date.now() + 1) / 1000)) * 1000;
-  const startMs =
-    (readInteger(c, "start_time", "unix seconds") ?? Math.floor((endMs - 1 - DEFAULT_SPAN_MS[width]) / 1000)) * 1000;
-  if (startMs >= endMs) throw apiError("invalid_value", "`start_time` must be before `end_time`.", "start_time");
+  const width = readWidth(c, BUCKET_WIDTHS);
+  const format = readFormat(c);
   const answer: UsagePage = must(
     await accountStub(c.env, accountId).usage({
-      startMs,
-      endMs,
+      ...readWindow(c, DEFAULT_SPAN_MS[width]),
       width,
-      groupBy: readGroupings(c),
+      groupBy: readChoices(c, "group_by", GROUPINGS),
       limit: readLimit(c, BUCKETS_MAX, DEFAULT_BUCKETS[width]),
-      ...(page === undefined ? {} : { page }),
     }),
     "the account of a valid key",
   );
-  return c.json({
+  return format === "csv" ? csvAnswer(c, answer) : c.json(jsonAnswer(answer));
+}
+
+function jsonAnswer(answer: UsagePage) {
+  return {
     object: "page",
     data: answer.buckets.map((bucket) => ({
       object: "bucket",
@@ -49,10 +51,10 @@ export async function getUsage(c: Context): Promise<Response> {
     has_more: answer.nextPage !== undefined,
     next_page: answer.nextPage === undefined ? null : String(answer.nextPage),
     fresh_as_of: Math.floor(answer.freshAsOfMs / 1000),
-  });
+  };
 }
 
-function resultAnswer(result: UsageResult) {
+export function resultAnswer(result: UsageResult) {
   return {
     model: result.model,
     key_id: result.keyId,
@@ -67,20 +69,57 @@ function resultAnswer(result: UsageResult) {
   };
 }
 
-function readWidth(value: string | undefined): BucketWidth {
-  const width = BUCKET_WIDTHS.find((known) => known === (value ?? "1d"));
-  if (width !== undefined) return width;
-  throw apiError("invalid_value", `\`bucket_width\` must be one of ${BUCKET_WIDTHS.join(", ")}.`, "bucket_width");
+const COLUMNS = [
+  "start_time",
+  "end_time",
+  "model",
+  "key_id",
+  "tier",
+  "requests",
+  "input_tokens",
+  "cached_tokens",
+  "cost_nano_usd",
+  "saved_nano_usd",
+  "errors_4xx",
+  "errors_5xx",
+  "latency_ms_p50",
+  "latency_ms_p95",
+  "latency_ms_p99",
+];
+
+/** A row per bucket and group; buckets without usage have none. The next page is a `Link` (RFC 8288). */
+function csvAnswer(c: Context, answer: UsagePage): Response {
+  const rows = answer.buckets.flatMap(({ startMs, endMs, results }) =>
+    results.map((result): Cell[] => [
+      new Date(startMs).toISOString(),
+      new Date(endMs).toISOString(),
+      result.model,
+      result.keyId,
+      result.tier,
+      result.requests,
+      result.tokens,
+      result.cachedTokens,
+      result.costNanoUsd,
+      result.savedNanoUsd,
+      result.errors4xx,
+      result.errors5xx,
+      result.latencyMs.p50,
+      result.latencyMs.p95,
+      result.latencyMs.p99,
+    ]),
+  );
+  c.header("content-type", "text/csv; charset=utf-8; header=present");
+  c.header("content-disposition", 'attachment; filename="usage.csv"');
+  if (answer.nextPage !== undefined) {
+    const next = new URL(c.req.url);
+    next.searchParams.set("page", String(answer.nextPage));
+    c.header("link", `<${next.pathname}${next.search}>; rel="next"`);
+  }
+  return c.body(csvOf(COLUMNS, rows));
 }
 
-/** `group_by=model,key` or repeated, with or without `[]`. */
-function readGroupings(c: Context): readonly Grouping[] {
-  const values = [...(c.req.queries("group_by") ?? []), ...(c.req.queries("group_by[]") ?? [])].flatMap((value) =>
-    value.split(","),
-  );
-  return values.map((value) => {
-    const grouping = GROUPINGS.find((known) => known === value);
-    if (grouping !== undefined) return grouping;
-    throw apiError("invalid_value", `\`group_by\` must be of ${GROUPINGS.join(", ")}.`, "group_by");
-  });
+function readFormat(c: Context): "json" | "csv" {
+  const format = c.req.query("format") ?? "json";
+  if (format === "json" || format === "csv") return format;
+  throw apiError("invalid_value", "`format` must be json or csv.", "format");
 }

@@ -1,0 +1,27 @@
+// POST /v1/keys/report-leak: whoever found a key may have it revoked. The answer is the same whether the key was ours,
+// was revoked before, or never was: it tells a finder nothing about keys.
+
+import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
+import type { Context } from "../context.ts";
+import { clientAddress } from "../context.ts";
+import { AddressLimit } from "../middleware/address-limit.ts";
+import { readJson } from "../middleware/body.ts";
+import { parseKey } from "../../shared/keys.ts";
+import { parseBody, text } from "../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 4096;
+const REPORTS_PER_MINUTE = 30;
+const reports = new AddressLimit(REPORTS_PER_MINUTE);
+
+const reportSchema = z.strictObject({
+  key: text("the leaked key").min(1, { error: "the leaked key" }).max(200, { error: "at most 200 characters" }),
+});
+
+export async function reportLeak(c: Context): Promise<Response> {
+  reports.take(clientAddress(c));
+  const body = parseBody(reportSchema, await readJson(c, BODY_BYTES_MAX));
+  const key = await parseKey(body.key.trim(), await c.get("services").tagKeys);
+  if (key !== undefined) await accountStub(c.env, key.accountId).reportLeak(key.secret, "leak report");
+  return c.json({ object: "leak_report", received: true }, 202);
+}

@@ -1,0 +1,33 @@
+// Which span of usage a query asks for: shared by /v1/usage and OpenAI's two routes.
+
+import type { BucketWidth } from "../account/usage-query.ts";
+import type { Context } from "../context.ts";
+import { readCursor, readInteger } from "./query.ts";
+import { apiError } from "../../shared/errors.ts";
+
+export interface UsageWindow {
+  readonly startMs: number;
+  /** Exclusive. */
+  readonly endMs: number;
+  readonly page?: number;
+}
+
+/** `start_time`, `end_time` (now), `page`. `spanMs`: how far before the end it begins where no start is given; undefined: a start is required. */
+export function readWindow(c: Context, spanMs: number | undefined): UsageWindow {
+  const page = readCursor(c, "page");
+  const endMs = (readInteger(c, "end_time", "unix seconds") ?? Math.ceil((Date.now() + 1) / 1000)) * 1000;
+  const start = readInteger(c, "start_time", "unix seconds");
+  if (start === undefined && spanMs === undefined)
+    throw apiError("missing_field", "`start_time` is missing: it must be unix seconds.", "start_time");
+  const startMs = (start ?? Math.floor((endMs - 1 - (spanMs ?? 0)) / 1000)) * 1000;
+  if (startMs >= endMs) throw apiError("invalid_value", "`start_time` must be before `end_time`.", "start_time");
+  return { startMs, endMs, ...(page === undefined ? {} : { page }) };
+}
+
+/** `bucket_width`, one of `known`; a day where none is given. */
+export function readWidth<const Known extends BucketWidth>(c: Context, known: readonly Known[]): Known {
+  const value = c.req.query("bucket_width") ?? "1d";
+  const width = known.find((one) => one === value);
+  if (width !== undefined) return width;
+  throw apiError("invalid_value", `\`bucket_width\` must be one of ${known.join(", ")}.`, "bucket_width");
+}
