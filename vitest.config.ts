@@ -20,10 +20,10 @@ export default defineConfig({
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
     projects: [
-      { test: { name: "shared-node", include: ["test/shared/**/*.test.ts"], ...silent } },
+      { test: { name: "shared-node", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...silent } },
       {
         plugins: [workerd()],
-        test: { name: "shared-workerd", include: ["test/shared/**/*.test.ts"], ...silent },
+        test: { name: "shared-workerd", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...silent },
       },
       {
         test: {
@@ -44,7 +44,7 @@ export default defineConfig({
         },
       },
       { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 60_000, ...silent } },
-      { test: { name: "house", include: ["test/house/**/*.test.ts"], ...silent } },
+      { test: { name: "house", include: ["test/{house,scripts}/**/*.test.ts"], testTimeout: 60_000, ...silent } },
       {
         test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...silent },
       },

@@ -1,0 +1,44 @@
+// Wrangler as a child process: the one way in which a deployment reaches Cloudflare. Tests pass their own.
+
+import { spawnSync } from "node:child_process";
+import { resolve } from "node:path";
+import { ROOT } from "../dev-server/options.ts";
+
+export interface WranglerResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `wrangler ...args`; `input` goes to its standard input and is never shown. */
+export type Wrangler = (args: readonly string[], input?: string) => WranglerResult;
+
+export class DeployError extends Error {
+  override name = "DeployError";
+}
+
+export const wrangler: Wrangler = (args, input) => {
+  const { status, stdout, stderr, error } = spawnSync(resolve(ROOT, "node_modules/.bin/wrangler"), args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+    shell: process.platform === "win32",
+    ...(input !== undefined && { input }),
+  });
+  if (error !== undefined) throw new DeployError(`wrangler cannot be run: ${error.message}`);
+  return { status: status ?? 1, stdout, stderr };
+};
+
+/** Standard output of a call that has to succeed; else DeployError with wrangler's own words and `what` failed. */
+export function outputOf(run: Wrangler, what: string, args: readonly string[], input?: string): string {
+  const { status, stdout, stderr } = run(args, input);
+  if (status !== 0) throw new DeployError(`${what} failed (wrangler ${args.join(" ")}):\n${(stderr || stdout).trim()}`);
+  return stdout;
+}
+
+/** The JSON in an output that may begin with a banner or warnings. */
+export function jsonOf(output: string): unknown {
+  const start = output.search(/^[[{]/m);
+  if (start < 0) throw new DeployError(`wrangler answered without JSON: ${output.trim().slice(0, 200)}`);
+  return JSON.parse(output.slice(start)) as unknown;
+}
