@@ -1,13 +1,18 @@
 // A stream whose length nobody vouches for, read into one buffer with a cap: request bodies and backends' answers.
 
-/** All bytes of `stream`, or undefined as soon as they pass `bytesMax`; the stream is then cancelled. */
+/**
+ * All bytes of `stream`, or undefined as soon as they pass `bytesMax`; the stream is then cancelled. `onPiece` is told
+ * of each arrival.
+ */
 export async function collectBytes(
   stream: ReadableStream<Uint8Array>,
   bytesMax: number,
+  onPiece?: () => void,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const pieces: Uint8Array[] = [];
   let total = 0;
   for await (const piece of stream) {
+    onPiece?.();
     total += piece.length;
     // Leaving the loop cancels the stream.
     if (total > bytesMax) return undefined;

@@ -3,10 +3,13 @@
 
 import type { Next } from "hono";
 import type { Context } from "../context.ts";
+import { checkAnnouncedLength } from "../middleware/body.ts";
 import { bodyMemory } from "./memory-budget.ts";
 
-/** Throws ApiError `overloaded` when requests in progress leave no room for the announced body. */
+/** Throws ApiError: `body_too_large` when more is announced than any route takes, `overloaded` when requests in progress leave no room. */
 export async function admitMemory(c: Context, next: Next): Promise<void> {
+  // Before the budget is asked: a length that can never be admitted is not a shortage of ours.
+  checkAnnouncedLength(c, c.get("services").config.limits.bodyBytesMax);
   const announced = Number(c.req.header("content-length") ?? 0);
   const memory = c.get("services").memory.take(bodyMemory(Number.isFinite(announced) ? announced : 0));
   c.set("memory", memory);

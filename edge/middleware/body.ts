@@ -1,11 +1,12 @@
 // The request body: read with a cap, inflated with a cap, decoded strictly. 413 from Content-Length alone where it is
-// announced; otherwise the moment the cap is passed.
+// announced; otherwise the moment the cap is passed. A body that stalls or breaks off is the caller's fault, never ours:
+// it holds memory that other requests need.
 
 import { bodyMemory } from "../answer/memory-budget.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../idempotent-call.ts";
-import { apiError } from "../../shared/errors.ts";
+import { ApiError, apiError } from "../../shared/errors.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -40,25 +41,60 @@ function checkMediaType(c: Context): void {
     throw apiError("unsupported_media_type", "The body must be JSON: send `Content-Type: application/json`.");
 }
 
-async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+/** Refuses a body that announces more than `bytesMax`. Throws `body_too_large`. */
+export function checkAnnouncedLength(c: Context, bytesMax: number): void {
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
+}
+
+async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  checkAnnouncedLength(c, bytesMax);
   const { body } = c.req.raw;
   if (body === null) return new Uint8Array();
   const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (encoding === "identity") return collect(body, bytesMax);
-  if (encoding !== "gzip") throw apiError("unsupported_media_type", "The content encoding must be gzip or none.");
+  const idleMs = c.get("services").config.limits.bodyIdleMs;
+  if (encoding !== "identity" && encoding !== "gzip")
+    throw apiError("unsupported_media_type", "The content encoding must be gzip or none.");
+  const isGzip = encoding === "gzip";
+  const stall = new StallTimer(idleMs);
   try {
-    return await collect(body.pipeThrough(new DecompressionStream("gzip")), bytesMax);
+    const stream = isGzip ? body.pipeThrough(new DecompressionStream("gzip")) : body;
+    const bytes = await Promise.race([collectBytes(stream, bytesMax, () => stall.touch()), stall.stalled]);
+    if (bytes === undefined) throw tooLarge(bytesMax);
+    return bytes;
   } catch (error) {
-    if (error instanceof TypeError) throw apiError("invalid_json", "The body is not valid gzip.");
-    throw error;
+    if (error instanceof ApiError) throw error;
+    if (isGzip && error instanceof TypeError) throw apiError("invalid_json", "The body is not valid gzip.");
+    // What else the runtime throws here is about the connection: a chunk size that is no number, a body cut short.
+    throw apiError("invalid_request", "The body broke off, or its framing (Content-Length, chunks) is wrong.");
+  } finally {
+    stall.stop();
   }
 }
 
-async function collect(stream: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await collectBytes(stream, bytesMax);
-  if (bytes === undefined) throw tooLarge(bytesMax);
-  return bytes;
+/** Rejects `stalled` when nothing arrived for `idleMs`. One timer that looks at the clock, not one a piece. */
+class StallTimer {
+  readonly stalled: Promise<never>;
+  #lastMs = performance.now();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(idleMs: number) {
+    this.stalled = new Promise((_, reject) => {
+      const look = (): void => {
+        const leftMs = this.#lastMs + idleMs - performance.now();
+        if (leftMs > 0) this.#timer = setTimeout(look, leftMs);
+        else reject(apiError("invalid_request", `Nothing more of the body arrived for ${idleMs / 1000} s.`));
+      };
+      this.#timer = setTimeout(look, idleMs);
+    });
+  }
+
+  touch(): void {
+    this.#lastMs = performance.now();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 function tooLarge(bytesMax: number) {

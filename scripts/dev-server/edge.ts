@@ -8,6 +8,7 @@ import { Log, LogLevel, Miniflare } from "miniflare";
 import type { MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import * as z from "zod";
+import { openFrontDoor } from "./front-door.ts";
 import { ROOT } from "./options.ts";
 import { buildPageAssets } from "./page-assets.ts";
 import { bundleWorker } from "./worker-bundle.ts";
@@ -54,7 +55,12 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   removeAddedListeners(before);
   const url = await miniflare.ready;
   await applyMigrations(miniflare, config);
-  return { url: url.origin, miniflare, stop: () => miniflare.dispose() };
+  const door = await openFrontDoor(options.port, Number(url.port));
+  const stop = async (): Promise<void> => {
+    await door.close();
+    await miniflare.dispose();
+  };
+  return { url: door.url, miniflare, stop };
 }
 
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -95,8 +101,9 @@ function miniflareOptions(
     // Not Miniflare's `assets`: its router would be one more hop in front of every call. The folder is served as it is,
     // and the Worker asks only for files that the manifest lists.
     serviceBindings: { [config.assets.binding]: { disk: { path: assetsDir } } },
+    // A free one: the front door has the port that clients know.
     host: "127.0.0.1",
-    port: options.port,
+    port: 0,
     cf: false,
     log: new Log(LogLevel.NONE),
     durableObjectsPersist: persist("durable-objects"),

@@ -1,0 +1,119 @@
+// What stands before the Workers runtime on this machine: a pipe that looks at nothing but where requests begin and
+// end. Well-formed bytes pass unchanged, both ways, with the client's resets; everything else is answered here in the
+// API's own error shape, as Cloudflare's front answers it in production (plainly) before a Worker would see it.
+
+import { connect, createServer } from "node:net";
+import type { Server, Socket } from "node:net";
+import { METHODS, RequestFraming } from "./request-framing.ts";
+import type { Refusal } from "./request-framing.ts";
+import { assert } from "../../shared/assert.ts";
+import { ERRORS } from "../../shared/errors.ts";
+
+/** A head that is not complete by then is refused: product.md's limits name every wait. */
+export const HEAD_WAIT_MS = 10_000;
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  405: "Method Not Allowed",
+  431: "Request Header Fields Too Large",
+};
+
+export interface FrontDoor {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Listens on 127.0.0.1:`port` (0: a free one) and passes requests on to 127.0.0.1:`upstreamPort`. */
+export async function openFrontDoor(port: number, upstreamPort: number): Promise<FrontDoor> {
+  const clients = new Set<Socket>();
+  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    clients.add(client);
+    client.once("close", () => clients.delete(client));
+    passOn(client, upstreamPort, urlOf(server));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  return {
+    url: urlOf(server),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const client of clients) client.destroy();
+      }),
+  };
+}
+
+function urlOf(server: Server): string {
+  const address = server.address();
+  assert(address !== null && typeof address === "object", "a server that listens on TCP");
+  return `http://127.0.0.1:${address.port}`;
+}
+
+function passOn(client: Socket, upstreamPort: number, origin: string): void {
+  const upstream = connect({ host: "127.0.0.1", port: upstreamPort, allowHalfOpen: true, noDelay: true });
+  const framing = new RequestFraming();
+  let refused: Refusal | undefined;
+  let headTimer: NodeJS.Timeout | undefined;
+
+  // A half-close lets what is running finish; our own answer comes after it.
+  const refuse = (refusal: Refusal): void => {
+    refused = refusal;
+    clearTimeout(headTimer);
+    client.off("data", onData);
+    client.resume();
+    upstream.end();
+  };
+  const onData = (bytes: Buffer): void => {
+    const { pieces, refusal } = framing.push(bytes);
+    let hasRoom = true;
+    for (const piece of pieces) hasRoom = upstream.write(piece);
+    if (refusal !== undefined) return refuse(refusal);
+    if (!hasRoom) client.pause();
+    if (!framing.isInsideHead) {
+      clearTimeout(headTimer);
+      headTimer = undefined;
+    } else headTimer ??= setTimeout(() => refuse(lateHead()), HEAD_WAIT_MS);
+    return undefined;
+  };
+
+  client.on("data", onData);
+  upstream.on("drain", () => client.resume());
+  upstream.pipe(client, { end: false });
+  upstream.once("end", () => client.end(refused?.unanswered === true ? answerOf(refused, origin) : ""));
+  client.once("end", () => upstream.end());
+  // A reset travels on as one: it is how the Worker learns that nobody waits for its answer.
+  client.once("error", () => upstream.resetAndDestroy());
+  upstream.once("error", () => client.destroy());
+  client.once("close", () => {
+    clearTimeout(headTimer);
+    upstream.destroy();
+  });
+}
+
+function lateHead(): Refusal {
+  return {
+    code: "invalid_request",
+    message: `The request's headers did not arrive within ${HEAD_WAIT_MS / 1000} s.`,
+    unanswered: true,
+  };
+}
+
+/** A whole answer in the shape of edge/middleware/errors.ts. */
+function answerOf(refusal: Refusal, origin: string): string {
+  const { status, type } = ERRORS[refusal.code];
+  const message = `${refusal.message} See ${origin}/docs/errors#${refusal.code}`;
+  const body = JSON.stringify({ error: { message, type, param: null, code: refusal.code } });
+  const headers = [
+    `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Error"}`,
+    "Content-Type: application/json; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Cache-Control: no-store",
+    "Access-Control-Allow-Origin: *",
+    "X-Should-Retry: false",
+    ...(refusal.code === "method_not_allowed" ? [`Allow: ${METHODS.join(", ")}`] : []),
+    "Connection: close",
+  ];
+  return `${headers.join("\r\n")}\r\n\r\n${body}`;
+}
