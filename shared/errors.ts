@@ -53,6 +53,7 @@ export const ERRORS = {
   insufficient_scope: { status: 403, type: "permission_error", retry: false },
   model_not_allowed: { status: 403, type: "permission_error", retry: false },
   address_not_allowed: { status: 403, type: "permission_error", retry: false },
+  cross_origin_refused: { status: 403, type: "permission_error", retry: false },
   account_suspended: { status: 403, type: "permission_error", retry: false },
   model_not_found: { status: 404, type: "not_found_error", retry: false },
   route_not_found: { status: 404, type: "not_found_error", retry: false },

@@ -1,0 +1,2 @@
+// dashboard: see below.
+export {};

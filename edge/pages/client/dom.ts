@@ -1,0 +1,72 @@
+// Making elements without a framework. Text is always text: nothing here parses markup.
+
+export type Child = Node | string | number | undefined | false;
+
+/** Attributes; a function is a listener (`onclick`), `true` an attribute without a value, undefined and false: none. */
+export type Attributes = Readonly<
+  Record<string, string | number | boolean | ((event: Event) => void | Promise<void>) | undefined>
+>;
+
+/** `h("a", {href: "/"}, "Home")`. */
+export function h<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[Name] {
+  const element = document.createElement(name);
+  fill(element, attributes, children);
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** The same for SVG. */
+export function svg<Name extends keyof SVGElementTagNameMap>(
+  name: Name,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): SVGElementTagNameMap[Name] {
+  const element = document.createElementNS(SVG, name);
+  fill(element, attributes, children);
+  return element;
+}
+
+function fill(element: Element, attributes: Attributes, children: readonly Child[]): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    if (typeof value === "function") element.addEventListener(name.slice(2), (event) => void value(event));
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children) {
+    if (child !== undefined && child !== false) element.append(typeof child === "number" ? String(child) : child);
+  }
+}
+
+/** The element that the page's template holds under `selector`; a missing one is our mistake. */
+export function find<Kind extends Element>(
+  selector: string,
+  kind: new () => Kind,
+  within: ParentNode = document,
+): Kind {
+  const element = within.querySelector(selector);
+  if (element instanceof kind) return element;
+  throw new Error(`the page has no ${selector}`);
+}
+
+/** Says `text` to screen readers, where the page has an announcer. */
+export function announce(text: string): void {
+  const announcer = document.querySelector("#announcer");
+  if (announcer !== null) announcer.textContent = text;
+}
+
+/** A button that copies what `text` returns and says so. */
+export function copyButton(text: () => string, label = "Copy"): HTMLButtonElement {
+  const button = h("button", { type: "button", onclick: copy }, label);
+  return button;
+
+  async function copy(): Promise<void> {
+    await navigator.clipboard.writeText(text());
+    button.textContent = "Copied";
+    button.addEventListener("blur", () => (button.textContent = label), { once: true });
+  }
+}

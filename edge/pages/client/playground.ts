@@ -1,0 +1,2 @@
+// playground: see below.
+export {};

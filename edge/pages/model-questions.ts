@@ -1,0 +1,102 @@
+// The questions that buyers of an embedding model ask, answered from its facts.
+
+import { html } from "hono/html";
+import type { ModelFacts } from "./facts.ts";
+import type { Html } from "./layout.ts";
+import { integer, usd } from "./parts.ts";
+import type { PublicModel } from "./public-models.ts";
+
+interface Question {
+  readonly question: string;
+  readonly answer: Html;
+}
+
+export function modelQuestions(model: PublicModel, facts: ModelFacts | undefined): Html {
+  const questions = [
+    inputFormat(model),
+    ...(facts?.quantization === undefined ? [] : [quantizationLoss(facts.quantization)]),
+    instructions(model, facts),
+    dimensions(model),
+    repeats(model),
+    failures(),
+  ];
+  return html`<section id="questions">
+    <h2>Questions</h2>
+    ${questions.map(
+      ({ question, answer }) =>
+        html`<details>
+          <summary>${question}</summary>
+          ${answer}
+        </details>`,
+    )}
+  </section>`;
+}
+
+function inputFormat(model: PublicModel): Question {
+  return {
+    question: "What may the input be?",
+    answer: html`<p>
+      One text, up to 2,048 texts, token ids of the model’s own tokenizer, or pairs of texts. Each text may have
+      ${integer(model.context_length)} tokens; longer ones are an error that names the text, or are cut if you send
+      <code>"truncate": "end"</code>. Answers come as floats, base64, int8 or binary.
+    </p>`,
+  };
+}
+
+function quantizationLoss(quantization: NonNullable<ModelFacts["quantization"]>): Question {
+  return {
+    question: "What do 4-bit weights cost in quality?",
+    answer: html`<p>
+      About ${quantization.meanLossPercent} % of the benchmark’s mean. In return the model needs
+      ${integer(quantization.vramMb)} MB of GPU memory instead of ${integer(quantization.parentVramMb)} MB
+      (${quantization.vramNote}), which is what makes its price possible.
+    </p>`,
+  };
+}
+
+function instructions(model: PublicModel, facts: ModelFacts | undefined): Question {
+  const gain = facts?.instructionGainPercent;
+  return {
+    question: "Should I send an instruction?",
+    answer: html`<p>
+        For queries, yes${gain === undefined ? "" : `: typically worth ${gain[0]} to ${gain[1]} %`}. Documents carry
+        none. Send <code>"input_type": "query"</code> for the default below, or your own task in
+        <code>"instruction"</code>. A client that cannot send extra fields writes <code>${model.id}:query</code> as the
+        model.
+      </p>
+      <blockquote>${model.default_query_instruction}</blockquote>`,
+  };
+}
+
+function dimensions(model: PublicModel): Question {
+  return {
+    question: "Can I store shorter vectors?",
+    answer: html`<p>
+      Yes: send <code>"dimensions": 256</code>, or any number up to
+      ${model.native_dimensions === 0 ? "the native one" : integer(model.native_dimensions)}. The prefix is normalised
+      again and the price is the same. The <a href="/playground">playground</a> shows what it costs on your own texts.
+    </p>`,
+  };
+}
+
+function repeats({ pricing }: PublicModel): Question {
+  return {
+    question: "Do I pay twice for the same text?",
+    answer: html`<p>
+      A text that is found in your account’s cache costs ${usd(pricing.hit_price_nano_usd_per_million_tokens)} instead
+      of ${usd(pricing.price_nano_usd_per_million_tokens)} per million tokens, and the vector is the same bit for bit.
+      Send
+      <code>Cache-Control: no-store</code> to go around it.
+    </p>`,
+  };
+}
+
+function failures(): Question {
+  return {
+    question: "What if a call fails?",
+    answer: html`<p>
+      It costs nothing. The charge is made when the whole result is there and verified, never before. Credit is prepaid;
+      it is not refundable except where the law says so.
+    </p>`,
+  };
+}

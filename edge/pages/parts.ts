@@ -1,0 +1,101 @@
+// Pieces that several pages share: code with tabs, prices, the benchmark table, badges.
+
+import { html, raw } from "hono/html";
+import { nanoUsd, formatUsd } from "../../shared/money.ts";
+import { BENCHMARK } from "./facts.ts";
+import type { Html } from "./layout.ts";
+import type { PublicModel } from "./public-models.ts";
+import { STATUS_LABELS } from "./public-models.ts";
+import type { Snippet } from "./snippets.ts";
+
+/** Code in tabs that need no script: radio buttons, so the arrow keys work. */
+export function codeTabs(name: string, snippets: readonly Snippet[]): Html {
+  return html`<div class="tabs">
+    <fieldset class="tab-list">
+      <legend class="visually-hidden">Language</legend>
+      ${snippets.map(
+        ({ id, label }, index) =>
+          html`<label
+            ><input type="radio" name="${name}" value="${id}" ${index === 0 ? raw("checked") : ""} /><span
+              >${label}</span
+            ></label
+          >`,
+      )}
+    </fieldset>
+    ${snippets.map(
+      ({ id, label, needs, code }) =>
+        html`<div class="tab" data-tab="${id}">
+          ${needs === undefined ? "" : html`<p class="needs"><code>${needs}</code></p>`}${codeBlock(code, label)}
+        </div>`,
+    )}
+  </div>`;
+}
+
+/** Code that the keyboard can scroll; the site's script adds a button that copies it. */
+export function codeBlock(code: string, label: string): Html {
+  return html`<div class="code" data-copy>
+    <pre tabindex="0" role="region" aria-label="${label} code"><code>${code}</code></pre>
+  </div>`;
+}
+
+export function statusBadge(status: PublicModel["status"]): Html {
+  return html`<span class="badge" data-status="${status}">${STATUS_LABELS[status]}</span>`;
+}
+
+/** `$0.008` from nano-USD. */
+export function usd(amountNanoUsd: number): string {
+  return `$${formatUsd(nanoUsd(amountNanoUsd))}`;
+}
+
+export function integer(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** Providers of an open model: this one, once it serves it. */
+export function providersOf(model: PublicModel): number {
+  return model.status === "live" ? 1 : 0;
+}
+
+/** As a ready backend measured it; nothing is promised before. */
+export function throughputOf(model: PublicModel): string {
+  if (model.status !== "live") return "measured once live";
+  const measured = model.throughput_tokens_per_second;
+  return measured === null ? "not measured yet" : `${integer(Math.round(measured))} tokens/s, measured here`;
+}
+
+/** The published benchmark; `highlight` is the row of the page's model. */
+export function benchmarkTable(highlight: string): Html {
+  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="${BENCHMARK.name}">
+    <table class="data">
+      <caption>
+        ${BENCHMARK.name}. Higher is better; the best of each column is bold.
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Model</th>
+          <th scope="col" class="num">Params</th>
+          ${BENCHMARK.columns.map((column) => html`<th scope="col" class="num">${column}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${BENCHMARK.rows.map(
+          (row) =>
+            html`<tr class="${row.model === highlight ? "own" : ""}">
+              <th scope="row">${row.model}</th>
+              <td class="num">${row.parameters}</td>
+              ${row.scores.map(
+                (score, column) =>
+                  html`<td class="num">
+                    ${isBest(score, column) ? html`<b>${score.toFixed(2)}</b>` : score.toFixed(2)}
+                  </td>`,
+              )}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+function isBest(score: number, column: number): boolean {
+  return BENCHMARK.rows.every((row) => (row.scores[column] ?? 0) <= score);
+}

@@ -1,0 +1,55 @@
+// "I want this model": counted once a person. A person is the account behind a session, otherwise the address (of IPv6
+// its /64, which is what one subscriber holds), under a keyed hash: the table names nobody. Rotating SESSION_SECRET
+// forgets who asked before, so a person may count once more then.
+
+import ipaddr from "ipaddr.js";
+import type { Env } from "../config.ts";
+import type { Context } from "../context.ts";
+import { clientAddress } from "../context.ts";
+import { withDirectory } from "../directory/directory.ts";
+import { personHash, toBase64Url } from "../session/seal.ts";
+import { readSession } from "../session/session.ts";
+import { parseKey } from "../../shared/keys.ts";
+
+const PERSON_BYTES = 16;
+const IPV6_NETWORK_BITS = 64;
+
+export interface WantCount {
+  readonly model: string;
+  readonly people: number;
+}
+
+/** Notes that the visitor of `c` wants `model`; once a person. Throws `directory_unavailable`. */
+export async function recordWant(c: Context, model: string): Promise<void> {
+  const hash = await personHash(`${model}\n${await personOf(c)}`, c.get("services").config);
+  const person = toBase64Url(hash.subarray(0, PERSON_BYTES));
+  await withDirectory(() =>
+    c.env.DIRECTORY.prepare("INSERT OR IGNORE INTO wants (model, person, at_ms) VALUES (?, ?, ?)")
+      .bind(model, person, Date.now())
+      .run(),
+  );
+}
+
+/** People who asked for each model, most wanted first. Throws `directory_unavailable`. */
+export async function wantCounts(env: Env): Promise<readonly WantCount[]> {
+  const { results } = await withDirectory(() =>
+    env.DIRECTORY.prepare(
+      "SELECT model, COUNT(*) AS people FROM wants GROUP BY model ORDER BY people DESC, model",
+    ).all<WantCount>(),
+  );
+  return results;
+}
+
+async function personOf(c: Context): Promise<string> {
+  const session = await readSession(c);
+  const key = session === undefined ? undefined : await parseKey(session.apiKey, await c.get("services").tagKeys);
+  return key === undefined ? networkOf(clientAddress(c)) : key.accountId;
+}
+
+/** `2001:db8:1:2::/64` for any address in it; an IPv4 address as it is. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  if (parsed.kind() === "ipv4") return parsed.toString();
+  return ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toString()}/${IPV6_NETWORK_BITS}`).toString();
+}

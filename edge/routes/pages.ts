@@ -1,0 +1,65 @@
+// What a browser sees: pages, and the routes that only pages use. Registered in one place (app.ts calls it). The pages
+// get their data from the public API of `app` itself.
+
+import type { Hono } from "hono";
+import type { AppEnv, Context } from "../context.ts";
+import { getAsset } from "../pages/assets.ts";
+import { dashboardPage } from "../pages/dashboard-page.ts";
+import { landingPage } from "../pages/landing.ts";
+import { respond } from "../pages/layout.ts";
+import { modelPage } from "../pages/model-page.ts";
+import { modelsPage } from "../pages/models-page.ts";
+import { unknownModelPage } from "../pages/not-found-page.ts";
+import { playgroundPage } from "../pages/playground-page.ts";
+import { publicModels } from "../pages/public-models.ts";
+import { signInPage } from "../pages/sign-in-page.ts";
+import { recordWant } from "../pages/wants.ts";
+import { PROXY_PREFIX, proxyToApi } from "../session/proxy.ts";
+import { sameOrigin } from "../session/same-origin.ts";
+import { readSession } from "../session/session.ts";
+import { signInWithKey, signOut } from "../session/sign-in.ts";
+
+export function addPageRoutes(app: Hono<AppEnv>): void {
+  const originOf = (c: Context): string => new URL(c.req.url).origin;
+
+  app.get("/", async (c) => respond(c, landingPage(originOf(c), await publicModels(c, app))));
+  app.get("/models", async (c) => respond(c, modelsPage(await publicModels(c, app))));
+  app.get("/models/:owner/:name", (c) => showModel(c, app));
+  app.post("/models/:owner/:name/want", sameOrigin, (c) => want(c, app));
+  app.get("/playground", async (c) => respond(c, playgroundPage(await readSession(c), await publicModels(c, app))));
+
+  app.get("/dashboard", async (c) => {
+    const session = await readSession(c);
+    return respond(c, session === undefined ? signInPage(c.env) : dashboardPage(session));
+  });
+  app.post("/dashboard/sign-in", sameOrigin, async (c) => {
+    const result = await signInWithKey(c, app);
+    return result.kind === "signed_in" ? c.redirect("/dashboard", 303) : respond(c, signInPage(c.env, result.message));
+  });
+  app.post("/dashboard/sign-out", sameOrigin, signOut);
+  app.all(`${PROXY_PREFIX}/v1/*`, sameOrigin, (c) => proxyToApi(c, app));
+
+  app.get("/assets/:file", getAsset);
+}
+
+function modelIdOf(c: Context): string {
+  return `${c.req.param("owner") ?? ""}/${c.req.param("name") ?? ""}`;
+}
+
+async function showModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
+  const id = modelIdOf(c);
+  const models = await publicModels(c, app);
+  const model = models.find((listed) => listed.id === id);
+  if (model === undefined) return respond(c, unknownModelPage(id));
+  const isWanted = c.req.query("wanted") !== undefined;
+  return respond(c, modelPage({ origin: new URL(c.req.url).origin, model, models, isWanted }));
+}
+
+/** For listed models that are not live; a plain form, so the answer is the page again. */
+async function want(c: Context, app: Hono<AppEnv>): Promise<Response> {
+  const id = modelIdOf(c);
+  const model = (await publicModels(c, app)).find((listed) => listed.id === id);
+  if (model === undefined) return respond(c, unknownModelPage(id));
+  if (model.status !== "live") await recordWant(c, model.id);
+  return c.redirect(`/models/${model.id}?wanted#want`, 303);
+}

@@ -1,0 +1,14 @@
+// Other ways to sign in than with an API key: each is a link that the sign-in page shows where it is configured.
+
+import type { Env } from "../config.ts";
+
+export interface SignInProvider {
+  /** On the button: `Continue with GitHub`. */
+  readonly label: string;
+  /** Starts the sign-in; a GET of our own origin. */
+  readonly href: string;
+  readonly isConfigured: (env: Env) => boolean;
+}
+
+/** In the order shown. */
+export const SIGN_IN_PROVIDERS: readonly SignInProvider[] = [];

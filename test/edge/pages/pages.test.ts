@@ -1,0 +1,89 @@
+// Pages as a browser gets them: headers, facts, wishes, and the session that stands between a page and the API.
+import { env } from "cloudflare:test";
+import { describe, expect, test } from "vitest";
+import { wantCounts } from "../../../edge/pages/wants.ts";
+import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID } from "../../../shared/catalog.ts";
+import { Api } from "../support/api.ts";
+
+const api = new Api();
+const ORIGIN = "https://api.test";
+const PAGES = ["/", "/models", `/models/${PRODUCTION_MODEL_ID}`, "/playground", "/dashboard"];
+
+describe("every page", () => {
+  test("is HTML that allows no inline script, no third party and no frame", async () => {
+    for (const path of PAGES) {
+      const { status, headers, text } = await api.call(path);
+      expect(status).toBe(200);
+      expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
+      expect(headers.get("content-security-policy")).toContain("default-src 'none'; script-src 'self'");
+      expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+      expect(headers.get("access-control-allow-origin")).toBeNull();
+      expect(text).not.toMatch(/<script(?![^>]* src=)|style="|\son\w+="/);
+      const loaded = [...text.matchAll(/(?:src|<link[^>]* href)="([^"]+)"/g)].map((match) => match[1] ?? "");
+      expect(loaded.filter((url) => !url.startsWith("/assets/"))).toEqual([]);
+    }
+  });
+
+  test("loads only files that exist", async () => {
+    for (const path of PAGES) {
+      const { text } = await api.call(path);
+      const files = [...text.matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1] ?? "");
+      expect(files.length).toBeGreaterThanOrEqual(3);
+      for (const file of files) expect((await api.call(file)).status).toBe(200);
+    }
+  });
+});
+
+describe("a model's page", () => {
+  test("says what a buyer needs, and calls that work at this origin", async () => {
+    const { text } = await api.call(`/models/${PRODUCTION_MODEL_ID}`);
+    for (const fact of ["$0.008", "32,768", "2,560", "549,100", "apache-2.0", "0.72", "17,430", "11,000", "71.75"]) {
+      expect(text).toContain(fact);
+    }
+    expect(text).toContain(`${ORIGIN}/v1/embeddings`);
+    expect(text).toContain("Coming soon");
+  });
+
+  test("of an unknown model is a 404 that escapes what was asked for", async () => {
+    const { status, text } = await api.call("/models/a/%3Cscript%3E");
+    expect(status).toBe(404);
+    expect(text).not.toContain("<script>");
+  });
+});
+
+describe("I want this model", () => {
+  const want = (address: string, headers: Record<string, string> = {}) =>
+    api.call(`/models/${PRODUCTION_MODEL_ID}/want`, {
+      method: "POST",
+      headers: { origin: ORIGIN, "cf-connecting-ip": address, ...headers },
+      body: "",
+    });
+
+  test("is counted once a person, and a person is an IPv4 address or an IPv6 network", async () => {
+    const addresses = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6", "2001:db8::1"];
+    for (const address of addresses) {
+      const answer = await want(address);
+      expect(answer.status).toBe(303);
+      expect(answer.headers.get("location")).toBe(`/models/${PRODUCTION_MODEL_ID}?wanted#want`);
+    }
+    expect(await wantCounts(env)).toEqual([{ model: PRODUCTION_MODEL_ID, people: 4 }]);
+  });
+
+  test("keeps no address", async () => {
+    await want("198.51.100.7");
+    const { results } = await env.DIRECTORY.prepare("SELECT * FROM wants").all();
+    expect(JSON.stringify(results)).not.toContain("198.51.100");
+  });
+
+  test("is refused from another site, and unknown models are not counted", async () => {
+    expect((await want("192.0.2.3", { origin: "https://evil.test" })).status).toBe(403);
+    const unknown = await api.call("/models/a/b/want", { method: "POST", headers: { origin: ORIGIN }, body: "" });
+    expect(unknown.status).toBe(404);
+  });
+
+  test("of a live model is not counted", async () => {
+    const before = await wantCounts(env);
+    await api.call(`/models/${DEMO_MODEL_ID}/want`, { method: "POST", headers: { origin: ORIGIN }, body: "" });
+    expect((await wantCounts(env)).length).toBeGreaterThanOrEqual(before.length);
+  });
+});
