@@ -14,6 +14,7 @@ const ID_PREFIXES = {
   alert: "alert",
   webhook: "wh",
   audit: "audit",
+  event: "evt",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 

@@ -28,7 +28,7 @@ import { listTransactions, viewAccount } from "./views.ts";
 import type { AccountView, TransactionsPage } from "./views.ts";
 
 /** What the object needs of the Worker's environment. */
-interface AccountEnv {
+export interface AccountEnv {
   readonly KEY_TAG_SECRET: string;
   readonly KEY_PEPPER: string;
   readonly KEY_PEPPER_PREVIOUS?: string;
@@ -63,8 +63,8 @@ export interface Operations {
 export type CreatedKey = keyActs.KeyView & { readonly key: string };
 
 export class AccountObject extends DurableObject<AccountEnv> {
-  private readonly storage: SqliteStorage;
-  private readonly core: AccountCore;
+  protected readonly storage: SqliteStorage;
+  protected readonly core: AccountCore;
   private readonly peppers: Peppers;
   private waiting: Waiting[] = [];
   private readonly done = { syncs: 0, commits: 0 };
@@ -107,7 +107,11 @@ export class AccountObject extends DurableObject<AccountEnv> {
       if (group.length === 1) group[0]?.fail(error);
       else for (const one of group) this.commitAlone(one);
     }
+    this.afterTurn();
   }
+
+  /** Behind every turn that may have changed the books (account-with-notices.ts); must not throw. */
+  protected afterTurn(): void {}
 
   /** Commits one message by itself. */
   protected commitAlone(one: Waiting): void {
@@ -275,13 +279,15 @@ export class AccountObject extends DurableObject<AccountEnv> {
       const more = foldHistory(ledger.storage, nowMs);
       return ledger.storage.deleteIdempotencyBefore(nowMs, EXPIRED_ROWS_MAX) === EXPIRED_ROWS_MAX || more;
     });
-    if (left === true) await this.ctx.storage.setAlarm(nowMs + ALARM_AGAIN_MS);
-    else if (left === false && this.storage.hasHousekeeping()) await this.ctx.storage.setAlarm(nowMs + ALARM_DAILY_MS);
+    if (left === true) this.storage.wakeAt(nowMs + ALARM_AGAIN_MS);
+    else if (left === false && this.storage.hasHousekeeping()) this.storage.wakeAt(nowMs + ALARM_DAILY_MS);
   }
 
-  private turn<Result>(work: (ledger: Ledger, nowMs: number) => Result): Result | undefined {
+  protected turn<Result>(work: (ledger: Ledger, nowMs: number) => Result): Result | undefined {
     const nowMs = this.nowMs();
-    return this.core.turn(nowMs, (ledger) => work(ledger, nowMs));
+    const result = this.core.turn(nowMs, (ledger) => work(ledger, nowMs));
+    this.afterTurn();
+    return result;
   }
 
   private async newSecret(accountId: AccountId): Promise<{ text: string; prefix: string; secret: SecretHash }> {
