@@ -20,7 +20,10 @@ export function beginIdempotent(
   const step = message.idempotency;
   if (step?.kind !== "begin") return undefined;
   const row = ledger.storage.readIdempotency(step.route, step.key);
-  if (row !== undefined && row.expiresAtMs > nowMs && row.session !== message.session) {
+  // Its own running session asks again: a copy, or after a crash. A finished one does not begin again, not even by a
+  // late copy of its own first message.
+  const isOwn = row !== undefined && row.session === message.session && !row.done;
+  if (row !== undefined && row.expiresAtMs > nowMs && !isOwn) {
     if (row.bodyHash !== step.bodyHash) return { kind: "reused" };
     const stored = row.done ? ledger.storage.readStoredAnswer(step.route, step.key) : undefined;
     return stored === undefined ? { kind: "running" } : { kind: "replay", stored };

@@ -30,12 +30,23 @@ export function strictCall(world: World, { a, b, c }: Step): void {
   if (isolate === undefined) return;
   const key = b % world.plan.terms.caps.length;
   const name = `idempotent-${c % 8 === 0 ? 1 : 0}`;
-  const begin = { kind: "begin", route: "/v1/embeddings", key: name, bodyHash: "hash" } as const;
+  const bodyHash = (c >>> 4) % 6 === 0 ? "another body" : "body";
+  const begin = { kind: "begin", route: "/v1/embeddings", key: name, bodyHash } as const;
   const session = world.newSession(isolate, key, { lifeMs: STRICT_LIFE_MS, begin });
-  const strict: StrictCall = { session, key: name, costNanoUsd: 0, state: "asking", closeSoon: false };
+  const strict: StrictCall = { session, key: name, bodyHash, costNanoUsd: 0, state: "asking", closeSoon: false };
   isolate.strict.push(strict);
   const bound = 1 + ((c >>> 8) % 50);
   queue(world, isolate, session, bound, key, 1 + ((c >>> 16) % bound), strict);
+  if ((c >>> 3) % 2 === 0) runAtOnce(world, isolate, strict, b % 3 === 0);
+}
+
+/** The whole call without a fault in between, so that plans meet many replays; `copied`: its first message comes again later. */
+function runAtOnce(world: World, isolate: Isolate, { session }: StrictCall, copied: boolean): void {
+  world.exchange(isolate, session, copied);
+  const running = isolate.running.find((one) => one.session === session);
+  if (running === undefined) return;
+  endRunning(world, isolate, running, true);
+  world.exchange(isolate, session);
 }
 
 function queue(
@@ -106,7 +117,7 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
     kind: "finish",
     route: "/v1/embeddings",
     key: strict.key,
-    stored: { meta: "{}", vectors: new Uint8Array(4) },
+    stored: world.replays.answerOf(tokens),
   });
 }
 

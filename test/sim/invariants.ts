@@ -117,11 +117,8 @@ export class Invariants {
   }
 
   private checkIdempotency(): void {
-    for (const sessions of this.world.finished.values()) {
-      const [last, before] = [...sessions.values()].toReversed();
-      if (last === undefined || before === undefined) continue;
-      insist(last - before >= 86_400_000, "one idempotency key is charged once a day");
-    }
+    const { wrongReplay } = this.world;
+    if (wrongReplay !== undefined) throw new Violation(wrongReplay);
   }
 
   /** Everything that isolates, alive or not, delivered as charged, and what strict calls may have been. */

@@ -28,6 +28,7 @@ export interface Queued {
 export interface StrictCall {
   readonly session: LeaseSession;
   readonly key: string;
+  readonly bodyHash: string;
   costNanoUsd: number;
   state: "asking" | "running" | "finishing" | "over";
   closeSoon: boolean;

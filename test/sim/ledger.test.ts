@@ -4,7 +4,7 @@
 import { expect, test } from "vitest";
 import { describe as describeExample, planOf, REAL, runPlan, shrink } from "./run.ts";
 import type { Rig } from "./run.ts";
-import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY, FORGETFUL } from "./wrong-ledgers.ts";
+import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY, FORGETFUL, FORGETS_KEYS } from "./wrong-ledgers.ts";
 
 const PLANS = 5000;
 const WRONG_PLANS = 100;
@@ -12,10 +12,15 @@ const WRONG_PLANS = 100;
 const FORGETFUL_FIRST_SEED = 301;
 
 test("no plan breaks an invariant of money, limits or idempotency", () => {
+  const met = { begun: 0, running: 0, reused: 0, replay: 0 };
   for (let seed = 1; seed <= PLANS; seed += 1) {
-    const error = runPlan(planOf(seed));
+    const error = runPlan(planOf(seed), REAL, ({ replays }) => {
+      for (const kind of ["begun", "running", "reused", "replay"] as const) met[kind] += replays.met[kind];
+    });
     if (error !== undefined) expect.fail(describeExample(shrink(seed, error)));
   }
+  // Plans that never met a repeat would prove nothing about it.
+  for (const count of Object.values(met)) expect(count).toBeGreaterThan(PLANS / 50);
 });
 
 test("the same seed gives the same plan", () => {
@@ -32,6 +37,10 @@ test("a ledger that forgets what it promised is caught overspending", () => {
   expect(failuresOf(FORGETFUL, FORGETFUL_FIRST_SEED)).toContain(
     "a timely report was written off: more had been leased than there was",
   );
+});
+
+test("a ledger that forgets which idempotency keys were charged is caught charging twice", () => {
+  expect(failuresOf(FORGETS_KEYS)).toEqual(["a key whose call was charged does not begin again"]);
 });
 
 test("an escrow without expiry is caught stranding credit", () => {

@@ -31,8 +31,8 @@ export const REAL: Rig = {
   },
 };
 
-/** Runs the plan; answers the first failure, or undefined. */
-export function runPlan(plan: Plan, rig: Rig = REAL): Error | undefined {
+/** Runs the plan; answers the first failure, or undefined. `atEnd` looks at the world of a plan without one. */
+export function runPlan(plan: Plan, rig: Rig = REAL, atEnd?: (world: World) => void): Error | undefined {
   try {
     const world = new World(plan, rig.storage(), rig.makeCore, rig.settings);
     const invariants = new Invariants(world);
@@ -41,6 +41,7 @@ export function runPlan(plan: Plan, rig: Rig = REAL): Error | undefined {
       invariants.afterStep();
     }
     invariants.atRest();
+    atEnd?.(world);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));

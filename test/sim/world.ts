@@ -25,6 +25,7 @@ import { Stopped } from "./memory-storage.ts";
 import type { StoppableStorage } from "./memory-storage.ts";
 import * as operator from "./operator.ts";
 import type { Plan, Step } from "./plan.ts";
+import { Replays } from "./replays.ts";
 import { Timeliness } from "./timeliness.ts";
 
 export const ACCOUNT_ID = idFromBytes("account", new Uint8Array(10));
@@ -85,8 +86,9 @@ export class World {
   monthChanged = false;
   /** Whether all messages since the last look came while the lease they report on was in force. */
   allTimely = true;
-  /** Strict calls that the object closed as finished: idempotency key → session → true time. */
-  readonly finished = new Map<string, Map<string, number>>();
+  readonly replays = new Replays();
+  /** What an answer under an idempotency key got wrong. */
+  wrongReplay: string | undefined;
   /** Charges that strict calls may or may not have caused: their last answer never came. */
   strictMaybeNanoUsd = 0;
   private readonly makeCore: MakeCore;
@@ -183,16 +185,9 @@ export class World {
         const endMs = this.nowMs + answer.ttlMs + this.settings.leaseMarginMs;
         this.timeliness.noteRenewed(letter.message, this.nowMs, endMs, answer.held);
       }
-      this.noteFinished(letter.message, answer);
+      this.wrongReplay ??= this.replays.check(letter.message, answer, this.nowMs);
       this.replies.push({ ...letter, answer });
     }
-  }
-
-  private noteFinished({ session, idempotency }: SyncMessage, answer: SyncAnswer): void {
-    if (answer.kind !== "closed" || idempotency?.kind !== "finish") return;
-    const sessions = this.finished.get(idempotency.key) ?? new Map<string, number>();
-    this.finished.set(idempotency.key, sessions);
-    if (!sessions.has(session)) sessions.set(session, this.nowMs);
   }
 
   answer(at: number): void {
@@ -243,10 +238,13 @@ export class World {
     return outcome === "charged";
   }
 
-  private exchange(isolate: Isolate, session: LeaseSession): void {
-    this.sendFrom(isolate, session, true);
-    while (this.network.length > 0) this.deliver(0, 1);
-    while (this.replies.length > 0) this.answer(0);
+  /** One message of `session` and its answer, past all others; `copied` leaves a copy of it on the way. */
+  exchange(isolate: Isolate, session: LeaseSession, copied = false): void {
+    if (!this.sendFrom(isolate, session, true)) return;
+    const letter = must(this.network.at(-1), "what was just sent");
+    if (copied) this.network.push(letter);
+    this.deliver(this.network.length - 1, 1);
+    if (this.replies.at(-1)?.message === letter.message) this.answer(this.replies.length - 1);
   }
 
   private setUp(): void {

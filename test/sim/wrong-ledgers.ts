@@ -1,9 +1,11 @@
-// Three ledgers that are known to be wrong, so that the simulation is known to be able to fail.
+// Four ledgers that are known to be wrong, so that the simulation is known to be able to fail.
 
 import { AccountCore } from "../../edge/account/account-core.ts";
 import type { Lease } from "../../edge/account/lease-table.ts";
 import type { SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
+import type { IdempotencyRow } from "../../edge/account/storage.ts";
 import { must } from "../../shared/assert.ts";
+import { MemoryStorage } from "./memory-storage.ts";
 import { REAL } from "./run.ts";
 import type { Rig } from "./run.ts";
 
@@ -49,6 +51,16 @@ export const CHECK_THEN_ADD: Rig = {
   ...REAL,
   makeCore: (storage, settings, newIncarnation) => new CheckThenAdd(storage, settings, newIncarnation),
 };
+
+/** Knows which idempotency keys are running, not which were charged. */
+class NoDoneKeys extends MemoryStorage {
+  override readIdempotency(route: string, key: string): IdempotencyRow | undefined {
+    const row = super.readIdempotency(route, key);
+    return row?.done === true ? undefined : row;
+  }
+}
+
+export const FORGETS_KEYS: Rig = { ...REAL, storage: () => new NoDoneKeys() };
 
 /** Holds what was leased until the isolate comes back, which it may never do. */
 export const ESCROW_WITHOUT_EXPIRY: Rig = {

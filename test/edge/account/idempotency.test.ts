@@ -41,6 +41,17 @@ test("the first answer is replayed, and charged once", async () => {
   expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(400);
 });
 
+test("a late copy of the first call's own first message does not begin it again", async () => {
+  const account = await openAccount(CREDIT);
+  const isolate = new TestIsolate();
+  await strictly(await ask(isolate, account, "k")).commit(settlement(50), ANSWER);
+  const [first] = isolate.sent;
+  if (first === undefined) throw new Error("nothing was sent");
+  expect(await account.stub.sync(first)).toMatchObject({ granted: { nanoUsd: 0 }, idempotency: { kind: "replay" } });
+  expect(await ask(isolate, account, "k")).toMatchObject({ kind: "replay" });
+  expect(await account.stub.getAccount()).toMatchObject({ chargedNanoUsd: 400, heldNanoUsd: 0 });
+});
+
 test("another body under the same key is told so, and a call still running too", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
