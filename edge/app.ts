@@ -17,6 +17,7 @@ import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";
 import { postRerankV1, postRerankV2 } from "./routes/rerank.ts";
 import { postSimilarity } from "./routes/similarity.ts";
+import { postTokenize } from "./routes/tokenize.ts";
 import { servicesOf } from "./services.ts";
 
 export function createApp(): Hono<AppEnv> {
@@ -40,6 +41,7 @@ export function createApp(): Hono<AppEnv> {
   app.post("/v1/embeddings", authenticate, admitMemory, postEmbeddings);
   app.post("/embeddings", authenticate, admitMemory, postEmbeddings);
   app.post("/v1/similarity", authenticate, admitMemory, postSimilarity);
+  app.post("/v1/tokenize", authenticate, admitMemory, postTokenize);
   app.post("/v1/rerank", authenticate, admitMemory, postRerankV1);
   app.post("/v2/rerank", authenticate, admitMemory, postRerankV2);
 

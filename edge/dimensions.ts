@@ -3,9 +3,26 @@
 
 import type { Context } from "./context.ts";
 import { waitUntilOf } from "./context.ts";
+import type { ResolvedModel } from "./models.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
 import { apiError } from "../shared/errors.ts";
 import { cutVector } from "../shared/vectors.ts";
+
+/** The field wins over the model's suffix; they may not contradict. */
+export function dimensionsOf(
+  request: { readonly dimensions: number | undefined },
+  { dimensions: suffix }: ResolvedModel,
+): number | undefined {
+  const wanted = request.dimensions ?? suffix;
+  if (request.dimensions !== undefined && suffix !== undefined && request.dimensions !== suffix) {
+    throw apiError(
+      "incompatible_options",
+      `\`dimensions\` is ${request.dimensions}, the model's suffix says ${suffix}: send one of them.`,
+      "dimensions",
+    );
+  }
+  return wanted;
+}
 
 /** Throws `invalid_dimensions`; `model_not_ready` for a model whose size only its backend knows while none has said so. */
 export async function checkDimensions(c: Context, model: CatalogModel, wanted: number | undefined): Promise<void> {

@@ -7,6 +7,16 @@ export function tokenBound(text: string): number {
   return utf8Length(text.normalize("NFC")) + 1;
 }
 
+/** The longest token of cl100k_base and of o200k_base, in bytes (both have tokens of 128 spaces or dashes). */
+const FOREIGN_TOKEN_BYTES_MAX = 128;
+/** NFC grows UTF-8 threefold at most (Unicode, UAX 15). */
+const NFC_GROWTH_MAX = 3;
+
+/** Bound in tokens for token ids: exact for the model's own; of another encoding each may stand for many. */
+export function idsBound({ ids, encoding }: { readonly ids: readonly number[]; readonly encoding?: string }): number {
+  return ids.length * (encoding === undefined ? 1 : FOREIGN_TOKEN_BYTES_MAX * NFC_GROWTH_MAX) + 1;
+}
+
 /** UTF-8 bytes of `text`, without encoding it; a lone surrogate counts 3, as its replacement U+FFFD does. */
 export function utf8Length(text: string): number {
   let bytes = text.length;

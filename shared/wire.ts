@@ -20,6 +20,8 @@ export const REQUEST_ID_HEADER = "x-request-id";
 
 export const TIERS = ["interactive", "batch"] as const;
 export type Tier = (typeof TIERS)[number];
+export const TOKEN_ENCODINGS = ["cl100k_base", "o200k_base"] as const;
+export type TokenEncoding = (typeof TOKEN_ENCODINGS)[number];
 export const TRUNCATIONS = ["none", "end", "start"] as const;
 export type Truncation = (typeof TRUNCATIONS)[number];
 
@@ -46,6 +48,8 @@ export const embedRequestSchema = z.object({
   truncate: z.enum(TRUNCATIONS),
   prefix: z.string(),
   texts: z.array(z.union([z.string(), count])),
+  /** The encoding of the token ids, which are decoded to text first; absent: they are the model's own. */
+  encoding: z.enum(TOKEN_ENCODINGS).optional(),
 });
 export type EmbedRequest = z.infer<typeof embedRequestSchema>;
 

@@ -3,7 +3,7 @@
 import { encodeBase62 } from "../../shared/base62.ts";
 import { hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
-import type { EmbedRequest, Tier, Truncation } from "../../shared/wire.ts";
+import type { EmbedRequest, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { WIRE_VERSION } from "../../shared/wire.ts";
 import { LRUCache } from "lru-cache";
 import type { CacheText } from "../cache/key.ts";
@@ -29,15 +29,28 @@ export function wireRequest(texts: BackendTexts, account: string, revision: Mode
   for (const text of texts.texts) if (text.kind === "ids") count += text.ids.length;
   const ids = new Uint32Array(count);
   let offset = 0;
+  let encoding: TokenEncoding | undefined;
   const wireTexts = texts.texts.map((text) => {
     if (text.kind === "text") return text.text;
     ids.set(text.ids, offset);
+    ({ encoding } = text);
     offset += text.ids.length;
     return text.ids.length;
   });
   const { model, tier, truncate, prefix } = texts;
   return {
-    request: { version: WIRE_VERSION, model, revision, account, tier, truncate, prefix, texts: wireTexts },
+    request: {
+      version: WIRE_VERSION,
+      model,
+      revision,
+      account,
+      tier,
+      truncate,
+      prefix,
+      texts: wireTexts,
+      // One for all ids of a request.
+      ...(encoding === undefined ? {} : { encoding }),
+    },
     ids,
   };
 }

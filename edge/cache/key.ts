@@ -3,6 +3,7 @@
 
 import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
+import type { TokenEncoding } from "../../shared/wire.ts";
 
 const encoder = new TextEncoder();
 const KEY_FORMAT_VERSION = "1";
@@ -19,7 +20,8 @@ export interface CacheScope {
 
 export type CacheText =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "ids"; readonly ids: readonly number[] };
+  /** `encoding`: of another tokenizer, decoded to text by the backend; absent: the model's own ids. */
+  | { readonly kind: "ids"; readonly ids: readonly number[]; readonly encoding?: TokenEncoding };
 
 /** Names entries of one scope: 64 hex digits each. */
 export class CacheKeys {
@@ -35,7 +37,7 @@ export class CacheKeys {
       encoder.encode(scope.accountId),
       encoder.encode(String(scope.epoch)),
       encoder.encode(scope.revision),
-      encoder.encode(text.kind),
+      encoder.encode(text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind),
       encoder.encode(scope.prefix),
       text.kind === "text" ? encoder.encode(text.text) : idBytes(text.ids),
     ];

@@ -1,20 +1,17 @@
 // POST /v1/embeddings (and /embeddings): texts or token ids in, vectors out. Rules: product.md.
 
 import { embeddingsAnswer } from "../answer/embeddings-answer.ts";
-import type { CacheText } from "../cache/key.ts";
 import type { Context } from "../context.ts";
-import { checkDimensions } from "../dimensions.ts";
+import { checkDimensions, dimensionsOf } from "../dimensions.ts";
+import { cacheTexts, prefixOf } from "../embedding/request-texts.ts";
 import { embedMetered } from "../metered-call.ts";
 import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../middleware/call-options.ts";
-import type { ResolvedModel } from "../models.ts";
 import { resolveModel } from "../models.ts";
 import { usageHeaders, usageOf } from "../usage-answer.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
 import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
-import type { EmbeddingInput } from "../../shared/schemas/input.ts";
-import { instructionPrefix } from "../../shared/token-bound.ts";
 
 export async function postEmbeddings(c: Context): Promise<Response> {
   const { config, models } = c.get("services");
@@ -27,7 +24,7 @@ export async function postEmbeddings(c: Context): Promise<Response> {
   const result = await embedMetered(c, {
     model: resolved.model,
     scope: "embeddings",
-    texts: cacheTexts(request.input),
+    texts: cacheTexts(request),
     prefix: prefixOf(request, resolved),
     truncate: request.truncate,
     options,
@@ -42,44 +39,6 @@ export async function postEmbeddings(c: Context): Promise<Response> {
     pairs: request.input.kind === "pairs",
     headers: usageHeaders(result.charge, result.admission, result),
   });
-}
-
-function cacheTexts(input: EmbeddingInput): readonly CacheText[] {
-  return input.kind === "ids"
-    ? input.ids.map((ids) => ({ kind: "ids", ids }))
-    : input.texts.map((text) => ({ kind: "text", text }));
-}
-
-/** The field wins over the model's suffix; they may not contradict. */
-function dimensionsOf(request: EmbeddingsRequest, { dimensions: suffix }: ResolvedModel): number | undefined {
-  const wanted = request.dimensions ?? suffix;
-  if (request.dimensions !== undefined && suffix !== undefined && request.dimensions !== suffix) {
-    throw apiError(
-      "incompatible_options",
-      `\`dimensions\` is ${request.dimensions}, the model's suffix says ${suffix}: send one of them.`,
-      "dimensions",
-    );
-  }
-  return wanted;
-}
-
-function prefixOf(request: EmbeddingsRequest, { model, inputType }: ResolvedModel): string {
-  if (inputType !== undefined && request.inputType !== undefined && inputType !== request.inputType) {
-    throw apiError(
-      "incompatible_options",
-      `\`input_type\` is "${request.inputType}", the model's suffix says "${inputType}": send one of them.`,
-      "input_type",
-    );
-  }
-  if (request.inputType !== undefined || inputType !== "query") return request.prefix;
-  if (request.input.kind === "ids") {
-    throw apiError(
-      "incompatible_options",
-      "The suffix `:query` needs texts: token ids are embedded as they are.",
-      "model",
-    );
-  }
-  return instructionPrefix(model.defaultInstruction);
 }
 
 /** OpenAI's SDKs decode base64 as float32 whatever it holds: wrong numbers without an error, so it is refused. */

@@ -67,9 +67,9 @@ async function tokenizeCall(
   const { header, inputs } = await call.stage("decode", () => readRequest(body, sizes.textsMax));
   checkModel(header, service);
   if (needsRoom) service.runner.checkRoom(header.account, header.tier);
-  const { prefix, truncate, tier } = header;
+  const { prefix, truncate, tier, encoding } = header;
   const tokenized = await call.stage("tokenize", () =>
-    call.withinDeadline((signal) => service.tokenizer.tokenize({ inputs, prefix, truncate, tier }, signal)),
+    call.withinDeadline((signal) => service.tokenizer.tokenize({ inputs, prefix, truncate, tier, encoding }, signal)),
   );
   const total = tokenized.texts.reduce((sum, ids) => sum + ids.length, 0);
   if (total > sizes.callTokensMax) {

@@ -1,6 +1,6 @@
 // What the main thread and a tokenizer thread say to each other: one slice of one call at a time.
 
-import type { Truncation } from "../../shared/wire.ts";
+import type { TokenEncoding, Truncation } from "../../shared/wire.ts";
 
 export interface TokenizerSetup {
   readonly checkpointDir: string;
@@ -17,13 +17,16 @@ export interface SliceRequest {
   readonly prefix: string;
   readonly truncate: Truncation;
   readonly inputs: readonly TokenizerInput[];
+  /** Of the inputs that are ids; undefined: the model's own. */
+  readonly encoding: TokenEncoding | undefined;
 }
 
 /** Why a text cannot be tokenised. `at` counts within the slice. */
 export type TextProblem =
   | { readonly kind: "too_long"; readonly at: number; readonly tokens: number; readonly counted: boolean }
   | { readonly kind: "too_complex"; readonly at: number; readonly reason: string }
-  | { readonly kind: "beyond_vocabulary"; readonly at: number; readonly id: number };
+  | { readonly kind: "beyond_vocabulary"; readonly at: number; readonly id: number }
+  | { readonly kind: "not_in_encoding"; readonly at: number; readonly id: number; readonly encoding: TokenEncoding };
 
 export interface SliceIds {
   /** All ids of the slice, text after text. */

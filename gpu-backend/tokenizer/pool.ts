@@ -2,7 +2,7 @@
 // have a lane of their own, calls take turns, interactive before batch: so neither a list of 2,048 texts nor a text
 // made to be slow holds up a short one.
 
-import type { Tier, Truncation } from "../../shared/wire.ts";
+import type { Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { TokenizerLane, type SliceOutcome } from "./lane.ts";
 import type { TokenizerInput, TokenizerSetup } from "./messages.ts";
 import { foreignIdsFault, problemFault, TextFault } from "./text-fault.ts";
@@ -13,6 +13,8 @@ export interface TokenizerCall {
   readonly prefix: string;
   readonly truncate: Truncation;
   readonly tier: Tier;
+  /** Of the inputs that are ids; absent: the model's own. */
+  readonly encoding?: TokenEncoding | undefined;
 }
 
 export interface TokenizedCall {
@@ -124,9 +126,9 @@ export class TokenizerPool {
   }
 
   async #run(lane: TokenizerLane, running: Running, slice: Slice): Promise<void> {
-    const { prefix, truncate } = running.call;
+    const { prefix, truncate, encoding } = running.call;
     this.#sliceNumber += 1;
-    const outcome = await lane.run({ slice: this.#sliceNumber, prefix, truncate, inputs: slice.inputs });
+    const outcome = await lane.run({ slice: this.#sliceNumber, prefix, truncate, encoding, inputs: slice.inputs });
     if (!running.over) this.#accept(running, slice, outcome);
     this.#dispatch();
   }

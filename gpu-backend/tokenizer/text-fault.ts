@@ -55,6 +55,14 @@ export function problemFault(
         facts: { id: problem.id, vocabularySize: limits.vocabSize },
         retryAfterS: null,
       };
+    case "not_in_encoding":
+      return {
+        code: "invalid_token_id",
+        message: `Token id ${problem.id} is not one of ${problem.encoding}.`,
+        index,
+        facts: { id: problem.id },
+        retryAfterS: null,
+      };
     default:
       return unreachable(problem);
   }

@@ -168,7 +168,7 @@ export function tokenizeIds(
     kind: "ids",
     ids: Int32Array.from([...library.leading, ...ids, ...library.trailing]),
     truncated,
-    survives: survives(library, ids),
+    survives: survives(library, ids, truncated ? truncate : "none"),
   };
 }
 
@@ -182,9 +182,19 @@ function withoutTemplate(library: TokenizerLibrary, given: Uint32Array): Uint32A
   return given.subarray(from, ends ? endAt : given.length);
 }
 
-function survives(library: TokenizerLibrary, ids: Uint32Array): boolean {
+/** A cut may go through a character or a word: so many ids beside it prove nothing. */
+const CUT_IDS = 16;
+
+function survives(library: TokenizerLibrary, ids: Uint32Array, cut: Truncation): boolean {
   const list = [...ids];
   if (list.some((id) => library.tokenBytes(id) === undefined)) return false;
   const again = library.encode(library.decode(list));
+  if (cut === "end") return sameStart(again, list, list.length - CUT_IDS);
+  if (cut === "start") return sameStart(again.toReversed(), list.toReversed(), list.length - CUT_IDS);
   return again.length === list.length && again.every((id, index) => id === list[index]);
+}
+
+function sameStart(a: readonly number[], b: readonly number[], count: number): boolean {
+  for (let index = 0; index < count; index += 1) if (a[index] !== b[index]) return false;
+  return true;
 }

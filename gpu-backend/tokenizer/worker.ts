@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { must } from "../../shared/assert.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
+import { foreignEncoding, type ForeignEncoding } from "./foreign-encoding.ts";
 import { loadTokenizer, type TokenizerLibrary } from "./library.ts";
 import type { SliceRequest, TextProblem, TokenizerSetup, WorkerMessage } from "./messages.ts";
 import { tokenizeIds, tokenizeText } from "./text-tokenizer.ts";
@@ -14,10 +15,7 @@ const setup: TokenizerSetup = workerData;
 
 try {
   const library = loadTokenizer(setup.checkpointDir, setup.endTokenId);
-  port.on("message", (request: SliceRequest) => {
-    const answer = tokenizeSlice(library, request);
-    port.postMessage(answer, answer.kind === "ids" ? [answer.ids.buffer, answer.lengths.buffer] : []);
-  });
+  port.on("message", (request: SliceRequest) => void answer(library, request));
   send({ kind: "ready", longestTokenBytes: library.longestTokenBytes });
 } catch (error) {
   if (!(error instanceof CheckpointError)) throw error;
@@ -28,18 +26,33 @@ function send(message: WorkerMessage): void {
   port.postMessage(message);
 }
 
+async function answer(library: TokenizerLibrary, request: SliceRequest): Promise<void> {
+  const { encoding } = request;
+  const message = tokenizeSlice(library, request, encoding === undefined ? undefined : await foreignEncoding(encoding));
+  port.postMessage(message, message.kind === "ids" ? [message.ids.buffer, message.lengths.buffer] : []);
+}
+
 type SliceAnswer = Extract<WorkerMessage, { slice: number }>;
 
-function tokenizeSlice(library: TokenizerLibrary, request: SliceRequest): SliceAnswer {
+function tokenizeSlice(
+  library: TokenizerLibrary,
+  request: SliceRequest,
+  foreign: ForeignEncoding | undefined,
+): SliceAnswer {
   const { slice, prefix, truncate, inputs } = request;
   const all: Int32Array[] = [];
   const truncated = new Uint8Array(inputs.length);
   let foreignIds = 0;
   for (const [at, input] of inputs.entries()) {
+    const text = typeof input === "string" || foreign === undefined ? input : foreign.decode(input);
+    if (typeof text === "object" && "unknown" in text) {
+      const { unknown: id, encoding } = text;
+      return { kind: "problem", slice, problem: { kind: "not_in_encoding", at, id, encoding } };
+    }
     const result =
-      typeof input === "string"
-        ? tokenizeText(library, setup, prefix, input, truncate)
-        : tokenizeIds(library, setup, input, truncate);
+      typeof text === "string"
+        ? tokenizeText(library, setup, prefix, text, truncate)
+        : tokenizeIds(library, setup, text, truncate);
     if (result.kind !== "ids") return { kind: "problem", slice, problem: { ...result, at } satisfies TextProblem };
     all.push(result.ids);
     truncated[at] = result.truncated ? 1 : 0;

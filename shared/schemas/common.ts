@@ -4,8 +4,9 @@ import * as z from "zod";
 import { apiError } from "../errors.ts";
 import { DEFAULT_QUERY_INSTRUCTION, instructionPrefix } from "../token-bound.ts";
 import { TRUNCATIONS } from "../wire.ts";
-import type { Truncation } from "../wire.ts";
+import type { TokenEncoding, Truncation } from "../wire.ts";
 import { oneOf, text } from "./fields.ts";
+import type { EmbeddingInput } from "./input.ts";
 
 const MODEL_RULE = "the id of a model, for example one of GET /v1/models";
 const TRUNCATE_RULE = 'one of "none", "end", "start"';
@@ -43,6 +44,40 @@ export const ignoredFields = {
 /** The instruction in the model's own form; the model's default one where none is given. */
 export function queryPrefix(instruction: string | undefined): string {
   return instructionPrefix((instruction ?? DEFAULT_QUERY_INSTRUCTION).toWellFormed());
+}
+
+interface QueryFields {
+  readonly instruction?: string | undefined;
+  readonly input_type?: "query" | "document" | undefined;
+  readonly token_encoding?: TokenEncoding | undefined;
+}
+
+/** What is put before every text (empty for documents and ids), and what the fields say the texts are. */
+export function queryOf(fields: QueryFields, input: EmbeddingInput) {
+  const inputType = fields.input_type ?? (fields.instruction === undefined ? undefined : "query");
+  const prefix = inputType === "query" ? queryPrefix(fields.instruction) : "";
+  if (inputType === "document" && fields.instruction !== undefined) {
+    throw apiError(
+      "incompatible_options",
+      '`instruction` belongs to queries; documents are embedded without one: leave it out, or set `input_type` to "query".',
+      "instruction",
+    );
+  }
+  if (input.kind === "ids" && prefix !== "") {
+    throw apiError(
+      "incompatible_options",
+      "`instruction` and `input_type` need texts: token ids are embedded as they are. Send strings, or put the instruction's ids first.",
+      "instruction",
+    );
+  }
+  if (fields.token_encoding !== undefined && input.kind !== "ids") {
+    throw apiError(
+      "incompatible_options",
+      "`token_encoding` says how token ids are to be read; `input` holds strings: leave it out.",
+      "token_encoding",
+    );
+  }
+  return { prefix, inputType };
 }
 
 /** One value under two names; both at once must agree. */

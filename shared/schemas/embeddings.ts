@@ -1,16 +1,16 @@
 // `POST /v1/embeddings`: the body, parsed once. Rules: product.md, "POST /v1/embeddings".
 
 import * as z from "zod";
-import { apiError } from "../errors.ts";
 import { OUTPUT_DTYPES } from "../vectors.ts";
 import type { OutputDtype } from "../vectors.ts";
-import type { Truncation } from "../wire.ts";
+import { TOKEN_ENCODINGS } from "../wire.ts";
+import type { TokenEncoding, Truncation } from "../wire.ts";
 import {
   aliased,
   ignoredFields,
   instructionFields,
   modelField,
-  queryPrefix,
+  queryOf,
   truncateFields,
   truncationOf,
 } from "./common.ts";
@@ -32,7 +32,7 @@ export const embeddingsBodySchema = z.strictObject({
   output_dtype: oneOf(OUTPUT_DTYPES).optional(),
   ...instructionFields,
   ...truncateFields,
-  token_encoding: oneOf(["cl100k_base", "o200k_base"]).optional(),
+  token_encoding: oneOf(TOKEN_ENCODINGS).optional(),
   normalize: z.literal(true, { error: () => "true: vectors are always normalised" }).optional(),
   ...ignoredFields,
 });
@@ -50,36 +50,14 @@ export interface EmbeddingsRequest {
   /** Whether prefix was asked for by a field (a suffix of the model's name may still set it otherwise). */
   readonly inputType: "query" | "document" | undefined;
   readonly truncate: Truncation;
-  readonly tokenEncoding: "cl100k_base" | "o200k_base" | undefined;
+  readonly tokenEncoding: TokenEncoding | undefined;
 }
 
 /** Parses the body of `POST /v1/embeddings`; throws ApiError. */
 export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
   const fields = parseBody(embeddingsBodySchema, body);
   const input = parseInput(fields.input);
-  const inputType = fields.input_type ?? (fields.instruction === undefined ? undefined : "query");
-  const prefix = inputType === "query" ? queryPrefix(fields.instruction) : "";
-  if (inputType === "document" && fields.instruction !== undefined) {
-    throw apiError(
-      "incompatible_options",
-      '`instruction` belongs to queries; documents are embedded without one: leave it out, or set `input_type` to "query".',
-      "instruction",
-    );
-  }
-  if (input.kind === "ids" && prefix !== "") {
-    throw apiError(
-      "incompatible_options",
-      "`instruction` and `input_type` need texts: token ids are embedded as they are. Send strings, or put the instruction's ids first.",
-      "instruction",
-    );
-  }
-  if (fields.token_encoding !== undefined && input.kind !== "ids") {
-    throw apiError(
-      "incompatible_options",
-      "`token_encoding` says how token ids are to be read; `input` holds strings: leave it out.",
-      "token_encoding",
-    );
-  }
+  const { prefix, inputType } = queryOf(fields, input);
   const dtype = fields.output_dtype ?? "float";
   const dims = aliased("dimensions", fields.dimensions, "output_dimension", fields.output_dimension);
   return {

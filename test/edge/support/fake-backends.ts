@@ -123,7 +123,8 @@ export class FakeBackend {
   #tokenize(request: EmbedRequest): Response {
     const tokens = request.texts.map(tokensOf);
     const ids = new Uint32Array(tokens.reduce((sum, count) => sum + count, 0));
-    const header = { version: 1, revision: this.revision, tokens, truncated: tokens.map(() => false) };
+    const truncated = request.texts.map((text) => typeof text === "string" && this.truncates.has(text));
+    const header = { version: 1, revision: this.revision, tokens, truncated };
     return frameResponse(encodeFrame(header, new Uint8Array(ids.buffer)));
   }
 }

@@ -236,4 +236,14 @@ describe("the caller's own token ids", () => {
       truncated: true,
     });
   });
+
+  it("survive where a cut went through a character", () => {
+    const bare = library.encode("日本語のとても長い文章です。".repeat(4));
+    for (let maxTokens = 20; maxTokens < bare.length; maxTokens += 1) {
+      const within = { ...limits, maxTokens };
+      for (const truncate of ["start", "end"] as const) {
+        expect(given(bare, truncate, within)).toMatchObject({ truncated: true, survives: true });
+      }
+    }
+  });
 });

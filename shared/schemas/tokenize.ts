@@ -1,0 +1,34 @@
+// `POST /v1/tokenize`: what a call of /v1/embeddings would read and cost. Rules: product.md.
+
+import * as z from "zod";
+import type { TokenEncoding } from "../wire.ts";
+import { TOKEN_ENCODINGS } from "../wire.ts";
+import { ignoredFields, instructionFields, modelField, queryOf } from "./common.ts";
+import { oneOf, parseBody } from "./fields.ts";
+import { parseInput } from "./input.ts";
+import type { EmbeddingInput } from "./input.ts";
+
+export const tokenizeBodySchema = z.strictObject({
+  model: modelField,
+  /** Parsed by parseInput: see there. */
+  input: z.unknown().optional(),
+  ...instructionFields,
+  token_encoding: oneOf(TOKEN_ENCODINGS).optional(),
+  ...ignoredFields,
+});
+
+export interface TokenizeRequest {
+  readonly model: string;
+  readonly input: EmbeddingInput;
+  readonly prefix: string;
+  /** Undefined: neither `input_type` nor `instruction` was given. */
+  readonly inputType: "query" | "document" | undefined;
+  readonly tokenEncoding: TokenEncoding | undefined;
+}
+
+/** Parses the body; throws ApiError. */
+export function parseTokenizeRequest(body: unknown): TokenizeRequest {
+  const fields = parseBody(tokenizeBodySchema, body);
+  const input = parseInput(fields.input);
+  return { model: fields.model, input, ...queryOf(fields, input), tokenEncoding: fields.token_encoding };
+}
