@@ -98,7 +98,7 @@ function endWithSignals(config: Config, log: pino.Logger, server: Server, state:
 }
 
 async function stop(state: ServerState): Promise<void> {
-  await Promise.all([state.service?.engine.close(), state.service?.tokenizer.close()]);
+  await state.service?.close();
 }
 
 try {

@@ -48,6 +48,12 @@ export class Metrics {
     labelNames: ["reason"] as const,
     registers: this.#registers,
   });
+  readonly #recomputed = new Counter({
+    name: "backend_texts_recomputed_total",
+    help: "Texts without a finite vector that were computed again in float32, by whether that gave one",
+    labelNames: ["finite"] as const,
+    registers: this.#registers,
+  });
   readonly #tokens = new Counter({
     name: "backend_tokens_total",
     help: "Tokens that the engine ran",
@@ -72,6 +78,10 @@ export class Metrics {
 
   shed(reason: ShedReason): void {
     this.#sheds.inc({ reason });
+  }
+
+  recomputed(finite: boolean): void {
+    this.#recomputed.inc({ finite: String(finite) });
   }
 
   batch(batch: Batch, runMs: number): void {

@@ -8,9 +8,10 @@ import { type CompiledModel, compileCheckpoint } from "./compiler/compile.ts";
 import type { Config } from "./config.ts";
 import { DEFAULT_BUDGETS } from "./engine/batch-budget.ts";
 import { type Engine, startEngine } from "./engine/engine.ts";
+import { ExactEngine } from "./engine/exact-engine.ts";
 import type { Metrics } from "./metrics.ts";
 import { CostModel } from "./scheduler/cost-model.ts";
-import { Runner } from "./scheduler/runner.ts";
+import { Runner, type RunnerEvents } from "./scheduler/runner.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { SchedulerLimits } from "./scheduler/types.ts";
 import { warmUp, warmUpShapes } from "./scheduler/warm-up.ts";
@@ -30,6 +31,8 @@ export interface Service {
   readonly runner: Runner;
   readonly throughput: Throughput;
   readonly limits: SchedulerLimits;
+  /** Ends its processes and threads; calls that still wait are rejected. */
+  close(): Promise<void>;
 }
 
 /** What /ready can say as soon as the model is compiled. */
@@ -83,13 +86,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     const cost = new CostModel(coefficients);
     const throughput = new Throughput();
-    const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.hiddenSize, {
+    const events: RunnerEvents = {
       batchDone: (batch, runMs) => {
         metrics.batch(batch, runMs);
         throughput.add(batch.tokens, runMs, performance.now());
       },
+      recomputed: (finite) => metrics.recomputed(finite),
       shed: (reason) => metrics.shed(reason),
-    });
+    };
+    // Float32 already: the same again would give the same.
+    const exact = onCpu && config.precision === "exact" ? undefined : new ExactEngine(model, config.data);
+    const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.hiddenSize, events, exact);
     metrics.watch({
       queueSeconds: () => runner.queueSeconds(),
       openCalls: () => runner.openCalls,
@@ -97,7 +104,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       tokenizerReplacements: () => tokenizer.replacements,
       costScale: () => cost.scale,
     });
-    return { model, modelId, tokenizer, engine, runner, throughput, limits };
+    const close = async (): Promise<void> => {
+      await Promise.all([engine.close(), tokenizer.close(), exact?.close()]);
+    };
+    return { model, modelId, tokenizer, engine, runner, throughput, limits, close };
   } catch (error) {
     await Promise.all([engine.close(), tokenizer.close()]);
     throw error;

@@ -1,9 +1,10 @@
 // Entry of the engine process: owns the session, answers one batch after the other, ends when its parent goes.
 
 import { assert } from "../../shared/assert.ts";
+import { compileCheckpoint } from "../compiler/compile.ts";
 import { embedTexts } from "./embed-texts.ts";
-import { GraphSession } from "./graph-session.ts";
-import type { FromEngine, RunMessage, StartMessage, ToEngine } from "./messages.ts";
+import { GraphSession, type SessionOptions } from "./graph-session.ts";
+import type { CompileRequest, FromEngine, RunMessage, StartMessage, ToEngine } from "./messages.ts";
 
 let started: { readonly session: GraphSession; readonly start: StartMessage } | undefined;
 /** Batches are answered in the order they came, one at a time. */
@@ -21,12 +22,22 @@ function send(message: FromEngine): Promise<void> {
 
 async function start(message: StartMessage): Promise<void> {
   try {
-    started = { session: await GraphSession.open(message.session), start: message };
+    const { session, compile } = message;
+    const graphPath = compile === undefined ? session.graphPath : await compiled(compile, session);
+    started = { session: await GraphSession.open({ ...session, graphPath }), start: message };
     await send({ kind: "ready" });
   } catch (error) {
     await send({ kind: "cannot-start", reason: error instanceof Error ? error.message : String(error) });
     process.exit(1);
   }
+}
+
+async function compiled(
+  { checkpointDir, precision, cacheDir }: CompileRequest,
+  { target, cudaWeights }: SessionOptions,
+): Promise<string> {
+  const model = await compileCheckpoint(checkpointDir, { target, precision, cudaWeights, cacheDir });
+  return model.graphPath;
 }
 
 async function run({ id, ids, lengths }: RunMessage): Promise<void> {

@@ -71,6 +71,13 @@ class ChildEngine implements Engine {
       },
       hiddenSize: model.config.hiddenSize,
       budget: options.budget ?? DEFAULT_BUDGETS[model.target],
+      ...(options.compileCacheDir !== undefined && {
+        compile: {
+          checkpointDir: model.checkpointDir,
+          precision: model.precision,
+          cacheDir: options.compileCacheDir,
+        },
+      }),
     };
     this.started = new Promise((resolve, reject) => {
       this.#onFirstStart = { resolve, reject };

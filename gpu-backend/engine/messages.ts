@@ -1,6 +1,7 @@
 // What the server process and the engine process say to each other (child_process "advanced" serialisation, so typed
 // arrays travel as bytes).
 
+import type { Precision } from "../compiler/compiled-model.ts";
 import type { BatchBudget } from "./batch-budget.ts";
 import type { SessionOptions } from "./graph-session.ts";
 
@@ -9,6 +10,14 @@ export interface StartMessage {
   readonly session: SessionOptions;
   readonly hiddenSize: number;
   readonly budget: BatchBudget;
+  /** Given: compile this first, and open what came of it rather than `session.graphPath`. */
+  readonly compile?: CompileRequest;
+}
+
+export interface CompileRequest {
+  readonly checkpointDir: string;
+  readonly precision: Precision;
+  readonly cacheDir: string;
 }
 
 export interface RunMessage {

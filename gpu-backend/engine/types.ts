@@ -32,6 +32,11 @@ export interface Engine {
 export interface EngineOptions {
   /** Intra-op threads of the session, 1 or more. */
   readonly threads: number;
+  /**
+   * Given: the engine process compiles the model's checkpoint itself before it opens it (`model.graphPath` is not read),
+   * into this folder where the checkpoint's own cannot be written.
+   */
+  readonly compileCacheDir?: string;
   /** Called each time the engine process has died, with the reason in one sentence. */
   readonly onRestart?: (reason: string) => void;
   /** Bounds of one run of the graph; a larger batch is run in parts. Default: DEFAULT_BUDGETS of the target. */
@@ -48,7 +53,7 @@ export class EngineDied extends Error {
   override name = "EngineDied";
 }
 
-/** The model gave a value that is no number for this text, also when it was computed alone. */
+/** The model gave a value that is no number for this text, also when it was computed alone: in float32 it may not. */
 export class NonFiniteVector extends Error {
   override name = "NonFiniteVector";
   /** Position of the text in the batch. */

@@ -4,6 +4,7 @@
 import type { Tier } from "../../shared/wire.ts";
 import { type ApiError, apiError } from "../../shared/errors.ts";
 import { must } from "../../shared/assert.ts";
+import type { ExactComputation } from "../engine/exact-engine.ts";
 import {
   EngineDied,
   type Engine,
@@ -15,7 +16,7 @@ import {
 import { TextFault } from "../tokenizer/text-fault.ts";
 import type { CostModel } from "./cost-model.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Batch, Overload, SchedulerCall, Ticket } from "./types.ts";
+import type { Batch, Delivery, Overload, SchedulerCall, Ticket } from "./types.ts";
 
 export interface EmbeddedCall {
   /** [texts, hiddenSize], float16 bits, in the order asked. */
@@ -29,6 +30,8 @@ export interface EmbeddedCall {
 /** What an observer (metrics) is told. */
 export interface RunnerEvents {
   batchDone(batch: Batch, runMs: number): void;
+  /** A text without a finite vector was computed again in float32, and whether that gave one. */
+  recomputed?(finite: boolean): void;
   shed(reason: "queue" | "account" | "deadline" | "cancelled"): void;
 }
 
@@ -56,6 +59,7 @@ export class Runner {
   readonly #engine: Engine;
   readonly #dimensions: number;
   readonly #events: RunnerEvents;
+  readonly #exact: ExactComputation | undefined;
   readonly #pending = new Map<Ticket, Pending>();
   /** Oldest first; the engine runs them in order. */
   readonly #inFlight: Batch[] = [];
@@ -63,12 +67,21 @@ export class Runner {
   #pumpTimer: NodeJS.Timeout | undefined;
   #deadlineTimer: NodeJS.Timeout | undefined;
 
-  constructor(scheduler: Scheduler, cost: CostModel, engine: Engine, dimensions: number, events: RunnerEvents) {
+  /** `exact`: where texts without a finite vector get a second try; without it they fail. */
+  constructor(
+    scheduler: Scheduler,
+    cost: CostModel,
+    engine: Engine,
+    dimensions: number,
+    events: RunnerEvents,
+    exact?: ExactComputation,
+  ) {
     this.#scheduler = scheduler;
     this.#cost = cost;
     this.#engine = engine;
     this.#dimensions = dimensions;
     this.#events = events;
+    this.#exact = exact;
   }
 
   /**
@@ -149,16 +162,38 @@ export class Runner {
   async #run(batch: Batch): Promise<void> {
     if (this.#inFlight.length === 0) this.#currentSince = seconds();
     this.#inFlight.push(batch);
-    const outcome = await this.#outcomeOf(batch);
+    const outcome = await outcomeOf(batch, this.#engine.run(batch.texts));
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     this.#currentSince = seconds();
     if (outcome.runMs > 0) {
       this.#cost.observe(batch.seconds, outcome.runMs / 1_000);
       this.#events.batchDone(batch, outcome.runMs);
     }
+    this.#computeAgain(batch, outcome);
     // The engine first: the next batch need not wait until this one's rows are copied.
     const deliveries = this.#scheduler.finish(batch, outcome.failures);
     this.#pump();
+    this.#deliver(batch, outcome, deliveries);
+  }
+
+  /** Rows without a finite vector: alone, in float32, while the other rows of their batch are delivered. */
+  #computeAgain(batch: Batch, { failures }: Outcome): void {
+    for (const [row, reason] of failures) {
+      if (!(reason instanceof NonFiniteVector) || this.#exact?.hasRoom !== true) continue;
+      const single = this.#scheduler.splitOff(batch, row, seconds());
+      void this.#finishExactly(single, this.#exact.run(must(single.texts[0], "its text")));
+    }
+  }
+
+  async #finishExactly(single: Batch, result: Promise<EngineResult>): Promise<void> {
+    const { failures, ...outcome } = await outcomeOf(single, result);
+    this.#events.recomputed?.(failures.size === 0);
+    // Whatever stopped the second try, what is wrong with the text is that it has no finite vector.
+    const failed = failures.size === 0 ? NO_FAILURES : new Map([[0, new NonFiniteVector(0)]]);
+    this.#deliver(single, { ...outcome, failures: failed }, this.#scheduler.finish(single, failed));
+  }
+
+  #deliver(batch: Batch, outcome: Outcome, deliveries: readonly Delivery<TextFailure>[]): void {
     for (const delivery of deliveries) {
       const pending = this.#pending.get(delivery.ticket);
       if (pending === undefined) continue; // expired a moment ago, in the pump above
@@ -175,14 +210,6 @@ export class Runner {
           this.#release(delivery.ticket, pending);
           pending.reject(faultOf(delivery.reason, delivery.position));
       }
-    }
-  }
-
-  async #outcomeOf(batch: Batch): Promise<Outcome> {
-    try {
-      return { ...(await this.#engine.run(batch.texts)), failures: NO_FAILURES };
-    } catch (error) {
-      return failureOf(error, batch);
     }
   }
 
@@ -249,6 +276,14 @@ function seconds(): number {
   return performance.now() / 1_000;
 }
 
+async function outcomeOf(batch: Batch, result: Promise<EngineResult>): Promise<Outcome> {
+  try {
+    return { ...(await result), failures: NO_FAILURES };
+  } catch (error) {
+    return failureOf(error, batch);
+  }
+}
+
 function failureOf(error: unknown, batch: Batch): Outcome {
   if (error instanceof TextsFailed) return { vectors: error.vectors, runMs: error.runMs, failures: error.failures };
   const died = error instanceof EngineDied ? error : new EngineDied(String(error));
@@ -257,7 +292,7 @@ function failureOf(error: unknown, batch: Batch): Outcome {
 
 function faultOf(reason: TextFailure, index: number): ApiError | TextFault {
   if (reason instanceof NonFiniteVector) {
-    const message = "The model gave no finite vector for this text, alone as well as in its batch.";
+    const message = "The model gives no finite vector for this text, in its batch, alone, or in float32.";
     return new TextFault({ code: "vector_not_finite", message, index, facts: {}, retryAfterS: null });
   }
   return apiError(

@@ -34,7 +34,8 @@ export class Scheduler {
   /** Queued and running jobs, for coalescing. */
   readonly #jobs = new Map<string, Job>();
   readonly #open = new Set<OpenTicket>();
-  readonly #running = new Map<Batch, readonly Job[]>();
+  /** undefined: a row that was split off. */
+  readonly #running = new Map<Batch, (Job | undefined)[]>();
   #batchesSinceBatchTier = 0;
 
   constructor(limits: SchedulerLimits, cost: CostModel) {
@@ -99,12 +100,27 @@ export class Scheduler {
     return next;
   }
 
+  /**
+   * Takes a row out of a running batch, to be computed again elsewhere: who waits for it goes on waiting for the batch
+   * of one that this gives, which counts as no work of the engine.
+   */
+  splitOff(batch: Batch, row: number, now: number): Batch {
+    const jobs = must(this.#running.get(batch), "a batch that runs");
+    const job = must(jobs[row], "a row that is still in its batch");
+    jobs[row] = undefined;
+    const { length } = job.ids;
+    const single: Batch = { texts: [job.ids], tokens: length, paddedTokens: length, seconds: 0, startedAt: now };
+    this.#running.set(single, [job]);
+    return single;
+  }
+
   /** The engine is done with `batch`; `failures`: row → why. Tells whom each row belongs to and which tickets end. */
   finish<Reason extends object>(batch: Batch, failures: ReadonlyMap<number, Reason>): Delivery<Reason>[] {
     const jobs = must(this.#running.get(batch), "a batch that runs");
     this.#running.delete(batch);
     const deliveries: Delivery<Reason>[] = [];
     for (const [row, job] of jobs.entries()) {
+      if (job === undefined) continue;
       const waiters = job.waiters;
       this.#forget(job);
       const reason = failures.get(row);
@@ -201,6 +217,7 @@ export class Scheduler {
     let seconds = 0;
     let since = now;
     for (const batch of this.#running.keys()) {
+      if (batch.seconds === 0) continue; // split off
       seconds += batch.seconds;
       since = Math.min(since, batch.startedAt);
     }

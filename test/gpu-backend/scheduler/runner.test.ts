@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
+import type { ExactComputation } from "../../../gpu-backend/engine/exact-engine.ts";
+import { EngineDied, type EngineResult, NonFiniteVector, TextsFailed } from "../../../gpu-backend/engine/types.ts";
 import { CostModel } from "../../../gpu-backend/scheduler/cost-model.ts";
 import { Runner } from "../../../gpu-backend/scheduler/runner.ts";
 import { Scheduler } from "../../../gpu-backend/scheduler/scheduler.ts";
@@ -67,6 +69,91 @@ describe("handing batches to the engine", () => {
     const late = runner.embed({ account: "a", tier: "interactive", texts: [text(5, 1)], deadlineMs: 5 }, forever);
     await expect(late).rejects.toMatchObject({ fault: { code: "deadline_exceeded" } });
     expect(sheds).toEqual(["deadline"]);
+    expect(runner.openCalls).toBe(0);
+  });
+});
+
+describe("a text without a finite vector", () => {
+  const engine = new SteeredEngine();
+  const again: { readonly ids: Int32Array; readonly end: (result: EngineResult | Error) => void }[] = [];
+  const exact = {
+    hasRoom: true as boolean,
+    run: (ids: Int32Array) =>
+      new Promise<EngineResult>((resolve, reject) => {
+        again.push({ ids, end: (result) => (result instanceof Error ? reject(result) : resolve(result)) });
+      }),
+  } satisfies ExactComputation;
+  let runner: Runner;
+  let recomputed: boolean[];
+
+  beforeEach(() => {
+    engine.batches.splice(0);
+    again.splice(0);
+    exact.hasRoom = true;
+    engine.free = false;
+    recomputed = [];
+    const cost = new CostModel({ a: 0.001, b: 0 });
+    const events = {
+      batchDone: () => undefined,
+      shed: () => undefined,
+      recomputed: (ok: boolean) => recomputed.push(ok),
+    };
+    runner = new Runner(new Scheduler(LIMITS, cost), cost, engine, DIMENSIONS, events, exact);
+  });
+
+  /** Two calls in one batch, of which the text of 7 tokens has no finite vector. */
+  async function oneBad(signal = forever) {
+    const embed = (tokens: number, account: string, until: AbortSignal) =>
+      runner.embed({ account, tier: "interactive", texts: [text(tokens, 1)], deadlineMs: 60_000 }, until);
+    const good = embed(9, "a", forever);
+    const bad = embed(7, "b", signal);
+    bad.catch(() => undefined);
+    await engine.reached(1);
+    const [batch] = engine.batches;
+    const row = batch?.texts.findIndex((ids) => ids.length === 7) ?? -1;
+    const vectors = Uint16Array.from(
+      batch?.texts.flatMap((ids) => Array.from({ length: DIMENSIONS }, () => ids.length)) ?? [],
+    );
+    batch?.end(new TextsFailed(new Map([[row, new NonFiniteVector(row)]]), vectors, 5));
+    expect((await good).vectors).toEqual(new Uint16Array(DIMENSIONS).fill(9));
+    return { bad };
+  }
+  const found = { vectors: new Uint16Array(DIMENSIONS).fill(77), runMs: 3 };
+
+  it("is computed again in float32, and holds up neither its batch nor the next one", async () => {
+    const { bad } = await oneBad();
+    const next = runner.embed({ account: "a", tier: "batch", texts: [text(5, 2)], deadlineMs: 60_000 }, forever);
+    await engine.reached(2);
+    engine.batches[1]?.end();
+    await next;
+    expect(again.map(({ ids }) => ids.length)).toEqual([7]);
+    expect(runner.queueSeconds()).toBe(0);
+    again[0]?.end(found);
+    expect((await bad).vectors).toEqual(found.vectors);
+    expect(recomputed).toEqual([true]);
+  });
+
+  it("fails alone when float32 gives none either, or cannot be had", async () => {
+    const { bad } = await oneBad();
+    again[0]?.end(new EngineDied("out of memory"));
+    await expect(bad).rejects.toMatchObject({ fault: { code: "vector_not_finite", index: 0 } });
+    expect(recomputed).toEqual([false]);
+    exact.hasRoom = false;
+    engine.batches.splice(0);
+    await expect((await oneBad()).bad).rejects.toMatchObject({ fault: { code: "vector_not_finite", index: 0 } });
+    expect(again).toHaveLength(1);
+  });
+
+  it("is answered once to all who wait for the same text, and to nobody who has gone", async () => {
+    const gone = new AbortController();
+    const { bad } = await oneBad(gone.signal);
+    const same = runner.embed({ account: "b", tier: "interactive", texts: [text(7, 1)], deadlineMs: 60_000 }, forever);
+    await turn();
+    gone.abort(new Error("gone"));
+    await expect(bad).rejects.toThrow("gone");
+    again[0]?.end(found);
+    expect((await same).vectors).toEqual(found.vectors);
+    expect(engine.batches).toHaveLength(1);
     expect(runner.openCalls).toBe(0);
   });
 });

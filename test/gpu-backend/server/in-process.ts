@@ -88,7 +88,8 @@ export async function startInProcess(environment: Readonly<Record<string, string
     { checkpointDir: DEMO_MODEL_DIR, endTokenId: 16_381, vocabSize: 16_384, maxTokens: 8_192 },
     { threads: 1, timeLimitMs: 2_000 },
   );
-  const service = { model, modelId: MODEL, tokenizer, engine, runner, throughput: new Throughput(), limits };
+  const close = () => tokenizer.close();
+  const service = { model, modelId: MODEL, tokenizer, engine, runner, throughput: new Throughput(), limits, close };
   const state: ServerState = { status: "ready", facts: factsOf(model, MODEL), service };
   const destination = { write: (line: string) => void log.push(line) };
   const server = createBackendServer({ config, metrics, log: pino({ level: "debug" }, destination), state });
