@@ -41,6 +41,8 @@ export interface EdgeOptions {
 
 export interface RunningEdge {
   readonly url: string;
+  /** The Worker itself, without the front door: for measurements. */
+  readonly workerUrl: string;
   readonly miniflare: Miniflare;
   stop(): Promise<void>;
 }
@@ -53,14 +55,15 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const before = signalListeners();
   const miniflare = new Miniflare(miniflareOptions(config, script, assetsDir, options));
   removeAddedListeners(before);
-  const url = await miniflare.ready;
+  await miniflare.ready;
   await applyMigrations(miniflare, config);
-  const door = await openFrontDoor(options.port, Number(url.port));
+  const workerUrl = await miniflare.unsafeGetDirectURL();
+  const door = await openFrontDoor(options.port, Number(workerUrl.port));
   const stop = async (): Promise<void> => {
     await door.close();
     await miniflare.dispose();
   };
-  return { url: door.url, miniflare, stop };
+  return { url: door.url, workerUrl: workerUrl.origin, miniflare, stop };
 }
 
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -104,6 +107,10 @@ function miniflareOptions(
     // A free one: the front door has the port that clients know.
     host: "127.0.0.1",
     port: 0,
+    // Miniflare's own workers in front of every request and behind every subrequest have no counterpart in production;
+    // they cost 0.4 ms of CPU each (test/bench/edge), so the Worker has its own socket and its own way out.
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+    stripCfConnectingIp: false,
     cf: false,
     log: new Log(LogLevel.NONE),
     durableObjectsPersist: persist("durable-objects"),

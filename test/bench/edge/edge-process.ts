@@ -9,8 +9,9 @@ import { MODEL } from "./shapes.ts";
 
 const [origin = ""] = process.argv.slice(2);
 const dataDir = mkdtempSync(join(tmpdir(), "gigarouter-bench-edge-"));
-const { url, apiKey, edge } = await startEdgeBefore(dataDir, MODEL, [origin]);
-process.send?.({ url, apiKey });
+const { apiKey, edge } = await startEdgeBefore(dataDir, MODEL, [origin]);
+// Without the development server's front door, which stands in for Cloudflare's.
+process.send?.({ url: edge.workerUrl, apiKey });
 process.once("disconnect", () => {
   void edge.stop().finally(() => {
     rmSync(dataDir, { recursive: true, force: true });

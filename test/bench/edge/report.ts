@@ -38,8 +38,8 @@ export function report(
   ].join("\n");
 }
 
-function section(title: string, table: string): string {
-  return `**${title}**\n\n${table}\n`;
+function section(title: string, content: string): string {
+  return `**${title}**\n\n${content}\n`;
 }
 
 function cpuTable(all: readonly GatewayFigures[], shapes: readonly Shape[]): string {
