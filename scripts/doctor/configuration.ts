@@ -1,0 +1,105 @@
+// The configuration on disk: the data folder with its secrets, the port, and wrangler.toml's environments.
+
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { SECRET_NAMES } from "../dev-server/data-folder.ts";
+import { readEnvironment } from "../deploy/environment.ts";
+import { DeployError } from "../deploy/wrangler.ts";
+import { type Finding, fault, note, well } from "./finding.ts";
+
+const OTHERS_MAY = 0o077;
+const SECRET_LENGTH_MIN = 32;
+
+export function examineDataFolder(dir: string): Finding[] {
+  if (!existsSync(dir)) return [well(`${dir} does not exist yet: npm start makes it`)];
+  try {
+    accessSync(dir, constants.R_OK | constants.W_OK);
+  } catch {
+    return [fault(`${dir} cannot be read and written by this user`, "Change its owner, or use --data with another.")];
+  }
+  return [...examineSecrets(join(dir, "secrets.json")), ...examinePids(join(dir, "pids.json"))];
+}
+
+function examineSecrets(path: string): Finding[] {
+  if (!existsSync(path)) return [well("no secrets yet: npm start makes them")];
+  const findings: Finding[] = [];
+  if (process.platform !== "win32" && (statSync(path).mode & OTHERS_MAY) !== 0) {
+    findings.push(fault(`${path} can be read by other users`, `chmod 600 ${path}, and make new keys.`));
+  }
+  const secrets = jsonOf(path);
+  if (secrets === undefined) {
+    return [
+      fault(`${path} is not JSON`, "Restore it from a copy. Without its secrets every key of this folder is void."),
+    ];
+  }
+  const bad = SECRET_NAMES.filter((name) => lengthOf(secrets[name]) < SECRET_LENGTH_MIN);
+  findings.push(
+    bad.length === 0
+      ? well("all secrets are there")
+      : note(`${path} lacks ${bad.join(", ")}`, "npm start makes those anew; keys made under the old ones are void."),
+  );
+  return findings;
+}
+
+/** A supervisor that is gone while its children are noted: after `kill -9`. */
+function examinePids(path: string): Finding[] {
+  const pids = existsSync(path) ? jsonOf(path) : undefined;
+  const supervisor = Number(pids?.["supervisor"] ?? 0);
+  if (supervisor === 0) return [well("nothing runs on the data folder")];
+  return isAlive(supervisor)
+    ? [well(`npm start runs on the data folder (process ${supervisor})`)]
+    : [note("the last npm start did not end cleanly", "Nothing to do: the next one ends what it left running.")];
+}
+
+/** Whether npm start could listen on `port`; one that runs there by itself is well. */
+export async function examinePort(port: number, dir: string): Promise<Finding[]> {
+  if (await canListen(port)) return [well(`port ${port} is free`)];
+  const dev = existsSync(join(dir, "dev.json")) ? jsonOf(join(dir, "dev.json")) : undefined;
+  if (typeof dev?.["url"] === "string" && dev["url"].endsWith(`:${port}`)) return [well(`port ${port} is npm start's`)];
+  return [fault(`port ${port} is used by another program`, "npm start -- --port 0 takes a free one.")];
+}
+
+export function examineEnvironments(names: readonly string[] = ["staging", "production"]): Finding[] {
+  return names.flatMap((name) => {
+    try {
+      const { faults } = readEnvironment(name);
+      if (faults.length === 0) return [well(`[env.${name}] of wrangler.toml can be deployed`)];
+      return [note(`[env.${name}] of wrangler.toml is not complete: ${faults.join(" ")}`, "Needed only to deploy it.")];
+    } catch (error) {
+      const reason = error instanceof DeployError ? error.message : `wrangler.toml cannot be read: ${String(error)}`;
+      return [fault(reason, "Compare wrangler.toml with the repository's.")];
+    }
+  });
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process: it is there, but not ours to signal.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+function jsonOf(path: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function lengthOf(value: unknown): number {
+  return typeof value === "string" ? value.length : 0;
+}
