@@ -21,7 +21,7 @@ const PRICE_MAX = 1_000_000_000_000;
 /** $1 a request. */
 const MINIMUM_CHARGE_MAX = 1_000_000_000;
 
-const putModelSchema = z.strictObject({
+export const putModelSchema = z.strictObject({
   price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
   hit_price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
   batch_price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),

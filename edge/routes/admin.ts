@@ -12,13 +12,12 @@ import { createAccount as makeAccount } from "../directory/create-account.ts";
 import { readJson } from "../middleware/body.ts";
 import { operatorActor } from "../middleware/operator.ts";
 import { accountAnswer, booksAnswer } from "./account.ts";
+import { readAmount } from "./amount.ts";
 import { createKeySchema, createdKeyAnswer, seconds, termsOf } from "./key-fields.ts";
 import { readLimit, unknownCursor } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId, parseId } from "../../shared/ids.ts";
-import { nanoUsd, parseUsd } from "../../shared/money.ts";
-import type { NanoUsd } from "../../shared/money.ts";
 import { integer, oneOf, parseBody, text } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -26,11 +25,11 @@ const ACTOR = "operator";
 const ACCOUNTS_MAX = 100;
 const RATE_MAX = 1_000_000_000;
 
-const createAccountSchema = z.strictObject({
+export const createAccountSchema = z.strictObject({
   name: text("the account's name").min(1, { error: "a name" }).max(200, { error: "at most 200 characters" }),
   email: z.email({ error: () => "an email address" }).optional(),
 });
-const grantSchema = z.strictObject({
+export const grantSchema = z.strictObject({
   amount_usd: z.union([z.number(), z.string()], { error: () => AMOUNT_RULE }).optional(),
   amount_nano_usd: integer(1, Number.MAX_SAFE_INTEGER).optional(),
   kind: oneOf(["free", "paid", "promo"]),
@@ -40,7 +39,7 @@ const grantSchema = z.strictObject({
     .max(200, { error: "at most 200 characters" })
     .optional(),
 });
-const patchAccountSchema = z.strictObject({
+export const patchAccountSchema = z.strictObject({
   limits: z
     .strictObject(
       { requests_per_minute: integer(1, RATE_MAX).optional(), tokens_per_minute: integer(1, RATE_MAX).optional() },
@@ -94,7 +93,7 @@ export async function createGrant(c: Context): Promise<Response> {
   const input: GrantInput = {
     id: body.id ?? newId("grant"),
     kind: body.kind,
-    amountNanoUsd: amountOf(body.amount_usd, body.amount_nano_usd),
+    amountNanoUsd: readAmount("amount", body.amount_usd, body.amount_nano_usd),
     ...(body.expires_at === undefined ? {} : { expiresAtMs: body.expires_at * 1000 }),
   };
   const outcome = await act(c, "grant", id, input, async () => {
@@ -168,14 +167,4 @@ function found<Value>(value: Value | undefined): Value {
 
 function unknownAccount() {
   return apiError("object_not_found", "No such account.", "id");
-}
-
-function amountOf(usd: number | string | undefined, nano: number | undefined): NanoUsd {
-  if (usd !== undefined && nano !== undefined)
-    throw apiError("incompatible_options", "Send `amount_usd` or `amount_nano_usd`, not both.", "amount_usd");
-  if (nano !== undefined) return nanoUsd(nano);
-  const amount = usd === undefined ? undefined : parseUsd(usd);
-  if (amount === undefined || amount === 0)
-    throw apiError("invalid_value", `\`amount_usd\` must be ${AMOUNT_RULE}.`, "amount_usd");
-  return amount;
 }

@@ -14,7 +14,7 @@ import { integer, parseBody } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 const OVERLAP_S_MAX = 7 * 86_400;
-const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(0) });
+export const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(0) });
 
 /** GET /v1/key: the key that asks. */
 export async function getOwnKey(c: Context): Promise<Response> {

@@ -14,7 +14,7 @@ const BODY_BYTES_MAX = 4096;
 const REPORTS_PER_MINUTE = 30;
 const reports = new AddressLimit(REPORTS_PER_MINUTE);
 
-const reportSchema = z.strictObject({
+export const reportSchema = z.strictObject({
   key: text("the leaked key").min(1, { error: "the leaked key" }).max(200, { error: "at most 200 characters" }),
 });
 
