@@ -1,0 +1,142 @@
+// What deploys and watches a backend, held against the code: settings that the backend reads, metrics that it exports,
+// alerts that have a section to turn to.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import * as z from "zod";
+import { readConfig } from "../../gpu-backend/config.ts";
+import { Metrics } from "../../gpu-backend/metrics.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const DEPLOY = join(ROOT, "gpu-backend/deploy");
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const manifest = (name: string): unknown => parse(readFileSync(join(DEPLOY, "kubernetes", name), "utf8"));
+const SECRET = { BACKEND_SECRET: "s".repeat(32) };
+
+const probe = z.object({ httpGet: z.object({ path: z.string(), port: z.literal("http") }) });
+const deploymentSchema = z.object({
+  spec: z.object({
+    template: z.object({
+      spec: z.object({
+        terminationGracePeriodSeconds: z.number(),
+        containers: z.tuple([
+          z.object({
+            ports: z.tuple([z.object({ name: z.literal("http"), containerPort: z.number() })]),
+            env: z.array(z.object({ name: z.string(), value: z.string() })),
+            startupProbe: probe,
+            livenessProbe: probe,
+            readinessProbe: probe,
+          }),
+        ]),
+      }),
+    }),
+  }),
+});
+const rulesSchema = z.object({
+  groups: z.array(
+    z.object({
+      rules: z.array(z.object({ alert: z.string(), expr: z.string(), annotations: z.object({ runbook: z.string() }) })),
+    }),
+  ),
+});
+
+const exported = new Set<string>();
+beforeAll(async () => {
+  const metrics = new Metrics();
+  const zero = () => 0;
+  metrics.watch({
+    queueSeconds: zero,
+    openCalls: zero,
+    engineRestarts: zero,
+    tokenizerReplacements: zero,
+    costScale: zero,
+  });
+  for (const { name, type } of await metrics.registry.getMetricsAsJSON()) {
+    const suffixes = String(type) === "histogram" ? ["_bucket", "_sum", "_count"] : [""];
+    for (const suffix of suffixes) exported.add(name + suffix);
+  }
+});
+
+const metricsIn = (text: string) => [...text.matchAll(/\bbackend_\w+/g)].map(([name]) => name);
+
+describe("the Kubernetes manifests", () => {
+  const pod = deploymentSchema.parse(manifest("deployment.yaml")).spec.template.spec;
+  const [container] = pod.containers;
+
+  test("set what the backend reads, on the port that is probed", () => {
+    const environment = Object.fromEntries(container.env.map(({ name, value }) => [name, value]));
+    const config = readConfig([], { ...SECRET, ...environment });
+    expect(String(config.port)).toBe(environment["PORT"]);
+    expect(container.ports[0].containerPort).toBe(config.port);
+    expect(config).toMatchObject({ model: environment["MODEL"], target: "cuda-bf16", data: "/data", host: "0.0.0.0" });
+  });
+
+  test("probe liveness and readiness on their own routes", () => {
+    expect(container.livenessProbe.httpGet.path).toBe("/health");
+    expect(container.startupProbe.httpGet.path).toBe("/health");
+    expect(container.readinessProbe.httpGet.path).toBe("/ready");
+  });
+
+  test("wait longer than the drain before they kill", () => {
+    const drain = Number(container.env.find(({ name }) => name === "DRAIN_MS_MAX")?.value);
+    expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(drain);
+  });
+
+  test("are all in the kustomization, and it names only files that are there", () => {
+    const { resources } = z.object({ resources: z.array(z.string()) }).parse(manifest("kustomization.yaml"));
+    for (const name of resources) {
+      const documents = parseAllDocuments(readFileSync(join(DEPLOY, "kubernetes", name), "utf8"));
+      for (const document of documents) expect([...document.errors, ...document.warnings]).toEqual([]);
+    }
+  });
+});
+
+describe("alerts, dashboard and scaling", () => {
+  const { groups } = rulesSchema.parse(
+    parse(readFileSync(join(DEPLOY, "observability/prometheus-rules.yaml"), "utf8")),
+  );
+  const rules = groups.flatMap((group) => group.rules);
+
+  test("name only metrics that the backend exports", () => {
+    const dashboard = readFileSync(join(DEPLOY, "observability/grafana-dashboard.json"), "utf8");
+    const scaling = readFileSync(join(DEPLOY, "kubernetes/scaled-object.yaml"), "utf8");
+    const named = [...rules.map(({ expr }) => expr), dashboard, scaling].flatMap(metricsIn);
+    expect(named.length).toBeGreaterThan(15);
+    expect(named.filter((name) => !exported.has(name))).toEqual([]);
+  });
+
+  test("have a section in the operator's page for each alert", () => {
+    const page = read("docs/operating.md");
+    for (const { alert, annotations } of rules) {
+      expect(annotations.runbook).toBe(`docs/operating.md#${alert.toLowerCase()}`);
+      expect(page).toContain(`### ${alert}\n`);
+      expect(page).toContain(`| ${alert} |`);
+    }
+  });
+});
+
+describe("the image", () => {
+  const dockerfile = readFileSync(join(DEPLOY, "Dockerfile"), "utf8");
+
+  test("copies what is there, runs what is there, and not as root", () => {
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(
+      ([, paths]) => paths?.split(" ") ?? [],
+    );
+    expect(copied).toContain("gpu-backend");
+    for (const path of copied) expect(existsSync(join(ROOT, path)), path).toBe(true);
+    const command = /^CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? "[]";
+    expect(existsSync(join(ROOT, z.array(z.string()).parse(JSON.parse(command)).at(-1) ?? "absent"))).toBe(true);
+    expect(dockerfile).toMatch(/^USER 10001$/m);
+    expect(dockerfile).toMatch(/^HEALTHCHECK /m);
+  });
+
+  test("sets what the backend reads", () => {
+    const block = /^ENV ([\s\S]*?[^\\])$/m.exec(dockerfile)?.[1] ?? "";
+    const environment = Object.fromEntries([...block.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+    const config = readConfig([], { ...SECRET, ...environment });
+    expect(config).toMatchObject({ port: 8190, host: "0.0.0.0", data: "/data", target: "cuda-bf16" });
+    expect(config.model).toBe("boboliu/Qwen3-Embedding-4B-W4A16-G128");
+  });
+});
