@@ -9,6 +9,7 @@ import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { requestId } from "./middleware/request-id.ts";
+import { addBatchRoutes } from "./routes/batch-routes.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getModel, listModels } from "./routes/models.ts";
@@ -45,6 +46,7 @@ export function createApp(): Hono<AppEnv> {
   app.post("/v1/rerank", authenticate, admitMemory, postRerankV1);
   app.post("/v2/rerank", authenticate, admitMemory, postRerankV2);
 
+  addBatchRoutes(app);
   addOwnerRoutes(app);
   addOperatorRoutes(app);
 

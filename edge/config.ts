@@ -3,10 +3,14 @@
 
 import * as z from "zod";
 import type { AccountObject } from "./account/account.ts";
+import type { BatchObject } from "./batch/batch.ts";
+import type { LibraryObject } from "./files/library.ts";
 
 /** The Worker's bindings (wrangler.toml) and secrets. */
 export interface Env {
   readonly ACCOUNT: DurableObjectNamespace<AccountObject>;
+  readonly BATCH: DurableObjectNamespace<BatchObject>;
+  readonly LIBRARY: DurableObjectNamespace<LibraryObject>;
   readonly EMBEDDING_CACHE: KVNamespace;
   readonly DIRECTORY: D1Database;
   readonly FILES: R2Bucket;

@@ -1,0 +1,36 @@
+// What a batch reaches outside its own storage: the isolate's services, R2, the account's ledger and its library.
+
+import type { AccountObject } from "../account/account.ts";
+import { accountStub } from "../account-stub.ts";
+import type { Env } from "../config.ts";
+import type { ChunkStore } from "../files/chunk-store.ts";
+import { chunkStoreOf, deleteChunks } from "../files/chunk-store.ts";
+import type { LibraryObject } from "../files/library.ts";
+import { libraryStub } from "../files/library-stub.ts";
+import type { FilePlace } from "../files/types.ts";
+import type { Services } from "../services.ts";
+import { servicesOf } from "../services.ts";
+import type { AccountId } from "../../shared/ids.ts";
+
+export interface BatchPorts {
+  readonly services: Pick<Services, "pool" | "embedTexts" | "memory" | "models">;
+  readonly chunks: ChunkStore;
+  /** A new stub each time: one that saw its object crash is broken for good. */
+  readonly account: () => Pick<DurableObjectStub<AccountObject>, "reserveBatch" | "chargeBatch" | "releaseBatch">;
+  readonly library: () => Pick<DurableObjectStub<LibraryObject>, "addFile" | "endBatch">;
+  readonly deleteChunks: (place: FilePlace) => Promise<void>;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  readonly nowMs: () => number;
+}
+
+export function batchPorts(env: Env, accountId: AccountId, waitUntil: BatchPorts["waitUntil"]): BatchPorts {
+  return {
+    services: servicesOf(env),
+    chunks: chunkStoreOf(env),
+    account: () => accountStub(env, accountId),
+    library: () => libraryStub(env, accountId),
+    deleteChunks: (place) => deleteChunks(env.FILES, place),
+    waitUntil,
+    nowMs: () => Date.now(),
+  };
+}

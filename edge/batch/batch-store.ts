@@ -1,0 +1,75 @@
+// What a batch's object keeps, in SQLite: its state in one row, and one row for each slice that is done. Nothing of a
+// customer's text; the object deletes all of it when the batch has ended.
+
+import type { FileChunk } from "../files/types.ts";
+import type { BatchState, SliceResult } from "./types.ts";
+
+const SCHEMA = [
+  "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS parts (slice INTEGER PRIMARY KEY, output TEXT, errors TEXT)",
+];
+
+type Row = Record<string, SqlStorageValue>;
+
+export class BatchStore {
+  readonly #storage: DurableObjectStorage;
+  #ready: boolean;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#ready = storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'state'").toArray().length > 0;
+  }
+
+  read(): BatchState | undefined {
+    const [row] = this.#read("SELECT body FROM state WHERE id = 1");
+    if (row === undefined) return undefined;
+    const state: BatchState = JSON.parse(textOf(row, "body"));
+    return state;
+  }
+
+  write(state: BatchState): void {
+    if (!this.#ready) {
+      for (const statement of SCHEMA) this.#storage.sql.exec(statement);
+      this.#ready = true;
+    }
+    this.#storage.sql.exec("INSERT OR REPLACE INTO state (id, body) VALUES (1, ?)", JSON.stringify(state));
+  }
+
+  /** The state after slice number `slice`, and what that slice made, in one step. */
+  finishSlice(slice: number, { output, errors }: SliceResult, state: BatchState): void {
+    this.#storage.transactionSync(() => {
+      this.#storage.sql.exec(
+        "INSERT OR REPLACE INTO parts (slice, output, errors) VALUES (?, ?, ?)",
+        slice,
+        output === undefined ? null : JSON.stringify(output.chunk),
+        errors === undefined ? null : JSON.stringify(errors.chunk),
+      );
+      this.write(state);
+    });
+  }
+
+  /** The chunks of a file in the order of its lines. */
+  chunks(file: "output" | "errors"): FileChunk[] {
+    return this.#read(`SELECT ${file} AS chunk FROM parts WHERE ${file} IS NOT NULL ORDER BY slice`).map((row) => {
+      const chunk: FileChunk = JSON.parse(textOf(row, "chunk"));
+      return chunk;
+    });
+  }
+
+  async deleteAll(): Promise<void> {
+    await this.#storage.deleteAlarm();
+    await this.#storage.deleteAll();
+    this.#ready = false;
+  }
+
+  #read(query: string): Row[] {
+    return this.#ready ? this.#storage.sql.exec(query).toArray() : [];
+  }
+}
+
+/** What stands in the tables was written here, and is believed. */
+function textOf(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value === "string") return value;
+  throw new TypeError(`${column} is text`);
+}

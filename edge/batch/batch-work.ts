@@ -1,0 +1,374 @@
+// What a batch does next. Each step leaves a durable state from which the next one, perhaps of another life of the
+// object, goes on; docs/decisions/batches.md says why a crash anywhere neither computes a stored line again nor charges
+// one twice. The order within a slice:
+//   1. the attempt's number is written (nothing of an older attempt can be charged from now on: account/batch-charge.ts);
+//   2. its bound is reserved at the account;
+//   3. it is computed, and its results stored in R2;
+//   4. "these results are pending" is written;
+//   5. it is charged, once, whatever is sent again;
+//   6. "slice done" is written: results, counts and usage together.
+
+import type { ReserveOutcome } from "../account/batch-charge.ts";
+import type { UsageLine } from "../account/types.ts";
+import { DamagedFileError } from "../files/cipher.ts";
+import type { FileId, FileRecord } from "../files/types.ts";
+import { faultOfRefusal } from "../middleware/refusals.ts";
+import { must, unreachable } from "../../shared/assert.ts";
+import type { Fault } from "../../shared/errors.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { newId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import type { BatchPorts } from "./batch-ports.ts";
+import type { BatchStore } from "./batch-store.ts";
+import { failedLine, unrunLine } from "./error-lines.ts";
+import { InputReader } from "./input-lines.ts";
+import { LINE_EXECUTORS } from "./line-executors.ts";
+import { REJECTED_SIZE, SHRINK_MAX, readSlice, sliceSize } from "./read-slice.ts";
+import type { PreparedSlice, SliceLine } from "./slice-prepare.ts";
+import { exactBound, failedSlice, prepareSlice } from "./slice-prepare.ts";
+import { NO_USAGE, addUsage, runSlice, storeErrors } from "./slice-run.ts";
+import type { SliceScope } from "./slice-scope.ts";
+import { snapshotOf } from "./snapshot.ts";
+import type { BatchState, BatchStatus, Ending, PendingSlice, SlicePart, SliceResult, UsageByModel } from "./types.ts";
+import { validateInput } from "./validate.ts";
+
+export type Step =
+  | { readonly kind: "again" }
+  | { readonly kind: "later"; readonly delayMs: number }
+  | { readonly kind: "ended" };
+
+const AGAIN: Step = { kind: "again" };
+const RETRY_MS_MAX = 60_000;
+const SUSPENDED_MS = 60_000;
+const HELD_MS = 5000;
+/** A slice that took less may be larger next time. */
+const QUICK_MS = 15_000;
+/** So many attempts at one line end in that line's failure. */
+const LINE_FAILURES_MAX = 10;
+const SUSPICIOUS = new Set(["deadline_exceeded", "internal_error", "backend_unavailable"]);
+const SUSPICIOUS_FAILURES = 3;
+
+export class BatchWork {
+  private readonly store: BatchStore;
+  private readonly ports: BatchPorts;
+  private readonly reader: InputReader;
+  private now: BatchState;
+
+  constructor(state: BatchState, store: BatchStore, ports: BatchPorts) {
+    this.now = state;
+    this.store = store;
+    this.ports = ports;
+    const { accountId, input } = state.order;
+    this.reader = new InputReader(ports.chunks, { accountId, fileId: input.fileId }, input.content);
+  }
+
+  get state(): BatchState {
+    return this.now;
+  }
+
+  /** No more lines are begun; the slice that runs is still delivered. */
+  cancel(): void {
+    const { status } = this.now;
+    if (status !== "validating" && status !== "in_progress") return;
+    this.patch({ status: "cancelling", cancellingAtMs: this.ports.nowMs() });
+  }
+
+  async step(): Promise<Step> {
+    try {
+      switch (this.now.status) {
+        case "validating":
+          return await this.validate();
+        case "in_progress":
+        case "cancelling":
+          return await this.run();
+        case "finalizing":
+          return await this.finalize();
+        case "completed":
+        case "failed":
+        case "expired":
+        case "cancelled":
+          return await this.leave();
+        default:
+          return unreachable(this.now.status);
+      }
+    } catch (error) {
+      if (error instanceof DamagedFileError) return this.loseInput();
+      return this.postpone(error);
+    }
+  }
+
+  private async validate(): Promise<Step> {
+    const { order } = this.now;
+    const lines = this.reader.lines(this.now.next);
+    const { total, faults, model } = await validateInput(lines, order, LINE_EXECUTORS[order.endpoint], this.models());
+    if (this.now.status !== "validating") return AGAIN; // cancelled meanwhile
+    const nowMs = this.ports.nowMs();
+    if (faults.length > 0) this.patch({ status: "failed", endedAtMs: nowMs, faults });
+    else this.patch({ status: "in_progress", inProgressAtMs: nowMs, total, ...(model === undefined ? {} : { model }) });
+    return AGAIN;
+  }
+
+  private async run(): Promise<Step> {
+    const { pending } = this.now;
+    if (pending !== undefined) return this.settle(pending);
+    const ending = this.now.ending ?? this.endingNow();
+    if (ending !== undefined) return this.reject(ending);
+    const lines = await readSlice(this.reader, this.now, sliceSize(this.now.shrink));
+    return lines.length === 0 ? this.beginFinalizing() : this.work(lines);
+  }
+
+  private endingNow(): Ending | undefined {
+    if (this.now.status === "cancelling") return { kind: "cancelled" };
+    return this.ports.nowMs() >= this.now.order.expiresAtMs ? { kind: "expired" } : undefined;
+  }
+
+  private async work(lines: readonly SliceLine[]): Promise<Step> {
+    const attempt = this.nextAttempt();
+    const startedAtMs = this.ports.nowMs();
+    const scope = this.scope();
+    const prepared = this.blamed(lines) ?? (await prepareSlice(lines, scope));
+    if (prepared.runnable.length > 0) {
+      const refused = await this.reserveBound(prepared, attempt, lines.length);
+      if (refused !== undefined) return refused;
+    }
+    const outcome = await runSlice(prepared, `${this.now.slice}-${attempt}`, scope);
+    const pending = { ...outcome, to: must(lines.at(-1), "a slice has lines").next };
+    this.patch({ pending });
+    const isQuick = this.ports.nowMs() - startedAtMs < QUICK_MS;
+    return this.charge(pending, attempt, isQuick);
+  }
+
+  /** A single line that has failed again and again through "nobody's" fault fails for good. */
+  private blamed(lines: readonly SliceLine[]): PreparedSlice | undefined {
+    const { failures, suspicion } = this.now;
+    const [only] = lines;
+    if (only === undefined || lines.length > 1 || suspicion === undefined || failures < LINE_FAILURES_MAX)
+      return undefined;
+    return failedSlice(only, suspicion);
+  }
+
+  /** Reserves the bound, or, where the credit does not cover it, the exact cost. Undefined: reserved. */
+  private async reserveBound(prepared: PreparedSlice, attempt: number, lines: number): Promise<Step | undefined> {
+    const bound = await this.reserve(attempt, prepared.boundNanoUsd);
+    if (bound?.kind !== "refused" || bound.refusal.kind !== "insufficient_credit")
+      return this.afterReserve(bound, lines);
+    const exact = await exactBound(prepared, this.scope());
+    return this.afterReserve(await this.reserve(attempt, exact), lines);
+  }
+
+  /** What a reservation's outcome means for the slice. Undefined: it is reserved. */
+  private afterReserve(outcome: ReserveOutcome | undefined, lines: number): Step | undefined {
+    if (outcome === undefined) return this.abandon();
+    if (outcome.kind === "reserved") return undefined;
+    if (outcome.kind === "charged") throw new TypeError("results are pending before they are charged");
+    const { refusal } = outcome;
+    if (refusal.kind === "suspended") return { kind: "later", delayMs: SUSPENDED_MS };
+    if (refusal.kind === "credit_held") return { kind: "later", delayMs: HELD_MS };
+    if (refusal.kind === "insufficient_credit" && lines > 1) {
+      // Part of it may be covered: of lines that the credit covers none is refused.
+      this.patch({ shrink: Math.min(this.now.shrink + 1, SHRINK_MAX) });
+      return AGAIN;
+    }
+    this.patch({ ending: { kind: "refused", fault: faultOfRefusal(refusal) } });
+    return AGAIN;
+  }
+
+  /** Results that an earlier attempt stored: charged by it, or now. */
+  private async settle(pending: PendingSlice): Promise<Step> {
+    const attempt = this.nextAttempt();
+    if (pending.usageLines.length === 0) return this.finish(pending.to, pending.result, false);
+    const outcome = await this.reserve(attempt, pending.result.usage.costNanoUsd);
+    if (outcome === undefined) return this.abandon();
+    if (outcome.kind === "charged") return this.finish(pending.to, pending.result, false);
+    if (outcome.kind === "reserved") return this.charge(pending, attempt, false);
+    const { kind } = outcome.refusal;
+    const mayPass = kind === "credit_held" || kind === "suspended";
+    if (mayPass && this.endingNow() === undefined) return { kind: "later", delayMs: HELD_MS };
+    // What was computed is not paid for, so it is not delivered: the lines are as if they had not been run.
+    this.patch({ pending: undefined });
+    return AGAIN;
+  }
+
+  private async charge(pending: PendingSlice, attempt: number, isQuick: boolean): Promise<Step> {
+    const { order, slice } = this.now;
+    if (pending.usageLines.length > 0) {
+      const minute = Math.floor(this.ports.nowMs() / 60_000);
+      const outcome = await this.ports.account().chargeBatch({
+        batchId: order.id,
+        slice,
+        attempt,
+        keyId: order.keyId,
+        costNanoUsd: pending.result.usage.costNanoUsd,
+        lines: pending.usageLines.map((line) => reportOf(line, minute)),
+        receipt: `${slice}-${attempt}`,
+      });
+      if (outcome === undefined) return this.abandon();
+      if (outcome.kind === "lapsed") return { kind: "later", delayMs: 1000 };
+    }
+    return this.finish(pending.to, pending.result, isQuick);
+  }
+
+  private finish(to: PendingSlice["to"], result: SliceResult, isQuick: boolean): Step {
+    const state = this.now;
+    this.now = {
+      ...state,
+      completed: state.completed + result.completed,
+      failed: state.failed + result.failed,
+      usage: addUsage(state.usage, result.usage),
+      output: grown(state.output, result.output),
+      errors: grown(state.errors, result.errors),
+      next: to,
+      slice: state.slice + 1,
+      pending: undefined,
+      failures: 0,
+      suspicion: undefined,
+      shrink: isQuick ? Math.max(0, state.shrink - 1) : state.shrink,
+    };
+    this.store.finishSlice(state.slice, result, this.now);
+    return AGAIN;
+  }
+
+  /** Writes what is left into the error file: every line of the input stands in exactly one of the two files. */
+  private async reject(ending: Ending): Promise<Step> {
+    if (this.now.ending === undefined) this.patch({ ending });
+    // Cancelled before it was validated: there are no lines yet.
+    const lines = this.now.total === 0 ? [] : await readSlice(this.reader, this.now, REJECTED_SIZE);
+    const last = lines.at(-1);
+    if (last === undefined) return this.beginFinalizing();
+    const { id } = this.now.order;
+    const texts = lines.map((line) =>
+      ending.kind === "refused"
+        ? failedLine(id, line, newId("request"), ending.fault)
+        : unrunLine(id, line, ending.kind),
+    );
+    const errors = await storeErrors(texts, `${this.now.slice}-end`, this.scope());
+    return this.finish(last.next, { errors, completed: 0, failed: lines.length, usage: NO_USAGE }, false);
+  }
+
+  private beginFinalizing(): Step {
+    this.patch({ status: "finalizing", finalizingAtMs: this.ports.nowMs() });
+    return AGAIN;
+  }
+
+  private async finalize(): Promise<Step> {
+    const library = this.ports.library();
+    for (const record of this.files()) await library.addFile(record);
+    const ending = this.now.ending?.kind;
+    const status: BatchStatus =
+      ending === "expired" || ending === "cancelled" ? ending : this.now.faults.length > 0 ? "failed" : "completed";
+    this.patch({ status, endedAtMs: this.ports.nowMs() });
+    return AGAIN;
+  }
+
+  private files(): FileRecord[] {
+    const { order, output, errors, outputFileId, errorFileId } = this.now;
+    const createdAtMs = this.ports.nowMs();
+    const fileOf = (what: "output" | "errors", fileId: FileId, sums: BatchState["output"]): FileRecord => ({
+      accountId: order.accountId,
+      fileId,
+      purpose: "batch_output",
+      filename: `${order.id}_${what === "output" ? "output" : "error"}.jsonl`,
+      ...sums,
+      createdAtMs,
+      expiresAtMs: createdAtMs + order.outputLifeMs,
+      content: { format: what === "output" ? "results" : "lines", chunks: this.store.chunks(what) },
+    });
+    return [
+      ...(output.lines > 0 ? [fileOf("output", outputFileId, output)] : []),
+      ...(errors.lines > 0 ? [fileOf("errors", errorFileId, errors)] : []),
+    ];
+  }
+
+  /** The end is told to the library, which knows the batch from now on; this object forgets it. */
+  private async leave(): Promise<Step> {
+    await this.ports.library().endBatch(snapshotOf(this.now));
+    const { order, output, errors, outputFileId, errorFileId } = this.now;
+    // What given-up attempts stored under files that came to nothing.
+    if (output.lines === 0) await this.ports.deleteChunks({ accountId: order.accountId, fileId: outputFileId });
+    if (errors.lines === 0) await this.ports.deleteChunks({ accountId: order.accountId, fileId: errorFileId });
+    return { kind: "ended" };
+  }
+
+  /** The account is gone: nobody is left to charge or to tell. */
+  private abandon(): Step {
+    const fault = { code: "account_gone", line: null, message: "The account no longer exists.", param: null };
+    this.patch({ status: "failed", endedAtMs: this.ports.nowMs(), pending: undefined, faults: [fault] });
+    return AGAIN;
+  }
+
+  /** The input file was deleted, or is damaged: what is done is delivered, and the batch has failed. */
+  private loseInput(): Step {
+    const fault = {
+      code: "input_file_unreadable",
+      line: null,
+      message: "The input file was deleted or can no longer be read; what was done before is in the output file.",
+      param: "input_file_id",
+    };
+    const nowMs = this.ports.nowMs();
+    this.patch({ status: "finalizing", finalizingAtMs: nowMs, pending: undefined, faults: [fault] });
+    return AGAIN;
+  }
+
+  /** What is nobody's fault is tried again, later each time, in smaller slices where their size may be the reason. */
+  private async postpone(cause: unknown): Promise<Step> {
+    const fault: Fault =
+      cause instanceof ApiError
+        ? cause.fault
+        : { code: "internal_error", message: "The line could not be run.", param: null };
+    const failures = this.now.failures + 1;
+    const isSuspicious = SUSPICIOUS.has(fault.code);
+    const isTooSlow = fault.code === "deadline_exceeded";
+    const shrinks = isTooSlow || (isSuspicious && failures >= SUSPICIOUS_FAILURES);
+    this.patch({
+      failures,
+      suspicion: isSuspicious ? fault : undefined,
+      shrink: shrinks ? Math.min(this.now.shrink + 1, SHRINK_MAX) : this.now.shrink,
+    });
+    await this.release();
+    return { kind: "later", delayMs: Math.min(1000 * 2 ** (failures - 1), RETRY_MS_MAX) };
+  }
+
+  /** Its credit comes back at once where the account can be reached, and by itself otherwise. */
+  private async release(): Promise<void> {
+    try {
+      await this.ports.account().releaseBatch(this.now.order.id);
+    } catch {
+      // The reservation ends in a minute.
+    }
+  }
+
+  private nextAttempt(): number {
+    this.patch({ attempt: this.now.attempt + 1 });
+    return this.now.attempt;
+  }
+
+  private reserve(attempt: number, needNanoUsd: NanoUsd): Promise<ReserveOutcome | undefined> {
+    const { order, slice } = this.now;
+    return this.ports.account().reserveBatch({ batchId: order.id, slice, attempt, keyId: order.keyId }, needNanoUsd);
+  }
+
+  private scope(): SliceScope {
+    const { order, outputFileId, errorFileId } = this.now;
+    const { services, chunks, waitUntil } = this.ports;
+    return { order, outputFileId, errorFileId, services, models: this.models(), store: chunks, waitUntil };
+  }
+
+  /** Models that were there when the batch was made: those that have a price of that day. */
+  private models() {
+    const { prices } = this.now.order;
+    return this.ports.services.models.filter(({ id }) => Object.hasOwn(prices, id));
+  }
+
+  private patch(change: Partial<BatchState>): void {
+    this.now = { ...this.now, ...change };
+    this.store.write(this.now);
+  }
+}
+
+function grown(sums: BatchState["output"], part: SlicePart | undefined): BatchState["output"] {
+  return part === undefined ? sums : { bytes: sums.bytes + part.bytes, lines: sums.lines + part.lines };
+}
+
+function reportOf({ model, requests, failed, ...sums }: UsageByModel, minute: number): UsageLine {
+  return { model, tier: "batch", minute, requests, ...sums, errors4xx: failed, errors5xx: 0, latency: {} };
+}

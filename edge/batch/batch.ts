@@ -1,0 +1,97 @@
+// A batch's Durable Object, named by the batch's id: works through the input file slice by slice, driven by alarms, so
+// that a restart goes on where it stood. Lives while the batch does; afterwards the account's library knows it.
+
+import { DurableObject } from "cloudflare:workers";
+import type { Env } from "../config.ts";
+import { batchPorts } from "./batch-ports.ts";
+import { BatchStore } from "./batch-store.ts";
+import type { Step } from "./batch-work.ts";
+import { BatchWork } from "./batch-work.ts";
+import { isEnded, newBatch, snapshotOf } from "./snapshot.ts";
+import type { BatchOrder, BatchSnapshot } from "./types.ts";
+
+/** One alarm works for about so long, then sets the next: far below the limits of one invocation. */
+const ALARM_WORK_MS = 20_000;
+/** Should an alarm end without setting the next one (a crash in the middle), work goes on after this. */
+const FALLBACK_MS = 90_000;
+
+export class BatchObject extends DurableObject<Env> {
+  private readonly store: BatchStore;
+  private work: BatchWork | undefined;
+  private working: Promise<void> | undefined;
+  private urged = false;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.store = new BatchStore(ctx.storage);
+  }
+
+  /** Begins the batch. Again has no effect. */
+  async start(order: BatchOrder): Promise<void> {
+    if (this.store.read() !== undefined) return;
+    this.store.write(newBatch(order));
+    await this.ctx.storage.setAlarm(order.createdAtMs);
+  }
+
+  /** undefined: not begun, or ended and forgotten; the library knows. */
+  view(): BatchSnapshot | undefined {
+    const state = this.open()?.state;
+    return state === undefined ? undefined : snapshotOf(state);
+  }
+
+  /** Ends the batch after the slice that runs. Has no effect on one that is ending. */
+  async cancel(): Promise<BatchSnapshot | undefined> {
+    const work = this.open();
+    if (work === undefined) return undefined;
+    if (!isEnded(work.state.status)) {
+      work.cancel();
+      this.urged = true;
+      await this.ctx.storage.setAlarm(Date.now());
+    }
+    return snapshotOf(work.state);
+  }
+
+  /** Stops and forgets everything at once: the account is being deleted. */
+  async forget(): Promise<void> {
+    await this.store.deleteAll();
+    this.ctx.abort("the batch's account was deleted");
+  }
+
+  override async alarm(): Promise<void> {
+    // One at a time: a second alarm while the first still works joins it.
+    this.working ??= this.workOn();
+    try {
+      await this.working;
+    } finally {
+      this.working = undefined;
+    }
+  }
+
+  private async workOn(): Promise<void> {
+    const work = this.open();
+    if (work === undefined) return;
+    await this.ctx.storage.setAlarm(Date.now() + FALLBACK_MS);
+    const untilMs = Date.now() + ALARM_WORK_MS;
+    let step: Step;
+    do step = await work.step();
+    while (step.kind === "again" && Date.now() < untilMs);
+    if (step.kind === "ended") {
+      await this.store.deleteAll();
+      this.work = undefined;
+      return;
+    }
+    // What came in the last step must not wait for what that step waits for.
+    const delayMs = step.kind === "later" && !this.urged ? step.delayMs : 0;
+    this.urged = false;
+    await this.ctx.storage.setAlarm(Date.now() + delayMs);
+  }
+
+  private open(): BatchWork | undefined {
+    if (this.work !== undefined) return this.work;
+    const state = this.store.read();
+    if (state === undefined) return undefined;
+    const waitUntil = (promise: Promise<unknown>): void => this.ctx.waitUntil(promise);
+    this.work = new BatchWork(state, this.store, batchPorts(this.env, state.order.accountId, waitUntil));
+    return this.work;
+  }
+}

@@ -1,0 +1,47 @@
+// Lines of a batch's error file, in OpenAI's format: a request that was answered with an error has a `response`; one
+// that was never run has none, and says why in `error`.
+
+import { ERRORS } from "../../shared/errors.ts";
+import type { Fault } from "../../shared/errors.ts";
+import type { RequestId } from "../../shared/ids.ts";
+import type { BatchId } from "../files/types.ts";
+import type { Ending } from "./types.ts";
+
+interface LineName {
+  /** Its place in the input file. */
+  readonly line: number;
+  readonly customId: string;
+}
+
+/** The id of a result: the same whenever the line is run. */
+export function lineId(batchId: BatchId, line: number): string {
+  return `batch_req_${batchId.slice(batchId.indexOf("_") + 1)}_${line}`;
+}
+
+/** A line whose request failed with `fault`. */
+export function failedLine(batchId: BatchId, { line, customId }: LineName, requestId: RequestId, fault: Fault): string {
+  const { status, type } = ERRORS[fault.code];
+  return text({
+    id: lineId(batchId, line),
+    custom_id: customId,
+    response: {
+      status_code: status,
+      request_id: requestId,
+      body: { error: { message: fault.message, type, param: fault.param, code: fault.code } },
+    },
+    error: null,
+  });
+}
+
+/** A line that was not run because the batch ended first. */
+export function unrunLine(batchId: BatchId, { line, customId }: LineName, ending: Ending["kind"]): string {
+  const error =
+    ending === "expired"
+      ? { code: "batch_expired", message: "This line was not run before the batch's completion window ended." }
+      : { code: "batch_cancelled", message: "This line was not run before the batch was cancelled." };
+  return text({ id: lineId(batchId, line), custom_id: customId, response: null, error });
+}
+
+function text(line: object): string {
+  return `${JSON.stringify(line)}\n`;
+}

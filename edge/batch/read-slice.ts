@@ -1,0 +1,44 @@
+// Which lines make the next slice: as many as one frame takes well, halved as often as the batch has found it must.
+
+import { parseBatchLine } from "./batch-line.ts";
+import type { InputReader } from "./input-lines.ts";
+import { LINE_EXECUTORS } from "./line-executors.ts";
+import type { SliceLine } from "./slice-prepare.ts";
+import type { BatchState } from "./types.ts";
+
+export interface SliceSize {
+  readonly lines: number;
+  readonly texts: number;
+  /** Of the input file. */
+  readonly bytes: number;
+}
+
+/** About 130,000 tokens of English: some seconds of a GPU, and 2 % of its price for what a slice costs beside it. */
+const WHOLE: SliceSize = { lines: 1024, texts: 1024, bytes: 512 * 1024 };
+/** A slice halved so often is one line. */
+export const SHRINK_MAX = 10;
+/** Lines that are only written into the error file. */
+export const REJECTED_SIZE: SliceSize = { lines: 2000, texts: Infinity, bytes: 4 * 1024 * 1024 };
+
+export function sliceSize(shrink: number): SliceSize {
+  const part = 2 ** shrink;
+  return { lines: WHOLE.lines / part, texts: WHOLE.texts / part, bytes: WHOLE.bytes / part };
+}
+
+/** The lines from `next` on that make one slice: at least one, none at the end. Throws DamagedFileError. */
+export async function readSlice(reader: InputReader, state: BatchState, size: SliceSize): Promise<SliceLine[]> {
+  const { endpoint } = state.order;
+  const slice: SliceLine[] = [];
+  let texts = 0;
+  let bytes = 0;
+  for await (const input of reader.lines(state.next)) {
+    const parsed = parseBatchLine(input, endpoint);
+    if (parsed.kind === "fault") throw new TypeError("the lines of a validated file are requests");
+    texts += LINE_EXECUTORS[endpoint].countTexts(parsed.line.body);
+    bytes += input.bytes;
+    if (slice.length > 0 && (texts > size.texts || bytes > size.bytes)) break;
+    slice.push({ ...parsed.line, line: input.line, bytes: input.bytes, next: input.next });
+    if (slice.length >= size.lines) break;
+  }
+  return slice;
+}

@@ -1,0 +1,212 @@
+// One slice of a batch: its lines embedded in as few frames as their terms allow, and stored as parts of the output and
+// the error file. A line that cannot be embedded fails alone: the frame it was in is halved until the others are out of
+// its company. What is nobody's fault (a cold model, a full queue) fails the slice, which is tried again.
+
+import { bodyMemory, frameMemory } from "../answer/memory-budget.ts";
+import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
+import { encodeResults, resultLineBytes } from "../files/results.ts";
+import type { ResultLine } from "../files/results.ts";
+import type { FileId } from "../files/types.ts";
+import type { Charge } from "../pricing.ts";
+import { chargeOf } from "../pricing.ts";
+import { usageOf } from "../usage-answer.ts";
+import { must } from "../../shared/assert.ts";
+import { newId } from "../../shared/ids.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { failedLine, lineId } from "./error-lines.ts";
+import type { FailedLine, PreparedSlice, RunnableLine } from "./slice-prepare.ts";
+import type { SliceScope } from "./slice-scope.ts";
+import { SLICE_DEADLINE_MS, COLD_HOLD_MS, faultOfLine, pricesOf } from "./slice-scope.ts";
+import type { BatchUsage, SlicePart, SliceResult, UsageByModel } from "./types.ts";
+
+export interface SliceOutcome {
+  readonly result: SliceResult;
+  readonly usageLines: readonly UsageByModel[];
+}
+
+interface DoneLine extends RunnableLine {
+  readonly embedded: readonly EmbeddedText[];
+  readonly dimensions: number;
+}
+
+interface Sorted {
+  readonly done: DoneLine[];
+  readonly failed: FailedLine[];
+}
+
+/** `name`: of the chunks, of this attempt alone. Results are durable when it resolves. Throws ApiError for what may pass. */
+export async function runSlice(slice: PreparedSlice, name: string, scope: SliceScope): Promise<SliceOutcome> {
+  const { services, waitUntil } = scope;
+  const bytes = slice.runnable.reduce((sum, line) => sum + line.bytes, 0);
+  const memory = services.memory.take(bodyMemory(bytes));
+  try {
+    const texts = slice.runnable.reduce((sum, { prepared }) => sum + prepared.texts.length, 0);
+    const [first] = slice.runnable;
+    const announced = first && (await services.pool.announced(first.prepared.model.id, waitUntil));
+    // The frame, and its copy as results.
+    memory.grow(2 * frameMemory(texts, announced?.dimensions));
+    const sorted: Sorted = { done: [], failed: [...slice.failed] };
+    for (const group of groupsOf(slice.runnable)) await embedGroup(group, scope, sorted);
+    return await storeSlice(sorted, name, scope);
+  } finally {
+    memory.release();
+  }
+}
+
+/** Lines that may share a frame. */
+function groupsOf(lines: readonly RunnableLine[]): readonly (readonly RunnableLine[])[] {
+  const groups = new Map<string, RunnableLine[]>();
+  for (const line of lines) {
+    const { model, prefix, truncate, texts } = line.prepared;
+    // Token ids are judged by how many of a call's arrays make no sense: such a line is a call of its own.
+    const own = texts[0]?.kind === "ids" ? line.line : 0;
+    const terms = JSON.stringify([model.id, prefix, truncate, own]);
+    const group = groups.get(terms);
+    if (group === undefined) groups.set(terms, [line]);
+    else group.push(line);
+  }
+  return [...groups.values()];
+}
+
+async function embedGroup(lines: readonly RunnableLine[], scope: SliceScope, sorted: Sorted): Promise<void> {
+  let result: EmbedTextsResult;
+  try {
+    result = await embed(lines, scope);
+  } catch (error) {
+    const fault = faultOfLine(error);
+    const [only] = lines;
+    if (only !== undefined && lines.length === 1) {
+      sorted.failed.push({ ...only, fault, modelId: only.prepared.model.id });
+      return;
+    }
+    const middle = Math.ceil(lines.length / 2);
+    await embedGroup(lines.slice(0, middle), scope, sorted);
+    await embedGroup(lines.slice(middle), scope, sorted);
+    return;
+  }
+  let from = 0;
+  for (const line of lines) {
+    const to = from + line.prepared.texts.length;
+    sorted.done.push({ ...line, embedded: result.texts.slice(from, to), dimensions: result.dimensions });
+    from = to;
+  }
+}
+
+function embed(lines: readonly RunnableLine[], { order, services, waitUntil }: SliceScope): Promise<EmbedTextsResult> {
+  const first = must(lines[0], "a group has a line").prepared;
+  const items = lines.flatMap(({ prepared }) => prepared.texts.map((_, index) => prepared.itemOf(index)));
+  return services.embedTexts
+    .start({
+      model: first.model.id,
+      accountId: order.accountId,
+      tier: "batch",
+      texts: lines.flatMap(({ prepared }) => prepared.texts),
+      prefix: first.prefix,
+      truncate: first.truncate,
+      cacheMode: order.cache,
+      noStore: false,
+      requestId: newId("request"),
+      traceparent: undefined,
+      deadlineMs: SLICE_DEADLINE_MS,
+      coldHoldMs: COLD_HOLD_MS,
+      signal: new AbortController().signal,
+      waitUntil,
+      itemOf: (index) => items[index] ?? null,
+    })
+    .finish();
+}
+
+async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceScope): Promise<SliceOutcome> {
+  const { order } = scope;
+  const usage = new UsageSums();
+  const results = done.toSorted(byLine).map((line) => {
+    const charge = chargeOf(pricesOf(order, line.prepared.model.id), line.embedded);
+    usage.add(line.prepared.model.id, charge);
+    return resultOf(line, charge, scope);
+  });
+  for (const { modelId } of failed) if (modelId !== undefined) usage.addFailure(modelId);
+  const errors = failed.toSorted(byLine).map((line) => failedLine(order.id, line, line.requestId, line.fault));
+  const [output, errorPart] = await Promise.all([
+    results.length === 0 ? undefined : storeResults(results, name, scope),
+    errors.length === 0 ? undefined : storeErrors(errors, name, scope),
+  ]);
+  return {
+    result: {
+      ...(output === undefined ? {} : { output }),
+      ...(errorPart === undefined ? {} : { errors: errorPart }),
+      completed: done.length,
+      failed: failed.length,
+      usage: usage.total,
+    },
+    usageLines: usage.lines,
+  };
+}
+
+function resultOf(line: DoneLine, charge: Charge, { order }: SliceScope): ResultLine {
+  const { requestId, customId, dimensions, embedded } = line;
+  const answer = line.prepared.answer(embedded, { requestId, usage: usageOf(charge), dimensions });
+  return { id: lineId(order.id, line.line), customId, requestId, ...answer };
+}
+
+async function storeResults(results: readonly ResultLine[], name: string, scope: SliceScope): Promise<SlicePart> {
+  const bytes = results.reduce((sum, line) => sum + resultLineBytes(line), 0);
+  const chunk = await scope.store.write(placeOf(scope, scope.outputFileId), name, encodeResults(results));
+  return { chunk, bytes, lines: results.length };
+}
+
+/** Stores lines of the error file. */
+export async function storeErrors(errors: readonly string[], name: string, scope: SliceScope): Promise<SlicePart> {
+  const plain = new TextEncoder().encode(errors.join(""));
+  const chunk = await scope.store.write(placeOf(scope, scope.errorFileId), name, plain);
+  return { chunk, bytes: plain.length, lines: errors.length };
+}
+
+function placeOf({ order }: SliceScope, fileId: FileId) {
+  return { accountId: order.accountId, fileId };
+}
+
+function byLine(a: { readonly line: number }, b: { readonly line: number }): number {
+  return a.line - b.line;
+}
+
+export const NO_USAGE: BatchUsage = { tokens: 0, cachedTokens: 0, costNanoUsd: nanoUsd(0) };
+
+export function addUsage(a: BatchUsage, b: BatchUsage): BatchUsage {
+  return {
+    tokens: a.tokens + b.tokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    costNanoUsd: nanoUsd(a.costNanoUsd + b.costNanoUsd),
+  };
+}
+
+class UsageSums {
+  readonly #byModel = new Map<string, UsageByModel>();
+
+  get lines(): UsageByModel[] {
+    return [...this.#byModel.values()];
+  }
+
+  get total(): BatchUsage {
+    const { tokens, cachedTokens, costNanoUsd } = this.lines.reduce<BatchUsage>(addUsage, NO_USAGE);
+    return { tokens, cachedTokens, costNanoUsd };
+  }
+
+  add(model: string, charge: Charge): void {
+    const sum = this.#of(model);
+    this.#byModel.set(model, {
+      ...sum,
+      ...addUsage(sum, charge),
+      requests: sum.requests + 1,
+      savedNanoUsd: nanoUsd(sum.savedNanoUsd + charge.savedNanoUsd),
+    });
+  }
+
+  addFailure(model: string): void {
+    const sum = this.#of(model);
+    this.#byModel.set(model, { ...sum, failed: sum.failed + 1 });
+  }
+
+  #of(model: string): UsageByModel {
+    return this.#byModel.get(model) ?? { ...NO_USAGE, model, requests: 0, failed: 0, savedNanoUsd: nanoUsd(0) };
+  }
+}

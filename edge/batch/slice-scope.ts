@@ -1,0 +1,38 @@
+// What work on a slice stands on: the order it belongs to, where its results go, and the services of the isolate.
+
+import type { ChunkStore } from "../files/chunk-store.ts";
+import type { FileId } from "../files/types.ts";
+import type { TierPrices } from "../pricing.ts";
+import type { Services } from "../services.ts";
+import { must } from "../../shared/assert.ts";
+import type { CatalogModel } from "../../shared/catalog.ts";
+import type { Fault } from "../../shared/errors.ts";
+import { ApiError, ERRORS } from "../../shared/errors.ts";
+import type { BatchOrder } from "./types.ts";
+
+export interface SliceScope {
+  readonly order: BatchOrder;
+  readonly outputFileId: FileId;
+  readonly errorFileId: FileId;
+  readonly services: Pick<Services, "pool" | "embedTexts" | "memory">;
+  /** Those that the batch may name. */
+  readonly models: readonly CatalogModel[];
+  readonly store: ChunkStore;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** Time of one frame; the reservation behind it lives a little longer (account/batch-charge.ts). */
+export const SLICE_DEADLINE_MS = 60_000;
+/** A cold model is asked again by the next attempt. */
+export const COLD_HOLD_MS = 5000;
+
+/** Batch prices of the day on which the batch was made. */
+export function pricesOf(order: BatchOrder, modelId: string): TierPrices {
+  return must(order.prices[modelId], "prices of the day for a validated model");
+}
+
+/** The fault that fails a line. What may pass (a cold model, a full queue) is thrown on, and fails the slice. */
+export function faultOfLine(error: unknown): Fault {
+  if (error instanceof ApiError && !ERRORS[error.fault.code].retry) return error.fault;
+  throw error;
+}

@@ -1,0 +1,126 @@
+// The whole input file looked over before anything is run: every line is a request to the batch's endpoint, for a model
+// that is there and that the key may use, under a `custom_id` of its own. Faults are listed with their lines.
+
+import { resolveModel } from "../models.ts";
+import type { CatalogModel } from "../../shared/catalog.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { parseBatchLine } from "./batch-line.ts";
+import type { InputLine } from "./input-lines.ts";
+import type { LineExecutor } from "./line-executor.ts";
+import type { BatchFault, BatchOrder } from "./types.ts";
+import { BATCH_LIMITS } from "./types.ts";
+
+export interface Validated {
+  readonly total: number;
+  readonly faults: readonly BatchFault[];
+  /** Where all lines name one. */
+  readonly model: string | undefined;
+}
+
+/** Reads all lines, or as many as it takes to list `faultsMax` faults. */
+export async function validateInput(
+  lines: AsyncIterable<InputLine>,
+  order: Pick<BatchOrder, "endpoint" | "allowedModels">,
+  executor: Pick<LineExecutor, "countTexts">,
+  models: readonly CatalogModel[],
+): Promise<Validated> {
+  const check = new InputCheck(order, executor, models);
+  for await (const line of lines) {
+    check.add(line);
+    if (check.isFull) break;
+  }
+  return check.end();
+}
+
+class InputCheck {
+  readonly #order: Pick<BatchOrder, "endpoint" | "allowedModels">;
+  readonly #executor: Pick<LineExecutor, "countTexts">;
+  readonly #models: readonly CatalogModel[];
+  readonly #faults: BatchFault[] = [];
+  readonly #lineOf = new Map<string, number>();
+  readonly #resolved = new Map<string, string | BatchFault>();
+  readonly #used = new Set<string>();
+  #total = 0;
+  #texts = 0;
+
+  constructor(
+    order: Pick<BatchOrder, "endpoint" | "allowedModels">,
+    executor: Pick<LineExecutor, "countTexts">,
+    models: readonly CatalogModel[],
+  ) {
+    this.#order = order;
+    this.#executor = executor;
+    this.#models = models;
+  }
+
+  get isFull(): boolean {
+    return (
+      this.#faults.length >= BATCH_LIMITS.faultsMax ||
+      this.#total > BATCH_LIMITS.linesMax ||
+      this.#texts > BATCH_LIMITS.textsMax
+    );
+  }
+
+  add(input: InputLine): void {
+    this.#total += 1;
+    const parsed = parseBatchLine(input, this.#order.endpoint);
+    if (parsed.kind === "fault") {
+      this.#faults.push(parsed.fault);
+      return;
+    }
+    const { customId, body } = parsed.line;
+    const first = this.#lineOf.get(customId);
+    if (first !== undefined) {
+      const message = `The \`custom_id\` of this line is that of line ${first}: each must be unique in the file.`;
+      this.#faults.push({ code: "duplicate_custom_id", line: input.line, message, param: "custom_id" });
+    } else this.#lineOf.set(customId, input.line);
+    this.#checkModel(body["model"], input.line);
+    this.#texts += this.#executor.countTexts(body);
+  }
+
+  end(): Validated {
+    const whole = (code: string, message: string): void => {
+      this.#faults.push({ code, line: null, message, param: "input_file_id" });
+    };
+    if (this.#total === 0) whole("empty_file", "The file has no lines.");
+    if (this.#total > BATCH_LIMITS.linesMax) {
+      whole("too_many_lines", `A batch takes at most ${BATCH_LIMITS.linesMax} lines: split the file.`);
+    }
+    if (this.#texts > BATCH_LIMITS.textsMax) {
+      whole(
+        "too_many_inputs",
+        `The lines of a batch take at most ${BATCH_LIMITS.textsMax} texts in all: split the file.`,
+      );
+    }
+    const [model] = this.#used;
+    return { total: this.#total, faults: this.#faults, model: this.#used.size === 1 ? model : undefined };
+  }
+
+  #checkModel(name: unknown, line: number): void {
+    if (typeof name !== "string") {
+      const message = "`body.model` must be the id of a model.";
+      this.#faults.push({ code: "missing_required_parameter", line, message, param: "body.model" });
+      return;
+    }
+    let resolved = this.#resolved.get(name);
+    if (resolved === undefined) {
+      resolved = this.#resolve(name);
+      this.#resolved.set(name, resolved);
+    }
+    if (typeof resolved === "string") this.#used.add(resolved);
+    else this.#faults.push({ ...resolved, line });
+  }
+
+  /** The full id that `name` stands for, or what is wrong with it. */
+  #resolve(name: string): string | BatchFault {
+    try {
+      const { model } = resolveModel(name, this.#models);
+      const { allowedModels } = this.#order;
+      if (allowedModels === undefined || allowedModels.includes(model.id)) return model.id;
+      return { code: "model_not_allowed", line: null, message: "The key may not use this model.", param: "body.model" };
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return { code: error.fault.code, line: null, message: error.fault.message, param: "body.model" };
+    }
+  }
+}

@@ -1,0 +1,70 @@
+// Chunks in R2: `files/{account}/{file}/{name}`, sealed (cipher.ts). A chunk is written whole and read whole, so that
+// nothing of an unverified chunk is ever used; memory holds one.
+
+import { must } from "../../shared/assert.ts";
+import type { AccountId } from "../../shared/ids.ts";
+import type { Env } from "../config.ts";
+import { DamagedFileError, FileCipher } from "./cipher.ts";
+import type { FileChunk, FilePlace } from "./types.ts";
+
+/** Plaintext of an upload's chunk: 25 writes for 100 MB, and less memory than a request may take. */
+export const CHUNK_BYTES = 4 * 1024 * 1024;
+/** Keys that R2 lists or deletes in one operation. */
+const KEYS_MAX = 1000;
+
+export class ChunkStore {
+  readonly #bucket: R2Bucket;
+  readonly #cipher: FileCipher;
+
+  constructor(bucket: R2Bucket, cipher: FileCipher) {
+    this.#bucket = bucket;
+    this.#cipher = cipher;
+  }
+
+  /** Durable when it resolves. The same name again replaces the chunk. */
+  async write(place: FilePlace, name: string, plain: Uint8Array): Promise<FileChunk> {
+    const sealed = await this.#cipher.file(place).seal(name, plain);
+    must(await this.#bucket.put(prefixOf(place) + name, sealed), "an unconditional put");
+    return { name, bytes: plain.length };
+  }
+
+  /** Throws DamagedFileError for a chunk that is gone or not what was written. */
+  async read(place: FilePlace, chunk: FileChunk): Promise<Uint8Array<ArrayBuffer>> {
+    const object = await this.#bucket.get(prefixOf(place) + chunk.name);
+    if (object === null) throw new DamagedFileError("a chunk is gone");
+    const plain = await this.#cipher.file(place).open(chunk.name, new Uint8Array(await object.arrayBuffer()));
+    if (plain.length !== chunk.bytes) throw new DamagedFileError("a chunk has another length than its record says");
+    return plain;
+  }
+}
+
+/**
+ * The store behind the Worker's bindings. Keys of files are derived from KEY_PEPPER: the secret that guards what is at
+ * rest already, which keeps its previous value while it is being rotated (for files: 30 days).
+ */
+export function chunkStoreOf(env: Pick<Env, "FILES" | "KEY_PEPPER" | "KEY_PEPPER_PREVIOUS">): ChunkStore {
+  const { KEY_PEPPER: current, KEY_PEPPER_PREVIOUS: previous } = env;
+  return new ChunkStore(env.FILES, new FileCipher(previous === undefined ? [current] : [current, previous]));
+}
+
+/** Deletes every chunk of a file. Again has no effect. */
+export function deleteChunks(bucket: R2Bucket, place: FilePlace): Promise<void> {
+  return deletePrefix(bucket, prefixOf(place));
+}
+
+/** Deletes every chunk of every file of an account. */
+export function deleteAccountChunks(bucket: R2Bucket, accountId: AccountId): Promise<void> {
+  return deletePrefix(bucket, `files/${accountId}/`);
+}
+
+async function deletePrefix(bucket: R2Bucket, prefix: string): Promise<void> {
+  for (;;) {
+    const { objects, truncated } = await bucket.list({ prefix, limit: KEYS_MAX });
+    if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+    if (!truncated) return;
+  }
+}
+
+function prefixOf({ accountId, fileId }: FilePlace): string {
+  return `files/${accountId}/${fileId}/`;
+}

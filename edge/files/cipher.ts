@@ -1,0 +1,109 @@
+// Content at rest: AES-256-GCM under a key of its own for each file, derived by HKDF-SHA-256 from a Worker secret, the
+// account and the file, so that an object of the bucket says nothing without the secret, and nothing in the place of
+// another. A sealed chunk: version (1 byte) ‖ secret's id (4) ‖ nonce (12) ‖ ciphertext and tag (16).
+// The chunk's name is associated data: chunks cannot change places. That none is missing is known from the file's
+// record, which is not in the bucket (library.ts).
+
+import { equalBytes } from "../../shared/hmac.ts";
+import type { FilePlace } from "./types.ts";
+
+const VERSION = 1;
+const SECRET_ID_BYTES = 4;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const HEADER_BYTES = 1 + SECRET_ID_BYTES + NONCE_BYTES;
+/** What sealing adds to a chunk. */
+export const SEAL_BYTES = HEADER_BYTES + TAG_BYTES;
+
+const encoder = new TextEncoder();
+
+/** A chunk that is not what was written there: damaged, cut, moved, or sealed under a secret that is gone. */
+export class DamagedFileError extends Error {
+  override name = "DamagedFileError";
+}
+
+interface Secret {
+  readonly id: Uint8Array;
+  readonly key: CryptoKey;
+}
+
+export class FileCipher {
+  readonly #secrets: Promise<readonly Secret[]>;
+
+  /** `secrets`: the one in force, then the previous one while it is being rotated. */
+  constructor(secrets: readonly string[]) {
+    this.#secrets = Promise.all(secrets.map(importSecret));
+  }
+
+  /** The seal of one file; derives its key once. */
+  file(place: FilePlace): FileSeal {
+    return new FileSeal(this.#secrets, place);
+  }
+}
+
+export class FileSeal {
+  readonly #secrets: Promise<readonly Secret[]>;
+  readonly #place: FilePlace;
+  readonly #keys = new Map<Secret, Promise<CryptoKey>>();
+
+  constructor(secrets: Promise<readonly Secret[]>, place: FilePlace) {
+    this.#secrets = secrets;
+    this.#place = place;
+  }
+
+  async seal(name: string, plain: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+    const [secret] = await this.#secrets;
+    if (secret === undefined) throw new TypeError("a cipher has a secret");
+    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+    const sealed = await crypto.subtle.encrypt(this.#algorithm(name, nonce), await this.#keyOf(secret), plain);
+    const bytes = new Uint8Array(HEADER_BYTES + sealed.byteLength);
+    bytes[0] = VERSION;
+    bytes.set(secret.id, 1);
+    bytes.set(nonce, 1 + SECRET_ID_BYTES);
+    bytes.set(new Uint8Array(sealed), HEADER_BYTES);
+    return bytes;
+  }
+
+  /** The plaintext of chunk `name`. Throws DamagedFileError. */
+  async open(name: string, sealed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+    if (sealed.length < SEAL_BYTES || sealed[0] !== VERSION) throw new DamagedFileError("not a sealed chunk");
+    const id = sealed.subarray(1, 1 + SECRET_ID_BYTES);
+    const secret = (await this.#secrets).find((one) => equalBytes(one.id, id));
+    if (secret === undefined) throw new DamagedFileError("sealed under a secret that is not configured");
+    const nonce = sealed.subarray(1 + SECRET_ID_BYTES, HEADER_BYTES);
+    const key = await this.#keyOf(secret);
+    try {
+      return new Uint8Array(
+        await crypto.subtle.decrypt(this.#algorithm(name, nonce), key, sealed.subarray(HEADER_BYTES)),
+      );
+    } catch {
+      throw new DamagedFileError("a chunk is not what was written");
+    }
+  }
+
+  #algorithm(name: string, iv: Uint8Array) {
+    return { name: "AES-GCM", iv, additionalData: encoder.encode(name), tagLength: TAG_BYTES * 8 };
+  }
+
+  #keyOf(secret: Secret): Promise<CryptoKey> {
+    let key = this.#keys.get(secret);
+    if (key === undefined) {
+      key = deriveKey(secret.key, this.#place);
+      this.#keys.set(secret, key);
+    }
+    return key;
+  }
+}
+
+function deriveKey(secret: CryptoKey, { accountId, fileId }: FilePlace): Promise<CryptoKey> {
+  const info = encoder.encode(`gigarouter file 1\0${accountId}\0${fileId}`);
+  const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info };
+  return crypto.subtle.deriveKey(hkdf, secret, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+}
+
+async function importSecret(text: string): Promise<Secret> {
+  const key = await crypto.subtle.importKey("raw", encoder.encode(text), "HKDF", false, ["deriveKey", "deriveBits"]);
+  const info = encoder.encode("gigarouter file secret id");
+  const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info };
+  return { key, id: new Uint8Array(await crypto.subtle.deriveBits(hkdf, key, SECRET_ID_BYTES * 8)) };
+}

@@ -1,0 +1,217 @@
+// The tables of an account's library, synchronous over SQLite: files (facts, chunks) and batches (their last view).
+// Listed by the order of their making. Numbers bind as REAL: columns are declared INTEGER.
+
+import type { BatchSnapshot } from "../batch/types.ts";
+import type { BatchId, FileContent, FileFacts, FileId, FilePurpose, FileRecord } from "./types.ts";
+
+const SCHEMA = [
+  `CREATE TABLE IF NOT EXISTS files (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, purpose TEXT NOT NULL, stored_bytes INTEGER NOT NULL, expires_ms INTEGER NOT NULL, facts TEXT NOT NULL, content TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS batches (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, ended INTEGER NOT NULL, created_ms INTEGER NOT NULL, view TEXT NOT NULL)`,
+];
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly hasMore: boolean;
+}
+
+export interface PageQuery {
+  /** The last id of the page before. */
+  readonly after?: string;
+  readonly limit: number;
+  readonly order: "asc" | "desc";
+}
+
+export interface ListedBatch {
+  readonly view: BatchSnapshot;
+  /** Not ended: the batch's own object knows more. */
+  readonly ended: boolean;
+}
+
+type Row = Record<string, SqlStorageValue>;
+
+export class LibraryStore {
+  readonly #sql: SqlStorage;
+  #ready: boolean;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    this.#ready = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'files'").toArray().length > 0;
+  }
+
+  /** Files that are there or being uploaded, and their stored bytes. */
+  totals(): { files: number; storedBytes: number } {
+    const [row] = this.#read("SELECT COUNT(*) AS files, COALESCE(SUM(stored_bytes), 0) AS stored FROM files");
+    return { files: Number(row?.["files"] ?? 0), storedBytes: Number(row?.["stored"] ?? 0) };
+  }
+
+  putFile(record: FileRecord, state: "uploading" | "ready", expiresAtMs: number): void {
+    const { content, ...facts } = record;
+    const stored = content.chunks.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#write(
+      `INSERT INTO files (id, state, purpose, stored_bytes, expires_ms, facts, content) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET state = excluded.state, stored_bytes = excluded.stored_bytes,
+         expires_ms = excluded.expires_ms, facts = excluded.facts, content = excluded.content`,
+      record.fileId,
+      state,
+      record.purpose,
+      stored,
+      expiresAtMs,
+      JSON.stringify(facts),
+      encodeContent(content),
+    );
+  }
+
+  /** The facts of a file in any state. */
+  fileState(id: FileId): "uploading" | "ready" | "gone" | undefined {
+    const [row] = this.#read("SELECT state FROM files WHERE id = ?", id);
+    const state = row?.["state"];
+    return state === "uploading" || state === "ready" || state === "gone" ? state : undefined;
+  }
+
+  getFile(id: FileId, nowMs: number): FileRecord | undefined {
+    const [row] = this.#read(
+      "SELECT facts, content FROM files WHERE id = ? AND state = 'ready' AND expires_ms > ?",
+      id,
+      nowMs,
+    );
+    if (row === undefined) return undefined;
+    return { ...factsOf(row), content: decodeContent(row) };
+  }
+
+  /** undefined: `after` is no file of this account. */
+  listFiles(query: PageQuery & { readonly purpose?: FilePurpose }, nowMs: number): Page<FileFacts> | undefined {
+    const from = this.#seqOf("files", query);
+    if (from === undefined) return undefined;
+    const rows = this.#read(
+      `SELECT facts FROM files WHERE seq ${beyond(query)} ? AND state = 'ready' AND expires_ms > ? AND (? = '' OR purpose = ?) ORDER BY seq ${query.order} LIMIT ?`,
+      from,
+      nowMs,
+      query.purpose ?? "",
+      query.purpose ?? "",
+      query.limit + 1,
+    );
+    return pageOf(rows, query.limit, factsOf);
+  }
+
+  /** From now on nobody sees the file; its chunks and its row go when the alarm comes, or sooner. */
+  hideFile(id: FileId, nowMs: number): void {
+    this.#write("UPDATE files SET state = 'gone', expires_ms = ? WHERE id = ?", nowMs, id);
+  }
+
+  dropFile(id: FileId): void {
+    this.#write("DELETE FROM files WHERE id = ?", id);
+  }
+
+  expiredFiles(nowMs: number, limit: number): FileFacts[] {
+    return this.#read("SELECT facts FROM files WHERE expires_ms <= ? LIMIT ?", nowMs, limit).map(factsOf);
+  }
+
+  earliestExpiryMs(): number | undefined {
+    const [row] = this.#read("SELECT MIN(expires_ms) AS at FROM files");
+    return row?.["at"] === null || row === undefined ? undefined : Number(row["at"]);
+  }
+
+  runningBatches(): number {
+    const [row] = this.#read("SELECT COUNT(*) AS running FROM batches WHERE ended = 0");
+    return Number(row?.["running"] ?? 0);
+  }
+
+  putBatch(view: BatchSnapshot, ended: boolean): void {
+    this.#write(
+      "INSERT INTO batches (id, ended, created_ms, view) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, view = excluded.view",
+      view.id,
+      ended ? 1 : 0,
+      view.createdAtMs,
+      JSON.stringify(view),
+    );
+  }
+
+  getBatch(id: BatchId): ListedBatch | undefined {
+    const [row] = this.#read("SELECT view, ended FROM batches WHERE id = ?", id);
+    return row === undefined ? undefined : batchOf(row);
+  }
+
+  /** undefined: `after` is no batch of this account. */
+  listBatches(query: PageQuery): Page<ListedBatch> | undefined {
+    const from = this.#seqOf("batches", query);
+    if (from === undefined) return undefined;
+    const rows = this.#read(
+      `SELECT view, ended FROM batches WHERE seq ${beyond(query)} ? ORDER BY seq ${query.order} LIMIT ?`,
+      from,
+      query.limit + 1,
+    );
+    return pageOf(rows, query.limit, batchOf);
+  }
+
+  runningBatchIds(): BatchId[] {
+    return this.#read("SELECT view, ended FROM batches WHERE ended = 0").map((row) => batchOf(row).view.id);
+  }
+
+  /** Lets the oldest ended batches go beyond the newest `keep`. */
+  trimBatches(keep: number): void {
+    this.#write(
+      "DELETE FROM batches WHERE ended = 1 AND seq <= (SELECT seq FROM batches ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+      keep,
+    );
+  }
+
+  #seqOf(table: "files" | "batches", { after, order }: PageQuery): number | undefined {
+    if (after === undefined) return order === "asc" ? 0 : Number.MAX_SAFE_INTEGER;
+    const [row] = this.#read(`SELECT seq FROM ${table} WHERE id = ?`, after);
+    return row === undefined ? undefined : Number(row["seq"]);
+  }
+
+  #read(query: string, ...bindings: SqlStorageValue[]): Row[] {
+    return this.#ready ? this.#sql.exec(query, ...bindings).toArray() : [];
+  }
+
+  #write(query: string, ...bindings: SqlStorageValue[]): void {
+    if (!this.#ready) {
+      for (const statement of SCHEMA) this.#sql.exec(statement);
+      this.#ready = true;
+    }
+    this.#sql.exec(query, ...bindings);
+  }
+}
+
+function beyond({ order }: PageQuery): "<" | ">" {
+  return order === "asc" ? ">" : "<";
+}
+
+function pageOf<Item>(rows: readonly Row[], limit: number, itemOf: (row: Row) => Item): Page<Item> {
+  return { items: rows.slice(0, limit).map(itemOf), hasMore: rows.length > limit };
+}
+
+/** Compact: an output of 50,000 slices of one line still fits into a value (2 MB). */
+interface EncodedContent {
+  readonly format: FileContent["format"];
+  readonly chunks: readonly (readonly [name: string, bytes: number])[];
+}
+
+function encodeContent({ format, chunks }: FileContent): string {
+  const encoded: EncodedContent = { format, chunks: chunks.map(({ name, bytes }) => [name, bytes]) };
+  return JSON.stringify(encoded);
+}
+
+function decodeContent(row: Row): FileContent {
+  const { format, chunks }: EncodedContent = JSON.parse(textOf(row, "content"));
+  return { format, chunks: chunks.map(([name, bytes]) => ({ name, bytes })) };
+}
+
+// What stands in the tables was written here, and is believed.
+
+function factsOf(row: Row): FileFacts {
+  const facts: FileFacts = JSON.parse(textOf(row, "facts"));
+  return facts;
+}
+
+function batchOf(row: Row): ListedBatch {
+  const view: BatchSnapshot = JSON.parse(textOf(row, "view"));
+  return { view, ended: row["ended"] === 1 };
+}
+
+function textOf(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value === "string") return value;
+  throw new TypeError(`${column} is text`);
+}

@@ -1,0 +1,122 @@
+// The library of one account: a Durable Object that knows its files and batches, off the hot path. It is the only one
+// that says what belongs to an account, so another account's id is simply unknown; and it deletes what has expired,
+// been deleted or was never finished, even after a crash in the middle.
+
+import { DurableObject } from "cloudflare:workers";
+import type { BatchSnapshot } from "../batch/types.ts";
+import { BATCH_LIMITS } from "../batch/types.ts";
+import type { Env } from "../config.ts";
+import type { AccountId } from "../../shared/ids.ts";
+import { deleteAccountChunks, deleteChunks } from "./chunk-store.ts";
+import { LibraryStore } from "./library-store.ts";
+import type { ListedBatch, Page, PageQuery } from "./library-store.ts";
+import type { BatchId, FileFacts, FileId, FilePlace, FilePurpose, FileRecord } from "./types.ts";
+import { FILE_LIMITS } from "./types.ts";
+
+/** Files that one alarm deletes. */
+const EXPIRED_MAX = 20;
+const ALARM_AGAIN_MS = 1000;
+
+export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
+  private readonly store: LibraryStore;
+
+  constructor(ctx: DurableObjectState, env: Pick<Env, "FILES" | "BATCH">) {
+    super(ctx, env);
+    this.store = new LibraryStore(ctx.storage.sql);
+  }
+
+  /** An upload begins. Whatever becomes of it, its chunks are deleted a day later unless `finishUpload` came. */
+  async beginUpload(record: FileRecord): Promise<"begun" | "too_many_files" | "storage_full"> {
+    const { files, storedBytes } = this.store.totals();
+    if (files >= FILE_LIMITS.filesMax) return "too_many_files";
+    if (storedBytes >= FILE_LIMITS.storedBytesMax) return "storage_full";
+    const untilMs = Date.now() + FILE_LIMITS.uploadMsMax;
+    this.store.putFile(record, "uploading", untilMs);
+    await this.wakeAt(untilMs);
+    return "begun";
+  }
+
+  /** The upload is whole. False: it was given up meanwhile. */
+  async finishUpload(record: FileRecord): Promise<boolean> {
+    if (this.store.fileState(record.fileId) !== "uploading") return false;
+    await this.addFile(record);
+    return true;
+  }
+
+  /** Adds a file whose chunks are all there. Again has no effect. */
+  async addFile(record: FileRecord): Promise<void> {
+    this.store.putFile(record, "ready", record.expiresAtMs);
+    await this.wakeAt(record.expiresAtMs);
+  }
+
+  getFile(id: FileId): FileRecord | undefined {
+    return this.store.getFile(id, Date.now());
+  }
+
+  /** undefined: `after` is no file of this account. */
+  listFiles(query: PageQuery & { readonly purpose?: FilePurpose }): Page<FileFacts> | undefined {
+    return this.store.listFiles(query, Date.now());
+  }
+
+  /** Deletes a file, or what an upload left. At once for everybody who asks; its chunks before this resolves. */
+  async deleteFile(place: FilePlace): Promise<"deleted" | "unknown"> {
+    const state = this.store.fileState(place.fileId);
+    if (state !== "ready" && state !== "uploading") return "unknown";
+    const nowMs = Date.now();
+    this.store.hideFile(place.fileId, nowMs);
+    await this.wakeAt(nowMs + ALARM_AGAIN_MS); // should this not come to its end
+    await deleteChunks(this.env.FILES, place);
+    this.store.dropFile(place.fileId);
+    return "deleted";
+  }
+
+  /** A batch is about to begin. */
+  beginBatch(view: BatchSnapshot): "begun" | "too_many_batches" {
+    if (this.store.runningBatches() >= BATCH_LIMITS.runningMax) return "too_many_batches";
+    this.store.putBatch(view, false);
+    this.store.trimBatches(BATCH_LIMITS.rememberedMax);
+    return "begun";
+  }
+
+  /** A batch has ended; its object forgets it after this. Again has no effect. */
+  endBatch(view: BatchSnapshot): void {
+    this.store.putBatch(view, true);
+  }
+
+  getBatch(id: BatchId): ListedBatch | undefined {
+    return this.store.getBatch(id);
+  }
+
+  /** undefined: `after` is no batch of this account. */
+  listBatches(query: PageQuery): Page<ListedBatch> | undefined {
+    return this.store.listBatches(query);
+  }
+
+  /** Ends the account's batches where they stand, uncharged work included, and deletes every file: the account goes. */
+  async forget(accountId: AccountId): Promise<void> {
+    await Promise.all(
+      this.store.runningBatchIds().map((id) => this.env.BATCH.get(this.env.BATCH.idFromName(id)).forget()),
+    );
+    await deleteAccountChunks(this.env.FILES, accountId);
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.ctx.abort("the account was deleted");
+  }
+
+  override async alarm(): Promise<void> {
+    const nowMs = Date.now();
+    const expired = this.store.expiredFiles(nowMs, EXPIRED_MAX);
+    for (const file of expired) {
+      this.store.hideFile(file.fileId, nowMs);
+      await deleteChunks(this.env.FILES, file);
+      this.store.dropFile(file.fileId);
+    }
+    const nextMs = this.store.earliestExpiryMs();
+    if (nextMs !== undefined) await this.ctx.storage.setAlarm(Math.max(nextMs, nowMs + ALARM_AGAIN_MS));
+  }
+
+  private async wakeAt(atMs: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm();
+    if (set === null || set > atMs) await this.ctx.storage.setAlarm(atMs);
+  }
+}

@@ -1,0 +1,64 @@
+// What a stored file is: facts that its owner sees, and the list of encrypted chunks that make its content.
+
+import type { AccountId, Id } from "../../shared/ids.ts";
+
+export type FileId = Id<"file">;
+export type BatchId = Id<"batch">;
+
+/** Whose content, under which file: a chunk can be opened under no other. */
+export interface FilePlace {
+  readonly accountId: AccountId;
+  readonly fileId: FileId;
+}
+
+/** One object in R2. `name`: its last path segment; `bytes`: of the plaintext. */
+export interface FileChunk {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/**
+ * `lines`: the chunks, one after the other, are the file. `results`: the chunks hold canonical vectors (results.ts),
+ * from which the file is written as it is read: a fifth of the storage of its text.
+ */
+export interface FileContent {
+  readonly format: "lines" | "results";
+  readonly chunks: readonly FileChunk[];
+}
+
+export const FILE_PURPOSES = ["batch", "batch_output"] as const;
+export type FilePurpose = (typeof FILE_PURPOSES)[number];
+
+/** What its owner sees of a file. Times are Unix ms. */
+export interface FileFacts extends FilePlace {
+  readonly purpose: FilePurpose;
+  readonly filename: string;
+  /** Of the file as it is downloaded. */
+  readonly bytes: number;
+  /** Lines that are not blank. */
+  readonly lines: number;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export interface FileRecord extends FileFacts {
+  readonly content: FileContent;
+}
+
+export const FILE_LIMITS = {
+  /** Content of one file; Cloudflare's free and pro plans take request bodies of 100 MB. */
+  bytesMax: 100 * 1000 * 1000,
+  linesMax: 50_000,
+  /** Everything around the content in a multipart body. */
+  formBytesMax: 64 * 1024,
+  lifeMs: 30 * 86_400_000,
+  lifeMsMin: 3_600_000,
+  /** An upload that has not ended by then never will. */
+  uploadMsMax: 86_400_000,
+  /** Files of one account, those being uploaded included. */
+  filesMax: 10_000,
+  /** Stored bytes of one account, above which nothing more is uploaded: storage is not charged for. */
+  storedBytesMax: 20 * 1000 * 1000 * 1000,
+  /** An upload of which nothing arrives for so long is given up. */
+  idleMs: 30_000,
+} as const;

@@ -1,0 +1,231 @@
+// An upload as it arrives: form → chunks, sealed and stored one by one. Memory holds one chunk, whatever the file's
+// size; a broken or refused upload leaves nothing behind.
+
+import type * as z from "zod";
+import { ApiError, apiError } from "../../shared/errors.ts";
+import { nearest } from "../../shared/nearest.ts";
+import { UPLOAD_FIELDS, uploadFieldsSchema } from "../../shared/schemas/files.ts";
+import { CHUNK_BYTES } from "./chunk-store.ts";
+import type { ChunkStore } from "./chunk-store.ts";
+import { readForm } from "./multipart.ts";
+import type { FileChunk, FilePlace } from "./types.ts";
+import { FILE_LIMITS } from "./types.ts";
+
+const NEWLINE = 0x0a;
+const FIELD_BYTES_MAX = 1024;
+const FILENAME_LENGTH_MAX = 255;
+
+const decoder = new TextDecoder();
+
+export interface Upload {
+  readonly filename: string;
+  readonly bytes: number;
+  readonly lines: number;
+  readonly chunks: readonly FileChunk[];
+  /** Undefined: the usual life. */
+  readonly lifeMs: number | undefined;
+}
+
+/** Reads the form to its end and stores its file. Throws ApiError; chunks that were stored by then are the caller's to delete. */
+export async function receiveUpload(
+  pieces: AsyncIterable<Uint8Array>,
+  boundary: string,
+  store: ChunkStore,
+  place: FilePlace,
+): Promise<Upload> {
+  const fields: Record<string, string> = {};
+  let file: FileWriter | undefined;
+  let part: FileWriter | FieldReader | undefined;
+  for await (const event of readForm(pieces, boundary)) {
+    if (event.kind === "data") {
+      await part?.take(event.bytes);
+      continue;
+    }
+    if (part instanceof FieldReader) fields[part.name] = part.text();
+    if (event.name === "file") {
+      if (file !== undefined) throw apiError("invalid_value", "`file` is there twice: send one file a call.", "file");
+      file = new FileWriter(store, place, cleanName(event.filename));
+      part = file;
+    } else part = new FieldReader(knownField(event.name, fields));
+  }
+  if (part instanceof FieldReader) fields[part.name] = part.text();
+  const parsed = parseFields(fields);
+  if (file === undefined) throw apiError("missing_field", "`file` is missing: it must be a JSONL file.", "file");
+  const seconds = parsed["expires_after[seconds]"];
+  return { ...(await file.end()), lifeMs: seconds === undefined ? undefined : seconds * 1000 };
+}
+
+function knownField(name: string, seen: Readonly<Record<string, string>>): string {
+  if (!UPLOAD_FIELDS.some((known) => known === name)) {
+    const shown = name.replaceAll(/[^\w.$[\]-]/g, "?").slice(0, 64);
+    const close = nearest(name, UPLOAD_FIELDS);
+    const hint = close === undefined ? `Known fields: ${UPLOAD_FIELDS.join(", ")}.` : `Did you mean \`${close}\`?`;
+    throw apiError("unknown_field", `Unknown field \`${shown}\`. ${hint}`, shown);
+  }
+  if (Object.hasOwn(seen, name)) throw apiError("invalid_value", `\`${name}\` is there twice.`, name);
+  return name;
+}
+
+function parseFields(fields: Readonly<Record<string, string>>): z.output<typeof uploadFieldsSchema> {
+  const result = uploadFieldsSchema.safeParse(fields);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const param = String(issue?.path[0] ?? "purpose");
+  const isMissing = !Object.hasOwn(fields, param);
+  throw apiError(
+    isMissing ? "missing_field" : "invalid_value",
+    `\`${param}\` ${isMissing ? "is missing: it must be" : "must be"} ${issue?.message ?? "right"}.`,
+    param,
+  );
+}
+
+/** The last segment of a path, without what breaks a header or a terminal. */
+function cleanName(name: string | undefined): string {
+  const last = (name ?? "").split(/[/\\]/).at(-1) ?? "";
+  const clean = last
+    .toWellFormed()
+    .replaceAll(/\p{Cc}/gu, "")
+    .slice(0, FILENAME_LENGTH_MAX)
+    .toWellFormed()
+    .trim();
+  return clean === "" ? "upload.jsonl" : clean;
+}
+
+class FieldReader {
+  readonly name: string;
+  readonly #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  async take(bytes: Uint8Array): Promise<void> {
+    this.#bytes += bytes.length;
+    if (this.#bytes > FIELD_BYTES_MAX) throw apiError("invalid_value", `\`${this.name}\` is too long.`, this.name);
+    this.#pieces.push(bytes);
+  }
+
+  text(): string {
+    return this.#pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
+  }
+}
+
+class FileWriter {
+  readonly #store: ChunkStore;
+  readonly #place: FilePlace;
+  readonly #filename: string;
+  readonly #buffer = new Uint8Array(CHUNK_BYTES);
+  readonly #chunks: FileChunk[] = [];
+  #filled = 0;
+  #bytes = 0;
+  #lines = 0;
+  /** Whether the line that is being read has a character other than white space. */
+  #hasText = false;
+
+  constructor(store: ChunkStore, place: FilePlace, filename: string) {
+    this.#store = store;
+    this.#place = place;
+    this.#filename = filename;
+  }
+
+  async take(bytes: Uint8Array): Promise<void> {
+    this.#bytes += bytes.length;
+    if (this.#bytes > FILE_LIMITS.bytesMax) throw fileTooLarge();
+    this.#count(bytes);
+    for (let from = 0; from < bytes.length;) {
+      const part = bytes.subarray(from, from + CHUNK_BYTES - this.#filled);
+      this.#buffer.set(part, this.#filled);
+      this.#filled += part.length;
+      from += part.length;
+      if (this.#filled === CHUNK_BYTES) await this.#flush();
+    }
+  }
+
+  async end(): Promise<Omit<Upload, "lifeMs">> {
+    if (this.#hasText) this.#lines += 1;
+    if (this.#lines === 0) throw apiError("empty_input", "`file` is empty: it must have at least one line.", "file");
+    this.#checkLines();
+    if (this.#filled > 0) await this.#flush();
+    return { filename: this.#filename, bytes: this.#bytes, lines: this.#lines, chunks: this.#chunks };
+  }
+
+  async #flush(): Promise<void> {
+    const name = String(this.#chunks.length);
+    this.#chunks.push(await this.#store.write(this.#place, name, this.#buffer.subarray(0, this.#filled)));
+    this.#filled = 0;
+  }
+
+  #count(bytes: Uint8Array): void {
+    for (let from = 0; from < bytes.length;) {
+      const end = bytes.indexOf(NEWLINE, from);
+      const line = bytes.subarray(from, end < 0 ? bytes.length : end);
+      this.#hasText ||= line.some((byte) => byte > 0x20);
+      if (end < 0) return;
+      if (this.#hasText) this.#lines += 1;
+      this.#hasText = false;
+      from = end + 1;
+    }
+    this.#checkLines();
+  }
+
+  #checkLines(): void {
+    if (this.#lines <= FILE_LIMITS.linesMax) return;
+    throw apiError(
+      "limit_reached",
+      `\`file\` has more than ${FILE_LIMITS.linesMax} lines: split it over several batches.`,
+      "file",
+    );
+  }
+}
+
+export function fileTooLarge(): ApiError {
+  return apiError(
+    "body_too_large",
+    `The file is over the limit of ${FILE_LIMITS.bytesMax} bytes: split it over several batches.`,
+    "file",
+  );
+}
+
+/** The request's body as it arrives, capped, and given up when it stalls. Throws ApiError. */
+export async function* bodyPieces(
+  stream: ReadableStream<Uint8Array>,
+  bytesMax: number,
+  idleMs: number,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  let total = 0;
+  try {
+    for (;;) {
+      const piece = await nextPiece(reader, idleMs);
+      if (piece === undefined) return;
+      total += piece.length;
+      if (total > bytesMax) throw fileTooLarge();
+      yield piece;
+    }
+  } finally {
+    // Whoever stopped reading early: the rest of the body is not wanted.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function nextPiece(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  idleMs: number,
+): Promise<Uint8Array | undefined> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(apiError("invalid_request", `Nothing more of the body arrived for ${idleMs / 1000} s.`)),
+      idleMs,
+    );
+  });
+  try {
+    return (await Promise.race([reader.read(), stalled])).value;
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw apiError("invalid_request", "The body broke off, or its framing or encoding is wrong.");
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,183 @@
+// /v1/batches: OpenAI's shape. A batch that runs is asked itself; one that has ended stands in the account's library.
+
+import type { Rights } from "../account/types.ts";
+import type { BatchObject } from "../batch/batch.ts";
+import { newBatch, snapshotOf } from "../batch/snapshot.ts";
+import type { BatchOrder, BatchSnapshot } from "../batch/types.ts";
+import { BATCH_LIMITS } from "../batch/types.ts";
+import type { Context } from "../context.ts";
+import type { ListedBatch } from "../files/library-store.ts";
+import { libraryStub } from "../files/library-stub.ts";
+import type { BatchId, FileRecord } from "../files/types.ts";
+import { FILE_LIMITS } from "../files/types.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { readJson } from "../middleware/body.ts";
+import { faultOfRefusal } from "../middleware/refusals.ts";
+import { pricesOf } from "../pricing.ts";
+import { seconds } from "./key-fields.ts";
+import { readAfter, readOrder } from "./list-query.ts";
+import { readLimit } from "./query.ts";
+import { ApiError, apiError } from "../../shared/errors.ts";
+import type { AccountId } from "../../shared/ids.ts";
+import { newId, parseId } from "../../shared/ids.ts";
+import { usdNumber } from "../../shared/money.ts";
+import { createBatchSchema } from "../../shared/schemas/batches.ts";
+import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
+import { parseBody } from "../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 64 * 1024;
+/** OpenAI's figures. */
+const LIST_MAX = 100;
+const LIST_DEFAULT = 20;
+/** A batch whose object knows nothing of it so long after its making was never begun: the request died in between. */
+const BEGIN_MS_MAX = 60_000;
+
+export async function createBatch(c: Context): Promise<Response> {
+  const rights = await authorize(c, "batches");
+  const body = parseBody(createBatchSchema, await readJson(c, BODY_BYTES_MAX));
+  checkEndpoint(rights, body.endpoint);
+  const input = await inputFile(c, rights.accountId, body.input_file_id);
+  const createdAtMs = Date.now();
+  const order: BatchOrder = {
+    id: newId("batch"),
+    accountId: rights.accountId,
+    keyId: rights.keyId,
+    cache: rights.cache,
+    ...(rights.models === undefined ? {} : { allowedModels: rights.models }),
+    endpoint: body.endpoint,
+    metadata: body.metadata ?? null,
+    input: { fileId: input.fileId, content: input.content },
+    createdAtMs,
+    expiresAtMs: createdAtMs + BATCH_LIMITS.windowMs,
+    outputLifeMs:
+      body.output_expires_after === undefined ? FILE_LIMITS.lifeMs : body.output_expires_after.seconds * 1000,
+    prices: Object.fromEntries(c.get("services").models.map((model) => [model.id, pricesOf(model, "batch")])),
+  };
+  const snapshot = snapshotOf(newBatch(order));
+  if ((await libraryStub(c.env, rights.accountId).beginBatch(snapshot)) === "too_many_batches") {
+    throw apiError(
+      "limit_reached",
+      `An account runs at most ${BATCH_LIMITS.runningMax} batches at a time: wait for one to end, or cancel one.`,
+    );
+  }
+  await batchStub(c, order.id).start(order);
+  return c.json(batchAnswer(snapshot));
+}
+
+/** A key for batches alone must not become a key for embeddings. */
+function checkEndpoint(rights: Rights, endpoint: BatchEndpoint): void {
+  const needed = endpoint === "/v1/embeddings" ? "embeddings" : "rerank";
+  if (rights.scopes.includes(needed)) return;
+  throw new ApiError(faultOfRefusal({ kind: "scope", needed, granted: rights.scopes }));
+}
+
+async function inputFile(c: Context, accountId: AccountId, text: string): Promise<FileRecord> {
+  const id = parseId("file", text);
+  const file = id === undefined ? undefined : await libraryStub(c.env, accountId).getFile(id);
+  if (file === undefined) {
+    throw apiError("object_not_found", "No such file in this account, or it has expired.", "input_file_id");
+  }
+  if (file.purpose !== "batch") {
+    throw apiError(
+      "invalid_value",
+      "`input_file_id` must be a file that was uploaded for batches, not the output of one.",
+      "input_file_id",
+    );
+  }
+  return file;
+}
+
+export async function listBatches(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "batches");
+  const page = await libraryStub(c.env, accountId).listBatches({
+    ...readAfter(c),
+    limit: readLimit(c, LIST_MAX, LIST_DEFAULT),
+    order: readOrder(c),
+  });
+  if (page === undefined) throw apiError("invalid_value", "`after` must be the id of one of your batches.", "after");
+  const data = await Promise.all(page.items.map(async (item) => batchAnswer(await currentView(c, accountId, item))));
+  return c.json({
+    object: "list",
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: page.hasMore,
+  });
+}
+
+export async function getBatch(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "batches");
+  return c.json(batchAnswer(await currentView(c, accountId, await ownBatch(c, accountId))));
+}
+
+export async function cancelBatch(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "batches");
+  const listed = await ownBatch(c, accountId);
+  const before = await currentView(c, accountId, listed);
+  if (before.endedAtMs !== undefined) {
+    throw apiError("invalid_request", `A batch that is ${before.status} cannot be cancelled.`, "id");
+  }
+  const after = await batchStub(c, before.id).cancel();
+  return c.json(batchAnswer(after ?? (await currentView(c, accountId, await ownBatch(c, accountId)))));
+}
+
+async function ownBatch(c: Context, accountId: AccountId): Promise<ListedBatch> {
+  const id = parseId("batch", c.req.param("id") ?? "");
+  const listed = id === undefined ? undefined : await libraryStub(c.env, accountId).getBatch(id);
+  if (listed === undefined) throw apiError("object_not_found", "No such batch in this account.", "id");
+  return listed;
+}
+
+async function currentView(c: Context, accountId: AccountId, { view, ended }: ListedBatch): Promise<BatchSnapshot> {
+  if (ended) return view;
+  const own = await batchStub(c, view.id).view();
+  if (own !== undefined) return own;
+  const library = libraryStub(c.env, accountId);
+  const again = await library.getBatch(view.id); // it may have ended just now
+  if (again === undefined || again.ended || Date.now() - view.createdAtMs < BEGIN_MS_MAX) return again?.view ?? view;
+  const fault = { code: "not_begun", line: null, message: "The batch was never begun: create it again.", param: null };
+  const failed: BatchSnapshot = { ...view, status: "failed", endedAtMs: view.createdAtMs, faults: [fault] };
+  await library.endBatch(failed);
+  return failed;
+}
+
+function batchStub(c: Context, id: BatchId): DurableObjectStub<BatchObject> {
+  return c.env.BATCH.get(c.env.BATCH.idFromName(id));
+}
+
+/** OpenAI's object, and `cost` beside its usage. Times that have not come are null, as OpenAI writes them. */
+function batchAnswer(view: BatchSnapshot) {
+  const { status, usage, counts } = view;
+  const at = (wanted: BatchSnapshot["status"]) => (status === wanted ? seconds(view.endedAtMs) : null);
+  return {
+    id: view.id,
+    object: "batch",
+    endpoint: view.endpoint,
+    model: view.model ?? null,
+    errors: view.faults.length === 0 ? null : { object: "list", data: view.faults },
+    input_file_id: view.inputFileId,
+    completion_window: "24h",
+    status,
+    output_file_id: view.outputFileId ?? null,
+    error_file_id: view.errorFileId ?? null,
+    created_at: seconds(view.createdAtMs),
+    in_progress_at: seconds(view.inProgressAtMs),
+    expires_at: seconds(view.expiresAtMs),
+    finalizing_at: seconds(view.finalizingAtMs),
+    completed_at: at("completed"),
+    failed_at: at("failed"),
+    expired_at: at("expired"),
+    cancelling_at: seconds(view.cancellingAtMs),
+    cancelled_at: at("cancelled"),
+    request_counts: counts,
+    usage: {
+      input_tokens: usage.tokens,
+      input_tokens_details: { cached_tokens: usage.cachedTokens },
+      output_tokens: 0,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: usage.tokens,
+      cost: usdNumber(usage.costNanoUsd),
+    },
+    metadata: view.metadata,
+  };
+}

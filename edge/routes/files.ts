@@ -1,0 +1,205 @@
+// /v1/files: uploads for batches, and what batches make. OpenAI's shape; another account's file is unknown.
+
+import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
+import { CHUNK_BYTES, chunkStoreOf } from "../files/chunk-store.ts";
+import { contentMemory, contentOf } from "../files/content.ts";
+import { libraryStub } from "../files/library-stub.ts";
+import { boundaryOf } from "../files/multipart.ts";
+import { FILE_LIMITS, FILE_PURPOSES } from "../files/types.ts";
+import type { FileFacts, FileId, FileRecord } from "../files/types.ts";
+import { bodyPieces, fileTooLarge, receiveUpload } from "../files/upload.ts";
+import { authorize } from "../middleware/authorize.ts";
+import type { MemoryLease } from "../answer/memory-budget.ts";
+import { seconds } from "./key-fields.ts";
+import { readAfter, readOrder } from "./list-query.ts";
+import { readLimit } from "./query.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import { newId, parseId } from "../../shared/ids.ts";
+
+/** OpenAI's figures. */
+const LIST_MAX = 10_000;
+/** What an upload holds: the chunk being filled, the one being sealed, pieces on their way. */
+const UPLOAD_MEMORY = 3 * CHUNK_BYTES;
+
+export async function createFile(c: Context): Promise<Response> {
+  const bytesMax = FILE_LIMITS.bytesMax + FILE_LIMITS.formBytesMax;
+  if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw fileTooLarge();
+  const { accountId } = await authorize(c, "batches");
+  const boundary = boundaryOf(c.req.header("content-type"));
+  const body = uploadBody(c);
+  const nowMs = Date.now();
+  const place = { accountId, fileId: newId("file") };
+  const empty: FileRecord = {
+    ...place,
+    purpose: "batch",
+    filename: "",
+    bytes: 0,
+    lines: 0,
+    createdAtMs: nowMs,
+    expiresAtMs: nowMs + FILE_LIMITS.lifeMs,
+    content: { format: "lines", chunks: [] },
+  };
+  const library = libraryStub(c.env, accountId);
+  const memory = c.get("services").memory.take(UPLOAD_MEMORY);
+  try {
+    checkRoom(await library.beginUpload(empty));
+    const pieces = bodyPieces(body, bytesMax, FILE_LIMITS.idleMs);
+    const { filename, bytes, lines, chunks, lifeMs } = await receiveUpload(
+      touching(pieces, memory),
+      boundary,
+      chunkStoreOf(c.env),
+      place,
+    );
+    const record: FileRecord = {
+      ...empty,
+      filename,
+      bytes,
+      lines,
+      expiresAtMs: nowMs + (lifeMs ?? FILE_LIMITS.lifeMs),
+      content: { format: "lines", chunks },
+    };
+    if (!(await library.finishUpload(record))) throw apiError("invalid_request", "The upload took over a day.");
+    return c.json(fileAnswer(record));
+  } catch (error) {
+    waitUntilOf(c)(library.deleteFile(place));
+    throw error;
+  } finally {
+    memory.release();
+  }
+}
+
+function uploadBody(c: Context): ReadableStream<Uint8Array> {
+  const { body } = c.req.raw;
+  if (body === null) throw apiError("missing_field", "`file` is missing: it must be a JSONL file.", "file");
+  const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding === "identity") return body;
+  if (encoding === "gzip") return body.pipeThrough(new DecompressionStream("gzip"));
+  throw apiError("unsupported_media_type", "The content encoding must be gzip or none.");
+}
+
+/** An upload that moves is alive, however long it takes. */
+async function* touching(pieces: AsyncIterable<Uint8Array>, memory: MemoryLease): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    memory.touch();
+    yield piece;
+  }
+}
+
+function checkRoom(outcome: "begun" | "too_many_files" | "storage_full"): void {
+  if (outcome === "too_many_files") {
+    throw apiError("limit_reached", `An account keeps at most ${FILE_LIMITS.filesMax} files: delete some first.`);
+  }
+  if (outcome === "storage_full") {
+    const gigabytes = FILE_LIMITS.storedBytesMax / 1e9;
+    throw apiError(
+      "limit_reached",
+      `The account's files take ${gigabytes} GB, the most it may keep: delete some first.`,
+    );
+  }
+}
+
+export async function listFiles(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "batches");
+  const given = c.req.query("purpose");
+  const purpose = FILE_PURPOSES.find((known) => known === given);
+  if (given !== undefined && purpose === undefined) {
+    throw apiError("invalid_value", `\`purpose\` must be one of ${FILE_PURPOSES.join(", ")}.`, "purpose");
+  }
+  const page = await libraryStub(c.env, accountId).listFiles({
+    ...readAfter(c),
+    limit: readLimit(c, LIST_MAX, LIST_MAX),
+    order: readOrder(c),
+    ...(purpose === undefined ? {} : { purpose }),
+  });
+  if (page === undefined) throw apiError("invalid_value", "`after` must be the id of one of your files.", "after");
+  const data = page.items.map(fileAnswer);
+  return c.json({
+    object: "list",
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: page.hasMore,
+  });
+}
+
+export async function getFile(c: Context): Promise<Response> {
+  return c.json(fileAnswer(await ownFile(c)));
+}
+
+export async function getFileContent(c: Context): Promise<Response> {
+  const record = await ownFile(c);
+  c.header("content-type", "application/jsonl; charset=utf-8");
+  c.header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(record.filename)}`);
+  c.header("cache-control", "no-store");
+  if (c.req.method === "HEAD") {
+    c.header("content-length", String(record.bytes));
+    return c.body(null);
+  }
+  const memory = c.get("services").memory.take(contentMemory(record));
+  const { readable, writable } = new FixedLengthStream(record.bytes);
+  waitUntilOf(c)(writeContent(c, record, writable, memory));
+  return c.body(readable);
+}
+
+async function writeContent(
+  c: Context,
+  record: FileRecord,
+  writable: WritableStream<Uint8Array>,
+  memory: MemoryLease,
+): Promise<void> {
+  const writer = writable.getWriter();
+  try {
+    for await (const piece of contentOf(chunkStoreOf(c.env), record)) {
+      await writer.write(piece);
+      memory.touch();
+    }
+    await writer.close();
+  } catch (error) {
+    // The reader has gone, or a chunk is damaged: the answer ends short of its Content-Length.
+    await writer.abort(error).catch(() => undefined);
+  } finally {
+    memory.release();
+  }
+}
+
+export async function deleteFile(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "batches");
+  const fileId = fileIdOf(c.req.param("id"));
+  const outcome = await libraryStub(c.env, accountId).deleteFile({ accountId, fileId });
+  if (outcome === "unknown") throw unknownFile();
+  return c.json({ id: fileId, object: "file", deleted: true });
+}
+
+async function ownFile(c: Context): Promise<FileRecord> {
+  const { accountId } = await authorize(c, "batches");
+  const record = await libraryStub(c.env, accountId).getFile(fileIdOf(c.req.param("id")));
+  if (record === undefined) throw unknownFile();
+  return record;
+}
+
+function fileIdOf(text: string | undefined): FileId {
+  const id = parseId("file", text ?? "");
+  if (id === undefined) throw unknownFile();
+  return id;
+}
+
+function unknownFile() {
+  return apiError("object_not_found", "No such file in this account, or it has expired.", "id");
+}
+
+function fileAnswer(file: FileFacts) {
+  return {
+    id: file.fileId,
+    object: "file",
+    bytes: file.bytes,
+    created_at: must(seconds(file.createdAtMs), "time of a file"),
+    expires_at: must(seconds(file.expiresAtMs), "time of a file"),
+    filename: file.filename,
+    purpose: file.purpose,
+    status: "processed",
+    status_details: null,
+    line_count: file.lines,
+  };
+}

@@ -1,0 +1,20 @@
+// The fields of `POST /v1/files` beside the file itself: a form's, so all are text. Rules: product.md; OpenAI's names.
+
+import * as z from "zod";
+import { oneOf } from "./fields.ts";
+
+const SECONDS_RULE = "whole seconds from 3600 to 2592000";
+
+export const uploadFieldsSchema = z.strictObject({
+  purpose: oneOf(["batch"]),
+  "expires_after[anchor]": oneOf(["created_at"]).optional(),
+  "expires_after[seconds]": z
+    .string()
+    .regex(/^\d{4,7}$/, { error: () => SECONDS_RULE })
+    .transform(Number)
+    .refine((seconds) => seconds >= 3600 && seconds <= 2_592_000, { error: SECONDS_RULE })
+    .optional(),
+});
+
+/** Names of the form's fields, for "did you mean". */
+export const UPLOAD_FIELDS = ["file", ...Object.keys(uploadFieldsSchema.shape)] as const;
