@@ -9,7 +9,6 @@ import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { requestId } from "./middleware/request-id.ts";
-import { addBatchRoutes } from "./routes/batch-routes.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getModel, listModels } from "./routes/models.ts";
@@ -18,6 +17,7 @@ import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";
 import { postRerankV1, postRerankV2 } from "./routes/rerank.ts";
 import { postSimilarity } from "./routes/similarity.ts";
+import { getStatus } from "./routes/status.ts";
 import { postTokenize } from "./routes/tokenize.ts";
 import { servicesOf } from "./services.ts";
 
@@ -36,6 +36,7 @@ export function createApp(): Hono<AppEnv> {
 
   app.get("/health", getHealth);
   app.get("/ready", getReady);
+  app.get("/status.json", getStatus);
   app.get("/v1/models", listModels);
   app.get("/v1/models/:name", getModel);
   app.get("/v1/models/:owner/:name", getModel);
@@ -46,7 +47,6 @@ export function createApp(): Hono<AppEnv> {
   app.post("/v1/rerank", authenticate, admitMemory, postRerankV1);
   app.post("/v2/rerank", authenticate, admitMemory, postRerankV2);
 
-  addBatchRoutes(app);
   addOwnerRoutes(app);
   addOperatorRoutes(app);
 
