@@ -30,7 +30,7 @@ export async function signInWithKey(c: Context, app: Hono<AppEnv>): Promise<Sign
     return { kind: "refused", message };
   }
   const { name, prefix } = keySchema.parse(body);
-  await startSession(c, { apiKey: key, via: "key", name: `${name} (${prefix}…)` });
+  await startSession(c, { apiKey: key, via: "key", name: `${name} (${prefix})` });
   return { kind: "signed_in" };
 }
 

@@ -1,2 +1,44 @@
-// dashboard: see below.
-export {};
+// The dashboard's views by the address's hash: `#keys` shows the keys. Without a script there is the API.
+
+import { accountView } from "./account-view.ts";
+import { alertsView } from "./alerts-view.ts";
+import { sentenceOf } from "./api.ts";
+import { batchesView } from "./batches-view.ts";
+import { announce, find, h } from "./dom.ts";
+import { keysView } from "./keys-view.ts";
+import { transactionsView } from "./transactions-view.ts";
+import { usageView } from "./usage-view.ts";
+import type { View } from "./view.ts";
+
+const VIEWS: Readonly<Record<string, View>> = {
+  usage: usageView,
+  keys: keysView,
+  transactions: transactionsView,
+  alerts: alertsView,
+  batches: batchesView,
+  account: accountView,
+};
+
+/** Shows the view that the hash names. `isMove`: the visitor asked for it, so the focus goes there. */
+async function show(isMove: boolean): Promise<void> {
+  const name = Object.hasOwn(VIEWS, location.hash.slice(1)) ? location.hash.slice(1) : "usage";
+  for (const section of document.querySelectorAll(".view")) section.toggleAttribute("hidden", section.id !== name);
+  for (const link of document.querySelectorAll(".views a")) {
+    if (link.getAttribute("href") === `#${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const title = find(`#${name}-title`, HTMLElement);
+  if (isMove) title.focus();
+  document.title = `${title.textContent} · gigarouter embeddings`;
+  const body = find(`#${name} .view-body`, HTMLElement);
+  if (body.childElementCount === 0) body.replaceChildren(h("p", { class: "state" }, "Loading …"));
+  try {
+    await VIEWS[name]?.(body);
+    announce(`${title.textContent}: loaded`);
+  } catch (error) {
+    body.replaceChildren(h("p", { class: "note warn", role: "alert" }, sentenceOf(error)));
+  }
+}
+
+addEventListener("hashchange", () => void show(true));
+void show(false);

@@ -39,6 +39,11 @@ export function formatDay(seconds: number): string {
   });
 }
 
+/** The same for an axis: `24 Nov`. */
+export function formatShortDay(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleDateString("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
+}
+
 /** `24 Nov 2026, 13:05` in the visitor's time zone; `–` for none. */
 export function formatTime(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return "–";

@@ -1,0 +1,95 @@
+// The account itself: who it is, its books in short, everything it holds as a file, and its end.
+
+import { API, call, get } from "./api.ts";
+import { openForm } from "./dialog.ts";
+import { h } from "./dom.ts";
+import { formatMoney, formatTime } from "./format.ts";
+import type { Account } from "./types.ts";
+import type { View } from "./view.ts";
+
+export const accountView: View = async (body) => {
+  const account = await get<Account>("/v1/account");
+  const rows: readonly (readonly [string, string | Node])[] = [
+    ["Name", account.name],
+    ["Id", h("code", {}, account.id)],
+    ["Status", h("span", { class: "badge", "data-status": account.status }, account.status)],
+    ["Since", formatTime(account.created_at)],
+    ["Balance", formatMoney(account.balance_nano_usd)],
+    ["Held by running calls", formatMoney(account.held_nano_usd)],
+    ["Spendable now", formatMoney(account.spendable_nano_usd)],
+  ];
+  body.replaceChildren(
+    h(
+      "div",
+      { class: "panels" },
+      h(
+        "section",
+        { class: "panel" },
+        h("h3", {}, "This account"),
+        h(
+          "dl",
+          { class: "specs" },
+          ...rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))),
+        ),
+      ),
+      h(
+        "section",
+        { class: "panel" },
+        h("h3", {}, "Your data"),
+        h(
+          "p",
+          { class: "muted" },
+          "Everything that is kept of this account: books, statement, usage, keys without their secrets.",
+        ),
+        h(
+          "p",
+          {},
+          h(
+            "a",
+            { class: "button", href: `${API}/v1/account/export`, download: `${account.id}.json` },
+            "Export the account",
+          ),
+        ),
+        h("h3", {}, "Delete the account"),
+        h(
+          "p",
+          { class: "muted" },
+          "Keys stop at once; files and usage are removed. Credit that is left is lost, except where the law says otherwise.",
+        ),
+        h(
+          "p",
+          {},
+          h(
+            "button",
+            { type: "button", class: "danger", onclick: () => deleteAccount(account) },
+            "Delete the account …",
+          ),
+        ),
+      ),
+    ),
+  );
+};
+
+function deleteAccount(account: Account): void {
+  const confirmation = h("input", {
+    name: "id",
+    required: true,
+    autocomplete: "off",
+    spellcheck: "false",
+    id: "confirm-id",
+    pattern: account.id,
+  });
+  openForm({
+    title: "Delete this account?",
+    fields: [
+      h("p", {}, `Its credit of ${formatMoney(account.balance_nano_usd)} is given up. This cannot be undone.`),
+      h("p", {}, h("label", { for: "confirm-id" }, `Type ${account.id} to confirm`), confirmation),
+    ],
+    submit: "Delete for good",
+    isDangerous: true,
+    onSubmit: async () => {
+      await call("/v1/account", { method: "DELETE" });
+      location.assign("/dashboard");
+    },
+  });
+}

@@ -1,0 +1,72 @@
+// The public API as a signed-in page reaches it: same paths under /dashboard/api, the session's key added by the Worker
+// (edge/session/proxy.ts). Answers are our own API's, so their shapes are believed.
+
+export const API = "/dashboard/api";
+
+/** An answer that is an error: its own sentence, for people. */
+export class ApiFault extends Error {
+  override name = "ApiFault";
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export interface ApiAnswer<Body> {
+  readonly body: Body;
+  readonly headers: Headers;
+}
+
+interface CallOptions {
+  readonly method?: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  readonly body?: object;
+}
+
+/** Calls `path` (`/v1/keys`); throws ApiFault. A session that is over leads back to the sign-in. */
+export async function call<Body>(path: string, options: CallOptions = {}): Promise<ApiAnswer<Body>> {
+  const { method = "GET", body } = options;
+  const response = await fetch(API + path, {
+    method,
+    headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (response.status === 401) location.assign("/dashboard");
+  if (!response.ok) throw await faultOf(response);
+  const answer: Body = await response.json();
+  return { body: answer, headers: response.headers };
+}
+
+/** The body alone. */
+export async function get<Body>(path: string): Promise<Body> {
+  return (await call<Body>(path)).body;
+}
+
+/** The same, undefined where this deployment has no such route. */
+export async function getIfThere<Body>(path: string): Promise<Body | undefined> {
+  try {
+    return await get<Body>(path);
+  } catch (error) {
+    if (error instanceof ApiFault && error.code === "route_not_found") return undefined;
+    throw error;
+  }
+}
+
+async function faultOf(response: Response): Promise<ApiFault> {
+  try {
+    const { error }: { error: { code: string; message: string } } = await response.json();
+    // The link to the page of errors is for programs' logs.
+    return new ApiFault(response.status, error.code, error.message.replace(/ See http\S+$/, ""));
+  } catch {
+    return new ApiFault(response.status, "unreadable", `The server answered ${response.status}.`);
+  }
+}
+
+/** What to tell a person about `error`. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof ApiFault) return error.message;
+  return error instanceof TypeError ? "The server could not be reached." : "Something failed in this page.";
+}
