@@ -16,6 +16,8 @@ export interface Totals {
   writtenOffNanoUsd: NanoUsd;
   /** Refunds and disputes that the balance could not cover. */
   receivableNanoUsd: NanoUsd;
+  /** A memo: at most this much of calls that were known to run was never reported, because their isolate died. */
+  lostBoundNanoUsd: NanoUsd;
 }
 
 export const NO_TOTALS: Totals = {
@@ -26,6 +28,7 @@ export const NO_TOTALS: Totals = {
   chargedNanoUsd: ZERO_NANO_USD,
   writtenOffNanoUsd: ZERO_NANO_USD,
   receivableNanoUsd: ZERO_NANO_USD,
+  lostBoundNanoUsd: ZERO_NANO_USD,
 };
 
 /** Credit of one grant that is still there. */
@@ -89,6 +92,10 @@ export class Books {
 
   writeOff(value: NanoUsd): void {
     this.totals.writtenOffNanoUsd = nanoUsd(this.totals.writtenOffNanoUsd + value);
+  }
+
+  noteLost(bound: NanoUsd): void {
+    this.totals.lostBoundNanoUsd = nanoUsd(this.totals.lostBoundNanoUsd + bound);
   }
 
   /** Takes back `value` of what is not held; the rest becomes receivable. Answers what was taken. */

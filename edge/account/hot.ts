@@ -4,6 +4,7 @@
 
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
+import { nanoUsd } from "../../shared/money.ts";
 import { amount } from "./amount.ts";
 import type { OpenGrant, Totals } from "./books.ts";
 import type { KeyUseState } from "./key-ring.ts";
@@ -30,17 +31,21 @@ export interface SessionMemory {
   untilMs: number;
   /** No message of it was applied in this life of the object: what a crash made it forget may be found again. */
   recalled: boolean;
+  /** What calls that ran when it last spoke may cost: lost revenue, if it never speaks again. */
+  atRiskNanoUsd: NanoUsd;
 }
 
-/** Durable form of SessionMemory: [seq, epoch, key, spent nano-USD, requests, tokens, until]. */
-export type SessionState = readonly [number, string, KeyId, number, number, number, number];
+/** Durable form of SessionMemory: [seq, epoch, key, spent nano-USD, requests, tokens, until, at risk]. */
+export type SessionState = readonly [number, string, KeyId, number, number, number, number, number?];
 
-export function encodeSession({ seq, epoch, keyId, spent, untilMs }: SessionMemory): SessionState {
-  return [seq, epoch, keyId, spent.nanoUsd, spent.requests, spent.tokens, untilMs];
+export function encodeSession({ seq, epoch, keyId, spent, untilMs, atRiskNanoUsd }: SessionMemory): SessionState {
+  return [seq, epoch, keyId, spent.nanoUsd, spent.requests, spent.tokens, untilMs, atRiskNanoUsd];
 }
 
-export function decodeSession([seq, epoch, keyId, nano, requests, tokens, untilMs]: SessionState): SessionMemory {
-  return { seq, epoch, keyId, spent: amount(nano, requests, tokens), untilMs, recalled: true };
+export function decodeSession(state: SessionState): SessionMemory {
+  const [seq, epoch, keyId, nano, requests, tokens, untilMs, atRisk = 0] = state;
+  const spent = amount(nano, requests, tokens);
+  return { seq, epoch, keyId, spent, untilMs, recalled: true, atRiskNanoUsd: nanoUsd(atRisk) };
 }
 
 export interface Hot {

@@ -198,6 +198,8 @@ export class LeaseSession {
       lines: first ? [] : this.lines.drain(),
       keep: first ? plus(kept, this.spent) : kept,
       ...(this.objectLeaseEndMs === undefined ? {} : { leaseEndMs: this.objectLeaseEndMs }),
+      runningNanoUsd: this.reserved.nanoUsd,
+      waitingNanoUsd: waits.nanoUsd,
       want: closing
         ? { min: ZERO, target: ZERO, unit: ZERO }
         : { min: missing, target: most(missing, minusFloor(plus(waits, target), free)), unit: this.recent.unit },

@@ -70,7 +70,7 @@ export class Ledger {
     this.status = hot.status;
     this.limits = hot.limits;
     this.books = new Books(
-      { ...hot.totals },
+      { ...NO_TOTALS, ...hot.totals },
       hot.grants.map((grant) => ({ ...grant })),
     );
     this.keys = new KeyRing(storage.readKeys(), hot.keyUses);
@@ -119,7 +119,11 @@ export class Ledger {
   /** Lets time pass: leases end, grants expire, what is receivable is collected. Call it first in every turn. */
   tick(nowMs: number): void {
     this.endLeases(nowMs);
-    for (const [id, memory] of this.sessions) if (memory.untilMs <= nowMs) this.forget(id);
+    for (const [id, memory] of this.sessions) {
+      if (memory.untilMs > nowMs) continue;
+      this.books.noteLost(memory.atRiskNanoUsd);
+      this.forget(id);
+    }
     const held = this.leases.total.nanoUsd;
     const expired = this.books.expire(nowMs, held, this.settings.strictLifeMsMax + this.settings.leaseMarginMs);
     if (expired > 0) this.post(nowMs, "expiry", -expired, "Credit expired");

@@ -52,6 +52,11 @@ export class SessionDriver {
     return true;
   }
 
+  /** Until what was spent so far has been told. */
+  async report(waitUntil: WaitUntil): Promise<void> {
+    if (this.session.hasUnsent && !this.session.closed) await this.roundTrip(waitUntil);
+  }
+
   /** Reports in the background when it is due; one timer serves all calls of the window. */
   flushLater(waitUntil: WaitUntil): void {
     const nowMs = this.clock.nowMs();

@@ -65,7 +65,15 @@ function suspension(ledger: Ledger): KeyRefusal | undefined {
 function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
   if (message.seq !== 1 || record === undefined) return undefined;
   assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
-  return { seq: 0, epoch: ledger.nextEpoch(), keyId: record.id, spent: ZERO, untilMs: 0, recalled: true };
+  return {
+    seq: 0,
+    epoch: ledger.nextEpoch(),
+    keyId: record.id,
+    spent: ZERO,
+    untilMs: 0,
+    recalled: true,
+    atRiskNanoUsd: nanoUsd(0),
+  };
 }
 
 /** Charges what the session spent since its last message: from its lease, else from what is still spendable. */
@@ -140,6 +148,7 @@ function end(
   nowMs: number,
 ): SyncAnswer {
   const { leaseTtlMs, leaseMarginMs, sessionMemoryMs } = ledger.settings;
+  memory.atRiskNanoUsd = nanoUsd(0); // what ran is cancelled, and a cancelled call is never charged
   memory.untilMs = Math.max(memory.untilMs, nowMs + leaseTtlMs + leaseMarginMs + sessionMemoryMs);
   return { kind: "ended", seq: message.seq, refusal };
 }
@@ -176,6 +185,9 @@ function renew(
     leases.put(message.session, { keyId: memory.keyId, held: plus(held, granted), expiresAtMs });
     ledger.noteGranted(granted, message.strictLifeMs !== undefined || ledger.hasOwnBounds(record));
   }
+  const { runningNanoUsd, waitingNanoUsd, want } = message;
+  const starting = covers(granted, want.min) ? waitingNanoUsd : Math.min(waitingNanoUsd, granted.nanoUsd);
+  memory.atRiskNanoUsd = nanoUsd(runningNanoUsd + starting);
   if (message.strictLifeMs !== undefined && isZero(granted)) ledger.forget(message.session);
   return {
     kind: "renewed",

@@ -144,6 +144,10 @@ export interface SyncMessage {
   readonly keep: Amount;
   /** `leaseEndMs` of the last renewal, sent back: after a crash it proves that the lease is still in force. */
   readonly leaseEndMs?: number;
+  /** Of `keep`: what calls that run now may cost. Should the isolate never speak again, so much revenue may be lost. */
+  readonly runningNanoUsd: NanoUsd;
+  /** What calls that wait for this answer may cost. */
+  readonly waitingNanoUsd: NanoUsd;
   readonly want: Want;
   /** The session ends: whatever it held comes back. */
   readonly close?: true;
@@ -312,6 +316,8 @@ export type AuthorizeResult =
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 export interface Wallet {
+  /** Reports what this isolate has spent of the account, all keys: afterwards the books have it, unless the object did not answer in time. */
+  report(accountId: AccountId, waitUntil: AdmitRequest["waitUntil"]): Promise<void>;
   admit(request: AdmitRequest): Promise<AdmitResult>;
   admitStrict(request: StrictRequest): Promise<StrictResult>;
   authorize(request: AuthorizeRequest): Promise<AuthorizeResult>;

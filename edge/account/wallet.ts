@@ -89,13 +89,19 @@ export class LeaseWallet implements Wallet {
     const result = await this.takeThrough(driver, need, request);
     if (result.kind === "refused") return result;
     if (result.work !== undefined) return this.admitted(driver, result.work, request);
-    if (!covers(this.best(session), amount(0, 1, LEAST_TOKENS)))
-      return { kind: "refused", refusal: this.explain(session, need) };
+    if (!covers(this.best(session), amount(0, 1, LEAST_TOKENS))) return this.uncovered(driver, need, request);
     const { tokens, nanoUsd: cost } = await request.exact();
     const exact = await this.takeThrough(driver, amount(cost, 1, tokens), request);
     if (exact.kind === "refused") return exact;
     if (exact.work !== undefined) return this.admitted(driver, exact.work, request);
-    return { kind: "refused", refusal: this.explain(session, amount(cost, 1, tokens)) };
+    return this.uncovered(driver, amount(cost, 1, tokens), request);
+  }
+
+  /** The refusal; what was granted towards `need` and is not enough goes back at once, for others may need less. */
+  private uncovered(driver: SessionDriver, need: Amount, request: AdmitRequest): AdmitResult {
+    const refusal = this.explain(driver.session, need);
+    driver.flushLater(request.waitUntil);
+    return { kind: "refused", refusal };
   }
 
   async authorize(request: AuthorizeRequest): Promise<AuthorizeResult> {
@@ -125,6 +131,11 @@ export class LeaseWallet implements Wallet {
     const { tokens, nanoUsd: cost } = await request.exact();
     const exact = await this.tryStrict(request, amount(cost, 1, tokens));
     return exact.kind === "uncovered" ? { kind: "refused", refusal: exact.refusal } : exact;
+  }
+
+  async report(accountId: AccountId, waitUntil: AdmitRequest["waitUntil"]): Promise<void> {
+    const own = [...this.drivers].filter(([name]) => name.startsWith(accountId));
+    await Promise.all(own.map(([, driver]) => driver.report(waitUntil)));
   }
 
   /** Revenue this isolate could not report, in nano-USD: for the metric. */

@@ -7,7 +7,10 @@ import { rateLimitHeaders } from "../usage-answer.ts";
 import { faultOfRefusal } from "./refusals.ts";
 import { ApiError } from "../../shared/errors.ts";
 
-/** The rights of the request's key, or throws ApiError. `scope` undefined: any valid key. Counts one request. */
+/**
+ * The rights of the request's key, or throws ApiError. `scope` undefined: any valid key. Counts one request. Routes that
+ * read the books read what this isolate has charged too: it is reported first.
+ */
 export async function authorize(c: Context, scope: Scope | undefined): Promise<Rights> {
   const result = await c.get("services").wallet.authorize({
     key: c.get("key"),
@@ -18,5 +21,7 @@ export async function authorize(c: Context, scope: Scope | undefined): Promise<R
   });
   if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
   for (const [name, value] of Object.entries(rateLimitHeaders(result.rateLimit))) c.header(name, value);
+  const readsBooks = scope === undefined || scope === "usage:read";
+  if (readsBooks) await c.get("services").wallet.report(result.rights.accountId, waitUntilOf(c));
   return result.rights;
 }

@@ -1,18 +1,31 @@
-// GET /v1/account, GET /account?key=…, GET /v1/transactions: what an owner sees of the books.
+// GET and PATCH /v1/account, GET /account?key=…, GET /v1/transactions: what an owner sees of the books, and the hard
+// monthly limit an owner sets on them.
 
+import * as z from "zod";
 import { accountStub } from "../account-stub.ts";
 import type { AccountView, TransactionsPage } from "../account/views.ts";
 import type { Context } from "../context.ts";
 import { keyOfText } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";
+import { readJson } from "../middleware/body.ts";
 import { seconds } from "./key-fields.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import { formatUsd } from "../../shared/money.ts";
+import { formatUsd, nanoUsd } from "../../shared/money.ts";
+import { integer, parseBody } from "../../shared/schemas/fields.ts";
 import { readCursor, readLimit } from "./query.ts";
 
 const TRANSACTIONS_MAX = 100;
+const BODY_BYTES_MAX = 4096;
+
+const LIMITS_RULE = "an object with monthly_nano_usd: an integer of nano-USD, or null for no limit";
+const patchAccountSchema = z.strictObject({
+  limits: z.strictObject(
+    { monthly_nano_usd: integer(0, Number.MAX_SAFE_INTEGER).nullable() },
+    { error: () => LIMITS_RULE },
+  ),
+});
 
 export async function getAccount(c: Context): Promise<Response> {
   const rights = await authorize(c, undefined);
@@ -33,6 +46,15 @@ export async function getAccountByQueryKey(c: Context): Promise<Response> {
   c.set("key", await keyOfText(c, text));
   const rights = await authorize(c, undefined);
   return c.json(accountAnswer(await viewOf(c, rights.accountId)));
+}
+
+/** `limits.monthly_nano_usd`: a hard limit of the UTC month, kept by the ledger like a key's cap; null takes it away. */
+export async function patchAccount(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  const { limits } = parseBody(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
+  const monthly = limits.monthly_nano_usd;
+  await accountStub(c.env, accountId).setLimits({ monthlyNanoUsd: monthly === null ? null : nanoUsd(monthly) }, keyId);
+  return c.json(accountAnswer(await viewOf(c, accountId)));
 }
 
 export async function listTransactions(c: Context): Promise<Response> {
@@ -70,7 +92,12 @@ export function accountAnswer(view: AccountView) {
     name: view.name,
     status: view.status,
     created_at: seconds(view.createdAtMs),
-    ...amounts({ balance: view.balanceNanoUsd, spendable: view.spendableNanoUsd, held: view.heldNanoUsd }),
+    ...amounts({
+      balance: view.balanceNanoUsd,
+      spendable: view.spendableNanoUsd,
+      held: view.heldNanoUsd,
+      spent_this_month: view.monthSpentNanoUsd,
+    }),
     limits: {
       requests_per_minute: view.limits.requestsPerMinute,
       tokens_per_minute: view.limits.tokensPerMinute,
@@ -92,6 +119,7 @@ export function booksAnswer(view: AccountView) {
       charged: view.chargedNanoUsd,
       written_off: view.writtenOffNanoUsd,
       receivable: view.receivableNanoUsd,
+      lost_bound: view.lostBoundNanoUsd,
     }),
   };
 }

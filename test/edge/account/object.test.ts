@@ -19,6 +19,8 @@ test("an object that was never set up writes nothing and knows no key", async ()
     spent: { nanoUsd: nanoUsd(0), requests: 0, tokens: 0 },
     lines: [],
     keep: { nanoUsd: nanoUsd(0), requests: 0, tokens: 0 },
+    runningNanoUsd: nanoUsd(0),
+    waitingNanoUsd: nanoUsd(0),
     want: {
       min: { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 },
       target: { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 },

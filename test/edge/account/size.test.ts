@@ -70,6 +70,8 @@ class BusyAccount {
       spent: { nanoUsd: nanoUsd(1600 * times), requests: times, tokens: 200 * times },
       lines,
       keep: NOTHING,
+      runningNanoUsd: nanoUsd(0),
+      waitingNanoUsd: nanoUsd(0),
       want: { min: NOTHING, target: NOTHING, unit: NOTHING },
     }));
   }

@@ -161,6 +161,8 @@ function message(session: string, seq: number, secret: SyncMessage["secret"], ep
     spent: { nanoUsd: nano, requests: seq - 1, tokens: seq - 1 },
     lines: seq === 1 ? [] : [line],
     keep: ZERO,
+    runningNanoUsd: nanoUsd(0),
+    waitingNanoUsd: nanoUsd(0),
     want: { min: unit, target: unit, unit },
   };
 }

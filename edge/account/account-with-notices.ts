@@ -1,0 +1,177 @@
+// The account's object as it is deployed: the ledger (account.ts), and what hangs on it without standing in its way:
+// alerts, webhooks, and the report of its sums to the directory.
+
+import { reportBooks } from "../directory/accounts.ts";
+import type { NoticeSettings } from "../webhooks/settings.ts";
+import { allowsLoopback, emailConfig } from "../webhooks/settings.ts";
+import { newWebhookSecret } from "../webhooks/signature.ts";
+import type { Outcome, Send } from "../webhooks/sinks.ts";
+import { audit } from "./acts.ts";
+import { AccountObject } from "./account.ts";
+import type { AccountEnv } from "./account.ts";
+import { ALERTS_MAX } from "./alerts.ts";
+import type { AlertKind, AlertRecord } from "./alerts.ts";
+import { NoticeStore, WEBHOOKS_MAX } from "./notice-store.ts";
+import type { WebhookRecord } from "./notice-store.ts";
+import { Notices, noticeOf } from "./notices.ts";
+import { newId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+
+type NoticesEnv = AccountEnv & NoticeSettings & { readonly DIRECTORY: D1Database };
+
+/** How often an account that spends reports its sums: an alarm and two rows each time. */
+const REPORT_MS = 6 * 3_600_000;
+/** Between two tests of one webhook. */
+const TEST_INTERVAL_MS = 10_000;
+
+/** A webhook as its owner sees it. */
+export type WebhookView = Omit<WebhookRecord, "secret">;
+
+export class AccountWithNotices extends AccountObject {
+  readonly #notices: Notices;
+  readonly #store: NoticeStore;
+  readonly #directory: D1Database;
+  /** What was charged when it was last reported; undefined: not in this life. */
+  #reportedNanoUsd: NanoUsd | undefined;
+  readonly #testedAtMs = new Map<string, number>();
+
+  constructor(ctx: DurableObjectState, env: NoticesEnv) {
+    super(ctx, env);
+    this.#store = new NoticeStore(ctx.storage.sql);
+    this.#directory = env.DIRECTORY;
+    this.#notices = new Notices({
+      store: this.#store,
+      transaction: (work) => ctx.storage.transactionSync(work),
+      send: (url, init) => this.send(url, init),
+      allowLoopback: allowsLoopback(env),
+      email: emailConfig(env),
+    });
+  }
+
+  /** The way out; tests replace it. */
+  protected send: Send = (url, init) => fetch(url, init);
+
+  protected override afterTurn(): void {
+    const nowMs = this.nowMs();
+    try {
+      this.core.turn(nowMs, (ledger) => {
+        if (this.#notices.check(ledger, nowMs)) this.storage.wakeAt(nowMs);
+        const charged = ledger.books.totals.chargedNanoUsd;
+        if (charged > (this.#reportedNanoUsd ?? 0)) this.storage.wakeAt(nowMs + REPORT_MS);
+      });
+    } catch (error) {
+      // Whoever made the turn has its answer; what failed here is ours, and is looked at again after the next turn.
+      this.#notices.forget();
+      this.ctx.waitUntil(Promise.reject(error instanceof Error ? error : new Error("notices failed")));
+    }
+  }
+
+  override async alarm(): Promise<void> {
+    await super.alarm();
+    const view = this.getAccount();
+    if (view === undefined) return;
+    const nextMs = await this.#notices.deliver(view.email, () => this.nowMs());
+    if (nextMs !== undefined) this.storage.wakeAt(nextMs);
+    if (this.#reportedNanoUsd !== view.chargedNanoUsd) {
+      const reported = await reportBooks(this.#directory, view.id, view, this.nowMs()).then(
+        () => true,
+        () => false, // the directory is down: the next turn that charges sets an alarm again
+      );
+      if (reported) this.#reportedNanoUsd = view.chargedNanoUsd;
+    }
+  }
+
+  override async deleteAccount(): Promise<void> {
+    await super.deleteAccount();
+    this.#store.forget();
+    this.#notices.forget();
+  }
+
+  /** Tells the account's webhooks of something that happened elsewhere (a batch that ended). */
+  announce(type: string, data: object, summary: string): void {
+    this.turn((ledger, nowMs) => {
+      this.#notices.announce(noticeOf(type, data, summary, nowMs), ledger.email, nowMs);
+      this.storage.wakeAt(nowMs);
+    });
+  }
+
+  listAlerts(): AlertRecord[] | undefined {
+    return this.turn(() => [...this.#notices.alerts]);
+  }
+
+  createAlert(
+    alert: { readonly kind: AlertKind; readonly thresholdNanoUsd: NanoUsd },
+    actor: string,
+  ): AlertRecord | "too_many" | undefined {
+    return this.turn((ledger, nowMs) => {
+      if (this.#notices.alerts.length >= ALERTS_MAX) return "too_many";
+      const record: AlertRecord = { ...alert, id: newId("alert"), createdAtMs: nowMs };
+      this.#notices.putAlert(record);
+      audit(ledger, nowMs, actor, "alert.create", { ...alert, id: record.id });
+      return record;
+    });
+  }
+
+  deleteAlert(id: string, actor: string): "deleted" | "unknown" | undefined {
+    return this.turn((ledger, nowMs) => {
+      if (!this.#notices.deleteAlert(id)) return "unknown";
+      audit(ledger, nowMs, actor, "alert.delete", { id });
+      return "deleted";
+    });
+  }
+
+  listWebhooks(): WebhookView[] | undefined {
+    return this.turn(() => this.#store.webhooks().map(viewOf));
+  }
+
+  getWebhook(id: string): WebhookView | "unknown" | undefined {
+    return this.turn(() => {
+      const record = this.#store.webhook(id);
+      return record === undefined ? "unknown" : viewOf(record);
+    });
+  }
+
+  /** The only answer that holds the secret. */
+  createWebhook(
+    webhook: { readonly url: string; readonly events?: readonly string[] },
+    actor: string,
+  ): WebhookRecord | "too_many" | undefined {
+    return this.turn((ledger, nowMs) => {
+      if (this.#store.webhooks().length >= WEBHOOKS_MAX) return "too_many";
+      const record: WebhookRecord = {
+        ...webhook,
+        id: newId("webhook"),
+        secret: newWebhookSecret(),
+        createdAtMs: nowMs,
+      };
+      this.#store.putWebhook(record);
+      // The host alone: a path may hold a token of the receiver's.
+      audit(ledger, nowMs, actor, "webhook.create", { id: record.id, host: new URL(record.url).host });
+      return record;
+    });
+  }
+
+  deleteWebhook(id: string, actor: string): "deleted" | "unknown" | undefined {
+    return this.turn((ledger, nowMs) => {
+      if (!this.#store.deleteWebhook(id)) return "unknown";
+      audit(ledger, nowMs, actor, "webhook.delete", { id });
+      return "deleted";
+    });
+  }
+
+  /** Sends one signed `webhook.test`, now, and answers what came of it. */
+  async testWebhook(id: string): Promise<Outcome | "unknown" | "too_soon" | undefined> {
+    const record = this.turn(() => this.#store.webhook(id) ?? "unknown");
+    if (record === undefined || record === "unknown") return record;
+    const nowMs = this.nowMs();
+    if (nowMs < (this.#testedAtMs.get(id) ?? -Infinity) + TEST_INTERVAL_MS) return "too_soon";
+    this.#testedAtMs.set(id, nowMs);
+    const notice = noticeOf("webhook.test", { webhook_id: id }, "A test of your webhook.", nowMs);
+    return this.#notices.test(record, notice, () => this.nowMs());
+  }
+}
+
+function viewOf(record: WebhookRecord): WebhookView {
+  const { secret: _secret, ...shown } = record;
+  return shown;
+}

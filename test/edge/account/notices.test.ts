@@ -1,0 +1,246 @@
+// Alerts and webhooks in the real object, on a clock and against receivers that the test holds.
+import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { expect, test } from "vitest";
+import type { AlertKind, AlertRecord } from "../../../edge/account/alerts.ts";
+import { changedAlerts } from "../../../edge/account/alerts.ts";
+import { TRIES_MAX } from "../../../edge/webhooks/backoff.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { directoryTables } from "../support/directory-tables.ts";
+import { TestIsolate, admissionOf, openAccount, settlement } from "./support.ts";
+import type { TestAccount } from "./support.ts";
+
+const CREDIT = 1_000_000_000;
+const URL_A = "https://example.com/a";
+
+/** An account whose object has the test's clock and whose receivers answer with `status`. */
+class Fixture {
+  status = 200;
+  nowMs = Date.UTC(2030, 4, 17, 12);
+  readonly got: { url: string; id: string; body: { type: string; data: Record<string, unknown> } }[] = [];
+  readonly account: TestAccount;
+
+  constructor(account: TestAccount) {
+    this.account = account;
+  }
+
+  static async open(credit = CREDIT): Promise<Fixture> {
+    const fixture = new Fixture(await openAccount(credit));
+    await runInDurableObject(fixture.account.stub, (object) => {
+      const held = object as unknown as { nowMs: () => number; send: (url: string, init: RequestInit) => unknown };
+      held.nowMs = () => fixture.nowMs;
+      held.send = (url, init) => {
+        const id = new Headers(init.headers).get("webhook-id") ?? "";
+        fixture.got.push({ url, id, body: JSON.parse(String(init.body)) as Fixture["got"][0]["body"] });
+        return Promise.resolve(new Response(null, { status: fixture.status }));
+      };
+    });
+    return fixture;
+  }
+
+  alert(kind: AlertKind, threshold: number): Promise<AlertRecord> {
+    return this.account.stub.createAlert(
+      { kind, thresholdNanoUsd: nanoUsd(threshold) },
+      "test",
+    ) as Promise<AlertRecord>;
+  }
+
+  async hook(url = URL_A, events?: string[]): Promise<string> {
+    const made = await this.account.stub.createWebhook({ url, ...(events === undefined ? {} : { events }) }, "test");
+    if (typeof made !== "object") throw new Error("no webhook");
+    return made.id;
+  }
+
+  async spend(tokens: number): Promise<void> {
+    const isolate = new TestIsolate();
+    admissionOf(await isolate.admit(this.account, tokens)).settle(settlement(tokens));
+    await isolate.report();
+  }
+
+  /** What the alarm delivers now; the alarm is set, or the test fails. */
+  async deliver(): Promise<Fixture["got"]> {
+    this.got.length = 0;
+    expect(await runDurableObjectAlarm(this.account.stub)).toBe(true);
+    return [...this.got];
+  }
+
+  webhook(id: string) {
+    return this.account.stub.getWebhook(id);
+  }
+}
+
+test("spend that reaches a month's threshold is told once a month, to every webhook that wants it", async () => {
+  const fixture = await Fixture.open();
+  await fixture.hook();
+  await fixture.hook("https://example.com/b", ["alert.triggered"]);
+  await fixture.hook("https://example.com/c", ["batch.completed"]);
+  const alert = await fixture.alert("monthly_spend", 160);
+  await fixture.spend(19);
+  await fixture.spend(1);
+  const told = await fixture.deliver();
+  expect(told.map(({ url }) => url).toSorted()).toEqual([URL_A, "https://example.com/b"]);
+  expect(told[0]?.body).toMatchObject({
+    type: "alert.triggered",
+    data: { account_id: fixture.account.id, alert_id: alert.id, kind: "monthly_spend", value_nano_usd: 160 },
+  });
+  await fixture.spend(50);
+  fixture.got.length = 0;
+  await runDurableObjectAlarm(fixture.account.stub);
+  expect(fixture.got).toEqual([]);
+  fixture.nowMs = Date.UTC(2030, 5, 1);
+  await fixture.spend(20);
+  expect(await fixture.deliver()).toHaveLength(2);
+});
+
+test("a day's spend counts from midnight UTC, also what was spent before the alert was made", async () => {
+  const fixture = await Fixture.open();
+  await fixture.hook();
+  await fixture.alert("monthly_spend", CREDIT);
+  await fixture.spend(10);
+  fixture.nowMs += 86_400_000;
+  await fixture.spend(15);
+  await fixture.alert("daily_spend", 160);
+  await fixture.spend(4);
+  await runDurableObjectAlarm(fixture.account.stub);
+  expect(fixture.got).toEqual([]);
+  await fixture.spend(1);
+  expect((await fixture.deliver())[0]?.body.data).toMatchObject({ kind: "daily_spend", value_nano_usd: 160 });
+});
+
+test("a balance that falls below its threshold is told once, and again only after it had recovered", async () => {
+  const fixture = await Fixture.open(1000);
+  await fixture.hook();
+  await fixture.alert("balance_below", 900);
+  await fixture.spend(13);
+  expect((await fixture.deliver())[0]?.body.data).toMatchObject({ kind: "balance_below", value_nano_usd: 896 });
+  await fixture.spend(1);
+  await fixture.account.stub.grant({ id: "more", kind: "paid", amountNanoUsd: nanoUsd(100) }, "test");
+  await fixture.spend(12);
+  const again = await fixture.deliver();
+  expect(again.map(({ body }) => body.data["value_nano_usd"])).toEqual([892]);
+});
+
+test("a receiver that fails is tried again with the same id, later each time, then disabled with the reason", async () => {
+  const fixture = await Fixture.open();
+  const id = await fixture.hook();
+  fixture.status = 500;
+  await fixture.alert("balance_below", CREDIT + 1);
+  const ids = new Set<string>();
+  for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
+    const [first] = await fixture.deliver();
+    ids.add(first?.id ?? "none");
+    if (tries < TRIES_MAX) expect(await fixture.webhook(id)).not.toHaveProperty("disabledReason");
+    fixture.nowMs += 13 * 3_600_000;
+  }
+  expect(ids.size).toBe(1);
+  expect(await fixture.webhook(id)).toMatchObject({
+    disabledReason: `${TRIES_MAX} tries failed; last: HTTP 500`,
+    lastAttempt: { detail: "HTTP 500" },
+  });
+  fixture.got.length = 0;
+  await runDurableObjectAlarm(fixture.account.stub);
+  expect(fixture.got).toEqual([]);
+});
+
+test("what is not due yet is not sent, and a delivered notice is not sent again", async () => {
+  const fixture = await Fixture.open();
+  await fixture.hook();
+  fixture.status = 503;
+  await fixture.alert("balance_below", CREDIT + 1);
+  expect(await fixture.deliver()).toHaveLength(1);
+  fixture.status = 200;
+  expect(await fixture.deliver()).toHaveLength(0);
+  fixture.nowMs += 10_000;
+  expect(await fixture.deliver()).toHaveLength(1);
+  fixture.nowMs += 86_400_000;
+  await runDurableObjectAlarm(fixture.account.stub);
+  expect(fixture.got).toHaveLength(1);
+});
+
+test("a receiver that says it is gone is disabled at once; a test that succeeds makes it active again", async () => {
+  const fixture = await Fixture.open();
+  const id = await fixture.hook();
+  fixture.status = 410;
+  await fixture.alert("balance_below", CREDIT + 1);
+  await fixture.deliver();
+  expect(await fixture.webhook(id)).toMatchObject({ disabledReason: "it is gone; last: HTTP 410" });
+  fixture.status = 200;
+  expect(await fixture.account.stub.testWebhook(id)).toEqual({ kind: "delivered", detail: "HTTP 200" });
+  expect(fixture.got.at(-1)?.body).toMatchObject({ type: "webhook.test", data: { webhook_id: id } });
+  expect(await fixture.webhook(id)).not.toHaveProperty("disabledReason");
+  expect(await fixture.account.stub.testWebhook(id)).toBe("too_soon");
+});
+
+test("a webhook that is deleted gets nothing that waited for it", async () => {
+  const fixture = await Fixture.open();
+  const id = await fixture.hook();
+  await fixture.alert("balance_below", CREDIT + 1);
+  expect(await fixture.account.stub.deleteWebhook(id, "test")).toBe("deleted");
+  expect(await fixture.deliver()).toEqual([]);
+  expect(await fixture.account.stub.deleteWebhook(id, "test")).toBe("unknown");
+});
+
+test("alerts and webhooks have a number, the secret is shown once and is in no log", async () => {
+  const fixture = await Fixture.open();
+  for (let index = 0; index < 20; index += 1) await fixture.alert("monthly_spend", 1000 + index);
+  expect(await fixture.alert("monthly_spend", 1)).toBe("too_many");
+  for (let index = 0; index < 10; index += 1) await fixture.hook();
+  expect(await fixture.account.stub.createWebhook({ url: URL_A }, "test")).toBe("too_many");
+  expect(JSON.stringify(await fixture.account.stub.listWebhooks())).not.toContain("whsec_");
+  expect(JSON.stringify(await fixture.account.stub.auditLog(undefined, 100))).not.toContain("whsec_");
+});
+
+test("an account without alerts writes no table for them", async () => {
+  const account = await openAccount(CREDIT);
+  const isolate = new TestIsolate();
+  admissionOf(await isolate.admit(account, 10)).settle(settlement(10));
+  await isolate.report();
+  const tables = await runInDurableObject(account.stub, (_object, state) =>
+    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('alerts', 'webhooks', 'outbox')").toArray(),
+  );
+  expect(tables).toEqual([]);
+  expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(80);
+});
+
+test("an account that spends reports its sums to the directory by its alarm", async () => {
+  await directoryTables();
+  const account = await openAccount(CREDIT);
+  await env.DIRECTORY.prepare("INSERT INTO accounts (id, name, created_at_ms, status) VALUES (?, 'x', 1, 'active')")
+    .bind(account.id)
+    .run();
+  const isolate = new TestIsolate();
+  admissionOf(await isolate.admit(account, 10)).settle(settlement(10));
+  await isolate.report();
+  expect(await runDurableObjectAlarm(account.stub)).toBe(true);
+  const row = await env.DIRECTORY.prepare("SELECT * FROM accounts WHERE id = ?").bind(account.id).first();
+  expect(row).toMatchObject({ charged_nano_usd: 80, status: "active" });
+});
+
+test("a hard monthly limit refuses by its name, and begins anew with the UTC month", async () => {
+  const fixture = await Fixture.open();
+  await fixture.account.stub.setLimits({ monthlyNanoUsd: nanoUsd(80) }, "owner");
+  await fixture.spend(10);
+  const refused = await new TestIsolate().admit(fixture.account, 1);
+  expect(refused).toMatchObject({ refusal: { kind: "insufficient_credit", which: "monthly_limit" } });
+  fixture.nowMs = Date.UTC(2030, 5, 1) - 1;
+  expect(await new TestIsolate().admit(fixture.account, 1)).toMatchObject({ kind: "refused" });
+  fixture.nowMs += 1;
+  expect(await new TestIsolate().admit(fixture.account, 10)).toMatchObject({ kind: "admitted" });
+});
+
+test("a level that is not crossed changes nothing", () => {
+  const alert: AlertRecord = {
+    id: "alert_x" as AlertRecord["id"],
+    kind: "monthly_spend",
+    thresholdNanoUsd: nanoUsd(10),
+    createdAtMs: 1,
+  };
+  const levels = {
+    balanceNanoUsd: nanoUsd(0),
+    dayStartMs: 0,
+    dayNanoUsd: nanoUsd(9),
+    monthStartMs: 0,
+    monthNanoUsd: nanoUsd(9),
+  };
+  expect(changedAlerts([alert], levels, 5)).toEqual([]);
+  expect(changedAlerts([alert], { ...levels, monthNanoUsd: nanoUsd(10) }, 5)).toMatchObject([{ firedAtNanoUsd: 10 }]);
+});
