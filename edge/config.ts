@@ -2,13 +2,14 @@
 // is refused with one sentence that names what is missing; every default of product.md stands here.
 
 import * as z from "zod";
-import type { AccountObject } from "./account/account.ts";
+import type { AccountWithNotices } from "./account/account-with-notices.ts";
 import type { BatchObject } from "./batch/batch.ts";
 import type { LibraryObject } from "./files/library.ts";
+import type { NoticeSettings } from "./webhooks/settings.ts";
 
 /** The Worker's bindings (wrangler.toml) and secrets. */
-export interface Env {
-  readonly ACCOUNT: DurableObjectNamespace<AccountObject>;
+export interface Env extends NoticeSettings {
+  readonly ACCOUNT: DurableObjectNamespace<AccountWithNotices>;
   readonly BATCH: DurableObjectNamespace<BatchObject>;
   readonly LIBRARY: DurableObjectNamespace<LibraryObject>;
   readonly EMBEDDING_CACHE: KVNamespace;

@@ -20,7 +20,7 @@ const TRANSACTIONS_MAX = 100;
 const BODY_BYTES_MAX = 4096;
 
 const LIMITS_RULE = "an object with monthly_nano_usd: an integer of nano-USD, or null for no limit";
-const patchAccountSchema = z.strictObject({
+export const patchAccountSchema = z.strictObject({
   limits: z.strictObject(
     { monthly_nano_usd: integer(0, Number.MAX_SAFE_INTEGER).nullable() },
     { error: () => LIMITS_RULE },

@@ -3,15 +3,18 @@
 import type { Hono } from "hono";
 import type { AppEnv } from "../context.ts";
 import { authenticate } from "../middleware/authenticate.ts";
-import { getAccount, getAccountByQueryKey, listTransactions } from "./account.ts";
+import { getAccount, getAccountByQueryKey, listTransactions, patchAccount } from "./account.ts";
+import { createAlert, deleteAlert, listAlerts } from "./alerts.ts";
 import { createKey, deleteKey, getKey, getOwnKey, listKeys, patchKey, rotateKey } from "./keys.ts";
 import { getCosts, getEmbeddingsUsage } from "./organization.ts";
 import { reportLeak } from "./report-leak.ts";
 import { getUsage } from "./usage.ts";
+import { createWebhook, deleteWebhook, getWebhook, listWebhooks, testWebhook } from "./webhooks.ts";
 
 export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/account", getAccountByQueryKey);
   app.get("/v1/account", authenticate, getAccount);
+  app.patch("/v1/account", authenticate, patchAccount);
   app.get("/v1/transactions", authenticate, listTransactions);
   app.get("/v1/usage", authenticate, getUsage);
   app.get("/v1/organization/usage/embeddings", authenticate, getEmbeddingsUsage);
@@ -24,4 +27,12 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.patch("/v1/keys/:id", authenticate, patchKey);
   app.delete("/v1/keys/:id", authenticate, deleteKey);
   app.post("/v1/keys/:id/rotate", authenticate, rotateKey);
+  app.get("/v1/alerts", authenticate, listAlerts);
+  app.post("/v1/alerts", authenticate, createAlert);
+  app.delete("/v1/alerts/:id", authenticate, deleteAlert);
+  app.get("/v1/webhooks", authenticate, listWebhooks);
+  app.post("/v1/webhooks", authenticate, createWebhook);
+  app.get("/v1/webhooks/:id", authenticate, getWebhook);
+  app.delete("/v1/webhooks/:id", authenticate, deleteWebhook);
+  app.post("/v1/webhooks/:id/test", authenticate, testWebhook);
 }

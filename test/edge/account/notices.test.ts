@@ -30,7 +30,7 @@ class Fixture {
       held.nowMs = () => fixture.nowMs;
       held.send = (url, init) => {
         const id = new Headers(init.headers).get("webhook-id") ?? "";
-        fixture.got.push({ url, id, body: JSON.parse(String(init.body)) as Fixture["got"][0]["body"] });
+        fixture.got.push({ url, id, body: JSON.parse(init.body as string) as Fixture["got"][0]["body"] });
         return Promise.resolve(new Response(null, { status: fixture.status }));
       };
     });

@@ -1,0 +1,71 @@
+// /v1/alerts: thresholds on an account's spend and balance. What crosses one is told to the account's webhooks, and to
+// its e-mail address where this deployment sends e-mail.
+
+import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
+import type { AlertRecord } from "../account/alerts.ts";
+import { ALERT_KINDS, ALERTS_MAX } from "../account/alerts.ts";
+import type { Context } from "../context.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { readJson } from "../middleware/body.ts";
+import { emailConfig } from "../webhooks/settings.ts";
+import { readAmount } from "./amount.ts";
+import { seconds } from "./key-fields.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import { parseId } from "../../shared/ids.ts";
+import { formatUsd } from "../../shared/money.ts";
+import { integer, oneOf, parseBody } from "../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 4096;
+const USD_RULE = "an amount of USD above 0 with at most 9 decimals, like 5 or 0.25";
+
+export const createAlertSchema = z.strictObject({
+  kind: oneOf(ALERT_KINDS),
+  threshold_usd: z.union([z.number(), z.string()], { error: () => USD_RULE }).optional(),
+  threshold_nano_usd: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+});
+
+export async function createAlert(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  const body = parseBody(createAlertSchema, await readJson(c, BODY_BYTES_MAX));
+  const thresholdNanoUsd = readAmount("threshold", body.threshold_usd, body.threshold_nano_usd);
+  const created: AlertRecord | "too_many" = must(
+    await accountStub(c.env, accountId).createAlert({ kind: body.kind, thresholdNanoUsd }, keyId),
+    "the account of a valid key",
+  );
+  if (created === "too_many")
+    throw apiError("limit_reached", `An account has at most ${ALERTS_MAX} alerts: delete one first.`);
+  return c.json(alertAnswer(created), 201);
+}
+
+export async function listAlerts(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "usage:read");
+  const alerts = must(await accountStub(c.env, accountId).listAlerts(), "the account of a valid key");
+  return c.json({
+    object: "list",
+    data: alerts.map(alertAnswer),
+    has_more: false,
+    email: emailConfig(c.env) === undefined ? "not_configured" : "configured",
+  });
+}
+
+export async function deleteAlert(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  const id = parseId("alert", c.req.param("id") ?? "");
+  const outcome = id === undefined ? "unknown" : await accountStub(c.env, accountId).deleteAlert(id, keyId);
+  if (outcome !== "deleted") throw apiError("object_not_found", "No such alert in this account.", "id");
+  return c.json({ id, object: "alert", deleted: true });
+}
+
+export function alertAnswer(alert: AlertRecord) {
+  return {
+    id: alert.id,
+    object: "alert",
+    kind: alert.kind,
+    threshold_usd: formatUsd(alert.thresholdNanoUsd),
+    threshold_nano_usd: alert.thresholdNanoUsd,
+    created_at: seconds(alert.createdAtMs),
+    last_triggered_at: seconds(alert.lastFiredAtMs),
+  };
+}

@@ -1,0 +1,111 @@
+// /v1/webhooks: addresses that are told of alerts (and of whatever else the account announces), signed as Standard
+// Webhooks says. The secret is shown once. Another account's webhook is unknown.
+
+import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
+import type { WebhookView } from "../account/account-with-notices.ts";
+import type { WebhookRecord } from "../account/notice-store.ts";
+import { WEBHOOKS_MAX } from "../account/notice-store.ts";
+import type { Context } from "../context.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { readJson } from "../middleware/body.ts";
+import { EVENT_TYPES } from "../webhooks/events.ts";
+import { allowsLoopback } from "../webhooks/settings.ts";
+import type { Outcome } from "../webhooks/sinks.ts";
+import { judgeTarget } from "../webhooks/target.ts";
+import { seconds } from "./key-fields.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { Id } from "../../shared/ids.ts";
+import { parseId } from "../../shared/ids.ts";
+import { oneOf, parseBody, text } from "../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 8192;
+
+export const createWebhookSchema = z.strictObject({
+  url: text("an https URL"),
+  events: z
+    .array(oneOf(EVENT_TYPES), { error: () => "an array of event types" })
+    .min(1, { error: "at least one event type" })
+    .max(EVENT_TYPES.length, { error: `at most ${EVENT_TYPES.length} event types` })
+    .optional(),
+});
+
+export async function createWebhook(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  const body = parseBody(createWebhookSchema, await readJson(c, BODY_BYTES_MAX));
+  const target = judgeTarget(body.url, allowsLoopback(c.env));
+  if (target.kind === "refused") throw apiError("invalid_value", `\`url\` must be ${target.rule}.`, "url");
+  const webhook = { url: target.url, ...(body.events === undefined ? {} : { events: body.events }) };
+  const created: WebhookRecord | "too_many" = must(
+    await accountStub(c.env, accountId).createWebhook(webhook, keyId),
+    "the account of a valid key",
+  );
+  if (created === "too_many")
+    throw apiError("limit_reached", `An account has at most ${WEBHOOKS_MAX} webhooks: delete one first.`);
+  return c.json({ ...webhookAnswer(created), secret: created.secret }, 201);
+}
+
+export async function listWebhooks(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "account:write");
+  const webhooks = must(await accountStub(c.env, accountId).listWebhooks(), "the account of a valid key");
+  return c.json({ object: "list", data: webhooks.map(webhookAnswer), has_more: false });
+}
+
+export async function getWebhook(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "account:write");
+  return c.json(webhookAnswer(known(await accountStub(c.env, accountId).getWebhook(idOf(c)))));
+}
+
+export async function deleteWebhook(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  const id = idOf(c);
+  known(await accountStub(c.env, accountId).deleteWebhook(id, keyId));
+  return c.json({ id, object: "webhook", deleted: true });
+}
+
+/** Sends a signed `webhook.test` now. A success makes a disabled webhook active again. */
+export async function testWebhook(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "account:write");
+  const id = idOf(c);
+  const outcome: Outcome | "too_soon" = known(await accountStub(c.env, accountId).testWebhook(id));
+  if (outcome === "too_soon")
+    throw apiError("rate_limit_exceeded", "A webhook is tested at most once in 10 s.", null, 10);
+  return c.json({
+    id,
+    object: "webhook.test",
+    delivered: outcome.kind === "delivered",
+    detail: outcome.detail,
+  });
+}
+
+export function webhookAnswer(webhook: WebhookView) {
+  return {
+    id: webhook.id,
+    object: "webhook",
+    url: webhook.url,
+    events: webhook.events ?? null,
+    status: webhook.disabledReason === undefined ? "active" : "disabled",
+    disabled_reason: webhook.disabledReason ?? null,
+    created_at: seconds(webhook.createdAtMs),
+    last_attempt:
+      webhook.lastAttempt === undefined
+        ? null
+        : { at: seconds(webhook.lastAttempt.atMs), detail: webhook.lastAttempt.detail },
+  };
+}
+
+function idOf(c: Context): Id<"webhook"> {
+  const id = parseId("webhook", c.req.param("id") ?? "");
+  if (id === undefined) throw unknownWebhook();
+  return id;
+}
+
+function known<Value>(value: Value | "unknown" | undefined): Value {
+  if (value === undefined || value === "unknown") throw unknownWebhook();
+  return value;
+}
+
+function unknownWebhook() {
+  return apiError("object_not_found", "No such webhook in this account.", "id");
+}

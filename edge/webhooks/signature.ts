@@ -1,0 +1,38 @@
+// Signatures as Standard Webhooks 1.0 writes them: HMAC-SHA-256 over `id.timestamp.body` under the bytes of the secret,
+// so that a receiver can use a library that exists (OpenAI's SDKs verify them too). Source: standardwebhooks.com.
+
+import { hmac } from "../../shared/hmac.ts";
+
+const SECRET_PREFIX = "whsec_";
+/** The specification asks for 24 to 64. */
+const SECRET_BYTES = 32;
+const encoder = new TextEncoder();
+
+/** A new secret as its owner sees it, once: `whsec_` + base64. */
+export function newWebhookSecret(): string {
+  return SECRET_PREFIX + base64(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)));
+}
+
+export interface SignedHeaders {
+  readonly "webhook-id": string;
+  readonly "webhook-timestamp": string;
+  readonly "webhook-signature": string;
+}
+
+/** Headers of one attempt. `id` stays the same over the tries of one event, so that a receiver can drop copies. */
+export async function signedHeaders(secret: string, id: string, nowMs: number, body: string): Promise<SignedHeaders> {
+  const timestamp = String(Math.floor(nowMs / 1000));
+  const key = await crypto.subtle.importKey(
+    "raw",
+    Uint8Array.from(atob(secret.slice(SECRET_PREFIX.length)), (unit) => unit.codePointAt(0) ?? 0),
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
+  const signature = await hmac(key, encoder.encode(`${id}.${timestamp}.${body}`));
+  return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": `v1,${base64(signature)}` };
+}
+
+function base64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes));
+}

@@ -1,0 +1,54 @@
+// Where a webhook may go: public https names, nothing else. A customer chooses the address and our machine makes the
+// call, so an address inside a network must never be reachable through it (SSRF; OWASP cheat sheet of that name). The
+// URL parser has already turned every spelling of an IP address (decimal, octal, short) into its plain form.
+// What a public name resolves to is the platform's to guard: a Worker's fetch reaches no private network.
+
+const PORTS = new Set(["", "443", "8443"]);
+const URL_LENGTH_MAX = 2048;
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[.*\])$/;
+/** Names that mean a machine or network of one's own (RFC 6761, 6762, 8375; cloud metadata under `.internal`). */
+const PRIVATE_SUFFIXES = [
+  ".internal",
+  ".local",
+  ".localhost",
+  ".localdomain",
+  ".home.arpa",
+  ".lan",
+  ".intranet",
+  ".corp",
+  ".home",
+  ".private",
+  ".onion",
+  ".test",
+  ".invalid",
+  ".example",
+  ".in-addr.arpa",
+  ".ip6.arpa",
+];
+
+export type Target =
+  | { readonly kind: "allowed"; readonly url: string }
+  /** `rule` completes "must be …". */
+  | { readonly kind: "refused"; readonly rule: string };
+
+const refused = (rule: string): Target => ({ kind: "refused", rule });
+
+/** Judges `text`. `allowLoopback`: development alone, where `http://127.0.0.1` stands for a receiver on this machine. */
+export function judgeTarget(text: string, allowLoopback: boolean): Target {
+  if (text.length > URL_LENGTH_MAX) return refused(`at most ${URL_LENGTH_MAX} characters`);
+  if (!URL.canParse(text)) return refused("a URL like https://example.com/hook");
+  const url = new URL(text);
+  url.hash = "";
+  if (url.username !== "" || url.password !== "") return refused("a URL without a user name or password");
+  if (allowLoopback && url.protocol === "http:" && url.hostname === "127.0.0.1") {
+    return { kind: "allowed", url: url.href };
+  }
+  if (url.protocol !== "https:") return refused("an https URL");
+  if (!PORTS.has(url.port)) return refused("a URL on port 443 or 8443");
+  if (ADDRESS.test(url.hostname)) return refused("a URL with a host name, not an IP address");
+  const host = url.hostname.endsWith(".") ? url.hostname.slice(0, -1) : url.hostname;
+  if (!host.includes(".") || host.endsWith(".") || PRIVATE_SUFFIXES.some((suffix) => `.${host}`.endsWith(suffix))) {
+    return refused("a URL with a public host name");
+  }
+  return { kind: "allowed", url: url.href };
+}
