@@ -10,7 +10,11 @@ import { assert } from "../../shared/assert.ts";
 import { ERRORS } from "../../shared/errors.ts";
 
 /** A head that is not complete by then is refused: product.md's limits name every wait. */
-export const HEAD_WAIT_MS = 10_000;
+const HEAD_WAIT_MS = 10_000;
+/** How long the Worker may take to refuse a large body before the body follows its head. */
+const BODY_HOLD_MS = 500;
+/** How long a client may go on sending after its last answer. */
+const LINGER_MS = 5000;
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: "Bad Request",
@@ -57,19 +61,47 @@ function passOn(client: Socket, upstreamPort: number, origin: string): void {
   let refused: Refusal | undefined;
   let headTimer: NodeJS.Timeout | undefined;
 
-  // A half-close lets what is running finish; our own answer comes after it.
-  const refuse = (refusal: Refusal): void => {
-    refused = refusal;
+  // Nothing more of the client's is passed on. What it still sends is read and dropped: a socket that is closed over
+  // unread bytes is reset, and the reset overtakes the answer.
+  const deafen = (): void => {
     clearTimeout(headTimer);
     client.off("data", onData);
     client.resume();
+  };
+  // A half-close lets what is running finish; our own answer comes after it.
+  const refuse = (refusal: Refusal): void => {
+    refused = refusal;
+    deafen();
     upstream.end();
   };
+  const finish = (): void => {
+    if (client.writableEnded) return;
+    deafen();
+    client.end(refused?.unanswered === true ? answerOf(refused, origin) : "");
+    setTimeout(() => client.destroy(), LINGER_MS).unref();
+  };
+  // An answer to the head alone: the body would only fill the socket of a runtime that has stopped reading.
+  const hold = (): void => {
+    client.pause();
+    const timer = setTimeout(() => {
+      upstream.off("data", answered);
+      client.resume();
+      onData(Buffer.alloc(0));
+    }, BODY_HOLD_MS);
+    const answered = (): void => {
+      clearTimeout(timer);
+      deafen();
+      upstream.end();
+    };
+    upstream.once("data", answered);
+    client.once("close", () => clearTimeout(timer));
+  };
   const onData = (bytes: Buffer): void => {
-    const { pieces, refusal } = framing.push(bytes);
+    const { pieces, refusal, held } = framing.push(bytes);
     let hasRoom = true;
     for (const piece of pieces) hasRoom = upstream.write(piece);
     if (refusal !== undefined) return refuse(refusal);
+    if (held === true) return hold();
     if (!hasRoom) client.pause();
     if (!framing.isInsideHead) {
       clearTimeout(headTimer);
@@ -81,11 +113,11 @@ function passOn(client: Socket, upstreamPort: number, origin: string): void {
   client.on("data", onData);
   upstream.on("drain", () => client.resume());
   upstream.pipe(client, { end: false });
-  upstream.once("end", () => client.end(refused?.unanswered === true ? answerOf(refused, origin) : ""));
+  upstream.once("end", finish);
+  upstream.once("error", finish);
   client.once("end", () => upstream.end());
   // A reset travels on as one: it is how the Worker learns that nobody waits for its answer.
   client.once("error", () => upstream.resetAndDestroy());
-  upstream.once("error", () => client.destroy());
   client.once("close", () => {
     clearTimeout(headTimer);
     upstream.destroy();

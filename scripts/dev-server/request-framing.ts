@@ -7,6 +7,8 @@ import type { ErrorCode } from "../../shared/errors.ts";
 
 export const HEAD_BYTES_MAX = 64 * 1024;
 export const HEADERS_MAX = 256;
+/** Larger bodies than any route but uploads takes: their head goes first, alone, for it is likely to be refused. */
+const BODY_HELD_BYTES = 8 * 1024 * 1024;
 const CHUNK_LINE_BYTES_MAX = 256;
 const TRAILER_BYTES_MAX = 8 * 1024;
 
@@ -24,6 +26,8 @@ export interface Framed {
   readonly pieces: readonly Buffer[];
   /** After `pieces` nothing more is passed on. */
   readonly refusal?: Refusal;
+  /** `pieces` ends with the head of a body over BODY_HELD_BYTES; the next `push` goes on with the body. */
+  readonly held?: true;
 }
 
 type State =
@@ -57,6 +61,7 @@ const CHUNK_SIZE = /^[\da-f]{1,8}$/i;
 export class RequestFraming {
   #state: State = { kind: "head" };
   #rest: Buffer = Buffer.alloc(0);
+  #isHeld = false;
 
   /** Whether a request's head has begun and not ended: what a slow client is timed by. */
   get isInsideHead(): boolean {
@@ -68,7 +73,13 @@ export class RequestFraming {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     const pieces: Buffer[] = [];
     try {
-      for (let piece = this.#next(); piece !== undefined; piece = this.#next()) pieces.push(piece);
+      for (let piece = this.#next(); piece !== undefined; piece = this.#next()) {
+        pieces.push(piece);
+        if (this.#isHeld) {
+          this.#isHeld = false;
+          return { pieces, held: true };
+        }
+      }
       return { pieces };
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
@@ -115,6 +126,7 @@ export class RequestFraming {
     this.#take(end + HEAD_END.length);
     if (head.chunked) this.#state = { kind: "chunk-size" };
     else if (head.length > 0) this.#state = { kind: "bytes", left: head.length, after: "head" };
+    this.#isHeld = head.length > BODY_HELD_BYTES;
     return Buffer.from(head.text + HEAD_END, "latin1");
   }
 
