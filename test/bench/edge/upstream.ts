@@ -28,6 +28,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     send(response, "application/json", Buffer.from(JSON.stringify(ready())));
     return;
   }
+  if (request.method !== "POST") {
+    // LiteLLM looks around before it begins.
+    response.writeHead(404).end();
+    return;
+  }
   const body = await read(request);
   if (request.url === "/embed") {
     const frame = decodeFrame(new Uint8Array(body));
