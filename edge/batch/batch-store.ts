@@ -14,6 +14,8 @@ type Row = Record<string, SqlStorageValue>;
 export class BatchStore {
   readonly #storage: DurableObjectStorage;
   #ready: boolean;
+  /** Everything was deleted for good: whatever still runs writes nothing more. */
+  isClosed = false;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -28,6 +30,7 @@ export class BatchStore {
   }
 
   write(state: BatchState): void {
+    if (this.isClosed) return;
     if (!this.#ready) {
       for (const statement of SCHEMA) this.#storage.sql.exec(statement);
       this.#ready = true;
@@ -37,6 +40,7 @@ export class BatchStore {
 
   /** The state after slice number `slice`, and what that slice made, in one step. */
   finishSlice(slice: number, { output, errors }: SliceResult, state: BatchState): void {
+    if (this.isClosed) return;
     this.#storage.transactionSync(() => {
       this.#storage.sql.exec(
         "INSERT OR REPLACE INTO parts (slice, output, errors) VALUES (?, ?, ?)",
@@ -57,13 +61,13 @@ export class BatchStore {
   }
 
   async deleteAll(): Promise<void> {
+    this.isClosed = true;
     await this.#storage.deleteAlarm();
     await this.#storage.deleteAll();
-    this.#ready = false;
   }
 
   #read(query: string): Row[] {
-    return this.#ready ? this.#storage.sql.exec(query).toArray() : [];
+    return this.#ready && !this.isClosed ? this.#storage.sql.exec(query).toArray() : [];
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../config.ts";
+import { ACCOUNT_DELETED } from "../ends-itself.ts";
 import { batchPorts } from "./batch-ports.ts";
 import { BatchStore } from "./batch-store.ts";
 import type { Step } from "./batch-work.ts";
@@ -54,7 +55,8 @@ export class BatchObject extends DurableObject<Env> {
   /** Stops and forgets everything at once: the account is being deleted. */
   async forget(): Promise<void> {
     await this.store.deleteAll();
-    this.ctx.abort("the batch's account was deleted");
+    await this.ctx.storage.sync();
+    this.ctx.abort(ACCOUNT_DELETED);
   }
 
   override async alarm(): Promise<void> {
@@ -74,7 +76,8 @@ export class BatchObject extends DurableObject<Env> {
     const untilMs = Date.now() + ALARM_WORK_MS;
     let step: Step;
     do step = await work.step();
-    while (step.kind === "again" && Date.now() < untilMs);
+    while (step.kind === "again" && !this.store.isClosed && Date.now() < untilMs);
+    if (this.store.isClosed) return;
     if (step.kind === "ended") {
       await this.store.deleteAll();
       this.work = undefined;

@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { BatchSnapshot } from "../batch/types.ts";
 import { BATCH_LIMITS } from "../batch/types.ts";
 import type { Env } from "../config.ts";
+import { ACCOUNT_DELETED, endsItself } from "../ends-itself.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { deleteAccountChunks, deleteChunks } from "./chunk-store.ts";
 import { LibraryStore } from "./library-store.ts";
@@ -95,12 +96,13 @@ export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
   /** Ends the account's batches where they stand, uncharged work included, and deletes every file: the account goes. */
   async forget(accountId: AccountId): Promise<void> {
     await Promise.all(
-      this.store.runningBatchIds().map((id) => this.env.BATCH.get(this.env.BATCH.idFromName(id)).forget()),
+      this.store.runningBatchIds().map((id) => endsItself(this.env.BATCH.get(this.env.BATCH.idFromName(id)).forget())),
     );
     await deleteAccountChunks(this.env.FILES, accountId);
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
-    this.ctx.abort("the account was deleted");
+    await this.ctx.storage.sync();
+    this.ctx.abort(ACCOUNT_DELETED);
   }
 
   override async alarm(): Promise<void> {
