@@ -104,19 +104,26 @@ export function reflectStatus(directory: Directory, id: AccountId, status: Accou
   );
 }
 
-/** What an account's object reports of its books, for the operator's sums: figures that only grow, the latest wins. */
+/** What an account's object reports of its books, for the operator's sums. */
+export interface ReportedBooks {
+  readonly chargedNanoUsd: number;
+  readonly writtenOffNanoUsd: number;
+  readonly lostBoundNanoUsd: number;
+}
+
+/** Figures that only grow: the latest wins. */
 export function reportBooks(
   directory: Directory,
   id: AccountId,
-  books: { readonly chargedNanoUsd: number; readonly writtenOffNanoUsd: number; readonly status: AccountStatus },
+  books: ReportedBooks & { readonly status: AccountStatus },
   nowMs: number,
 ): Promise<unknown> {
   return withDirectory(() =>
     directory
       .prepare(
-        "UPDATE accounts SET charged_nano_usd = ?, written_off_nano_usd = ?, reported_at_ms = ?, status = CASE WHEN status IN ('active', 'suspended') THEN ? ELSE status END WHERE id = ?",
+        "UPDATE accounts SET charged_nano_usd = ?, written_off_nano_usd = ?, lost_bound_nano_usd = ?, reported_at_ms = ?, status = CASE WHEN status IN ('active', 'suspended') THEN ? ELSE status END WHERE id = ?",
       )
-      .bind(books.chargedNanoUsd, books.writtenOffNanoUsd, nowMs, books.status, id)
+      .bind(books.chargedNanoUsd, books.writtenOffNanoUsd, books.lostBoundNanoUsd, nowMs, books.status, id)
       .run(),
   );
 }
@@ -132,15 +139,15 @@ export function markDeleting(directory: Directory, id: AccountId): Promise<unkno
 export function markDeleted(
   directory: Directory,
   id: AccountId,
-  books: { readonly chargedNanoUsd: number; readonly writtenOffNanoUsd: number },
+  books: ReportedBooks,
   nowMs: number,
 ): Promise<unknown> {
   return withDirectory(() =>
     directory
       .prepare(
-        "UPDATE accounts SET status = 'deleted', name = '', email = NULL, deleted_at_ms = ?, charged_nano_usd = ?, written_off_nano_usd = ?, reported_at_ms = ? WHERE id = ?",
+        "UPDATE accounts SET status = 'deleted', name = '', email = NULL, deleted_at_ms = ?, charged_nano_usd = ?, written_off_nano_usd = ?, lost_bound_nano_usd = ?, reported_at_ms = ? WHERE id = ?",
       )
-      .bind(nowMs, books.chargedNanoUsd, books.writtenOffNanoUsd, nowMs, id)
+      .bind(nowMs, books.chargedNanoUsd, books.writtenOffNanoUsd, books.lostBoundNanoUsd, nowMs, id)
       .run(),
   );
 }

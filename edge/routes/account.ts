@@ -3,6 +3,7 @@
 
 import * as z from "zod";
 import { accountStub } from "../account-stub.ts";
+import type { StatementLine } from "../account/statement.ts";
 import type { AccountView, TransactionsPage } from "../account/views.ts";
 import type { Context } from "../context.ts";
 import { keyOfText } from "../middleware/authenticate.ts";
@@ -65,20 +66,24 @@ export async function listTransactions(c: Context): Promise<Response> {
   );
   return c.json({
     object: "list",
-    data: page.lines.map((line) => ({
-      id: `txn_${line.position}`,
-      object: "transaction",
-      at: seconds(line.atMs),
-      kind: line.kind,
-      amount_nano_usd: line.amountNanoUsd,
-      balance_after_nano_usd: line.balanceAfterNanoUsd,
-      description: line.description,
-      ...(line.keyId === undefined ? {} : { key_id: line.keyId }),
-      ...(line.model === undefined ? {} : { model: line.model }),
-    })),
+    data: page.lines.map(transactionAnswer),
     has_more: page.before !== undefined,
     next_page: page.before === undefined ? null : String(page.before),
   });
+}
+
+export function transactionAnswer(line: StatementLine) {
+  return {
+    id: `txn_${line.position}`,
+    object: "transaction",
+    at: seconds(line.atMs),
+    kind: line.kind,
+    amount_nano_usd: line.amountNanoUsd,
+    balance_after_nano_usd: line.balanceAfterNanoUsd,
+    description: line.description,
+    ...(line.keyId === undefined ? {} : { key_id: line.keyId }),
+    ...(line.model === undefined ? {} : { model: line.model }),
+  };
 }
 
 async function viewOf(c: Context, id: Parameters<typeof accountStub>[1]): Promise<AccountView> {

@@ -6,6 +6,7 @@ import { operator } from "../middleware/operator.ts";
 import { createAccount, createAccountKey, createGrant, getAccountBooks, listAccounts, patchAccount } from "./admin.ts";
 import { getAudit } from "./admin-audit.ts";
 import { putModel } from "./admin-models.ts";
+import { getStats } from "./admin-stats.ts";
 
 export function addOperatorRoutes(app: Hono<AppEnv>): void {
   app.get("/admin/accounts", operator, listAccounts);
@@ -16,5 +17,6 @@ export function addOperatorRoutes(app: Hono<AppEnv>): void {
   app.post("/admin/accounts/:id/keys", operator, createAccountKey);
   app.put("/admin/models/:name", operator, putModel);
   app.put("/admin/models/:owner/:name", operator, putModel);
+  app.get("/admin/stats", operator, getStats);
   app.get("/admin/audit", operator, getAudit);
 }

@@ -5,6 +5,8 @@ import type { AppEnv } from "../context.ts";
 import { authenticate } from "../middleware/authenticate.ts";
 import { getAccount, getAccountByQueryKey, listTransactions, patchAccount } from "./account.ts";
 import { createAlert, deleteAlert, listAlerts } from "./alerts.ts";
+import { deleteAccount } from "./delete-account.ts";
+import { exportAccount } from "./export-account.ts";
 import { createKey, deleteKey, getKey, getOwnKey, listKeys, patchKey, rotateKey } from "./keys.ts";
 import { getCosts, getEmbeddingsUsage } from "./organization.ts";
 import { reportLeak } from "./report-leak.ts";
@@ -15,6 +17,8 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/account", getAccountByQueryKey);
   app.get("/v1/account", authenticate, getAccount);
   app.patch("/v1/account", authenticate, patchAccount);
+  app.delete("/v1/account", authenticate, deleteAccount);
+  app.get("/v1/account/export", authenticate, exportAccount);
   app.get("/v1/transactions", authenticate, listTransactions);
   app.get("/v1/usage", authenticate, getUsage);
   app.get("/v1/organization/usage/embeddings", authenticate, getEmbeddingsUsage);

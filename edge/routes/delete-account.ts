@@ -1,0 +1,45 @@
+// DELETE /v1/account?confirm={id}: the account goes, with everything that is kept about it. The steps are in an order
+// that a repeated request can finish: the directory's row first (nothing happens while it is down), then batches and
+// files, then the object with keys, books, usage, alerts and webhooks, then the tombstone. Batches that run end where
+// they stand. Isolates hold leases of the deleted keys for at most one lease TTL; what they report later is refused.
+
+import { accountStub } from "../account-stub.ts";
+import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
+import { markDeleted, markDeleting } from "../directory/accounts.ts";
+import { audited } from "../directory/audit.ts";
+import { endsItself } from "../ends-itself.ts";
+import { libraryStub } from "../files/library-stub.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import { formatUsd } from "../../shared/money.ts";
+
+export async function deleteAccount(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  await c.get("services").wallet.report(accountId, waitUntilOf(c));
+  const view = must(await accountStub(c.env, accountId).getAccount(), "the account of a valid key");
+  if (c.req.query("confirm") !== accountId) {
+    throw apiError(
+      "invalid_value",
+      `This deletes the account with its keys, files, batches and history, and forfeits its credit of $${formatUsd(view.balanceNanoUsd)}: send \`?confirm=${accountId}\` to do so.`,
+      "confirm",
+    );
+  }
+  const { DIRECTORY: directory } = c.env;
+  const facts = { balanceNanoUsd: view.balanceNanoUsd };
+  const entry = { atMs: Date.now(), actor: keyId, action: "account.delete", target: accountId, facts };
+  await audited(directory, entry, async () => {
+    await markDeleting(directory, accountId);
+    await endsItself(libraryStub(c.env, accountId).forget(accountId));
+    await accountStub(c.env, accountId).deleteAccount();
+    await markDeleted(directory, accountId, view, Date.now());
+  });
+  return c.json({
+    id: accountId,
+    object: "account",
+    deleted: true,
+    forfeited_usd: formatUsd(view.balanceNanoUsd),
+    forfeited_nano_usd: view.balanceNanoUsd,
+  });
+}
