@@ -9,6 +9,7 @@ import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { requestId } from "./middleware/request-id.ts";
+import { trace } from "./middleware/trace.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getModel, listModels } from "./routes/models.ts";
@@ -30,6 +31,7 @@ export function createApp(): Hono<AppEnv> {
     await next();
   });
   app.use(requestId);
+  app.use(trace);
   app.use("/v1/*", cors);
   app.use("/embeddings", cors);
   for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, currentModels);

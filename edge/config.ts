@@ -19,6 +19,9 @@ export interface Env extends NoticeSettings {
   readonly ASSETS: Pick<Fetcher, "fetch">;
   readonly BACKENDS: string;
   readonly ADMIN_HOST?: string;
+  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+  readonly OTEL_EXPORTER_OTLP_HEADERS?: string;
+  readonly OTEL_TRACES_SAMPLER_ARG?: string;
   readonly ADMIN_KEY: string;
   readonly ADMIN_KEY_PREVIOUS?: string;
   readonly BACKEND_SECRET: string;
@@ -49,6 +52,10 @@ const settingsSchema = z.object({
     }
   }),
   ADMIN_HOST: z.string().optional(),
+  /** A collector's base URL (OTLP over HTTP), its headers as `name=value,…`, and the share of calls that are traced. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).optional(),
   ADMIN_KEY: secret,
   ADMIN_KEY_PREVIOUS: secret.optional(),
   BACKEND_SECRET: secret,

@@ -23,6 +23,8 @@ export interface AppEnv {
     readonly bodyHash?: string;
     /** Set by `admitMemory`: what this request holds of the isolate's memory. */
     readonly memory?: MemoryLease;
+    /** Set by `trace`: the W3C header that goes along to the backend. */
+    readonly traceparent?: string;
     /** Which error code was answered, for the log. */
     readonly faultCode: string;
   };

@@ -65,6 +65,9 @@ const configSchema = z.object({
   warmUpSecondsMax: seconds.default(2),
   /** SIGTERM: calls in flight get this long to end. */
   drainMsMax: integer(0).default(30_000),
+  /** An OpenTelemetry collector's base URL (OTLP over HTTP); absent: no traces. Its headers as `name=value,…`. */
+  otelExporterOtlpEndpoint: z.url().optional(),
+  otelExporterOtlpHeaders: z.string().min(1).optional(),
   logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
@@ -76,7 +79,7 @@ const words = (key: string, join: string): string => key.replaceAll(/[A-Z]/g, (l
 const flagOf = (key: string): string => words(key, "-");
 const variableOf = (key: string): string => words(key, "_").toUpperCase();
 /** A secret on a command line is visible to every process of the machine. */
-const VARIABLES_ONLY = new Set(["backendSecret", "backendSecretPrevious", "hfToken"]);
+const VARIABLES_ONLY = new Set(["backendSecret", "backendSecretPrevious", "hfToken", "otelExporterOtlpHeaders"]);
 
 /** Throws StartError that names the setting at fault. An empty variable counts as absent. */
 export function readConfig(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Config {

@@ -11,6 +11,7 @@ import { findModel } from "./hub/find-model.ts";
 import { Metrics } from "./metrics.ts";
 import { createBackendServer, type ServerState } from "./server.ts";
 import { factsOf, startService } from "./service.ts";
+import { Tracer } from "./tracing.ts";
 
 const DRAIN_EVERY_MS = 50;
 
@@ -41,11 +42,16 @@ async function main(): Promise<void> {
   const log = pino({ level: config.logLevel, base: { process: "gpu-backend" } });
   const metrics = new Metrics();
   const state: ServerState = { status: "warming", facts: undefined, service: undefined };
-  const server = createBackendServer({ config, metrics, log, state });
+  const tracer = new Tracer({
+    endpoint: config.otelExporterOtlpEndpoint,
+    headers: config.otelExporterOtlpHeaders,
+    log,
+  });
+  const server = createBackendServer({ config, metrics, log, tracer, state });
   const port = await listen(server, config);
   log.info({ host: config.host, port }, "listening");
   tellParent({ type: "listening", port });
-  endWithSignals(config, log, server, state);
+  endWithSignals(config, log, server, state, tracer);
 
   let last = "";
   const onProgress = (fraction: number, what: string): void => {
@@ -78,12 +84,12 @@ function progressBar(fraction: number, what: string): string {
   return `\r[${"#".repeat(done)}${" ".repeat(20 - done)}] ${percent} % ${what}\u001b[K${fraction >= 1 ? "\n" : ""}`;
 }
 
-function endWithSignals(config: Config, log: pino.Logger, server: Server, state: ServerState): void {
+function endWithSignals(config: Config, log: pino.Logger, server: Server, state: ServerState, tracer: Tracer): void {
   const drain = (): void => {
     if (state.status === "draining") return;
     state.status = "draining";
     log.info("draining");
-    const end = (): void => void stop(state).finally(() => process.exit(0));
+    const end = (): void => void Promise.all([stop(state), tracer.flush()]).finally(() => process.exit(0));
     server.close(end);
     // Connections that are kept alive would hold the server open after their last answer.
     setInterval(() => server.closeIdleConnections(), DRAIN_EVERY_MS).unref();

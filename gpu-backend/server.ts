@@ -13,6 +13,7 @@ import { Call, CallerGone, faultOf, Holdings, plainFault } from "./routes/call.t
 import { embed, tokenize } from "./routes/embed.ts";
 import { health, info, metrics, ready, type Status } from "./routes/status.ts";
 import type { ModelFacts, Service } from "./service.ts";
+import type { Tracer } from "./tracing.ts";
 
 /** What changes while the process lives; main.ts writes it, the routes read it. */
 export interface ServerState {
@@ -25,6 +26,7 @@ export interface ServerDependencies {
   readonly config: Config;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly tracer: Tracer;
   readonly state: ServerState;
 }
 
@@ -116,7 +118,7 @@ function refuse(call: Call, deps: ServerDependencies, path: string, error: unkno
 /** Log line and figures of an ended call. */
 function settle(
   call: Call,
-  { log, metrics: figures }: ServerDependencies,
+  { log, metrics: figures, tracer }: ServerDependencies,
   route: string,
   code: ErrorCode | "ok",
 ): void {
@@ -126,6 +128,8 @@ function settle(
   const ms = Math.round((performance.now() - call.receivedAt) * 100) / 100;
   const level = route === "/embed" || route === "/tokenize" ? "info" : "debug";
   log[level]({ requestId: call.requestId, route, code, ms, stages }, "call");
+  const { requestId, stages: measured } = call;
+  tracer.add({ traceparent: call.traceparent, route, code, requestId, durationMs: ms, stages: measured }, Date.now());
 }
 
 function work(

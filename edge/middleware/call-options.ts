@@ -23,16 +23,14 @@ export interface CallOptions {
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 const PREFER_WAIT = /(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)/i;
 const NO_STORE = /(?:^|,)\s*no-store\s*(?:,|$)/i;
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /**
- * Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `Cache-Control`, `Idempotency-Key`, `traceparent`. Throws `invalid_header`.
+ * Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `Cache-Control`, `Idempotency-Key`. Throws `invalid_header`.
  */
 export function readCallOptions(c: Context): CallOptions {
   const { limits } = c.get("services").config;
   const wait = PREFER_WAIT.exec(c.req.header("prefer") ?? "")?.[1];
   const holdMs = wait === undefined ? limits.coldHoldMs : Math.min(Number(wait) * 1000, limits.coldHoldMsMax);
-  const traceparent = c.req.header("traceparent");
   return {
     tier: readTier(c.req.header("x-tier")),
     // Waiting for a cold model is not part of the work's own time.
@@ -40,7 +38,7 @@ export function readCallOptions(c: Context): CallOptions {
     coldHoldMs: holdMs,
     maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),
     noStore: NO_STORE.test(c.req.header("cache-control") ?? ""),
-    traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+    traceparent: c.get("traceparent"),
     idempotencyKey: readIdempotencyKey(c.req.header(IDEMPOTENCY_HEADER)),
   };
 }

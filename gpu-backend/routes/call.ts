@@ -72,6 +72,11 @@ export class Call {
     return typeof given === "string" && /^[A-Za-z0-9._:-]{1,128}$/.test(given) ? given : "none";
   }
 
+  get traceparent(): string | undefined {
+    const given = this.request.headers["traceparent"];
+    return typeof given === "string" ? given : undefined;
+  }
+
   /** Milliseconds left of the caller's deadline. Throws ApiError once it has passed. */
   deadlineLeftMs(): number {
     const given = Number(this.request.headers[DEADLINE_HEADER] ?? this.#limits.deadlineMsDefault);

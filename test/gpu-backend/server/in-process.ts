@@ -14,6 +14,7 @@ import { Runner } from "../../../gpu-backend/scheduler/runner.ts";
 import { Scheduler } from "../../../gpu-backend/scheduler/scheduler.ts";
 import { createBackendServer, type ServerState } from "../../../gpu-backend/server.ts";
 import { factsOf, schedulerLimits } from "../../../gpu-backend/service.ts";
+import { Tracer } from "../../../gpu-backend/tracing.ts";
 import { Throughput } from "../../../gpu-backend/throughput.ts";
 import { TokenizerPool } from "../../../gpu-backend/tokenizer/pool.ts";
 import { must } from "../../../shared/assert.ts";
@@ -92,7 +93,9 @@ export async function startInProcess(environment: Readonly<Record<string, string
   const service = { model, modelId: MODEL, tokenizer, engine, runner, throughput: new Throughput(), limits, close };
   const state: ServerState = { status: "ready", facts: factsOf(model, MODEL), service };
   const destination = { write: (line: string) => void log.push(line) };
-  const server = createBackendServer({ config, metrics, log: pino({ level: "debug" }, destination), state });
+  const logger = pino({ level: "debug" }, destination);
+  const tracer = new Tracer({ endpoint: undefined, headers: undefined, log: logger });
+  const server = createBackendServer({ config, metrics, log: logger, tracer, state });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {

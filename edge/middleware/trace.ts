@@ -1,0 +1,68 @@
+// One trace from here to the engine. A call's span is below the client's where its `traceparent` says so; whether a
+// trace is kept is decided here alone (OTEL_TRACES_SAMPLER_ARG), since a span costs money that the client does not pay.
+// What the client sees is the same with and without: spans are sent behind the answer, and their loss is nobody's.
+
+import { createMiddleware } from "hono/factory";
+import { routePath } from "hono/route";
+import { type AppEnv, type Context, waitUntilOf } from "../context.ts";
+import { formatTraceparent, newContext, otlpTraces, parseOtlpHeaders, parseTraceparent } from "../../shared/trace.ts";
+
+const SEND_MS_MAX = 5_000;
+/** Without a setting: one call in a hundred. */
+const SAMPLED_SHARE = 0.01;
+
+/** Sets `traceparent`, the header for the backend; sends the span of a sampled call. */
+export const trace = createMiddleware<AppEnv>(async (c, next) => {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share = SAMPLED_SHARE } =
+    c.get("services").config;
+  const parent = parseTraceparent(c.req.header("traceparent"));
+  if (endpoint === undefined) {
+    // Nothing is kept here; a client that traces still finds its own id in the backend's log.
+    if (parent !== undefined) c.set("traceparent", formatTraceparent(parent));
+    await next();
+    return;
+  }
+  const context = newContext(parent, Math.random() < share);
+  c.set("traceparent", formatTraceparent(context));
+  const startMs = Date.now();
+  await next();
+  if (!context.sampled) return;
+  const span = {
+    name: `${c.req.method} ${routePath(c, -1)}`,
+    kind: "server",
+    context,
+    parentSpanId: parent?.spanId,
+    startMs,
+    durationMs: Date.now() - startMs,
+    attributes: factsOf(c),
+    failed: c.res.status >= 500,
+  } as const;
+  waitUntilOf(c)(send(c, endpoint, otlpTraces("gigarouter-edge", [span])));
+});
+
+/** The route as registered, never the path: a path may hold a key. */
+function factsOf(c: Context): Readonly<Record<string, string | number>> {
+  const cache = c.res.headers.get("x-cache");
+  return {
+    "http.request.method": c.req.method,
+    "http.route": routePath(c, -1),
+    "http.response.status_code": c.res.status,
+    "gigarouter.request_id": c.get("requestId"),
+    ...(cache !== null && { "gigarouter.cache": cache }),
+  };
+}
+
+async function send(c: Context, endpoint: string, body: string): Promise<void> {
+  const headers = parseOtlpHeaders(c.get("services").config.OTEL_EXPORTER_OTLP_HEADERS);
+  try {
+    const answer = await fetch(`${endpoint.replace(/\/+$/, "")}/v1/traces`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body,
+      signal: AbortSignal.timeout(SEND_MS_MAX),
+    });
+    await answer.body?.cancel();
+  } catch {
+    // A collector that cannot be reached costs this span; it has alarms of its own.
+  }
+}
