@@ -153,7 +153,7 @@ if (dir === undefined) {
   if (!Object.hasOwn(SHAPES, values.shape)) throw new Error(`--shape is one of ${Object.keys(SHAPES).join(", ")}`);
   temporary = mkdtempSync(join(tmpdir(), "bench-gpu-"));
   dir = temporary;
-  writeRandomCheckpoint(values.shape as ShapeName, dir);
+  writeRandomCheckpoint(SHAPES[values.shape as ShapeName], dir);
 }
 try {
   const modes = onCpu

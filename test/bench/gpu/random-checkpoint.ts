@@ -8,17 +8,24 @@ import { join } from "node:path";
 import { float32ToFloat16Bits } from "../../../shared/float16.ts";
 
 const GROUP = 128;
-const VOCABULARY = 151_936;
 const PIECE_BYTES = 1 << 24;
 
 /** Qwen3-Embedding's published sizes. */
 export const SHAPES = {
-  "0.6B": { layers: 28, hidden: 1024, heads: 16, kvHeads: 8, headDim: 128, mlp: 3072 },
-  "4B": { layers: 36, hidden: 2560, heads: 32, kvHeads: 8, headDim: 128, mlp: 9728 },
-  "8B": { layers: 36, hidden: 4096, heads: 32, kvHeads: 8, headDim: 128, mlp: 12_288 },
-} as const;
+  "0.6B": { layers: 28, hidden: 1024, heads: 16, kvHeads: 8, headDim: 128, mlp: 3072, vocabulary: 151_669 },
+  "4B": { layers: 36, hidden: 2560, heads: 32, kvHeads: 8, headDim: 128, mlp: 9728, vocabulary: 151_665 },
+  "8B": { layers: 36, hidden: 4096, heads: 32, kvHeads: 8, headDim: 128, mlp: 12_288, vocabulary: 151_665 },
+} as const satisfies Record<string, Shape>;
 export type ShapeName = keyof typeof SHAPES;
-type Shape = (typeof SHAPES)[ShapeName];
+export interface Shape {
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly mlp: number;
+  readonly vocabulary: number;
+}
 
 interface Tensor {
   readonly name: string;
@@ -93,7 +100,7 @@ function tensors(shape: Shape): readonly Tensor[] {
     ];
   };
   return [
-    { name: "model.embed_tokens.weight", dtype: "F16", shape: [VOCABULARY, hidden], fill: embedding },
+    { name: "model.embed_tokens.weight", dtype: "F16", shape: [shape.vocabulary, hidden], fill: embedding },
     norm("model.norm", hidden),
     ...Array.from({ length: shape.layers }, (_, index) => layer(index)).flat(),
   ];
@@ -110,7 +117,7 @@ function config(shape: Shape): unknown {
     head_dim: shape.headDim,
     rms_norm_eps: 1e-6,
     rope_theta: 1_000_000,
-    vocab_size: VOCABULARY,
+    vocab_size: shape.vocabulary,
     max_position_embeddings: 40_960,
     hidden_act: "silu",
     eos_token_id: 151_643,
@@ -128,9 +135,8 @@ function config(shape: Shape): unknown {
 }
 
 /** Writes config.json and model.safetensors of the shape into `dir`. */
-export function writeRandomCheckpoint(name: ShapeName, dir: string): void {
+export function writeRandomCheckpoint(shape: Shape, dir: string): void {
   mkdirSync(dir, { recursive: true });
-  const shape = SHAPES[name];
   writeFileSync(join(dir, "config.json"), JSON.stringify(config(shape)));
   const list = tensors(shape);
   const header: Record<string, unknown> = {};
@@ -155,4 +161,4 @@ export function writeRandomCheckpoint(name: ShapeName, dir: string): void {
 
 const [shapeName, dir] = process.argv[1] === import.meta.filename ? process.argv.slice(2) : [];
 if (shapeName !== undefined && dir !== undefined && Object.hasOwn(SHAPES, shapeName))
-  writeRandomCheckpoint(shapeName as ShapeName, dir);
+  writeRandomCheckpoint(SHAPES[shapeName as ShapeName], dir);

@@ -1,0 +1,95 @@
+// The bench's result as a Markdown table: medians in tokens per second, ratios of ours to each peer, what is required.
+
+import { readFileSync } from "node:fs";
+
+import type { System } from "./systems.ts";
+
+/** System → mix → milliseconds of each run. */
+export type Times = Map<string, Map<string, number[]>>;
+
+export interface Report {
+  readonly times: Times;
+  readonly mixes: Readonly<Record<string, readonly number[]>>;
+  readonly probe: string;
+  readonly systems: readonly System[];
+  readonly threads: string;
+  readonly layers: string;
+  readonly loadBefore: string;
+}
+
+const OURS = "ours, packed";
+const PADDED = "ours, padded";
+const PROBE_TOKENS = 4 * 128;
+/** Least ratio of ours to the peer: llama.cpp, torch in bfloat16. A long text has its own. */
+const REQUIRED = { llama: 2, llamaLong: 1.7, torch: 1, torchLong: 0.95, padded: 1.4 };
+
+export function printReport(report: Report): void {
+  const { times, mixes, systems } = report;
+  const names = systems.map(({ name }) => name).filter((name) => name !== PADDED);
+  const out = (line: string): void => void process.stdout.write(`${line}\n`);
+  out(`${machine()}, ${report.threads} threads, ${report.layers} layers, load ${report.loadBefore} before the run.\n`);
+  out(`| tokens/s | ${names.join(" | ")} | ours to llama.cpp | ours to torch bfloat16 | runs |`);
+  out(`| --- |${" --- |".repeat(names.length + 3)}`);
+  for (const [mix, lengths] of Object.entries(mixes)) {
+    const tokens = lengths.reduce((sum, length) => sum + length, 0);
+    const long = lengths.length === 1 && tokens >= 512;
+    const rates = new Map(names.map((name) => [name, rateOf(report, name, mix, tokens)]));
+    const cells = names.map((name) => shown(report, name, mix, rates.get(name)));
+    const toLlama = ratio(rates, "llama.cpp", long ? REQUIRED.llamaLong : REQUIRED.llama);
+    const toTorch = ratio(rates, "torch bfloat16", long ? REQUIRED.torchLong : REQUIRED.torch);
+    out(`| ${mix} | ${cells.join(" | ")} | ${toLlama} | ${toTorch} | ${times.get(OURS)?.get(mix)?.length ?? 0} |`);
+  }
+  printPadded(report, out);
+  out(`\n(p): not run on this mix, being too slow; the figure is of one run of ${report.probe} tokens.`);
+  out(systems.map(({ name, detail }) => `${name}: ${detail}`).join(". ") + ".");
+}
+
+function printPadded({ times, mixes }: Report, out: (line: string) => void): void {
+  const packed = median(times.get(OURS)?.get("mix"));
+  const padded = median(times.get(PADDED)?.get("mix"));
+  if (packed === undefined || padded === undefined) return;
+  const tokens = (mixes["mix"] ?? []).reduce((sum, length) => sum + length, 0);
+  const rate = (milliseconds: number): string => ((tokens * 1000) / milliseconds).toFixed(0);
+  const gain = verdict(padded / packed, REQUIRED.padded);
+  out(
+    `\nPacked against padded (sorted, batches of 16) on the mix: ${rate(packed)} against ${rate(padded)} tokens/s, ${gain}.`,
+  );
+}
+
+function rateOf(report: Report, name: string, mix: string, tokens: number): number | undefined {
+  const own = median(report.times.get(name)?.get(mix));
+  if (own !== undefined) return (tokens * 1000) / own;
+  const probe = median(report.times.get(name)?.get(report.probe));
+  return probe === undefined ? undefined : (PROBE_TOKENS * 1000) / probe;
+}
+
+function shown({ times }: Report, name: string, mix: string, rate: number | undefined): string {
+  if (rate === undefined) return "";
+  const runs = times.get(name)?.get(mix);
+  if (runs === undefined) return `${rate.toFixed(0)} (p)`;
+  return mix === "1x16" ? `${rate.toFixed(0)} (${(median(runs) ?? 0).toFixed(0)} ms)` : rate.toFixed(0);
+}
+
+function ratio(rates: ReadonlyMap<string, number | undefined>, peer: string, required: number): string {
+  const [ours, theirs] = [rates.get(OURS), rates.get(peer)];
+  return ours === undefined || theirs === undefined ? "" : verdict(ours / theirs, required);
+}
+
+function verdict(value: number, required: number): string {
+  return `**${value.toFixed(2)}** (required ${required}: ${value >= required ? "met" : "not met"})`;
+}
+
+function median(values: readonly number[] | undefined): number | undefined {
+  return values?.toSorted((left, right) => left - right)[values.length >> 1];
+}
+
+/** The processor, and which of its instructions matter here. */
+function machine(): string {
+  const text = readFileSync("/proc/cpuinfo", "utf8");
+  const field = (name: string): string => new RegExp(`^${name}\\s*: (.*)$`, "m").exec(text)?.[1] ?? "";
+  const flags = new Set(field("flags").split(" "));
+  const has = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"].filter((flag) =>
+    flags.has(flag),
+  );
+  return `${field("model name")} (${has.join(", ")})`;
+}

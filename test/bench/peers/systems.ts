@@ -1,0 +1,76 @@
+// The systems of the bench, each in a process of its own that answers one line of JSON for one line of JSON. While one
+// works the others are stopped (SIGSTOP), so that no spinning thread of theirs takes a core.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface, type Interface } from "node:readline";
+
+export interface Task {
+  readonly mix: string;
+  readonly lengths: readonly number[];
+  /** A system that can batch in several ways tries them now and keeps the fastest for this mix. */
+  readonly warmUp: boolean;
+}
+
+/** The first line says what the system is, each later one how long a task took. */
+export interface Answer {
+  readonly milliseconds?: number;
+  readonly detail?: string;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+}
+
+export class System {
+  readonly name: string;
+  readonly detail: string;
+  readonly #child: ChildProcess;
+  readonly #lines: Interface;
+  readonly #waiting: ((answer: Answer) => void)[];
+
+  private constructor(name: string, detail: string, child: ChildProcess, lines: Interface, waiting: Waiting) {
+    this.name = name;
+    this.detail = detail;
+    this.#child = child;
+    this.#lines = lines;
+    this.#waiting = waiting;
+    child.kill("SIGSTOP");
+  }
+
+  /** Starts it and waits until it has loaded. Undefined when it ends instead. */
+  static async start({ name, program, args, cwd }: Command): Promise<System | undefined> {
+    const child = spawn(program, [...args], { stdio: ["pipe", "pipe", "inherit"], ...(cwd !== undefined && { cwd }) });
+    const waiting: Waiting = [];
+    const lines = createInterface({ input: child.stdout });
+    lines.on("line", (line) => waiting.shift()?.(JSON.parse(line) as Answer));
+    const first = await new Promise<Answer | undefined>((resolve) => {
+      waiting.push(resolve);
+      child.once("error", () => resolve(undefined));
+      child.once("exit", () => resolve(undefined));
+    });
+    return first === undefined ? undefined : new System(name, first.detail ?? "", child, lines, waiting);
+  }
+
+  /** Milliseconds that the task took. */
+  async run(task: Task): Promise<number> {
+    this.#child.kill("SIGCONT");
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      this.#waiting.push(resolve);
+      this.#child.once("exit", () => reject(new Error(`${this.name} ended`)));
+      this.#child.stdin?.write(`${JSON.stringify(task)}\n`);
+    });
+    this.#child.removeAllListeners("exit");
+    this.#child.kill("SIGSTOP");
+    return answer.milliseconds ?? Number.NaN;
+  }
+
+  close(): void {
+    this.#lines.close();
+    this.#child.kill("SIGKILL");
+  }
+}
+
+type Waiting = ((answer: Answer) => void)[];
