@@ -10,9 +10,12 @@ import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
+import { addBatchRoutes } from "./routes/batch-routes.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
+import { getLlms } from "./routes/llms.ts";
 import { getModel, listModels } from "./routes/models.ts";
+import { getOpenApi } from "./routes/openapi.ts";
 import { addOperatorRoutes } from "./routes/operator-routes.ts";
 import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";
@@ -39,6 +42,8 @@ export function createApp(): Hono<AppEnv> {
   app.get("/health", getHealth);
   app.get("/ready", getReady);
   app.get("/status.json", getStatus);
+  app.get("/v1/openapi.json", getOpenApi);
+  app.get("/llms.txt", getLlms);
   app.get("/v1/models", listModels);
   app.get("/v1/models/:name", getModel);
   app.get("/v1/models/:owner/:name", getModel);
@@ -49,6 +54,7 @@ export function createApp(): Hono<AppEnv> {
   app.post("/v1/rerank", authenticate, admitMemory, postRerankV1);
   app.post("/v2/rerank", authenticate, admitMemory, postRerankV2);
 
+  addBatchRoutes(app);
   addOwnerRoutes(app);
   addOperatorRoutes(app);
 

@@ -5,6 +5,8 @@ import { createExecutionContext, env, waitOnExecutionContext } from "cloudflare:
 import { afterAll } from "vitest";
 import { createApp } from "../../../edge/app.ts";
 import type { Env } from "../../../edge/config.ts";
+import { openApiDocument } from "../../../edge/openapi/document.ts";
+import { OpenApiCheck } from "../../support/openapi-check.ts";
 import { TEST_BINDINGS } from "../../support/test-bindings.ts";
 import { directoryTables } from "./directory-tables.ts";
 import { FakeBackend, MODEL, fetchOf } from "./fake-backends.ts";
@@ -26,6 +28,7 @@ export interface ApiCall {
 }
 
 const ORIGIN = "https://api.test";
+const published = new OpenApiCheck(openApiDocument(ORIGIN));
 
 /** The Worker under test with one backend, made at the top of a test file; `settings` go on top of its bindings. */
 export class Api {
@@ -57,7 +60,11 @@ export class Api {
       ...(body === undefined ? {} : { body: isJson ? JSON.stringify(body) : (body as BodyInit) }),
     });
     const response = await this.#app.fetch(request, this.#env, context);
-    const text = await response.text();
+    // Not text(): it warns of types that are text to nobody but us.
+    const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(await response.arrayBuffer());
+    const contentType = response.headers.get("content-type");
+    const fault = published.fault({ method: request.method, path, status: response.status, contentType, text });
+    if (fault !== undefined) throw new Error(`an answer that the published document does not have: ${fault}`);
     return { status: response.status, headers: response.headers, text, body: parsed(text) };
   }
 

@@ -1,0 +1,83 @@
+// Values that the document shows. A test holds each against its schema.
+
+export const MODEL = "gigarouter/demo-embedding";
+
+export const USAGE = {
+  prompt_tokens: 4,
+  total_tokens: 4,
+  prompt_tokens_details: { cached_tokens: 0 },
+  cost: 0.000000032,
+};
+
+export const KEY = {
+  id: "key_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "api_key",
+  name: "Search",
+  prefix: "gr-2bXk",
+  scopes: ["embeddings", "rerank"],
+  models: null,
+  expires_at: null,
+  cap_nano_usd: 1_000_000_000,
+  cap_reset: "month",
+  ip_allow: null,
+  requests_per_minute: null,
+  tokens_per_minute: null,
+  cache: "standard",
+  created_at: 1_790_000_000,
+  last_used_at: null,
+};
+
+export const ACCOUNT = {
+  id: "acct_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "account",
+  name: "Search team",
+  status: "active",
+  created_at: 1_790_000_000,
+  balance_usd: "5",
+  balance_nano_usd: 5_000_000_000,
+  spendable_usd: "4.99",
+  spendable_nano_usd: 4_990_000_000,
+  held_usd: "0.01",
+  held_nano_usd: 10_000_000,
+  spent_this_month_usd: "0",
+  spent_this_month_nano_usd: 0,
+  limits: { requests_per_minute: 600, tokens_per_minute: 1_000_000, monthly_nano_usd: null },
+};
+
+const SUMS = ["granted", "topped_up", "expired", "refunded", "charged", "written_off", "receivable", "lost_bound"];
+
+export const BOOKS = {
+  ...ACCOUNT,
+  email: null,
+  ...Object.fromEntries(
+    SUMS.flatMap((sum) => [
+      [`${sum}_usd`, "0"],
+      [`${sum}_nano_usd`, 0],
+    ]),
+  ),
+};
+
+export const MODEL_ANSWER = {
+  id: MODEL,
+  object: "model",
+  created: 1_793_491_200,
+  owned_by: "gigarouter",
+  name: "Demo Embedding",
+  description: "The embedded demo.",
+  license: "apache-2.0",
+  status: "live",
+  context_length: 8192,
+  native_dimensions: 256,
+  permitted_dimensions: { min: 1, max: 256 },
+  default_query_instruction: "Given a web search query, retrieve relevant passages that answer the query",
+  pooling: "last_token",
+  revision: "0123456789abcdef",
+  throughput_tokens_per_second: null,
+  pricing: {
+    price_nano_usd_per_million_tokens: 8_000_000,
+    hit_price_nano_usd_per_million_tokens: 4_000_000,
+    batch_price_nano_usd_per_million_tokens: 4_000_000,
+    batch_hit_price_nano_usd_per_million_tokens: 2_000_000,
+    minimum_charge_nano_usd: 0,
+  },
+};

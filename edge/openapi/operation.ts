@@ -1,0 +1,132 @@
+// One route as the document describes it: data alone. paths/ holds one list a resource, document.ts makes OpenAPI of them.
+
+import type * as z from "zod";
+import type { ErrorCode } from "../../shared/errors.ts";
+
+export const TAGS = {
+  Embeddings: "Vectors, similarities, rankings and quotes for texts.",
+  Models: "What is served, at which price.",
+  "Files and batches": "Large jobs at the batch price, in OpenAI's shape.",
+  Account: "Credit, statement, usage, alerts, webhooks, export and deletion.",
+  Keys: "API keys and their limits.",
+  Service: "Whether this deployment is alive and ready.",
+  Operator: "For whoever runs this deployment, with the operator's key.",
+} as const;
+export type Tag = keyof typeof TAGS;
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: "path" | "query" | "header";
+  readonly description: string;
+  readonly schema: JsonSchema;
+  readonly required?: boolean;
+}
+
+export interface Body {
+  /** Name of the schema among the document's components. */
+  readonly name: string;
+  readonly schema: z.ZodType;
+  readonly example: unknown;
+  readonly mediaType?: string;
+  /** Names of required properties that the zod schema leaves to a hand-written parser. */
+  readonly required?: readonly string[];
+  /** Further rules between properties, as JSON Schema keywords. */
+  readonly rules?: JsonSchema;
+}
+
+export interface Answer {
+  readonly description: string;
+  /** Absent: no body, or one that is not JSON. */
+  readonly name?: string;
+  readonly schema?: z.ZodType;
+  readonly example?: unknown;
+  /** `application/json` unless told; a body that is not JSON has no schema. */
+  readonly mediaType?: string;
+  /** Another form of the same answer. */
+  readonly alternative?: string;
+  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>;
+}
+
+export interface Operation {
+  readonly method: "get" | "post" | "put" | "patch" | "delete";
+  /** OpenAPI's form: `/v1/keys/{id}`. */
+  readonly path: string;
+  readonly id: string;
+  readonly tag: Tag;
+  readonly summary: string;
+  readonly description?: string;
+  readonly auth: "key" | "operator" | "none";
+  readonly parameters?: readonly Parameter[];
+  readonly body?: Body;
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Every code that this route may answer, beside those of its kind of authentication and of every route. */
+  readonly errors: readonly ErrorCode[];
+}
+
+/** What any route may answer. */
+export const COMMON_ERRORS = ["invalid_request", "headers_too_large", "internal_error"] as const;
+
+export const KEY_ERRORS = [
+  "missing_api_key",
+  "invalid_api_key",
+  "expired_api_key",
+  "account_suspended",
+  "address_not_allowed",
+  "insufficient_scope",
+  "rate_limit_exceeded",
+  "ledger_unavailable",
+] as const;
+
+export const OPERATOR_ERRORS = [
+  "missing_api_key",
+  "invalid_api_key",
+  "rate_limit_exceeded",
+  "route_not_found",
+  "directory_unavailable",
+] as const;
+
+export const BODY_ERRORS = [
+  "invalid_json",
+  "invalid_type",
+  "invalid_value",
+  "missing_field",
+  "unknown_field",
+  "body_too_large",
+  "unsupported_media_type",
+] as const;
+
+/** Routes that embed texts or count their tokens. */
+export const TEXT_ERRORS = [
+  ...BODY_ERRORS,
+  "invalid_header",
+  "empty_input",
+  "too_many_inputs",
+  "too_many_tokens",
+  "context_length_exceeded",
+  "text_too_complex",
+  "invalid_token_id",
+  "incompatible_options",
+  "model_not_found",
+  "model_not_ready",
+  "overloaded",
+  "backend_unavailable",
+  "deadline_exceeded",
+] as const;
+
+/** Routes that spend. */
+export const SPENDING_ERRORS = [
+  ...TEXT_ERRORS,
+  "invalid_dimensions",
+  "max_cost_exceeded",
+  "result_too_large",
+  "idempotency_key_reused",
+  "idempotency_in_progress",
+  "insufficient_credit",
+  "key_cap_reached",
+  "monthly_limit_reached",
+  "credit_held",
+  "model_not_allowed",
+  "vector_not_finite",
+] as const;

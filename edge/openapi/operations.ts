@@ -1,0 +1,24 @@
+// Every route of the API, in the order the document shows them.
+
+import type { Operation } from "./operation.ts";
+import { ACCOUNT_PATHS } from "./paths/account.ts";
+import { FILES_AND_BATCHES } from "./paths/batches.ts";
+import { EMBEDDINGS } from "./paths/embeddings.ts";
+import { KEYS } from "./paths/keys.ts";
+import { MODELS } from "./paths/models.ts";
+import { NOTICES } from "./paths/notices.ts";
+import { OPERATOR } from "./paths/operator.ts";
+import { SERVICE } from "./paths/service.ts";
+import { USAGE_PATHS } from "./paths/usage.ts";
+
+export const OPERATIONS: readonly Operation[] = [
+  ...EMBEDDINGS,
+  ...MODELS,
+  ...FILES_AND_BATCHES,
+  ...ACCOUNT_PATHS,
+  ...USAGE_PATHS,
+  ...NOTICES,
+  ...KEYS,
+  ...SERVICE,
+  ...OPERATOR,
+];

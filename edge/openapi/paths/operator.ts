@@ -1,0 +1,253 @@
+// For whoever runs this deployment.
+
+import * as z from "zod";
+import { account, books, count, model, nanoUsd, unixSeconds } from "../answers.ts";
+import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../examples.ts";
+import type { Answer, Operation } from "../operation.ts";
+import { BODY_ERRORS } from "../operation.ts";
+import { limitParameter, pathId, queryText } from "../parameters.ts";
+import { created } from "./keys.ts";
+import { createAccountSchema, grantSchema, patchAccountSchema } from "../../routes/admin.ts";
+import { putModelSchema } from "../../routes/admin-models.ts";
+import { createKeySchema } from "../../routes/key-fields.ts";
+
+const tag = "Operator";
+const id = pathId("id", "The account's id.");
+const cursor = queryText("cursor", "`next_cursor` of the page before.");
+const booksAnswer: Answer = {
+  description: "The books.",
+  name: "Books",
+  schema: books,
+  example: BOOKS,
+};
+
+const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    object: z.literal("list"),
+    data: z.array(item),
+    has_more: z.boolean(),
+    next_cursor: z.nullable(z.string()),
+  });
+const EMPTY_LIST = { object: "list", data: [], has_more: false, next_cursor: null };
+
+const listedAccount = z.object({
+  id: z.string(),
+  object: z.literal("account"),
+  name: z.string(),
+  email: z.nullable(z.string()),
+  status: z.string(),
+  created_at: z.nullable(unixSeconds),
+  deleted_at: z.nullable(unixSeconds),
+  charged_nano_usd: nanoUsd,
+  reported_at: z.nullable(unixSeconds),
+});
+
+const auditEntry = z.object({
+  id: count,
+  object: z.literal("audit_entry"),
+  at: z.nullable(unixSeconds),
+  actor: z.string(),
+  action: z.string(),
+  target: z.string(),
+  facts: z.record(z.string(), z.unknown()),
+  outcome: z.nullable(z.string()),
+});
+
+const accounts: readonly Operation[] = [
+  {
+    method: "get",
+    path: "/admin/accounts",
+    id: "adminListAccounts",
+    tag,
+    summary: "All accounts, newest first",
+    auth: "operator",
+    parameters: [limitParameter(100, 20), cursor],
+    answers: {
+      200: {
+        description: "Names, status and sums as the directory knows them.",
+        name: "AdminAccounts",
+        schema: pageOf(listedAccount),
+        example: EMPTY_LIST,
+      },
+    },
+    errors: ["invalid_value"],
+  },
+  {
+    method: "post",
+    path: "/admin/accounts",
+    id: "adminCreateAccount",
+    tag,
+    summary: "Create an account",
+    auth: "operator",
+    body: { name: "CreateAccountRequest", schema: createAccountSchema, example: { name: "Search team" } },
+    answers: { 201: { description: "The account.", name: "Account", schema: account, example: ACCOUNT } },
+    errors: BODY_ERRORS,
+  },
+  {
+    method: "get",
+    path: "/admin/accounts/{id}",
+    id: "adminGetAccount",
+    tag,
+    summary: "The books of an account",
+    auth: "operator",
+    parameters: [id],
+    answers: { 200: booksAnswer },
+    errors: ["object_not_found"],
+  },
+  {
+    method: "patch",
+    path: "/admin/accounts/{id}",
+    id: "adminPatchAccount",
+    tag,
+    summary: "Set limits or status",
+    auth: "operator",
+    parameters: [id],
+    body: { name: "PatchAccountRequest", schema: patchAccountSchema, example: { status: "suspended" } },
+    answers: { 200: booksAnswer },
+    errors: [...BODY_ERRORS, "object_not_found"],
+  },
+];
+
+const grants: readonly Operation[] = [
+  {
+    method: "post",
+    path: "/admin/accounts/{id}/grants",
+    id: "adminCreateGrant",
+    tag,
+    summary: "Grant credit",
+    description: "The same `id` twice grants once (200 the second time).",
+    auth: "operator",
+    parameters: [id],
+    body: {
+      name: "CreateGrantRequest",
+      schema: grantSchema,
+      example: { amount_usd: 5, kind: "promo", id: "welcome" },
+      rules: {
+        oneOf: [
+          {
+            required: ["amount_usd"],
+            properties: { amount_nano_usd: { type: "null" }, amount_usd: { type: ["number", "string"] } },
+          },
+          {
+            required: ["amount_nano_usd"],
+            properties: { amount_usd: { type: "null" }, amount_nano_usd: { type: "integer" } },
+          },
+        ],
+      },
+    },
+    answers: {
+      201: {
+        description: "Granted.",
+        name: "Grant",
+        schema: grantAnswer(),
+        example: { id: "welcome", granted: true, amount_nano_usd: 5_000_000_000 },
+      },
+      200: {
+        description: "This id had been granted before.",
+        name: "Grant",
+        schema: grantAnswer(),
+        example: { id: "welcome", granted: false, amount_nano_usd: 5_000_000_000 },
+      },
+    },
+    errors: [...BODY_ERRORS, "incompatible_options", "object_not_found", "limit_reached"],
+  },
+  {
+    method: "post",
+    path: "/admin/accounts/{id}/keys",
+    id: "adminCreateKey",
+    tag,
+    summary: "Create a key for an account",
+    auth: "operator",
+    parameters: [id],
+    body: { name: "CreateKeyRequest", schema: createKeySchema, example: { name: "First key" } },
+    answers: { 201: created },
+    errors: [...BODY_ERRORS, "object_not_found", "limit_reached"],
+  },
+];
+
+function grantAnswer() {
+  return z.object({ id: z.string(), granted: z.boolean(), amount_nano_usd: nanoUsd });
+}
+
+const putModel: Operation = {
+  method: "put",
+  path: "/admin/models/{owner}/{name}",
+  id: "adminPutModel",
+  tag,
+  summary: "Set a model's prices and status",
+  description: "In force everywhere within 60 seconds. A field that is not named stays as it is.",
+  auth: "operator",
+  parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part behind it.")],
+  body: { name: "PutModelRequest", schema: putModelSchema, example: { status: "live" } },
+  answers: {
+    200: {
+      description: "The model as buyers see it, and the operator's own status.",
+      name: "AdminModel",
+      schema: model.extend({ operator_status: z.enum(["live", "coming_soon"]) }),
+      example: { ...MODEL_ANSWER, operator_status: "live" },
+    },
+  },
+  errors: [...BODY_ERRORS, "model_not_found"],
+};
+
+export const OPERATOR: readonly Operation[] = [
+  ...accounts,
+  ...grants,
+  putModel,
+  {
+    ...putModel,
+    path: "/admin/models/{name}",
+    id: "adminPutModelByName",
+    summary: "The same, with an encoded slash",
+    parameters: [pathId("name", "`owner%2Fname`.")],
+  },
+  {
+    method: "get",
+    path: "/admin/stats",
+    id: "adminStats",
+    tag,
+    summary: "Sums over all accounts",
+    description: "As last reported: every few hours, and when somebody looked at an account's books.",
+    auth: "operator",
+    answers: {
+      200: {
+        description: "Sums, and how old the oldest report is.",
+        name: "Stats",
+        schema: z.object({
+          object: z.literal("stats"),
+          accounts: z.object({ active: count, suspended: count, deleted: count }),
+          charged_usd: z.string(),
+          charged_nano_usd: nanoUsd,
+          written_off_nano_usd: nanoUsd,
+          lost_bound_nano_usd: nanoUsd,
+          reported_at: z.object({ oldest: z.nullable(unixSeconds), newest: z.nullable(unixSeconds) }),
+          wants: z.array(z.object({ model: z.string(), count })),
+        }),
+        example: {
+          object: "stats",
+          accounts: { active: 1, suspended: 0, deleted: 0 },
+          charged_usd: "0",
+          charged_nano_usd: 0,
+          written_off_nano_usd: 0,
+          lost_bound_nano_usd: 0,
+          reported_at: { oldest: null, newest: null },
+          wants: [],
+        },
+      },
+    },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/admin/audit",
+    id: "adminAudit",
+    tag,
+    summary: "What operators did, newest first",
+    auth: "operator",
+    parameters: [limitParameter(200, 50), cursor],
+    answers: {
+      200: { description: "Entries.", name: "Audit", schema: pageOf(auditEntry), example: EMPTY_LIST },
+    },
+    errors: ["invalid_value"],
+  },
+];

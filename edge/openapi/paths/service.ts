@@ -1,0 +1,107 @@
+// Liveness and readiness, and the documents themselves.
+
+import * as z from "zod";
+import { count, unixSeconds } from "../answers.ts";
+import type { Operation } from "../operation.ts";
+
+const ready = z.object({
+  status: z.enum(["ready", "not_ready"]),
+  backends: z.array(
+    z.object({
+      model: z.string(),
+      status: z.enum(["ready", "warming", "draining", "unreachable"]),
+      revision: z.nullable(z.string()),
+      queue_seconds: z.nullable(z.number().nonnegative()),
+    }),
+  ),
+});
+
+const condition = z.enum(["operational", "degraded", "warming", "down"]);
+const notReady = { status: "not_ready", backends: [] };
+
+export const SERVICE: readonly Operation[] = [
+  {
+    method: "get",
+    path: "/health",
+    id: "health",
+    tag: "Service",
+    summary: "Whether the edge runs",
+    auth: "none",
+    answers: {
+      200: {
+        description: "It runs.",
+        name: "Health",
+        schema: z.object({ status: z.literal("ok") }),
+        example: { status: "ok" },
+      },
+    },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/ready",
+    id: "ready",
+    tag: "Service",
+    summary: "Whether every model has a ready backend",
+    auth: "none",
+    answers: {
+      200: { description: "All are.", name: "Ready", schema: ready, example: { ...notReady, status: "ready" } },
+      503: { description: "Not all are.", name: "Ready", schema: ready, example: notReady },
+    },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/status.json",
+    id: "status",
+    tag: "Service",
+    summary: "How the service is, for a status page",
+    auth: "none",
+    answers: {
+      200: {
+        description: "As bad as its worst model.",
+        name: "Status",
+        schema: z.object({
+          status: condition,
+          at: unixSeconds,
+          models: z.array(
+            z.object({
+              id: z.string(),
+              status: condition,
+              backends: z.object({ ready: count, configured: count }),
+            }),
+          ),
+        }),
+        example: { status: "operational", at: 1_790_000_000, models: [] },
+      },
+    },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/v1/openapi.json",
+    id: "openapi",
+    tag: "Service",
+    summary: "This document",
+    auth: "none",
+    answers: {
+      200: {
+        description: "OpenAPI 3.1.",
+        name: "OpenApi",
+        schema: z.looseObject({ openapi: z.string() }),
+        example: { openapi: "3.1.0" },
+      },
+    },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/llms.txt",
+    id: "llms",
+    tag: "Service",
+    summary: "What an agent needs to know of this API",
+    auth: "none",
+    answers: { 200: { description: "Plain text.", mediaType: "text/plain" } },
+    errors: [],
+  },
+];

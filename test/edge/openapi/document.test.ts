@@ -1,0 +1,103 @@
+// The document and the app say the same, and the document's own examples fit its schemas.
+import { describe, expect, test } from "vitest";
+import { createApp } from "../../../edge/app.ts";
+import { openApiDocument } from "../../../edge/openapi/document.ts";
+import { OPERATIONS } from "../../../edge/openapi/operations.ts";
+import { ERRORS } from "../../../shared/errors.ts";
+import { OpenApiCheck } from "../../support/openapi-check.ts";
+
+const document = openApiDocument("https://api.test");
+const check = new OpenApiCheck(document);
+
+/** The API, as opposed to pages and what only pages use. */
+const API = /^\/(?:v1|v2|admin)\/|^\/(?:embeddings|account|health|ready|status\.json|llms\.txt)$/;
+const PAGES_ONLY = /^\/admin$/;
+
+describe("the document", () => {
+  test("has every route of the app, and no other", () => {
+    const mounted = createApp()
+      .routes.filter(({ method, path }) => method !== "ALL" && API.test(path) && !PAGES_ONLY.test(path))
+      .map(({ method, path }) => `${method.toLowerCase()} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+    const documented = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
+    expect([...new Set(mounted)].toSorted()).toEqual(documented.toSorted());
+  });
+
+  test("names each operation once, and no error code that only logs have", () => {
+    const ids = OPERATIONS.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(JSON.stringify(document.paths)).not.toContain("client_closed_request");
+  });
+
+  test("names every error code of the table somewhere", () => {
+    const text = JSON.stringify(document.paths);
+    // Methods that no operation has, a client that had gone, routes of pages alone.
+    const nowhere = new Set(["method_not_allowed", "client_closed_request", "cross_origin_refused"]);
+    const missing = Object.keys(ERRORS).filter((code) => !nowhere.has(code) && !text.includes(`"${code}"`));
+    expect(missing).toEqual([]);
+  });
+
+  test("resolves all its references", () => {
+    const names = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
+      ([, name]) => name,
+    );
+    expect(names.filter((name) => !Object.hasOwn(document.components.schemas, name ?? ""))).toEqual([]);
+    expect(JSON.stringify(document).match(/"\$ref":"(?!#\/components\/schemas\/)/)).toBeNull();
+  });
+
+  test("describes parameters of each path, and only those", () => {
+    for (const { path, parameters = [] } of OPERATIONS) {
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      expect(parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name)).toEqual(inPath);
+    }
+  });
+});
+
+describe("an example", () => {
+  const requests = OPERATIONS.flatMap(({ id, body }) => (body === undefined ? [] : [[id, body] as const]));
+  test.each(requests)("of a request to %s fits its schema", (_, { name, example, mediaType }) => {
+    if (mediaType === undefined) {
+      expect(check.schemaFault(example, { $ref: `#/components/schemas/${name}` })).toBeUndefined();
+    }
+  });
+
+  const answers = OPERATIONS.flatMap(({ id, answers: byStatus }) =>
+    Object.entries(byStatus).flatMap(([status, answer]) =>
+      answer.name === undefined ? [] : [[status, id, answer] as const],
+    ),
+  );
+  test.each(answers)("of a %s of %s fits its schema", (_, __, { name, example }) => {
+    expect(check.schemaFault(example, { $ref: `#/components/schemas/${name ?? ""}` })).toBeUndefined();
+  });
+});
+
+describe("the check", () => {
+  const seen = {
+    method: "GET",
+    path: "/health",
+    status: 200,
+    contentType: "application/json",
+    text: '{"status":"ok"}',
+  };
+
+  test("accepts what is documented, and pages that are not", () => {
+    expect(check.fault(seen)).toBeUndefined();
+    expect(check.fault({ ...seen, path: "/docs", contentType: "text/html", text: "<html>" })).toBeUndefined();
+  });
+
+  test.each([
+    ["status", { status: 302 }],
+    ["media type", { contentType: "text/html" }],
+    ["field", { text: '{"status":"ok","more":1}' }],
+    ["value", { text: '{"status":"fine"}' }],
+    [
+      "error code",
+      { status: 500, text: '{"error":{"message":"","type":"server_error","param":null,"code":"overloaded"}}' },
+    ],
+    [
+      "error without a field",
+      { status: 500, text: '{"error":{"message":"","type":"server_error","code":"internal_error"}}' },
+    ],
+  ])("finds an undocumented %s", (_, change) => {
+    expect(check.fault({ ...seen, ...change })).toContain("GET /health");
+  });
+});
