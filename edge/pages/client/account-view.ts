@@ -88,7 +88,7 @@ function deleteAccount(account: Account): void {
     submit: "Delete for good",
     isDangerous: true,
     onSubmit: async () => {
-      await call("/v1/account", { method: "DELETE" });
+      await call(`/v1/account?confirm=${account.id}`, { method: "DELETE" });
       location.assign("/dashboard");
     },
   });

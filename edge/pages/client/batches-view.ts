@@ -1,7 +1,7 @@
 // Batches with their progress; running ones are asked for again while the view is open.
 
 import { API, call, getIfThere } from "./api.ts";
-import { announce, h } from "./dom.ts";
+import { announce, h, scrollable } from "./dom.ts";
 import { formatCount, formatTime } from "./format.ts";
 import type { Batch, List } from "./types.ts";
 import type { View } from "./view.ts";
@@ -23,9 +23,8 @@ export const batchesView: View = async (body) => {
     return;
   }
   body.replaceChildren(
-    h(
-      "div",
-      { class: "table-scroll" },
+    scrollable(
+      "Batches",
       table(list.data, () => batchesView(body)),
     ),
   );

@@ -15,8 +15,13 @@ export interface BalancePoint {
 
 /** Balances over time, oldest first: after each of `newestFirst`, then `now`. */
 export function balanceHistory(newestFirst: readonly Transaction[], now: BalancePoint): readonly BalancePoint[] {
-  const past = newestFirst.map((line) => ({ at: line.at, nanoUsd: line.balance_after_nano_usd })).toReversed();
-  return [...past.filter((point) => point.at <= now.at), now];
+  // An hour's charge is dated by its hour and may be posted after a later line: the order of posting is the order.
+  let at = 0;
+  const past = newestFirst.toReversed().map((line) => {
+    at = Math.min(now.at, Math.max(at, line.at));
+    return { at, nanoUsd: line.balance_after_nano_usd };
+  });
+  return [...past, now];
 }
 
 export type Projection =

@@ -2,7 +2,7 @@
 // same figures as a table for those who do not see the drawing. Drawn again when its width changes.
 
 import type { Child } from "./dom.ts";
-import { h, svg } from "./dom.ts";
+import { h, scrollable, svg } from "./dom.ts";
 import { ticks } from "./scale.ts";
 
 export const HEIGHT = 210;
@@ -69,11 +69,7 @@ function tableOf({ title, table }: ChartFrame): Child {
       h("tr", {}, h("th", { scope: "row" }, first ?? ""), ...rest.map((value) => h("td", { class: "num" }, value))),
     );
     details.append(
-      h(
-        "div",
-        { class: "table-scroll", tabindex: 0, role: "region", "aria-label": `${title}, as a table` },
-        h("table", { class: "data" }, h("thead", {}, head), h("tbody", {}, ...rows)),
-      ),
+      scrollable(`${title}, as a table`, h("table", { class: "data" }, h("thead", {}, head), h("tbody", {}, ...rows))),
     );
   }
 }

@@ -26,18 +26,23 @@ export function openForm({ title, fields, submit, isDangerous, onSubmit }: FormD
     h("h2", { id }, title),
     ...fields,
     fault,
-    h("p", { class: "actions" }, confirm, h("button", { type: "button", onclick: () => dialog.close() }, "Cancel")),
+    h("p", { class: "actions" }, confirm, h("button", { type: "button", onclick: end }, "Cancel")),
   );
   const dialog: HTMLDialogElement = h("dialog", { "aria-labelledby": id, onclose: () => dialog.remove() }, form);
   document.body.append(dialog);
   dialog.showModal();
+
+  function end(): void {
+    dialog.close();
+    dialog.remove();
+  }
 
   async function send(event: Event): Promise<void> {
     event.preventDefault();
     confirm.disabled = true;
     try {
       await onSubmit(new FormData(form));
-      dialog.close();
+      end();
     } catch (error) {
       fault.textContent = sentenceOf(error);
       fault.hidden = false;
@@ -55,14 +60,16 @@ export function openNotice(title: string, content: readonly Child[]): void {
     { "aria-labelledby": id, onclose: () => dialog.remove(), oncancel: (event) => event.preventDefault() },
     h("h2", { id }, title),
     ...content,
-    h(
-      "p",
-      { class: "actions" },
-      h("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "Done"),
-    ),
+    h("p", { class: "actions" }, h("button", { type: "button", class: "primary", onclick: end }, "Done")),
   );
   document.body.append(dialog);
   dialog.showModal();
+
+  /** At once: what was shown once is gone from the page. */
+  function end(): void {
+    dialog.close();
+    dialog.remove();
+  }
 }
 
 let nextField = 0;

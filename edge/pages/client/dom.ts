@@ -53,6 +53,11 @@ export function find<Kind extends Element>(
   throw new Error(`the page has no ${selector}`);
 }
 
+/** A table that scrolls on narrow screens, by the keyboard too. `label` names what it lists. */
+export function scrollable(what: string, table: HTMLTableElement, kind = "table-scroll"): HTMLElement {
+  return h("div", { class: kind, tabindex: 0, role: "region", "aria-label": `Table: ${what}` }, table);
+}
+
 /** Says `text` to screen readers, where the page has an announcer. */
 export function announce(text: string): void {
   const announcer = document.querySelector("#announcer");

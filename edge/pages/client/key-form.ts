@@ -4,6 +4,7 @@ import { field } from "./dialog.ts";
 import type { Child } from "./dom.ts";
 import { h } from "./dom.ts";
 import type { ApiKey } from "./types.ts";
+import { nanoOf } from "./usd-input.ts";
 
 const SCOPES: readonly (readonly [scope: string, label: string])[] = [
   ["embeddings", "embeddings"],
@@ -25,7 +26,6 @@ const CACHES = [
   ["off", "off"],
 ] as const;
 const NANO = 1_000_000_000;
-const USD_DECIMALS = 9;
 
 /** Fields for a new key, or with the terms of `key`. What the API cannot take back (a cap, an expiry) stays required. */
 export function keyFields(key: ApiKey | undefined): readonly Child[] {
@@ -98,7 +98,7 @@ export function keyTerms(data: FormData): object {
   const terms: Readonly<Record<string, unknown>> = {
     name: text("name"),
     scopes: data.getAll("scopes"),
-    cap_nano_usd: cap === undefined ? undefined : Math.round(Number(Number(cap).toFixed(USD_DECIMALS)) * NANO),
+    cap_nano_usd: nanoOf(cap ?? null),
     cap_reset: cap === undefined ? undefined : text("cap_reset"),
     requests_per_minute: whole("requests_per_minute"),
     tokens_per_minute: whole("tokens_per_minute"),

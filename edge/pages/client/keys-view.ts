@@ -2,7 +2,7 @@
 
 import { call, get } from "./api.ts";
 import { openForm, openNotice } from "./dialog.ts";
-import { announce, copyButton, h } from "./dom.ts";
+import { announce, copyButton, h, scrollable } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
 import { keyFields, keyTerms } from "./key-form.ts";
 import type { ApiKey, CreatedKey, List } from "./types.ts";
@@ -26,7 +26,7 @@ export const keysView: View = async (body) => {
       "Create key",
     ),
   );
-  body.replaceChildren(toolbar, h("div", { class: "table-scroll" }, table(rows)));
+  body.replaceChildren(toolbar, scrollable("Keys", table(rows)));
   await refresh();
 
   async function refresh(): Promise<void> {

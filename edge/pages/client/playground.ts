@@ -1,7 +1,7 @@
 // The playground: one call for all texts, everything else is computed here from the full vectors.
 
 import { call, sentenceOf } from "./api.ts";
-import { find, h, svg } from "./dom.ts";
+import { find, h, scrollable, svg } from "./dom.ts";
 import { formatMoney, formatMs } from "./format.ts";
 import { mrlCost, prefix, principalMap, similarities } from "./vectors.ts";
 import type { Vector } from "./vectors.ts";
@@ -95,6 +95,7 @@ function show(made: Run): void {
     oninput: draw,
   });
   results.replaceChildren(
+    h("h2", {}, "Result"),
     figures(made),
     h("div", { class: "slider" }, h("label", { for: "dimensions" }, "Dimensions: ", chosen), slider, cost),
     h(
@@ -163,16 +164,13 @@ function heatMap(texts: readonly string[], matrix: readonly (readonly number[])[
       ...(matrix[a] ?? []).map((value, b) => cell(value, `${short(text)} × ${short(texts[b] ?? "")}`)),
     ),
   );
-  return h(
-    "div",
-    { class: "table-scroll bare", tabindex: 0, role: "region", "aria-label": "Similarities" },
-    h("table", { class: "heat" }, h("thead", {}, head), h("tbody", {}, ...rows)),
-  );
+  const table = h("table", { class: "heat" }, h("thead", {}, head), h("tbody", {}, ...rows));
+  return scrollable("Similarities", table, "table-scroll bare");
 }
 
 function cell(value: number, title: string): HTMLTableCellElement {
   const share = Math.round(Math.max(0, Math.min(1, value)) * 100);
-  const element = h("td", { class: share > 62 ? "strong" : "", title }, value.toFixed(2));
+  const element = h("td", { title }, value.toFixed(2));
   element.style.setProperty("--share", String(share));
   return element;
 }

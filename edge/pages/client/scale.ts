@@ -1,11 +1,12 @@
 // Axes: round numbers that a reader can divide by. Pure.
 
-/** Round ticks from 0 to at least `max`, about `count` of them; a `max` of 0 gives [0]. */
+/** Round, whole ticks from 0 to at least `max`, about `count` of them (what we draw is counted); a `max` of 0 gives [0]. */
 export function ticks(max: number, count: number): readonly number[] {
   if (max <= 0) return [0];
   const rough = max / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
+  const factors = power < 10 ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10];
+  const step = Math.max(1, factors.map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough);
   const last = Math.ceil(max / step - 1e-9);
   return Array.from({ length: last + 1 }, (_, index) => index * step);
 }

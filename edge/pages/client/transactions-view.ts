@@ -1,7 +1,7 @@
 // The ledger, newest first, a page at a time.
 
 import { get } from "./api.ts";
-import { h } from "./dom.ts";
+import { h, scrollable } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
 import type { List, Transaction } from "./types.ts";
 import type { View } from "./view.ts";
@@ -19,7 +19,7 @@ export const transactionsView: View = async (body) => {
   }
   body.replaceChildren(
     h("p", { class: "muted" }, "Charges are one line per hour, key and model. The balance is after the line."),
-    h("div", { class: "table-scroll" }, table(rows)),
+    scrollable("Transactions", table(rows)),
     h("p", { class: "actions" }, more),
   );
 

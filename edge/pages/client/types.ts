@@ -8,6 +8,7 @@ export interface Account {
   readonly balance_nano_usd: number;
   readonly spendable_nano_usd: number;
   readonly held_nano_usd: number;
+  readonly spent_this_month_nano_usd?: number;
   readonly limits: {
     readonly requests_per_minute: number;
     readonly tokens_per_minute: number;
@@ -88,4 +89,23 @@ export interface Batch {
   readonly output_file_id?: string | null;
   readonly error_file_id?: string | null;
   readonly request_counts?: { readonly total: number; readonly completed: number; readonly failed: number } | null;
+}
+
+export interface Alert {
+  readonly id: string;
+  readonly kind: string;
+  readonly threshold_nano_usd: number;
+  readonly last_triggered_at: number | null;
+}
+
+export interface AlertList extends List<Alert> {
+  readonly email?: "configured" | "not_configured";
+}
+
+export interface Webhook {
+  readonly id: string;
+  readonly url: string;
+  readonly status: "active" | "disabled";
+  readonly disabled_reason: string | null;
+  readonly last_attempt: { readonly at: number; readonly detail: string } | null;
 }

@@ -1,0 +1,90 @@
+// The Chromium that this machine already has, and what a page did in it: requests, errors, policy violations.
+
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { chromium } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+
+const CANDIDATES = [
+  process.env["CHROMIUM_PATH"],
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+];
+
+/** Its path; undefined, after a loud word, when there is none. */
+export const CHROMIUM = CANDIDATES.find((path) => path !== undefined && existsSync(path));
+if (CHROMIUM === undefined) {
+  process.stderr.write(
+    "\n!!! NO BROWSER: the tests of the pages in a real browser do not run. Install Chromium (Debian: apt-get install chromium) or set CHROMIUM_PATH.\n\n",
+  );
+}
+
+export function launch(): Promise<Browser> {
+  // Containers have no user namespaces to build the sandbox from; the pages are our own.
+  return chromium.launch({ executablePath: CHROMIUM ?? "", args: ["--no-sandbox", "--disable-gpu"] });
+}
+
+const SCREENSHOTS = join(import.meta.dirname, "../../.build/screenshots");
+mkdirSync(SCREENSHOTS, { recursive: true });
+
+/** Kept for people to look at; not in git. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+}
+
+/** A page that remembers what must not happen, and what it loaded. */
+export class WatchedPage {
+  readonly page: Page;
+  readonly faults: string[] = [];
+  readonly urls: string[] = [];
+  readonly #bodies: Promise<number>[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.on("pageerror", (error) => this.faults.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error") this.faults.push(message.text());
+    });
+    page.on("request", (request) => this.urls.push(request.url()));
+    page.on("response", (response) => {
+      this.#bodies.push(
+        response.body().then(
+          (body) => gzipSync(body).length,
+          () => 0,
+        ),
+      );
+    });
+  }
+
+  static async open(context: BrowserContext): Promise<WatchedPage> {
+    return new WatchedPage(await context.newPage());
+  }
+
+  /** Bytes of everything loaded so far, gzipped. */
+  async weight(): Promise<number> {
+    return (await Promise.all(this.#bodies)).reduce((sum, bytes) => sum + bytes, 0);
+  }
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly target: readonly unknown[]; readonly failureSummary?: string }[];
+  }[];
+}
+
+/** What axe-core finds wrong: WCAG 2.2 A and AA and its best practices; or only `rules`. */
+export async function accessibilityFaults(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
+  // Evaluated by the debugger, which the page's policy does not bind.
+  await page.evaluate(AXE);
+  const options = rules === undefined ? {} : { runOnly: { type: "rule", values: rules } };
+  const result: AxeResult = await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`);
+  return result.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")}: ${failureSummary ?? ""}`),
+  );
+}
