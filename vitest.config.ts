@@ -10,7 +10,8 @@ await buildPageAssets(DEPLOYED_ASSETS_DIR);
 // engine's child processes want both.
 // The directory's tables: test/edge/support/directory-tables.ts makes them in a test file's own database.
 const MIGRATIONS = await readD1Migrations("migrations");
-const silent = { setupFiles: ["test/support/no-console.ts"] };
+// A project does not inherit the times of the whole: the slowest machine decides, since a test that waits costs nothing.
+const silent = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
@@ -56,6 +57,16 @@ export default defineConfig({
       { test: { name: "house", include: ["test/{house,scripts}/**/*.test.ts"], testTimeout: 60_000, ...silent } },
       {
         test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...silent },
+      },
+      {
+        test: {
+          name: "contract",
+          include: ["test/contract/*.test.ts"],
+          globalSetup: ["test/contract/install.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          ...silent,
+        },
       },
     ],
   },
