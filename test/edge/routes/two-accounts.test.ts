@@ -22,19 +22,26 @@ async function idOf(key: string): Promise<string> {
   return String((await api.call("/v1/key", { key })).body["id"]);
 }
 
-const ROUTES: readonly (readonly [method: string, path: (id: string) => string, body?: object])[] = [
-  ["GET", (id) => `/v1/keys/${id}`],
-  ["PATCH", (id) => `/v1/keys/${id}`, { name: "mine now" }],
-  ["POST", (id) => `/v1/keys/${id}/rotate`, { overlap_s: 60 }],
-  ["DELETE", (id) => `/v1/keys/${id}`],
-];
-
-function ask([method, path, body]: (typeof ROUTES)[number], key: string, id: string): Promise<ApiAnswer> {
-  return api.call(path(id), { method, key, ...(body === undefined ? {} : { body }) });
+interface Route {
+  readonly method: string;
+  /** With `{id}` in it. */
+  readonly path: string;
+  readonly body?: object;
 }
 
-describe.each(ROUTES)("%s", (...route) => {
-  test(`${route[1]("{id}")}: another account's object is unknown, as one that never was`, async () => {
+const ROUTES: readonly Route[] = [
+  { method: "GET", path: "/v1/keys/{id}" },
+  { method: "PATCH", path: "/v1/keys/{id}", body: { name: "mine now" } },
+  { method: "POST", path: "/v1/keys/{id}/rotate", body: { overlap_s: 60 } },
+  { method: "DELETE", path: "/v1/keys/{id}" },
+];
+
+function ask({ method, path, body }: Route, key: string, id: string): Promise<ApiAnswer> {
+  return api.call(path.replace("{id}", id), { method, key, ...(body === undefined ? {} : { body }) });
+}
+
+describe.each(ROUTES)("$method $path", (route) => {
+  test("another account's object is unknown, as one that never was", async () => {
     const theirs = await ask(route, own.key, foreignKeyId);
     const nobodys = await ask(route, own.key, newId("key"));
     expect(theirs.status).toBe(404);
