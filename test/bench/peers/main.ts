@@ -58,6 +58,8 @@ process.on("exit", () => running.forEach((system) => system.close()));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => end(1));
 
 const times: Times = new Map();
+/** What the probe has shown to be hopeless. */
+let slow: ReadonlySet<string> = new Set();
 const loadBefore = readFileSync("/proc/loadavg", "utf8").split(" ").slice(0, 3).join(" ");
 for (const command of prepare()) {
   if (values.only !== undefined && !values.only.split(",").some((part) => command.name.includes(part))) continue;
@@ -66,7 +68,7 @@ for (const command of prepare()) {
   if (system === undefined) say(`${command.name} cannot be started here; its column stays empty`);
   else running.push(system);
 }
-const slow = await warmUp();
+slow = await warmUp();
 for (let round = 1; ; round += 1) {
   const roundStarted = performance.now();
   for (const [mix, lengths] of Object.entries(mixes)) {
@@ -83,7 +85,7 @@ end(0);
 /** Also when the run is cut short: what was measured so far is worth having. */
 function end(code: number): never {
   const { threads, layers } = values;
-  printReport({ times, mixes, probe: PROBE, systems: running, threads, layers, loadBefore });
+  printReport({ times, mixes, probe: PROBE, systems: running, slow, threads, layers, loadBefore });
   process.exit(code);
 }
 

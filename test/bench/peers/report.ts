@@ -12,6 +12,8 @@ export interface Report {
   readonly mixes: Readonly<Record<string, readonly number[]>>;
   readonly probe: string;
   readonly systems: readonly System[];
+  /** Systems that were left out of the long mixes. */
+  readonly slow: ReadonlySet<string>;
   readonly threads: string;
   readonly layers: string;
   readonly loadBefore: string;
@@ -59,7 +61,7 @@ function printPadded({ times, mixes }: Report, out: (line: string) => void): voi
 function rateOf(report: Report, name: string, mix: string, tokens: number): number | undefined {
   const own = median(report.times.get(name)?.get(mix));
   if (own !== undefined) return (tokens * 1000) / own;
-  const probe = median(report.times.get(name)?.get(report.probe));
+  const probe = report.slow.has(name) ? median(report.times.get(name)?.get(report.probe)) : undefined;
   return probe === undefined ? undefined : (PROBE_TOKENS * 1000) / probe;
 }
 

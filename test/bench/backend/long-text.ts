@@ -1,0 +1,33 @@
+// Texts of up to 32,768 tokens through the 0.6B shape (random weights): time and peak memory, each in a fresh process.
+//   node --import tsx test/bench/backend/long-text.ts [--tokens 8192,16384,32768] [--threads 2] [--minutes 10]
+// A length that takes longer than `--minutes` is given up, and said to be.
+
+import { parseArgs } from "node:util";
+
+import { compiledShape, runOneText } from "./one-text.ts";
+
+const { values } = parseArgs({
+  options: {
+    tokens: { type: "string", default: "8192,16384,32768" },
+    threads: { type: "string", default: "2" },
+    minutes: { type: "string", default: "10" },
+  },
+});
+const { graphPath, config } = await compiledShape("0.6B");
+console.log("| tokens | seconds | tokens/s | peak memory |\n| --- | --- | --- | --- |");
+for (const tokens of values.tokens.split(",").map(Number)) {
+  try {
+    const { runSeconds, peakMb } = await runOneText(
+      graphPath,
+      tokens,
+      config.vocabSize,
+      Number(values.threads),
+      Number(values.minutes) * 60,
+    );
+    console.log(
+      `| ${tokens.toLocaleString("en")} | ${runSeconds.toFixed(1)} | ${(tokens / runSeconds).toFixed(0)} | ${peakMb.toLocaleString("en")} MB |`,
+    );
+  } catch {
+    console.log(`| ${tokens.toLocaleString("en")} | not done within ${values.minutes} minutes | | |`);
+  }
+}

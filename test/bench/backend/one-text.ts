@@ -1,0 +1,85 @@
+// One text of a given length through a compiled graph, in a fresh process: time to load, time to compute, memory.
+// Used by long-text.ts and big-shape.ts; the process is this same file, started with what to do as its arguments.
+
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import type { ModelConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
+import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { textsOf } from "../gpu/mixes.ts";
+import { type ShapeName, SHAPES, writeRandomCheckpoint } from "../gpu/random-checkpoint.ts";
+
+export interface OneText {
+  readonly loadSeconds: number;
+  /** Resident memory once loaded, in MB. */
+  readonly loadedMb: number;
+  readonly runSeconds: number;
+  /** Largest resident memory of the process, in MB: of anonymous memory, and with the mapped weights that it touched. */
+  readonly peakMb: number;
+}
+
+/** The compiled random checkpoint of a shape, made in the system's temporary folder when it is not there yet. */
+export async function compiledShape(name: ShapeName): Promise<{ graphPath: string; config: ModelConfig }> {
+  const work = join(tmpdir(), "gigarouter-peers");
+  const dir = join(work, `qwen3-${name}-${SHAPES[name].layers}`);
+  mkdirSync(work, { recursive: true });
+  if (!existsSync(join(dir, "config.json"))) {
+    writeRandomCheckpoint(SHAPES[name], `${dir}.part`);
+    renameSync(`${dir}.part`, dir);
+  }
+  return compileCheckpoint(dir, { target: "cpu", precision: "int8" });
+}
+
+/** Rejects when it takes longer than `secondsMax`. */
+export async function runOneText(
+  graphPath: string,
+  tokens: number,
+  vocabulary: number,
+  threads: number,
+  secondsMax: number,
+): Promise<OneText> {
+  const args = [
+    "--import",
+    "tsx",
+    import.meta.filename,
+    graphPath,
+    String(tokens),
+    String(vocabulary),
+    String(threads),
+  ];
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    timeout: secondsMax * 1000,
+    killSignal: "SIGKILL",
+  });
+  return JSON.parse(stdout) as OneText;
+}
+
+async function measure([
+  graphPath = "",
+  tokens = "",
+  vocabulary = "",
+  threads = "",
+]: readonly string[]): Promise<OneText> {
+  const began = performance.now();
+  const session = await GraphSession.open({ graphPath, target: "cpu", cudaWeights: "as-is", threads: Number(threads) });
+  const loadSeconds = (performance.now() - began) / 1000;
+  const loadedMb = statusMb("VmRSS");
+  const texts = textsOf([Number(tokens)], Number(vocabulary));
+  const start = performance.now();
+  await session.run(texts);
+  return { loadSeconds, loadedMb, runSeconds: (performance.now() - start) / 1000, peakMb: statusMb("VmHWM") };
+}
+
+/** A line of the kernel's account of this process. */
+function statusMb(field: string): number {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`, "u").exec(status)?.[1] ?? 0) / 1024);
+}
+
+if (process.argv[1] === import.meta.filename) {
+  process.stdout.write(JSON.stringify(await measure(process.argv.slice(2))));
+}
