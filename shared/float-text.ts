@@ -1,78 +1,129 @@
 // Float32 as the shortest decimal that reads back to the same float32, written as ASCII straight into a buffer. An
 // embedding component printed as a double takes 20 characters of which 11 are noise; the shortest float32 form takes
-// about 11, so an answer is 40 % smaller and costs half the CPU (test/bench/float-text.ts).
+// about 11, so an answer is 40 % smaller and costs half the CPU.
 //
 // A float32 is told apart by at most 9 significant digits, and if n digits suffice then so do n + 1. So: start at 8,
-// go down while the value still reads back, up if it does not. `m / 10^k` is one correctly rounded division (m < 2^53,
-// 10^k exact up to 10^22), and a reader that parses a double and rounds to float32, as every JSON client does, gets
+// go down while the value still reads back, up if it does not. Whether it does, the distance tells; only where that is
+// close is it tried: `m / 10^k` is one correctly rounded division (m < 2^53, 10^k exact up to 10^22), and a reader that parses a double and rounds to float32, as every JSON client does, gets
 // the same float32.
 
 /** Characters that one component of magnitude up to 1e9 takes at most: sign, `0.`, 7 zeros and 9 digits make 19. */
 export const FLOAT_TEXT_BYTES_MAX = 20;
 
-const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 const DIGITS_FIRST_TRY = 8;
 const DIGITS_MAX = 9;
 /** Below this the digits would not fit FLOAT_TEXT_BYTES_MAX; components come from float16, whose least value is 6e-8. */
 const SMALLEST_FAST = 1e-8;
+/** In units of the last digit: what rounding in doubles can shift a distance by, a hundred times over. */
+const DOUBT = 1e-6;
+const ZERO = 0x30;
+
+/** By the biased exponent of a float32: half the distance to its neighbours. */
+const HALF_STEPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 151));
+/** By the biased exponent of a float32 below 1: zeros behind the point of the least value that has it, 22 at most. */
+const ZEROS = Uint8Array.from({ length: 256 }, (_, exponent) =>
+  Math.min(22, Math.max(0, Math.ceil(-Math.log10(2 ** (exponent - 127))) - 1)),
+);
+/** `0000` to `9999`, four ASCII digits each. */
+const FOUR_DIGITS = Uint8Array.from({ length: 40_000 }, (_, place) => {
+  const digit = Math.floor(Math.floor(place / 4) / 10 ** (3 - (place % 4))) % 10;
+  return ZERO + digit;
+});
 
 const encoder = new TextEncoder();
+const scratchFloat = new Float32Array(1);
+const scratchBits = new Uint32Array(scratchFloat.buffer);
 
 /** Writes one float32 `value` at `offset` of `target`; the answer is the offset behind it. Throws RangeError if it is not finite. */
 export function writeFloatText(value: number, target: Uint8Array, offset: number): number {
   const magnitude = Math.abs(value);
   if (!(magnitude < Number.POSITIVE_INFINITY)) throw new RangeError("JSON has no such number");
   if (magnitude === 0) {
-    target[offset] = 0x30;
+    target[offset] = ZERO;
     return offset + 1;
   }
   // Components of normalised vectors are in (0, 1]; the rest takes the general road.
   if (magnitude >= 1 || magnitude < SMALLEST_FAST) return writeAscii(shortestText(value), target, offset);
-  const leadingZeros = zerosAfterPoint(magnitude);
-  let digits = DIGITS_FIRST_TRY;
-  let mantissa = Math.round(magnitude * power(digits + leadingZeros));
-  if (Math.fround(mantissa / power(digits + leadingZeros)) !== magnitude) {
-    digits = DIGITS_MAX;
-    mantissa = Math.round(magnitude * power(digits + leadingZeros));
-  } else {
-    for (let fewer = digits - 1; fewer > 0; fewer -= 1) {
-      const candidate = Math.round(magnitude * power(fewer + leadingZeros));
-      if (Math.fround(candidate / power(fewer + leadingZeros)) !== magnitude) break;
-      digits = fewer;
+  scratchFloat[0] = magnitude;
+  const bits = scratchBits[0] ?? 0;
+  const exponent = bits >>> 23;
+  let zeros = ZEROS[exponent] ?? 0;
+  if (zeros > 0 && magnitude * power(zeros) >= 1) zeros -= 1;
+  // A power of two has a nearer neighbour below: half the distance, so that it is always looked at twice.
+  const halfStep = (bits & 0x7f_ffff) === 0 ? -1 : (HALF_STEPS[exponent] ?? 0);
+  let places = zeros + DIGITS_FIRST_TRY;
+  let mantissa = nearest(magnitude, places);
+  if (readsBack(magnitude, mantissa, places, halfStep)) {
+    for (let fewer = places - 1; fewer > zeros; fewer -= 1) {
+      const candidate = nearest(magnitude, fewer);
+      if (!readsBack(magnitude, candidate, fewer, halfStep)) break;
+      places = fewer;
       mantissa = candidate;
     }
+  } else {
+    places = zeros + DIGITS_MAX;
+    mantissa = nearest(magnitude, places);
   }
-  return writeFraction(value < 0, mantissa, digits + leadingZeros, target, offset);
+  return writeFraction(value < 0, mantissa, places, target, offset);
 }
 
-/** Writes [-]0.000123 with `places` decimals, or 1 where rounding carried that far. */
+/** The integer nearest to `magnitude` · 10^places: below 2^31, because at most nine digits are asked for. */
+function nearest(magnitude: number, places: number): number {
+  return (magnitude * power(places) + 0.5) | 0;
+}
+
+/**
+ * Whether `mantissa` / 10^places rounds to the float32 `magnitude`: by its distance where that leaves no doubt, by one
+ * correctly rounded division where it is close to `halfStep` or that is unknown (negative).
+ */
+function readsBack(magnitude: number, mantissa: number, places: number, halfStep: number): boolean {
+  const scale = power(places);
+  const slack = halfStep * scale - Math.abs(mantissa - magnitude * scale);
+  if (slack > DOUBT) return true;
+  if (slack < -DOUBT && halfStep > 0) return false;
+  return Math.fround(mantissa / scale) === magnitude;
+}
+
+/** Writes [-]0.000123 with `places` decimals, or what a carry made of it. */
 function writeFraction(negative: boolean, mantissa: number, places: number, target: Uint8Array, start: number): number {
   let offset = start;
   if (negative) target[offset++] = 0x2d;
-  if (mantissa === power(places)) {
-    target[offset] = 0x31;
-    return offset + 1;
-  }
-  target[offset++] = 0x30;
-  target[offset++] = 0x2e;
   let rest = mantissa;
   let last = places;
-  while (rest % 10 === 0) {
-    rest /= 10;
-    last -= 1;
+  // Digits beyond what is needed are 0 only where rounding carried: 0.0999999995 has become 0.100000000.
+  if (rest % 10 === 0) {
+    if (rest === power(places)) {
+      target[offset] = 0x31;
+      return offset + 1;
+    }
+    while (rest % 10 === 0) {
+      rest /= 10;
+      last -= 1;
+    }
   }
-  for (let position = offset + last - 1; position >= offset; position -= 1) {
-    const quotient = Math.floor(rest / 10);
-    target[position] = 0x30 + (rest - quotient * 10);
-    rest = quotient;
+  target[offset] = ZERO;
+  target[offset + 1] = 0x2e;
+  offset += 2;
+  const end = offset + last;
+  let position = end;
+  while (rest >= 10_000) {
+    const left = (rest / 10_000) | 0;
+    const place = (rest - left * 10_000) * 4;
+    position -= 4;
+    target[position] = FOUR_DIGITS[place] ?? ZERO;
+    target[position + 1] = FOUR_DIGITS[place + 1] ?? ZERO;
+    target[position + 2] = FOUR_DIGITS[place + 2] ?? ZERO;
+    target[position + 3] = FOUR_DIGITS[place + 3] ?? ZERO;
+    rest = left;
   }
-  return offset + last;
-}
-
-function zerosAfterPoint(magnitude: number): number {
-  let zeros = 0;
-  while (magnitude * power(zeros + 1) < 1) zeros += 1;
-  return zeros;
+  while (rest > 0) {
+    const left = (rest / 10) | 0;
+    target[--position] = ZERO + (rest - left * 10);
+    rest = left;
+  }
+  while (position > offset) target[--position] = ZERO;
+  return end;
 }
 
 function power(exponent: number): number {

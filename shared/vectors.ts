@@ -3,7 +3,7 @@
 // bit for bit. Types and ranges: product.md, `POST /v1/embeddings`.
 
 import { assert, unreachable } from "./assert.ts";
-import { float16BitsToFloat32 } from "./float16.ts";
+import { float16BitsToNumber } from "./float16.ts";
 
 export const OUTPUT_DTYPES = ["float", "int8", "uint8", "binary", "ubinary"] as const;
 export type OutputDtype = (typeof OUTPUT_DTYPES)[number];
@@ -18,12 +18,16 @@ export type OutputVector = Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer> | 
  */
 export function cutVector(canonical: Uint16Array, dimensions: number): Float32Array<ArrayBuffer> {
   assert(dimensions >= 1 && dimensions <= canonical.length, "dimensions are checked before the cut");
-  const values = float16BitsToFloat32(canonical.subarray(0, dimensions));
+  const values = new Float32Array(dimensions);
   let squares = 0;
-  for (const value of values) squares += value * value;
+  for (let index = 0; index < dimensions; index += 1) {
+    const value = float16BitsToNumber(canonical[index] ?? 0);
+    values[index] = value;
+    squares += value * value;
+  }
   // A prefix of zeros alone has no direction: it stays zero rather than becoming NaN.
   const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-  for (let index = 0; index < values.length; index += 1) values[index] = (values[index] ?? 0) * scale;
+  for (let index = 0; index < dimensions; index += 1) values[index] = (values[index] ?? 0) * scale;
   return values;
 }
 

@@ -44,14 +44,31 @@ export type ToBase64 = (bytes: Uint8Array) => string;
 
 /** Writes `[0.1,-0.2,…]`; answers the offset behind it. */
 export function writeNumbers(vector: OutputVector, target: Uint8Array, offset: number): number {
+  target[offset] = 0x5b;
+  // Two loops, each with one callee: the floats are most of an answer's CPU.
+  const end =
+    vector instanceof Float32Array
+      ? writeFloats(vector, target, offset + 1)
+      : writeIntegers(vector, target, offset + 1);
+  target[end] = 0x5d;
+  return end + 1;
+}
+
+function writeFloats(vector: Float32Array, target: Uint8Array, offset: number): number {
   let end = offset;
-  target[end++] = 0x5b;
-  const write = vector instanceof Float32Array ? writeFloatText : writeSmallInteger;
   for (let index = 0; index < vector.length; index += 1) {
     if (index > 0) target[end++] = COMMA;
-    end = write(vector[index] ?? 0, target, end);
+    end = writeFloatText(vector[index] ?? 0, target, end);
   }
-  target[end++] = 0x5d;
+  return end;
+}
+
+function writeIntegers(vector: Int8Array | Uint8Array, target: Uint8Array, offset: number): number {
+  let end = offset;
+  for (let index = 0; index < vector.length; index += 1) {
+    if (index > 0) target[end++] = COMMA;
+    end = writeSmallInteger(vector[index] ?? 0, target, end);
+  }
   return end;
 }
 

@@ -20,8 +20,8 @@ export interface EmbeddingsBody {
   readonly pairs: boolean;
 }
 
-/** A piece is written when this much is ready. */
-export const CHUNK_BYTES = 64 * 1024;
+/** A piece is written when this much is ready: each write costs the runtime a turn, each open answer one piece. */
+export const CHUNK_BYTES = 128 * 1024;
 /** `,{"object":"embedding","index":2047,"embedding":` and `}`. */
 const ITEM_FRAME_BYTES_MAX = 64;
 const HEAD = '{"object":"list","data":[';

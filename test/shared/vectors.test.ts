@@ -113,6 +113,28 @@ describe("float text", () => {
     );
   });
 
+  test("is shortest and exact beside every power of two and of ten, where neighbours are unevenly far", () => {
+    const scratch = new Float32Array(1);
+    const bits = new Uint32Array(scratch.buffer);
+    const centres = [
+      ...Array.from({ length: 26 }, (_, power) => 2 ** -power),
+      ...Array.from({ length: 63 }, (_, place) => ((place % 9) + 1) * 10 ** -(Math.floor(place / 9) + 1)),
+    ];
+    for (const centre of centres) {
+      scratch[0] = centre;
+      const middle = bits[0] ?? 0;
+      for (let step = -20; step <= 20; step += 1) {
+        bits[0] = middle + step;
+        const value = scratch[0] ?? 0;
+        if (value > 1) continue;
+        const text = write(value);
+        expect(Math.fround(Number(text))).toBe(value);
+        const digits = text.replace(/^0\.0*/, "").length;
+        if (digits > 1) expect(Math.fround(Number(value.toPrecision(digits - 1)))).not.toBe(value);
+      }
+    }
+  });
+
   test("the road for values beyond an embedding's range is exact too", () => {
     fc.assert(
       fc.property(float32, (value) => {
