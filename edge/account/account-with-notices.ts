@@ -14,10 +14,11 @@ import type { AlertKind, AlertRecord } from "./alerts.ts";
 import { NoticeStore, WEBHOOKS_MAX } from "./notice-store.ts";
 import type { WebhookRecord } from "./notice-store.ts";
 import { Notices, noticeOf } from "./notices.ts";
+import type { Id } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 
-type NoticesEnv = AccountEnv & NoticeSettings & { readonly DIRECTORY: D1Database };
+export type NoticesEnv = AccountEnv & NoticeSettings & { readonly DIRECTORY: D1Database };
 
 /** How often an account that spends reports its sums: an alarm and two rows each time. */
 const REPORT_MS = 6 * 3_600_000;
@@ -87,11 +88,12 @@ export class AccountWithNotices extends AccountObject {
     this.#notices.forget();
   }
 
-  /** Tells the account's webhooks of something that happened elsewhere (a batch that ended). */
-  announce(type: string, data: object, summary: string): void {
-    this.turn((ledger, nowMs) => {
-      this.#notices.announce(noticeOf(type, data, summary, nowMs), ledger.email, nowMs);
-      this.storage.wakeAt(nowMs);
+  /** A batch has ended: its webhooks are told, as OpenAI tells them. Told again, it has the same id. */
+  announceBatch(id: Id<"batch">, status: string): void {
+    this.turn((_ledger, nowMs) => {
+      const eventId = `evt_${id.slice(id.indexOf("_") + 1)}`;
+      const notice = noticeOf(`batch.${status}`, { id }, `Batch ${id} has ${status}.`, nowMs, eventId);
+      if (this.#notices.announce(notice, nowMs)) this.storage.wakeAt(nowMs);
     });
   }
 

@@ -106,16 +106,20 @@ export class Notices {
     };
     const [what, verb] = alert.kind === "balance_below" ? ["balance", "fell below"] : [SPEND[alert.kind], "reached"];
     const summary = `Your ${what} ${verb} $${data.threshold_usd}: it is $${data.value_usd}.`;
-    this.announce(noticeOf("alert.triggered", data, summary, nowMs), ledger.email, nowMs);
+    const notice = noticeOf("alert.triggered", data, summary, nowMs);
+    this.announce(notice, nowMs);
+    const { email, send } = this.#options;
+    if (emailSink(email, ledger.email, send) !== undefined) this.#store.append(EMAIL, JSON.stringify(notice), nowMs);
   }
 
-  /** Puts an event into the outbox for every webhook that wants it, and for the e-mail address where there is a sink. */
-  announce(notice: Notice, email: string | undefined, nowMs: number): void {
+  /** Puts an event into the outbox for every webhook that wants it. Answers whether something waits now. */
+  announce(notice: Notice, nowMs: number): boolean {
+    const receivers = this.#store
+      .webhooks()
+      .filter(({ events, disabledReason }) => disabledReason === undefined && events?.includes(notice.type) !== false);
     const text = JSON.stringify(notice);
-    for (const { id, events, disabledReason } of this.#store.webhooks()) {
-      if (disabledReason === undefined && events?.includes(notice.type) !== false) this.#store.append(id, text, nowMs);
-    }
-    if (emailSink(this.#options.email, email, this.#options.send) !== undefined) this.#store.append(EMAIL, text, nowMs);
+    for (const { id } of receivers) this.#store.append(id, text, nowMs);
+    return receivers.length > 0;
   }
 
   /** Delivers what is due, notes what came of it, and answers when to come again. */
@@ -183,8 +187,24 @@ export class Notices {
 
 const SPEND = { daily_spend: "spend of this day", monthly_spend: "spend of this month" } as const;
 
-/** An event with a new id. */
-export function noticeOf(type: string, data: object, summary: string, nowMs: number): Notice {
-  const body = JSON.stringify({ type, timestamp: new Date(nowMs).toISOString(), data });
-  return { id: newId("event"), type, body, summary };
+/**
+ * An event in the shape of OpenAI's (`id`, `object`, `created_at`, `type`, `data`), with the time that Standard Webhooks
+ * wants. `id`: of an event that may be told twice; a new one otherwise.
+ */
+export function noticeOf(
+  type: string,
+  data: object,
+  summary: string,
+  nowMs: number,
+  id: Notice["id"] = newId("event"),
+): Notice {
+  const body = {
+    id,
+    object: "event",
+    type,
+    created_at: Math.floor(nowMs / 1000),
+    timestamp: new Date(nowMs).toISOString(),
+    data,
+  };
+  return { id, type, body: JSON.stringify(body), summary };
 }

@@ -1,7 +1,9 @@
 // /v1/alerts, /v1/webhooks and the monthly limit through the Worker: what is answered, what is refused, who may.
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import { openAccount } from "../account/support.ts";
+import type { AccountId } from "../../../shared/ids.ts";
+import { openAccount, stubOf } from "../account/support.ts";
+import { embeddingLine, startBatch, workThrough } from "../batch/support.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
 
@@ -96,6 +98,25 @@ describe("webhooks", () => {
       detail: "HTTP 302: redirects are not followed",
     });
   });
+});
+
+test("a batch that ends is told as OpenAI tells it, once, to the webhooks that want it", async () => {
+  const { id, key } = await api.newAccount();
+  const sent: { type: string; data: object; id: string; object: string }[] = [];
+  const stub = stubOf(id as AccountId);
+  await runInDurableObject(stub, (object) => {
+    (object as unknown as { send: (url: string, init: RequestInit) => unknown }).send = (_url, init) => {
+      sent.push(JSON.parse(init.body as string) as (typeof sent)[0]);
+      return Promise.resolve(new Response());
+    };
+  });
+  await owner(key).post("/v1/webhooks", { url: URL_A, events: ["batch.completed"] });
+  await owner(key).post("/v1/webhooks", { url: URL_A, events: ["batch.failed"] });
+  const batch = await startBatch(api, key, [embeddingLine("a", "text")]);
+  await workThrough(api, key, batch);
+  await expect.poll(async () => [await runDurableObjectAlarm(stub), sent.length].at(1)).toBe(1);
+  expect(sent[0]).toMatchObject({ object: "event", type: "batch.completed", data: { id: batch } });
+  expect(sent[0]?.id).toBe(`evt_${batch.slice("batch_".length)}`);
 });
 
 describe("the hard monthly limit", () => {
