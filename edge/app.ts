@@ -11,6 +11,7 @@ import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
 import { addBatchRoutes } from "./routes/batch-routes.ts";
+import { getDocs, getErrorDocs } from "./routes/docs.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getLlms } from "./routes/llms.ts";
@@ -44,6 +45,8 @@ export function createApp(): Hono<AppEnv> {
   app.get("/status.json", getStatus);
   app.get("/v1/openapi.json", getOpenApi);
   app.get("/llms.txt", getLlms);
+  app.get("/docs", getDocs);
+  app.get("/docs/errors", getErrorDocs);
   app.get("/v1/models", listModels);
   app.get("/v1/models/:name", getModel);
   app.get("/v1/models/:owner/:name", getModel);

@@ -60,3 +60,11 @@ async function readManifest(env: Env): Promise<Manifest> {
   if (!response.ok) throw new Error(`the pages' manifest answered ${response.status}`);
   return manifestSchema.parse(await response.json());
 }
+
+/** The text of the asset called `name` in the sources. An unknown name is our mistake: AssertionError. */
+export async function readAsset(env: Env, name: string): Promise<string> {
+  const file = must((await manifestOf(env))[name], `an asset called ${name}`);
+  const response = await env.ASSETS.fetch(`${ASSETS_ORIGIN}/${file}`);
+  if (!response.ok) throw new Error(`the asset ${name} answered ${response.status}`);
+  return response.text();
+}

@@ -17,6 +17,10 @@ export interface Page {
   readonly scripts?: readonly string[];
   readonly body: Html;
   readonly status?: 200 | 400 | 401 | 404 | 429 | 503;
+  /** The style sheet, by its name in the sources; `site.css` unless told. */
+  readonly styles?: string;
+  /** A vendored library that makes style elements; scripts stay our own all the same. */
+  readonly makesStyles?: boolean;
   /** Only the signed-in see it: no cache keeps it. */
   readonly isPrivate?: boolean;
 }
@@ -46,7 +50,10 @@ function headersOf(page: Page): Record<string, string> {
   const isKept = page.isPrivate !== true && (page.status ?? 200) === 200;
   return {
     "content-type": "text/html; charset=utf-8",
-    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "content-security-policy":
+      page.makesStyles === true
+        ? CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+        : CONTENT_SECURITY_POLICY,
     "cache-control": isKept ? "public, max-age=60" : "no-store",
     "referrer-policy": "strict-origin-when-cross-origin",
     "x-content-type-options": "nosniff",
@@ -58,7 +65,7 @@ function headersOf(page: Page): Record<string, string> {
 /** The answer that shows `page`. */
 export async function respond(c: Context, page: Page): Promise<Response> {
   const [styles, icon, ...scripts] = await Promise.all(
-    ["site.css", "icon.svg", "site.js", ...(page.scripts ?? [])].map((name) => assetUrl(c.env, name)),
+    [page.styles ?? "site.css", "icon.svg", "site.js", ...(page.scripts ?? [])].map((name) => assetUrl(c.env, name)),
   );
   const document = await html`<!doctype html>
     <html lang="en">

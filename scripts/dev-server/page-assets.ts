@@ -14,11 +14,14 @@ export const DEPLOYED_ASSETS_DIR = resolve(ROOT, ".build/pages");
 /** Scripts are ES modules; a source outside edge/pages is a library that a package ships for browsers, copied as it is. */
 const SOURCES: Readonly<Record<string, string>> = {
   "site.css": "edge/pages/styles/site.css",
+  "docs.css": "edge/pages/styles/docs.css",
   "icon.svg": "edge/pages/images/icon.svg",
   "site.js": "edge/pages/client/site.ts",
   "model.js": "edge/pages/client/model.ts",
   "dashboard.js": "edge/pages/client/dashboard.ts",
   "playground.js": "edge/pages/client/playground.ts",
+  "scalar.js": "edge/pages/vendor/scalar.js",
+  "errors.md": "docs/errors.md",
 };
 
 /** Builds every asset into `folder` (made if absent; what it held before is removed). */

@@ -1,0 +1,37 @@
+// /docs: the published OpenAPI document to browse, by Scalar's reference from our own files (vendor/scalar.js).
+
+import { html } from "hono/html";
+import type { Page } from "./layout.ts";
+
+/** Nothing of Scalar's own services: no proxy, no fonts, no client, no telemetry. The page's policy refuses them too. */
+const CONFIGURATION = JSON.stringify({
+  url: "/v1/openapi.json",
+  withDefaultFonts: false,
+  hideClientButton: true,
+  hideTestRequestButton: false,
+  documentDownloadType: "json",
+  telemetry: false,
+  defaultOpenAllTags: false,
+  hideModels: true,
+  authentication: { preferredSecurityScheme: "key" },
+  theme: "default",
+});
+
+export function docsPage(): Page {
+  return {
+    title: "API reference",
+    description: "Every route, field and error of the API.",
+    section: "docs",
+    scripts: ["scalar.js"],
+    styles: "docs.css",
+    makesStyles: true,
+    body: html`<h1 class="visually-hidden">API reference</h1>
+      <noscript
+        ><p>
+          The reference needs JavaScript. The same as <a href="/v1/openapi.json">an OpenAPI document</a>, or
+          <a href="/llms.txt">as plain text</a>.
+        </p></noscript
+      >
+      <script id="api-reference" type="application/json" data-configuration="${CONFIGURATION}"></script>`,
+  };
+}
