@@ -13,8 +13,11 @@ import type { BatchOrder, BatchSnapshot } from "./types.ts";
 
 /** One alarm works for about so long, then sets the next: far below the limits of one invocation. */
 const ALARM_WORK_MS = 20_000;
-/** Should an alarm end without setting the next one (a crash in the middle), work goes on after this. */
-const FALLBACK_MS = 90_000;
+/**
+ * Should an alarm end without setting the next one (a crash in the middle), work goes on after this. An alarm that
+ * still works then is not disturbed: its end sets the next one anew.
+ */
+const FALLBACK_MS = 3000;
 
 export class BatchObject extends DurableObject<Env> {
   private readonly store: BatchStore;
