@@ -20,7 +20,9 @@ export const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX
 export async function getOwnKey(c: Context): Promise<Response> {
   const rights = await authorize(c, undefined);
   const key = await accountStub(c.env, rights.accountId).getKey(rights.keyId);
-  return c.json(keyAnswer(must(key, "a valid key's record")));
+  // Revoked a moment ago: this isolate's lease still knows its rights, the account knows better.
+  if (key === undefined) throw apiError("invalid_api_key", "This API key was revoked: use another, or create one.");
+  return c.json(keyAnswer(key));
 }
 
 export async function listKeys(c: Context): Promise<Response> {
