@@ -43,11 +43,9 @@ export function modelPage({ origin, model, models, isWanted }: ModelPageInput): 
             </p>
             ${codeTabs("snippet", snippetsOf(origin, model.id))}
           </section>
-          ${modelQuestions(model, facts)}
+          ${modelQuestions(model, facts)} ${relatedSection(model, models, facts)}
         </div>
-        <aside aria-label="Specifications and price">
-          ${priceSection(model)} ${specifications(model, facts)} ${relatedSection(model, models, facts)}
-        </aside>
+        <aside aria-label="Specifications and price">${priceSection(model)} ${specifications(model, facts)}</aside>
       </div>
       ${
         BENCHMARK.rows.some((row) => row.model === model.id)
@@ -208,7 +206,7 @@ function specifications(model: PublicModel, facts: ModelFacts | undefined): Html
 
 function relatedSection(model: PublicModel, models: readonly PublicModel[], facts: ModelFacts | undefined): Html {
   const own = models.filter((other) => other.id !== model.id);
-  return html`<section class="card" id="related">
+  return html`<section id="related">
     <h2>Related</h2>
     <ul class="related">
       ${own.map((other) => html`<li><a href="/models/${other.id}">${other.name}</a> ${statusBadge(other.status)}</li>`)}

@@ -39,7 +39,7 @@ export function project(now: BalancePoint, days: readonly UsageBucket[]): Projec
   const first = days[0];
   if (first === undefined) return { kind: "no_spend" };
   const spent = days.flatMap((day) => day.results).reduce((sum, result) => sum + result.cost_nano_usd, 0);
-  const perDay = (spent / Math.max(now.at - first.start_time, DAY_S)) * DAY_S;
+  const perDay = (spent * DAY_S) / Math.max(now.at - first.start_time, DAY_S);
   if (perDay <= 0) return { kind: "no_spend" };
   const daysLeft = now.nanoUsd / perDay;
   if (daysLeft > HORIZON_DAYS) return { kind: "beyond", perDayNanoUsd: perDay };

@@ -192,18 +192,24 @@ function drawMap(texts: readonly string[], vectors: readonly Vector[]): SVGSVGEl
     svg("line", { class: "grid", x1: width / 2, x2: width / 2, y1: 0, y2: height }),
   );
   const placed = points.map(({ x, y }, place) => ({
-    label: `${place + 1} ${short(texts[place] ?? "")}`,
+    number: String(place + 1),
+    label: short(texts[place] ?? ""),
     cx: width / 2 + (x / reach) * scale,
     cy: height / 2 - (y / reach) * scale,
   }));
   let lastY = Number.NEGATIVE_INFINITY;
-  for (const { label, cx, cy } of placed.toSorted((a, b) => a.cy - b.cy)) {
-    // Labels of near neighbours move down, so that each can be read.
+  for (const { number, label, cx, cy } of placed.toSorted((a, b) => a.cy - b.cy)) {
+    // Labels of near neighbours move down, so that each can be read; the number says whose it is.
     lastY = Math.max(cy + 4, lastY + LABEL_HEIGHT);
     const isRight = cx > width / 2;
     root.append(
-      svg("circle", { class: "fill-1", cx, cy, r: 4.5 }),
-      svg("text", { x: cx + (isRight ? -9 : 9), y: lastY, "text-anchor": isRight ? "end" : "start" }, label),
+      svg("circle", { class: "fill-1", cx, cy, r: 8 }),
+      svg("text", { class: "number", x: cx, y: cy + 3.5, "text-anchor": "middle" }, number),
+      svg(
+        "text",
+        { x: cx + (isRight ? -13 : 13), y: lastY, "text-anchor": isRight ? "end" : "start" },
+        `${number} ${label}`,
+      ),
     );
   }
   return root;
