@@ -1,5 +1,6 @@
 // npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision int8|exact] [--weights as-is|block32|dense] [--cache DIR]
-// Compiles a checkpoint ahead of time, so that the first start does not have to. The files lie beside the checkpoint.
+// Compiles a checkpoint ahead of time, so that the first start does not have to: with the backend's
+// target, precision and weights, whose defaults are the same (int8 on the CPU, exact on CUDA). The files lie beside the checkpoint.
 import { parseArgs } from "node:util";
 
 import { ensureInstalled, fail } from "./install.mjs";
@@ -19,7 +20,7 @@ function parse() {
       allowPositionals: true,
       options: {
         target: { type: "string", default: "cpu" },
-        precision: { type: "string", default: "int8" },
+        precision: { type: "string" },
         weights: { type: "string", default: "as-is" },
         cache: { type: "string" },
       },
@@ -46,6 +47,8 @@ function progressBar() {
 }
 
 const { values, positionals } = parse();
+// The backend's own defaults: another precision is another revision, which it would not find.
+values.precision ??= values.target === "cpu" ? "int8" : "exact";
 const [dir] = positionals;
 if (dir === undefined || positionals.length > 1) fail(`One checkpoint folder is needed. Usage: ${USAGE}`);
 for (const [name, choices] of Object.entries(CHOICES)) {

@@ -1,6 +1,15 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import { DEFAULT_BUDGETS } from "../../../gpu-backend/engine/batch-budget.ts";
 import { embedTexts } from "../../../gpu-backend/engine/embed-texts.ts";
+import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { copyCheckpoint } from "../copy-checkpoint.ts";
+import { distance, row } from "../cosine.ts";
 
 const SIZE = 2;
 const BUDGET = { maxTokens: 100, maxPaddedTokens: 100 };
@@ -47,5 +56,52 @@ describe("embedding a batch in which some texts cannot be embedded", () => {
   it("takes a vector of zeros for a failure, since it has no direction", async () => {
     const { failed } = await embedTexts(() => Promise.resolve(new Float32Array(SIZE)), texts(1), SIZE, BUDGET);
     expect(failed).toEqual([{ index: 0 }]);
+  });
+});
+
+describe("a batch of a real graph with a text whose numbers are beyond float32", () => {
+  const checkpoint = fileURLToPath(new URL("../../vectors/checkpoints/plain-fp32", import.meta.url));
+  const batch = [
+    [1, 2, 127],
+    [3, 127, 5],
+    [4, 127],
+    [6, 7, 8, 127],
+  ].map((ids) => Int32Array.from(ids));
+
+  async function embedded(dir: string) {
+    const { graphPath, config } = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
+    const session = await GraphSession.open({ graphPath, target: "cpu", cudaWeights: "as-is", threads: 1 });
+    const result = await embedTexts((run) => session.run(run), batch, config.hiddenSize, DEFAULT_BUDGETS.cpu);
+    await session.close();
+    return { ...result, size: config.hiddenSize };
+  }
+
+  /** Fills a token's row of the embedding table, float32 [vocabulary, size], with values whose squares overflow. */
+  function poisonToken(path: string, token: number, size: number): void {
+    const file = readFileSync(path);
+    const headerBytes = Number(file.readBigUInt64LE(0));
+    const header = JSON.parse(file.toString("utf8", 8, 8 + headerBytes)) as Record<string, { data_offsets: number[] }>;
+    const [, table] = Object.entries(header).find(([name]) => name.endsWith("embed_tokens.weight")) ?? [];
+    const begin = 8 + headerBytes + (table?.data_offsets[0] ?? 0) + token * size * 4;
+    for (let at = 0; at < size; at += 1) file.writeFloatLE(3e38, begin + at * 4);
+    writeFileSync(path, file);
+  }
+
+  it("fails that one, and gives the others the vectors that they have without it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "poisoned-"));
+    try {
+      const dir = copyCheckpoint(checkpoint, folder);
+      const healthy = await embedded(dir);
+      poisonToken(join(dir, "model.safetensors"), 5, healthy.size);
+      const poisoned = await embedded(dir);
+      expect(healthy.failed).toEqual([]);
+      expect(poisoned.failed).toEqual([{ index: 1 }]);
+      for (const index of [0, 2, 3]) {
+        const [left, right] = [poisoned, healthy].map(({ vectors, size }) => row(vectors, index, size));
+        expect(distance(left ?? [], right ?? [])).toBeLessThanOrEqual(1e-6);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
