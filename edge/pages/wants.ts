@@ -1,9 +1,8 @@
 // "I want this model": counted once a person. A person is the account behind a session, otherwise the address (of IPv6
 // its /64, which is what one subscriber holds), under a keyed hash: the table names nobody. Rotating SESSION_SECRET
-// forgets who asked before, so a person may count once more then.
+// forgets who asked before, so a person may count once more then. GET /admin/stats shows the counts.
 
 import ipaddr from "ipaddr.js";
-import type { Env } from "../config.ts";
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
 import { withDirectory } from "../directory/directory.ts";
@@ -14,11 +13,6 @@ import { parseKey } from "../../shared/keys.ts";
 const PERSON_BYTES = 16;
 const IPV6_NETWORK_BITS = 64;
 
-export interface WantCount {
-  readonly model: string;
-  readonly people: number;
-}
-
 /** Notes that the visitor of `c` wants `model`; once a person. Throws `directory_unavailable`. */
 export async function recordWant(c: Context, model: string): Promise<void> {
   const hash = await personHash(`${model}\n${await personOf(c)}`, c.get("services").config);
@@ -28,16 +22,6 @@ export async function recordWant(c: Context, model: string): Promise<void> {
       .bind(model, person, Date.now())
       .run(),
   );
-}
-
-/** People who asked for each model, most wanted first. Throws `directory_unavailable`. */
-export async function wantCounts(env: Env): Promise<readonly WantCount[]> {
-  const { results } = await withDirectory(() =>
-    env.DIRECTORY.prepare(
-      "SELECT model, COUNT(*) AS people FROM wants GROUP BY model ORDER BY people DESC, model",
-    ).all<WantCount>(),
-  );
-  return results;
 }
 
 async function personOf(c: Context): Promise<string> {
