@@ -5,6 +5,7 @@
 
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
+import type { Readable } from "node:stream";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +49,9 @@ const miniflare = new Miniflare({
   // The Worker's own socket: Miniflare's workers in front of it have no counterpart in production.
   unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   cf: false,
+  handleRuntimeStdio(stdout: Readable, stderr: Readable) {
+    for (const stream of [stdout, stderr]) stream.resume();
+  },
 });
 const load = new LoadProcess();
 

@@ -4,27 +4,15 @@
 import { Hono } from "hono";
 import { AccountObject } from "../../../../edge/account/account.ts";
 import { admitMemory } from "../../../../edge/answer/admit-memory.ts";
-import { embeddingsAnswer } from "../../../../edge/answer/embeddings-answer.ts";
-import type { Env } from "../../../../edge/config.ts";
-import type { AppEnv, Context } from "../../../../edge/context.ts";
-import { waitUntilOf } from "../../../../edge/context.ts";
-import { cacheTexts, prefixOf } from "../../../../edge/embedding/request-texts.ts";
+import type { AppEnv } from "../../../../edge/context.ts";
 import { authenticate } from "../../../../edge/middleware/authenticate.ts";
-import { readJson } from "../../../../edge/middleware/body.ts";
-import { readCallOptions } from "../../../../edge/middleware/call-options.ts";
 import { answerError } from "../../../../edge/middleware/errors.ts";
 import { requestId } from "../../../../edge/middleware/request-id.ts";
-import { resolveModel } from "../../../../edge/models.ts";
 import { postEmbeddings } from "../../../../edge/routes/embeddings.ts";
 import { servicesOf } from "../../../../edge/services.ts";
-import { idFromBytes, newId } from "../../../../shared/ids.ts";
-import { nanoUsd } from "../../../../shared/money.ts";
-import { parseEmbeddingsRequest } from "../../../../shared/schemas/embeddings.ts";
+import { openAccount, postBare } from "./routes.ts";
 
 export { AccountObject };
-
-const CREDIT = 1_000_000_000_000_000;
-const NOBODY = idFromBytes("account", new Uint8Array(10));
 
 const app = new Hono<AppEnv>();
 app.onError(answerError);
@@ -40,52 +28,3 @@ app.post("/bare", admitMemory, postBare);
 
 // oxlint-disable-next-line import/no-default-export -- a Worker's entry
 export default app;
-
-async function postBare(c: Context): Promise<Response> {
-  const { config, models, pool, embedTexts } = c.get("services");
-  const options = readCallOptions(c);
-  const request = parseEmbeddingsRequest(await readJson(c, config.limits.bodyBytesMax));
-  const resolved = resolveModel(request.model, models);
-  const looking = embedTexts.start({
-    model: resolved.model.id,
-    accountId: NOBODY,
-    tier: options.tier,
-    texts: cacheTexts(request),
-    prefix: prefixOf(request, resolved),
-    truncate: request.truncate,
-    cacheMode: "standard",
-    noStore: options.noStore,
-    requestId: c.get("requestId"),
-    traceparent: options.traceparent,
-    deadlineMs: options.deadlineMs,
-    coldHoldMs: options.coldHoldMs,
-    signal: c.req.raw.signal,
-    waitUntil: waitUntilOf(c),
-  });
-  await pool.announced(resolved.model.id, waitUntilOf(c));
-  const result = await looking.finish("standard");
-  const tokens = result.texts.reduce((sum, text) => sum + text.tokens, 0);
-  return embeddingsAnswer(c, {
-    vectors: result.texts.map((text) => text.vector),
-    dimensions: request.dimensions ?? result.dimensions,
-    dtype: request.dtype,
-    encoding: request.encoding,
-    model: resolved.model.id,
-    usage: { prompt_tokens: tokens, total_tokens: tokens },
-    pairs: request.input.kind === "pairs",
-    headers: { "x-model-revision": result.revision },
-  });
-}
-
-/** An account whose credit and limits the bench does not reach. */
-async function openAccount(c: Context): Promise<Response> {
-  const env: Env = c.env;
-  const id = newId("account");
-  const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(id));
-  const grant = { id: "credit", kind: "paid" as const, amountNanoUsd: nanoUsd(CREDIT) };
-  await account.setUp({ accountId: id, name: "Bench" }, grant, "bench");
-  await account.setLimits({ requestsPerMinute: 1_000_000_000, tokensPerMinute: 1_000_000_000 }, "bench");
-  const created = await account.createKey(id, { name: "bench", scopes: ["embeddings"], cache: "standard" }, "bench");
-  if (typeof created !== "object") throw new Error("no key");
-  return c.json({ key: created.key });
-}
