@@ -2,14 +2,15 @@
 // is refused with one sentence that names what is missing; every default of product.md stands here.
 
 import * as z from "zod";
-import type { AccountWithNotices } from "./account/account-with-notices.ts";
+import type { AccountWithBilling } from "./billing/account-with-billing.ts";
 import type { BatchObject } from "./batch/batch.ts";
 import type { LibraryObject } from "./files/library.ts";
+import type { StripeSettings } from "./billing/stripe.ts";
 import type { NoticeSettings } from "./webhooks/settings.ts";
 
 /** The Worker's bindings (wrangler.toml) and secrets. */
-export interface Env extends NoticeSettings {
-  readonly ACCOUNT: DurableObjectNamespace<AccountWithNotices>;
+export interface Env extends NoticeSettings, StripeSettings {
+  readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>;
   readonly BATCH: DurableObjectNamespace<BatchObject>;
   readonly LIBRARY: DurableObjectNamespace<LibraryObject>;
   readonly EMBEDDING_CACHE: KVNamespace;
@@ -22,6 +23,7 @@ export interface Env extends NoticeSettings {
   readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string;
   readonly OTEL_EXPORTER_OTLP_HEADERS?: string;
   readonly OTEL_TRACES_SAMPLER_ARG?: string;
+  readonly LOG_REQUESTS?: string;
   readonly ADMIN_KEY: string;
   readonly ADMIN_KEY_PREVIOUS?: string;
   readonly BACKEND_SECRET: string;
@@ -38,6 +40,9 @@ const SECRET_LENGTH_MIN = 32;
 const secret = z.string().min(SECRET_LENGTH_MIN);
 
 const backendsSchema = z.array(z.strictObject({ model: z.string().min(3), origin: z.url({ protocol: /^https?$/ }) }));
+
+/** A deployment that takes money must hear what became of it. */
+const STRIPE_NAMES = ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] as const;
 
 const settingsSchema = z.object({
   BACKENDS: z.string().transform((text, context) => {
@@ -56,6 +61,8 @@ const settingsSchema = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).optional(),
+  /** The share of requests that leave a line in the log, 0..1; with any, every answer of our own fault does. */
+  LOG_REQUESTS: z.coerce.number().min(0).max(1).optional(),
   ADMIN_KEY: secret,
   ADMIN_KEY_PREVIOUS: secret.optional(),
   BACKEND_SECRET: secret,
@@ -66,6 +73,10 @@ const settingsSchema = z.object({
   CACHE_HMAC_KEY: secret,
   SESSION_SECRET: secret,
   SESSION_SECRET_PREVIOUS: secret.optional(),
+  STRIPE_SECRET_KEY: z.string().min(1).optional(),
+  STRIPE_WEBHOOK_SECRET: z.string().min(1).optional(),
+  STRIPE_WEBHOOK_SECRET_PREVIOUS: z.string().min(1).optional(),
+  STRIPE_API_ORIGIN: z.url().optional(),
 });
 
 export interface BackendOrigin {
@@ -95,7 +106,11 @@ export class ConfigError extends Error {
 /** Throws ConfigError naming the first setting that is missing or wrong; never shows a value. */
 export function readConfig(env: object): Config {
   const result = settingsSchema.safeParse(env);
-  if (result.success) return { ...result.data, limits: LIMITS };
+  if (result.success) {
+    const missing = STRIPE_NAMES.filter((name) => result.data[name] === undefined);
+    if (missing.length === 1) throw new ConfigError(`The Worker is not configured: ${missing.join()} is missing.`);
+    return { ...result.data, limits: LIMITS };
+  }
   const [issue] = result.error.issues;
   throw new ConfigError(
     `The Worker is not configured: ${issue?.path.join(".") ?? "settings"}: ${issue?.message ?? "wrong"}.`,

@@ -2,7 +2,7 @@
 
 import { createApp } from "./app.ts";
 
-export { AccountWithNotices as AccountObject } from "./account/account-with-notices.ts";
+export { AccountWithBilling as AccountObject } from "./billing/account-with-billing.ts";
 export { BatchObject } from "./batch/batch.ts";
 export { LibraryObject } from "./files/library.ts";
 

@@ -58,6 +58,7 @@ export const ERRORS = {
   model_not_found: { status: 404, type: "not_found_error", retry: false },
   route_not_found: { status: 404, type: "not_found_error", retry: false },
   object_not_found: { status: 404, type: "not_found_error", retry: false },
+  payments_not_offered: { status: 404, type: "not_found_error", retry: false },
   method_not_allowed: invalid(405),
   idempotency_in_progress: { status: 409, type: "invalid_request_error", retry: true },
   body_too_large: invalid(413),
@@ -74,6 +75,7 @@ export const ERRORS = {
   backend_unavailable: { status: 503, type: "server_error", retry: true },
   ledger_unavailable: { status: 503, type: "server_error", retry: true },
   directory_unavailable: { status: 503, type: "server_error", retry: true },
+  payment_unavailable: { status: 503, type: "server_error", retry: true },
   deadline_exceeded: { status: 504, type: "server_error", retry: true },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -10,6 +10,7 @@ import { exportAccount } from "./export-account.ts";
 import { createKey, deleteKey, getKey, getOwnKey, listKeys, patchKey, rotateKey } from "./keys.ts";
 import { getCosts, getEmbeddingsUsage } from "./organization.ts";
 import { reportLeak } from "./report-leak.ts";
+import { createTopUp, deleteAutoTopUp, getAutoTopUp, postStripeWebhook, putAutoTopUp } from "./top-ups.ts";
 import { getUsage } from "./usage.ts";
 import { createWebhook, deleteWebhook, getWebhook, listWebhooks, testWebhook } from "./webhooks.ts";
 
@@ -20,6 +21,11 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.delete("/v1/account", authenticate, deleteAccount);
   app.get("/v1/account/export", authenticate, exportAccount);
   app.get("/v1/transactions", authenticate, listTransactions);
+  app.post("/v1/top-ups", authenticate, createTopUp);
+  app.get("/v1/auto-top-up", authenticate, getAutoTopUp);
+  app.put("/v1/auto-top-up", authenticate, putAutoTopUp);
+  app.delete("/v1/auto-top-up", authenticate, deleteAutoTopUp);
+  app.post("/stripe/webhook", postStripeWebhook);
   app.get("/v1/usage", authenticate, getUsage);
   app.get("/v1/organization/usage/embeddings", authenticate, getEmbeddingsUsage);
   app.get("/v1/organization/costs", authenticate, getCosts);

@@ -7,4 +7,7 @@ export const TEST_BINDINGS = {
   KEY_PEPPER: "key-pepper-of-the-tests-0123456789abcdef",
   CACHE_HMAC_KEY: "cache-hmac-key-of-the-tests-0123456789abcdef",
   SESSION_SECRET: "session-secret-of-the-tests-0123456789abcdef",
+  STRIPE_SECRET_KEY: "sk_test_1",
+  STRIPE_WEBHOOK_SECRET: "whsec_0123456789abcdef0123456789abcdef",
+  STRIPE_API_ORIGIN: "https://stripe.test",
 } as const;

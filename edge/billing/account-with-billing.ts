@@ -1,0 +1,148 @@
+// The account's object as it is deployed: the ledger, its notices (account-with-notices.ts), and automatic top-ups. A
+// charge is decided behind a turn, written down, and made by the alarm; what it brings is a grant with the payment's id,
+// the same that Stripe's webhook would make.
+
+import { AccountWithNotices } from "../account/account-with-notices.ts";
+import type { NoticesEnv } from "../account/account-with-notices.ts";
+import { audit, grant } from "../account/acts.ts";
+import { monthStartMs } from "../account/periods.ts";
+import { newId } from "../../shared/ids.ts";
+import type { AutoTopUpTerms, BillingState, Card } from "./auto-top-up.ts";
+import { begin, declined, paid, postponed } from "./auto-top-up.ts";
+import { Stripe, StripeError } from "./stripe.ts";
+import type { StripeSettings } from "./stripe.ts";
+
+const TABLE = "CREATE TABLE IF NOT EXISTS billing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)";
+const ACTOR = "auto-top-up";
+
+export class AccountWithBilling extends AccountWithNotices {
+  readonly #sql: SqlStorage;
+  readonly #stripe: Stripe | undefined;
+  /** As stored; undefined: not read yet. */
+  #state: BillingState | undefined;
+
+  constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
+    super(ctx, env);
+    this.#sql = ctx.storage.sql;
+    const { STRIPE_SECRET_KEY: key, STRIPE_API_ORIGIN: origin } = env;
+    this.#stripe = key === undefined ? undefined : new Stripe(key, origin);
+  }
+
+  /** Terms, card and state of automatic top-ups. */
+  billing(): BillingState | undefined {
+    return this.turn(() => this.#read());
+  }
+
+  /** `undefined` terms switch it off. What was switched off by a declined card is on again. */
+  setAutoTopUp(terms: AutoTopUpTerms | undefined, actor: string): BillingState | undefined {
+    return this.turn((ledger, nowMs) => {
+      const { terms: _terms, disabledReason: _reason, ...rest } = this.#read();
+      audit(ledger, nowMs, actor, "auto_top_up", terms === undefined ? { on: false } : { on: true, ...terms });
+      return this.#write(terms === undefined ? rest : { ...rest, terms });
+    });
+  }
+
+  /** The card of the customer's last payment. */
+  rememberCard(card: Card): void {
+    this.turn(() => {
+      const state = this.#read();
+      if (state.card?.paymentMethod !== card.paymentMethod || state.card.customer !== card.customer) {
+        this.#write({ ...state, card });
+      }
+    });
+  }
+
+  protected override afterTurn(): void {
+    super.afterTurn();
+    if (this.#stripe === undefined) return;
+    const nowMs = this.nowMs();
+    this.core.turn(nowMs, (ledger) => {
+      const state = this.#read();
+      if (state.terms === undefined || ledger.status !== "active") return;
+      const begun = begin(
+        state,
+        ledger.books.balance,
+        { ms: nowMs, monthStartMs: monthStartMs(nowMs) },
+        newId("grant"),
+      );
+      if (begun === undefined) return;
+      this.#write(begun);
+      this.storage.wakeAt(nowMs);
+    });
+  }
+
+  override async alarm(): Promise<void> {
+    await super.alarm();
+    const { attempt, card } = this.billing() ?? {};
+    if (attempt === undefined || card === undefined || this.#stripe === undefined) return;
+    if (attempt.nextMs > this.nowMs()) {
+      this.storage.wakeAt(attempt.nextMs);
+      return;
+    }
+    const account = this.getAccount();
+    if (account === undefined) return;
+    try {
+      const { amountNanoUsd, key } = attempt;
+      const payment = await this.#stripe.chargeOffSession({
+        ...card,
+        accountId: account.id,
+        amountNanoUsd,
+        idempotencyKey: key,
+      });
+      if (payment.status === "succeeded") this.#settle(payment.id);
+      else this.#refuse(`The payment is ${payment.status}: it needs the cardholder. Top up once by hand.`);
+    } catch (error) {
+      if (!(error instanceof StripeError)) throw error;
+      if (error.code === undefined) this.#postpone();
+      else this.#refuse(`The card was refused (${error.code}).`);
+    }
+  }
+
+  override async deleteAccount(): Promise<void> {
+    await super.deleteAccount();
+    this.#state = undefined;
+  }
+
+  /** Money and state in one turn. */
+  #settle(paymentId: string): void {
+    this.turn((ledger, nowMs) => {
+      const state = this.#read();
+      const amountNanoUsd = state.attempt?.amountNanoUsd;
+      if (amountNanoUsd === undefined) return;
+      grant(ledger, { id: `stripe:${paymentId}`, kind: "paid", amountNanoUsd }, ACTOR, nowMs);
+      this.#write(paid(state, monthStartMs(nowMs)));
+    });
+  }
+
+  #refuse(reason: string): void {
+    this.turn((ledger, nowMs) => {
+      audit(ledger, nowMs, ACTOR, "auto_top_up.off", { reason });
+      this.#write(declined(this.#read(), reason));
+    });
+  }
+
+  #postpone(): void {
+    this.turn((_ledger, nowMs) => {
+      const state = this.#write(postponed(this.#read(), nowMs));
+      if (state.attempt !== undefined) this.storage.wakeAt(state.attempt.nextMs);
+    });
+  }
+
+  #read(): BillingState {
+    if (this.#state !== undefined) return this.#state;
+    const known = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'billing'").toArray().length > 0;
+    const [row] = known ? this.#sql.exec<{ body: string }>("SELECT body FROM billing WHERE id = 1").toArray() : [];
+    // Written below, and believed.
+    const state: BillingState = JSON.parse(row?.body ?? "{}");
+    this.#state = state;
+    return state;
+  }
+
+  /** The table is made by the first write: an account without automatic top-ups pays nothing for them. */
+  #write(state: BillingState): BillingState {
+    this.#state = undefined; // read anew if the turn is rolled back
+    this.#sql.exec(TABLE);
+    this.#sql.exec("INSERT OR REPLACE INTO billing (id, body) VALUES (1, ?)", JSON.stringify(state));
+    return state;
+  }
+}

@@ -1,0 +1,98 @@
+// Automatic top-ups: when the balance falls below a threshold, the card that the customer left is charged up to a target,
+// within a monthly cap. Pure: when and how much. The attempt is written down before Stripe is called and keeps its key
+// until it is settled, so that a crash anywhere charges once. A declined card switches it off, with the reason.
+
+import type { NanoUsd } from "../../shared/money.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { NANO_USD_PER_CENT } from "./stripe.ts";
+
+/** Less is not worth the card's fee. */
+export const TOP_UP_MIN_NANO_USD = nanoUsd(5_000_000_000);
+/** Stripe forgets an idempotency key after 24 hours: then the same attempt could be a second charge. */
+const ATTEMPT_MS_MAX = 20 * 3_600_000;
+const RETRY_MS = [60_000, 300_000, 1_800_000, 7_200_000] as const;
+
+export interface AutoTopUpTerms {
+  readonly thresholdNanoUsd: NanoUsd;
+  readonly targetNanoUsd: NanoUsd;
+  readonly monthlyCapNanoUsd: NanoUsd;
+}
+
+export interface Card {
+  /** Stripe's ids; nothing of the card itself. */
+  readonly customer: string;
+  readonly paymentMethod: string;
+}
+
+/** A charge that was decided on and is not settled. */
+export interface Attempt {
+  /** Stripe's idempotency key: the same attempt is the same charge. */
+  readonly key: string;
+  readonly amountNanoUsd: NanoUsd;
+  readonly beganMs: number;
+  readonly tries: number;
+  readonly nextMs: number;
+}
+
+/** As stored: one row of JSON in the account's object. */
+export interface BillingState {
+  readonly terms?: AutoTopUpTerms;
+  readonly card?: Card;
+  readonly attempt?: Attempt;
+  readonly spent?: { readonly monthStartMs: number; readonly nanoUsd: NanoUsd };
+  /** Why it is off although there are terms. */
+  readonly disabledReason?: string;
+}
+
+/** The state with an attempt, when one is due; undefined: nothing to do. `id` must be new each time. */
+export function begin(
+  state: BillingState,
+  balance: NanoUsd,
+  now: { readonly ms: number; readonly monthStartMs: number },
+  id: string,
+): BillingState | undefined {
+  const { terms, card, attempt, disabledReason } = state;
+  if (terms === undefined || card === undefined || attempt !== undefined || disabledReason !== undefined)
+    return undefined;
+  if (balance >= terms.thresholdNanoUsd) return undefined;
+  const wanted = Math.max(terms.targetNanoUsd - balance, TOP_UP_MIN_NANO_USD);
+  const left = terms.monthlyCapNanoUsd - spentIn(state, now.monthStartMs);
+  const amount = Math.min(wholeCentsUp(wanted), wholeCentsDown(left));
+  if (amount < TOP_UP_MIN_NANO_USD) return undefined;
+  const fresh = { key: `auto-top-up:${id}`, amountNanoUsd: nanoUsd(amount), beganMs: now.ms, tries: 0, nextMs: now.ms };
+  return { ...state, attempt: fresh };
+}
+
+/** The attempt was paid. */
+export function paid(state: BillingState, monthStartMs: number): BillingState {
+  const { attempt, ...rest } = state;
+  const amount = attempt?.amountNanoUsd ?? 0;
+  return { ...rest, spent: { monthStartMs, nanoUsd: nanoUsd(spentIn(state, monthStartMs) + amount) } };
+}
+
+/** The card's bank said no: nothing is tried again until the owner sets the terms anew. */
+export function declined(state: BillingState, reason: string): BillingState {
+  const { attempt: _attempt, ...rest } = state;
+  return { ...rest, disabledReason: reason };
+}
+
+/** Stripe could not be reached: the same attempt again later, since it may have been paid; given up before its key is forgotten. */
+export function postponed(state: BillingState, nowMs: number): BillingState {
+  const { attempt } = state;
+  if (attempt === undefined) return state;
+  if (nowMs - attempt.beganMs > ATTEMPT_MS_MAX) return declined(state, "Stripe could not be reached for 20 hours.");
+  const wait = RETRY_MS[Math.min(attempt.tries, RETRY_MS.length - 1)] ?? RETRY_MS[0];
+  return { ...state, attempt: { ...attempt, tries: attempt.tries + 1, nextMs: nowMs + wait } };
+}
+
+export function spentIn(state: BillingState, monthStartMs: number): number {
+  return state.spent?.monthStartMs === monthStartMs ? state.spent.nanoUsd : 0;
+}
+
+function wholeCentsUp(amount: number): number {
+  return Math.ceil(amount / NANO_USD_PER_CENT) * NANO_USD_PER_CENT;
+}
+
+function wholeCentsDown(amount: number): number {
+  return Math.floor(amount / NANO_USD_PER_CENT) * NANO_USD_PER_CENT;
+}

@@ -1,0 +1,159 @@
+// POST /v1/top-ups (a page of Stripe's to pay on), /v1/auto-top-up, and what Stripe tells us: POST /stripe/webhook. Without
+// a Stripe secret the first two say so, the third does not exist, and the operator's grant is the way.
+
+import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
+import { TOP_UP_MIN_NANO_USD, spentIn } from "../billing/auto-top-up.ts";
+import type { AutoTopUpTerms, BillingState } from "../billing/auto-top-up.ts";
+import { applyAct } from "../billing/apply.ts";
+import { actOf } from "../billing/events.ts";
+import { NANO_USD_PER_CENT, Stripe, StripeError, verifySignature } from "../billing/stripe.ts";
+import { monthStartMs } from "../account/periods.ts";
+import { collectBytes } from "../collect-bytes.ts";
+import type { Context } from "../context.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { readJson } from "../middleware/body.ts";
+import { readAmount } from "./amount.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import { newId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { formatUsd } from "../../shared/money.ts";
+import { parseBody } from "../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 4096;
+/** Stripe's largest events are a few KB. */
+const EVENT_BYTES_MAX = 256 * 1024;
+const TOP_UP_MAX_NANO_USD = 10_000_000_000_000;
+const AMOUNT_RULE = "an amount of USD in whole cents, like 20 or 12.50";
+const usdAmount = z.union([z.number(), z.string()], { error: () => AMOUNT_RULE });
+const decoder = new TextDecoder();
+
+export const topUpSchema = z.strictObject({ amount_usd: usdAmount });
+export const autoTopUpSchema = z.strictObject({
+  threshold_usd: usdAmount,
+  target_usd: usdAmount,
+  monthly_cap_usd: usdAmount,
+});
+
+/** Answers 201 `{id, url}`: the customer pays at `url`; the credit is there once Stripe has said so. */
+export async function createTopUp(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "account:write");
+  const stripe = stripeOf(c);
+  const { amount_usd: usd } = parseBody(topUpSchema, await readJson(c, BODY_BYTES_MAX));
+  const amountNanoUsd = readCents("amount", usd, TOP_UP_MIN_NANO_USD);
+  const account = must(await accountStub(c.env, accountId).getAccount(), "the account of a valid key");
+  const back = new URL("/dashboard", c.req.url);
+  const session = await stripe
+    .createCheckout({
+      accountId,
+      amountNanoUsd,
+      email: account.email,
+      successUrl: `${back.href}?top-up=done`,
+      cancelUrl: `${back.href}?top-up=cancelled`,
+      idempotencyKey: `top-up:${c.req.header("idempotency-key") ?? newId("request")}`,
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof StripeError)) throw error;
+      throw apiError(
+        "payment_unavailable",
+        "The payment page cannot be opened now; nothing was charged. Try again later.",
+      );
+    });
+  return c.json({ id: session.id, object: "top_up", url: session.url, ...usdAnd("amount", amountNanoUsd) }, 201);
+}
+
+export async function getAutoTopUp(c: Context): Promise<Response> {
+  const { accountId } = await authorize(c, "account:write");
+  return c.json(autoTopUpAnswer(must(await accountStub(c.env, accountId).billing(), "the account of a valid key")));
+}
+
+export async function putAutoTopUp(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  stripeOf(c);
+  const body = parseBody(autoTopUpSchema, await readJson(c, BODY_BYTES_MAX));
+  const terms: AutoTopUpTerms = {
+    thresholdNanoUsd: readCents("threshold", body.threshold_usd, NANO_USD_PER_CENT),
+    targetNanoUsd: readCents("target", body.target_usd, NANO_USD_PER_CENT),
+    monthlyCapNanoUsd: readCents("monthly_cap", body.monthly_cap_usd, TOP_UP_MIN_NANO_USD),
+  };
+  if (terms.targetNanoUsd < terms.thresholdNanoUsd + TOP_UP_MIN_NANO_USD) {
+    const least = formatUsd(TOP_UP_MIN_NANO_USD);
+    throw apiError("invalid_value", `\`target_usd\` must be at least ${least} above \`threshold_usd\`.`, "target_usd");
+  }
+  const stub = accountStub(c.env, accountId);
+  return c.json(autoTopUpAnswer(must(await stub.setAutoTopUp(terms, keyId), "the account of a valid key")));
+}
+
+export async function deleteAutoTopUp(c: Context): Promise<Response> {
+  const { accountId, keyId } = await authorize(c, "account:write");
+  const stub = accountStub(c.env, accountId);
+  return c.json(autoTopUpAnswer(must(await stub.setAutoTopUp(undefined, keyId), "the account of a valid key")));
+}
+
+/** 200: done, now or before, or none of ours. 400: refused, a person has to look at Stripe's list. 503: comes again. */
+export async function postStripeWebhook(c: Context): Promise<Response> {
+  const { STRIPE_WEBHOOK_SECRET: secret, STRIPE_WEBHOOK_SECRET_PREVIOUS: previous } = c.get("services").config;
+  if (secret === undefined) throw apiError("route_not_found", "No such route.");
+  const payload = await readEvent(c);
+  const secrets = previous === undefined ? [secret] : [secret, previous];
+  if (!(await verifySignature(payload, c.req.header("stripe-signature"), secrets, Date.now()))) {
+    throw apiError("invalid_header", "The signature does not fit this body, or is too old.", "Stripe-Signature");
+  }
+  try {
+    const applied = await applyAct(c.env, stripeOf(c), actOf(payload));
+    if (applied.kind !== "refused") return c.json({ received: true, outcome: applied.kind });
+    throw apiError("invalid_request", applied.reason);
+  } catch (error) {
+    if (!(error instanceof StripeError)) throw error;
+    throw apiError("payment_unavailable", "Stripe cannot be asked about this payment now: deliver the event again.");
+  }
+}
+
+async function readEvent(c: Context): Promise<string> {
+  const { body } = c.req.raw;
+  const bytes = body === null ? new Uint8Array() : await collectBytes(body, EVENT_BYTES_MAX);
+  if (bytes !== undefined) return decoder.decode(bytes);
+  throw apiError("body_too_large", "An event is at most 256 KB.");
+}
+
+function stripeOf(c: Context): Stripe {
+  const { STRIPE_SECRET_KEY: key, STRIPE_API_ORIGIN: origin } = c.get("services").config;
+  if (key !== undefined) return new Stripe(key, origin);
+  throw apiError("payments_not_offered", "This deployment takes no cards: ask its operator for credit.");
+}
+
+/** `{name}_usd` as whole cents of at least `least`. Throws ApiError. */
+function readCents(name: string, usd: number | string, least: number): NanoUsd {
+  const amount = readAmount(name, usd, undefined);
+  if (amount % NANO_USD_PER_CENT !== 0)
+    throw apiError("invalid_value", `\`${name}_usd\` must be ${AMOUNT_RULE}.`, `${name}_usd`);
+  if (amount >= least && amount <= TOP_UP_MAX_NANO_USD) return amount;
+  throw apiError(
+    "invalid_value",
+    `\`${name}_usd\` must be from ${least / 1e9} to ${TOP_UP_MAX_NANO_USD / 1e9}.`,
+    `${name}_usd`,
+  );
+}
+
+function autoTopUpAnswer(state: BillingState): object {
+  const { terms, card, disabledReason } = state;
+  const spent = spentIn(state, monthStartMs(Date.now()));
+  return {
+    object: "auto_top_up",
+    enabled: terms !== undefined && disabledReason === undefined,
+    has_card: card !== undefined,
+    disabled_reason: disabledReason ?? null,
+    pending: state.attempt !== undefined,
+    spent_this_month_nano_usd: spent,
+    ...(terms !== undefined && {
+      ...usdAnd("threshold", terms.thresholdNanoUsd),
+      ...usdAnd("target", terms.targetNanoUsd),
+      ...usdAnd("monthly_cap", terms.monthlyCapNanoUsd),
+    }),
+  };
+}
+
+function usdAnd(name: string, value: NanoUsd): object {
+  return { [`${name}_usd`]: formatUsd(value), [`${name}_nano_usd`]: value };
+}

@@ -1,0 +1,201 @@
+// Money that comes in and goes back through Stripe: each payment, refund and dispute is one line in the ledger, however
+// often and in which order its events arrive.
+
+import { env, runDurableObjectAlarm } from "cloudflare:test";
+import { beforeEach, describe, expect, test } from "vitest";
+import { Api } from "../support/api.ts";
+import { fetchOf } from "../support/fake-backends.ts";
+import { FakeStripe, STRIPE_ORIGIN, signedEvent } from "./fake-stripe.ts";
+
+const api = new Api();
+let stripe = new FakeStripe();
+globalThis.fetch = (url, init) => {
+  const address = url instanceof Request ? url.url : String(url);
+  if (!address.startsWith(STRIPE_ORIGIN)) return fetchOf([api.backend])(address, init ?? {});
+  return Promise.resolve().then(() => stripe.fetch(address, init ?? {}));
+};
+beforeEach(() => void (stripe = new FakeStripe()));
+
+async function deliver(type: string, object: object): Promise<number> {
+  const { body, headers } = await signedEvent(type, object);
+  return (await api.call("/stripe/webhook", { body, headers })).status;
+}
+
+/** Balance, topped up, refunded, receivable in USD, the status, and the kinds of the statement, newest first. */
+async function booksOf(account: { readonly id: string; readonly key: string }) {
+  const { body } = await api.admin(`/admin/accounts/${account.id}`);
+  const lines = (await api.call("/v1/transactions", { key: account.key })).body["data"] as
+    | { kind: string }[]
+    | undefined;
+  const usd = (name: string) => Number(body[`${name}_nano_usd`]) / 1e9;
+  return {
+    balance: usd("balance"),
+    toppedUp: usd("topped_up"),
+    refunded: usd("refunded"),
+    receivable: usd("receivable"),
+    status: body["status"],
+    kinds: lines?.map(({ kind }) => kind),
+  };
+}
+
+describe("a top-up", () => {
+  test("opens a page of Stripe's for whole cents, with the account in the payment's metadata", async () => {
+    const { id, key } = await api.newAccount();
+    const { status, body } = await api.call("/v1/top-ups", { key, body: { amount_usd: 20 } });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ url: "https://checkout.stripe.test/cs_1", amount_usd: "20", amount_nano_usd: 20e9 });
+    const form = stripe.forms[0];
+    expect(form?.get("line_items[0][price_data][unit_amount]")).toBe("2000");
+    expect(form?.get("payment_intent_data[metadata][account_id]")).toBe(id);
+  });
+
+  test("of too little, too much or parts of a cent is refused, naming the field", async () => {
+    const { key } = await api.newAccount();
+    for (const amount of [1, 10_001, 5.001, -5, "many", null]) {
+      const { status, text } = await api.call("/v1/top-ups", { key, body: { amount_usd: amount } });
+      expect(status, String(amount)).toBe(400);
+      expect(text).toContain('"param":"amount_usd"');
+    }
+    expect(stripe.forms).toEqual([]);
+  });
+
+  test("needs a key that may manage the account, and fails clearly while Stripe is down", async () => {
+    const { key } = await api.newAccount({ scopes: ["embeddings"] });
+    expect((await api.call("/v1/top-ups", { key, body: { amount_usd: 20 } })).status).toBe(403);
+    const owner = await api.newAccount();
+    stripe.behaviour = "is down";
+    const { status, text } = await api.call("/v1/top-ups", { key: owner.key, body: { amount_usd: 20 } });
+    expect(status).toBe(503);
+    expect(text).toContain("payment_unavailable");
+  });
+});
+
+describe("an event", () => {
+  test("of a payment is credit once, however often it is delivered", async () => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    expect(await deliver("payment_intent.succeeded", payment)).toBe(200);
+    expect(await deliver("payment_intent.succeeded", payment)).toBe(200);
+    expect(await booksOf(account)).toMatchObject({ balance: 25, toppedUp: 20, kinds: ["topup", "grant"] });
+  });
+
+  test("of a refund that comes before its payment's ends in the same books as in order", async () => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    const refund = { id: "re_1", amount: 500, currency: "usd", payment_intent: payment.id, status: "succeeded" };
+    expect(await deliver("refund.created", refund)).toBe(200);
+    expect(await deliver("payment_intent.succeeded", payment)).toBe(200);
+    expect(await deliver("refund.updated", refund)).toBe(200);
+    expect(await booksOf(account)).toMatchObject({ balance: 20, toppedUp: 20, refunded: 5, receivable: 0 });
+  });
+
+  test("of a refund that failed gives it back, whichever event comes first", async () => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    const refund = { id: "re_2", amount: 500, currency: "usd", payment_intent: payment.id, status: "pending" };
+    expect(await deliver("refund.failed", { ...refund, status: "failed" })).toBe(200);
+    expect(await deliver("refund.created", refund)).toBe(200);
+    expect((await booksOf(account)).balance).toBe(25);
+  });
+
+  test("of a dispute takes it once; above the balance the rest is receivable and the account is suspended", async () => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    const dispute = { id: "dp_1", amount: 3000, currency: "usd", payment_intent: payment.id, status: "needs_response" };
+    expect(await deliver("charge.dispute.created", dispute)).toBe(200);
+    expect(await deliver("charge.dispute.funds_withdrawn", dispute)).toBe(200);
+    expect(await booksOf(account)).toMatchObject({ balance: 0, refunded: 25, receivable: 5, status: "suspended" });
+    expect(await deliver("charge.dispute.closed", { ...dispute, status: "won" })).toBe(200);
+    expect(await booksOf(account)).toMatchObject({ balance: 25, receivable: 0 });
+  });
+
+  test("that is not signed, signed long ago, or signed with another secret changes nothing", async () => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    const now = Math.floor(Date.now() / 1000);
+    const bad = [
+      { ...(await signedEvent("payment_intent.succeeded", payment)), headers: {} },
+      await signedEvent("payment_intent.succeeded", payment, now - 301),
+      await signedEvent("payment_intent.succeeded", payment, now, "whsec_another"),
+    ];
+    const changed = await signedEvent("payment_intent.succeeded", payment);
+    for (const { body, headers } of [...bad, { ...changed, body: changed.body.replace("2000", "9000") }]) {
+      expect((await api.call("/stripe/webhook", { body, headers })).status).toBe(400);
+    }
+    expect((await booksOf(account)).balance).toBe(5);
+  });
+
+  test("of another business is none of ours; of an unknown account or an unknown shape it is refused, so that somebody looks", async () => {
+    const payment = { ...stripe.newPayment("", 100), metadata: {} };
+    expect(await deliver("payment_intent.succeeded", payment)).toBe(200);
+    expect(await deliver("customer.created", { id: "cus_9" })).toBe(200);
+    const stranger = stripe.newPayment("acct_00000000000000000000", 100);
+    expect(await deliver("payment_intent.succeeded", stranger)).toBe(400);
+    expect(await deliver("payment_intent.succeeded", { id: "pi_x" })).toBe(400);
+    expect(await deliver("payment_intent.succeeded", { ...stranger, currency: "eur" })).toBe(400);
+  });
+
+  test("whose payment cannot be read now is asked for again", async () => {
+    stripe.behaviour = "is down";
+    const refund = { id: "re_3", amount: 500, currency: "usd", payment_intent: "pi_9", status: "succeeded" };
+    expect(await deliver("refund.created", refund)).toBe(503);
+  });
+});
+
+describe("an automatic top-up", () => {
+  const terms = { threshold_usd: 10, target_usd: 30, monthly_cap_usd: 100 };
+
+  /** An account with $5 and a card, below the threshold of `terms` once they are set. */
+  async function accountWithCard() {
+    const account = await api.newAccount();
+    await deliver("payment_intent.succeeded", { ...stripe.newPayment(account.id, 100), amount_received: 100 });
+    const { status, body } = await api.call("/v1/auto-top-up", { method: "PUT", key: account.key, body: terms });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ enabled: true, has_card: true });
+    return account;
+  }
+  const autoTopUpOf = async ({ key }: { readonly key: string }) => (await api.call("/v1/auto-top-up", { key })).body;
+  const alarmOf = (id: string) => runDurableObjectAlarm(env.ACCOUNT.get(env.ACCOUNT.idFromName(id)));
+
+  test("charges the card up to the target, once, although Stripe's event comes as well", async () => {
+    const account = await accountWithCard();
+    await expect.poll(() => stripe.chargesOf(account.id).length).toBe(1);
+    for (const payment of stripe.chargesOf(account.id)) await deliver("payment_intent.succeeded", payment);
+    await expect.poll(async () => (await autoTopUpOf(account))["pending"]).toBe(false);
+    await alarmOf(account.id);
+    expect(stripe.chargesOf(account.id)).toHaveLength(1);
+    expect(await booksOf(account)).toMatchObject({ balance: 30, toppedUp: 25 });
+    expect((await autoTopUpOf(account))["spent_this_month_nano_usd"]).toBe(24e9);
+  });
+
+  test("whose answer was lost waits, and its event alone brings the credit", async () => {
+    stripe.behaviour = "pays, but the answer is lost";
+    const account = await accountWithCard();
+    await expect.poll(() => stripe.chargesOf(account.id).length).toBe(1);
+    expect(await autoTopUpOf(account)).toMatchObject({ pending: true, enabled: true });
+    for (const payment of stripe.chargesOf(account.id)) await deliver("payment_intent.succeeded", payment);
+    await alarmOf(account.id);
+    expect(stripe.chargesOf(account.id)).toHaveLength(1);
+    expect((await booksOf(account)).balance).toBe(30);
+  });
+
+  test("that the bank declines is switched off and says so; new terms switch it on", async () => {
+    stripe.behaviour = "declines";
+    const account = await accountWithCard();
+    await expect.poll(async () => (await autoTopUpOf(account))["enabled"]).toBe(false);
+    expect(await autoTopUpOf(account)).toMatchObject({ disabled_reason: "The card was refused (card_declined)." });
+    stripe.behaviour = "pays";
+    const again = await api.call("/v1/auto-top-up", { method: "PUT", key: account.key, body: terms });
+    expect(again.body).toMatchObject({ enabled: true, disabled_reason: null });
+    const off = await api.call("/v1/auto-top-up", { method: "DELETE", key: account.key });
+    expect(off.body).toMatchObject({ enabled: false });
+  });
+
+  test("whose target is not above its threshold is refused", async () => {
+    const { key } = await api.newAccount();
+    const bad = { ...terms, target_usd: 12 };
+    const { status, text } = await api.call("/v1/auto-top-up", { method: "PUT", key, body: bad });
+    expect(status).toBe(400);
+    expect(text).toContain('"param":"target_usd"');
+  });
+});
