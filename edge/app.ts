@@ -8,6 +8,7 @@ import { cors } from "./middleware/cors.ts";
 import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
+import { logRequests } from "./middleware/request-log.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
 import { addBatchRoutes } from "./routes/batch-routes.ts";
@@ -35,6 +36,7 @@ export function createApp(): Hono<AppEnv> {
     await next();
   });
   app.use(requestId);
+  app.use(logRequests);
   app.use(trace);
   app.use("/v1/*", cors);
   app.use("/embeddings", cors);

@@ -5,6 +5,7 @@ import type { RequestId } from "../shared/ids.ts";
 import type { ParsedKey } from "../shared/keys.ts";
 import type { MemoryLease } from "./answer/memory-budget.ts";
 import type { Env } from "./config.ts";
+import type { Charge } from "./pricing.ts";
 import type { Services } from "./services.ts";
 
 export interface AppEnv {
@@ -25,6 +26,8 @@ export interface AppEnv {
     readonly memory?: MemoryLease;
     /** Set by `trace`: the W3C header that goes along to the backend. */
     readonly traceparent?: string;
+    /** What this call was charged, for the log. */
+    readonly charge?: Charge;
     /** Which error code was answered, for the log. */
     readonly faultCode: string;
   };

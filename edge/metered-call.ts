@@ -50,6 +50,7 @@ export interface MeteredResult extends Computed {
  * must be the same for both, so ids are made from `callId`, never from the request's id.
  */
 export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
+  checkOffered(call.model);
   const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
   await quote.checkLimits();
   const { idempotencyKey } = call.options;
@@ -62,6 +63,12 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   return runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
     admission.settle(settlementOf(c, call, charge)),
   );
+}
+
+/** A backend may be up before the operator offers the model: nothing is sold before. */
+function checkOffered({ operatorStatus }: CatalogModel): void {
+  if (operatorStatus === "live") return;
+  throw apiError("model_not_ready", "This model is not offered yet: GET /v1/models shows its status.", "model", 60);
 }
 
 /** The strict path: a lease for this call alone; charge and answer are stored together, a repeat is answered from there. */
@@ -138,7 +145,10 @@ async function runAdmitted(
     const settled = settle(computed);
     settling = true;
     const outcome = await settled;
-    if (outcome === "charged") return { ...computed, admission, replayed: false };
+    if (outcome === "charged") {
+      c.set("charge", charge);
+      return { ...computed, admission, replayed: false };
+    }
     // An uncharged result is not delivered.
     throw outcome === "lapsed" ? leaseLapsed() : chargeUnknown();
   } catch (error) {

@@ -1,8 +1,10 @@
 // One line of JSON a request, without text, keys or query strings: what an operator needs to find a request and no
-// more. Workers Logs index the fields. Logging is off unless the deployment asks for it (`LOG_REQUESTS`): a line per
-// request is a cost of its own.
+// more. Workers Logs index the fields. Off unless the deployment asks for a share of requests (`LOG_REQUESTS`), since a
+// line per request is a cost of its own; then every answer of our own fault leaves one.
 
-import type { Context } from "../context.ts";
+import { createMiddleware } from "hono/factory";
+import { routePath } from "hono/route";
+import type { AppEnv, Context } from "../context.ts";
 import { elapsedMs } from "../context.ts";
 
 interface LogLine {
@@ -12,17 +14,31 @@ interface LogLine {
   readonly [field: string]: string | number | undefined;
 }
 
+/** Writes the line once the answer's status is known; a streamed body is still on its way then. */
+export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
+  const share = c.get("services").config.LOG_REQUESTS ?? 0;
+  await next();
+  const { status } = c.res;
+  if (share > 0 && (status >= 500 || Math.random() < share)) logRequest(c, status);
+});
+
 /** The route as registered (`/v1/models/:id`), never the path: a path may hold a key. */
-export function logRequest(c: Context, status: number): void {
+function logRequest(c: Context, status: number): void {
+  const charge = c.get("charge");
   write({
     level: "info",
     event: "request",
     request_id: c.get("requestId"),
     method: c.req.method,
-    route: c.req.routePath,
+    route: routePath(c, -1),
     status,
     code: c.get("faultCode"),
     duration_ms: Math.round(elapsedMs(c)),
+    account_id: c.get("key")?.accountId,
+    tokens: charge?.tokens,
+    cached_tokens: charge?.cachedTokens,
+    cost_nano_usd: charge?.costNanoUsd,
+    cache: c.res.headers.get("x-cache") ?? undefined,
   });
 }
 
@@ -33,7 +49,7 @@ export function logError(c: Context, error: Error): void {
     level: "error",
     event: "internal_error",
     request_id: c.get("requestId"),
-    route: c.req.routePath,
+    route: routePath(c, -1),
     error: error.name,
     stack: frames.slice(0, 12).join("\n"),
   });

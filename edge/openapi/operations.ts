@@ -9,6 +9,7 @@ import { MODELS } from "./paths/models.ts";
 import { NOTICES } from "./paths/notices.ts";
 import { OPERATOR } from "./paths/operator.ts";
 import { SERVICE } from "./paths/service.ts";
+import { TOP_UPS } from "./paths/top-ups.ts";
 import { USAGE_PATHS } from "./paths/usage.ts";
 
 export const OPERATIONS: readonly Operation[] = [
@@ -17,6 +18,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...FILES_AND_BATCHES,
   ...ACCOUNT_PATHS,
   ...USAGE_PATHS,
+  ...TOP_UPS,
   ...NOTICES,
   ...KEYS,
   ...SERVICE,

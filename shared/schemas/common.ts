@@ -12,24 +12,34 @@ const MODEL_RULE = "the id of a model, for example one of GET /v1/models";
 const TRUNCATE_RULE = 'one of "none", "end", "start"';
 export const INSTRUCTION_LENGTH_MAX = 4096;
 
-const ignored = () => z.unknown().optional();
+const ignored = () => z.unknown().describe("Accepted and ignored.").optional();
 
-export const modelField = text(MODEL_RULE).min(1, { error: MODEL_RULE });
+export const modelField = text(MODEL_RULE)
+  .min(1, { error: MODEL_RULE })
+  .describe("A model's full id, or its bare name where that is unique; `@512` and `:query` may follow.");
 
 export const instructionFields = {
   instruction: text("a string")
     .max(INSTRUCTION_LENGTH_MAX, { error: `a string of at most ${INSTRUCTION_LENGTH_MAX} characters` })
+    .describe("What queries are to find; the model's default where only `input_type` is given.")
     .optional(),
-  input_type: oneOf(["query", "document"]).optional(),
+  input_type: oneOf(["query", "document"]).describe("A query carries an instruction, a document none.").optional(),
 };
 
 export const truncateFields = {
   truncate: z
     .string({ error: () => TRUNCATE_RULE })
+    .meta({
+      description: "`none`, `end` or `start`, in any letter case: what to cut from a text over the context.",
+      pattern: "^([nN][oO][nN][eE]|[eE][nN][dD]|[sS][tT][aA][rR][tT])$",
+    })
     .transform((value) => value.toLowerCase())
     .pipe(z.enum(TRUNCATIONS, { error: () => TRUNCATE_RULE }))
     .optional(),
-  truncation: z.boolean({ error: () => "true or false" }).optional(),
+  truncation: z
+    .boolean({ error: () => "true or false" })
+    .describe("Another name: true is `end`, false is `none`.")
+    .optional(),
 };
 
 /** What other providers' clients send along and what changes nothing here. */

@@ -15,7 +15,7 @@ import {
   truncationOf,
 } from "./common.ts";
 import { integer, oneOf, parseBody } from "./fields.ts";
-import { parseInput } from "./input.ts";
+import { INPUT_SCHEMA, parseInput } from "./input.ts";
 import type { EmbeddingInput } from "./input.ts";
 
 export const DIMENSIONS_MAX = 65_536;
@@ -25,14 +25,20 @@ const dimensions = integer(1, DIMENSIONS_MAX);
 export const embeddingsBodySchema = z.strictObject({
   model: modelField,
   /** Parsed by parseInput: see there. */
-  input: z.unknown().optional(),
-  dimensions: dimensions.optional(),
-  output_dimension: dimensions.optional(),
-  encoding_format: oneOf(["float", "base64"]).optional(),
-  output_dtype: oneOf(OUTPUT_DTYPES).optional(),
+  input: z.unknown().meta(INPUT_SCHEMA).optional(),
+  dimensions: dimensions
+    .describe("1 to the model's native length; the vector is normalised again after the cut.")
+    .optional(),
+  output_dimension: dimensions.describe("Another name of `dimensions`.").optional(),
+  encoding_format: oneOf(["float", "base64"])
+    .describe("base64: little-endian float32, or the bytes of `output_dtype`.")
+    .optional(),
+  output_dtype: oneOf(OUTPUT_DTYPES)
+    .describe("Quantised after the cut; the binary types pack eight dimensions into a byte.")
+    .optional(),
   ...instructionFields,
   ...truncateFields,
-  token_encoding: oneOf(TOKEN_ENCODINGS).optional(),
+  token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
   normalize: z.literal(true, { error: () => "true: vectors are always normalised" }).optional(),
   ...ignoredFields,
 });

@@ -4,7 +4,7 @@
 
 import { apiError } from "../errors.ts";
 import { describe } from "./fields.ts";
-import { INPUTS_MAX, textItem } from "./texts.ts";
+import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, textItem } from "./texts.ts";
 
 /** Tokens in all inputs of one request. */
 export const REQUEST_TOKENS_MAX = 300_000;
@@ -14,6 +14,20 @@ export type EmbeddingInput =
   /** texts[2i], texts[2i+1] are pair i. */
   | { readonly kind: "pairs"; readonly texts: readonly string[] }
   | { readonly kind: "ids"; readonly ids: readonly (readonly number[])[] };
+
+const IDS_SCHEMA = { type: "array", items: { type: "integer", minimum: 0, maximum: 0x7fffffff }, minItems: 1 } as const;
+
+/** What parseInput accepts, for the published document. */
+export const INPUT_SCHEMA = {
+  description: `1 to ${INPUTS_MAX} texts, ${REQUEST_TOKENS_MAX} tokens in all. Pairs answer both embeddings and \`similarities\`.`,
+  anyOf: [
+    TEXT_SCHEMA,
+    { type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: INPUTS_MAX },
+    { ...IDS_SCHEMA, maxItems: REQUEST_TOKENS_MAX },
+    { type: "array", items: IDS_SCHEMA, minItems: 1, maxItems: INPUTS_MAX },
+    { type: "array", items: PAIR_SCHEMA, minItems: 1, maxItems: INPUTS_MAX / 2 },
+  ],
+} as const;
 
 const SHAPES =
   "a string, an array of strings, an array of token ids, an array of such arrays, or an array of [string, string] pairs";

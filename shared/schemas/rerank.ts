@@ -12,7 +12,7 @@ import {
   truncationOf,
 } from "./common.ts";
 import { describe, integer, parseBody } from "./fields.ts";
-import { INPUTS_MAX, itemList, textItem } from "./texts.ts";
+import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
 
 /** The query is a text of the request too. */
@@ -20,14 +20,22 @@ export const DOCUMENTS_MAX = INPUTS_MAX - 1;
 const TOP_MAX = 1_000_000;
 const DOCUMENTS = "an array of strings or of {text} objects";
 
+const DOCUMENTS_SCHEMA = {
+  description: "Strings, or objects with a `text`.",
+  type: "array",
+  minItems: 1,
+  maxItems: DOCUMENTS_MAX,
+  items: { anyOf: [TEXT_SCHEMA, { type: "object", required: ["text"], properties: { text: TEXT_SCHEMA } }] },
+} as const;
+
 const flag = z.boolean({ error: () => "true or false" }).optional();
 
 export const rerankBodySchema = z.strictObject({
   model: modelField,
   /** Parsed by textItem. */
-  query: z.unknown().optional(),
+  query: z.unknown().meta(TEXT_SCHEMA).optional(),
   /** Parsed by documentText. */
-  documents: z.unknown().optional(),
+  documents: z.unknown().meta(DOCUMENTS_SCHEMA).optional(),
   top_n: integer(1, TOP_MAX).optional(),
   top_k: integer(1, TOP_MAX).optional(),
   return_documents: flag,

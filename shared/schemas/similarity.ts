@@ -5,7 +5,7 @@ import { apiError } from "../errors.ts";
 import type { Truncation } from "../wire.ts";
 import { ignoredFields, modelField, truncateFields, truncationOf } from "./common.ts";
 import { describe, parseBody } from "./fields.ts";
-import { INPUTS_MAX, itemList, textItem } from "./texts.ts";
+import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 
 export const PAIRS_MAX = INPUTS_MAX / 2;
 /** The source is a text of the request too. */
@@ -14,10 +14,10 @@ export const TARGETS_MAX = INPUTS_MAX - 1;
 export const similarityBodySchema = z.strictObject({
   model: modelField,
   /** Parsed by pairTexts. */
-  pairs: z.unknown().optional(),
+  pairs: z.unknown().meta({ type: "array", items: PAIR_SCHEMA, minItems: 1, maxItems: PAIRS_MAX }).optional(),
   /** Parsed by textItem. */
-  source: z.unknown().optional(),
-  targets: z.unknown().optional(),
+  source: z.unknown().meta(TEXT_SCHEMA).optional(),
+  targets: z.unknown().meta({ type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: TARGETS_MAX }).optional(),
   ...truncateFields,
   ...ignoredFields,
 });

@@ -7,6 +7,10 @@ import { describe } from "./fields.ts";
 /** Texts of one request. */
 export const INPUTS_MAX = 2048;
 
+/** What the hand-written parsers below accept, for the published document. */
+export const TEXT_SCHEMA = { type: "string", minLength: 1 } as const;
+export const PAIR_SCHEMA = { type: "array", items: TEXT_SCHEMA, minItems: 2, maxItems: 2 } as const;
+
 /** `value` as a well-formed string of at least one character; throws ApiError naming `param`. */
 export function textItem(value: unknown, param: string): string {
   if (typeof value !== "string") {

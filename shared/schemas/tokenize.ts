@@ -5,15 +5,15 @@ import type { TokenEncoding } from "../wire.ts";
 import { TOKEN_ENCODINGS } from "../wire.ts";
 import { ignoredFields, instructionFields, modelField, queryOf } from "./common.ts";
 import { oneOf, parseBody } from "./fields.ts";
-import { parseInput } from "./input.ts";
+import { INPUT_SCHEMA, parseInput } from "./input.ts";
 import type { EmbeddingInput } from "./input.ts";
 
 export const tokenizeBodySchema = z.strictObject({
   model: modelField,
   /** Parsed by parseInput: see there. */
-  input: z.unknown().optional(),
+  input: z.unknown().meta(INPUT_SCHEMA).optional(),
   ...instructionFields,
-  token_encoding: oneOf(TOKEN_ENCODINGS).optional(),
+  token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
   ...ignoredFields,
 });
 
