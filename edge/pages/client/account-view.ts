@@ -1,14 +1,15 @@
 // The account itself: who it is, its books in short, everything it holds as a file, and its end.
 
-import { API, call, get } from "./api.ts";
+import { API, call, get, getIfThere } from "./api.ts";
+import { creditPanel } from "./credit-panel.ts";
 import { openForm } from "./dialog.ts";
 import { h } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
-import type { Account } from "./types.ts";
+import type { Account, AutoTopUp } from "./types.ts";
 import type { View } from "./view.ts";
 
 export const accountView: View = async (body) => {
-  const account = await get<Account>("/v1/account");
+  const [account, auto] = await Promise.all([get<Account>("/v1/account"), getIfThere<AutoTopUp>("/v1/auto-top-up")]);
   const rows: readonly (readonly [string, string | Node])[] = [
     ["Name", account.name],
     ["Id", h("code", {}, account.id)],
@@ -32,6 +33,7 @@ export const accountView: View = async (body) => {
           ...rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))),
         ),
       ),
+      auto === undefined ? "" : creditPanel(auto, () => accountView(body)),
       h(
         "section",
         { class: "panel" },

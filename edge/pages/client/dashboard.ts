@@ -40,5 +40,15 @@ async function show(isMove: boolean): Promise<void> {
   }
 }
 
+/** The payment provider sends people back here. */
+function tellOfPayment(): void {
+  const outcome = new URLSearchParams(location.search).get("top-up");
+  if (outcome === null) return;
+  const text =
+    outcome === "done" ? "Thank you. The credit is there once the payment is confirmed." : "Nothing was paid.";
+  find(".views", HTMLElement).after(h("p", { class: "note", role: "status" }, text));
+}
+
+tellOfPayment();
 addEventListener("hashchange", () => void show(true));
 void show(false);

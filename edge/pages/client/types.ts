@@ -109,3 +109,15 @@ export interface Webhook {
   readonly disabled_reason: string | null;
   readonly last_attempt: { readonly at: number; readonly detail: string } | null;
 }
+
+export interface AutoTopUp {
+  readonly has_card: boolean;
+  readonly disabled_reason: string | null;
+  readonly spent_this_month_nano_usd: number;
+  readonly threshold_usd?: string;
+  readonly threshold_nano_usd?: number;
+  readonly target_usd?: string;
+  readonly target_nano_usd?: number;
+  readonly monthly_cap_usd?: string;
+  readonly monthly_cap_nano_usd?: number;
+}
