@@ -262,13 +262,10 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return this.turn((ledger, nowMs) => keyActs.revokeKey(ledger, id, actor, nowMs));
   }
 
-  /** A leaked key, reported by whoever holds it: revoked, whatever its state. */
+  /** A leaked key, reported by whoever holds it. */
   async reportLeak(secret: Uint8Array, actor: string): Promise<"revoked" | "unknown" | undefined> {
     const hashes = await this.peppers.hashes(secret);
-    return this.turn((ledger, nowMs) => {
-      const record = ledger.keys.locate(hashes);
-      return record === undefined ? "unknown" : keyActs.revokeKey(ledger, record.id, actor, nowMs);
-    });
+    return this.turn((ledger, nowMs) => keyActs.revokeLeaked(ledger, hashes, actor, nowMs));
   }
 
   /** Housekeeping: history is folded, ended idempotency keys go. */

@@ -101,6 +101,23 @@ export function revokeKey(ledger: Ledger, id: KeyId, actor: string, nowMs: numbe
   return "revoked";
 }
 
+/** A secret that leaked: its key is revoked, whatever its state; of one that a rotation replaced, the old secret alone. */
+export function revokeLeaked(
+  ledger: Ledger,
+  hashes: readonly SecretHash[],
+  actor: string,
+  nowMs: number,
+): "revoked" | "unknown" {
+  const record = ledger.keys.locate(hashes);
+  if (record === undefined) return "unknown";
+  const { previous, ...rest } = record;
+  const isOld = hashes.some(({ pepperId, hash }) => previous?.pepperId === pepperId && previous.hash === hash);
+  if (!isOld) return revokeKey(ledger, record.id, actor, nowMs);
+  ledger.keys.put(rest, ledger.storage);
+  audit(ledger, nowMs, actor, "key.revoke_previous", { id: record.id });
+  return "revoked";
+}
+
 export function liveKey(ledger: Ledger, id: KeyId): KeyRecord | undefined {
   const record = ledger.keys.get(id);
   return record?.revokedAtMs === undefined ? record : undefined;

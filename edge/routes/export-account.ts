@@ -23,13 +23,15 @@ const USAGE_DAYS_A_PAGE = 31;
 
 export async function exportAccount(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
+  c.header("content-type", "application/json; charset=utf-8");
+  c.header("content-disposition", `attachment; filename="${accountId}.json"`);
+  // Nobody would read the stream, and its writer would wait for them.
+  if (c.req.method === "HEAD") return c.body(null);
   const waitUntil = waitUntilOf(c);
   await c.get("services").wallet.report(accountId, waitUntil);
   const stream = new TransformStream<Uint8Array, Uint8Array>();
   const writer = stream.writable.getWriter();
   waitUntil(writeAll(c, accountId, writer));
-  c.header("content-type", "application/json; charset=utf-8");
-  c.header("content-disposition", `attachment; filename="${accountId}.json"`);
   return c.body(stream.readable);
 }
 

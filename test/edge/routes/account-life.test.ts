@@ -46,6 +46,13 @@ describe("GET /v1/account/export", () => {
     expect(exported.text).not.toContain("whsec_");
   });
 
+  test("a HEAD of it has the headers and reads nothing", async () => {
+    const { key } = (await openAccount(1000)).created;
+    const head = await api.call("/v1/account/export", { key, method: "HEAD" });
+    expect([head.status, head.text]).toEqual([200, ""]);
+    expect(head.headers.get("content-disposition")).toContain("attachment");
+  });
+
   test("goes through all pages of a long history", async () => {
     const account = await openAccount(1_000_000);
     await runInDurableObject(account.stub, (instance) => {

@@ -41,6 +41,16 @@ test("a field that is not named stays as it is", async () => {
   expect((await put(MODEL, { status: "live" })).body).toMatchObject({ operator_status: "live" });
 });
 
+test("a model that is not offered yet is refused at once, and nothing is charged", async () => {
+  await put(MODEL, { status: "coming_soon" });
+  const { id, key } = await api.newAccount();
+  const call = await api.call("/v1/embeddings", { key, body: { model: MODEL, input: "hello" } });
+  expect(call).toMatchObject({ status: 503, body: { error: { code: "model_not_ready", param: "model" } } });
+  await put(MODEL, { status: "live" });
+  expect((await api.call("/v1/embeddings", { key, body: { model: MODEL, input: "hello" } })).status).toBe(200);
+  expect(Number((await api.admin(`/admin/accounts/${id}`)).body["charged_nano_usd"])).toBeLessThanOrEqual(500);
+});
+
 test("the copy in KV serves isolates that start while the directory is down", async () => {
   await put(MODEL, { price_nano_usd_per_million_tokens: 7_000_000 });
   const down = {

@@ -1,6 +1,6 @@
 // A leaked key is revoked by whoever reports it; the answer tells nothing about keys.
 import { expect, test } from "vitest";
-import { TestIsolate, openAccount } from "../account/support.ts";
+import { TestIsolate, openAccount, parsed } from "../account/support.ts";
 import { Api } from "../support/api.ts";
 
 const api = new Api();
@@ -25,6 +25,17 @@ test("a revoked, a forged and a foreign key get the same answer", async () => {
     const answer = await report({ key: other });
     expect([answer.status, answer.text]).toEqual([first.status, first.text]);
   }
+});
+
+test("of a rotated key the old secret alone is revoked, and its holder cannot end the new one", async () => {
+  const account = await openAccount(1000);
+  const rotated = await account.stub.rotateKey(account.id, account.created.id, 60_000, "test");
+  if (typeof rotated !== "object") throw new Error("not rotated");
+  const fresh = { ...account, key: await parsed(rotated.key) };
+  await report({ key: account.created.key });
+  await report({ key: account.created.key });
+  expect(await new TestIsolate().admit(account, 1)).toMatchObject({ kind: "refused" });
+  expect(await new TestIsolate().admit(fresh, 1)).toMatchObject({ kind: "admitted" });
 });
 
 test("a body without a key is refused, browsers may call", async () => {
