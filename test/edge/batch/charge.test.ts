@@ -120,3 +120,12 @@ test("a key's cap and the account's usage count batches", async () => {
   const results = usage?.buckets.flatMap((bucket) => bucket.results) ?? [];
   expect(results).toMatchObject([{ tier: "batch", requests: 3, tokens: 100, costNanoUsd: 900 }]);
 });
+
+test("a slice costs the account's object three rows: what it holds, what it was charged, and the receipt", async () => {
+  const account = await openAccount(CREDIT);
+  await account.stub.reserveBatch(attemptOf(account, 0, 1), nanoUsd(900)); // the tables are there
+  const before = (await account.stub.operations()).rowsWritten;
+  await account.stub.reserveBatch(attemptOf(account, 1, 2), nanoUsd(900));
+  await account.stub.chargeBatch(chargeOf(attemptOf(account, 1, 2), 900));
+  expect((await account.stub.operations()).rowsWritten - before).toBe(3);
+});

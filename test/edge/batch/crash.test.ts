@@ -107,7 +107,6 @@ class World {
         chargeBatch: (...args: Parameters<ReturnType<typeof account>["chargeBatch"]>) =>
           step(() => account().chargeBatch(...args)),
         releaseBatch: (id: string) => account().releaseBatch(id),
-        announceBatch: () => step(() => undefined),
       }),
       library: () => ({
         addFile: (record: FileRecord) => step(() => void this.files.set(record.fileId, record)),
