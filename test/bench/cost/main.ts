@@ -11,6 +11,8 @@ import type { Operations } from "./prices.ts";
 
 /** What a 200-token text earns, per million requests. */
 const REVENUE_USD = 1.6;
+/** $1 per million requests is 1,000 nano-USD each. */
+const NANO_USD_PER_USD_PER_MILLION = 1000;
 const BUSY_USD_MAX = 0.45;
 const SPARSE_USD_MAX = 1.55;
 const GROUPING_MIN = 5;
@@ -78,9 +80,9 @@ try {
   );
   console.log(`object active ${activeMs.toFixed(2)} ms a call (measured here), 128 MB\n`);
   console.log(
-    "| traffic | object calls / request | rows / request | GB-s / 1M | Worker | object | rows | KV | total |",
+    "| traffic | object calls / request | rows / request | GB-s / 1M | Worker | object | rows | KV | total | minimum charge that covers it, nano-USD |",
   );
-  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const { name, task, usdMax } of SCENARIOS) {
     const counted = await ask<Operations & { chargedAll: boolean; waited: number }>("/scenario", task);
     const { total } = printLine(name, counted, activeMs);
@@ -111,7 +113,7 @@ function printLine(name: string, operations: Operations, activeMs: number): { re
   const cost = costOf(operations, activeMs);
   const usd = (value: number) => `$${value.toFixed(2)}`;
   console.log(
-    `| ${name} | ${cost.calls.toFixed(3)} | ${cost.rows.toFixed(3)} | ${cost.gbSPerMillion.toFixed(0)} | ${usd(cost.worker)} | ${usd(cost.object)} | ${usd(cost.storage)} | ${usd(cost.kv)} | **${usd(cost.total)}** |`,
+    `| ${name} | ${cost.calls.toFixed(3)} | ${cost.rows.toFixed(3)} | ${cost.gbSPerMillion.toFixed(0)} | ${usd(cost.worker)} | ${usd(cost.object)} | ${usd(cost.storage)} | ${usd(cost.kv)} | **${usd(cost.total)}** | ${Math.ceil(cost.total * NANO_USD_PER_USD_PER_MILLION)} |`,
   );
   return cost;
 }
