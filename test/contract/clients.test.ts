@@ -1,0 +1,92 @@
+// Real clients, unmodified, as docs/clients.md shows them, against `npm start`'s server: the vectors and scores that
+// they hand over are those of a plain call. Python's run where CLIENTS_PYTHON names an interpreter that has them
+// (scripts/test-clients.mjs makes one).
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { npmVersion, pythonVersion, runProgram } from "./programs.ts";
+import type { Result } from "./snippets.ts";
+import { programOf, readSnippets } from "./snippets.ts";
+import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
+import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
+
+const QUESTION = "How do I reset my password?";
+const RESET = "Open Settings, then Security, then Reset password.";
+const OFFICE = "Our office in Bern is closed on Sundays.";
+/** float32 on the way, and a cosine of float16 vectors. */
+const TOLERANCE = 1e-4;
+
+const python = process.env["CLIENTS_PYTHON"];
+const dataDir = temporaryFolder();
+let server: DevServer;
+let query: readonly number[];
+let plainQuery: readonly number[];
+let documents: readonly (readonly number[])[];
+
+async function embed(input: readonly string[], fields: object = {}): Promise<readonly (readonly number[])[]> {
+  const { body } = await call(server.url, server.apiKey, "/v1/embeddings", { model: server.model, input, ...fields });
+  return (body["data"] as { embedding: number[] }[]).map(({ embedding }) => embedding);
+}
+
+beforeAll(async () => {
+  server = await startTestServer(dataDir);
+  [query = []] = await embed([QUESTION], { input_type: "query" });
+  [plainQuery = []] = await embed([QUESTION]);
+  documents = await embed([RESET, OFFICE]);
+});
+afterAll(async () => {
+  await server.stop();
+  removeFolder(dataDir);
+});
+
+const cosine = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
+
+function checkResult({ vectors, query: asked, results }: Result): void {
+  expect(vectors !== null || results !== null).toBe(true);
+  for (const [index, vector] of (vectors ?? []).entries()) {
+    expect(vector).toHaveLength(documents[index]?.length ?? 0);
+    expect(cosine(vector, documents[index] ?? [])).toBeCloseTo(1, 4);
+  }
+  if (vectors !== null) expect(vectors).toHaveLength(2);
+  if (asked !== null) {
+    expect(cosine(asked, query)).toBeCloseTo(1, 4);
+    // With the instruction, which a client says by the model's name or by a field: a plain text has another vector.
+    expect(cosine(asked, plainQuery)).toBeLessThan(0.9999);
+  }
+  if (results === null) return;
+  const scores = [documents[1] ?? [], documents[0] ?? []].map((vector) => Math.max(0, cosine(vector, query)));
+  const expected = scores.map((score, index) => ({ index, score })).toSorted((a, b) => b.score - a.score);
+  expect(results.map(([index]) => index)).toEqual(expected.map(({ index }) => index));
+  for (const [place, [, score]] of results.entries()) {
+    expect(Math.abs(score - (expected[place]?.score ?? 0))).toBeLessThan(TOLERANCE);
+  }
+}
+
+const runs = readSnippets().flatMap((snippet) =>
+  snippet.as.map((as) => {
+    const [alias = snippet.name.split(",")[0] ?? ""] = Object.values(as);
+    const version = snippet.runtime === "node" ? npmVersion(alias) : pythonVersion(snippet.package ?? "");
+    return { title: `${snippet.name} ${version} (${snippet.runtime})`, snippet, as };
+  }),
+);
+const here = runs.filter(({ snippet }) => snippet.runtime === "node" || python !== undefined);
+
+describe("docs/clients.md", () => {
+  test("has a version behind every client but Jina's, which is no package", () => {
+    const without = runs.filter(({ title }) => !/\d+\.\d+/.test(title)).map(({ snippet }) => snippet.name);
+    expect(without).toEqual(["Jina's HTTP call"]);
+  });
+
+  test.each(here)("$title", async ({ title, snippet, as }) => {
+    const command = snippet.runtime === "node" ? "node" : (python ?? "");
+    const ended = await runProgram(title, command, programOf(snippet, as, server));
+    if (snippet.fails === undefined) {
+      expect(ended).toMatchObject({ exitCode: 0 });
+      if (ended.result === undefined) throw new Error(`nothing was handed over: ${ended.output}`);
+      checkResult(ended.result);
+    } else {
+      expect(ended.exitCode).not.toBe(0);
+      for (const words of snippet.fails) expect(ended.output).toContain(words);
+    }
+    expect(ended.output).not.toContain(server.apiKey);
+  });
+});

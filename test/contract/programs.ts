@@ -1,0 +1,67 @@
+// Runs a client's program in a process of its own, with nothing of ours in it but the environment.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { resultSchema } from "./snippets.ts";
+import { fillTiktokenCache } from "./tiktoken-cache.ts";
+import type { Result } from "./snippets.ts";
+
+/** Inside node_modules, so that packages resolve from test/contract and no tool takes the files for ours. */
+const FOLDER = join(import.meta.dirname, "node_modules", ".programs");
+const TIKTOKEN_CACHE = join(FOLDER, "tiktoken");
+const MANIFEST = join(import.meta.dirname, "package.json");
+const REQUIREMENTS = join(import.meta.dirname, "requirements.txt");
+
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly output: string;
+  /** Undefined when the program handed nothing over. */
+  readonly result: Result | undefined;
+}
+
+/** Runs `code` with `command` (`node`, or a virtual environment's python). */
+export async function runProgram(name: string, command: string, code: string): Promise<Ended> {
+  mkdirSync(FOLDER, { recursive: true });
+  const slug = name.replaceAll(/\W+/g, "-");
+  const program = join(FOLDER, command === "node" ? `${slug}.mjs` : `${slug}.py`);
+  const resultFile = join(FOLDER, `${slug}.json`);
+  writeFileSync(program, code);
+  writeFileSync(resultFile, "");
+  if (command !== "node") await fillTiktokenCache(TIKTOKEN_CACHE);
+  const child = spawn(command === "node" ? process.execPath : command, [program], {
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      RESULT_FILE: resultFile,
+      // What the libraries would otherwise fetch or send while they are loaded.
+      LITELLM_LOCAL_MODEL_COST_MAP: "True",
+      ANONYMIZED_TELEMETRY: "False",
+      HAYSTACK_TELEMETRY_ENABLED: "False",
+      TIKTOKEN_CACHE_DIR: TIKTOKEN_CACHE,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const pieces: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => pieces.push(text));
+  }
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  const text = existsSync(resultFile) ? readFileSync(resultFile, "utf8") : "";
+  const result = text === "" ? undefined : resultSchema.parse(JSON.parse(text));
+  return { exitCode, output: pieces.join(""), result };
+}
+
+/** The version of an npm package, by the name it is installed under, that package.json asks for. */
+export function npmVersion(alias: string): string {
+  const { dependencies } = JSON.parse(readFileSync(MANIFEST, "utf8")) as { dependencies: Record<string, string> };
+  return (dependencies[alias] ?? "").replace(/^npm:.*@/, "");
+}
+
+/** The version of a Python package that requirements.txt asks for. */
+export function pythonVersion(name: string): string {
+  return new RegExp(`^${name}==(.+)$`, "m").exec(readFileSync(REQUIREMENTS, "utf8"))?.[1] ?? "";
+}

@@ -1,0 +1,81 @@
+// docs/clients.md as programs: each snippet of the page, with the development server's constants put in and a last line
+// that hands over what it computed. The page is the only source, so that what it shows is what is tested.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod";
+
+const PAGE = join(import.meta.dirname, "../../docs/clients.md");
+const SNIPPET = /^<!-- client (\{.*\}) -->\n```(?:js|python)\n([\s\S]*?)^```$/gm;
+const FENCE = /^```(?:js|python)$/gm;
+
+const markSchema = z.strictObject({
+  name: z.string(),
+  runtime: z.enum(["node", "python"]),
+  /** Node: the program runs once per entry, with these packages installed under the names they are mapped to. */
+  as: z.array(z.record(z.string(), z.string())).default([{}]),
+  /** Python: the package whose version is shown. */
+  package: z.string().optional(),
+  /** The program must end with an error that says all of this. */
+  fails: z.array(z.string()).optional(),
+});
+export type Snippet = z.infer<typeof markSchema> & { readonly code: string };
+
+/** The constants that stand for a server in the page. */
+export interface Server {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly model: string;
+}
+
+/** What a program hands over in the file that RESULT_FILE names; absent what it has not computed. */
+export const resultSchema = z.strictObject({
+  vectors: z.array(z.array(z.number())).nullable(),
+  query: z.array(z.number()).nullable(),
+  results: z.array(z.tuple([z.number(), z.number()])).nullable(),
+});
+export type Result = z.infer<typeof resultSchema>;
+
+const NODE_END = `
+const orNull = (read) => { try { return read(); } catch (error) { if (error instanceof ReferenceError) return null; throw error; } };
+(await import("node:fs")).writeFileSync(process.env.RESULT_FILE, JSON.stringify({
+  vectors: orNull(() => vectors.map((vector) => [...vector])),
+  query: orNull(() => [...query]),
+  results: orNull(() => results),
+}));
+`;
+const PYTHON_END = `
+import json, os
+handed = globals()
+floats = lambda vector: [float(value) for value in vector]
+with open(os.environ["RESULT_FILE"], "w") as file:
+    json.dump({
+        "vectors": [floats(vector) for vector in handed["vectors"]] if "vectors" in handed else None,
+        "query": floats(handed["query"]) if "query" in handed else None,
+        "results": handed.get("results"),
+    }, file)
+`;
+
+/** All snippets of the page. Throws when a code block of a client's language has no mark: it would not be tested. */
+export function readSnippets(): readonly Snippet[] {
+  const page = readFileSync(PAGE, "utf8");
+  const snippets = [...page.matchAll(SNIPPET)].map(([, mark = "", code = ""]) => ({
+    ...markSchema.parse(JSON.parse(mark)),
+    code,
+  }));
+  const blocks = page.match(FENCE)?.length ?? 0;
+  if (blocks !== snippets.length)
+    throw new Error(`${blocks} code blocks in docs/clients.md, ${snippets.length} marked`);
+  return snippets;
+}
+
+/** The program of `snippet` against `server`, with its packages under the names of `as`. */
+export function programOf(snippet: Snippet, as: Readonly<Record<string, string>>, server: Server): string {
+  let code = snippet.code
+    .replaceAll("http://127.0.0.1:8787", server.url)
+    .replaceAll("gr-YOUR-KEY", server.apiKey)
+    .replaceAll("gigarouter/demo-embedding", server.model);
+  for (const [name, alias] of Object.entries(as)) code = code.replaceAll(`from "${name}"`, `from "${alias}"`);
+  if (snippet.fails !== undefined) return code;
+  return code + (snippet.runtime === "node" ? NODE_END : PYTHON_END);
+}
