@@ -63,7 +63,10 @@ export class FakeBackendServer {
 
   /** Listens; after `stop`, on the same port again. */
   async start(): Promise<void> {
-    const server = createServer((request, response) => void this.#serve(request, response));
+    const server = createServer((request, response) => {
+      // A request that breaks off while it is read: nobody is left to answer.
+      this.#serve(request, response).catch(() => response.destroy());
+    });
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
