@@ -234,6 +234,49 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
     });
   });
 
+  test("limits, alerts, webhooks and batches are set and seen", async () => {
+    const line = {
+      custom_id: "a",
+      method: "POST",
+      url: "/v1/embeddings",
+      body: { model: DEMO_MODEL_ID, input: "hello" },
+    };
+    const upload = new FormData();
+    upload.set("purpose", "batch");
+    upload.set("file", new Blob([JSON.stringify(line)]), "batch.jsonl");
+    const headers = { authorization: `Bearer ${server.apiKey}` };
+    const sent = await fetch(`${server.url}/v1/files`, { method: "POST", headers, body: upload });
+    const { id } = (await sent.json()) as { id: string };
+    const order = { input_file_id: id, endpoint: "/v1/embeddings", completion_window: "24h" };
+    const batch = (await call(server.url, server.apiKey, "/v1/batches", order)).body;
+    await withPage({}, async (watched) => {
+      const { page } = watched;
+      const press = (name: string) => page.getByRole("button", { name, exact: true }).click();
+      await signIn(watched);
+      await page.getByRole("link", { name: "Limits and alerts" }).click();
+      await press("Change the monthly limit");
+      await page.getByLabel("USD a month").fill("12.5");
+      await press("Save");
+      await page.getByText("$12.50 a month, then calls are refused").waitFor();
+      await press("Add alert");
+      await page.getByLabel("USD", { exact: true }).fill("3");
+      await press("Add");
+      await page.getByRole("row", { name: /day’s spend reaches \$3.00/ }).waitFor();
+      await press("Add webhook");
+      await page.getByLabel("Address").fill("https://10.0.0.1/hook");
+      await press("Add");
+      expect(await page.getByRole("dialog").getByRole("alert").innerText()).toContain("url");
+      await press("Cancel");
+      await page.getByRole("link", { name: "Batches" }).click();
+      await page.getByRole("row", { name: new RegExp(String(batch["id"])) }).waitFor();
+      await screenshot(page, "batches-light");
+      // The refusal is the browser's own note of an answer that the dialog shows.
+      watched.faults.splice(0, watched.faults.length, ...watched.faults.filter((fault) => !fault.includes("400")));
+    });
+    const account = (await call(server.url, server.apiKey, "/v1/account")).body;
+    expect(account["limits"]).toMatchObject({ monthly_nano_usd: 12_500_000_000 });
+  });
+
   test("every view of the dashboard opens, is accessible, and fits a narrow screen", async () => {
     await withPage({ viewport: NARROW, colorScheme: "dark" }, async (watched) => {
       const { page } = watched;

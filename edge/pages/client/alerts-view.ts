@@ -114,11 +114,6 @@ function alertsPanel(alerts: AlertList, refresh: () => Promise<void>): HTMLEleme
 function alertsTable(alerts: readonly Alert[], refresh: () => Promise<void>): HTMLTableElement {
   const rows = alerts.map((alert) => {
     const what = `${KINDS.find(([kind]) => kind === alert.kind)?.[1] ?? alert.kind} ${formatMoney(alert.threshold_nano_usd)}`;
-    const remove = async (): Promise<void> => {
-      await call(`/v1/alerts/${alert.id}`, { method: "DELETE" });
-      await refresh();
-      announce("The alert was deleted");
-    };
     return h(
       "tr",
       {},
@@ -129,7 +124,12 @@ function alertsTable(alerts: readonly Alert[], refresh: () => Promise<void>): HT
         { class: "actions-cell" },
         h(
           "button",
-          { type: "button", class: "quiet danger", "aria-label": `Delete: ${what}`, onclick: remove },
+          {
+            type: "button",
+            class: "quiet danger",
+            "aria-label": `Delete: ${what}`,
+            onclick: () => deleteAlert(alert, what, refresh),
+          },
           "Delete",
         ),
       ),
@@ -143,6 +143,20 @@ function alertsTable(alerts: readonly Alert[], refresh: () => Promise<void>): HT
     h("td", {}, h("span", { class: "visually-hidden" }, "Acts")),
   );
   return h("table", { class: "data" }, h("thead", {}, head), h("tbody", {}, ...rows));
+}
+
+function deleteAlert(alert: Alert, what: string, refresh: () => Promise<void>): void {
+  openForm({
+    title: "Delete the alert?",
+    fields: [h("p", {}, `Nobody is told any more when ${what}.`)],
+    submit: "Delete",
+    isDangerous: true,
+    onSubmit: async () => {
+      await call(`/v1/alerts/${alert.id}`, { method: "DELETE" });
+      await refresh();
+      announce("The alert was deleted");
+    },
+  });
 }
 
 function addAlert(refresh: () => Promise<void>): void {

@@ -1,6 +1,7 @@
 // Batches with their progress; running ones are asked for again while the view is open.
 
 import { API, call, getIfThere } from "./api.ts";
+import { openForm } from "./dialog.ts";
 import { announce, h, scrollable } from "./dom.ts";
 import { formatCount, formatTime } from "./format.ts";
 import type { Batch, List } from "./types.ts";
@@ -71,17 +72,30 @@ function row(batch: Batch, refresh: () => Promise<void>): HTMLTableRowElement {
       RUNNING.has(batch.status) &&
         h(
           "button",
-          { type: "button", class: "quiet danger", "aria-label": `Cancel ${batch.id}`, onclick: cancel },
+          {
+            type: "button",
+            class: "quiet danger",
+            "aria-label": `Cancel ${batch.id}`,
+            onclick: () => cancelBatch(batch, refresh),
+          },
           "Cancel",
         ),
     ),
   );
+}
 
-  async function cancel(): Promise<void> {
-    await call(`/v1/batches/${batch.id}/cancel`, { method: "POST", body: {} });
-    announce(`${batch.id} is being cancelled`);
-    await refresh();
-  }
+function cancelBatch(batch: Batch, refresh: () => Promise<void>): void {
+  openForm({
+    title: "Cancel the batch?",
+    fields: [h("p", {}, h("code", {}, batch.id), " ends where it stands; what was done is charged and kept.")],
+    submit: "Cancel the batch",
+    isDangerous: true,
+    onSubmit: async () => {
+      await call(`/v1/batches/${batch.id}/cancel`, { method: "POST", body: {} });
+      await refresh();
+      announce(`${batch.id} is being cancelled`);
+    },
+  });
 }
 
 function progress({ id, request_counts: counts }: Batch): HTMLElement {

@@ -82,8 +82,15 @@ function editTerms(auto: AutoTopUp, refresh: () => Promise<void>): void {
   });
 }
 
-async function turnOff(refresh: () => Promise<void>): Promise<void> {
-  await call("/v1/auto-top-up", { method: "DELETE" });
-  await refresh();
-  announce("Automatic top-up is off");
+function turnOff(refresh: () => Promise<void>): void {
+  openForm({
+    title: "Turn automatic top-up off?",
+    fields: [h("p", {}, "Calls are refused once the credit is spent.")],
+    submit: "Turn off",
+    onSubmit: async () => {
+      await call("/v1/auto-top-up", { method: "DELETE" });
+      await refresh();
+      announce("Automatic top-up is off");
+    },
+  });
 }

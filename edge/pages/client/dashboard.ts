@@ -4,7 +4,7 @@ import { accountView } from "./account-view.ts";
 import { alertsView } from "./alerts-view.ts";
 import { sentenceOf } from "./api.ts";
 import { batchesView } from "./batches-view.ts";
-import { announce, find, h } from "./dom.ts";
+import { FAULT, announce, find, h } from "./dom.ts";
 import { keysView } from "./keys-view.ts";
 import { transactionsView } from "./transactions-view.ts";
 import { usageView } from "./usage-view.ts";
@@ -21,6 +21,7 @@ const VIEWS: Readonly<Record<string, View>> = {
 
 /** Shows the view that the hash names. `isMove`: the visitor asked for it, so the focus goes there. */
 async function show(isMove: boolean): Promise<void> {
+  document.querySelector("#fault")?.remove();
   const name = Object.hasOwn(VIEWS, location.hash.slice(1)) ? location.hash.slice(1) : "usage";
   for (const section of document.querySelectorAll(".view")) section.toggleAttribute("hidden", section.id !== name);
   for (const link of document.querySelectorAll(".views a")) {
@@ -49,6 +50,15 @@ function tellOfPayment(): void {
   find(".views", HTMLElement).after(h("p", { class: "note", role: "status" }, text));
 }
 
+/** What failed outside a dialog: above the view, until the next view is opened. */
+function showFault(event: Event): void {
+  if (!(event instanceof CustomEvent)) return;
+  document.querySelector("#fault")?.remove();
+  const note = h("p", { class: "note warn", id: "fault", role: "alert" }, sentenceOf(event.detail));
+  find(".view:not([hidden]) .view-body", HTMLElement).before(note);
+}
+
 tellOfPayment();
+addEventListener(FAULT, showFault);
 addEventListener("hashchange", () => void show(true));
 void show(false);

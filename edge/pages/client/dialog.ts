@@ -35,6 +35,7 @@ export function openForm({ title, fields, submit, isDangerous, onSubmit }: FormD
   function end(): void {
     dialog.close();
     dialog.remove();
+    keepFocus();
   }
 
   async function send(event: Event): Promise<void> {
@@ -50,6 +51,12 @@ export function openForm({ title, fields, submit, isDangerous, onSubmit }: FormD
       confirm.disabled = false;
     }
   }
+}
+
+/** What opened a dialog may be gone with the row it stood in: the view's title takes the focus then. */
+function keepFocus(): void {
+  const title = document.querySelector(".view:not([hidden]) h2");
+  if (document.activeElement === document.body && title instanceof HTMLElement) title.focus();
 }
 
 /** Shows something once: a key, a secret. Closes by its button alone, so that a stray Escape loses nothing. */
@@ -69,6 +76,7 @@ export function openNotice(title: string, content: readonly Child[]): void {
   function end(): void {
     dialog.close();
     dialog.remove();
+    keepFocus();
   }
 }
 

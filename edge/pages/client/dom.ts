@@ -34,11 +34,22 @@ export function svg<Name extends keyof SVGElementTagNameMap>(
 function fill(element: Element, attributes: Attributes, children: readonly Child[]): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue;
-    if (typeof value === "function") element.addEventListener(name.slice(2), (event) => void value(event));
+    if (typeof value === "function") element.addEventListener(name.slice(2), (event) => void run(value, event));
     else element.setAttribute(name, value === true ? "" : String(value));
   }
   for (const child of children) {
     if (child !== undefined && child !== false) element.append(typeof child === "number" ? String(child) : child);
+  }
+}
+
+/** A listener's failure is shown by whoever listens for FAULT: nobody awaits a listener. */
+export const FAULT = "page-fault";
+
+async function run(listener: (event: Event) => void | Promise<void>, event: Event): Promise<void> {
+  try {
+    await listener(event);
+  } catch (error) {
+    dispatchEvent(new CustomEvent(FAULT, { detail: error }));
   }
 }
 

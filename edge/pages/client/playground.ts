@@ -1,6 +1,6 @@
 // The playground: one call for all texts, everything else is computed here from the full vectors.
 
-import { call, sentenceOf } from "./api.ts";
+import { ApiFault, call, sentenceOf } from "./api.ts";
 import { find, h, scrollable, svg } from "./dom.ts";
 import { formatMoney, formatMs } from "./format.ts";
 import { mrlCost, prefix, principalMap, similarities } from "./vectors.ts";
@@ -44,6 +44,7 @@ async function run(): Promise<void> {
   fault.hidden = true;
   button.disabled = true;
   try {
+    if (form.dataset["signedIn"] !== "true") throw new ApiFault(401, "missing_api_key", "Sign in first (Dashboard).");
     show(await embed(new FormData(form)));
   } catch (error) {
     fault.textContent = sentenceOf(error);
