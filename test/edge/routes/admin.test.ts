@@ -1,8 +1,15 @@
-// The operator's routes over accounts, with the real directory (D1) and real account objects.
+// The operator's routes, with the real directory (D1) and real account objects: accounts, the audit log, models.
 import { env } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
+import type { Env } from "../../../edge/config.ts";
+import { createAccount } from "../../../edge/directory/create-account.ts";
+import { loadModelSettings } from "../../../edge/directory/model-settings.ts";
+import { newId } from "../../../shared/ids.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { stubOf } from "../account/support.ts";
 import type { ApiAnswer } from "../support/api.ts";
 import { Api } from "../support/api.ts";
+import { MODEL } from "../support/fake-backends.ts";
 
 const api = new Api();
 
@@ -141,5 +148,113 @@ describe("the operator's key", () => {
     const limited = await from("198.51.100.7", "wrong");
     expect(Number(limited.headers.get("retry-after"))).toBeLessThanOrEqual(6);
     expect((await from("198.51.100.8", "wrong")).status).toBe(401);
+  });
+});
+
+describe("making an account is two writes in two places", () => {
+  const rowsOf = async (id: string) =>
+    (await env.DIRECTORY.prepare("SELECT status FROM accounts WHERE id = ?").bind(id).all()).results;
+
+  test("the account is in the directory and its object is set up, with its first grant", async () => {
+    const firstGrant = { id: "welcome", kind: "free" as const, amountNanoUsd: nanoUsd(5) };
+    const id = await createAccount(env, { name: "Ada" }, "operator", { firstGrant });
+    expect(await rowsOf(id)).toEqual([{ status: "active" }]);
+    expect(await stubOf(id).getAccount()).toMatchObject({ name: "Ada", balanceNanoUsd: 5 });
+  });
+
+  test("an object that fails leaves no row behind", async () => {
+    const id = newId("account");
+    const broken = {
+      idFromName: (name: string) => env.ACCOUNT.idFromName(name),
+      get: () => ({ setUp: () => Promise.reject(new Error("overloaded")) }),
+    } as unknown as Env["ACCOUNT"];
+    await expect(
+      createAccount({ ACCOUNT: broken, DIRECTORY: env.DIRECTORY }, { name: "Half" }, "operator", { id }),
+    ).rejects.toThrow("overloaded");
+    expect(await rowsOf(id)).toEqual([]);
+  });
+
+  test("a directory that fails leaves no object behind", async () => {
+    const id = newId("account");
+    await expect(
+      createAccount({ ACCOUNT: env.ACCOUNT, DIRECTORY: BROKEN_DIRECTORY }, { name: "Half" }, "operator", { id }),
+    ).rejects.toMatchObject({ fault: { code: "directory_unavailable" } });
+    expect(await stubOf(id).getAccount()).toBeUndefined();
+  });
+});
+
+describe("PUT /admin/models", () => {
+  const put = (model: string, body: unknown) => api.admin(`/admin/models/${model}`, body, "PUT");
+
+  test("prices are shown by /v1/models and charged by the next call", async () => {
+    const set = await put(MODEL, {
+      price_nano_usd_per_million_tokens: 20_000_000,
+      hit_price_nano_usd_per_million_tokens: 10_000_000,
+      batch_price_nano_usd_per_million_tokens: 8_000_000,
+      batch_hit_price_nano_usd_per_million_tokens: 1_000_000,
+      minimum_charge_nano_usd: 500,
+    });
+    const pricing = {
+      price_nano_usd_per_million_tokens: 20_000_000,
+      hit_price_nano_usd_per_million_tokens: 10_000_000,
+      batch_price_nano_usd_per_million_tokens: 8_000_000,
+      batch_hit_price_nano_usd_per_million_tokens: 1_000_000,
+      minimum_charge_nano_usd: 500,
+    };
+    expect(set).toMatchObject({ status: 200, body: { id: MODEL, operator_status: "live", pricing } });
+    expect((await api.call(`/v1/models/${MODEL}`)).body).toMatchObject({ pricing });
+    const { key } = await api.newAccount();
+    const call = await api.call("/v1/embeddings", { key, body: { model: MODEL, input: "hello" } });
+    expect(call.headers.get("x-cost-usd")).toBe("0.0000005");
+  });
+
+  test("a field that is not named stays as it is", async () => {
+    await put(MODEL, { price_nano_usd_per_million_tokens: 9_000_000, minimum_charge_nano_usd: 0 });
+    const { body } = await put(MODEL, { status: "coming_soon" });
+    expect(body).toMatchObject({
+      status: "coming_soon",
+      operator_status: "coming_soon",
+      pricing: { price_nano_usd_per_million_tokens: 9_000_000, batch_price_nano_usd_per_million_tokens: 8_000_000 },
+    });
+    expect((await put(MODEL, { status: "live" })).body).toMatchObject({ operator_status: "live" });
+  });
+
+  test("a model that is not offered yet is refused at once, and nothing is charged", async () => {
+    await put(MODEL, { status: "coming_soon" });
+    const { id, key } = await api.newAccount();
+    const call = await api.call("/v1/embeddings", { key, body: { model: MODEL, input: "hello" } });
+    expect(call).toMatchObject({ status: 503, body: { error: { code: "model_not_ready", param: "model" } } });
+    await put(MODEL, { status: "live" });
+    expect((await api.call("/v1/embeddings", { key, body: { model: MODEL, input: "hello" } })).status).toBe(200);
+    expect(Number((await api.admin(`/admin/accounts/${id}`)).body["charged_nano_usd"])).toBeLessThanOrEqual(500);
+  });
+
+  test("the copy in KV serves isolates that start while the directory is down", async () => {
+    await put(MODEL, { price_nano_usd_per_million_tokens: 7_000_000 });
+    const [settings] = await loadModelSettings({ directory: BROKEN_DIRECTORY, kv: env.EMBEDDING_CACHE });
+    expect(settings).toMatchObject({ id: MODEL, prices: { priceNanoUsdPerMillion: 7_000_000 } });
+  });
+
+  describe("refuses", () => {
+    test("an unknown model, and a price that is no whole number of nano-USD in range", async () => {
+      expect(await put("owner/none", { status: "live" })).toMatchObject({
+        status: 404,
+        body: { error: { code: "model_not_found" } },
+      });
+      for (const price of [-1, 0.5, "8", 2 ** 50]) {
+        expect(await put(MODEL, { price_nano_usd_per_million_tokens: price })).toMatchObject({
+          status: 400,
+          body: { error: { param: "price_nano_usd_per_million_tokens" } },
+        });
+      }
+      expect(await put(MODEL, { price: 1 })).toMatchObject({ status: 400, body: { error: { code: "unknown_field" } } });
+    });
+
+    test("whoever is not the operator", async () => {
+      const { key } = await api.newAccount();
+      expect((await api.call(`/admin/models/${MODEL}`, { method: "PUT", key, body: { status: "live" } })).status).toBe(
+        401,
+      );
+    });
   });
 });
