@@ -6,10 +6,11 @@ import type { AccountWithBilling } from "./billing/account-with-billing.ts";
 import type { BatchObject } from "./batch/batch.ts";
 import type { LibraryObject } from "./files/library.ts";
 import type { StripeSettings } from "./billing/stripe.ts";
+import type { GitHubSettings } from "./session/github.ts";
 import type { NoticeSettings } from "./webhooks/settings.ts";
 
 /** The Worker's bindings (wrangler.toml) and secrets. */
-export interface Env extends NoticeSettings, StripeSettings {
+export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>;
   readonly BATCH: DurableObjectNamespace<BatchObject>;
   readonly LIBRARY: DurableObjectNamespace<LibraryObject>;
@@ -41,8 +42,11 @@ const secret = z.string().min(SECRET_LENGTH_MIN);
 
 const backendsSchema = z.array(z.strictObject({ model: z.string().min(3), origin: z.url({ protocol: /^https?$/ }) }));
 
-/** A deployment that takes money must hear what became of it. */
-const STRIPE_NAMES = ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] as const;
+/** Both or neither: a deployment that takes money must hear what became of it. */
+const PAIRS = [
+  ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"],
+  ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"],
+] as const;
 
 const settingsSchema = z.object({
   BACKENDS: z.string().transform((text, context) => {
@@ -77,6 +81,8 @@ const settingsSchema = z.object({
   STRIPE_WEBHOOK_SECRET: z.string().min(1).optional(),
   STRIPE_WEBHOOK_SECRET_PREVIOUS: z.string().min(1).optional(),
   STRIPE_API_ORIGIN: z.url().optional(),
+  GITHUB_CLIENT_ID: z.string().min(1).optional(),
+  GITHUB_CLIENT_SECRET: z.string().min(1).optional(),
 });
 
 export interface BackendOrigin {
@@ -107,8 +113,10 @@ export class ConfigError extends Error {
 export function readConfig(env: object): Config {
   const result = settingsSchema.safeParse(env);
   if (result.success) {
-    const missing = STRIPE_NAMES.filter((name) => result.data[name] === undefined);
-    if (missing.length === 1) throw new ConfigError(`The Worker is not configured: ${missing.join()} is missing.`);
+    for (const pair of PAIRS) {
+      const missing = pair.filter((name) => result.data[name] === undefined);
+      if (missing.length === 1) throw new ConfigError(`The Worker is not configured: ${missing.join()} is missing.`);
+    }
     return { ...result.data, limits: LIMITS };
   }
   const [issue] = result.error.issues;

@@ -50,11 +50,13 @@ export interface NewAccountRow {
   readonly createdAtMs: number;
 }
 
-/** Adds an active account. */
+/** Adds an active account; one that is there stays as it is. */
 export function insertAccount(directory: Directory, account: NewAccountRow): Promise<unknown> {
   return withDirectory(() =>
     directory
-      .prepare("INSERT INTO accounts (id, name, email, created_at_ms, status) VALUES (?, ?, ?, ?, 'active')")
+      .prepare(
+        "INSERT INTO accounts (id, name, email, created_at_ms, status) VALUES (?, ?, ?, ?, 'active') ON CONFLICT DO NOTHING",
+      )
       .bind(account.id, account.name, account.email ?? null, account.createdAtMs)
       .run(),
   );

@@ -14,6 +14,7 @@ import { playgroundPage } from "../pages/playground-page.ts";
 import { publicModels } from "../pages/public-models.ts";
 import { signInPage } from "../pages/sign-in-page.ts";
 import { recordWant } from "../pages/wants.ts";
+import { beginGitHubSignIn, endGitHubSignIn } from "../session/github-sign-in.ts";
 import { PROXY_PREFIX, proxyToApi } from "../session/proxy.ts";
 import { sameOrigin } from "../session/same-origin.ts";
 import { readSession } from "../session/session.ts";
@@ -37,6 +38,11 @@ export function addPageRoutes(app: Hono<AppEnv>): void {
     return result.kind === "signed_in" ? c.redirect("/dashboard", 303) : respond(c, signInPage(c.env, result.message));
   });
   app.post("/dashboard/sign-out", sameOrigin, signOut);
+  app.get("/auth/github", beginGitHubSignIn);
+  app.get("/auth/github/callback", async (c) => {
+    const result = await endGitHubSignIn(c);
+    return result.kind === "signed_in" ? c.redirect("/dashboard", 303) : respond(c, signInPage(c.env, result.message));
+  });
   app.all(`${PROXY_PREFIX}/v1/*`, sameOrigin, (c) => proxyToApi(c, app));
 
   app.get("/assets/:file", getAsset);

@@ -11,4 +11,10 @@ export interface SignInProvider {
 }
 
 /** In the order shown. */
-export const SIGN_IN_PROVIDERS: readonly SignInProvider[] = [];
+export const SIGN_IN_PROVIDERS: readonly SignInProvider[] = [
+  {
+    label: "Continue with GitHub",
+    href: "/auth/github",
+    isConfigured: (env) => env.GITHUB_CLIENT_ID !== undefined && env.GITHUB_CLIENT_SECRET !== undefined,
+  },
+];

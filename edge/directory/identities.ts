@@ -1,0 +1,63 @@
+// Which account a person of another service opens. The row is written before the account is made, so that two sign-ins at
+// once, or one that broke off, agree on one account; making it again has no effect.
+
+import type { AccountId } from "../../shared/ids.ts";
+import { newId, parseId } from "../../shared/ids.ts";
+import { must } from "../../shared/assert.ts";
+import type { Directory } from "./directory.ts";
+import { withDirectory } from "./directory.ts";
+
+export interface Identity {
+  readonly accountId: AccountId;
+  /** 1: this account is the person's first. */
+  readonly accountsMade: number;
+}
+
+interface Row {
+  readonly account_id: string;
+  readonly accounts_made: number;
+}
+
+/** The person's account, chosen now if there is none. Throws `directory_unavailable`. */
+export async function identify(
+  directory: Directory,
+  provider: "github",
+  subject: string,
+  nowMs: number,
+): Promise<Identity> {
+  const row = await withDirectory(async () => {
+    await directory
+      .prepare(
+        "INSERT INTO identities (provider, subject, account_id, created_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      )
+      .bind(provider, subject, newId("account"), nowMs)
+      .run();
+    return directory
+      .prepare("SELECT account_id, accounts_made FROM identities WHERE provider = ? AND subject = ?")
+      .bind(provider, subject)
+      .first<Row>();
+  });
+  return identityOf(must(row ?? undefined, "the identity just written"));
+}
+
+/** The person deleted `gone` and comes back: another account, which is not the first. */
+export async function replaceAccount(
+  directory: Directory,
+  provider: "github",
+  subject: string,
+  gone: AccountId,
+): Promise<Identity> {
+  const row = await withDirectory(() =>
+    directory
+      .prepare(
+        "UPDATE identities SET account_id = iif(account_id = ?, ?, account_id), accounts_made = accounts_made + iif(account_id = ?, 1, 0) WHERE provider = ? AND subject = ? RETURNING account_id, accounts_made",
+      )
+      .bind(gone, newId("account"), gone, provider, subject)
+      .first<Row>(),
+  );
+  return identityOf(must(row ?? undefined, "the identity of who signs in"));
+}
+
+function identityOf(row: Row): Identity {
+  return { accountId: must(parseId("account", row.account_id), "an account's id"), accountsMade: row.accounts_made };
+}

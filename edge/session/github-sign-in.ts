@@ -1,0 +1,140 @@
+// GET /auth/github and /auth/github/callback: state and PKCE verifier wait in a sealed cookie of ten minutes, so nothing is
+// stored; the person's account is found or made, with the free credit once; a key that expires with the session is made
+// for it. The redirect goes to our own dashboard and nowhere else.
+
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
+import { SCOPES } from "../account/types.ts";
+import type { Context } from "../context.ts";
+import { createAccount } from "../directory/create-account.ts";
+import { findAccount } from "../directory/accounts.ts";
+import { identify, replaceAccount } from "../directory/identities.ts";
+import type { Identity } from "../directory/identities.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import { equalBytes } from "../../shared/hmac.ts";
+import type { AccountId } from "../../shared/ids.ts";
+import { nanoUsd } from "../../shared/money.ts";
+import { GitHub, GitHubError } from "./github.ts";
+import type { GitHubPerson } from "./github.ts";
+import { seal, toBase64Url, unseal } from "./seal.ts";
+import { SESSION_LIFE_S, startSession } from "./session.ts";
+
+const COOKIE = "sign-in";
+const COOKIE_OPTIONS = { prefix: "host", path: "/", secure: true, httpOnly: true, sameSite: "Lax" } as const;
+const LIFE_S = 600;
+const RANDOM_BYTES = 32;
+const CALLBACK = "/auth/github/callback";
+const ACTOR = "github";
+/** product.md, Defaults: what a new account gets. */
+const FREE_CREDIT = nanoUsd(5_000_000_000);
+const FREE_CREDIT_ID = "free-credit";
+const KEY_NAME = "Dashboard";
+/** Sessions of one person on as many devices; older ones end. */
+const SESSION_KEYS_MAX = 5;
+const encoder = new TextEncoder();
+
+const pendingSchema = z.object({ state: z.string(), verifier: z.string(), expiresAtMs: z.number() });
+
+/** What the sign-in page shows instead of a session. */
+export type GitHubSignIn = { readonly kind: "signed_in" } | { readonly kind: "refused"; readonly message: string };
+
+export async function beginGitHubSignIn(c: Context): Promise<Response> {
+  const [state, verifier] = [randomText(), randomText()];
+  const pending = { state, verifier, expiresAtMs: Date.now() + LIFE_S * 1000 };
+  const sealed = await seal(pending, "sign-in", c.get("services").config);
+  setCookie(c, COOKIE, sealed, { ...COOKIE_OPTIONS, maxAge: LIFE_S });
+  const challenge = toBase64Url(await sha256(verifier));
+  c.header("cache-control", "no-store");
+  return c.redirect(gitHubOf(c).authorizeUrl(callbackUrl(c), state, challenge), 302);
+}
+
+/** Sets the session's cookie on success alone. */
+export async function endGitHubSignIn(c: Context): Promise<GitHubSignIn> {
+  const github = gitHubOf(c);
+  const text = getCookie(c, COOKIE, COOKIE_OPTIONS.prefix);
+  deleteCookie(c, COOKIE, COOKIE_OPTIONS);
+  const pending = pendingSchema.safeParse(text && (await unseal(text, "sign-in", c.get("services").config)));
+  const { code, state, error } = c.req.query();
+  if (error !== undefined) return refused("GitHub was not allowed to tell us who you are. You can sign in with a key.");
+  const fits = pending.success && state !== undefined && (await equalTexts(state, pending.data.state));
+  if (!fits || pending.data.expiresAtMs < Date.now() || code === undefined) {
+    return refused("This sign-in is over or was begun elsewhere. Begin again.");
+  }
+  try {
+    const person = await github.person(code, pending.data.verifier, callbackUrl(c));
+    const accountId = await accountOf(c, person);
+    const apiKey = await sessionKey(c, accountId);
+    await startSession(c, { apiKey, via: "github", name: person.login });
+    return { kind: "signed_in" };
+  } catch (failure) {
+    if (failure instanceof GitHubError) return refused("GitHub did not confirm who you are. Try again in a minute.");
+    throw failure;
+  }
+}
+
+/** The person's account, made with the free credit if it is the first. A sign-in that broke off is finished here. */
+async function accountOf(c: Context, person: GitHubPerson): Promise<AccountId> {
+  const identity = await identify(c.env.DIRECTORY, "github", person.subject, Date.now());
+  const known = await findAccount(c.env.DIRECTORY, identity.accountId);
+  if (known?.status === "deleted" || known?.status === "deleting") {
+    return make(c, person, await replaceAccount(c.env.DIRECTORY, "github", person.subject, identity.accountId));
+  }
+  const exists = known !== undefined && (await accountStub(c.env, known.id).getAccount()) !== undefined;
+  return exists ? known.id : make(c, person, identity);
+}
+
+/** Made again, by another sign-in at the same moment, it is the same account with the same grant. */
+function make(c: Context, person: GitHubPerson, { accountId, accountsMade }: Identity): Promise<AccountId> {
+  const firstGrant = { id: FREE_CREDIT_ID, kind: "free", amountNanoUsd: FREE_CREDIT } as const;
+  return createAccount(c.env, newAccount(person), ACTOR, {
+    id: accountId,
+    ...(accountsMade === 1 && { firstGrant }),
+  });
+}
+
+function newAccount({ login, email }: GitHubPerson) {
+  return { name: login, ...(email !== undefined && { email }) };
+}
+
+/** A key of every right that ends with the session; the oldest sessions' keys beyond five are revoked. */
+async function sessionKey(c: Context, accountId: AccountId): Promise<string> {
+  const stub = accountStub(c.env, accountId);
+  const keys = must(await stub.listKeys(), "the keys of an account that is there");
+  const old = keys.filter(({ name }) => name === KEY_NAME).toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+  for (const { id } of old.slice(SESSION_KEYS_MAX - 1)) await stub.revokeKey(id, ACTOR);
+  const expiresAtMs = Date.now() + SESSION_LIFE_S * 1000;
+  const terms = { name: KEY_NAME, scopes: SCOPES, expiresAtMs, cache: "standard" } as const;
+  const created = must(await stub.createKey(accountId, terms, ACTOR), "the account that was just read");
+  if (created === "too_many_keys")
+    throw apiError("limit_reached", "This account has as many keys as an account may have: sign in with one of them.");
+  return created.key;
+}
+
+function gitHubOf(c: Context): GitHub {
+  const { config } = c.get("services");
+  const { GITHUB_CLIENT_ID: id, GITHUB_CLIENT_SECRET: secret } = config;
+  if (id !== undefined && secret !== undefined) return new GitHub(id, secret, c.env);
+  throw apiError("route_not_found", "No such route: this deployment has no sign-in by GitHub.");
+}
+
+function callbackUrl(c: Context): string {
+  return new URL(CALLBACK, c.req.url).href;
+}
+
+function refused(message: string): GitHubSignIn {
+  return { kind: "refused", message };
+}
+
+function randomText(): string {
+  return toBase64Url(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
+}
+
+async function sha256(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
+}
+
+async function equalTexts(a: string, b: string): Promise<boolean> {
+  return equalBytes(await sha256(a), await sha256(b));
+}
