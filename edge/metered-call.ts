@@ -100,7 +100,7 @@ async function embedIdempotent(
     case "running":
       throw apiError(
         "idempotency_in_progress",
-        "The first call with this `Idempotency-Key` is still running: try again in a second.",
+        "The first call with this `Idempotency-Key` is still running, or its answer is being sent many times at once: try again in a second.",
         "Idempotency-Key",
         1,
       );

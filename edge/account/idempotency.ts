@@ -2,7 +2,7 @@
 // transaction. A key that is running belongs to its session and frees itself when that session's lease ends; a failed
 // call does not occupy it. Source: product.md, Headers.
 
-import { assert } from "../../shared/assert.ts";
+import { assert, must } from "../../shared/assert.ts";
 import type { Ledger } from "./ledger.ts";
 import { IDEMPOTENCY_BYTES_MAX } from "./types.ts";
 import type { IdempotencyState, IdempotencyStep, SyncMessage } from "./types.ts";
@@ -25,8 +25,10 @@ export function beginIdempotent(
   const isOwn = row !== undefined && row.session === message.session && !row.done;
   if (row !== undefined && row.expiresAtMs > nowMs && !isOwn) {
     if (row.bodyHash !== step.bodyHash) return { kind: "reused" };
-    const stored = row.done ? ledger.storage.readStoredAnswer(step.route, step.key) : undefined;
-    return stored === undefined ? { kind: "running" } : { kind: "replay", stored };
+    if (!row.done || !ledger.replayPace.isOpen(nowMs)) return { kind: "running" };
+    const stored = must(ledger.storage.readStoredAnswer(step.route, step.key), "the answer of a finished key");
+    ledger.replayPace.note(stored.vectors.byteLength);
+    return { kind: "replay", stored };
   }
   if (!fits) return undefined;
   ledger.storage.putIdempotency({

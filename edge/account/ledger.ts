@@ -15,6 +15,7 @@ import { KeyRing } from "./key-ring.ts";
 import { LeaseTable } from "./lease-table.ts";
 import { monthStartMs } from "./periods.ts";
 import { RateBucket } from "./rate-bucket.ts";
+import { ReplayPace } from "./replay-pace.ts";
 import type { LedgerSettings } from "./settings.ts";
 import { NO_STATEMENT, Statement } from "./statement.ts";
 import type { KeyRecord, LedgerStorage } from "./storage.ts";
@@ -48,6 +49,7 @@ export class Ledger {
   readonly sessions: Map<string, SessionMemory>;
   /** The last answer of each session, for copies of its last message; gone after a crash. */
   readonly answers = new Map<string, SyncAnswer>();
+  readonly replayPace = new ReplayPace();
   readonly statement: Statement;
   readonly cells: UsageCells;
   private month: { startMs: number; spentNanoUsd: NanoUsd };

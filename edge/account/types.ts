@@ -209,6 +209,7 @@ export interface StoredAnswer {
 
 export type IdempotencyState =
   | { readonly kind: "begun" }
+  /** The first call still runs, or more of its answers are on their way than memory allows: ask again in a second. */
   | { readonly kind: "running" }
   | { readonly kind: "reused" }
   | { readonly kind: "replay"; readonly stored: StoredAnswer };

@@ -99,6 +99,21 @@ test("an answer of 4 MB is stored whole", async () => {
   expect(again.stored.vectors.every((byte, index) => byte === index % 251)).toBe(true);
 });
 
+test("a commit that the object does not answer is neither charged nor not: the key tells", async () => {
+  const account = await openAccount(CREDIT);
+  const isolate = new TestIsolate();
+  const admission = strictly(await ask(isolate, account, "k"));
+  isolate.intercept = async (message, stub) => {
+    await stub.sync(message);
+    throw new Error("the connection broke");
+  };
+  const committing = admission.commit(settlement(50), ANSWER);
+  for (let second = 0; second < 12; second += 1) await isolate.clock.pass(1000);
+  expect(await committing).toBe("unknown");
+  expect(await ask(new TestIsolate(), account, "k")).toMatchObject({ kind: "replay" });
+  expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(400);
+});
+
 test("a commit whose answer is lost is asked about again, and is charged once", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
