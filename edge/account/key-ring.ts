@@ -11,6 +11,9 @@ import type { BucketState } from "./rate-bucket.ts";
 import type { KeyRecord, LedgerStorage } from "./storage.ts";
 import type { KeyRefusal, Rights, SecretHash } from "./types.ts";
 
+/** Longer than a deployment takes to reach every isolate. */
+const RENEWED_MS = 3_600_000;
+
 /** Durable: [requests bucket, tokens bucket, cap period's start, spent in it, last used]. */
 export type KeyUseState = readonly [BucketState, BucketState, number, number, number];
 
@@ -105,6 +108,19 @@ export class KeyRing {
       return refusal === undefined ? { kind: "valid", record } : { kind: "refused", refusal };
     }
     return { kind: "refused", refusal: { kind: "unknown_key" } };
+  }
+
+  /**
+   * A key that is stored under a pepper that is being rotated out is stored under the current one, now that its secret is
+   * at hand (`hashes`, the current pepper's first). Isolates that know the old pepper alone find it for an hour more.
+   */
+  renew(record: KeyRecord, hashes: readonly SecretHash[], nowMs: number, storage: LedgerStorage): void {
+    const [current] = hashes;
+    const { pepperId, hash, previous } = record;
+    if (current === undefined || current.pepperId === pepperId) return;
+    if (previous !== undefined && previous.untilMs > nowMs) return;
+    if (!hashes.some((known) => known.pepperId === pepperId && known.hash === hash)) return;
+    this.put({ ...record, ...current, previous: { pepperId, hash, untilMs: nowMs + RENEWED_MS } }, storage);
   }
 
   /** The live key behind `hashes`, whatever its expiry: for a leak report. */

@@ -22,6 +22,7 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
   const found = ledger.keys.find(message.secret, nowMs);
   const refusal = found.kind === "refused" ? found.refusal : suspension(ledger);
   const record = found.kind === "valid" ? found.record : undefined;
+  if (record !== undefined) ledger.keys.renew(record, message.secret, nowMs, ledger.storage);
 
   const memory = ledger.sessions.get(session) ?? newSession(ledger, message, record);
   if (memory === undefined) {
