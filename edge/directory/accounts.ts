@@ -50,9 +50,9 @@ export interface NewAccountRow {
   readonly createdAtMs: number;
 }
 
-/** Adds an active account; one that is there stays as it is. */
-export function insertAccount(directory: Directory, account: NewAccountRow): Promise<unknown> {
-  return withDirectory(() =>
+/** Adds an active account; one that is there stays as it is. Answers whether it was new. */
+export async function insertAccount(directory: Directory, account: NewAccountRow): Promise<boolean> {
+  const { meta } = await withDirectory(() =>
     directory
       .prepare(
         "INSERT INTO accounts (id, name, email, created_at_ms, status) VALUES (?, ?, ?, ?, 'active') ON CONFLICT DO NOTHING",
@@ -60,6 +60,7 @@ export function insertAccount(directory: Directory, account: NewAccountRow): Pro
       .bind(account.id, account.name, account.email ?? null, account.createdAtMs)
       .run(),
   );
+  return meta.changes > 0;
 }
 
 /** Takes an account that was never set up out again. */

@@ -13,7 +13,10 @@ export interface AccountToCreate {
   readonly email?: string;
 }
 
-/** Makes an account with its first grant, if any, and answers its id. Throws `directory_unavailable`, or what the object throws. */
+/**
+ * Makes an account with its first grant, if any, and answers its id; with the id of one that is there it has no effect.
+ * Throws `directory_unavailable`, or what the object throws.
+ */
 export async function createAccount(
   env: Pick<Env, "ACCOUNT" | "DIRECTORY">,
   account: AccountToCreate,
@@ -21,11 +24,11 @@ export async function createAccount(
   options: { readonly id?: AccountId; readonly firstGrant?: GrantInput } = {},
 ): Promise<AccountId> {
   const id = options.id ?? newId("account");
-  await insertAccount(env.DIRECTORY, { id, ...account, createdAtMs: Date.now() });
+  const isNew = await insertAccount(env.DIRECTORY, { id, ...account, createdAtMs: Date.now() });
   try {
     await accountStub(env, id).setUp({ accountId: id, ...account }, options.firstGrant, actor);
   } catch (error) {
-    await removeAccount(env.DIRECTORY, id).catch(() => undefined);
+    if (isNew) await removeAccount(env.DIRECTORY, id).catch(() => undefined);
     throw error;
   }
   return id;

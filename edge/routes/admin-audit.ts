@@ -3,12 +3,12 @@
 import type { Context } from "../context.ts";
 import { listAudit } from "../directory/audit.ts";
 import { seconds } from "./key-fields.ts";
-import { readLimit, unknownCursor } from "./query.ts";
+import { readLimit, readOpaqueCursor, unknownCursor } from "./query.ts";
 
 const ROWS_MAX = 200;
 
 export async function getAudit(c: Context): Promise<Response> {
-  const page = await listAudit(c.env.DIRECTORY, c.req.query("cursor"), readLimit(c, ROWS_MAX, 50));
+  const page = await listAudit(c.env.DIRECTORY, readOpaqueCursor(c, "cursor"), readLimit(c, ROWS_MAX, 50));
   if (page === undefined) throw unknownCursor("cursor");
   return c.json({
     object: "list",

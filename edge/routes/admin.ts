@@ -14,7 +14,7 @@ import { operatorActor } from "../middleware/operator.ts";
 import { accountAnswer, booksAnswer } from "./account.ts";
 import { readAmount } from "./amount.ts";
 import { createKeySchema, createdKeyAnswer, seconds, termsOf } from "./key-fields.ts";
-import { readLimit, unknownCursor } from "./query.ts";
+import { readLimit, readOpaqueCursor, unknownCursor } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId, parseId } from "../../shared/ids.ts";
@@ -60,7 +60,7 @@ export async function createAccount(c: Context): Promise<Response> {
 
 /** Newest first; status and sums as the directory knows them, the books of one account are the account's to tell. */
 export async function listAccounts(c: Context): Promise<Response> {
-  const page = await readAccounts(c.env.DIRECTORY, c.req.query("cursor"), readLimit(c, ACCOUNTS_MAX, 20));
+  const page = await readAccounts(c.env.DIRECTORY, readOpaqueCursor(c, "cursor"), readLimit(c, ACCOUNTS_MAX, 20));
   if (page === undefined) throw unknownCursor("cursor");
   return c.json({
     object: "list",

@@ -28,6 +28,12 @@ export function readCursor(c: Context, name: string): number | undefined {
   return readInteger(c, name, "the `next_page` of an earlier answer");
 }
 
+/** An opaque cursor; an empty one is none. */
+export function readOpaqueCursor(c: Context, name: string): string | undefined {
+  const cursor = c.req.query(name);
+  return cursor === "" ? undefined : cursor;
+}
+
 /** The fault of a cursor that no page of ours ended with. */
 export function unknownCursor(name: string) {
   return apiError("invalid_value", `\`${name}\` must be the \`next_${name}\` of an earlier answer.`, name);

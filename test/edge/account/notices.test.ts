@@ -201,6 +201,33 @@ test("an account without alerts writes no table for them", async () => {
   expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(80);
 });
 
+test("alerts that are not crossed cost a sync no row", async () => {
+  const fixture = await Fixture.open();
+  const rowsOf = async () => (await fixture.account.stub.operations()).rowsWritten;
+  const isolate = new TestIsolate();
+  const spend = async () => {
+    admissionOf(await isolate.admit(fixture.account, 10)).settle(settlement(10));
+    await isolate.report();
+  };
+  const writes = (table: string) =>
+    runInDurableObject(fixture.account.stub, (_object, state) =>
+      state.storage.sql
+        .exec(`SELECT body FROM ${table}`)
+        .toArray()
+        .map(({ body }) => body),
+    );
+  await spend();
+  const before = await rowsOf();
+  await spend();
+  const plain = (await rowsOf()) - before;
+  for (const kind of ["daily_spend", "monthly_spend"] as const) await fixture.alert(kind, CREDIT);
+  await fixture.alert("balance_below", 1);
+  const [rows, alerts] = [await rowsOf(), await writes("alerts")];
+  await spend();
+  expect((await rowsOf()) - rows).toBe(plain);
+  expect(await writes("alerts")).toEqual(alerts);
+});
+
 test("an account that spends reports its sums to the directory by its alarm", async () => {
   await directoryTables();
   const account = await openAccount(CREDIT);

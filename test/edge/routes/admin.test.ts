@@ -49,7 +49,8 @@ describe("accounts", () => {
     expect(await rowOf()).toMatchObject({ status: "active" });
   });
 
-  test("a cursor that is none of ours is refused", async () => {
+  test("a cursor that is none of ours is refused, an empty one is none", async () => {
+    expect((await api.admin("/admin/accounts?cursor=&limit=1")).status).toBe(200);
     for (const cursor of ["x", btoa("[1]"), btoa("{}"), "a".repeat(500)]) {
       expect(await api.admin(`/admin/accounts?cursor=${cursor}`)).toMatchObject({
         status: 400,
@@ -172,6 +173,19 @@ describe("making an account is two writes in two places", () => {
       createAccount({ ACCOUNT: broken, DIRECTORY: env.DIRECTORY }, { name: "Half" }, "operator", { id }),
     ).rejects.toThrow("overloaded");
     expect(await rowsOf(id)).toEqual([]);
+  });
+
+  test("made again under its id, it stays as it is, also when its object does not answer", async () => {
+    const id = await createAccount(env, { name: "Once" }, "operator");
+    const broken = {
+      idFromName: (name: string) => env.ACCOUNT.idFromName(name),
+      get: () => ({ setUp: () => Promise.reject(new Error("overloaded")) }),
+    } as unknown as Env["ACCOUNT"];
+    const again = { ACCOUNT: broken, DIRECTORY: env.DIRECTORY };
+    await expect(createAccount(again, { name: "Twice" }, "operator", { id })).rejects.toThrow("overloaded");
+    await createAccount(env, { name: "Twice" }, "operator", { id });
+    expect(await rowsOf(id)).toEqual([{ status: "active" }]);
+    expect((await stubOf(id).getAccount())?.name).toBe("Once");
   });
 
   test("a directory that fails leaves no object behind", async () => {
