@@ -35,6 +35,8 @@ export interface EdgeOptions {
   readonly persistDir: string;
   /** Settings and secrets on top of wrangler.toml's vars. */
   readonly bindings: Readonly<Record<string, string>>;
+  /** Another entry than wrangler.toml's, from the repository's root: for tests that wrap the Worker. */
+  readonly entry?: string;
   /** The Worker's own log lines; absent: this program's stdout. */
   readonly onLog?: (line: string) => void;
 }
@@ -51,7 +53,7 @@ export interface RunningEdge {
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const config = wranglerSchema.parse(parse(readFileSync(resolve(ROOT, "wrangler.toml"), "utf8")));
   const assetsDir = join(options.persistDir, "pages");
-  const [script] = await Promise.all([bundleWorker(config.main), buildPageAssets(assetsDir)]);
+  const [script] = await Promise.all([bundleWorker(options.entry ?? config.main), buildPageAssets(assetsDir)]);
   const before = signalListeners();
   const miniflare = new Miniflare(miniflareOptions(config, script, assetsDir, options));
   removeAddedListeners(before);

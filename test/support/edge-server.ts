@@ -40,6 +40,7 @@ export async function startEdgeUnderTest(
   dataDir: string,
   count: number,
   backendOptions: Partial<FakeBackendOptions> = {},
+  entry?: string,
 ): Promise<EdgeUnderTest> {
   const secret = new DataFolder(dataDir).secrets().BACKEND_SECRET;
   const backends = Array.from(
@@ -51,6 +52,8 @@ export async function startEdgeUnderTest(
     dataDir,
     FAKE_MODEL,
     backends.map(({ origin }) => origin),
+    {},
+    entry,
   );
   return {
     ...started,
@@ -62,12 +65,13 @@ export async function startEdgeUnderTest(
   };
 }
 
-/** The edge alone, in front of backends that run elsewhere. `settings` go to the Worker. */
+/** The edge alone, in front of backends that run elsewhere. `settings` go to the Worker, `entry` replaces its own. */
 export async function startEdgeBefore(
   dataDir: string,
   model: string,
   origins: readonly string[],
   settings: Readonly<Record<string, string>> = {},
+  entry?: string,
 ): Promise<Omit<EdgeUnderTest, "backends" | "newAccount" | "stop">> {
   const folder = new DataFolder(dataDir);
   const secrets = folder.secrets();
@@ -77,6 +81,7 @@ export async function startEdgeBefore(
     persistDir: join(dataDir, "edge"),
     bindings: { ...secrets, ...settings, BACKENDS: JSON.stringify(origins.map((origin) => ({ model, origin }))) },
     onLog: (line) => logs.push(line),
+    ...(entry === undefined ? {} : { entry }),
   });
   const adminKey = secrets.ADMIN_KEY;
   const account = await ensureDevAccount(folder, edge.url, adminKey);
