@@ -82,7 +82,11 @@ interface AxeResult {
 export async function accessibilityFaults(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
   // Evaluated by the debugger, which the page's policy does not bind.
   await page.evaluate(AXE);
-  const options = rules === undefined ? {} : { runOnly: { type: "rule", values: rules } };
+  const options = {
+    resultTypes: ["violations"],
+    preload: false,
+    ...(rules === undefined ? {} : { runOnly: { type: "rule", values: rules } }),
+  };
   const result: AxeResult = await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`);
   return result.violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")}: ${failureSummary ?? ""}`),
