@@ -17,6 +17,9 @@ export type BucketWidth = (typeof BUCKET_WIDTHS)[number];
 export const GROUPINGS = ["model", "key", "tier"] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
+/** Results of one page, over all its buckets: some 3 MB of JSON. A page ends before the bucket that would pass it. */
+const RESULTS_MAX = 10_000;
+
 export interface UsageQuery {
   readonly startMs: number;
   /** Exclusive. */
@@ -71,15 +74,16 @@ export function queryUsage(ledger: Ledger, query: UsageQuery, nowMs: number): Us
     sums.set(startMs, sum);
     sum.add({ startMs, ...groupOf(cell, query.groupBy) }, cell);
   }
-  return {
-    buckets: starts.map((startMs) => ({
-      startMs,
-      endMs: nextStart(query.width, startMs),
-      results: [...(sums.get(startMs)?.values() ?? [])].map((cell) => resultOf(cell, query.groupBy)),
-    })),
-    ...(pageEndMs < query.endMs ? { nextPage: pageEndMs } : {}),
-    freshAsOfMs: nowMs,
-  };
+  const buckets: UsagePage["buckets"][number][] = [];
+  let results = 0;
+  for (const startMs of starts) {
+    const cells = [...(sums.get(startMs)?.values() ?? [])];
+    results += cells.length;
+    if (results > RESULTS_MAX && buckets.length > 0) return { buckets, nextPage: startMs, freshAsOfMs: nowMs };
+    const endMs = nextStart(query.width, startMs);
+    buckets.push({ startMs, endMs, results: cells.map((cell) => resultOf(cell, query.groupBy)) });
+  }
+  return { buckets, ...(pageEndMs < query.endMs ? { nextPage: pageEndMs } : {}), freshAsOfMs: nowMs };
 }
 
 /** Sum of everything ever charged, from usage: equals the books. */

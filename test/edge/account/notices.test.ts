@@ -1,5 +1,6 @@
 // Alerts and webhooks in the real object, on a clock and against receivers that the test holds.
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AlertKind, AlertRecord } from "../../../edge/account/alerts.ts";
 import { changedAlerts } from "../../../edge/account/alerts.ts";
@@ -254,20 +255,37 @@ test("a hard monthly limit refuses by its name, and begins anew with the UTC mon
   expect(await new TestIsolate().admit(fixture.account, 10)).toMatchObject({ kind: "admitted" });
 });
 
-test("a level that is not crossed changes nothing", () => {
+test("a spend alert fires once a month, when the month's spend first reaches it, whatever the order of checks", () => {
   const alert: AlertRecord = {
     id: "alert_x" as AlertRecord["id"],
     kind: "monthly_spend",
-    thresholdNanoUsd: nanoUsd(10),
+    thresholdNanoUsd: nanoUsd(100),
     createdAtMs: 1,
   };
-  const levels = {
-    balanceNanoUsd: nanoUsd(0),
-    dayStartMs: 0,
-    dayNanoUsd: nanoUsd(9),
-    monthStartMs: 0,
-    monthNanoUsd: nanoUsd(9),
-  };
-  expect(changedAlerts([alert], levels, 5)).toEqual([]);
-  expect(changedAlerts([alert], { ...levels, monthNanoUsd: nanoUsd(10) }, 5)).toMatchObject([{ firedAtNanoUsd: 10 }]);
+  const step = fc.record({ month: fc.nat({ max: 1 }), spend: fc.nat({ max: 60 }) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      let [record, monthStartMs, spent] = [alert, 0, 0];
+      const fired: [month: number, at: number][] = [];
+      const expected: [month: number, at: number][] = [];
+      for (const { month, spend } of steps) {
+        if (month === 1) [monthStartMs, spent] = [monthStartMs + 1, 0];
+        const before = spent;
+        spent += spend;
+        if (before < 100 && spent >= 100) expected.push([monthStartMs, spent]);
+        const levels = {
+          balanceNanoUsd: nanoUsd(0),
+          dayStartMs: 0,
+          dayNanoUsd: nanoUsd(0),
+          monthStartMs,
+          monthNanoUsd: nanoUsd(spent),
+        };
+        for (const change of changedAlerts([record], levels, 5)) {
+          record = change.record;
+          if (change.firedAtNanoUsd !== undefined) fired.push([monthStartMs, change.firedAtNanoUsd]);
+        }
+      }
+      expect(fired).toEqual(expected);
+    }),
+  );
 });

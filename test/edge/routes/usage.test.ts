@@ -1,4 +1,5 @@
 // Usage in every form: /v1/usage as JSON and CSV, OpenAI's two routes. Figures are the ledger's, to the nano-dollar.
+import { runInDurableObject } from "cloudflare:test";
 import { beforeAll, describe, expect, test } from "vitest";
 import { csvOf } from "../../../edge/routes/csv.ts";
 import { TestIsolate, admissionOf, openAccount, settlement } from "../account/support.ts";
@@ -73,6 +74,28 @@ describe("GET /v1/usage", () => {
     expect(sum(seen, "cost_nano_usd")).toBe(CHARGED);
     expect(new Set(starts).size).toBe(starts.length);
     expect(starts.length).toBeGreaterThanOrEqual(60);
+  });
+
+  test("ends a page early where its groups are too many for one answer, and loses none", async () => {
+    const busy = await openAccount(1000);
+    const minute = Math.floor(Date.now() / 60_000) - 130;
+    await runInDurableObject(busy.stub, (_object, state) => {
+      const models = Array.from({ length: 100 }, (_, index) => `owner/model-${index}`);
+      const cells = Array.from({ length: 120 }, (_, at) =>
+        models.map((_model, index) => [minute + at, 0, index, 0, 1, 1, 0, 0, 0, 0, 0, []]),
+      ).flat();
+      state.storage.sql.exec(
+        "INSERT INTO segments (level, start_ms, end_ms, body) VALUES (0, ?, ?, ?)",
+        minute * 60_000,
+        (minute + 120) * 60_000,
+        JSON.stringify({ keys: [busy.created.id], models, cells }),
+      );
+    });
+    const path = `/v1/usage?bucket_width=1m&group_by=model&limit=1440&start_time=${minute * 60}`;
+    const first = await api.call(path, { key: busy.created.key });
+    expect(first.body).toMatchObject({ has_more: true, next_page: String((minute + 100) * 60_000) });
+    const second = await api.call(`${path}&page=${String(first.body["next_page"])}`, { key: busy.created.key });
+    expect([results(first).length, results(second).length]).toEqual([10_000, 2000]);
   });
 
   test("as CSV has the same rows, quoted, with the next page as a link", async () => {
