@@ -100,7 +100,13 @@ export class BatchWork {
   private async validate(): Promise<Step> {
     const { order } = this.now;
     const lines = this.reader.lines(this.now.next);
-    const { total, faults, model } = await validateInput(lines, order, LINE_EXECUTORS[order.endpoint], this.models());
+    const served = new Set(this.ports.services.pool.models());
+    const { total, faults, model } = await validateInput(lines, {
+      order,
+      executor: LINE_EXECUTORS[order.endpoint],
+      models: this.models(),
+      isServed: (id) => served.has(id),
+    });
     if (this.now.status !== "validating") return AGAIN; // cancelled meanwhile
     const nowMs = this.ports.nowMs();
     if (faults.length > 0) this.patch({ status: "failed", endedAtMs: nowMs, faults });

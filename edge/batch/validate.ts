@@ -17,14 +17,18 @@ export interface Validated {
   readonly model: string | undefined;
 }
 
+/** What the lines are judged by. */
+export interface Terms {
+  readonly order: Pick<BatchOrder, "endpoint" | "allowedModels">;
+  readonly executor: Pick<LineExecutor, "countTexts">;
+  readonly models: readonly CatalogModel[];
+  /** Whether any backend is there for a model, ready or not: a batch waits for a cold one, not for one that never comes. */
+  readonly isServed: (modelId: string) => boolean;
+}
+
 /** Reads all lines, or as many as it takes to list `faultsMax` faults. */
-export async function validateInput(
-  lines: AsyncIterable<InputLine>,
-  order: Pick<BatchOrder, "endpoint" | "allowedModels">,
-  executor: Pick<LineExecutor, "countTexts">,
-  models: readonly CatalogModel[],
-): Promise<Validated> {
-  const check = new InputCheck(order, executor, models);
+export async function validateInput(lines: AsyncIterable<InputLine>, terms: Terms): Promise<Validated> {
+  const check = new InputCheck(terms);
   for await (const line of lines) {
     check.add(line);
     if (check.isFull) break;
@@ -33,9 +37,7 @@ export async function validateInput(
 }
 
 class InputCheck {
-  readonly #order: Pick<BatchOrder, "endpoint" | "allowedModels">;
-  readonly #executor: Pick<LineExecutor, "countTexts">;
-  readonly #models: readonly CatalogModel[];
+  readonly #terms: Terms;
   readonly #faults: BatchFault[] = [];
   readonly #lineOf = new Map<string, number>();
   readonly #resolved = new Map<string, string | BatchFault>();
@@ -43,14 +45,8 @@ class InputCheck {
   #total = 0;
   #texts = 0;
 
-  constructor(
-    order: Pick<BatchOrder, "endpoint" | "allowedModels">,
-    executor: Pick<LineExecutor, "countTexts">,
-    models: readonly CatalogModel[],
-  ) {
-    this.#order = order;
-    this.#executor = executor;
-    this.#models = models;
+  constructor(terms: Terms) {
+    this.#terms = terms;
   }
 
   get isFull(): boolean {
@@ -63,7 +59,7 @@ class InputCheck {
 
   add(input: InputLine): void {
     this.#total += 1;
-    const parsed = parseBatchLine(input, this.#order.endpoint);
+    const parsed = parseBatchLine(input, this.#terms.order.endpoint);
     if (parsed.kind === "fault") {
       this.#faults.push(parsed.fault);
       return;
@@ -75,7 +71,7 @@ class InputCheck {
       this.#faults.push({ code: "duplicate_custom_id", line: input.line, message, param: "custom_id" });
     } else this.#lineOf.set(customId, input.line);
     this.#checkModel(body["model"], input.line);
-    this.#texts += this.#executor.countTexts(body);
+    this.#texts += this.#terms.executor.countTexts(body);
   }
 
   end(): Validated {
@@ -113,14 +109,18 @@ class InputCheck {
 
   /** The full id that `name` stands for, or what is wrong with it. */
   #resolve(name: string): string | BatchFault {
+    const { order, models, isServed } = this.#terms;
+    const fault = (code: string, message: string): BatchFault => ({ code, line: null, message, param: "body.model" });
     try {
-      const { model } = resolveModel(name, this.#models);
-      const { allowedModels } = this.#order;
-      if (allowedModels === undefined || allowedModels.includes(model.id)) return model.id;
-      return { code: "model_not_allowed", line: null, message: "The key may not use this model.", param: "body.model" };
+      const { model } = resolveModel(name, models);
+      if (order.allowedModels !== undefined && !order.allowedModels.includes(model.id)) {
+        return fault("model_not_allowed", "The key may not use this model.");
+      }
+      if (!isServed(model.id)) return fault("model_not_ready", "This model is not served yet: see GET /v1/models.");
+      return model.id;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      return { code: error.fault.code, line: null, message: error.fault.message, param: "body.model" };
+      return fault(error.fault.code, error.fault.message);
     }
   }
 }

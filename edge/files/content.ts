@@ -4,13 +4,38 @@ import type { ChunkStore } from "./chunk-store.ts";
 import { decodeResults, writeResultLine } from "./results.ts";
 import type { FileRecord } from "./types.ts";
 
+/** Lines of results are sent together: a write each would cost more than the line. */
+const PIECE_BYTES = 64 * 1024;
+
 /** Pieces that together are exactly `record.bytes`; each must be used up before the next. Throws DamagedFileError. */
 export async function* contentOf(store: ChunkStore, record: FileRecord): AsyncGenerator<Uint8Array> {
   for (const chunk of record.content.chunks) {
     const plain = await store.read(record, chunk);
     if (record.content.format === "lines") yield plain;
-    else for (const line of decodeResults(plain)) yield* writeResultLine(line);
+    else yield* together(linesOf(plain));
   }
+}
+
+function* linesOf(plain: Uint8Array<ArrayBuffer>): Generator<Uint8Array> {
+  for (const line of decodeResults(plain)) yield* writeResultLine(line);
+}
+
+/** The same bytes in pieces of PIECE_BYTES, in one buffer used again. */
+function* together(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  const buffer = new Uint8Array(PIECE_BYTES);
+  let filled = 0;
+  for (const piece of pieces) {
+    for (let from = 0; from < piece.length;) {
+      const part = piece.subarray(from, from + PIECE_BYTES - filled);
+      buffer.set(part, filled);
+      filled += part.length;
+      from += part.length;
+      if (filled < PIECE_BYTES) continue;
+      yield buffer;
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield buffer.subarray(0, filled);
 }
 
 /** The largest chunk, which a download holds sealed and opened. */

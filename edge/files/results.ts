@@ -38,6 +38,8 @@ interface EntryFacts extends Omit<ResultLine, "vectors"> {
 }
 
 const LENGTHS_BYTES = 8;
+/** A line mostly has one vector: a larger buffer would be made for nothing. */
+const PIECE_BYTES = 4096;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -87,7 +89,7 @@ export function* writeResultLine(line: ResultLine): Generator<Uint8Array> {
   const { head, tail } = frameOf(line);
   yield encoder.encode(head);
   if (line.body.kind === "json") yield encoder.encode(JSON.stringify(line.body.body));
-  else yield* writeBody(embeddingsBody(line, line.body), toBase64);
+  else yield* writeBody(embeddingsBody(line, line.body), toBase64, PIECE_BYTES);
   yield encoder.encode(tail);
 }
 

@@ -17,6 +17,7 @@ import { readLimit } from "./query.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { newId, parseId } from "../../shared/ids.ts";
+import type { AccountId } from "../../shared/ids.ts";
 
 /** OpenAI's figures. */
 const LIST_MAX = 10_000;
@@ -28,7 +29,19 @@ export async function createFile(c: Context): Promise<Response> {
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw fileTooLarge();
   const { accountId } = await authorize(c, "batches");
   const boundary = boundaryOf(c.req.header("content-type"));
-  const body = uploadBody(c);
+  const pieces = bodyPieces(uploadBody(c), bytesMax, FILE_LIMITS.idleMs);
+  const work = storeUpload(c, accountId, pieces, boundary);
+  // A client that leaves would otherwise take along the work that clears away what it sent.
+  waitUntilOf(c)(work.catch(() => undefined));
+  return c.json(fileAnswer(await work));
+}
+
+async function storeUpload(
+  c: Context,
+  accountId: AccountId,
+  pieces: AsyncIterable<Uint8Array>,
+  boundary: string,
+): Promise<FileRecord> {
   const nowMs = Date.now();
   const place = { accountId, fileId: newId("file") };
   const empty: FileRecord = {
@@ -45,23 +58,12 @@ export async function createFile(c: Context): Promise<Response> {
   const memory = c.get("services").memory.take(UPLOAD_MEMORY);
   try {
     checkRoom(await library.beginUpload(empty));
-    const pieces = bodyPieces(body, bytesMax, FILE_LIMITS.idleMs);
-    const { filename, bytes, lines, chunks, lifeMs } = await receiveUpload(
-      touching(pieces, memory),
-      boundary,
-      chunkStoreOf(c.env),
-      place,
-    );
-    const record: FileRecord = {
-      ...empty,
-      filename,
-      bytes,
-      lines,
-      expiresAtMs: nowMs + (lifeMs ?? FILE_LIMITS.lifeMs),
-      content: { format: "lines", chunks },
-    };
+    const upload = await receiveUpload(touching(pieces, memory), boundary, chunkStoreOf(c.env), place);
+    const { filename, bytes, lines, chunks, lifeMs = FILE_LIMITS.lifeMs } = upload;
+    const content = { format: "lines", chunks } as const;
+    const record: FileRecord = { ...empty, filename, bytes, lines, expiresAtMs: nowMs + lifeMs, content };
     if (!(await library.finishUpload(record))) throw apiError("invalid_request", "The upload took over a day.");
-    return c.json(fileAnswer(record));
+    return record;
   } catch (error) {
     waitUntilOf(c)(library.deleteFile(place));
     throw error;
@@ -136,11 +138,13 @@ export async function getFileContent(c: Context): Promise<Response> {
   c.header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(record.filename)}`);
   c.header("cache-control", "no-store");
   if (c.req.method === "HEAD") {
-    c.header("content-length", String(record.bytes));
+    if (record.content.format === "lines") c.header("content-length", String(record.bytes));
     return c.body(null);
   }
   const memory = c.get("services").memory.take(contentMemory(record));
-  const { readable, writable } = new FixedLengthStream(record.bytes);
+  // Lines that are written out anew may one day be written a little longer than they were counted: no fixed length.
+  const { readable, writable } =
+    record.content.format === "lines" ? new FixedLengthStream(record.bytes) : new IdentityTransformStream();
   waitUntilOf(c)(writeContent(c, record, writable, memory));
   return c.body(readable);
 }
@@ -159,7 +163,7 @@ async function writeContent(
     }
     await writer.close();
   } catch (error) {
-    // The reader has gone, or a chunk is damaged: the answer ends short of its Content-Length.
+    // The reader has gone, or a chunk is damaged: the answer breaks off, which every client notices.
     await writer.abort(error).catch(() => undefined);
   } finally {
     memory.release();

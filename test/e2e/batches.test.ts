@@ -1,5 +1,6 @@
 // Files and batches through OpenAI's own Node SDK, unmodified, against the real Workers runtime; and a runtime that is
 // killed with SIGKILL in the middle of a batch.
+import { createConnection } from "node:net";
 import OpenAI, { NotFoundError, toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { childrenOf } from "../../scripts/dev-server/processes.ts";
@@ -89,6 +90,24 @@ test("a batch goes from upload to result and away again as OpenAI's SDK expects 
   expect(files).toEqual(["batch", "batch_output"]);
   expect(await openai.files.delete(file.id)).toEqual({ id: file.id, object: "file", deleted: true });
   await expect(openai.files.retrieve(file.id)).rejects.toThrow(NotFoundError);
+});
+
+test("an upload whose client goes in the middle leaves nothing behind", async () => {
+  const account = await edge.newAccount();
+  const { hostname, port } = new URL(edge.url);
+  const socket = createConnection({ host: hostname, port: Number(port) });
+  socket.on("error", () => undefined);
+  const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n';
+  socket.write(
+    `POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${account.apiKey}\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 50000000\r\n\r\n${head}`,
+  );
+  socket.write(Buffer.alloc(5 * 1024 * 1024, "x"));
+  const bucket = await edge.edge.miniflare.getR2Bucket("FILES");
+  const chunks = async () => (await bucket.list({ prefix: `files/${account.accountId}/` })).objects.length;
+  await expect.poll(chunks, POLL).toBe(1);
+  socket.resetAndDestroy();
+  await expect.poll(chunks, POLL).toBe(0);
+  expect((await clientOf(account.apiKey).files.list()).data).toEqual([]);
 });
 
 test("a batch is cancelled through OpenAI's SDK", async () => {

@@ -1,7 +1,8 @@
 // Batches from upload to output file, in the real runtime: what is delivered, what is charged, what fails alone.
 
-import { env, runDurableObjectAlarm } from "cloudflare:test";
+import { abortAllDurableObjects, env, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
+import { PRODUCTION_MODEL_ID } from "../../../shared/catalog.ts";
 import { decodeFrame } from "../../../shared/frame.ts";
 import { embedRequestSchema } from "../../../shared/wire.ts";
 import { Api } from "../support/api.ts";
@@ -185,6 +186,7 @@ describe("a batch that cannot begin", () => {
       request({ custom_id: "body", body: [] }),
       embeddingLine("model", "a", { model: "owner/modle" }),
       embeddingLine("none", "a", { model: undefined }),
+      embeddingLine("later", "a", { model: PRODUCTION_MODEL_ID }),
       request({ custom_id: "more", extra: true }),
     ];
     const batch = await workThrough(api, key, await startBatch(api, key, lines));
@@ -198,7 +200,8 @@ describe("a batch that cannot begin", () => {
       { code: "invalid_body", line: 8, param: "body" },
       { code: "model_not_found", line: 9, param: "body.model", message: expect.stringContaining(MODEL) },
       { code: "missing_required_parameter", line: 10, param: "body.model" },
-      { code: "unknown_parameter", line: 11 },
+      { code: "model_not_ready", line: 11, param: "body.model" },
+      { code: "unknown_parameter", line: 12 },
     ]);
     expect(api.backend.embeds).toHaveLength(embeds);
     expect(await charged(accountId)).toBe(0);
@@ -266,6 +269,21 @@ describe("credit", () => {
     await api.admin(`/admin/accounts/${accountId}`, { status: "active" }, "PATCH");
     await runDurableObjectAlarm(stub());
     expect(await charged(accountId)).toBe(priceOf(["suspended"]));
+  });
+});
+
+describe("a batch whose input file is deleted while it waits", () => {
+  test("fails with what is wrong, and charges nothing more", async () => {
+    const { id: accountId, key } = await api.newAccount();
+    api.backend.behaviour = { kind: "answers", status: 503, body: "" };
+    const id = await startBatch(api, key, [embeddingLine("d", "deleted")]);
+    const { input_file_id: fileId } = await workThrough(api, key, id, ({ status }) => status === "in_progress");
+    await api.call(`/v1/files/${fileId}`, { key, method: "DELETE" });
+    api.backend.behaviour = { kind: "well" };
+    await abortAllDurableObjects(); // what the object has read ahead is gone with its memory
+    const batch = await workThrough(api, key, id);
+    expect(batch).toMatchObject({ status: "failed", errors: { data: [{ code: "input_file_unreadable" }] } });
+    expect(await charged(accountId)).toBe(0);
   });
 });
 

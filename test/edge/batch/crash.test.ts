@@ -89,6 +89,7 @@ class World {
     const ports = {
       services: {
         pool: {
+          models: () => [MODEL],
           announced: () => Promise.resolve({ dimensions: 8 }),
           tokenize: ({ texts }: { texts: readonly { text: string }[] }) =>
             Promise.resolve({ tokens: texts.map(({ text }) => tokensOf(text)) }),
