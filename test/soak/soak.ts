@@ -11,7 +11,7 @@ import { runFaults } from "./fault-schedule.ts";
 import { randomOf } from "./random.ts";
 import type { ClientOptions, Payer } from "./traffic.ts";
 import { DIMENSIONS, Seen, runClient, sendGood } from "./traffic.ts";
-import { judgeBooks, judgeMemory } from "./verdict.ts";
+import { judgeBooks, judgeLogs, judgeMemory } from "./verdict.ts";
 import type { Books, Finding, MemorySample } from "./verdict.ts";
 
 const CLIENTS = 12;
@@ -84,13 +84,7 @@ async function run(edge: EdgeUnderTest, minutes: number, seed: number): Promise<
     },
     ...books.flatMap((own, index) => judgeBooks(accounts[index] ?? "", own, payers[index]?.chargedNanoUsd)),
     judgeMemory(samples),
-    {
-      what: `the Worker logged ${edge.logs.length} lines${edge.logs
-        .slice(0, 5)
-        .map((line) => `\n        ${line.slice(0, 2000)}`)
-        .join("")}`,
-      isGood: edge.logs.length === 0,
-    },
+    judgeLogs(edge.logs),
   ];
 }
 

@@ -10,13 +10,13 @@ export interface MemorySample {
   readonly mib: number;
 }
 
-/** Growth over the judged part of a run that counts as flat: V8's heap breathes by about as much. */
-export const GROWTH_MIB_MAX = 32;
+/** Growth of the floor between the two halves of the judged part that counts as flat. */
+const GROWTH_MIB_MAX = 32;
 /** The first part of a run warms caches and compiles code: it is not judged. */
 const WARM_UP_SHARE = 0.4;
 
 /** MiB per minute by the median of all pairs' slopes (Theil and Sen): a single peak does not move it. */
-export function slopeOf(samples: readonly MemorySample[]): number {
+function slopeOf(samples: readonly MemorySample[]): number {
   const slopes = samples.flatMap((from, index) =>
     samples.slice(index + 1).map((to) => ((to.mib - from.mib) / (to.atS - from.atS)) * 60),
   );
@@ -24,15 +24,22 @@ export function slopeOf(samples: readonly MemorySample[]): number {
   return slopes[slopes.length >> 1] ?? 0;
 }
 
+/**
+ * V8 collects when it likes: resident memory is a saw. Its lowest points are what is really held, so the floor of the
+ * last part is set against the floor of the part before; the slope of all samples is stated beside it.
+ */
 export function judgeMemory(all: readonly MemorySample[]): Finding {
   const last = all.at(-1)?.atS ?? 0;
-  const judged = all.filter(({ atS }) => atS >= last * WARM_UP_SHARE);
-  const minutes = (last * (1 - WARM_UP_SHARE)) / 60;
-  const slope = slopeOf(judged);
+  const from = last * WARM_UP_SHARE;
+  const judged = all.filter(({ atS }) => atS >= from);
+  const middle = (from + last) / 2;
+  const floorOf = (samples: readonly MemorySample[]): number => Math.min(...samples.map(({ mib }) => mib));
+  const before = floorOf(judged.filter(({ atS }) => atS < middle));
+  const after = floorOf(judged.filter(({ atS }) => atS >= middle));
   const peak = Math.max(...all.map(({ mib }) => mib));
   return {
-    what: `memory of workerd: slope ${slope.toFixed(2)} MiB/min over the last ${minutes.toFixed(1)} min (${judged.length} samples), peak ${peak.toFixed(0)} MiB`,
-    isGood: judged.length > 2 && slope * minutes < GROWTH_MIB_MAX,
+    what: `memory of workerd: floor ${before.toFixed(0)}, then ${after.toFixed(0)} MiB, slope ${slopeOf(judged).toFixed(2)} MiB/min over the last ${((last - from) / 60).toFixed(1)} min (${judged.length} samples), peak ${peak.toFixed(0)} MiB`,
+    isGood: after - before < GROWTH_MIB_MAX,
   };
 }
 
@@ -61,4 +68,17 @@ export function judgeBooks(name: string, books: Books, expected: number | undefi
     { what: `${name}: usage adds up to ${usage}`, isGood: usage === charged },
     { what: `${name}: held ${held}, written off ${writtenOff}`, isGood: held === 0 && writtenOff === 0 },
   ];
+}
+
+/** Promises that one request of an object resolves for another whose client has gone: workerd says so, and is right. */
+const EXPECTED_LOG = /^Warning: A promise was resolved or rejected from a different request context/;
+
+export function judgeLogs(chunks: readonly string[]): Finding {
+  const lines = chunks.flatMap((chunk) => chunk.split("\n")).filter((line) => line.trim() !== "");
+  const others = lines.filter((line) => !EXPECTED_LOG.test(line));
+  const shown = others.slice(0, 5).map((line) => `\n        ${line.slice(0, 500)}`);
+  return {
+    what: `the Worker logged ${others.length} lines, and ${lines.length - others.length} warnings of promises whose request had ended${shown.join("")}`,
+    isGood: others.length === 0,
+  };
 }
