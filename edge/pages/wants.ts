@@ -5,6 +5,7 @@
 import ipaddr from "ipaddr.js";
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
+import { AddressLimit } from "../middleware/address-limit.ts";
 import { withDirectory } from "../directory/directory.ts";
 import { personHash, toBase64Url } from "../session/seal.ts";
 import { readSession } from "../session/session.ts";
@@ -13,8 +14,12 @@ import { parseKey } from "../../shared/keys.ts";
 const PERSON_BYTES = 16;
 const IPV6_NETWORK_BITS = 64;
 
-/** Notes that the visitor of `c` wants `model`; once a person. Throws `directory_unavailable`. */
+const TRIES_PER_MINUTE = 20;
+const tries = new AddressLimit(TRIES_PER_MINUTE);
+
+/** Notes that the visitor of `c` wants `model`; once a person. Throws `directory_unavailable`, `rate_limit_exceeded`. */
 export async function recordWant(c: Context, model: string): Promise<void> {
+  tries.take(networkOf(clientAddress(c)));
   const hash = await personHash(`${model}\n${await personOf(c)}`, c.get("services").config);
   const person = toBase64Url(hash.subarray(0, PERSON_BYTES));
   await withDirectory(() =>

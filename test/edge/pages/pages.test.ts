@@ -82,6 +82,11 @@ describe("I want this model", () => {
     expect(unknown.status).toBe(404);
   });
 
+  test("cannot be hammered", async () => {
+    const answers = await Promise.all(Array.from({ length: 30 }, () => want("203.0.113.9")));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303, 429]));
+  });
+
   test("of a live model is not counted", async () => {
     const live = await api.call(`/models/${MODEL}/want`, { method: "POST", headers: { origin: ORIGIN }, body: "" });
     expect(live.status).toBe(303);

@@ -82,6 +82,10 @@ describe("the pages' way to the API", () => {
     expect(page.body["data"]).toHaveLength(3);
     const gone = await api.call(`/dashboard/api/v1/keys/${String(made.body["id"])}`, { method: "DELETE", headers });
     expect(gone).toMatchObject({ status: 200, body: { deleted: true } });
+    const csv = await api.call("/dashboard/api/v1/usage?bucket_width=1d&format=csv", { headers: { cookie } });
+    expect(csv.headers.get("content-type")).toContain("text/csv");
+    const exported = await api.call("/dashboard/api/v1/account/export", { headers: { cookie } });
+    expect(exported.body).toMatchObject({ object: "account.export" });
     expect((await api.call("/dashboard/api/v1/nothing", { headers: { cookie } })).status).toBe(404);
   });
 
