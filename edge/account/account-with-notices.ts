@@ -84,6 +84,7 @@ export class AccountWithNotices extends AccountObject {
 
   override async deleteAccount(): Promise<void> {
     await super.deleteAccount();
+    this.core.forget(); // whatever ran meanwhile: a ledger in memory would write the account again
     this.#store.forget();
     this.#notices.forget();
   }

@@ -9,8 +9,8 @@ import type { Context } from "../context.ts";
 import { keyOfText } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { seconds } from "./key-fields.ts";
-import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
@@ -60,9 +60,8 @@ export async function patchAccount(c: Context): Promise<Response> {
 
 export async function listTransactions(c: Context): Promise<Response> {
   const rights = await authorize(c, "usage:read");
-  const page: TransactionsPage = must(
+  const page: TransactionsPage = stillThere(
     await accountStub(c.env, rights.accountId).transactions(readCursor(c, "page"), readLimit(c, TRANSACTIONS_MAX, 20)),
-    "the account of a valid key",
   );
   return c.json({
     object: "list",
@@ -87,7 +86,7 @@ export function transactionAnswer(line: StatementLine) {
 }
 
 async function viewOf(c: Context, id: Parameters<typeof accountStub>[1]): Promise<AccountView> {
-  return must(await accountStub(c.env, id).getAccount(), "the account of a valid key");
+  return stillThere(await accountStub(c.env, id).getAccount());
 }
 
 export function accountAnswer(view: AccountView) {

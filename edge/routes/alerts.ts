@@ -8,10 +8,10 @@ import { ALERT_KINDS, ALERTS_MAX } from "../account/alerts.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { emailConfig } from "../webhooks/settings.ts";
 import { readAmount } from "./amount.ts";
 import { seconds } from "./key-fields.ts";
-import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 import { formatUsd } from "../../shared/money.ts";
@@ -30,9 +30,8 @@ export async function createAlert(c: Context): Promise<Response> {
   const { accountId, keyId } = await authorize(c, "account:write");
   const body = parseBody(createAlertSchema, await readJson(c, BODY_BYTES_MAX));
   const thresholdNanoUsd = readAmount("threshold", body.threshold_usd, body.threshold_nano_usd);
-  const created: AlertRecord | "too_many" = must(
+  const created: AlertRecord | "too_many" = stillThere(
     await accountStub(c.env, accountId).createAlert({ kind: body.kind, thresholdNanoUsd }, keyId),
-    "the account of a valid key",
   );
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${ALERTS_MAX} alerts: delete one first.`);
@@ -41,7 +40,7 @@ export async function createAlert(c: Context): Promise<Response> {
 
 export async function listAlerts(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "usage:read");
-  const alerts = must(await accountStub(c.env, accountId).listAlerts(), "the account of a valid key");
+  const alerts = stillThere(await accountStub(c.env, accountId).listAlerts());
   return c.json({
     object: "list",
     data: alerts.map(alertAnswer),

@@ -11,14 +11,14 @@ import { audited } from "../directory/audit.ts";
 import { endsItself } from "../ends-itself.ts";
 import { libraryStub } from "../files/library-stub.ts";
 import { authorize } from "../middleware/authorize.ts";
-import { must } from "../../shared/assert.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { apiError } from "../../shared/errors.ts";
 import { formatUsd } from "../../shared/money.ts";
 
 export async function deleteAccount(c: Context): Promise<Response> {
   const { accountId, keyId } = await authorize(c, "account:write");
   await c.get("services").wallet.report(accountId, waitUntilOf(c));
-  const view = must(await accountStub(c.env, accountId).getAccount(), "the account of a valid key");
+  const view = stillThere(await accountStub(c.env, accountId).getAccount());
   if (c.req.query("confirm") !== accountId) {
     throw apiError(
       "invalid_value",

@@ -8,12 +8,12 @@ import type { UsagePage } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { booksAnswer, transactionAnswer } from "./account.ts";
 import { alertAnswer } from "./alerts.ts";
 import { keyAnswer, seconds } from "./key-fields.ts";
 import { resultAnswer } from "./usage.ts";
 import { webhookAnswer } from "./webhooks.ts";
-import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
 
 const TRANSACTIONS_A_PAGE = 500;
@@ -48,11 +48,11 @@ async function writeAll(c: Context, id: AccountId, writer: WritableStreamDefault
 
 async function* documentOf(c: Context, id: AccountId): AsyncGenerator<string> {
   const stub = () => accountStub(c.env, id);
-  const account = must(await stub().getAccount(), "the account of a valid key");
+  const account = stillThere(await stub().getAccount());
   yield `{"object":"account.export","exported_at":${seconds(Date.now())},"account":${JSON.stringify(booksAnswer(account))}`;
-  yield `,"keys":${JSON.stringify(must(await stub().listKeys(), "keys").map(keyAnswer))}`;
-  yield `,"alerts":${JSON.stringify(must(await stub().listAlerts(), "alerts").map(alertAnswer))}`;
-  yield `,"webhooks":${JSON.stringify(must(await stub().listWebhooks(), "webhooks").map(webhookAnswer))}`;
+  yield `,"keys":${JSON.stringify(stillThere(await stub().listKeys()).map(keyAnswer))}`;
+  yield `,"alerts":${JSON.stringify(stillThere(await stub().listAlerts()).map(alertAnswer))}`;
+  yield `,"webhooks":${JSON.stringify(stillThere(await stub().listWebhooks()).map(webhookAnswer))}`;
   yield* list("transactions", transactions(c, id));
   yield* list("usage", usage(c, id, account.createdAtMs));
   yield* list("audit", auditRows(c, id));
@@ -75,10 +75,7 @@ async function* list(name: string, items: AsyncGenerator<readonly object[]>): As
 async function* transactions(c: Context, id: AccountId): AsyncGenerator<readonly object[]> {
   let before: number | undefined;
   do {
-    const page: TransactionsPage = must(
-      await accountStub(c.env, id).transactions(before, TRANSACTIONS_A_PAGE),
-      "transactions",
-    );
+    const page: TransactionsPage = stillThere(await accountStub(c.env, id).transactions(before, TRANSACTIONS_A_PAGE));
     yield page.lines.map(transactionAnswer);
     before = page.before;
   } while (before !== undefined);
@@ -97,9 +94,8 @@ async function* usage(c: Context, id: AccountId, startMs: number): AsyncGenerato
   } as const;
   let page: number | undefined;
   do {
-    const answer: UsagePage = must(
+    const answer: UsagePage = stillThere(
       await accountStub(c.env, id).usage({ ...query, ...(page === undefined ? {} : { page }) }),
-      "usage",
     );
     yield answer.buckets.flatMap((bucket) =>
       bucket.results.map((result) => ({

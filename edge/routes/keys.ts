@@ -5,8 +5,8 @@ import { accountStub } from "../account-stub.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { createKeySchema, createdKeyAnswer, keyAnswer, patchKeySchema, patchOf, termsOf } from "./key-fields.ts";
-import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { KeyId } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
@@ -27,17 +27,14 @@ export async function getOwnKey(c: Context): Promise<Response> {
 
 export async function listKeys(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "keys:write");
-  const keys = must(await accountStub(c.env, accountId).listKeys(), "the account of a valid key");
+  const keys = stillThere(await accountStub(c.env, accountId).listKeys());
   return c.json({ object: "list", data: keys.map(keyAnswer), has_more: false });
 }
 
 export async function createKey(c: Context): Promise<Response> {
   const { accountId, keyId } = await authorize(c, "keys:write");
   const body = parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX));
-  const created = must(
-    await accountStub(c.env, accountId).createKey(accountId, termsOf(body), keyId),
-    "the account of a valid key",
-  );
+  const created = stillThere(await accountStub(c.env, accountId).createKey(accountId, termsOf(body), keyId));
   if (created === "too_many_keys")
     throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
   return c.json(createdKeyAnswer(created), 201);

@@ -6,10 +6,10 @@ import { accountStub } from "../account-stub.ts";
 import type { BucketWidth, Grouping, UsagePage, UsageQuery, UsageResult } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { readChoices, readLimit, readList } from "./query.ts";
 import type { UsageWindow } from "./usage-window.ts";
 import { readWidth, readWindow } from "./usage-window.ts";
-import { must } from "../../shared/assert.ts";
 import { nanoUsd, usdNumber } from "../../shared/money.ts";
 
 const EMBEDDINGS_WIDTHS = ["1m", "1h", "1d"] as const;
@@ -80,7 +80,7 @@ async function read(c: Context, accountId: Parameters<typeof accountStub>[1], qu
     ...(models === undefined ? {} : { models }),
     ...(keyIds === undefined ? {} : { keyIds }),
   };
-  return must(await accountStub(c.env, accountId).usage(filtered), "the account of a valid key");
+  return stillThere(await accountStub(c.env, accountId).usage(filtered));
 }
 
 function answer(c: Context, page: UsagePage, resultOf: (result: UsageResult) => object): Response {

@@ -13,8 +13,8 @@ import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { readAmount } from "./amount.ts";
-import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -42,7 +42,7 @@ export async function createTopUp(c: Context): Promise<Response> {
   const stripe = stripeOf(c);
   const { amount_usd: usd } = parseBody(topUpSchema, await readJson(c, BODY_BYTES_MAX));
   const amountNanoUsd = readCents("amount", usd, TOP_UP_MIN_NANO_USD);
-  const account = must(await accountStub(c.env, accountId).getAccount(), "the account of a valid key");
+  const account = stillThere(await accountStub(c.env, accountId).getAccount());
   const back = new URL("/dashboard", c.req.url);
   const session = await stripe
     .createCheckout({
@@ -65,7 +65,7 @@ export async function createTopUp(c: Context): Promise<Response> {
 
 export async function getAutoTopUp(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
-  return c.json(autoTopUpAnswer(must(await accountStub(c.env, accountId).billing(), "the account of a valid key")));
+  return c.json(autoTopUpAnswer(stillThere(await accountStub(c.env, accountId).billing())));
 }
 
 export async function putAutoTopUp(c: Context): Promise<Response> {
@@ -82,13 +82,13 @@ export async function putAutoTopUp(c: Context): Promise<Response> {
     throw apiError("invalid_value", `\`target_usd\` must be at least ${least} above \`threshold_usd\`.`, "target_usd");
   }
   const stub = accountStub(c.env, accountId);
-  return c.json(autoTopUpAnswer(must(await stub.setAutoTopUp(terms, keyId), "the account of a valid key")));
+  return c.json(autoTopUpAnswer(stillThere(await stub.setAutoTopUp(terms, keyId))));
 }
 
 export async function deleteAutoTopUp(c: Context): Promise<Response> {
   const { accountId, keyId } = await authorize(c, "account:write");
   const stub = accountStub(c.env, accountId);
-  return c.json(autoTopUpAnswer(must(await stub.setAutoTopUp(undefined, keyId), "the account of a valid key")));
+  return c.json(autoTopUpAnswer(stillThere(await stub.setAutoTopUp(undefined, keyId))));
 }
 
 /** 200: done, now or before, or none of ours. 400: refused, a person has to look at Stripe's list. 503: comes again. */

@@ -6,11 +6,11 @@ import { BUCKET_WIDTHS, GROUPINGS } from "../account/usage-query.ts";
 import type { BucketWidth, UsagePage, UsageResult } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import type { Cell } from "./csv.ts";
 import { csvOf } from "./csv.ts";
 import { readChoices, readLimit } from "./query.ts";
 import { readWidth, readWindow } from "./usage-window.ts";
-import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 
 const BUCKETS_MAX = 1440;
@@ -27,14 +27,13 @@ export async function getUsage(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "usage:read");
   const width = readWidth(c, BUCKET_WIDTHS);
   const format = readFormat(c);
-  const answer: UsagePage = must(
+  const answer: UsagePage = stillThere(
     await accountStub(c.env, accountId).usage({
       ...readWindow(c, DEFAULT_SPAN_MS[width]),
       width,
       groupBy: readChoices(c, "group_by", GROUPINGS),
       limit: readLimit(c, BUCKETS_MAX, DEFAULT_BUCKETS[width]),
     }),
-    "the account of a valid key",
   );
   return format === "csv" ? csvAnswer(c, answer) : c.json(jsonAnswer(answer));
 }

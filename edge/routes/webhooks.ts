@@ -9,12 +9,12 @@ import { WEBHOOKS_MAX } from "../account/notice-store.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { stillThere } from "../middleware/still-there.ts";
 import { EVENT_TYPES } from "../webhooks/events.ts";
 import { allowsLoopback } from "../webhooks/settings.ts";
 import type { Outcome } from "../webhooks/sinks.ts";
 import { judgeTarget } from "../webhooks/target.ts";
 import { seconds } from "./key-fields.ts";
-import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
@@ -37,9 +37,8 @@ export async function createWebhook(c: Context): Promise<Response> {
   const target = judgeTarget(body.url, allowsLoopback(c.env));
   if (target.kind === "refused") throw apiError("invalid_value", `\`url\` must be ${target.rule}.`, "url");
   const webhook = { url: target.url, ...(body.events === undefined ? {} : { events: body.events }) };
-  const created: WebhookRecord | "too_many" = must(
+  const created: WebhookRecord | "too_many" = stillThere(
     await accountStub(c.env, accountId).createWebhook(webhook, keyId),
-    "the account of a valid key",
   );
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${WEBHOOKS_MAX} webhooks: delete one first.`);
@@ -48,7 +47,7 @@ export async function createWebhook(c: Context): Promise<Response> {
 
 export async function listWebhooks(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
-  const webhooks = must(await accountStub(c.env, accountId).listWebhooks(), "the account of a valid key");
+  const webhooks = stillThere(await accountStub(c.env, accountId).listWebhooks());
   return c.json({ object: "list", data: webhooks.map(webhookAnswer), has_more: false });
 }
 

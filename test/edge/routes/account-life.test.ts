@@ -119,6 +119,42 @@ describe("DELETE /v1/account", () => {
     expect((await api.admin(`/admin/accounts/${id}`)).status).toBe(404);
   });
 
+  test("is a 401 afterwards, also where an isolate still holds the key's rights", async () => {
+    const { id, key } = await api.newAccount();
+    await remove(key, id);
+    for (const path of [
+      "/v1/account",
+      "/v1/key",
+      "/v1/keys",
+      "/v1/usage",
+      "/v1/transactions",
+      "/v1/alerts",
+      "/v1/webhooks",
+    ]) {
+      expect(await api.call(path, { key })).toMatchObject({
+        status: 401,
+        body: { error: { code: "invalid_api_key" } },
+      });
+    }
+  });
+
+  test("in the middle of traffic leaves nothing that a late message could bring back", async () => {
+    const { id, key } = await api.newAccount();
+    const stub = stubOf(id as AccountId);
+    const account = { key: await parsed(key) };
+    const isolates = Array.from({ length: 8 }, () => new TestIsolate());
+    const traffic = isolates.map(async (isolate) => {
+      for (let index = 0; index < 5; index += 1) {
+        const result = await isolate.wallet.admit(isolate.request(account as never, 10));
+        if (result.kind === "admitted") result.admission.settle(settlement(10));
+        await isolate.report();
+      }
+    });
+    await stub.deleteAccount();
+    await Promise.all(traffic);
+    expect(await stub.getAccount()).toBeUndefined();
+  });
+
   test("ends a batch that runs and deletes its files", async () => {
     const { id, key } = await api.newAccount();
     const batch = await startBatch(api, key, [embeddingLine("a", "text")]);
