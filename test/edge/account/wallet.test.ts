@@ -88,6 +88,27 @@ test("credit that only other calls hold is credit_held, not out of credit", asyn
   });
 });
 
+test("what was granted towards a call that is then refused goes back at once", async () => {
+  const account = await openAccount(1000);
+  const isolate = new TestIsolate();
+  expect(await isolate.admit(account, 200)).toMatchObject({ refusal: { kind: "insufficient_credit" } });
+  await isolate.clock.pass(0);
+  expect(await account.stub.getAccount()).toMatchObject({ heldNanoUsd: 0, spendableNanoUsd: 1000 });
+  expect(await new TestIsolate().admit(account, 125)).toMatchObject({ kind: "admitted" });
+});
+
+test("a report on demand puts all that this isolate charged to the account into its books, whatever the window", async () => {
+  const [account, other] = [await openAccount(CREDIT), await openAccount(CREDIT)];
+  const isolate = new TestIsolate();
+  for (const one of [account, other]) admissionOf(await isolate.admit(one, 100)).settle(settlement(60));
+  await isolate.wallet.report(account.id, (work) => isolate.background.push(work));
+  expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(480);
+  expect((await other.stub.getAccount())?.chargedNanoUsd).toBe(0);
+  const sent = isolate.sent.length;
+  await isolate.wallet.report(account.id, (work) => isolate.background.push(work));
+  expect(isolate.sent).toHaveLength(sent);
+});
+
 test("a key's cap refuses and is named", async () => {
   const account = await openAccount(CREDIT, { capNanoUsd: settlement(10).costNanoUsd });
   const isolate = new TestIsolate();
