@@ -44,7 +44,7 @@ export default defineConfig({
           ...silent,
         },
       },
-      { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 60_000, ...silent } },
+      { test: { name: "sim", include: ["test/{sim,fuzz}/**/*.test.ts"], testTimeout: 60_000, ...silent } },
       {
         test: {
           name: "browser",

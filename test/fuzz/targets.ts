@@ -1,0 +1,20 @@
+// Everything that is fuzzed, by name: npm test runs each a little, `npm run fuzz -- --minutes N` as long as one likes.
+import type { IRawProperty } from "fast-check";
+import { anyBodies, embeddingsBodies, rerankBodies, similarityBodies, tokenizeBodies } from "./bodies.ts";
+import { frames, noFrames } from "./frames.ts";
+import { damagedRequests, goodRequests } from "./framing.ts";
+import { keys, noKeys } from "./keys.ts";
+
+export const TARGETS: Readonly<Record<string, IRawProperty<unknown>>> = {
+  "damaged frames": frames,
+  "bytes that are no frame": noFrames,
+  "embeddings bodies": embeddingsBodies,
+  "rerank bodies": rerankBodies,
+  "similarity bodies": similarityBodies,
+  "tokenize bodies": tokenizeBodies,
+  "any JSON for a body": anyBodies,
+  "changed keys": keys,
+  "texts that are no key": noKeys,
+  "good HTTP requests in any packets": goodRequests,
+  "damaged HTTP requests in any packets": damagedRequests,
+};
