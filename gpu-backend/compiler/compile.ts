@@ -31,7 +31,7 @@ export { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 export type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
 
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
-const COMPILER_VERSION = "1";
+const COMPILER_VERSION = "2";
 const PRODUCER = { name: "gigarouter", version: COMPILER_VERSION };
 /** Files beside the weights that change what a text's vector is. */
 const MEANING_FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"];
