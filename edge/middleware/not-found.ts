@@ -27,7 +27,10 @@ function patternOf(path: string): RegExp {
 
 function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response {
   const { path } = c.req;
-  const allowed = new Set(routes.filter((route) => route.pattern.test(path)).map((route) => route.method));
+  const matching = routes.filter((route) => route.pattern.test(path));
+  // `/v1/keys/report-leak` is a route of its own, though it also looks like a key's.
+  const own = matching.filter((route) => route.path === path.replace(/(?<=.)\/$/, ""));
+  const allowed = new Set((own.length > 0 ? own : matching).map((route) => route.method));
   if (allowed.size > 0) {
     if (allowed.has("GET")) allowed.add("HEAD");
     const allow = [...allowed].toSorted().join(", ");

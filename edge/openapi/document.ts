@@ -159,7 +159,7 @@ function componentsOf(operations: readonly Operation[]): Record<string, JsonSche
 
 /** As callers may write it: an optional field may be null, which means absent. */
 function requestSchema({ schema, required, rules }: Body): JsonSchema {
-  const made = withoutDialect(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
+  const made = withoutDialect(z.toJSONSchema(schema, { io: "input", unrepresentable: "any", override: withoutFormat }));
   if (made["type"] !== "object") return { ...made, ...rules };
   const needed = new Set([...(made.required ?? []), ...(required ?? [])]);
   const properties = Object.fromEntries(
@@ -168,7 +168,14 @@ function requestSchema({ schema, required, rules }: Body): JsonSchema {
       needed.has(name) || property === true || isAny(property) ? property : { anyOf: [property, { type: "null" }] },
     ]),
   );
-  return { ...made, properties, ...(needed.size === 0 ? {} : { required: [...needed] }), ...rules };
+  // Null means absent, whatever the name.
+  const others = made.additionalProperties === false ? { additionalProperties: { type: "null" } } : {};
+  return { ...made, ...others, properties, ...(needed.size === 0 ? {} : { required: [...needed] }), ...rules };
+}
+
+/** zod's own pattern says what is accepted; another's idea of the same format may differ. */
+function withoutFormat({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.pattern !== undefined) delete jsonSchema.format;
 }
 
 /** A schema that says nothing of its value's kind takes null as it is. */

@@ -5,6 +5,9 @@ import type { Context } from "../context.ts";
 import { readCursor, readInteger } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 
+/** The year 2100: calendars behind this are computed from it. */
+export const UNIX_SECONDS_MAX = 4_102_444_800;
+
 export interface UsageWindow {
   readonly startMs: number;
   /** Exclusive. */
@@ -15,13 +18,20 @@ export interface UsageWindow {
 /** `start_time`, `end_time` (now), `page`. `spanMs`: how far before the end it begins where no start is given; undefined: a start is required. */
 export function readWindow(c: Context, spanMs: number | undefined): UsageWindow {
   const page = readCursor(c, "page");
-  const endMs = (readInteger(c, "end_time", "unix seconds") ?? Math.ceil((Date.now() + 1) / 1000)) * 1000;
-  const start = readInteger(c, "start_time", "unix seconds");
+  const endMs = (readTime(c, "end_time") ?? Math.ceil((Date.now() + 1) / 1000)) * 1000;
+  const start = readTime(c, "start_time");
   if (start === undefined && spanMs === undefined)
     throw apiError("missing_field", "`start_time` is missing: it must be unix seconds.", "start_time");
-  const startMs = (start ?? Math.floor((endMs - 1 - (spanMs ?? 0)) / 1000)) * 1000;
+  const startMs = (start ?? Math.max(0, Math.floor((endMs - 1 - (spanMs ?? 0)) / 1000))) * 1000;
   if (startMs >= endMs) throw apiError("invalid_value", "`start_time` must be before `end_time`.", "start_time");
   return { startMs, endMs, ...(page === undefined ? {} : { page }) };
+}
+
+function readTime(c: Context, name: string): number | undefined {
+  const what = `unix seconds, at most ${UNIX_SECONDS_MAX}`;
+  const time = readInteger(c, name, what);
+  if (time === undefined || time <= UNIX_SECONDS_MAX) return time;
+  throw apiError("invalid_value", `\`${name}\` must be ${what}.`, name);
 }
 
 /** `bucket_width`, one of `known`; a day where none is given. */

@@ -5,6 +5,7 @@ import { count, nanoUsd, unixSeconds } from "../answers.ts";
 import type { Operation, Parameter } from "../operation.ts";
 import { limitParameter, queryText } from "../parameters.ts";
 import { BUCKET_WIDTHS, GROUPINGS } from "../../account/usage-query.ts";
+import { UNIX_SECONDS_MAX } from "../../routes/usage-window.ts";
 import { TIERS } from "../../../shared/wire.ts";
 
 const tag = "Account";
@@ -48,13 +49,13 @@ const times = (startRequired: boolean): readonly Parameter[] => [
     in: "query",
     description: "Unix seconds.",
     required: startRequired,
-    schema: { type: "integer", minimum: 0, maximum: 4_102_444_800 },
+    schema: { type: "integer", minimum: 0, maximum: UNIX_SECONDS_MAX },
   },
   {
     name: "end_time",
     in: "query",
     description: "Unix seconds, exclusive; now unless told.",
-    schema: { type: "integer", minimum: 0, maximum: 4_102_444_800 },
+    schema: { type: "integer", minimum: 0, maximum: UNIX_SECONDS_MAX },
   },
 ];
 
