@@ -80,6 +80,7 @@ Try it:
     -H "Content-Type: application/json" \\
     -d '{"model": "${server.model}", "input": "How do I reset my password?"}'
 
+Dashboard and playground: ${server.url}/dashboard (sign in with the key).
 Any OpenAI client works with base URL ${server.url}/v1. VERBOSE=1 shows logs. Ctrl-C stops everything.
 `;
 }

@@ -1,9 +1,9 @@
 // The Chromium that this machine already has, and what a page did in it: requests, errors, policy violations.
 
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { source as AXE } from "axe-core";
 import { chromium } from "playwright-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 
@@ -68,8 +68,6 @@ export class WatchedPage {
     return (await Promise.all(this.#bodies)).reduce((sum, bytes) => sum + bytes, 0);
   }
 }
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 interface AxeResult {
   readonly violations: readonly {
