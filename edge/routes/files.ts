@@ -135,7 +135,7 @@ export async function getFileContent(c: Context): Promise<Response> {
   c.header("content-type", "application/jsonl");
   // A customer wrote it: no browser is to take it for a page of ours.
   c.header("x-content-type-options", "nosniff");
-  c.header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(record.filename)}`);
+  c.header("content-disposition", `attachment; filename*=UTF-8''${headerText(record.filename)}`);
   c.header("cache-control", "no-store");
   if (c.req.method === "HEAD") {
     if (record.content.format === "lines") c.header("content-length", String(record.bytes));
@@ -147,6 +147,11 @@ export async function getFileContent(c: Context): Promise<Response> {
     record.content.format === "lines" ? new FixedLengthStream(record.bytes) : new IdentityTransformStream();
   waitUntilOf(c)(writeContent(c, record, writable, memory));
   return c.body(readable);
+}
+
+/** RFC 8187: percent-encoded, and stricter than a URL. */
+function headerText(text: string): string {
+  return encodeURIComponent(text).replaceAll(/['()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 async function writeContent(

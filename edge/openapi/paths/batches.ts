@@ -278,7 +278,7 @@ const batches: readonly Operation[] = [
     auth: "key",
     parameters: [batchId],
     answers: { 200: oneBatch },
-    errors: ["object_not_found"],
+    errors: ["object_not_found", "invalid_request"],
   },
 ];
 

@@ -2,9 +2,13 @@
 
 import { abortAllDurableObjects, env, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
+import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { PRODUCTION_MODEL_ID } from "../../../shared/catalog.ts";
 import { decodeFrame } from "../../../shared/frame.ts";
+import type { AccountId } from "../../../shared/ids.ts";
+import { NANO_USD_PER_USD } from "../../../shared/money.ts";
 import { embedRequestSchema } from "../../../shared/wire.ts";
+import { openAccount, stubOf } from "../account/support.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
 import { embeddingLine, getBatch, hasEnded, linesOf, startBatch, workThrough } from "./support.ts";
@@ -31,15 +35,19 @@ function refuse(texts: readonly string[]): void {
   };
 }
 
-/** An account with `nanoUsd` of credit. */
-async function accountWith(nanoUsd: number): Promise<{ id: string; key: string }> {
-  const id = String((await api.admin("/admin/accounts", { name: "Test" })).body["id"]);
-  await api.admin(`/admin/accounts/${id}/grants`, { amount_nano_usd: nanoUsd, kind: "promo" });
-  return { id, key: String((await api.admin(`/admin/accounts/${id}/keys`, {})).body["key"]) };
+interface Account {
+  readonly id: AccountId;
+  readonly key: string;
 }
 
-async function charged(accountId: string): Promise<unknown> {
-  return (await api.admin(`/admin/accounts/${accountId}`)).body["charged_nano_usd"];
+/** An account of its own, with $1 unless told. */
+async function accountWith(nanoUsd: number = NANO_USD_PER_USD, terms: Partial<KeyTerms> = {}): Promise<Account> {
+  const { id, created } = await openAccount(nanoUsd, terms);
+  return { id, key: created.key };
+}
+
+async function charged(accountId: AccountId): Promise<number | undefined> {
+  return (await stubOf(accountId).getAccount())?.chargedNanoUsd;
 }
 
 /** A letter is a token, the ending token one more; a token costs 4 nano-USD in a batch. */
@@ -49,7 +57,7 @@ function priceOf(texts: readonly string[]): number {
 
 describe("a batch", () => {
   test("is embedded, charged at the batch price, and read back in OpenAI's format", async () => {
-    const { id: accountId, key } = await api.newAccount();
+    const { id: accountId, key } = await accountWith();
     const texts = Array.from({ length: 10 }, (_, index) => `text ${index}`);
     const lines = texts.map((text, index) => embeddingLine(`line-${index}`, text));
     const id = await startBatch(api, key, lines);
@@ -83,7 +91,7 @@ describe("a batch", () => {
   });
 
   test("answers each line in the form that it asks for, as the live route does", async () => {
-    const { key } = await api.newAccount();
+    const { key } = await accountWith();
     const bodies = [
       { input: ["a", "bb"], encoding_format: "base64" },
       { input: [["left", "right"]] },
@@ -104,7 +112,7 @@ describe("a batch", () => {
   });
 
   test("for /v1/rerank answers as the live route does", async () => {
-    const { key } = await api.newAccount();
+    const { key } = await accountWith();
     const body = {
       model: MODEL,
       query: "which",
@@ -120,7 +128,7 @@ describe("a batch", () => {
   });
 
   test("whose lines have faults of their own runs the others, and charges for those alone", async () => {
-    const { id: accountId, key } = await api.newAccount();
+    const { id: accountId, key } = await accountWith();
     const texts = Array.from({ length: 24 }, (_, index) => `faulty ${index}`);
     refuse(["faulty 3", "faulty 17", "faulty 18"]);
     const lines = [
@@ -149,7 +157,7 @@ describe("a batch", () => {
   });
 
   test("waits for a backend that is away, and charges for nothing meanwhile", async () => {
-    const { id: accountId, key } = await api.newAccount();
+    const { id: accountId, key } = await accountWith();
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
     const id = await startBatch(api, key, [embeddingLine("a", "away")]);
     const stub = () => env.BATCH.get(env.BATCH.idFromName(id));
@@ -165,7 +173,7 @@ describe("a batch", () => {
 
 describe("a batch that cannot begin", () => {
   test("lists what is wrong with which line, runs nothing and charges nothing", async () => {
-    const { id: accountId, key } = await api.newAccount();
+    const { id: accountId, key } = await accountWith();
     const embeds = api.backend.embeds.length;
     const request = (more: object) =>
       JSON.stringify({
@@ -208,8 +216,8 @@ describe("a batch that cannot begin", () => {
   });
 
   test("names a file of this account, for which the key has the scopes", async () => {
-    const { key } = await api.newAccount();
-    const other = await api.newAccount();
+    const { key } = await accountWith();
+    const other = await accountWith();
     const file = await api.call("/v1/batches", {
       key,
       body: { input_file_id: "file_nothing", endpoint: "/v1/embeddings", completion_window: "24h" },
@@ -221,7 +229,7 @@ describe("a batch that cannot begin", () => {
     expect((await api.call("/v1/batches", { key, body })).status).toBe(404);
     expect((await api.call(`/v1/batches/${id}`, { key })).status).toBe(404);
     expect((await api.call(`/v1/batches/${id}/cancel`, { key, method: "POST" })).status).toBe(404);
-    const narrow = await api.newAccount({ scopes: ["batches"] });
+    const narrow = await accountWith(0, { scopes: ["batches"] });
     expect(await api.call("/v1/batches", { key: narrow.key, body })).toMatchObject({ status: 403 });
     await workThrough(api, other.key, id);
   });
@@ -233,7 +241,7 @@ describe("a batch that cannot begin", () => {
     [{ output_expires_after: { anchor: "created_at", seconds: 1 } }, "output_expires_after.seconds"],
     [{ windows: 1 }, "windows"],
   ])("with %o is a 400 that names the field", async (change, param) => {
-    const { key } = await api.newAccount();
+    const { key } = await accountWith();
     const body = { input_file_id: "file_x", endpoint: "/v1/embeddings", completion_window: "24h", ...change };
     expect(await api.call("/v1/batches", { key, body })).toMatchObject({ status: 400, body: { error: { param } } });
   });
@@ -260,13 +268,13 @@ describe("credit", () => {
   });
 
   test("of a suspended account is not touched: the batch waits until the suspension ends", async () => {
-    const { id: accountId, key } = await api.newAccount();
+    const { id: accountId, key } = await accountWith();
     const id = await startBatch(api, key, [embeddingLine("s", "suspended")]);
-    await api.admin(`/admin/accounts/${accountId}`, { status: "suspended" }, "PATCH");
+    await stubOf(accountId).setStatus("suspended", "test");
     const stub = () => env.BATCH.get(env.BATCH.idFromName(id));
     for (let alarms = 0; alarms < 3; alarms += 1) await runDurableObjectAlarm(stub());
     expect(await stub().view()).toMatchObject({ status: "in_progress", counts: { completed: 0 } });
-    await api.admin(`/admin/accounts/${accountId}`, { status: "active" }, "PATCH");
+    await stubOf(accountId).setStatus("active", "test");
     await runDurableObjectAlarm(stub());
     expect(await charged(accountId)).toBe(priceOf(["suspended"]));
   });
@@ -274,7 +282,7 @@ describe("credit", () => {
 
 describe("a batch whose input file is deleted while it waits", () => {
   test("fails with what is wrong, and charges nothing more", async () => {
-    const { id: accountId, key } = await api.newAccount();
+    const { id: accountId, key } = await accountWith();
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
     const id = await startBatch(api, key, [embeddingLine("d", "deleted")]);
     const { input_file_id: fileId } = await workThrough(api, key, id, ({ status }) => status === "in_progress");
@@ -289,7 +297,7 @@ describe("a batch whose input file is deleted while it waits", () => {
 
 describe("a batch that is cancelled", () => {
   test("delivers what is done, names the rest as cancelled, and cannot be cancelled again", async () => {
-    const { id: accountId, key } = await api.newAccount();
+    const { id: accountId, key } = await accountWith();
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
     const texts = ["c0", "c1", "c2"];
     const id = await startBatch(
@@ -314,7 +322,7 @@ describe("a batch that is cancelled", () => {
 
 describe("the list of batches", () => {
   test("is the account's own, newest first, in pages", async () => {
-    const { key } = await api.newAccount();
+    const { key } = await accountWith();
     const ids: string[] = [];
     for (const name of ["a", "b", "c"]) ids.unshift(await startBatch(api, key, [embeddingLine(name, name)]));
     const first = await api.call("/v1/batches?limit=2", { key });

@@ -2,6 +2,7 @@
 
 import { env, runInDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
+import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { endsItself } from "../../../edge/ends-itself.ts";
 import { ChunkStore, chunkStoreOf } from "../../../edge/files/chunk-store.ts";
 import { FileCipher } from "../../../edge/files/cipher.ts";
@@ -9,19 +10,18 @@ import { libraryStub } from "../../../edge/files/library-stub.ts";
 import { FILE_LIMITS } from "../../../edge/files/types.ts";
 import { bodyPieces, receiveUpload } from "../../../edge/files/upload.ts";
 import { ApiError } from "../../../shared/errors.ts";
-import { newId, parseId } from "../../../shared/ids.ts";
+import { newId } from "../../../shared/ids.ts";
 import type { AccountId } from "../../../shared/ids.ts";
+import { openAccount } from "../account/support.ts";
 import { formOf, upload } from "../batch/support.ts";
 import { Api } from "../support/api.ts";
 
 const api = new Api();
 const LINES = '{"a": 1}\n\n{"b": "naïve"}\r\n';
 
-async function newAccount(): Promise<{ id: AccountId; key: string }> {
-  const { id, key } = await api.newAccount();
-  const accountId = parseId("account", id);
-  if (accountId === undefined) throw new Error("no account id");
-  return { id: accountId, key };
+async function newAccount(terms: Partial<KeyTerms> = {}): Promise<{ id: AccountId; key: string }> {
+  const { id, created } = await openAccount(0, terms);
+  return { id, key: created.key };
 }
 
 async function objectsOf(accountId: string): Promise<string[]> {
@@ -176,7 +176,7 @@ describe("an upload", () => {
     const { key } = await newAccount();
     const json = await api.call("/v1/files", { key, body: { purpose: "batch" } });
     expect(json).toMatchObject({ status: 415, body: { error: { code: "unsupported_media_type" } } });
-    const narrow = await api.newAccount({ scopes: ["embeddings"] });
+    const narrow = await newAccount({ scopes: ["embeddings"] });
     expect((await upload(api, narrow.key, LINES)).status).toBe(403);
     expect((await api.call("/v1/files", { method: "POST", ...formOf({ purpose: "batch" }) })).status).toBe(401);
   });
