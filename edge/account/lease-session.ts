@@ -7,6 +7,7 @@
 // it reserved.
 
 import { assert, unreachable } from "../../shared/assert.ts";
+import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, isZero, least, minus, minusFloor, most, plus } from "./amount.ts";
 import { RecentNeed } from "./recent-need.ts";
 import type { SessionSettings, Standing, StrictTerms, Waiter, Work } from "./session-types.ts";
@@ -55,6 +56,7 @@ export class LeaseSession {
   busy = false;
   /** Revenue that could not be reported because the object might have it already. */
   lostNanoUsd = 0;
+  private toldLostNanoUsd = 0;
 
   private readonly secret: readonly SecretHash[];
   private readonly settings: SessionSettings;
@@ -189,6 +191,7 @@ export class LeaseSession {
     const first = this.seq === 1;
     const missing = minusFloor(waits, free);
     const idempotency = this.finish ?? this.strict?.begin;
+    const untoldLoss = this.lostNanoUsd - this.toldLostNanoUsd;
     const message: SyncMessage = {
       session: this.id,
       seq: this.seq,
@@ -200,6 +203,7 @@ export class LeaseSession {
       ...(this.objectLeaseEndMs === undefined ? {} : { leaseEndMs: this.objectLeaseEndMs }),
       runningNanoUsd: this.reserved.nanoUsd,
       waitingNanoUsd: waits.nanoUsd,
+      ...(first || untoldLoss === 0 ? {} : { lostNanoUsd: nanoUsd(untoldLoss) }),
       want: closing
         ? { min: ZERO, target: ZERO, unit: ZERO }
         : { min: missing, target: most(missing, minusFloor(plus(waits, target), free)), unit: this.recent.unit },
@@ -222,6 +226,7 @@ export class LeaseSession {
       case "renewed":
         this.outstanding = undefined;
         this.acknowledged = sent.message.spent;
+        this.toldLostNanoUsd += sent.message.lostNanoUsd ?? 0;
         this.renewed(answer, sent, nowMs);
         break;
       case "ended":

@@ -81,6 +81,7 @@ function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | un
 function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): void {
   const record = ledger.keys.get(memory.keyId);
   if (record !== undefined) ledger.buckets(nowMs, record); // drained while the lease is still out
+  noteDropped(ledger, message);
   const delta = minus(message.spent, memory.spent);
   if (isZero(delta) && message.lines.length === 0) return;
   // A request that only runs is no news worth a row: its limit was charged when it was leased.
@@ -98,6 +99,13 @@ function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, now
   ledger.books.writeOff(writtenOff);
   recordUsage(ledger, memory.keyId, message.lines, { reported: delta.nanoUsd, writtenOff }, nowMs);
   memory.spent = message.spent;
+}
+
+/** What an isolate could not report any more is in the books as a memo. */
+function noteDropped(ledger: Ledger, { lostNanoUsd }: SyncMessage): void {
+  if (lostNanoUsd === undefined) return;
+  ledger.books.noteLost(lostNanoUsd);
+  ledger.touch();
 }
 
 function charge(ledger: Ledger, record: KeyRecord | undefined, value: NanoUsd, nowMs: number): void {

@@ -146,6 +146,8 @@ export interface SyncMessage {
   readonly leaseEndMs?: number;
   /** Of `keep`: what calls that run now may cost. Should the isolate never speak again, so much revenue may be lost. */
   readonly runningNanoUsd: NanoUsd;
+  /** Revenue that the isolate dropped since it last told: it came too late to be told safely. */
+  readonly lostNanoUsd?: NanoUsd;
   /** What calls that wait for this answer may cost. */
   readonly waitingNanoUsd: NanoUsd;
   readonly want: Want;

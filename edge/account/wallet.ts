@@ -138,13 +138,6 @@ export class LeaseWallet implements Wallet {
     await Promise.all(own.map(([, driver]) => driver.report(waitUntil)));
   }
 
-  /** Revenue this isolate could not report, in nano-USD: for the metric. */
-  get lostNanoUsd(): number {
-    let lost = 0;
-    for (const { session } of this.drivers.values()) lost += session.lostNanoUsd;
-    return lost;
-  }
-
   /** The session of a key, if this isolate has one that is alive. */
   private known(key: ParsedKey): SessionDriver | undefined {
     const driver = this.drivers.get(nameOf(key));

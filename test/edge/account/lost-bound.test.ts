@@ -92,6 +92,17 @@ test("a call that still runs when its isolate last spoke is at risk", () => {
   expect(pair.books()).toMatchObject({ lostBoundNanoUsd: 8000, chargedNanoUsd: 4000 });
 });
 
+test("a report that came too late to be told safely is in the count, once", () => {
+  const pair = new Pair();
+  pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
+  pair.session.compose(pair.nowMs); // on its way while the isolate's network is gone
+  pair.nowMs += FORGOTTEN_MS + DEFAULT_SETTINGS.leaseTtlMs;
+  pair.exchange(); // the object does not know the session any more: it may have applied the message
+  const before = pair.books().lostBoundNanoUsd;
+  for (let message = 0; message < 4; message += 1) pair.exchange();
+  expect(pair.books()).toMatchObject({ lostBoundNanoUsd: before + 4000, chargedNanoUsd: 0 });
+});
+
 test("the count survives a crash of the object, and is taken up again where it was written", () => {
   const pair = new Pair();
   pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
