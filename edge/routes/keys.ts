@@ -2,10 +2,12 @@
 
 import * as z from "zod";
 import { accountStub } from "../account-stub.ts";
+import type { KeyView } from "../account/key-acts.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { stillThere } from "../middleware/still-there.ts";
+import { checkReach, inheritedTerms, patchedReach } from "./key-reach.ts";
 import { createKeySchema, createdKeyAnswer, keyAnswer, patchKeySchema, patchOf, termsOf } from "./key-fields.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { KeyId } from "../../shared/ids.ts";
@@ -32,9 +34,12 @@ export async function listKeys(c: Context): Promise<Response> {
 }
 
 export async function createKey(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "keys:write");
+  const rights = await authorize(c, "keys:write");
+  const { accountId, keyId } = rights;
   const body = parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX));
-  const created = stillThere(await accountStub(c.env, accountId).createKey(accountId, termsOf(body), keyId));
+  const terms = inheritedTerms(termsOf(body), rights, { scopes: body.scopes !== undefined });
+  checkReach(terms, rights);
+  const created = stillThere(await accountStub(c.env, accountId).createKey(accountId, terms, keyId));
   if (created === "too_many_keys")
     throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
   return c.json(createdKeyAnswer(created), 201);
@@ -46,15 +51,24 @@ export async function getKey(c: Context): Promise<Response> {
 }
 
 export async function patchKey(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "keys:write");
+  const rights = await authorize(c, "keys:write");
+  const { accountId, keyId } = rights;
   const patch = patchOf(parseBody(patchKeySchema, await readJson(c, BODY_BYTES_MAX)));
-  return c.json(keyAnswer(known(await accountStub(c.env, accountId).patchKey(keyIdOf(c), patch, keyId))));
+  const stub = accountStub(c.env, accountId);
+  const before: KeyView = known(await stub.getKey(keyIdOf(c)));
+  checkReach(before, rights);
+  checkReach(patchedReach(before, patch), rights);
+  return c.json(keyAnswer(known(await stub.patchKey(before.id, patch, keyId))));
 }
 
 export async function rotateKey(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "keys:write");
+  const rights = await authorize(c, "keys:write");
+  const { accountId, keyId } = rights;
   const { overlap_s: overlapS } = parseBody(rotateSchema, await readJson(c, BODY_BYTES_MAX));
-  const rotated = await accountStub(c.env, accountId).rotateKey(accountId, keyIdOf(c), overlapS * 1000, keyId);
+  const stub = accountStub(c.env, accountId);
+  const before: KeyView = known(await stub.getKey(keyIdOf(c)));
+  checkReach(before, rights); // its new secret goes to whoever asks
+  const rotated = await stub.rotateKey(accountId, before.id, overlapS * 1000, keyId);
   return c.json(createdKeyAnswer(known(rotated)));
 }
 
