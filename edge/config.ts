@@ -20,6 +20,7 @@ export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   /** What pages load (edge/pages/assets.ts). */
   readonly ASSETS: Pick<Fetcher, "fetch">;
   readonly BACKENDS: string;
+  readonly HEDGE_AFTER_MS?: string;
   readonly ADMIN_HOST?: string;
   readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string;
   readonly OTEL_EXPORTER_OTLP_HEADERS?: string;
@@ -60,6 +61,8 @@ const settingsSchema = z.object({
       return z.NEVER;
     }
   }),
+  /** A short call without an answer for so long is sent to one more backend; absent: never. */
+  HEDGE_AFTER_MS: z.coerce.number().int().min(10).max(60_000).optional(),
   ADMIN_HOST: z.string().optional(),
   /** A collector's base URL (OTLP over HTTP), its headers as `name=value,…`, and the share of calls that are traced. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),

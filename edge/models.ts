@@ -5,7 +5,7 @@ import { CATALOG, DEFAULT_PRICES } from "../shared/catalog.ts";
 import { apiError } from "../shared/errors.ts";
 import { nearest } from "../shared/nearest.ts";
 import { DEFAULT_QUERY_INSTRUCTION } from "../shared/token-bound.ts";
-import type { BackendReady } from "../shared/wire.ts";
+import type { Pool } from "./backend/pool.ts";
 
 /** What a caller's `model` stands for: a model, and what its suffix asks for. */
 export interface ResolvedModel {
@@ -76,8 +76,8 @@ function modelNotFound(name: string, models: readonly CatalogModel[]) {
 
 export type PublicStatus = "live" | "warming" | "coming_soon";
 
-/** `live` = the operator says so and a backend is ready. */
-export function publicStatus(model: CatalogModel, announced: BackendReady | undefined): PublicStatus {
-  if (model.operatorStatus === "coming_soon" || announced === undefined) return "coming_soon";
-  return announced.status === "ready" ? "live" : "warming";
+/** `live` = the operator says so and a backend is ready; `warming` = one is configured and will be. */
+export function publicStatus(model: CatalogModel, readiness: ReturnType<Pool["readiness"]>): PublicStatus {
+  if (model.operatorStatus === "coming_soon" || readiness === undefined) return "coming_soon";
+  return readiness === "ready" ? "live" : "warming";
 }

@@ -54,6 +54,7 @@ function createServices(env: Env): Services {
       backendSecret: config.BACKEND_SECRET,
       cacheSecret: config.CACHE_HMAC_KEY,
       kv: env.EMBEDDING_CACHE,
+      hedgeAfterMs: config.HEDGE_AFTER_MS,
     }),
     modelBook,
     get models() {

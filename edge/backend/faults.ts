@@ -15,6 +15,12 @@ const OVERLOAD_RETRY_AFTER_S_MAX = 5;
 export type ItemOf = (index: number) => string | null;
 export type Failed = Exclude<BackendResult<never>, { kind: "answer" }>;
 
+/** Whether the same work may be asked of another backend. */
+export function mayRetry(failed: Failed): boolean {
+  if (failed.kind === "fault") return ERRORS[failed.fault.code].status === 503;
+  return failed.kind === "unreachable" || failed.kind === "garbage";
+}
+
 export function coldError(model: string): ApiError {
   return apiError(
     "model_not_ready",

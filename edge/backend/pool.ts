@@ -5,18 +5,20 @@
 //   - nobody ready: the call is held while /ready is asked again, then 503;
 //   - deadline and cancellation travel along; a request never mixes revisions.
 
-import { ERRORS } from "../../shared/errors.ts";
+import { assert } from "../../shared/assert.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
-import type { BackendLoad, BackendReady, EmbedRequest } from "../../shared/wire.ts";
+import type { BackendReady, EmbedRequest } from "../../shared/wire.ts";
 import { Backend } from "./backend.ts";
 import type { PoolCall } from "./call-clock.ts";
 import { CallClock } from "./call-clock.ts";
 import { choose } from "./choose.ts";
-import type { BackendResult, Embedded, Fetch, Tokenized } from "./client.ts";
+import type { Embedded, Fetch, Tokenized } from "./client.ts";
 import { embed, tokenize } from "./client.ts";
 import type { Failed } from "./faults.ts";
-import { cancelledError, coldError, deadlineError, failedError } from "./faults.ts";
+import { cancelledError, coldError, deadlineError, failedError, mayRetry } from "./faults.ts";
 import { Group } from "./group.ts";
+import type { AnyAnswer, Send, Sending, Sent } from "./sender.ts";
+import { Sender } from "./sender.ts";
 import { estimateTokens, join, split } from "./split.ts";
 import type { Part } from "./split.ts";
 import type { BackendTexts } from "./wire-request.ts";
@@ -29,10 +31,8 @@ const REFUSED_MAX = 2;
 const REFUSED_MS = 250;
 const HOLD_STEP_MS = 100;
 const HOLD_STEP_MS_MAX = 1000;
-/** A call without an answer for so long asks, and again each time, whether its backend is alive at all. */
-const WATCH_MS = 5000;
-/** A call that waited at least this long without an answer speaks against its backend. */
-const HUNG_MS = 5000;
+/** Texts of more tokens than this, by estimate, are not worth a second backend's work. */
+const HEDGE_TOKENS_MAX = 2048;
 
 export interface PoolOptions {
   readonly backends: readonly { readonly model: string; readonly origin: string }[];
@@ -43,6 +43,8 @@ export interface PoolOptions {
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** In [0, 1). */
   readonly random?: () => number;
+  /** A short interactive call without an answer for so long is sent to one more backend; undefined: never. */
+  readonly hedgeAfterMs?: number;
 }
 
 /** No ready backend serves the pinned revision any more, another is current: look up again and pin that. */
@@ -61,23 +63,13 @@ export interface BackendState {
   readonly tokensPerSecond: number | null;
 }
 
-/** What every answer has: the revision it is of, and the load where the route reports one. */
-interface AnyAnswer {
-  readonly revision: ModelRevision;
-  readonly load?: BackendLoad;
-}
-
-type Send<Answer> = (
-  call: Parameters<typeof embed>[0],
-  request: EmbedRequest,
-  ids: Uint32Array,
-) => Promise<BackendResult<Answer>>;
-
 export class Pool {
   readonly #groups = new Map<string, Group>();
   readonly #ports;
   readonly #random: () => number;
   readonly #accountNames: AccountNames;
+  readonly #sender: Sender;
+  readonly #hedgeAfterMs: number | undefined;
 
   constructor(options: PoolOptions) {
     this.#ports = {
@@ -88,6 +80,8 @@ export class Pool {
     };
     this.#random = options.random ?? Math.random;
     this.#accountNames = new AccountNames(options.secret);
+    this.#sender = new Sender(this.#ports);
+    this.#hedgeAfterMs = options.hedgeAfterMs;
     for (const { model } of options.backends) {
       if (this.#groups.has(model)) continue;
       const own = options.backends.filter((backend) => backend.model === model);
@@ -123,6 +117,15 @@ export class Pool {
   /** What `model`'s backends say of it; undefined while none was ever ready. Waits only when nothing recent is known. */
   async announced(model: string, waitUntil: PoolCall["waitUntil"]): Promise<BackendReady | undefined> {
     return this.#groups.get(model)?.announced(waitUntil);
+  }
+
+  /** Whether `model` can be called now, as last heard; undefined: no backend is configured for it. */
+  readiness(model: string): "ready" | "warming" | "unreachable" | undefined {
+    const group = this.#groups.get(model);
+    if (group === undefined) return undefined;
+    const healths = group.backends.map(({ health }) => health);
+    if (healths.includes("ready")) return "ready";
+    return healths.includes("warming") ? "warming" : "unreachable";
   }
 
   /** As `announced`, but holds the call while the model is cold. Throws ApiError `model_not_ready`. */
@@ -176,76 +179,57 @@ export class Pool {
     clock: CallClock,
     send: Send<Answer>,
   ): Promise<Answer> {
+    const sending = { group, part, call, clock, send };
     const tried = new Set<Backend>();
     let attempts = 0;
     let refused = 0;
     for (;;) {
       const backend = await this.#pick(group, part.request, tried, call, clock);
       const startedMs = this.#ports.now();
-      const result = await this.#send(group, backend, part, call, clock, send);
-      if (result.kind === "answer") return result.answer;
-      tried.add(backend);
+      const outcomes = await this.#sendOnce(sending, backend, tried, attempts);
       const isFast = this.#ports.now() - startedMs < REFUSED_MS;
-      await this.#afterFailure(group, backend, part.request, result);
-      if (result.kind === "unreachable" && isFast && backend.health === "down") refused += 1;
-      else attempts += 1;
-      const error = failedError(result, part.request.model, (index) => call.itemOf?.(part.offset + index) ?? null);
-      if (attempts === ATTEMPTS_MAX || refused > REFUSED_MAX || !mayRetry(result)) throw error;
-      if (!this.#retryIsPossible(group, part.request, tried, result)) throw error;
+      for (const { backend: asked, result } of outcomes) {
+        if (result.kind === "answer") return result.answer;
+        tried.add(asked);
+        await this.#afterFailure(group, asked, part.request, result);
+        if (result.kind === "unreachable" && isFast && asked.health === "down") refused += 1;
+        else attempts += 1;
+      }
+      const last = outcomes.at(-1)?.result;
+      assert(last !== undefined && last.kind !== "answer", "a call that ends has an outcome");
+      const error = failedError(last, part.request.model, (index) => call.itemOf?.(part.offset + index) ?? null);
+      if (attempts >= ATTEMPTS_MAX || refused > REFUSED_MAX || !mayRetry(last)) throw error;
+      if (!this.#retryIsPossible(group, part.request, tried, last)) throw error;
     }
+  }
+
+  /** To `backend`, and with hedging to one more: a copy counts as the retry, so that no work is accepted three times. */
+  async #sendOnce<Answer extends AnyAnswer>(
+    sending: Sending<Answer>,
+    backend: Backend,
+    tried: ReadonlySet<Backend>,
+    attempts: number,
+  ): Promise<readonly Sent<Answer>[]> {
+    const { group, part } = sending;
+    const tokens = tokensOf(part.request);
+    if (
+      this.#hedgeAfterMs === undefined ||
+      attempts > 0 ||
+      part.request.tier === "batch" ||
+      tokens > HEDGE_TOKENS_MAX
+    ) {
+      return [await this.#sender.to(sending, backend)];
+    }
+    return this.#sender.hedged(sending, backend, this.#hedgeAfterMs, () => {
+      const others = this.#candidates(group, part.request, new Set([...tried, backend]));
+      return this.#choose(others, tokens);
+    });
   }
 
   /** Elsewhere now, or, where the backend was lost rather than busy or wrong, here once it is back. */
   #retryIsPossible(group: Group, request: EmbedRequest, tried: ReadonlySet<Backend>, result: Failed): boolean {
     if (this.#candidates(group, request, tried).length > 0) return true;
     return result.kind === "unreachable" || (result.kind === "fault" && result.fault.code === "model_not_ready");
-  }
-
-  async #send<Answer extends AnyAnswer>(
-    group: Group,
-    backend: Backend,
-    { request, ids }: Part,
-    call: PoolCall,
-    clock: CallClock,
-    send: Send<Answer>,
-  ): Promise<BackendResult<Answer>> {
-    const { fetch, secret, now } = this.#ports;
-    const startedMs = now();
-    const ended = new AbortController();
-    const dead = new AbortController();
-    void this.#watch(group, backend, ended.signal, dead);
-    const sent = await send(
-      {
-        fetch,
-        secret,
-        origin: backend.origin,
-        requestId: call.requestId,
-        traceparent: call.traceparent,
-        deadlineMs: clock.leftMs,
-        signal: AbortSignal.any([call.signal, dead.signal]),
-      },
-      request,
-      ids,
-    );
-    ended.abort();
-    backend.end();
-    const isDead = sent.kind === "cancelled" && dead.signal.aborted && !call.signal.aborted;
-    const result: BackendResult<Answer> = isDead ? { kind: "unreachable", reason: "hangs" } : sent;
-    const checked = checkRevision(result, request.revision);
-    noteOutcome(backend, checked, startedMs, now());
-    return checked;
-  }
-
-  /** While a call runs long: a backend that no longer answers /ready is given up, not waited for until the deadline. */
-  async #watch(group: Group, backend: Backend, ended: AbortSignal, dead: AbortController): Promise<void> {
-    for (;;) {
-      await this.#ports.sleep(WATCH_MS, ended);
-      if (ended.aborted) return;
-      await group.ask(backend);
-      if (backend.health !== "down") continue;
-      dead.abort();
-      return;
-    }
   }
 
   async #afterFailure(group: Group, backend: Backend, request: EmbedRequest, result: Failed): Promise<void> {
@@ -281,20 +265,19 @@ export class Pool {
     }
     const others = this.#candidates(group, request, tried);
     const candidates = others.length > 0 ? others : this.#candidates(group, request, new Set());
-    const now = this.#ports.now();
-    const chosen =
-      candidates[
-        choose(
-          candidates.map((backend) => backend.candidate(now)),
-          this.#random,
-        )
-      ];
+    const chosen = this.#choose(candidates, tokensOf(request));
     if (chosen === undefined) throw coldError(request.model);
+    return chosen;
+  }
+
+  /** The least loaded of `candidates`, which has the work from now on. */
+  #choose(candidates: readonly Backend[], tokens: number): Backend | undefined {
+    if (candidates.length === 0) return undefined;
+    const now = this.#ports.now();
+    const loads = candidates.map((backend) => backend.candidate(now));
+    const chosen = candidates[choose(loads, this.#random)];
     // At once: the next choice, a moment later, must see this one.
-    chosen.begin(
-      estimateTokens(request).reduce((sum, count) => sum + count, 0),
-      now,
-    );
+    chosen?.begin(tokens, now);
     return chosen;
   }
 
@@ -325,41 +308,6 @@ function isGone(group: Group, revision: ModelRevision): boolean {
   return ready.length > 0 && ready.every((backend) => backend.ready?.revision !== revision);
 }
 
-/** A vector of another revision than the one asked for is as wrong as a damaged frame. */
-function checkRevision<Answer extends AnyAnswer>(
-  result: BackendResult<Answer>,
-  revision: ModelRevision | null,
-): BackendResult<Answer> {
-  if (result.kind !== "answer" || revision === null || result.answer.revision === revision) return result;
-  return { kind: "garbage", reason: "vectors of another revision" };
-}
-
-function noteOutcome(backend: Backend, result: BackendResult<AnyAnswer>, startedMs: number, nowMs: number): void {
-  switch (result.kind) {
-    case "answer":
-      backend.breaker.success();
-      if (result.answer.load !== undefined) backend.loaded(result.answer.load, nowMs);
-      return;
-    case "unreachable":
-    case "garbage":
-      backend.breaker.failure(nowMs);
-      return;
-    case "deadline":
-      if (nowMs - startedMs >= HUNG_MS) backend.breaker.failure(nowMs);
-      else backend.breaker.inconclusive();
-      return;
-    case "fault":
-      // A refusal of the input is a healthy answer; an inner failure is not; a 503 says "elsewhere", no more.
-      if (ERRORS[result.fault.code].status === 500) backend.breaker.failure(nowMs);
-      else if (ERRORS[result.fault.code].status < 500) backend.breaker.success();
-      else backend.breaker.inconclusive();
-      return;
-    default:
-      backend.breaker.inconclusive();
-  }
-}
-
-function mayRetry(failed: Failed): boolean {
-  if (failed.kind === "fault") return ERRORS[failed.fault.code].status === 503;
-  return failed.kind === "unreachable" || failed.kind === "garbage";
+function tokensOf(request: EmbedRequest): number {
+  return estimateTokens(request).reduce((sum, count) => sum + count, 0);
 }

@@ -17,6 +17,8 @@ export interface HotPathOptions {
   readonly backendSecret: string;
   readonly cacheSecret: string;
   readonly kv: KvStore;
+  /** When a slow call is sent to a second backend (backend/pool.ts); undefined: never. */
+  readonly hedgeAfterMs?: number | undefined;
 }
 
 export interface HotPath {
@@ -29,7 +31,14 @@ export interface HotPath {
 const DATA_CENTRE_CACHE = "embeddings";
 
 export function createHotPath(options: HotPathOptions): HotPath {
-  const pool = new Pool({ backends: options.backends, secret: options.backendSecret, now, sleep });
+  const { hedgeAfterMs } = options;
+  const pool = new Pool({
+    backends: options.backends,
+    secret: options.backendSecret,
+    now,
+    sleep,
+    ...(hedgeAfterMs === undefined ? {} : { hedgeAfterMs }),
+  });
   const memoryTier = new MemoryTier();
   const memory = new MemoryBudget(memoryTier, now);
   const ports = { codec: new EntryCodec(options.cacheSecret), now, sleep };

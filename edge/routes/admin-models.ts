@@ -56,7 +56,7 @@ export async function putModel(c: Context): Promise<Response> {
     "a model that is listed",
   );
   const announced = await pool.announced(id, waitUntilOf(c));
-  return c.json({ ...modelAnswer(model, announced), operator_status: model.operatorStatus });
+  return c.json({ ...modelAnswer(model, announced, pool.readiness(model.id)), operator_status: model.operatorStatus });
 }
 
 function changed({ id, prices, operatorStatus }: ModelSettings, body: z.output<typeof putModelSchema>): ModelSettings {

@@ -14,7 +14,7 @@ export async function getReady(c: Context): Promise<Response> {
       const announced = await pool.announced(model, waitUntilOf(c));
       return {
         model,
-        status: announced?.status ?? "unreachable",
+        status: pool.readiness(model) ?? "unreachable",
         revision: announced?.revision ?? null,
         queue_seconds: announced?.load.queueSeconds ?? null,
       };

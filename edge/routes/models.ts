@@ -1,5 +1,6 @@
 // GET /v1/models and /v1/models/{owner}/{name}: OpenAI's shape, and what a buyer needs beside it.
 
+import type { Pool } from "../backend/pool.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { publicStatus, resolveModel } from "../models.ts";
@@ -20,12 +21,17 @@ export async function getModel(c: Context): Promise<Response> {
 }
 
 async function describeModel(c: Context, model: CatalogModel) {
-  const announced = await c.get("services").pool.announced(model.id, waitUntilOf(c));
-  return modelAnswer(model, announced);
+  const { pool } = c.get("services");
+  const announced = await pool.announced(model.id, waitUntilOf(c));
+  return modelAnswer(model, announced, pool.readiness(model.id));
 }
 
 /** Sizes come from the backend where one announces the model, from the catalogue otherwise. */
-export function modelAnswer(model: CatalogModel, announced: BackendReady | undefined) {
+export function modelAnswer(
+  model: CatalogModel,
+  announced: BackendReady | undefined,
+  readiness: ReturnType<Pool["readiness"]>,
+) {
   const native = announced?.dimensions ?? model.nativeDimensions;
   const { prices } = model;
   return {
@@ -36,7 +42,7 @@ export function modelAnswer(model: CatalogModel, announced: BackendReady | undef
     name: model.name,
     description: model.description,
     license: model.license,
-    status: publicStatus(model, announced),
+    status: publicStatus(model, readiness),
     context_length: announced?.contextTokens ?? model.contextTokens,
     native_dimensions: native,
     permitted_dimensions: { min: 1, max: native },

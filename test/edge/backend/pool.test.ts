@@ -1,9 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { PoolCall } from "../../../edge/backend/call-clock.ts";
 import { Pool, RevisionGone } from "../../../edge/backend/pool.ts";
-import type { BackendTexts } from "../../../edge/backend/wire-request.ts";
-import { ApiError } from "../../../shared/errors.ts";
-import { idFromBytes } from "../../../shared/ids.ts";
 import {
   DIMENSIONS,
   FakeBackend,
@@ -15,8 +11,8 @@ import {
   fetchOf,
   vectorOf,
 } from "../support/fake-backends.ts";
+import { ACCOUNT, callOf, codeOf, poolOf, readyPool, textsOf } from "../support/pool-fixture.ts";
 
-const ACCOUNT = idFromBytes("account", new Uint8Array(10));
 const OVERLOADED = { code: "overloaded", message: "busy", index: null, facts: {}, retryAfterS: 4 } as const;
 let clock: ManualClock;
 let a: FakeBackend;
@@ -28,58 +24,9 @@ beforeEach(() => {
   b = new FakeBackend("http://b");
 });
 
-function poolOf(backends: readonly FakeBackend[], random: () => number = () => 0): Pool {
-  return new Pool({
-    backends: backends.map(({ origin }) => ({ model: MODEL, origin })),
-    secret: "secret",
-    now: clock.now,
-    sleep: clock.sleep,
-    fetch: fetchOf(backends),
-    random,
-  });
-}
-
-function textsOf(...texts: string[]): BackendTexts {
-  return {
-    model: MODEL,
-    accountId: ACCOUNT,
-    tier: "interactive",
-    texts: texts.map((text) => ({ kind: "text", text })),
-    prefix: "",
-    truncate: "none",
-  };
-}
-
-function callOf(change: Partial<PoolCall> = {}): PoolCall {
-  return {
-    requestId: "req_1",
-    traceparent: undefined,
-    deadlineMs: 60_000,
-    coldHoldMs: 25_000,
-    signal: new AbortController().signal,
-    waitUntil: () => undefined,
-    itemOf: (index) => `input[${index}]`,
-    ...change,
-  };
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  return error instanceof ApiError ? error.fault.code : `not an ApiError: ${String(error)}`;
-}
-
-async function readyPool(backends: readonly FakeBackend[], random?: () => number): Promise<Pool> {
-  const pool = poolOf(backends, random);
-  await pool.announced(MODEL, () => undefined);
-  return pool;
-}
-
 describe("announcing", () => {
   it("asks /ready once for many calls, and again behind an answer when the report is old", async () => {
-    const pool = poolOf([a]);
+    const pool = poolOf([a], clock);
     const held: Promise<unknown>[] = [];
     const first = await pool.announced(MODEL, (work) => held.push(work));
     expect(first?.revision).toBe(REVISION_1);
@@ -95,20 +42,20 @@ describe("announcing", () => {
   });
 
   it("waits for a new report rather than trust one of half a minute ago", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     clock.advance(31_000);
     a.revision = REVISION_2;
     expect((await pool.announced(MODEL, () => undefined))?.revision).toBe(REVISION_2);
   });
 
   it("lets concurrent calls share one round of questions", async () => {
-    const pool = poolOf([a]);
+    const pool = poolOf([a], clock);
     await Promise.all(Array.from({ length: 20 }, () => pool.announced(MODEL, () => undefined)));
     expect(a.readyCalls).toBe(1);
   });
 
   it("takes the revision that appeared last as current while a rolling update runs", async () => {
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     b.revision = REVISION_2;
     clock.advance(31_000);
     expect((await pool.announced(MODEL, () => undefined))?.revision).toBe(REVISION_2);
@@ -122,7 +69,7 @@ describe("announcing", () => {
   });
 
   it("keeps what it knew when every backend is down, and refuses another model behind the origin", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     a.status = undefined;
     clock.advance(31_000);
     expect((await pool.announced(MODEL, () => undefined))?.revision).toBe(REVISION_1);
@@ -140,7 +87,7 @@ describe("announcing", () => {
 
 describe("a call", () => {
   it("travels with secret, id, deadline, tier and an account's name that is not its id", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     const answer = await pool.embed({ ...textsOf("x"), tier: "batch" }, REVISION_1, callOf({ deadlineMs: 1234 }));
     expect([...answer.vectors]).toEqual([...vectorOf("x", REVISION_1)]);
     expect(a.headers[0]?.get("authorization")).toBe("Bearer secret");
@@ -155,7 +102,7 @@ describe("a call", () => {
   it("goes to the backend with the least reported work, aged and with what was sent since", async () => {
     a.queueSeconds = 3;
     b.queueSeconds = 1;
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     await pool.embed(textsOf("x"), REVISION_1, callOf());
     expect([a.embeds.length, b.embeds.length]).toEqual([0, 1]);
     // A call in progress counts until b reports again: 10 estimated seconds of it.
@@ -173,7 +120,7 @@ describe("a call", () => {
   });
 
   it("chooses of two at random by its own calls when the reports are old", async () => {
-    const pool = await readyPool([a, b], () => 0.9);
+    const pool = await readyPool([a, b], clock, { random: () => 0.9 });
     a.queueSeconds = 100;
     clock.advance(11_000);
     // Both blind: the random first of two wins the tie, whatever was reported long ago.
@@ -191,7 +138,7 @@ describe("a call", () => {
     ["answers a proxy's page", { kind: "answers", status: 502, body: "<html>bad gateway</html>" }],
   ] as const)("is served elsewhere, once, when a backend %s", async (_, behaviour) => {
     b.queueSeconds = 5;
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     a.behaviour = behaviour;
     const answer = await pool.embed(textsOf("x"), REVISION_1, callOf());
     expect([...answer.vectors]).toEqual([...vectorOf("x", REVISION_1)]);
@@ -201,14 +148,14 @@ describe("a call", () => {
   it("is never sent a third time", async () => {
     const c = new FakeBackend("http://c");
     const all = [a, b, c];
-    const pool = await readyPool(all);
+    const pool = await readyPool(all, clock);
     for (const backend of all) backend.behaviour = { kind: "wrong count" };
     expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, callOf()))).toBe("backend_unavailable");
     expect(all.reduce((sum, { embeds }) => sum + embeds.length, 0)).toBe(2);
   });
 
   it("gets an overload at once, with the backend's own wait, when there is no other backend", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     a.behaviour = { kind: "fault", fault: OVERLOADED };
     const before = clock.nowMs;
     await expect(pool.embed(textsOf("x"), REVISION_1, callOf())).rejects.toMatchObject({
@@ -218,7 +165,7 @@ describe("a call", () => {
   });
 
   it("names the caller's item and gives the facts when a text is at fault, and does not try elsewhere", async () => {
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     const fault = {
       code: "context_length_exceeded",
       message: "inner words",
@@ -241,7 +188,7 @@ describe("a call", () => {
 
   it("is served elsewhere when a backend has died without a word, and waits for one that is only slow", async () => {
     b.queueSeconds = 5;
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     a.behaviour = { kind: "hangs" };
     a.status = undefined;
     const before = clock.nowMs;
@@ -258,7 +205,7 @@ describe("a call", () => {
 
   it("ends with its deadline when a backend hangs, and with its caller when that goes", async () => {
     clock.stands = true;
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     a.behaviour = { kind: "hangs" };
     expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, callOf({ deadlineMs: 5 })))).toBe("deadline_exceeded");
     const caller = new AbortController();
@@ -273,7 +220,7 @@ describe("a call", () => {
 describe("a cold model", () => {
   it("holds the call until a backend is ready", async () => {
     a.status = "warming";
-    const pool = poolOf([a]);
+    const pool = poolOf([a], clock);
     let slept = 0;
     clock.duringSleep = (ms) => {
       slept += ms;
@@ -286,7 +233,7 @@ describe("a cold model", () => {
 
   it("gives up after the hold with 503 and Retry-After 30", async () => {
     a.status = undefined;
-    const pool = poolOf([a]);
+    const pool = poolOf([a], clock);
     const before = clock.nowMs;
     await expect(pool.awaitReady(MODEL, callOf())).rejects.toMatchObject({
       fault: { code: "model_not_ready", retryAfterS: 30 },
@@ -296,17 +243,17 @@ describe("a cold model", () => {
   });
 
   it("is not held at all without a backend in the configuration, nor longer than the caller's deadline", async () => {
-    const pool = poolOf([]);
+    const pool = poolOf([], clock);
     expect(await codeOf(pool.awaitReady(MODEL, callOf()))).toBe("model_not_ready");
     a.status = undefined;
-    const cold = poolOf([a]);
+    const cold = poolOf([a], clock);
     const before = clock.nowMs;
     expect(await codeOf(cold.awaitReady(MODEL, callOf({ deadlineMs: 3000 })))).toBe("deadline_exceeded");
     expect(clock.nowMs - before).toBeLessThan(5000);
   });
 
   it("sends a call again to its only backend once that has come back", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     a.behaviour = { kind: "refuses connections" };
     let slept = 0;
     clock.duringSleep = (ms) => {
@@ -321,7 +268,7 @@ describe("a cold model", () => {
 
 describe("the breaker", () => {
   it("leaves a failing backend alone, lets one call probe it, and closes after an answer", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     a.behaviour = { kind: "wrong count" };
     for (let call = 0; call < 3; call += 1) await codeOf(pool.embed(textsOf("x"), REVISION_1, callOf()));
     expect(pool.states()[0]?.breaker).toBe("open");
@@ -336,7 +283,7 @@ describe("the breaker", () => {
 
 describe("revisions", () => {
   it("tells the caller to look up again when the pinned revision is served no more", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     a.revision = REVISION_2;
     a.behaviour = { kind: "fault", fault: { ...OVERLOADED, code: "model_not_ready" } };
     const failed = pool.embed(textsOf("x"), REVISION_1, callOf());
@@ -344,7 +291,7 @@ describe("revisions", () => {
   });
 
   it("says so too when several backends were replaced at once", async () => {
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     a.revision = REVISION_2;
     b.revision = REVISION_2;
     await expect(pool.embed(textsOf("x"), REVISION_1, callOf())).rejects.toBeInstanceOf(RevisionGone);
@@ -353,7 +300,7 @@ describe("revisions", () => {
   it("sends a pinned call only to backends of that revision", async () => {
     b.revision = REVISION_2;
     a.queueSeconds = 50;
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     await pool.embed(textsOf("x"), REVISION_1, callOf());
     expect([a.embeds.length, b.embeds.length]).toEqual([1, 0]);
   });
@@ -361,7 +308,7 @@ describe("revisions", () => {
 
 describe("a large request", () => {
   it("is split by tokens over the backends of its revision and joined in order", async () => {
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     const texts = ["s", long("t"), "u", long("v"), long("w"), long("x")];
     const answer = await pool.embed(textsOf(...texts), REVISION_1, callOf());
     expect([a.embeds.length, b.embeds.length]).toEqual([1, 1]);
@@ -373,7 +320,7 @@ describe("a large request", () => {
   });
 
   it("names the right item when a later part has the fault, and stops the other part", async () => {
-    const pool = await readyPool([a, b]);
+    const pool = await readyPool([a, b], clock);
     const fault = { code: "text_too_complex", message: "too complex", index: 0, facts: {}, retryAfterS: null } as const;
     a.behaviour = { kind: "hangs" };
     b.behaviour = { kind: "fault", fault };
@@ -388,7 +335,7 @@ describe("a large request", () => {
 
 describe("tokenize", () => {
   it("counts exactly and runs nothing", async () => {
-    const pool = await readyPool([a]);
+    const pool = await readyPool([a], clock);
     const counted = await pool.tokenize(textsOf("abc", "d"), callOf());
     expect(counted.tokens).toEqual([4, 2]);
     expect(a.embeds.length).toBe(0);

@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Pool } from "../../../edge/backend/pool.ts";
 import type { CacheEntry } from "../../../edge/cache/entry.ts";
 import { CacheKeys } from "../../../edge/cache/key.ts";
 import { MemoryTier } from "../../../edge/cache/memory-tier.ts";
@@ -7,18 +6,9 @@ import { Tiers } from "../../../edge/cache/tiers.ts";
 import { createEmbedTexts } from "../../../edge/embedding/embed-texts.ts";
 import type { EmbedTexts, EmbedTextsRequest } from "../../../edge/embedding/types.ts";
 import { idFromBytes, newId } from "../../../shared/ids.ts";
-import {
-  FakeBackend,
-  Gate,
-  MODEL,
-  ManualClock,
-  REVISION_1,
-  REVISION_2,
-  fetchOf,
-  vectorOf,
-} from "../support/fake-backends.ts";
+import { FakeBackend, Gate, MODEL, ManualClock, REVISION_1, REVISION_2, vectorOf } from "../support/fake-backends.ts";
+import { ACCOUNT, poolOf } from "../support/pool-fixture.ts";
 
-const ACCOUNT = idFromBytes("account", new Uint8Array(10));
 const OTHER_ACCOUNT = idFromBytes("account", new Uint8Array(10).fill(7));
 const EMPTY_TIER = {
   get: () => Promise.resolve(new Map<string, CacheEntry>()),
@@ -37,13 +27,6 @@ beforeEach(() => {
 
 /** What an isolate builds once. */
 function fresh(): EmbedTexts {
-  const pool = new Pool({
-    backends: [{ model: MODEL, origin: backend.origin }],
-    secret: "secret",
-    now: clock.now,
-    sleep: clock.sleep,
-    fetch: fetchOf([backend]),
-  });
   const memory = new MemoryTier(1_000_000);
   const tiers = new Tiers({
     memory,
@@ -51,7 +34,13 @@ function fresh(): EmbedTexts {
     kv: EMPTY_TIER,
     memoryBytesMax: () => memory.bytesMax,
   });
-  return createEmbedTexts({ pool, keys: new CacheKeys("cache secret"), tiers, now: clock.now, sleep: clock.sleep });
+  return createEmbedTexts({
+    pool: poolOf([backend], clock),
+    keys: new CacheKeys("cache secret"),
+    tiers,
+    now: clock.now,
+    sleep: clock.sleep,
+  });
 }
 
 function requestOf(texts: readonly string[], change: Partial<EmbedTextsRequest> = {}): EmbedTextsRequest {

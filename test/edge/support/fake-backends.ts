@@ -217,6 +217,11 @@ export class ManualClock {
     return this.#sleepers.length;
   }
 
+  /** For a clock that stands: the next sleeper's time has come. */
+  wakeNext(): void {
+    this.#jump();
+  }
+
   advance(ms: number): void {
     this.nowMs += ms;
   }

@@ -1,0 +1,155 @@
+// One call to one chosen backend, watched while it runs, its outcome noted for the next choice. With hedging on, a call
+// that is slow to answer is sent to one more backend, and the first answer wins: the tail of one busy replica is cut
+// for the price of at most one copy (Dean and Barroso, "The Tail at Scale"). Nothing is charged here, so nothing twice.
+
+import { ERRORS } from "../../shared/errors.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
+import type { BackendLoad, EmbedRequest } from "../../shared/wire.ts";
+import type { Backend } from "./backend.ts";
+import type { CallClock, PoolCall } from "./call-clock.ts";
+import type { BackendCall, BackendResult } from "./client.ts";
+import { mayRetry } from "./faults.ts";
+import type { Group, GroupPorts } from "./group.ts";
+import type { Part } from "./split.ts";
+
+/** A call without an answer for so long asks, and again each time, whether its backend is alive at all. */
+const WATCH_MS = 5000;
+/** A call that waited at least this long without an answer speaks against its backend. */
+const HUNG_MS = 5000;
+
+/** What every answer has: the revision it is of, and the load where the route reports one. */
+export interface AnyAnswer {
+  readonly revision: ModelRevision;
+  readonly load?: BackendLoad;
+}
+
+export type Send<Answer> = (
+  call: BackendCall,
+  request: EmbedRequest,
+  ids: Uint32Array,
+) => Promise<BackendResult<Answer>>;
+
+/** A part on its way: what is sent how, for whom. */
+export interface Sending<Answer> {
+  readonly group: Group;
+  readonly part: Part;
+  readonly call: PoolCall;
+  readonly clock: CallClock;
+  readonly send: Send<Answer>;
+}
+
+export interface Sent<Answer> {
+  readonly backend: Backend;
+  readonly result: BackendResult<Answer>;
+}
+
+export class Sender {
+  readonly #ports: GroupPorts;
+
+  constructor(ports: GroupPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * To `backend`, and, where there is no answer `afterMs` later, to what `other` picks too (undefined: nobody). Answers
+   * with all outcomes that are known when it ends, the best one last; what still runs then is cancelled.
+   */
+  async hedged<Answer extends AnyAnswer>(
+    sending: Sending<Answer>,
+    backend: Backend,
+    afterMs: number,
+    other: () => Backend | undefined,
+  ): Promise<readonly Sent<Answer>[]> {
+    const stop = new AbortController();
+    const own = { ...sending, call: { ...sending.call, signal: AbortSignal.any([sending.call.signal, stop.signal]) } };
+    const first = this.to(own, backend);
+    const timer = new AbortController();
+    const early = await Promise.race([first, this.#ports.sleep(afterMs, timer.signal)]);
+    timer.abort();
+    const second = early === undefined && !sending.call.signal.aborted ? other() : undefined;
+    if (second === undefined) return [await first];
+    const copy = this.to(own, second);
+    const sooner = await Promise.race([first, copy]);
+    if (sooner.result.kind === "answer" || !mayRetry(sooner.result)) {
+      stop.abort();
+      return [sooner];
+    }
+    const later = await (sooner.backend === backend ? copy : first);
+    return [sooner, later];
+  }
+
+  async to<Answer extends AnyAnswer>(sending: Sending<Answer>, backend: Backend): Promise<Sent<Answer>> {
+    const { group, part, call, clock, send } = sending;
+    const { fetch, secret, now } = this.#ports;
+    const startedMs = now();
+    const ended = new AbortController();
+    const dead = new AbortController();
+    void this.#watch(group, backend, ended.signal, dead);
+    const sent = await send(
+      {
+        fetch,
+        secret,
+        origin: backend.origin,
+        requestId: call.requestId,
+        traceparent: call.traceparent,
+        deadlineMs: clock.leftMs,
+        signal: AbortSignal.any([call.signal, dead.signal]),
+      },
+      part.request,
+      part.ids,
+    );
+    ended.abort();
+    backend.end();
+    const isDead = sent.kind === "cancelled" && dead.signal.aborted && !call.signal.aborted;
+    const result: BackendResult<Answer> = isDead ? { kind: "unreachable", reason: "hangs" } : sent;
+    const checked = checkRevision(result, part.request.revision);
+    noteOutcome(backend, checked, startedMs, now());
+    return { backend, result: checked };
+  }
+
+  /** While a call runs long: a backend that no longer answers /ready is given up, not waited for until the deadline. */
+  async #watch(group: Group, backend: Backend, ended: AbortSignal, dead: AbortController): Promise<void> {
+    for (;;) {
+      await this.#ports.sleep(WATCH_MS, ended);
+      if (ended.aborted) return;
+      await group.ask(backend);
+      if (backend.health !== "down") continue;
+      dead.abort();
+      return;
+    }
+  }
+}
+
+/** A vector of another revision than the one asked for is as wrong as a damaged frame. */
+function checkRevision<Answer extends AnyAnswer>(
+  result: BackendResult<Answer>,
+  revision: ModelRevision | null,
+): BackendResult<Answer> {
+  if (result.kind !== "answer" || revision === null || result.answer.revision === revision) return result;
+  return { kind: "garbage", reason: "vectors of another revision" };
+}
+
+function noteOutcome(backend: Backend, result: BackendResult<AnyAnswer>, startedMs: number, nowMs: number): void {
+  switch (result.kind) {
+    case "answer":
+      backend.breaker.success();
+      if (result.answer.load !== undefined) backend.loaded(result.answer.load, nowMs);
+      return;
+    case "unreachable":
+    case "garbage":
+      backend.breaker.failure(nowMs);
+      return;
+    case "deadline":
+      if (nowMs - startedMs >= HUNG_MS) backend.breaker.failure(nowMs);
+      else backend.breaker.inconclusive();
+      return;
+    case "fault":
+      // A refusal of the input is a healthy answer; an inner failure is not; a 503 says "elsewhere", no more.
+      if (ERRORS[result.fault.code].status === 500) backend.breaker.failure(nowMs);
+      else if (ERRORS[result.fault.code].status < 500) backend.breaker.success();
+      else backend.breaker.inconclusive();
+      return;
+    default:
+      backend.breaker.inconclusive();
+  }
+}
