@@ -1,6 +1,7 @@
 // Keys as the public API writes them (snake_case, unix seconds) and as the ledger keeps them.
 
 import * as z from "zod";
+import { isAddressRange } from "../account/ip-allow.ts";
 import type { CreatedKey } from "../account/account.ts";
 import type { KeyPatch, KeyTerms, KeyView } from "../account/key-acts.ts";
 import type { Scope } from "../account/types.ts";
@@ -28,7 +29,11 @@ const fields = {
   expires_at: integer(0, EXPIRES_AT_MAX),
   cap_nano_usd: integer(0, Number.MAX_SAFE_INTEGER),
   cap_reset: oneOf(["day", "week", "month"]),
-  ip_allow: list(text("an address or CIDR range"), "addresses or CIDR ranges"),
+  // Kept as they are and matched at each lease: one that cannot be read would lock its key out.
+  ip_allow: list(
+    text("an address or CIDR range").refine(isAddressRange, { error: "an address or CIDR range" }),
+    "addresses or CIDR ranges",
+  ),
   requests_per_minute: integer(1, RATE_MAX),
   tokens_per_minute: integer(1, RATE_MAX),
   cache: oneOf(["off", "standard", "eager"]),

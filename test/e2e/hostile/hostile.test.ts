@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BODY_CASES } from "./body-cases.ts";
 import { HTTP_CASES } from "./http-cases.ts";
 import { RawConnection, rawRequest } from "./raw-http.ts";
+import { ROUTE_CASES } from "./route-cases.ts";
 import type { RawAnswer } from "./raw-http.ts";
 import { NEEDLE, bodyWith, embed } from "./support.ts";
 import type { HostileCase, Keys } from "./support.ts";
@@ -102,12 +103,12 @@ async function nextCallWorks(connection: RawConnection, hostile: HostileCase): P
 
 describe("a hostile request", () => {
   test("has at least 150 cases, each with a name of its own", () => {
-    const names = [...BODY_CASES, ...HTTP_CASES].map(({ name }) => name);
+    const names = [...BODY_CASES, ...HTTP_CASES, ...ROUTE_CASES].map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(names.length).toBeGreaterThanOrEqual(150);
   });
 
-  test.each([...BODY_CASES, ...HTTP_CASES])("$name", async (hostile) => {
+  test.each([...BODY_CASES, ...HTTP_CASES, ...ROUTE_CASES])("$name", async (hostile) => {
     const connection = new RawConnection(port);
     connection.write(hostile.send(keys));
     checkAnswer(await inTime(connection.read()), hostile.expect);
