@@ -4,14 +4,12 @@ import { abortAllDurableObjects, env, runDurableObjectAlarm } from "cloudflare:t
 import { afterEach, describe, expect, test } from "vitest";
 import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { PRODUCTION_MODEL_ID } from "../../../shared/catalog.ts";
-import { decodeFrame } from "../../../shared/frame.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { NANO_USD_PER_USD } from "../../../shared/money.ts";
-import { embedRequestSchema } from "../../../shared/wire.ts";
-import { openAccount, stubOf } from "../account/support.ts";
+import { ALL_SCOPES, openAccount, stubOf } from "../account/support.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
-import { embeddingLine, getBatch, hasEnded, linesOf, startBatch, workThrough } from "./support.ts";
+import { embeddingLine, getBatch, hasEnded, linesOf, refuse, startBatch, workThrough } from "./support.ts";
 
 const api = new Api();
 const answer = api.backend.answer.bind(api.backend);
@@ -20,20 +18,6 @@ afterEach(() => {
   api.backend.answer = answer;
   api.backend.behaviour = { kind: "well" };
 });
-
-/** The backend refuses every frame that has one of these texts. */
-function refuse(texts: readonly string[]): void {
-  api.backend.answer = async (path, init) => {
-    if (path !== "/embed") return answer(path, init);
-    const bytes = new Uint8Array(await new Response(init.body).arrayBuffer());
-    const frame = decodeFrame(bytes);
-    const request = embedRequestSchema.parse(frame.kind === "frame" ? frame.header : undefined);
-    const index = request.texts.findIndex((text) => texts.includes(String(text)));
-    if (index < 0) return answer(path, { ...init, body: bytes });
-    const error = { code: "context_length_exceeded", message: "too long", index, facts: {}, retryAfterS: null };
-    return Response.json({ error }, { status: 400 });
-  };
-}
 
 interface Account {
   readonly id: AccountId;
@@ -130,7 +114,7 @@ describe("a batch", () => {
   test("whose lines have faults of their own runs the others, and charges for those alone", async () => {
     const { id: accountId, key } = await accountWith();
     const texts = Array.from({ length: 24 }, (_, index) => `faulty ${index}`);
-    refuse(["faulty 3", "faulty 17", "faulty 18"]);
+    refuse(api.backend, ["faulty 3", "faulty 17", "faulty 18"]);
     const lines = [
       ...texts.map((text) => embeddingLine(text, text)),
       embeddingLine("empty", ""),
@@ -168,6 +152,55 @@ describe("a batch", () => {
     const batch = await workThrough(api, key, id);
     expect(batch.request_counts).toEqual({ total: 1, completed: 1, failed: 0 });
     expect(await charged(accountId)).toBe(priceOf(["away"]));
+  });
+});
+
+describe("the price", () => {
+  test("is the batch price of the moment of making, rounded up once a line, whatever it becomes", async () => {
+    const { id: accountId, key } = await accountWith();
+    const priceAt = (batch: number) => ({
+      price_nano_usd_per_million_tokens: 8_000_000,
+      hit_price_nano_usd_per_million_tokens: 4_000_000,
+      batch_price_nano_usd_per_million_tokens: batch,
+      batch_hit_price_nano_usd_per_million_tokens: 1,
+      minimum_charge_nano_usd: 0,
+      status: "live",
+    });
+    const path = `/admin/models/${MODEL}`;
+    expect((await api.admin(path, priceAt(333_333), "PUT")).status).toBe(200);
+    api.backend.behaviour = { kind: "answers", status: 503, body: "" };
+    const texts = ["price", "price two", "the third price"];
+    const id = await startBatch(
+      api,
+      key,
+      texts.map((text) => embeddingLine(text, text)),
+    );
+    await workThrough(api, key, id, ({ status }) => status === "in_progress");
+    await api.admin(path, priceAt(7_000_000), "PUT");
+    api.backend.behaviour = { kind: "well" };
+    await workThrough(api, key, id);
+    const cost = texts.reduce((sum, text) => sum + Math.ceil(((text.length + 1) * 333_333) / 1e6), 0);
+    expect(await charged(accountId)).toBe(cost);
+    await api.admin(path, { ...priceAt(4_000_000), batch_hit_price_nano_usd_per_million_tokens: 2_000_000 }, "PUT");
+  });
+
+  test("of what the cache has is the hit price, and so is a text's second time in a slice", async () => {
+    const { id: accountId, key } = await accountWith();
+    const texts = ["cached one", "cached two"];
+    await workThrough(
+      api,
+      key,
+      await startBatch(
+        api,
+        key,
+        texts.map((text) => embeddingLine(text, text)),
+      ),
+    );
+    expect(await charged(accountId)).toBe(priceOf(texts));
+    const again = [...texts, texts[0] ?? ""].map((text, index) => embeddingLine(`${index}`, text));
+    const batch = await workThrough(api, key, await startBatch(api, key, again));
+    expect(batch.usage).toMatchObject({ input_tokens: 33, input_tokens_details: { cached_tokens: 33 } });
+    expect(await charged(accountId)).toBe(priceOf(texts) + 33 * 2);
   });
 });
 
@@ -265,6 +298,22 @@ describe("credit", () => {
       expect(response).toMatchObject({ status_code: 402, body: { error: { type: "insufficient_quota" } } });
     }
     expect(await charged(account.id)).toBe(priceOf(texts.slice(0, 5)));
+  });
+
+  test("is not spent by a key that was revoked meanwhile: the rest of its lines fail as its calls would", async () => {
+    const { id: accountId, key } = await accountWith();
+    const batches = await stubOf(accountId).createKey(accountId, ALL_SCOPES, "test");
+    if (typeof batches !== "object") throw new Error("no key");
+    api.backend.behaviour = { kind: "answers", status: 503, body: "" };
+    const id = await startBatch(api, batches.key, [embeddingLine("k", "revoked")]);
+    await workThrough(api, key, id, ({ status }) => status === "in_progress");
+    await stubOf(accountId).revokeKey(batches.id, "test");
+    api.backend.behaviour = { kind: "well" };
+    const batch = await workThrough(api, key, id);
+    expect(batch.request_counts).toEqual({ total: 1, completed: 0, failed: 1 });
+    const [line] = await linesOf(api, key, batch.error_file_id);
+    expect(line?.response).toMatchObject({ status_code: 401, body: { error: { code: "invalid_api_key" } } });
+    expect(await charged(accountId)).toBe(0);
   });
 
   test("of a suspended account is not touched: the batch waits until the suspension ends", async () => {

@@ -1,8 +1,11 @@
 // Files and batches through the API, with alarms run by hand: a test decides when work goes on.
 
 import { env, runDurableObjectAlarm } from "cloudflare:test";
+import { decodeFrame } from "../../../shared/frame.ts";
+import { embedRequestSchema } from "../../../shared/wire.ts";
 import type { Api, ApiAnswer } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
+import type { FakeBackend } from "../support/fake-backends.ts";
 
 const BOUNDARY = "----test-boundary-7MA4YWxkTrZu0gW";
 
@@ -96,4 +99,19 @@ export async function linesOf(api: Api, key: string, fileId: string | null): Pro
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as OutputLine);
+}
+
+/** The backend refuses every frame that has one of these texts, until its `answer` is put back. */
+export function refuse(backend: FakeBackend, texts: readonly string[]): void {
+  const answer = backend.answer.bind(backend);
+  backend.answer = async (path, init) => {
+    if (path !== "/embed") return answer(path, init);
+    const bytes = new Uint8Array(await new Response(init.body).arrayBuffer());
+    const frame = decodeFrame(bytes);
+    const request = embedRequestSchema.parse(frame.kind === "frame" ? frame.header : undefined);
+    const index = request.texts.findIndex((text) => texts.includes(String(text)));
+    if (index < 0) return answer(path, { ...init, body: bytes });
+    const error = { code: "context_length_exceeded", message: "too long", index, facts: {}, retryAfterS: null };
+    return Response.json({ error }, { status: 400 });
+  };
 }
