@@ -1,11 +1,13 @@
 // Usage in every form: /v1/usage as JSON and CSV, OpenAI's two routes. Figures are the ledger's, to the nano-dollar.
-import { runInDurableObject } from "cloudflare:test";
-import { beforeAll, describe, expect, test } from "vitest";
+import { env, runInDurableObject } from "cloudflare:test";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { csvOf } from "../../../edge/routes/csv.ts";
 import { TestIsolate, admissionOf, openAccount, settlement } from "../account/support.ts";
 import type { TestAccount } from "../account/support.ts";
 import type { ApiAnswer } from "../support/api.ts";
 import { Api } from "../support/api.ts";
+import { directoryTables } from "../support/directory-tables.ts";
+import { MODEL } from "../support/fake-backends.ts";
 
 const api = new Api();
 const SECOND = "owner/second, with a comma";
@@ -37,6 +39,22 @@ type Result = Record<string, unknown> & { amount?: { value: number; currency: st
 const results = (answer: ApiAnswer) =>
   (answer.body["data"] as { results: Result[] }[]).flatMap((bucket) => bucket.results);
 const sum = (list: Result[], field: string) => list.reduce((total, one) => total + Number(one[field]), 0);
+
+// The first request of this file's Worker: nothing is in its memory yet.
+test("an isolate that starts while the directory is down embeds and charges all the same", async () => {
+  const { created, stub } = await openAccount(1_000_000);
+  await directoryTables();
+  const prepare = vi.spyOn(env.DIRECTORY, "prepare").mockImplementation(() => {
+    throw new Error("down");
+  });
+  const call = { key: created.key, body: { model: MODEL, input: "hello" } };
+  expect((await api.call("/v1/embeddings", call)).status).toBe(200);
+  expect(prepare).toHaveBeenCalledOnce();
+  expect((await api.call("/v1/models")).status).toBe(200);
+  expect(prepare).toHaveBeenCalledOnce();
+  expect((await api.call("/v1/account", { key: created.key })).body["spent_this_month_nano_usd"]).toBe(48);
+  expect((await stub.getAccount())?.chargedNanoUsd).toBe(48);
+});
 
 describe("GET /v1/usage", () => {
   test.each(["1m", "1h", "1d", "1mo"])(
