@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { npmVersion, pythonVersion, runProgram } from "./programs.ts";
 import type { Result } from "./snippets.ts";
-import { programOf, readSnippets } from "./snippets.ts";
+import { programOf, readPage, readSnippets } from "./snippets.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
 
@@ -74,6 +74,20 @@ describe("docs/clients.md", () => {
   test("has a version behind every client but Jina's, which is no package", () => {
     const without = runs.filter(({ title }) => !/\d+\.\d+/.test(title)).map(({ snippet }) => snippet.name);
     expect(without).toEqual(["Jina's HTTP call"]);
+  });
+
+  test("names the versions that are installed, and no others", () => {
+    const named = [...readPage().matchAll(/^\| .*\|(.*)\|.*\|$/gm)].flatMap(([, tried = ""]) =>
+      [...tried.matchAll(/([@\w/-]+) (\d[\d.]+)/g)].map(([, name, version]) => `${name} ${version}`),
+    );
+    const used = runs.flatMap(({ snippet, as }) =>
+      snippet.runtime === "python"
+        ? [`${snippet.package} ${pythonVersion(snippet.package ?? "")}`]
+        : [...Object.values(as), snippet.name.split(",")[0] ?? ""]
+            .filter((name) => npmVersion(name) !== "")
+            .map((name) => `${name} ${npmVersion(name)}`),
+    );
+    expect(new Set(named)).toEqual(new Set(used));
   });
 
   test.each(here)("$title", async ({ title, snippet, as }) => {

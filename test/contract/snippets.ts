@@ -56,9 +56,14 @@ with open(os.environ["RESULT_FILE"], "w") as file:
     }, file)
 `;
 
+/** The page's text. */
+export function readPage(): string {
+  return readFileSync(PAGE, "utf8");
+}
+
 /** All snippets of the page. Throws when a code block of a client's language has no mark: it would not be tested. */
 export function readSnippets(): readonly Snippet[] {
-  const page = readFileSync(PAGE, "utf8");
+  const page = readPage();
   const snippets = [...page.matchAll(SNIPPET)].map(([, mark = "", code = ""]) => ({
     ...markSchema.parse(JSON.parse(mark)),
     code,
