@@ -15,7 +15,7 @@ import type { Position } from "./types.ts";
 import type { PreparedLine } from "./line-executor.ts";
 import { LINE_EXECUTORS } from "./line-executors.ts";
 import type { SliceScope } from "./slice-scope.ts";
-import { COLD_HOLD_MS, SLICE_DEADLINE_MS, faultOfLine, pricesOf } from "./slice-scope.ts";
+import { faultOfLine, pricesOf } from "./slice-scope.ts";
 
 /** A line as it was read. */
 export interface SliceLine extends BatchLine {
@@ -91,30 +91,4 @@ function boundOf({ model, texts, prefix }: PreparedLine, { order }: SliceScope):
 
 function textBound(text: CacheText, prefix: string): number {
   return text.kind === "text" ? tokenBound(prefix + text.text) : idsBound(text);
-}
-
-/** What all texts would cost as misses, counted exactly: asked for only when the credit does not cover the bound. */
-export async function exactBound(slice: PreparedSlice, scope: SliceScope): Promise<NanoUsd> {
-  const { order, services, waitUntil } = scope;
-  let cost = 0;
-  for (const { prepared, requestId } of slice.runnable) {
-    const { model, texts, prefix, truncate, itemOf } = prepared;
-    const wanted = { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, texts } as const;
-    try {
-      const counted = await services.pool.tokenize(wanted, {
-        requestId,
-        traceparent: undefined,
-        deadlineMs: SLICE_DEADLINE_MS,
-        coldHoldMs: COLD_HOLD_MS,
-        signal: new AbortController().signal,
-        waitUntil,
-        itemOf,
-      });
-      const tokens = counted.tokens.reduce((sum, count) => sum + count, 0);
-      cost += costBound(pricesOf(order, model.id), tokens);
-    } catch (error) {
-      faultOfLine(error); // a text that cannot be counted will fail, and cost nothing
-    }
-  }
-  return nanoUsd(cost);
 }

@@ -1,6 +1,5 @@
 // One slice of a batch: its lines embedded in as few frames as their terms allow, and stored as parts of the output and
-// the error file. A line that cannot be embedded fails alone: the frame it was in is halved until the others are out of
-// its company. What is nobody's fault (a cold model, a full queue) fails the slice, which is tried again.
+// the error file. What is nobody's fault (a cold model, a full queue) fails the slice, which is tried again.
 
 import { bodyMemory, frameMemory } from "../answer/memory-budget.ts";
 import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
@@ -14,9 +13,10 @@ import { must } from "../../shared/assert.ts";
 import { newId } from "../../shared/ids.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { failedLine, lineId } from "./error-lines.ts";
+import { inGroups } from "./slice-groups.ts";
 import type { FailedLine, PreparedSlice, RunnableLine } from "./slice-prepare.ts";
 import type { SliceScope } from "./slice-scope.ts";
-import { SLICE_DEADLINE_MS, COLD_HOLD_MS, faultOfLine, pricesOf } from "./slice-scope.ts";
+import { COLD_HOLD_MS, SLICE_DEADLINE_MS, pricesOf } from "./slice-scope.ts";
 import type { BatchUsage, SlicePart, SliceResult, UsageByModel } from "./types.ts";
 
 export interface SliceOutcome {
@@ -46,50 +46,26 @@ export async function runSlice(slice: PreparedSlice, name: string, scope: SliceS
     // The frame, and its copy as results.
     memory.grow(2 * frameMemory(texts, announced?.dimensions));
     const sorted: Sorted = { done: [], failed: [...slice.failed] };
-    for (const group of groupsOf(slice.runnable)) await embedGroup(group, scope, sorted);
+    await inGroups(slice.runnable, {
+      call: (lines) => embed(lines, scope),
+      done: (lines, result) => void sorted.done.push(...shared(lines, result)),
+      failed: (line, fault) => void sorted.failed.push({ ...line, fault, modelId: line.prepared.model.id }),
+    });
     return await storeSlice(sorted, name, scope);
   } finally {
     memory.release();
   }
 }
 
-/** Lines that may share a frame. */
-function groupsOf(lines: readonly RunnableLine[]): readonly (readonly RunnableLine[])[] {
-  const groups = new Map<string, RunnableLine[]>();
-  for (const line of lines) {
-    const { model, prefix, truncate, texts } = line.prepared;
-    // Token ids are judged by how many of a call's arrays make no sense: such a line is a call of its own.
-    const own = texts[0]?.kind === "ids" ? line.line : 0;
-    const terms = JSON.stringify([model.id, prefix, truncate, own]);
-    const group = groups.get(terms);
-    if (group === undefined) groups.set(terms, [line]);
-    else group.push(line);
-  }
-  return [...groups.values()];
-}
-
-async function embedGroup(lines: readonly RunnableLine[], scope: SliceScope, sorted: Sorted): Promise<void> {
-  let result: EmbedTextsResult;
-  try {
-    result = await embed(lines, scope);
-  } catch (error) {
-    const fault = faultOfLine(error);
-    const [only] = lines;
-    if (only !== undefined && lines.length === 1) {
-      sorted.failed.push({ ...only, fault, modelId: only.prepared.model.id });
-      return;
-    }
-    const middle = Math.ceil(lines.length / 2);
-    await embedGroup(lines.slice(0, middle), scope, sorted);
-    await embedGroup(lines.slice(middle), scope, sorted);
-    return;
-  }
+/** To each line its own texts of the frame. */
+function shared(lines: readonly RunnableLine[], { texts, dimensions }: EmbedTextsResult): DoneLine[] {
   let from = 0;
-  for (const line of lines) {
+  return lines.map((line) => {
     const to = from + line.prepared.texts.length;
-    sorted.done.push({ ...line, embedded: result.texts.slice(from, to), dimensions: result.dimensions });
+    const done = { ...line, embedded: texts.slice(from, to), dimensions };
     from = to;
-  }
+    return done;
+  });
 }
 
 function embed(lines: readonly RunnableLine[], { order, services, waitUntil }: SliceScope): Promise<EmbedTextsResult> {

@@ -26,12 +26,15 @@ export interface Upload {
   readonly lifeMs: number | undefined;
 }
 
-/** Reads the form to its end and stores its file. Throws ApiError; chunks that were stored by then are the caller's to delete. */
+/**
+ * Reads the form to its end and stores its file in chunks of `chunkBytes`. Throws ApiError; chunks that were stored by then are the caller's to delete.
+ */
 export async function receiveUpload(
   pieces: AsyncIterable<Uint8Array>,
   boundary: string,
   store: ChunkStore,
   place: FilePlace,
+  chunkBytes: number = CHUNK_BYTES,
 ): Promise<Upload> {
   const fields: Record<string, string> = {};
   let file: FileWriter | undefined;
@@ -44,7 +47,7 @@ export async function receiveUpload(
     if (part instanceof FieldReader) fields[part.name] = part.text();
     if (event.name === "file") {
       if (file !== undefined) throw apiError("invalid_value", "`file` is there twice: send one file a call.", "file");
-      file = new FileWriter(store, place, cleanName(event.filename));
+      file = new FileWriter(store, place, cleanName(event.filename), chunkBytes);
       part = file;
     } else part = new FieldReader(knownField(event.name, fields));
   }
@@ -115,7 +118,7 @@ class FileWriter {
   readonly #store: ChunkStore;
   readonly #place: FilePlace;
   readonly #filename: string;
-  readonly #buffer = new Uint8Array(CHUNK_BYTES);
+  readonly #buffer: Uint8Array;
   readonly #chunks: FileChunk[] = [];
   #filled = 0;
   #bytes = 0;
@@ -123,7 +126,8 @@ class FileWriter {
   /** Whether the line that is being read has a character other than white space. */
   #hasText = false;
 
-  constructor(store: ChunkStore, place: FilePlace, filename: string) {
+  constructor(store: ChunkStore, place: FilePlace, filename: string, chunkBytes: number) {
+    this.#buffer = new Uint8Array(chunkBytes);
     this.#store = store;
     this.#place = place;
     this.#filename = filename;
@@ -134,11 +138,11 @@ class FileWriter {
     if (this.#bytes > FILE_LIMITS.bytesMax) throw fileTooLarge();
     this.#count(bytes);
     for (let from = 0; from < bytes.length;) {
-      const part = bytes.subarray(from, from + CHUNK_BYTES - this.#filled);
+      const part = bytes.subarray(from, from + this.#buffer.length - this.#filled);
       this.#buffer.set(part, this.#filled);
       this.#filled += part.length;
       from += part.length;
-      if (this.#filled === CHUNK_BYTES) await this.#flush();
+      if (this.#filled === this.#buffer.length) await this.#flush();
     }
   }
 

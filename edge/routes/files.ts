@@ -21,8 +21,10 @@ import type { AccountId } from "../../shared/ids.ts";
 
 /** OpenAI's figures. */
 const LIST_MAX = 10_000;
-/** What an upload holds: the chunk being filled, the one being sealed, pieces on their way. */
-const UPLOAD_MEMORY = 3 * CHUNK_BYTES;
+/** What an upload holds of its chunks: the one being filled, and the same being sealed, twice. */
+const UPLOAD_CHUNKS = 3;
+/** Pieces on their way, closures. */
+const UPLOAD_BYTES = 256 * 1024;
 
 export async function createFile(c: Context): Promise<Response> {
   const bytesMax = FILE_LIMITS.bytesMax + FILE_LIMITS.formBytesMax;
@@ -55,10 +57,11 @@ async function storeUpload(
     content: { format: "lines", chunks: [] },
   };
   const library = libraryStub(c.env, accountId);
-  const memory = c.get("services").memory.take(UPLOAD_MEMORY);
+  const chunkBytes = chunkBytesOf(c);
+  const memory = c.get("services").memory.take(UPLOAD_BYTES + UPLOAD_CHUNKS * chunkBytes);
   try {
     checkRoom(await library.beginUpload(empty));
-    const upload = await receiveUpload(touching(pieces, memory), boundary, chunkStoreOf(c.env), place);
+    const upload = await receiveUpload(touching(pieces, memory), boundary, chunkStoreOf(c.env), place, chunkBytes);
     const { filename, bytes, lines, chunks, lifeMs = FILE_LIMITS.lifeMs } = upload;
     const content = { format: "lines", chunks } as const;
     const record: FileRecord = { ...empty, filename, bytes, lines, expiresAtMs: nowMs + lifeMs, content };
@@ -70,6 +73,13 @@ async function storeUpload(
   } finally {
     memory.release();
   }
+}
+
+/** A small file is one chunk, and takes no more memory than it is long. */
+function chunkBytesOf(c: Context): number {
+  const announced = Number(c.req.header("content-length") ?? 0);
+  const isPlain = c.req.header("content-encoding") === undefined;
+  return isPlain && announced > 0 ? Math.min(CHUNK_BYTES, announced) : CHUNK_BYTES;
 }
 
 function uploadBody(c: Context): ReadableStream<Uint8Array> {
