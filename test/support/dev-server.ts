@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { DevServer, Reporter } from "../../scripts/dev-server/dev-server.ts";
 import { startDevServer } from "../../scripts/dev-server/dev-server.ts";
 import { readOptions } from "../../scripts/dev-server/options.ts";
+import type { PublishedDocument } from "./openapi-check.ts";
+import { OpenApiCheck } from "./openapi-check.ts";
 
 export const SILENT: Reporter = { progress: () => undefined, log: () => undefined };
 
@@ -35,7 +37,24 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** One JSON call. */
+const published = new Map<string, Promise<OpenApiCheck>>();
+
+/** The document that the server at `url` publishes, to hold its answers against. */
+function publishedAt(url: string): Promise<OpenApiCheck> {
+  const known = published.get(url);
+  if (known !== undefined) return known;
+  const reading = readPublished(url);
+  published.set(url, reading);
+  reading.catch(() => published.delete(url));
+  return reading;
+}
+
+async function readPublished(url: string): Promise<OpenApiCheck> {
+  const response = await fetch(`${url}/v1/openapi.json`);
+  return new OpenApiCheck((await response.json()) as PublishedDocument);
+}
+
+/** One JSON call, whose answer must be one that the published document describes. */
 export async function call(
   url: string,
   key: string,
@@ -48,9 +67,10 @@ export async function call(
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: (await response.json()) as Record<string, unknown>,
-  };
+  const text = await response.text();
+  const contentType = response.headers.get("content-type");
+  const method = body === undefined ? "GET" : "POST";
+  const fault = (await publishedAt(url)).fault({ method, path, status: response.status, contentType, text });
+  if (fault !== undefined) throw new Error(`an answer that the published document does not have: ${fault}`);
+  return { status: response.status, headers: response.headers, body: JSON.parse(text) as Record<string, unknown> };
 }
