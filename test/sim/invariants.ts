@@ -117,13 +117,15 @@ export class Invariants {
   }
 
   private checkIdempotency(): void {
-    const { wrongReplay } = this.world;
-    if (wrongReplay !== undefined) throw new Violation(wrongReplay);
+    const wrong = this.world.wrongReplay ?? this.world.batches.wrong;
+    if (wrong !== undefined) throw new Violation(wrong);
   }
 
   /** Everything that isolates, alive or not, delivered as charged, and what strict calls may have been. */
   private settledAtMost(): number {
-    return this.world.isolates.reduce((sum, isolate) => sum + isolate.chargedNanoUsd, this.world.strictMaybeNanoUsd);
+    const { isolates, strictMaybeNanoUsd, batches } = this.world;
+    const elsewhere = strictMaybeNanoUsd + batches.chargedNanoUsd;
+    return isolates.reduce((sum, isolate) => sum + isolate.chargedNanoUsd, elsewhere);
   }
 
   /** Brings the world to rest, then checks that nothing is stranded, lost or refused. */
@@ -139,7 +141,7 @@ export class Invariants {
       );
     world.look((ledger) => {
       const { chargedNanoUsd, writtenOffNanoUsd } = ledger.books.totals;
-      const accounted = chargedNanoUsd + writtenOffNanoUsd;
+      const accounted = chargedNanoUsd + writtenOffNanoUsd - world.batches.chargedNanoUsd;
       insist(accounted >= atLeast, `a living isolate settled ${atLeast}, the books know of ${accounted}`);
       return true;
     });

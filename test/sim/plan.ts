@@ -24,6 +24,7 @@ export const STEP_KINDS = [
   "strict",
   "finish",
   "fold",
+  "batch",
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
@@ -74,6 +75,7 @@ const WEIGHTS: Readonly<Record<StepKind, number>> = {
   strict: 6,
   finish: 8,
   fold: 2,
+  batch: 8,
 };
 
 const TICKETS: readonly StepKind[] = STEP_KINDS.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));

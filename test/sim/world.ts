@@ -18,6 +18,7 @@ import { idFromBytes } from "../../shared/ids.ts";
 import type { KeyId } from "../../shared/ids.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { NanoUsd } from "../../shared/money.ts";
+import { Batches } from "./batches.ts";
 import * as calls from "./calls.ts";
 import { MODEL, newIsolate } from "./isolate.ts";
 import type { Isolate } from "./isolate.ts";
@@ -87,6 +88,7 @@ export class World {
   /** Whether all messages since the last look came while the lease they report on was in force. */
   allTimely = true;
   readonly replays = new Replays();
+  readonly batches = new Batches();
   /** What an answer under an idempotency key got wrong. */
   wrongReplay: string | undefined;
   /** Charges that strict calls may or may not have caused: their last answer never came. */
@@ -151,6 +153,7 @@ export class World {
     strict: (step) => calls.strictCall(this, step),
     finish: (step) => calls.finishStrict(this, step),
     fold: () => this.fold(),
+    batch: (step) => this.batches.step(this, step),
   };
 
   crashObject(): void {
@@ -317,18 +320,20 @@ export class World {
     return alive[chance % Math.max(1, alive.length)];
   }
 
-  /** A turn that may meet a stopping machine: then it never happened. */
-  attempt(work: (ledger: Ledger) => unknown): void {
+  /** A turn that may meet a stopping machine: then it never happened, and the answer is false. */
+  attempt(work: (ledger: Ledger) => unknown): boolean {
     const keys = this.keys.slice();
     try {
       this.core.turn(this.nowMs, (ledger) => {
         work(ledger);
         return true;
       });
+      return true;
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
       this.timeliness.noteCrash();
       this.keys.splice(0, this.keys.length, ...keys);
+      return false;
     }
   }
 
