@@ -20,11 +20,6 @@ export class AddressLimit {
     this.#now = now;
   }
 
-  /** Whether `address` has used up its allowance; counts nothing. */
-  isOver(address: string): boolean {
-    return this.#waitMs(address) > 0;
-  }
-
   /** Counts one try. */
   count(address: string): void {
     const nowMs = this.#now();
