@@ -20,7 +20,10 @@ export function snippetsOf(origin: string, modelId: string): readonly Snippet[] 
       code: `curl ${origin}/v1/embeddings \\
   -H "Authorization: Bearer $GIGAROUTER_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{"model": "${modelId}", "input": "${TEXT}"}'`,
+  -d '{
+    "model": "${modelId}",
+    "input": "${TEXT}"
+  }'`,
     },
     {
       id: "python",

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { source as AXE } from "axe-core";
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 
@@ -79,7 +79,7 @@ interface AxeResult {
 /** What axe-core finds wrong: WCAG 2.2 A and AA and its best practices; or only `rules`. */
 export async function accessibilityFaults(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
   // Evaluated by the debugger, which the page's policy does not bind.
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const options = {
     resultTypes: ["violations"],
     preload: false,

@@ -16,8 +16,8 @@ export const accountView: View = async (body) => {
     ["Status", h("span", { class: "badge", "data-status": account.status }, account.status)],
     ["Since", formatTime(account.created_at)],
     ["Balance", formatMoney(account.balance_nano_usd)],
-    ["Held by running calls", formatMoney(account.held_nano_usd)],
-    ["Spendable now", formatMoney(account.spendable_nano_usd)],
+    ["Held for calls", formatMoney(account.held_nano_usd)],
+    ["Spendable", formatMoney(account.spendable_nano_usd)],
   ];
   body.replaceChildren(
     h(

@@ -8,6 +8,7 @@ import { keyFields, keyTerms } from "./key-form.ts";
 import type { ApiKey, CreatedKey, List } from "./types.ts";
 import type { View } from "./view.ts";
 
+const KEYS_MAX = 100;
 const OVERLAP_S = 86_400;
 
 export const keysView: View = async (body) => {
@@ -42,7 +43,8 @@ export const keysView: View = async (body) => {
       entry.hidden = wanted !== "" && !(entry.textContent ?? "").toLowerCase().includes(wanted);
       shown += Number(!entry.hidden);
     }
-    count.textContent = shown === rows.rows.length ? `${shown} of at most 100` : `${shown} of ${rows.rows.length}`;
+    count.textContent =
+      shown === rows.rows.length ? `${shown} of at most ${KEYS_MAX} keys` : `${shown} of ${rows.rows.length}`;
   }
 };
 
