@@ -53,6 +53,15 @@ describe("the first answer comes again", () => {
     expect(api.backend.embeds).toHaveLength(computed);
   });
 
+  test("where the answer is streamed, too", async () => {
+    const input = Array.from({ length: 1500 }, (_, index) => `text ${index % 700}`);
+    const first = await embed("key", input);
+    expect(first.text.length).toBeGreaterThan(128 * 1024);
+    const again = await embed("key", input);
+    expect(again.headers.get("x-idempotent-replayed")).toBe("true");
+    expect(again.text === first.text).toBe(true);
+  });
+
   test("after the account's object was restarted", async () => {
     const first = await embed("key", ["a", "b"]);
     await abortAllDurableObjects();
