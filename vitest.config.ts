@@ -63,7 +63,7 @@ export default defineConfig({
           name: "contract",
           include: ["test/contract/*.test.ts"],
           globalSetup: ["test/contract/install.ts"],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           ...silent,
         },

@@ -250,7 +250,7 @@ const OPTIONS: readonly HostileCase[] = [
   option("Idempotency-Key", "\u00E9", "invalid_header"),
   option("Idempotency-Key", "a".repeat(10_000), "invalid_header"),
   option("Idempotency-Key", "__proto__", 200),
-  option("Idempotency-Key", `');DROP TABLE idempotency;--`, 200),
+  option("Idempotency-Key", `');DROP/**/TABLE/**/idempotency;--`, 200),
   option("Prefer", "wait=-1", 200),
   option("Prefer", "wait=99999999999999999999", 200),
   option("Prefer", `wait=${"9".repeat(4000)}`, 200),
