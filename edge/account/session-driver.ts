@@ -76,7 +76,14 @@ export class SessionDriver {
     await before;
     const nowMs = this.clock.nowMs();
     const dueAtMs = this.session.dueAtMs(nowMs);
-    if (dueAtMs !== undefined && dueAtMs <= nowMs) await this.roundTrip(() => undefined);
+    if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
+    if (dueAtMs <= nowMs) {
+      await this.roundTrip(() => undefined);
+      return;
+    }
+    // What was due has been told meanwhile, and a later call relied on this timer for what it spent; or it woke early.
+    this.flushAtMs = dueAtMs;
+    await this.flushAfter(this.clock.sleep(dueAtMs - nowMs).done);
   }
 
   private start(waitUntil: WaitUntil, close: boolean): void {

@@ -1,6 +1,7 @@
 // The wallet against the real object: what is admitted, charged, refused, and how many messages it takes.
 
 import { abortAllDurableObjects } from "cloudflare:test";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { TestIsolate, admissionOf, openAccount, settlement } from "./support.ts";
 
@@ -24,6 +25,32 @@ test("a failed call is never charged", async () => {
   admissionOf(await isolate.admit(account, 100)).release({ status: 500, latencyMs: 3 });
   await isolate.report();
   expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(0);
+});
+
+test("whatever the rhythm of calls, all of it is reported without a call after the last one", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom(1, 20, 200, 700, 1500), fc.constantFrom(10, 100, 1000), fc.boolean()), {
+        minLength: 1,
+        maxLength: 16,
+      }),
+      async (calls) => {
+        const account = await openAccount(CREDIT);
+        const isolate = new TestIsolate();
+        let expected = 0;
+        for (const [gapMs, tokens, succeeds] of calls) {
+          const admission = admissionOf(await isolate.admit(account, tokens));
+          if (succeeds) expected += tokens * 8;
+          if (succeeds) admission.settle(settlement(tokens));
+          else admission.release({ status: 503, latencyMs: 1 });
+          await isolate.clock.pass(gapMs);
+        }
+        for (let step = 0; step < 12; step += 1) await isolate.clock.pass(250);
+        expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(expected);
+      },
+    ),
+    { numRuns: 25 },
+  );
 });
 
 test("calls that a lease covers make no object call", async () => {
