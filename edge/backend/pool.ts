@@ -123,9 +123,8 @@ export class Pool {
   readiness(model: string): "ready" | "warming" | "unreachable" | undefined {
     const group = this.#groups.get(model);
     if (group === undefined) return undefined;
-    const healths = group.backends.map(({ health }) => health);
-    if (healths.includes("ready")) return "ready";
-    return healths.includes("warming") ? "warming" : "unreachable";
+    if (group.backends.some(({ health }) => health === "ready")) return "ready";
+    return group.backends.some(({ health }) => health === "warming") ? "warming" : "unreachable";
   }
 
   /** As `announced`, but holds the call while the model is cold. Throws ApiError `model_not_ready`. */
