@@ -63,6 +63,11 @@ export class WatchedPage {
     return new WatchedPage(await context.newPage());
   }
 
+  /** Takes back the browser's own notes of refusals that the test provoked and saw explained. */
+  forgive(pattern: RegExp): void {
+    this.faults.splice(0, this.faults.length, ...this.faults.filter((fault) => !pattern.test(fault)));
+  }
+
   /** Bytes of everything loaded so far, gzipped. */
   async weight(): Promise<number> {
     return (await Promise.all(this.#bodies)).reduce((sum, bytes) => sum + bytes, 0);

@@ -3,7 +3,7 @@
 import { API, call, get, getIfThere } from "./api.ts";
 import { creditPanel } from "./credit-panel.ts";
 import { openForm } from "./dialog.ts";
-import { h } from "./dom.ts";
+import { find, h } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
 import type { Account, AutoTopUp } from "./types.ts";
 import type { View } from "./view.ts";
@@ -91,7 +91,8 @@ function deleteAccount(account: Account): void {
     isDangerous: true,
     onSubmit: async () => {
       await call(`/v1/account?confirm=${account.id}`, { method: "DELETE" });
-      location.assign("/dashboard");
+      // The session's key is gone too.
+      find('form[action="/dashboard/sign-out"]', HTMLFormElement).submit();
     },
   });
 }
