@@ -2,17 +2,17 @@
 
 /**
  * All bytes of `stream`, or undefined as soon as they pass `bytesMax`; the stream is then cancelled. `onPiece` is told
- * of each arrival.
+ * how many bytes arrived; what it throws ends the reading.
  */
 export async function collectBytes(
   stream: ReadableStream<Uint8Array>,
   bytesMax: number,
-  onPiece?: () => void,
+  onPiece?: (bytes: number) => void,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const pieces: Uint8Array[] = [];
   let total = 0;
   for await (const piece of stream) {
-    onPiece?.();
+    onPiece?.(piece.length);
     total += piece.length;
     // Leaving the loop cancels the stream.
     if (total > bytesMax) return undefined;

@@ -106,6 +106,11 @@ export function bodyMemory(bodyBytes: number): number {
   return REQUEST_BYTES + bodyBytes * BODY_FACTOR;
 }
 
+/** Bytes that a piece of a body takes, beside what its request takes already (`bodyMemory(0)`). */
+export function pieceMemory(pieceBytes: number): number {
+  return pieceBytes * BODY_FACTOR;
+}
+
 /** Bytes that the vectors of `texts` texts take until their answer has been written; `dimensions` undefined: not known yet. */
 export function frameMemory(texts: number, dimensions: number = DIMENSIONS_MAX): number {
   return texts * dimensions * FLOAT16_BYTES;

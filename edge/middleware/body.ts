@@ -2,7 +2,7 @@
 // announced; otherwise the moment the cap is passed. A body that stalls or breaks off is the caller's fault, never ours:
 // it holds memory that other requests need.
 
-import { bodyMemory } from "../answer/memory-budget.ts";
+import { pieceMemory } from "../answer/memory-budget.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../idempotent-call.ts";
@@ -14,9 +14,6 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 export async function readJson(c: Context, bytesMax: number): Promise<unknown> {
   checkMediaType(c);
   const bytes = await readBytes(c, bytesMax);
-  // A length that was not announced, or that of the inflated text, is only known now.
-  const announced = c.req.header("content-encoding") === undefined ? Number(c.req.header("content-length") ?? 0) : 0;
-  if (bytes.length > announced) c.get("memory")?.grow(bodyMemory(bytes.length));
   if (bytes.length === 0) throw apiError("invalid_json", "The body is empty: it must be a JSON object.");
   if (c.req.header(IDEMPOTENCY_HEADER) !== undefined) {
     c.set("bodyHash", await bodyHashOf(c.get("services").config.CACHE_HMAC_KEY, bytes));
@@ -56,9 +53,14 @@ async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<Array
     throw apiError("unsupported_media_type", "The content encoding must be gzip or none.");
   const isGzip = encoding === "gzip";
   const stall = new StallTimer(idleMs);
+  // Memory is taken as bytes arrive, inflated ones: what is announced and never sent must not keep others out.
+  const arrived = (bytes: number): void => {
+    stall.touch();
+    c.get("memory")?.grow(pieceMemory(bytes));
+  };
   try {
     const stream = isGzip ? body.pipeThrough(new DecompressionStream("gzip")) : body;
-    const bytes = await Promise.race([collectBytes(stream, bytesMax, () => stall.touch()), stall.stalled]);
+    const bytes = await Promise.race([collectBytes(stream, bytesMax, arrived), stall.stalled]);
     if (bytes === undefined) throw tooLarge(bytesMax);
     return bytes;
   } catch (error) {

@@ -155,6 +155,20 @@ describe("a connection", () => {
 });
 
 describe("a slow client", () => {
+  test("that announces 8 MB eight times over and sends nothing keeps nobody out", async () => {
+    const waiting = Array.from({ length: 8 }, () => new RawConnection(port));
+    for (const connection of waiting) {
+      connection.write(embed("", [["Content-Length", String(8 * 1024 * 1024)]], ["Content-Length"])(keys));
+    }
+    for (let call = 0; call < 8; call += 1) {
+      const next = new RawConnection(port);
+      next.write(embed(bodyWith({}))(keys));
+      expect((await inTime(next.read()))?.status).toBe(200);
+      next.destroy();
+    }
+    for (const connection of waiting) connection.destroy();
+  });
+
   test.each(SLOW.map(([name], index) => ({ name, index })))(
     "with $name is refused after ten seconds",
     async ({ index }) => {
