@@ -56,6 +56,7 @@ function headersOf(page: Page): Record<string, string> {
         : CONTENT_SECURITY_POLICY,
     "cache-control": isKept ? "public, max-age=60" : "no-store",
     "referrer-policy": "strict-origin-when-cross-origin",
+    "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",

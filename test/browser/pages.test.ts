@@ -261,6 +261,24 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
     });
   });
 
+  test("a key with few rights sees what it may, and is told what it may not", async () => {
+    const made = await call(server.url, server.apiKey, "/v1/keys", { name: "Reader", scopes: ["usage:read"] });
+    await withPage({}, async (watched) => {
+      const { page } = watched;
+      await signIn(watched, String(made.body["key"]));
+      await page.getByLabel("Stacked by").selectOption("key");
+      await page.getByRole("heading", { name: "Spend by day and key" }).waitFor();
+      await page.getByRole("link", { name: "Limits and alerts" }).click();
+      await page.getByRole("heading", { name: "Webhooks" }).waitFor();
+      await page.getByText("Not open to the key you signed in with").waitFor();
+      await page.getByRole("link", { name: "Keys" }).click();
+      await page.getByText("needs a key with the scope `keys:write`").waitFor();
+      watched.forgive(/status of 403/);
+    });
+    const headers = { authorization: `Bearer ${server.apiKey}` };
+    await fetch(`${server.url}/v1/keys/${String(made.body["id"])}`, { method: "DELETE", headers });
+  });
+
   test("every view of the dashboard opens, is accessible, and fits a narrow screen", async () => {
     await withPage({ viewport: NARROW, colorScheme: "dark" }, async (watched) => {
       const { page } = watched;

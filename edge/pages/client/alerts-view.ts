@@ -38,7 +38,7 @@ function missing(title: string): HTMLElement {
     "section",
     { class: "panel" },
     h("h3", {}, title),
-    h("p", { class: "muted" }, "Not served by this deployment."),
+    h("p", { class: "muted" }, "Not open to the key you signed in with, or not served here."),
   );
 }
 

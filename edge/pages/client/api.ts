@@ -45,12 +45,14 @@ export async function get<Body>(path: string): Promise<Body> {
   return (await call<Body>(path)).body;
 }
 
-/** The same, undefined where this deployment has no such route. */
+const ABSENT: ReadonlySet<string> = new Set(["route_not_found", "insufficient_scope"]);
+
+/** The same, undefined where this deployment has no such route, or the session's key may not call it. */
 export async function getIfThere<Body>(path: string): Promise<Body | undefined> {
   try {
     return await get<Body>(path);
   } catch (error) {
-    if (error instanceof ApiFault && error.code === "route_not_found") return undefined;
+    if (error instanceof ApiFault && ABSENT.has(error.code)) return undefined;
     throw error;
   }
 }

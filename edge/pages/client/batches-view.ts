@@ -14,7 +14,9 @@ const RUNNING: ReadonlySet<string> = new Set(["validating", "in_progress", "fina
 export const batchesView: View = async (body) => {
   const list = await getIfThere<List<Batch>>(`/v1/batches?limit=${PAGE}`);
   if (list === undefined) {
-    body.replaceChildren(h("p", { class: "note" }, "This deployment serves no batches."));
+    body.replaceChildren(
+      h("p", { class: "note" }, "Batches are not open to the key you signed in with, or not served here."),
+    );
     return;
   }
   if (list.data.length === 0) {

@@ -1,6 +1,6 @@
 // The first view: what was used, what it cost, how long the credit lasts.
 
-import { API, get } from "./api.ts";
+import { API, get, getIfThere } from "./api.ts";
 import { balanceHistory, project } from "./burn-down.ts";
 import type { BalancePoint, Projection } from "./burn-down.ts";
 import { columnsPanel } from "./chart-columns.ts";
@@ -113,7 +113,7 @@ async function load(range: Range, grouping: Grouping): Promise<readonly HTMLElem
   const groupOf = (result: UsageResult) =>
     grouping === "model"
       ? (result.model ?? "Unknown model")
-      : (names.get(result.key_id ?? "") ?? `Revoked ${result.key_id ?? "key"}`);
+      : (names.get(result.key_id ?? "") ?? result.key_id ?? "Unknown key");
   const labels = days.map(({ start_time: start }) => formatDay(start));
   const axis = days.map(({ start_time: start }) => formatShortDay(start));
   return [
@@ -156,9 +156,10 @@ async function load(range: Range, grouping: Grouping): Promise<readonly HTMLElem
   ];
 }
 
+/** Without names (a revoked key, or a session that may not list keys) a series is called by its id. */
 async function keyNames(): Promise<ReadonlyMap<string, string>> {
-  const keys = await get<List<ApiKey>>("/v1/keys");
-  return new Map(keys.data.map(({ id, name, prefix }) => [id, `${name} (${prefix})`]));
+  const keys = await getIfThere<List<ApiKey>>("/v1/keys");
+  return new Map((keys?.data ?? []).map(({ id, name, prefix }) => [id, `${name} (${prefix})`]));
 }
 
 function tokenStack(days: readonly UsageBucket[]) {
