@@ -12,8 +12,10 @@ const DIMENSIONS = 64;
 const REVISION = "1".repeat(16);
 /** Of more texts than the data centre's cache takes: KV is what is asked. */
 const TEXTS = Array.from({ length: 20 }, (_, index) => `a text that KV has, number ${index}`);
+/** Whose entries are tampered with while nobody looks. */
+const TAMPERED = Array.from({ length: 4 }, (_, index) => `a text that somebody tampers with, number ${index}`);
 /** A letter is a token, the ending token one more; a token costs 8 nano-USD, a hit half. */
-const MISS_NANO_USD = TEXTS.reduce((sum, text) => sum + (text.length + 1) * 8, 0);
+const MISS_NANO_USD = [...TEXTS, ...TAMPERED].reduce((sum, text) => sum + (text.length + 1) * 8, 0);
 const folder = temporaryFolder();
 let edge: EdgeUnderTest;
 let account: AccountUnderTest;
@@ -26,17 +28,29 @@ beforeAll(async () => {
   // One isolate fills KV, the next one has nothing in memory.
   const first = await start();
   account = await first.newAccount("eager");
-  expectRight(await embed(first, TEXTS));
   const kv = await first.edge.miniflare.getKVNamespace("EMBEDDING_CACHE");
-  await vi.waitFor(
-    async () => {
-      const { keys } = await kv.list();
-      expect(keys.filter(({ name }) => /^[0-9a-f]{64}$/.test(name)).length).toBe(TEXTS.length);
-      // An isolate that ends takes what it had not reported along.
-      expect(await account.charged()).toBe(MISS_NANO_USD);
-    },
-    { timeout: 10_000 },
-  );
+  const entries = async (count: number): Promise<string[]> =>
+    vi.waitFor(
+      async () => {
+        const names = (await kv.list()).keys.map(({ name }) => name).filter((name) => /^[0-9a-f]{64}$/.test(name));
+        expect(names.length).toBe(count);
+        return names;
+      },
+      { timeout: 10_000 },
+    );
+  expectRight(await embed(first, TAMPERED), TAMPERED);
+  const [one = "", two = "", three = "", four = ""] = await entries(TAMPERED.length);
+  expectRight(await embed(first, TEXTS));
+  await entries(TEXTS.length + TAMPERED.length);
+  // Annotated: inferred through the destructuring, tsc 7.0.2 picks `get`'s overload differently from run to run.
+  const oneValue: string | null = await kv.get(one, "text");
+  const twoValue: string | null = await kv.get(two, "text");
+  await kv.put(one, twoValue ?? "");
+  await kv.put(two, oneValue ?? "");
+  await kv.put(three, "not an entry");
+  await kv.delete(four);
+  // An isolate that ends takes what it had not reported along.
+  await vi.waitFor(async () => expect(await account.charged()).toBe(MISS_NANO_USD), { timeout: 10_000 });
   await first.stop();
   edge = await start();
 });
@@ -89,6 +103,13 @@ describe("KV", () => {
     const answer = await embed(edge, texts);
     // A tier's limit is a quarter of a second; a slow one takes five.
     expect(performance.now() - begun).toBeLessThan(4500);
+    expectRight(answer, texts);
+    expect(answer.headers.get("x-cache")).toBe("miss");
+  });
+
+  test("whose entries were damaged, swapped or are gone has nothing under those names", async () => {
+    const texts = [...TAMPERED, ...Array.from({ length: 13 }, (_, index) => `tampered, a new text ${index}`)];
+    const answer = await embed(edge, texts);
     expectRight(answer, texts);
     expect(answer.headers.get("x-cache")).toBe("miss");
   });

@@ -1,6 +1,6 @@
 // The isolate's memory: the largest answers grow workerd by less than 60 MB, many at once are served or refused within
 // the budget, a slow reader holds nothing but its frame, a client that leaves gives everything back. Peaks are the
-// kernel's (VmHWM of the workerd process), because the 128 MB limit is not enforced locally.
+// kernel's (VmHWM of the workerd process), because the 128 MB limit is not enforced locally: Linux alone tells them.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
@@ -17,11 +17,14 @@ const GROWTH_BYTES_MAX = 60 * MIB;
 /** Bodies, frames and cache (edge/answer/memory-budget.ts); the rest of the allowance is V8's garbage. */
 const BUDGET_BYTES = 96 * MIB;
 
+const isLinux = process.platform === "linux";
+
 const folder = temporaryFolder();
 let edge: EdgeUnderTest;
 let pid: number;
 
 beforeAll(async () => {
+  if (!isLinux) return;
   const before = new Set(childrenOf(process.pid, /workerd/));
   edge = await startEdgeUnderTest(folder, 1, { dimensions: DIMENSIONS });
   pid = childrenOf(process.pid, /workerd/).find((child) => !before.has(child)) ?? 0;
@@ -29,7 +32,7 @@ beforeAll(async () => {
   for (const encoding of ["float", "base64"]) await read(await ask({ dimensions: 256, encoding_format: encoding }));
 });
 afterAll(async () => {
-  await edge.stop();
+  if (isLinux) await edge.stop();
   removeFolder(folder);
 });
 
@@ -66,7 +69,11 @@ async function growthOf(work: () => Promise<unknown>): Promise<number> {
   return statusBytes("VmHWM") - before;
 }
 
-describe("one answer of 2,048 vectors", () => {
+test.runIf(!isLinux)("NOT MEASURED on this system: peaks of memory are read from Linux's /proc", () => {
+  expect(isLinux).toBe(false);
+});
+
+describe.runIf(isLinux)("one answer of 2,048 vectors", () => {
   test.each([
     [256, "float"],
     [2560, "base64"],
@@ -81,13 +88,15 @@ describe("one answer of 2,048 vectors", () => {
   });
 });
 
-describe("twelve such answers at once", () => {
+describe.runIf(isLinux)("twelve such answers at once", () => {
   test("stay within the isolate's budget: each is served whole or refused with 503 and Retry-After 1", async () => {
     const growth = await growthOf(async () => {
-      const responses = await Promise.all(Array.from({ length: 12 }, () => ask({ encoding_format: "base64" })));
+      // A frame is held whole whatever is asked of it: fewer dimensions only spare the readers.
+      const asked = { encoding_format: "base64", dimensions: 1024 };
+      const responses = await Promise.all(Array.from({ length: 12 }, () => ask(asked)));
       const bodies = await Promise.all(responses.map((response) => read(response)));
       for (const [index, response] of responses.entries()) {
-        if (response.status === 200) expect(bodies[index]).toBeGreaterThan(2048 * DIMENSIONS * 5);
+        if (response.status === 200) expect(bodies[index]).toBeGreaterThan(2048 * 1024 * 5);
         else expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
       }
       expect(responses.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(6);
@@ -96,7 +105,7 @@ describe("twelve such answers at once", () => {
   });
 });
 
-describe("a reader", () => {
+describe.runIf(isLinux)("a reader", () => {
   function slowly(): Socket {
     const body = JSON.stringify({ model: FAKE_MODEL, input: TEXTS, encoding_format: "float" });
     const { hostname, port } = new URL(edge.url);
@@ -121,11 +130,12 @@ describe("a reader", () => {
     await expect
       .poll(
         async () => {
-          const responses = await Promise.all(Array.from({ length: 6 }, () => ask({ encoding_format: "base64" })));
+          const asked = { encoding_format: "base64", dimensions: 8 };
+          const responses = await Promise.all(Array.from({ length: 6 }, () => ask(asked)));
           await Promise.all(responses.map((response) => read(response)));
           return responses.map(({ status }) => status);
         },
-        { timeout: 20_000, interval: 500 },
+        { timeout: 20_000, interval: 200 },
       )
       .toEqual([200, 200, 200, 200, 200, 200]);
   });
