@@ -34,6 +34,8 @@ const CONTEXT_TOKENS = 40_960;
 /** A system that is slower than ours by this factor on the probe is not kept waiting for: its probe stands for it. */
 const HOPELESS = 3;
 const PROBE = "4x128";
+/** Texts of a mix on which the ways of batching it are tried. */
+const WAYS_TEXTS = 8;
 /** Runs of a round: the short one is cheap and noisy. */
 const REPEATS: Readonly<Record<string, number>> = { "1x16": 5 };
 
@@ -143,7 +145,7 @@ async function warmUp(): Promise<ReadonlySet<string>> {
     await measure(system, PROBE, probe);
     if (system.name !== "llama.cpp") continue;
     for (const [mix, lengths] of Object.entries(mixes))
-      if (lengths.length > 1) await system.run({ mix, lengths: lengths.slice(0, 16), warmUp: true });
+      if (lengths.length > 1) await system.run({ mix, lengths: lengths.slice(0, WAYS_TEXTS), warmUp: true });
   }
   const [ours = Number.NaN] = times.get("ours, packed")?.get(PROBE) ?? [];
   return new Set(
