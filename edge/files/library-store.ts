@@ -3,6 +3,7 @@
 
 import type { BatchSnapshot } from "../batch/types.ts";
 import type { BatchId, FileContent, FileFacts, FileId, FilePurpose, FileRecord } from "./types.ts";
+import { FILE_LIMITS } from "./types.ts";
 
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS files (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, purpose TEXT NOT NULL, stored_bytes INTEGER NOT NULL, expires_ms INTEGER NOT NULL, facts TEXT NOT NULL, content TEXT NOT NULL)`,
@@ -42,6 +43,15 @@ export class LibraryStore {
   totals(): { files: number; storedBytes: number } {
     const [row] = this.#read("SELECT COUNT(*) AS files, COALESCE(SUM(stored_bytes), 0) AS stored FROM files");
     return { files: Number(row?.["files"] ?? 0), storedBytes: Number(row?.["stored"] ?? 0) };
+  }
+
+  /** Uploads under way that began after `sinceMs`. */
+  uploadsSince(sinceMs: number): number {
+    const [row] = this.#read(
+      "SELECT COUNT(*) AS uploads FROM files WHERE state = 'uploading' AND expires_ms > ?",
+      sinceMs + FILE_LIMITS.uploadMsMax,
+    );
+    return Number(row?.["uploads"] ?? 0);
   }
 
   putFile(record: FileRecord, state: "uploading" | "ready", expiresAtMs: number): void {

@@ -18,6 +18,8 @@ import { FILE_LIMITS } from "./types.ts";
 const EXPIRED_MAX = 20;
 const ALARM_AGAIN_MS = 1000;
 
+export type BeginUpload = "begun" | "too_many_uploads" | "too_many_files" | "storage_full";
+
 export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
   private readonly store: LibraryStore;
 
@@ -27,11 +29,14 @@ export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
   }
 
   /** An upload begins. Whatever becomes of it, its chunks are deleted a day later unless `finishUpload` came. */
-  async beginUpload(record: FileRecord): Promise<"begun" | "too_many_files" | "storage_full"> {
+  async beginUpload(record: FileRecord): Promise<BeginUpload> {
     const { files, storedBytes } = this.store.totals();
     if (files >= FILE_LIMITS.filesMax) return "too_many_files";
     if (storedBytes >= FILE_LIMITS.storedBytesMax) return "storage_full";
-    const untilMs = Date.now() + FILE_LIMITS.uploadMsMax;
+    const nowMs = Date.now();
+    if (this.store.uploadsSince(nowMs - FILE_LIMITS.uploadsWindowMs) >= FILE_LIMITS.uploadsMax)
+      return "too_many_uploads";
+    const untilMs = nowMs + FILE_LIMITS.uploadMsMax;
     this.store.putFile(record, "uploading", untilMs);
     await this.wakeAt(untilMs);
     return "begun";

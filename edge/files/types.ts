@@ -59,6 +59,19 @@ export const FILE_LIMITS = {
   filesMax: 10_000,
   /** Stored bytes of one account, above which nothing more is uploaded: storage is not charged for. */
   storedBytesMax: 20 * 1000 * 1000 * 1000,
-  /** An upload of which nothing arrives for so long is given up. */
-  idleMs: 30_000,
+  /** Uploads of one account at a time: each holds memory that other requests need. */
+  uploadsMax: 4,
+  /** An upload that began longer ago does not count as one at a time: what a crash left must not lock an account out. */
+  uploadsWindowMs: 600_000,
 } as const;
+
+/** How long an upload may keep its memory. */
+export interface Patience {
+  /** Nothing arrives for so long: given up. */
+  readonly idleMs: number;
+  /** From this age on it must have come at this speed on average. */
+  readonly graceMs: number;
+  readonly bytesPerSecondMin: number;
+}
+
+export const PATIENCE: Patience = { idleMs: 30_000, graceMs: 15_000, bytesPerSecondMin: 16 * 1024 };

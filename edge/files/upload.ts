@@ -8,8 +8,8 @@ import { UPLOAD_FIELDS, uploadFieldsSchema } from "../../shared/schemas/files.ts
 import { CHUNK_BYTES } from "./chunk-store.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { readForm } from "./multipart.ts";
-import type { FileChunk, FilePlace } from "./types.ts";
-import { FILE_LIMITS } from "./types.ts";
+import type { FileChunk, FilePlace, Patience } from "./types.ts";
+import { FILE_LIMITS, PATIENCE } from "./types.ts";
 
 const NEWLINE = 0x0a;
 const FIELD_BYTES_MAX = 1024;
@@ -191,20 +191,28 @@ export function fileTooLarge(): ApiError {
   );
 }
 
-/** The request's body as it arrives, capped, and given up when it stalls. Throws ApiError. */
+/** The request's body as it arrives, capped, and given up when it stalls or crawls. Throws ApiError. */
 export async function* bodyPieces(
   stream: ReadableStream<Uint8Array>,
   bytesMax: number,
-  idleMs: number,
+  patience: Patience = PATIENCE,
 ): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
+  const startedMs = Date.now();
   let total = 0;
   try {
     for (;;) {
-      const piece = await nextPiece(reader, idleMs);
+      const piece = await nextPiece(reader, patience.idleMs);
       if (piece === undefined) return;
       total += piece.length;
       if (total > bytesMax) throw fileTooLarge();
+      const ageMs = Date.now() - startedMs;
+      if (ageMs > patience.graceMs && (total * 1000) / ageMs < patience.bytesPerSecondMin) {
+        throw apiError(
+          "invalid_request",
+          `The body arrives at less than ${patience.bytesPerSecondMin} bytes a second.`,
+        );
+      }
       yield piece;
     }
   } finally {

@@ -4,6 +4,7 @@ import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { CHUNK_BYTES, chunkStoreOf } from "../files/chunk-store.ts";
 import { contentMemory, contentOf } from "../files/content.ts";
+import type { BeginUpload } from "../files/library.ts";
 import { libraryStub } from "../files/library-stub.ts";
 import { boundaryOf } from "../files/multipart.ts";
 import { FILE_LIMITS, FILE_PURPOSES } from "../files/types.ts";
@@ -31,7 +32,7 @@ export async function createFile(c: Context): Promise<Response> {
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw fileTooLarge();
   const { accountId } = await authorize(c, "batches");
   const boundary = boundaryOf(c.req.header("content-type"));
-  const pieces = bodyPieces(uploadBody(c), bytesMax, FILE_LIMITS.idleMs);
+  const pieces = bodyPieces(uploadBody(c), bytesMax);
   const work = storeUpload(c, accountId, pieces, boundary);
   // A client that leaves would otherwise take along the work that clears away what it sent.
   waitUntilOf(c)(work.catch(() => undefined));
@@ -99,7 +100,16 @@ async function* touching(pieces: AsyncIterable<Uint8Array>, memory: MemoryLease)
   }
 }
 
-function checkRoom(outcome: "begun" | "too_many_files" | "storage_full"): void {
+function checkRoom(outcome: BeginUpload): void {
+  if (outcome === "too_many_uploads") {
+    const limit = FILE_LIMITS.uploadsMax;
+    throw apiError(
+      "rate_limit_exceeded",
+      `An account uploads at most ${limit} files at a time: wait for one.`,
+      null,
+      2,
+    );
+  }
   if (outcome === "too_many_files") {
     throw apiError("limit_reached", `An account keeps at most ${FILE_LIMITS.filesMax} files: delete some first.`);
   }

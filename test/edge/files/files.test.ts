@@ -7,7 +7,7 @@ import { endsItself } from "../../../edge/ends-itself.ts";
 import { ChunkStore, chunkStoreOf } from "../../../edge/files/chunk-store.ts";
 import { FileCipher } from "../../../edge/files/cipher.ts";
 import { libraryStub } from "../../../edge/files/library-stub.ts";
-import { FILE_LIMITS } from "../../../edge/files/types.ts";
+import { FILE_LIMITS, PATIENCE } from "../../../edge/files/types.ts";
 import { bodyPieces, receiveUpload } from "../../../edge/files/upload.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import { newId } from "../../../shared/ids.ts";
@@ -190,7 +190,7 @@ describe("an upload", () => {
       },
     });
     const read = async () => {
-      for await (const piece of bodyPieces(endless, 10_000, 1000)) void piece;
+      for await (const piece of bodyPieces(endless, 10_000)) void piece;
     };
     await expect(read()).rejects.toMatchObject({ fault: { code: "body_too_large" } });
     expect(pulled).toBeLessThan(15);
@@ -199,9 +199,41 @@ describe("an upload", () => {
   test("that stalls is given up", async () => {
     const stalled = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(1)) });
     const read = async () => {
-      for await (const piece of bodyPieces(stalled, 10_000, 20)) void piece;
+      for await (const piece of bodyPieces(stalled, 10_000, { ...PATIENCE, idleMs: 20 })) void piece;
     };
     await expect(read()).rejects.toMatchObject({ fault: { code: "invalid_request" } });
+  });
+
+  test("that crawls is given up, however lively it is", async () => {
+    const crawling = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        controller.enqueue(new Uint8Array(1));
+      },
+    });
+    const read = async () => {
+      for await (const piece of bodyPieces(crawling, 10_000, { ...PATIENCE, graceMs: 20 })) void piece;
+    };
+    await expect(read()).rejects.toMatchObject({ fault: { code: "invalid_request" } });
+  });
+
+  test("beside as many as an account may have at a time is told to wait", async () => {
+    const { id: accountId, key } = await newAccount();
+    const nowMs = Date.now();
+    for (let count = 0; count < FILE_LIMITS.uploadsMax; count += 1) {
+      const facts = {
+        purpose: "batch",
+        filename: "",
+        bytes: 0,
+        lines: 0,
+        createdAtMs: nowMs,
+        expiresAtMs: nowMs,
+      } as const;
+      const record = { accountId, fileId: newId("file"), ...facts, content: { format: "lines", chunks: [] } } as const;
+      expect(await libraryStub(env, accountId).beginUpload(record)).toBe("begun");
+    }
+    const answer = await upload(api, key, LINES);
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "2"]);
   });
 
   test("whose storage fails in the middle fails, and is not half a file", async () => {
@@ -211,7 +243,7 @@ describe("an upload", () => {
     const form = formOf({ file, purpose: "batch" });
     const stream = new Response(form.body).body ?? new ReadableStream();
     const boundary = form.headers["content-type"]?.split("boundary=")[1] ?? "";
-    await expect(receiveUpload(bodyPieces(stream, 1e6, 1000), boundary, store, place)).rejects.not.toThrow(ApiError);
+    await expect(receiveUpload(bodyPieces(stream, 1e6), boundary, store, place)).rejects.not.toThrow(ApiError);
   });
 });
 
