@@ -34,6 +34,8 @@ export class AccountWithNotices extends AccountObject {
   readonly #directory: D1Database;
   /** What was charged when it was last reported; undefined: not in this life. */
   #reportedNanoUsd: NanoUsd | undefined;
+  /** Rows written when the alerts were last looked at; the first turn of a life always looks. */
+  #rowsSeen = -1;
   readonly #testedAtMs = new Map<string, number>();
 
   constructor(ctx: DurableObjectState, env: NoticesEnv) {
@@ -53,6 +55,9 @@ export class AccountWithNotices extends AccountObject {
   protected send: Send = (url, init) => fetch(url, init);
 
   protected override afterTurn(): void {
+    // What wrote nothing changed nothing: most syncs only renew.
+    if (this.storage.rowsWritten === this.#rowsSeen) return;
+    this.#rowsSeen = this.storage.rowsWritten;
     const nowMs = this.nowMs();
     try {
       this.core.turn(nowMs, (ledger) => {
@@ -63,6 +68,7 @@ export class AccountWithNotices extends AccountObject {
     } catch (error) {
       // Whoever made the turn has its answer; what failed here is ours, and is looked at again after the next turn.
       this.#notices.forget();
+      this.#rowsSeen = -1;
       this.ctx.waitUntil(Promise.reject(error instanceof Error ? error : new Error("notices failed")));
     }
   }

@@ -230,7 +230,8 @@ export class Ledger {
   }
 
   addMonthSpent(nowMs: number, value: NanoUsd): void {
-    this.month.spentNanoUsd = nanoUsd(this.monthSpent(nowMs) + value);
+    const before = this.monthSpent(nowMs); // may begin a new month: a new object
+    this.month.spentNanoUsd = nanoUsd(before + value);
   }
 
   /** A cap, a limit or a month's end that bounds this key: whatever it is leased is written at once. */

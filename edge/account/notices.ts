@@ -72,7 +72,7 @@ export class Notices {
       if (firedAtNanoUsd !== undefined) this.#announceAlert(ledger, record, firedAtNanoUsd, nowMs);
     }
     if (changes.length > 0) this.#alerts = undefined;
-    return changes.length > 0;
+    return changes.some(({ firedAtNanoUsd }) => firedAtNanoUsd !== undefined);
   }
 
   #levels(ledger: Ledger, nowMs: number): Levels {

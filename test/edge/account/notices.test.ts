@@ -255,6 +255,20 @@ test("a hard monthly limit refuses by its name, and begins anew with the UTC mon
   expect(await new TestIsolate().admit(fixture.account, 10)).toMatchObject({ kind: "admitted" });
 });
 
+test("the first report of a month counts in it, also from a session that began in the month before", async () => {
+  const fixture = await Fixture.open();
+  await fixture.account.stub.setLimits({ monthlyNanoUsd: nanoUsd(80) }, "owner");
+  fixture.nowMs = Date.UTC(2030, 5, 1) - 1;
+  const isolate = new TestIsolate();
+  const admission = admissionOf(await isolate.admit(fixture.account, 10));
+  fixture.nowMs += 1;
+  admission.settle(settlement(10));
+  await isolate.report();
+  expect((await fixture.account.stub.getAccount())?.monthSpentNanoUsd).toBe(80);
+  const refused = await new TestIsolate().admit(fixture.account, 1);
+  expect(refused).toMatchObject({ refusal: { kind: "insufficient_credit", which: "monthly_limit" } });
+});
+
 test("a spend alert fires once a month, when the month's spend first reaches it, whatever the order of checks", () => {
   const alert: AlertRecord = {
     id: "alert_x" as AlertRecord["id"],
