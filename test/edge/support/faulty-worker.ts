@@ -1,5 +1,5 @@
 // The Worker over bindings that break on request: for e2e tests of what a customer sees when KV or the account's object
-// misbehaves, which a local runtime never does by itself. `POST /fault {"kv": …, "object": …}` sets what happens next.
+// misbehaves, which a local runtime never does by itself. `POST /fault {"kv": …}` or `{"object": …}` sets what happens next.
 
 import worker from "../../../edge/worker.ts";
 import type { Env } from "../../../edge/config.ts";
@@ -9,20 +9,23 @@ export * from "../../../edge/worker.ts";
 interface StoreFaults {
   /** `stale`: says that nothing is there; `corrupt`: every entry is another's. */
   readonly kv?: "fails" | "slow" | "stale" | "corrupt";
-  /** So many calls of the object are refused as an overloaded one refuses them. */
-  readonly objectOverloaded?: number;
+  /** So many calls of this account's object are refused as an overloaded one refuses them. */
+  readonly object?: { readonly account: string; readonly refusals: number };
 }
 
 const SLOW_MS = 5000;
 let faults: StoreFaults = {};
-let refusals = 0;
+/** Refusals left, by the name of the object. */
+const refusals = new Map<string, number>();
 
 // oxlint-disable-next-line import/no-default-export -- The runtime's entry point.
 export default {
   async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
     if (new URL(request.url).pathname !== "/fault") return worker.fetch(request, faulty(env), context);
-    faults = await request.json<StoreFaults>();
-    refusals = faults.objectOverloaded ?? 0;
+    const asked = await request.json<StoreFaults>();
+    // Apart: one test may break KV while another's object is overloaded.
+    if (asked.object === undefined) faults = asked;
+    else refusals.set(asked.object.account, asked.object.refusals);
     return new Response("set");
   },
 };
@@ -63,19 +66,21 @@ function faultyObjects(objects: Env["ACCOUNT"]): Env["ACCOUNT"] {
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== "function") return member;
       if (name !== "get") return (...given: unknown[]) => Reflect.apply(member, target, given);
-      return (...given: unknown[]) => faultyStub(Reflect.apply(member, target, given) as object);
+      return (...given: [DurableObjectId]) =>
+        faultyStub(Reflect.apply(member, target, given) as object, given[0].name ?? "");
     },
   });
 }
 
-function faultyStub(stub: object): object {
+function faultyStub(stub: object, account: string): object {
   return new Proxy(stub, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== "function") return member;
       return (...given: unknown[]) => {
-        if (refusals <= 0) return Reflect.apply(member, target, given) as unknown;
-        refusals -= 1;
+        const left = refusals.get(account) ?? 0;
+        if (left <= 0) return Reflect.apply(member, target, given) as unknown;
+        refusals.set(account, left - 1);
         const refusal = new Error("Durable Object is overloaded. Requests queued for too long.");
         return Promise.reject(Object.assign(refusal, { overloaded: true, retryable: false }));
       };
