@@ -1,6 +1,6 @@
 // The Chromium that this machine already has, and what a page did in it: requests, errors, policy violations.
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import axe from "axe-core";
@@ -33,6 +33,14 @@ mkdirSync(SCREENSHOTS, { recursive: true });
 /** Kept for people to look at; not in git. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+}
+
+const figures: Record<string, object> = {};
+
+/** What was measured of the page called `name`: .build/screenshots/figures.json. */
+export function noteFigures(name: string, measured: object): void {
+  figures[name] = measured;
+  writeFileSync(join(SCREENSHOTS, "figures.json"), `${JSON.stringify(figures, undefined, 2)}\n`);
 }
 
 /** A page that remembers what must not happen, and what it loaded. */

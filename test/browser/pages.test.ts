@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID } from "../../shared/catalog.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
-import { CHROMIUM, WatchedPage, accessibilityFaults, launch, screenshot } from "./chromium.ts";
+import { CHROMIUM, WatchedPage, accessibilityFaults, launch, noteFigures, screenshot } from "./chromium.ts";
 import { yearOfUsage } from "./year.ts";
 
 const WEIGHT_BYTES_MAX = 150 * 1024;
@@ -87,7 +87,8 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
       await withPage({ colorScheme: "light" }, async (watched) => {
         const { page } = watched;
         await page.goto(path);
-        expect(await watched.weight()).toBeLessThan(WEIGHT_BYTES_MAX);
+        const weight = await watched.weight();
+        expect(weight).toBeLessThan(WEIGHT_BYTES_MAX);
         expect(await accessibilityFaults(page)).toEqual([]);
         await screenshot(page, `${name}-light`);
         await page.emulateMedia({ colorScheme: "dark" });
@@ -95,7 +96,9 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
         expect(await accessibilityFaults(page, ["color-contrast", "target-size"])).toEqual([]);
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(NARROW.width);
         await screenshot(page, `${name}-dark-narrow`);
-        expect(await firstPaintMs(page, path)).toBeLessThan(FIRST_PAINT_MS_MAX);
+        const paint = await firstPaintMs(page, path);
+        expect(paint).toBeLessThan(FIRST_PAINT_MS_MAX);
+        noteFigures(name, { gzippedKiB: Number((weight / 1024).toFixed(1)), firstPaintMs: Math.round(paint) });
       });
     },
   );
