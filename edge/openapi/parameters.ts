@@ -29,6 +29,7 @@ export const CALL_HEADERS: readonly Parameter[] = [
       pattern: "^[!-~]+$",
     }),
   },
+  { name: "Cache-Control", in: "header", ...text("`no-store`: neither read nor write the embedding cache.") },
   { name: "X-Request-Id", in: "header", ...text("Echoed where it is well formed; for tracing alone.") },
 ];
 

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI, { AuthenticationError, BadRequestError, NotFoundError } from "openai";
+import type { CreateEmbeddingResponse } from "openai/resources/embeddings";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
@@ -93,12 +94,56 @@ describe("embeddings through OpenAI's SDK", () => {
     expect(1 - cosine(byIds.data[0]?.embedding ?? [], byText.data[0]?.embedding ?? [])).toBeLessThan(COSINE_LOSS_MAX);
   });
 
+  test("token ids of OpenAI's encodings give the text's vector once they are named, and a clear refusal before", async () => {
+    const create = (body: object) =>
+      openai.post<CreateEmbeddingResponse>("/embeddings", { body: { model: DEMO_MODEL_ID, ...body } });
+    const input = [24_912, 2375]; // "hello world" in o200k_base
+    const byIds = await create({ input, token_encoding: "o200k_base" });
+    const byText = await create({ input: "hello world" });
+    expect(1 - cosine(byIds.data[0]?.embedding ?? [], byText.data[0]?.embedding ?? [])).toBeLessThan(COSINE_LOSS_MAX);
+    expect(byIds.usage.prompt_tokens).toBe(byText.usage.prompt_tokens);
+    const failure = await create({ input }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ status: 400, code: "invalid_token_id" });
+    expect(String(failure)).toContain("check_embedding_ctx_length=False");
+  });
+
   test("an instruction by the model's suffix equals the reference with the instruction", async () => {
     const item = references.find(({ text }) => text.startsWith("Instruct: Given a web search query"));
     const query = item?.text.slice(item.text.indexOf("\nQuery:") + 7) ?? "";
     const answer = await openai.embeddings.create({ model: `${DEMO_MODEL_ID}:query`, input: query });
     expect(1 - cosine(answer.data[0]?.embedding ?? [], item?.embedding ?? [])).toBeLessThan(COSINE_LOSS_MAX);
     expect(answer.usage.prompt_tokens).toBe(item?.ids.length);
+  });
+});
+
+describe("what is made of embeddings", () => {
+  const post = (path: string, body: object) => call(server.url, server.apiKey, path, { model: DEMO_MODEL_ID, ...body });
+
+  test("a rerank orders documents as their embeddings say", async () => {
+    const documents = ["Bees make honey from nectar.", "Reset your password in the settings.", "Paris is in France."];
+    const query = "How do I reset my password?";
+    const { body } = await post("/v1/rerank", { query, documents, return_documents: true });
+    const results = body["results"] as { index: number; relevance_score: number; document: { text: string } }[];
+    const queries = await openai.embeddings.create({ model: `${DEMO_MODEL_ID}:query`, input: query });
+    const others = await openai.embeddings.create({ model: DEMO_MODEL_ID, input: documents });
+    for (const { index, relevance_score, document } of results) {
+      expect(document.text).toBe(documents[index]);
+      const expected = cosine(queries.data[0]?.embedding ?? [], others.data[index]?.embedding ?? []);
+      expect(relevance_score).toBeCloseTo(Math.max(0, expected), 2);
+    }
+    const scores = results.map(({ relevance_score }) => relevance_score);
+    expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+  });
+
+  test("similarities are the cosines, and a quote is what the embeddings then cost", async () => {
+    const texts = ["a quick brown fox", "a fast auburn fox"];
+    const quote = await post("/v1/tokenize", { input: texts });
+    const answer = await post("/v1/similarity", { pairs: [texts] });
+    const { data } = await openai.embeddings.create({ model: DEMO_MODEL_ID, input: texts });
+    const [{ similarity = 0 } = {}] = answer.body["data"] as { similarity?: number }[];
+    expect(similarity).toBeCloseTo(cosine(data[0]?.embedding ?? [], data[1]?.embedding ?? []), 5);
+    expect(Number(answer.headers.get("x-cost-usd"))).toBe(quote.body["cost_usd"]);
+    expect(answer.body["usage"]).toMatchObject({ prompt_tokens: quote.body["total_tokens"] });
   });
 });
 
