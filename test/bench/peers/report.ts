@@ -21,6 +21,8 @@ export interface Report {
 
 const OURS = "ours, packed";
 const PADDED = "ours, padded";
+/** Load over the last minute above which a run says little. */
+const BUSY_LOAD = 0.7;
 const PROBE_TOKENS = 4 * 128;
 /** Least ratio of ours to the peer: llama.cpp, torch in bfloat16. A long text has its own. */
 const REQUIRED = { llama: 2, llamaLong: 1.7, torch: 1, torchLong: 0.95, padded: 1.4 };
@@ -42,6 +44,10 @@ export function printReport(report: Report): void {
     out(`| ${mix} | ${cells.join(" | ")} | ${toLlama} | ${toTorch} | ${times.get(OURS)?.get(mix)?.length ?? 0} |`);
   }
   printPadded(report, out);
+  if (Number.parseFloat(report.loadBefore) > BUSY_LOAD)
+    out(
+      "\nThe machine was busy: programs that spin while they wait suffer most, so these ratios are not to be quoted.",
+    );
   out(`\n(p): not run on this mix, being too slow; the figure is of one run of ${report.probe} tokens.`);
   out(systems.map(({ name, detail }) => `${name}: ${detail}`).join(". ") + ".");
 }
