@@ -100,6 +100,8 @@ export class BatchWork {
 
   private async validate(): Promise<Step> {
     const { order } = this.now;
+    const ending = this.endingNow();
+    if (ending !== undefined) return this.reject(ending); // the file could not be read for a day
     const lines = this.reader.lines(this.now.next);
     const served = new Set(this.ports.services.pool.models());
     const { total, faults, model } = await validateInput(lines, {

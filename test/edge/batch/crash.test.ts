@@ -307,3 +307,11 @@ test("at the end of its window a batch delivers and bills what is done, and name
   const paid = TEXTS.slice(0, completed).reduce((sum, text) => sum + tokensOf(text) * 4, 0);
   expect(await world.account.stub.getAccount()).toMatchObject({ chargedNanoUsd: paid, heldNanoUsd: 0 });
 });
+
+test("a batch that never came so far as to read its file expires all the same", async () => {
+  const world = await World.open(1_000_000);
+  world.nowMs = world.order.expiresAtMs;
+  await world.run([undefined]);
+  expect(world.ended).toMatchObject({ status: "expired", counts: { total: 0, completed: 0, failed: 0 } });
+  expect(world.files.size).toBe(0);
+});
