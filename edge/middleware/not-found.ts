@@ -42,9 +42,16 @@ function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response {
     response.headers.set("allow", allow);
     return response;
   }
-  const hint = path.startsWith("/v1/v1/")
-    ? path.slice(3)
-    : nearest(path, [...new Set(routes.map((route) => route.path))]);
+  const hint = hintFor(path, routes);
   const suggestion = hint === undefined ? "GET /v1/openapi.json lists the routes." : `Did you mean \`${hint}\`?`;
   return faultResponse(c, { code: "route_not_found", message: `No such route. ${suggestion}`, param: null });
+}
+
+/** A route as the document writes it, never the caller's path: that may hold anything. */
+function hintFor(path: string, routes: readonly KnownRoute[]): string | undefined {
+  // A base URL that ends in /v1, and a client that adds it again.
+  const plain = path.startsWith("/v1/v1/") ? path.slice("/v1".length) : path;
+  const exact = routes.find((route) => route.pattern.test(plain));
+  const route = exact?.path ?? nearest(plain, [...new Set(routes.map((known) => known.path))]);
+  return route?.replaceAll(/:(\w+)/g, "{$1}");
 }

@@ -32,6 +32,8 @@ describe("a model", () => {
 describe("an unknown path", () => {
   test.each([
     ["/v1/v1/embeddings", "/v1/embeddings"],
+    ["/v1/v1/models/owner/name", "/v1/models/{owner}/{name}"],
+    ["/v1/v1/embedings", "/v1/embeddings"],
     ["/v1/embedding", "/v1/embeddings"],
     ["/v1/tokenise", "/v1/tokenize"],
     ["/healthz", "/health"],
@@ -40,6 +42,12 @@ describe("an unknown path", () => {
     expect(answer.status).toBe(404);
     expect(errorOf(answer)).toMatchObject({ code: "route_not_found" });
     expect(errorOf(answer).message).toContain(`Did you mean \`${near}\`?`);
+  });
+
+  test("is never repeated", async () => {
+    for (const path of ["/v1/v1/needle-a", "/v1/keys/needle-b/rotat", "/needle-c"]) {
+      expect((await api.call(path, { key })).text).not.toContain("needle");
+    }
   });
 
   test("that is near none is sent to the document", async () => {
