@@ -28,6 +28,7 @@ const DOCUMENTS_SCHEMA = {
   items: { anyOf: [TEXT_SCHEMA, { type: "object", required: ["text"], properties: { text: TEXT_SCHEMA } }] },
 } as const;
 
+const limit = integer(1, TOP_MAX).describe("Accepted; a document is read up to the model's context all the same.");
 const flag = z.boolean({ error: () => "true or false" }).optional();
 
 export const rerankBodySchema = z.strictObject({
@@ -42,8 +43,8 @@ export const rerankBodySchema = z.strictObject({
   ...instructionFields,
   ...truncateFields,
   /** Cohere's limits of what it reads of a document: ours is the model's context, so they change nothing. */
-  max_tokens_per_doc: integer(1, TOP_MAX).optional(),
-  max_chunks_per_doc: integer(1, TOP_MAX).optional(),
+  max_tokens_per_doc: limit.optional(),
+  max_chunks_per_doc: limit.optional(),
   ...ignoredFields,
 });
 
