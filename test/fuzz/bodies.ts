@@ -15,8 +15,10 @@ const MESSAGE_LENGTH_MAX = 2000;
 const texts = fc.oneof(
   fc.string({ unit: "binary" }).map((text) => NEEDLE + text),
   // Lone surrogates, and lists that nobody balanced.
-  fc.array(fc.integer({ min: 0, max: 0xffff })).map((units) => String.fromCharCode(...units)),
-  fc.constantFrom("", " ", "\0", "\ud800", "\udfff\ud800", "__proto__", NEEDLE),
+  fc
+    .array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd800, max: 0xdfff })))
+    .map((units) => String.fromCharCode(...units)),
+  fc.constantFrom("", " ", "\0", "a\ud800", "\udfff\ud800", "__proto__", NEEDLE),
 );
 const numbers = fc.oneof(
   fc.integer(),
@@ -64,7 +66,17 @@ const field = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("__proto__", "constructor", "toString", "dimension", "inputs") },
   { weight: 1, arbitrary: fc.string() },
 );
-const changes = fc.array(fc.tuple(field, fc.oneof(anything, words)), { maxLength: 4 });
+const textual = fc.tuple(
+  fc.constantFrom("input", "query", "documents", "source", "targets", "pairs"),
+  fc.oneof(
+    texts,
+    fc.array(texts, { minLength: 1, maxLength: 5 }),
+    fc.array(fc.tuple(texts, texts), { minLength: 1, maxLength: 5 }),
+    // Counts around every limit.
+    fc.constantFrom(1025, 2048, 2049).map((count) => Array.from({ length: count }, () => "a")),
+  ),
+);
+const changes = fc.array(fc.oneof(textual, fc.tuple(field, fc.oneof(anything, words))), { maxLength: 4 });
 
 type Parser = (body: unknown) => unknown;
 
@@ -91,7 +103,8 @@ function checkTexts(list: readonly string[]): void {
 /** What every parsed request promises the code behind it, whatever route it is for. */
 function checkRequest(request: unknown): void {
   if (typeof request !== "object" || request === null) throw new TypeError("a request is an object");
-  const { input, documents, dimensions } = request as Record<string, unknown>;
+  const { input, query, documents, dimensions } = request as Record<string, unknown>;
+  if (typeof query === "string") checkTexts([query]);
   if (Array.isArray(documents)) checkTexts(documents as string[]);
   if (typeof dimensions === "number") assert(Number.isSafeInteger(dimensions) && dimensions >= 1, "dimensions count");
   if (typeof input !== "object" || input === null) return;
