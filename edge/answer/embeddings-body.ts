@@ -55,7 +55,8 @@ export function* writeBody(
 ): Generator<Uint8Array> {
   const { vectors, dimensions, dtype, encoding } = body;
   const itemBytesMax = vectorTextBytesMax(dimensions, dtype, encoding) + ITEM_FRAME_BYTES_MAX;
-  const buffer = new Uint8Array(chunkBytes + itemBytesMax);
+  // A short answer needs no chunk's worth: most calls are for one text.
+  const buffer = new Uint8Array(Math.min(chunkBytes, bodyBytesMax(body)) + itemBytesMax);
   const similarities: number[] = [];
   let previous: Float32Array | undefined;
   let end = writeAscii(HEAD, buffer, 0);
