@@ -79,6 +79,10 @@ async function run(edge: EdgeUnderTest, minutes: number, seed: number): Promise<
       isGood: seen.wrong.length === 0,
     },
     {
+      what: `connections that broke and were tried again: ${seen.broken.length}${[...new Set(seen.broken)].map((why) => `\n        ${why}`).join("")}`,
+      isGood: seen.broken.length * 100 <= seen.calls,
+    },
+    {
       what: `after the last fault ${atTheEnd} of ${CALLS_AT_THE_END} calls came out right`,
       isGood: atTheEnd === CALLS_AT_THE_END,
     },
