@@ -23,12 +23,15 @@ export interface OneText {
 }
 
 /** The compiled random checkpoint of a shape, made in the system's temporary folder when it is not there yet. */
-export async function compiledShape(name: ShapeName): Promise<{ graphPath: string; config: ModelConfig }> {
+export async function compiledShape(
+  name: ShapeName,
+  layers: number = SHAPES[name].layers,
+): Promise<{ graphPath: string; config: ModelConfig }> {
   const work = join(tmpdir(), "gigarouter-peers");
-  const dir = join(work, `qwen3-${name}-${SHAPES[name].layers}`);
+  const dir = join(work, `qwen3-${name}-${layers}`);
   mkdirSync(work, { recursive: true });
   if (!existsSync(join(dir, "config.json"))) {
-    writeRandomCheckpoint(SHAPES[name], `${dir}.part`);
+    writeRandomCheckpoint({ ...SHAPES[name], layers }, `${dir}.part`);
     renameSync(`${dir}.part`, dir);
   }
   return compileCheckpoint(dir, { target: "cpu", precision: "int8" });
