@@ -1,12 +1,17 @@
 // npm test [-- vitest arguments]: installs what is missing, then types, lint, format and all tests; the first failure ends it.
 // With arguments, only those tests run: `npm test -- --project edge`.
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { ROOT, ensureInstalled } from "./install.mjs";
 
-// Vitest runs one file at a time (vitest.config.ts); two lanes keep two cores busy. The first waits mostly for servers
-// and the engine, the second for workerd. A project that is not named here is in the second.
-const SERVER_PROJECTS = ["gpu-backend", "e2e"];
-const LANES = [SERVER_PROJECTS.map((name) => `--project=${name}`), SERVER_PROJECTS.map((name) => `--project=!${name}`)];
+// Vitest runs one file at a time (vitest.config.ts), and most files wait much of their time for a server, the engine or
+// workerd: four lanes keep two cores busy. A project that is not named here is in the last. (Not `--project=!name`: two
+// of them exclude nothing, since a project runs when any filter lets it.)
+const NAMED_LANES = [["--project=e2e"], ["--project=edge", "--shard=1/2"], ["--project=edge", "--shard=2/2"]];
+const config = readFileSync(`${ROOT}/vitest.config.ts`, "utf8");
+const projects = [...config.matchAll(/\bname: "([\w-]+)"/g)].map(([, name]) => name);
+const others = projects.map((name) => `--project=${name}`).filter((filter) => !NAMED_LANES.flat().includes(filter));
+const LANES = [...NAMED_LANES, others];
 const VITEST = "node_modules/.bin/vitest";
 const OPTIONS = { cwd: ROOT, shell: process.platform === "win32" };
 
@@ -22,10 +27,10 @@ function run(command, commandArgs) {
   return spawnSync(command, commandArgs, { ...OPTIONS, stdio: "inherit" }).status ?? 1;
 }
 
-/** The first lane is shown as it runs, the other when it has ended: mixed lines cannot be read. */
-function runLane(projects, index) {
+/** The first lane is shown as it runs, the others when they have ended: mixed lines cannot be read. */
+function runLane(filters, index) {
   const stdio = index === 0 ? "inherit" : ["ignore", "pipe", "pipe"];
-  const lane = spawn(VITEST, ["run", ...projects], { ...OPTIONS, stdio });
+  const lane = spawn(VITEST, ["run", ...filters], { ...OPTIONS, stdio });
   const output = [];
   for (const stream of [lane.stdout, lane.stderr]) stream?.on("data", (chunk) => output.push(chunk));
   return new Promise((resolve) => {

@@ -155,7 +155,6 @@ describe("a start that cannot be", () => {
 
   test.each<[string, (dir: string) => void, RegExp]>([
     ["a truncated safetensors", (dir) => truncateSync(join(dir, "model.safetensors"), 100_000), /model\.safetensors/],
-    ["a missing weights file", (dir) => rmSync(join(dir, "model.safetensors")), /safetensors/],
     ["a missing tokenizer", (dir) => rmSync(join(dir, "tokenizer.json")), /tokenizer\.json/],
     [
       "an unknown quantisation",
