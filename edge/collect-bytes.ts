@@ -18,7 +18,12 @@ export async function collectBytes(
     if (total > bytesMax) return undefined;
     pieces.push(piece);
   }
-  const bytes = new Uint8Array(total);
+  return joinBytes(pieces);
+}
+
+/** `pieces` one after the other, copied. */
+export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let offset = 0;
   for (const piece of pieces) {
     bytes.set(piece, offset);

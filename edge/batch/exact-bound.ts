@@ -3,13 +3,12 @@
 
 import { costBound } from "../pricing.ts";
 import { must } from "../../shared/assert.ts";
-import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { inGroups } from "./slice-groups.ts";
 import type { PreparedSlice, RunnableLine } from "./slice-prepare.ts";
 import type { SliceScope } from "./slice-scope.ts";
-import { COLD_HOLD_MS, SLICE_DEADLINE_MS, pricesOf } from "./slice-scope.ts";
+import { pricesOf, sliceCall } from "./slice-scope.ts";
 
 /** All texts as misses. Throws ApiError for what may pass. */
 export async function exactBound(slice: PreparedSlice, scope: SliceScope): Promise<NanoUsd> {
@@ -32,19 +31,12 @@ export async function exactBound(slice: PreparedSlice, scope: SliceScope): Promi
 }
 
 async function countTokens(lines: readonly RunnableLine[], scope: SliceScope): Promise<readonly number[]> {
-  const { order, services, waitUntil } = scope;
+  const { order, services } = scope;
   const { model, prefix, truncate } = must(lines[0], "a group has a line").prepared;
   const texts = lines.flatMap(({ prepared }) => prepared.texts);
   const counted = await services.pool.tokenize(
     { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, texts },
-    {
-      requestId: newId("request"),
-      traceparent: undefined,
-      deadlineMs: SLICE_DEADLINE_MS,
-      coldHoldMs: COLD_HOLD_MS,
-      signal: new AbortController().signal,
-      waitUntil,
-    },
+    sliceCall(scope),
   );
   return counted.tokens;
 }

@@ -1,5 +1,6 @@
 // The lines of a batch's input file, from any place in it, one after the other: memory holds one chunk and one line.
 
+import { joinBytes } from "../collect-bytes.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileContent, FilePlace } from "../files/types.ts";
 import type { Position } from "./types.ts";
@@ -94,21 +95,11 @@ class PendingLine {
 
 function decoded(pieces: readonly Uint8Array[], isFirst: boolean): string | undefined {
   const [only] = pieces;
-  const whole = pieces.length === 1 && only !== undefined ? only : joined(pieces);
+  const whole = pieces.length === 1 && only !== undefined ? only : joinBytes(pieces);
   try {
     const text = decoder.decode(whole);
     return isFirst && text.startsWith("\uFEFF") ? text.slice(1) : text;
   } catch {
     return undefined;
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, offset);
-    offset += piece.length;
-  }
-  return bytes;
 }

@@ -10,13 +10,12 @@ import type { Charge } from "../pricing.ts";
 import { chargeOf } from "../pricing.ts";
 import { usageOf } from "../usage-answer.ts";
 import { must } from "../../shared/assert.ts";
-import { newId } from "../../shared/ids.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { failedLine, lineId } from "./error-lines.ts";
 import { inGroups } from "./slice-groups.ts";
 import type { FailedLine, PreparedSlice, RunnableLine } from "./slice-prepare.ts";
 import type { SliceScope } from "./slice-scope.ts";
-import { COLD_HOLD_MS, SLICE_DEADLINE_MS, pricesOf } from "./slice-scope.ts";
+import { pricesOf, sliceCall } from "./slice-scope.ts";
 import type { BatchUsage, SlicePart, SliceResult, UsageByModel } from "./types.ts";
 
 export interface SliceOutcome {
@@ -68,7 +67,8 @@ function shared(lines: readonly RunnableLine[], { texts, dimensions }: EmbedText
   });
 }
 
-function embed(lines: readonly RunnableLine[], { order, services, waitUntil }: SliceScope): Promise<EmbedTextsResult> {
+function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<EmbedTextsResult> {
+  const { order, services } = scope;
   const first = must(lines[0], "a group has a line").prepared;
   const items = lines.flatMap(({ prepared }) => prepared.texts.map((_, index) => prepared.itemOf(index)));
   return services.embedTexts
@@ -81,12 +81,7 @@ function embed(lines: readonly RunnableLine[], { order, services, waitUntil }: S
       truncate: first.truncate,
       cacheMode: order.cache,
       noStore: false,
-      requestId: newId("request"),
-      traceparent: undefined,
-      deadlineMs: SLICE_DEADLINE_MS,
-      coldHoldMs: COLD_HOLD_MS,
-      signal: new AbortController().signal,
-      waitUntil,
+      ...sliceCall(scope),
       itemOf: (index) => items[index] ?? null,
     })
     .finish();

@@ -1,5 +1,6 @@
 // What work on a slice stands on: the order it belongs to, where its results go, and the services of the isolate.
 
+import type { PoolCall } from "../backend/call-clock.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileId } from "../files/types.ts";
 import type { TierPrices } from "../pricing.ts";
@@ -8,6 +9,7 @@ import { must } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
+import { newId } from "../../shared/ids.ts";
 import type { BatchOrder } from "./types.ts";
 
 export interface SliceScope {
@@ -25,6 +27,18 @@ export interface SliceScope {
 export const SLICE_DEADLINE_MS = 60_000;
 /** A cold model is asked again by the next attempt. */
 export const COLD_HOLD_MS = 5000;
+
+/** How a frame of the slice travels; each with an id of its own. */
+export function sliceCall({ waitUntil }: SliceScope) {
+  return {
+    requestId: newId("request"),
+    traceparent: undefined,
+    deadlineMs: SLICE_DEADLINE_MS,
+    coldHoldMs: COLD_HOLD_MS,
+    signal: new AbortController().signal,
+    waitUntil,
+  } satisfies PoolCall;
+}
 
 /** Batch prices of the day on which the batch was made. */
 export function pricesOf(order: BatchOrder, modelId: string): TierPrices {

@@ -54,11 +54,12 @@ export class AccountWithBilling extends AccountWithNotices {
 
   protected override afterTurn(): void {
     super.afterTurn();
-    if (this.#stripe === undefined) return;
+    // Behind every sync: an account without automatic top-ups has no turn more.
+    if (this.#stripe === undefined || this.#read().terms === undefined) return;
     const nowMs = this.nowMs();
     this.core.turn(nowMs, (ledger) => {
       const state = this.#read();
-      if (state.terms === undefined || ledger.status !== "active") return;
+      if (ledger.status !== "active") return;
       const begun = begin(
         state,
         ledger.books.balance,

@@ -2,27 +2,22 @@
 // charge but delays a miss and takes CPU, as does the write behind it, so they stop where nothing is ever found: all but
 // a sample, chosen by name, so that every isolate writes and asks for the same ones, and notices when texts come back. Pure.
 
+import { HitRate } from "./hit-rate.ts";
+
 const PRIOR_LOOK_UPS = 4;
 const PRIOR_HIT_RATE = 0.5;
-/** From this many look-ups on, the past is halved. */
-const FADE_AT = 512;
 /** One name of so many is asked for whatever the rate. */
 export const SAMPLE_OF = 16;
 
 export class DataCentreRecord {
-  #lookUps = 0;
-  #hits = 0;
+  readonly #rate = new HitRate(PRIOR_LOOK_UPS, PRIOR_HIT_RATE);
 
   get hitRate(): number {
-    return (this.#hits + PRIOR_LOOK_UPS * PRIOR_HIT_RATE) / (this.#lookUps + PRIOR_LOOK_UPS);
+    return this.#rate.value;
   }
 
   looked(hit: boolean): void {
-    this.#lookUps += 1;
-    if (hit) this.#hits += 1;
-    if (this.#lookUps < FADE_AT) return;
-    this.#lookUps /= 2;
-    this.#hits /= 2;
+    this.#rate.looked(hit);
   }
 }
 

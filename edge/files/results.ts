@@ -5,23 +5,13 @@
 // A chunk is a row of entries: length of the facts (uint32, little-endian) ‖ bytes of vectors (uint32) ‖ facts (JSON) ‖
 // vectors (float16 bits, little-endian).
 
-import type { Encoding } from "../answer/embedding-text.ts";
 import { bodyBytes, writeBody } from "../answer/embeddings-body.ts";
 import type { EmbeddingsBody } from "../answer/embeddings-body.ts";
 import { assert } from "../../shared/assert.ts";
-import type { OutputDtype } from "../../shared/vectors.ts";
 
 /** How the body of an answer is made from its entry. */
 export type ResultBody =
-  | {
-      readonly kind: "embeddings";
-      readonly dimensions: number;
-      readonly dtype: OutputDtype;
-      readonly encoding: Encoding;
-      readonly model: string;
-      readonly usage: object;
-      readonly pairs: boolean;
-    }
+  | (Omit<EmbeddingsBody, "vectors"> & { readonly kind: "embeddings" })
   | { readonly kind: "json"; readonly body: object };
 
 /** One line of an output file. `vectors`: canonical, of equal length; none for `json`. */

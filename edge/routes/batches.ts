@@ -15,7 +15,7 @@ import { readJson } from "../middleware/body.ts";
 import { faultOfRefusal } from "../middleware/refusals.ts";
 import { pricesOf } from "../pricing.ts";
 import { seconds } from "./key-fields.ts";
-import { readAfter, readOrder } from "./list-query.ts";
+import { listPage, readAfter, readOrder } from "./list-query.ts";
 import { readLimit } from "./query.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 import type { AccountId } from "../../shared/ids.ts";
@@ -96,13 +96,7 @@ export async function listBatches(c: Context): Promise<Response> {
   });
   if (page === undefined) throw apiError("invalid_value", "`after` must be the id of one of your batches.", "after");
   const data = await Promise.all(page.items.map(async (item) => batchAnswer(await currentView(c, accountId, item))));
-  return c.json({
-    object: "list",
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: page.hasMore,
-  });
+  return c.json(listPage(data, page.hasMore));
 }
 
 export async function getBatch(c: Context): Promise<Response> {

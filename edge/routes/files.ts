@@ -13,7 +13,7 @@ import { bodyPieces, fileTooLarge, receiveUpload } from "../files/upload.ts";
 import { authorize } from "../middleware/authorize.ts";
 import type { MemoryLease } from "../answer/memory-budget.ts";
 import { seconds } from "./key-fields.ts";
-import { readAfter, readOrder } from "./list-query.ts";
+import { listPage, readAfter, readOrder } from "./list-query.ts";
 import { readLimit } from "./query.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -137,13 +137,7 @@ export async function listFiles(c: Context): Promise<Response> {
   });
   if (page === undefined) throw apiError("invalid_value", "`after` must be the id of one of your files.", "after");
   const data = page.items.map(fileAnswer);
-  return c.json({
-    object: "list",
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: page.hasMore,
-  });
+  return c.json(listPage(data, page.hasMore));
 }
 
 export async function getFile(c: Context): Promise<Response> {

@@ -1,4 +1,4 @@
-// The query of OpenAI's lists: `after` (the last id of the page before) and `order`.
+// OpenAI's lists: the query (`after`, the last id of the page before, and `order`) and the page that answers it.
 
 import type { Context } from "../context.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -17,4 +17,15 @@ export function readOrder(c: Context): "asc" | "desc" {
   const order = c.req.query("order") ?? "desc";
   if (order === "asc" || order === "desc") return order;
   throw apiError("invalid_value", "`order` must be one of asc, desc.", "order");
+}
+
+/** One page of a list. `hasMore`: there is another behind its last item. */
+export function listPage<Item extends { readonly id: string }>(data: readonly Item[], hasMore: boolean) {
+  return {
+    object: "list",
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: hasMore,
+  };
 }

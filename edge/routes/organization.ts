@@ -3,13 +3,13 @@
 // them is null, and a filter that names one finds nothing. Source: OpenAI's API reference, Usage.
 
 import { accountStub } from "../account-stub.ts";
-import type { BucketWidth, Grouping, UsagePage, UsageQuery, UsageResult } from "../account/usage-query.ts";
+import type { BucketWidth, Grouping, UsagePage, UsageQuery } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { stillThere } from "../middleware/still-there.ts";
 import { readChoices, readLimit, readList } from "./query.ts";
 import type { UsageWindow } from "./usage-window.ts";
-import { readWidth, readWindow } from "./usage-window.ts";
+import { bucketsAnswer, readWidth, readWindow } from "./usage-window.ts";
 import { nanoUsd, usdNumber } from "../../shared/money.ts";
 
 const EMBEDDINGS_WIDTHS = ["1m", "1h", "1d"] as const;
@@ -30,15 +30,17 @@ export async function getEmbeddingsUsage(c: Context): Promise<Response> {
     limit: readLimit(c, EMBEDDINGS_BUCKETS[width].max, EMBEDDINGS_BUCKETS[width].fallback),
     groupBy: groupings(groupBy.includes("model"), groupBy.includes("api_key_id")),
   });
-  return answer(c, page, (result) => ({
-    object: "organization.usage.embeddings.result",
-    input_tokens: result.tokens,
-    num_model_requests: result.requests,
-    project_id: null,
-    user_id: null,
-    api_key_id: result.keyId,
-    model: result.model,
-  }));
+  return c.json(
+    bucketsAnswer(page, (result) => ({
+      object: "organization.usage.embeddings.result",
+      input_tokens: result.tokens,
+      num_model_requests: result.requests,
+      project_id: null,
+      user_id: null,
+      api_key_id: result.keyId,
+      model: result.model,
+    })),
+  );
 }
 
 export async function getCosts(c: Context): Promise<Response> {
@@ -51,14 +53,16 @@ export async function getCosts(c: Context): Promise<Response> {
     limit: readLimit(c, COSTS_BUCKETS.max, COSTS_BUCKETS.fallback),
     groupBy: groupings(groupBy.includes("line_item"), groupBy.includes("api_key_id")),
   });
-  return answer(c, page, (result) => ({
-    object: "organization.costs.result",
-    amount: { value: usdNumber(nanoUsd(result.costNanoUsd)), currency: "usd" },
-    line_item: result.model === null ? null : `${result.model}, input`,
-    project_id: null,
-    api_key_id: result.keyId,
-    quantity: result.model === null ? null : result.tokens,
-  }));
+  return c.json(
+    bucketsAnswer(page, (result) => ({
+      object: "organization.costs.result",
+      amount: { value: usdNumber(nanoUsd(result.costNanoUsd)), currency: "usd" },
+      line_item: result.model === null ? null : `${result.model}, input`,
+      project_id: null,
+      api_key_id: result.keyId,
+      quantity: result.model === null ? null : result.tokens,
+    })),
+  );
 }
 
 function groupings(model: boolean, key: boolean): readonly Grouping[] {
@@ -81,18 +85,4 @@ async function read(c: Context, accountId: Parameters<typeof accountStub>[1], qu
     ...(keyIds === undefined ? {} : { keyIds }),
   };
   return stillThere(await accountStub(c.env, accountId).usage(filtered));
-}
-
-function answer(c: Context, page: UsagePage, resultOf: (result: UsageResult) => object): Response {
-  return c.json({
-    object: "page",
-    data: page.buckets.map((bucket) => ({
-      object: "bucket",
-      start_time: bucket.startMs / 1000,
-      end_time: bucket.endMs / 1000,
-      results: bucket.results.map(resultOf),
-    })),
-    has_more: page.nextPage !== undefined,
-    next_page: page.nextPage === undefined ? null : String(page.nextPage),
-  });
 }

@@ -1,6 +1,7 @@
-// Which span of usage a query asks for: shared by /v1/usage and OpenAI's two routes.
+// Which span of usage a query asks for, and the page of buckets that answers it: shared by /v1/usage and OpenAI's two
+// routes.
 
-import type { BucketWidth } from "../account/usage-query.ts";
+import type { BucketWidth, UsagePage, UsageResult } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { readCursor, readInteger } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -40,4 +41,19 @@ export function readWidth<const Known extends BucketWidth>(c: Context, known: re
   const width = known.find((one) => one === value);
   if (width !== undefined) return width;
   throw apiError("invalid_value", `\`bucket_width\` must be one of ${known.join(", ")}.`, "bucket_width");
+}
+
+/** Buckets in time order, each result as `resultOf` shows it. */
+export function bucketsAnswer(page: UsagePage, resultOf: (result: UsageResult) => object) {
+  return {
+    object: "page",
+    data: page.buckets.map((bucket) => ({
+      object: "bucket",
+      start_time: bucket.startMs / 1000,
+      end_time: bucket.endMs / 1000,
+      results: bucket.results.map(resultOf),
+    })),
+    has_more: page.nextPage !== undefined,
+    next_page: page.nextPage === undefined ? null : String(page.nextPage),
+  };
 }

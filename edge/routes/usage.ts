@@ -10,7 +10,7 @@ import { stillThere } from "../middleware/still-there.ts";
 import type { Cell } from "./csv.ts";
 import { csvOf } from "./csv.ts";
 import { readChoices, readLimit } from "./query.ts";
-import { readWidth, readWindow } from "./usage-window.ts";
+import { bucketsAnswer, readWidth, readWindow } from "./usage-window.ts";
 import { apiError } from "../../shared/errors.ts";
 
 const BUCKETS_MAX = 1440;
@@ -39,18 +39,7 @@ export async function getUsage(c: Context): Promise<Response> {
 }
 
 function jsonAnswer(answer: UsagePage) {
-  return {
-    object: "page",
-    data: answer.buckets.map((bucket) => ({
-      object: "bucket",
-      start_time: bucket.startMs / 1000,
-      end_time: bucket.endMs / 1000,
-      results: bucket.results.map(resultAnswer),
-    })),
-    has_more: answer.nextPage !== undefined,
-    next_page: answer.nextPage === undefined ? null : String(answer.nextPage),
-    fresh_as_of: Math.floor(answer.freshAsOfMs / 1000),
-  };
+  return { ...bucketsAnswer(answer, resultAnswer), fresh_as_of: Math.floor(answer.freshAsOfMs / 1000) };
 }
 
 export function resultAnswer(result: UsageResult) {

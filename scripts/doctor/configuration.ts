@@ -55,9 +55,14 @@ function examinePids(path: string): Finding[] {
 /** Whether npm start could listen on `port`; one that runs there by itself is well. */
 export async function examinePort(port: number, dir: string): Promise<Finding[]> {
   if (await canListen(port)) return [well(`port ${port} is free`)];
-  const dev = existsSync(join(dir, "dev.json")) ? jsonOf(join(dir, "dev.json")) : undefined;
-  if (typeof dev?.["url"] === "string" && dev["url"].endsWith(`:${port}`)) return [well(`port ${port} is npm start's`)];
+  if (devUrl(dir)?.endsWith(`:${port}`) === true) return [well(`port ${port} is npm start's`)];
   return [fault(`port ${port} is used by another program`, "npm start -- --port 0 takes a free one.")];
+}
+
+/** Where an npm start serves that has become ready on `dir` and has not ended cleanly since. */
+export function devUrl(dir: string): string | undefined {
+  const url = jsonOf(join(dir, "dev.json"))?.["url"];
+  return typeof url === "string" ? url : undefined;
 }
 
 export function examineEnvironments(names: readonly string[] = ["staging", "production"]): Finding[] {

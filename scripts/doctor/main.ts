@@ -1,10 +1,9 @@
 // All examinations in turn, one line a finding. Exit code 1 when there is a fault.
 
-import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../dev-server/options.ts";
-import { examineDataFolder, examineEnvironments, examinePort } from "./configuration.ts";
+import { devUrl, examineDataFolder, examineEnvironments, examinePort } from "./configuration.ts";
 import { type Examination, type Finding, fault } from "./finding.ts";
 import { examineDisk, examineEngine, examineMemory } from "./machine.ts";
 import { examineBackend, examineEdge } from "./running.ts";
@@ -56,13 +55,6 @@ function examinationsOf({ dataDir, port, url, backend }: Options): readonly Exam
   ];
   const running = devUrl(dataDir);
   return running === undefined ? local : [...local, () => examineEdge(running)];
-}
-
-/** Of an npm start that has become ready and has not ended cleanly since. */
-function devUrl(dataDir: string): string | undefined {
-  const path = join(dataDir, "dev.json");
-  if (!existsSync(path)) return undefined;
-  return /"url":\s*"([^"]+)"/.exec(readFileSync(path, "utf8"))?.[1];
 }
 
 async function safely(examine: Examination): Promise<readonly Finding[]> {

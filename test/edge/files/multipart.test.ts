@@ -2,6 +2,7 @@
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { joinBytes } from "../../../edge/collect-bytes.ts";
 import { boundaryOf, readForm } from "../../../edge/files/multipart.ts";
 import { ApiError } from "../../../shared/errors.ts";
 
@@ -29,17 +30,7 @@ async function read(bytes: Uint8Array, size: (offset: number) => number = () => 
     if (event.kind === "part") parts.push({ name: event.name, filename: event.filename, pieces: [] });
     else parts.at(-1)?.pieces.push(event.bytes);
   }
-  return parts.map(({ name, filename, pieces }) => ({ name, filename, bytes: joined(pieces) }));
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, offset);
-    offset += piece.length;
-  }
-  return bytes;
+  return parts.map(({ name, filename, pieces }) => ({ name, filename, bytes: joinBytes(pieces) }));
 }
 
 function written(parts: readonly Part[], boundary = BOUNDARY): Uint8Array {
@@ -50,7 +41,7 @@ function written(parts: readonly Part[], boundary = BOUNDARY): Uint8Array {
     bytes,
     encoder.encode("\r\n"),
   ]);
-  return joined([...pieces, encoder.encode(`--${boundary}--\r\n`)]);
+  return joinBytes([...pieces, encoder.encode(`--${boundary}--\r\n`)]);
 }
 
 function failure(bytes: Uint8Array): Promise<unknown> {

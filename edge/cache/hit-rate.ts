@@ -1,0 +1,33 @@
+// How often look-ups found something, lately: counts that fade, so that a change of traffic is noticed, behind a prior
+// that stands in until there is evidence. Pure.
+
+/** From this many look-ups on, the past is halved. */
+const FADE_AT = 512;
+
+export class HitRate {
+  hits = 0;
+  #lookUps = 0;
+  readonly #priorLookUps: number;
+  readonly #priorRate: number;
+
+  /** `priorLookUps`: the weight of `priorRate`. */
+  constructor(priorLookUps: number, priorRate: number) {
+    this.#priorLookUps = priorLookUps;
+    this.#priorRate = priorRate;
+  }
+
+  /** 0..1 */
+  get value(): number {
+    return (this.hits + this.#priorLookUps * this.#priorRate) / (this.#lookUps + this.#priorLookUps);
+  }
+
+  /** Counts a look-up. Answers whether the past was halved: what is counted beside it fades with it. */
+  looked(hit: boolean): boolean {
+    this.#lookUps += 1;
+    if (hit) this.hits += 1;
+    if (this.#lookUps < FADE_AT) return false;
+    this.#lookUps /= 2;
+    this.hits /= 2;
+    return true;
+  }
+}
