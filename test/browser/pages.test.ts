@@ -297,6 +297,17 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
     });
   });
 
+  test("the API reference shows the document's routes, within its policy, and asks nobody else for anything", async () => {
+    const context = await browser.newContext({ baseURL: server.url, viewport: { width: 1280, height: 900 } });
+    const watched = await WatchedPage.open(context);
+    await watched.page.goto("/docs");
+    await watched.page.getByText("Embed texts").first().waitFor();
+    await watched.page.screenshot({ path: ".build/screenshots/docs.png" });
+    expect(watched.faults).toEqual([]);
+    expect(watched.urls.filter((url) => !url.startsWith(server.url) && !/^(?:data|blob):/.test(url))).toEqual([]);
+    await context.close();
+  });
+
   test("the dashboard stays usable with a hundred keys and a year of data", async () => {
     const made = await Promise.all(
       Array.from({ length: KEYS - 1 }, (_, place) =>

@@ -8,7 +8,7 @@ import { removeFolder, temporaryFolder } from "../support/dev-server.ts";
 import type { AccountUnderTest, EdgeUnderTest } from "../support/edge-server.ts";
 import { startEdgeUnderTest } from "../support/edge-server.ts";
 import { runFaults } from "./fault-schedule.ts";
-import { randomOf } from "./random.ts";
+import { mulberry32 } from "../support/mulberry32.ts";
 import type { ClientOptions, Payer } from "./traffic.ts";
 import { DIMENSIONS, Seen, runClient, sendGood } from "./traffic.ts";
 import { judgeBooks, judgeLogs, judgeMemory } from "./verdict.ts";
@@ -61,7 +61,7 @@ async function run(edge: EdgeUnderTest, minutes: number, seed: number): Promise<
   const samples: MemorySample[] = [];
   const watching = watch(begun, isOver, seen, samples, log);
   await Promise.all([
-    runFaults(edge.backends, randomOf(seed), isOver, log),
+    runFaults(edge.backends, mulberry32(seed), isOver, log),
     watching,
     ...clients.map((client) => runClient(client, isOver)),
   ]);
@@ -102,7 +102,7 @@ function optionsOf(
 ): ClientOptions {
   const payer = payers[index % payers.length];
   if (payer === undefined) throw new Error("no payers");
-  return { url: edge.url, payer, abandoner, seen, random: randomOf(seed + index + 1) };
+  return { url: edge.url, payer, abandoner, seen, random: mulberry32(seed + index + 1) };
 }
 
 /** Calls one after the other; the first ones may still meet what a fault left (an open breaker), and are not counted. */

@@ -1,11 +1,11 @@
 // npm run bench:cost: what a request costs in USD per million, from operations counted on the real object in workerd,
 // beside the naive design; and what committing syncs together is worth. Exit code 1 when a budget is broken.
 
-import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bundleWorker } from "../../../scripts/dev-server/worker-bundle.ts";
 import { ASSUMED_CPU_MS, costOf } from "./prices.ts";
 import type { Operations } from "./prices.ts";
 
@@ -49,18 +49,9 @@ const SCENARIOS: readonly Row[] = [
 ];
 
 const folder = await mkdtemp(join(tmpdir(), "bench-cost-"));
-const bundle = await build({
-  entryPoints: [new URL("worker/worker.ts", import.meta.url).pathname],
-  bundle: true,
-  write: false,
-  format: "esm",
-  target: "es2023",
-  platform: "neutral",
-  mainFields: ["module", "main"],
-  external: ["cloudflare:*", "node:*"],
-});
+const script = await bundleWorker(new URL("worker/worker.ts", import.meta.url).pathname);
 const miniflare = new Miniflare({
-  modules: [{ type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0]?.text ?? "" }],
+  modules: [{ type: "ESModule", path: "worker.mjs", contents: script }],
   compatibilityDate: "2026-04-24",
   durableObjects: {
     ACCOUNT: { className: "BenchAccount", useSQLite: true },

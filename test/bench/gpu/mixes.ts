@@ -1,19 +1,10 @@
 // The batches that this engine and its peers are measured with: lengths in tokens, the same for all of them.
 
-/** A small generator with a seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+import { mulberry32 } from "../../support/mulberry32.ts";
 
 /** 64 log-normal lengths, mean near 60, at most 512: what short passages look like. */
 function logNormalLengths(): readonly number[] {
-  const random = randomNumbers(7);
+  const random = mulberry32(7);
   return Array.from({ length: 64 }, () => {
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     return Math.max(2, Math.min(512, Math.round(Math.exp(3.7 + 0.9 * normal))));
@@ -32,6 +23,6 @@ export const MIXES: Readonly<Record<string, readonly number[]>> = {
 
 /** Random token ids of the given lengths, below `vocabulary`. */
 export function textsOf(lengths: readonly number[], vocabulary: number): readonly Int32Array[] {
-  const random = randomNumbers(11);
+  const random = mulberry32(11);
   return lengths.map((length) => Int32Array.from({ length }, () => Math.floor(random() * vocabulary)));
 }

@@ -3,7 +3,6 @@
 // the Worker and the account's object: both sides of every report are in it. Calls are hits in isolate memory, so that
 // nothing else is of the same size.
 
-import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import type { Readable } from "node:stream";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -14,6 +13,7 @@ import { TEST_BINDINGS } from "../../support/test-bindings.ts";
 import { LoadProcess } from "../edge/measure.ts";
 import type { Measured } from "../edge/measure.ts";
 import { DIMENSIONS, MODEL } from "../edge/shapes.ts";
+import { bundleWorker } from "../../../scripts/dev-server/worker-bundle.ts";
 import { childrenOf } from "../../../scripts/dev-server/processes.ts";
 
 const ROUNDS = 9;
@@ -26,19 +26,9 @@ const SHAPE = { texts: 1, encoding: "base64" } as const;
 const folder = await mkdtemp(join(tmpdir(), "bench-metering-"));
 const backend = new FakeBackendServer({ model: MODEL, secret: TEST_BINDINGS.BACKEND_SECRET, dimensions: DIMENSIONS });
 await backend.start();
-const bundle = await build({
-  entryPoints: [new URL("worker/worker.ts", import.meta.url).pathname],
-  bundle: true,
-  write: false,
-  format: "esm",
-  target: "es2023",
-  platform: "neutral",
-  mainFields: ["module", "main"],
-  conditions: ["workerd", "worker", "import"],
-  external: ["cloudflare:*", "node:*"],
-});
+const script = await bundleWorker(new URL("worker/worker.ts", import.meta.url).pathname);
 const miniflare = new Miniflare({
-  modules: [{ type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0]?.text ?? "" }],
+  modules: [{ type: "ESModule", path: "worker.mjs", contents: script }],
   compatibilityDate: "2026-04-24",
   compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
   durableObjects: { ACCOUNT: { className: "AccountObject", useSQLite: true } },

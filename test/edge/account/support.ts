@@ -23,6 +23,7 @@ import type { AccountId } from "../../../shared/ids.ts";
 import { parseKey } from "../../../shared/keys.ts";
 import type { ParsedKey } from "../../../shared/keys.ts";
 import { nanoUsd } from "../../../shared/money.ts";
+import { SleepersClock } from "../../support/sleepers.ts";
 import { TEST_BINDINGS } from "../../support/test-bindings.ts";
 
 export const MODEL = "owner/model";
@@ -79,39 +80,9 @@ export function realWallet(): LeaseWallet {
 }
 
 /** A clock that the test moves; sleepers wake when it passes them, and whatever they ask of the object is waited for. */
-export class TestClock implements Clock {
-  private now = Date.now();
-  private readonly sleepers = new Set<{ atMs: number; wake: () => void }>();
-  private inFlight = 0;
-
-  /** Counts `call` as in flight: time waits for it. */
-  async during<Result>(call: Promise<Result>): Promise<Result> {
-    this.inFlight += 1;
-    try {
-      return await call;
-    } finally {
-      this.inFlight -= 1;
-    }
-  }
-
-  nowMs(): number {
-    return this.now;
-  }
-
-  sleep(ms: number): { readonly done: Promise<void>; readonly cancel: () => void } {
-    let wake = (): void => undefined;
-    const done = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    const sleeper = { atMs: this.now + ms, wake };
-    this.sleepers.add(sleeper);
-    return {
-      done,
-      cancel: () => {
-        this.sleepers.delete(sleeper);
-        wake();
-      },
-    };
+export class TestClock extends SleepersClock implements Clock {
+  constructor() {
+    super(Date.now());
   }
 
   /** Lets `ms` pass and whoever slept run. */

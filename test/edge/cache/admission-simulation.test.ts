@@ -12,6 +12,7 @@ import { Tiers } from "../../../edge/cache/tiers.ts";
 import { must } from "../../../shared/assert.ts";
 import { DEFAULT_PRICES } from "../../../shared/catalog.ts";
 import { idFromBytes } from "../../../shared/ids.ts";
+import { mulberry32 } from "../../support/mulberry32.ts";
 
 const ACCOUNT = idFromBytes("account", new Uint8Array(10));
 const INPUTS = admissionInputs(DEFAULT_PRICES);
@@ -54,19 +55,8 @@ class CountedTier implements SharedTier {
   }
 }
 
-/** mulberry32: small, seeded, even. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 function textOf(id: number, tokensMedian: number): Text {
-  const random = randomOf(id * 7919 + 1);
+  const random = mulberry32(id * 7919 + 1);
   const name = Array.from({ length: 8 }, () =>
     Math.floor(random() * 2 ** 32)
       .toString(16)
@@ -79,7 +69,7 @@ function textOf(id: number, tokensMedian: number): Text {
 
 /** Ranks by Zipf's law with exponent `s` over `count` texts. */
 function* zipf(count: number, s: number, tokensMedian: number, seed: number): Generator<Text> {
-  const random = randomOf(seed);
+  const random = mulberry32(seed);
   const sums: number[] = [];
   let sum = 0;
   for (let rank = 1; rank <= count; rank += 1) {
@@ -130,7 +120,7 @@ async function earn(traffic: Generator<Text>, policy: Policy): Promise<number> {
     admission: policy === "memory alone" ? { ...INPUTS, gpuShare: 0 } : INPUTS,
     waitUntil: () => undefined,
   };
-  const random = randomOf(99);
+  const random = mulberry32(99);
   let nanoUsd = 0;
   for (let request = 0; request < REQUESTS; request += 1) {
     const { name, tokens } = traffic.next().value as Text;

@@ -2,51 +2,10 @@
 // for before time goes on. An hour of traffic takes a second.
 
 import type { Clock } from "../../../../edge/account/session-driver.ts";
+import { SleepersClock } from "../../../support/sleepers.ts";
+import type { Sleeper } from "../../../support/sleepers.ts";
 
-interface Sleeper {
-  readonly atMs: number;
-  readonly wake: () => void;
-}
-
-export class VirtualTime implements Clock {
-  private now: number;
-  private readonly sleepers = new Set<Sleeper>();
-  private inFlight = 0;
-
-  constructor(startMs: number) {
-    this.now = startMs;
-  }
-
-  nowMs(): number {
-    return this.now;
-  }
-
-  sleep(ms: number): { readonly done: Promise<void>; readonly cancel: () => void } {
-    let wake = (): void => undefined;
-    const done = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    const sleeper: Sleeper = { atMs: this.now + ms, wake };
-    this.sleepers.add(sleeper);
-    return {
-      done,
-      cancel: () => {
-        this.sleepers.delete(sleeper);
-        wake();
-      },
-    };
-  }
-
-  /** Counts `call` as in flight: time waits for it. */
-  async during<Result>(call: Promise<Result>): Promise<Result> {
-    this.inFlight += 1;
-    try {
-      return await call;
-    } finally {
-      this.inFlight -= 1;
-    }
-  }
-
+export class VirtualTime extends SleepersClock implements Clock {
   /** Moves time to `atMs`, stopping at every sleeper on the way. */
   async passTo(atMs: number): Promise<void> {
     for (;;) {
