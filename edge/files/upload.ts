@@ -14,6 +14,8 @@ import { FILE_LIMITS, PATIENCE } from "./types.ts";
 const NEWLINE = 0x0a;
 const FIELD_BYTES_MAX = 1024;
 const FILENAME_LENGTH_MAX = 255;
+const DRAIN_BYTES_MAX = 4 * 1024 * 1024;
+const DRAIN_MS_MAX = 1000;
 
 const decoder = new TextDecoder();
 
@@ -36,6 +38,22 @@ export async function receiveUpload(
   place: FilePlace,
   chunkBytes: number = CHUNK_BYTES,
 ): Promise<Upload> {
+  try {
+    return await receive(pieces, boundary, store, place, chunkBytes);
+  } catch (error) {
+    // A connection that is closed over bytes nobody read is reset, and the reset may overtake the refusal.
+    await Promise.race([drain(pieces), scheduler.wait(DRAIN_MS_MAX)]);
+    throw error;
+  }
+}
+
+async function receive(
+  pieces: AsyncIterable<Uint8Array>,
+  boundary: string,
+  store: ChunkStore,
+  place: FilePlace,
+  chunkBytes: number,
+): Promise<Upload> {
   const fields: Record<string, string> = {};
   let file: FileWriter | undefined;
   let part: FileWriter | FieldReader | undefined;
@@ -56,6 +74,20 @@ export async function receiveUpload(
   if (file === undefined) throw apiError("missing_field", "`file` is missing: it must be a JSONL file.", "file");
   const seconds = parsed["expires_after[seconds]"];
   return { ...(await file.end()), lifeMs: seconds === undefined ? undefined : seconds * 1000 };
+}
+
+/** Reads and drops what is left of a refused form, if it is little, and cancels the rest. */
+async function drain(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  let left = DRAIN_BYTES_MAX;
+  try {
+    for await (const piece of pieces) {
+      left -= piece.length;
+      if (left < 0) return;
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    // It breaks off or stalls: the form is refused already.
+  }
 }
 
 function knownField(name: string, seen: Readonly<Record<string, string>>): string {
