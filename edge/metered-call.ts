@@ -7,6 +7,7 @@
 import type { Admission, AdmitRequest, CallStanding, Scope, Settlement, StrictAdmission } from "./account/types.ts";
 import { frameMemory } from "./answer/memory-budget.ts";
 import type { CacheText } from "./cache/key.ts";
+import { Cancel, onAbort } from "./cancel.ts";
 import type { Context } from "./context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "./context.ts";
 import type { EmbedTexts } from "./embedding/types.ts";
@@ -55,7 +56,7 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   await quote.checkLimits();
   const { idempotencyKey } = call.options;
   if (idempotencyKey !== undefined) return embedIdempotent(c, call, quote, idempotentCall(c, idempotencyKey));
-  const abandon = new AbortController();
+  const abandon = new Cancel();
   const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
   const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
   if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
@@ -86,7 +87,7 @@ async function embedIdempotent(
   switch (result.kind) {
     case "admitted": {
       const { admission } = result;
-      const abandon = new AbortController();
+      const abandon = new Cancel();
       const looking = embedTexts.start(embedTextsRequest(c, call, abandon));
       return runAdmitted(c, call, { looking, abandon, admission }, (computed) => {
         const stored = storedAnswer(computed);
@@ -119,7 +120,7 @@ async function embedIdempotent(
 
 interface Admitted {
   readonly looking: ReturnType<EmbedTexts["start"]>;
-  readonly abandon: AbortController;
+  readonly abandon: Cancel;
   readonly admission: Omit<Admission, "settle">;
 }
 
@@ -131,15 +132,15 @@ async function runAdmitted(
   settle: (computed: Computed) => ReturnType<Admission["settle"]> | ReturnType<StrictAdmission["commit"]>,
 ): Promise<MeteredResult> {
   const stop = () => abandon.abort();
-  admission.signal.addEventListener("abort", stop, { once: true });
-  c.req.raw.signal.addEventListener("abort", stop, { once: true });
+  const client = c.req.raw.signal;
+  const unlinkers = [onAbort(admission.signal, stop), onAbort(client, stop)];
   let settling = false;
   try {
     // Known by now, for the look-ups asked too: asking before the lease would put the two in series.
     const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
-    if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
+    if (client.aborted) throw apiError("client_closed_request", "The client had gone.");
     const charge = chargeOf(pricesOf(call.model, call.options.tier), result.texts);
     const computed: Computed = { ...result, charge, callId: c.get("requestId") };
     const settled = settle(computed);
@@ -154,11 +155,10 @@ async function runAdmitted(
   } catch (error) {
     if (settling) throw error; // whatever it came to, the admission is over
     const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
-    admission.release({ status: c.req.raw.signal.aborted ? 499 : status, latencyMs: elapsedMs(c) });
+    admission.release({ status: client.aborted ? 499 : status, latencyMs: elapsedMs(c) });
     throw admission.signal.aborted ? leaseLapsed() : error;
   } finally {
-    admission.signal.removeEventListener("abort", stop);
-    c.req.raw.signal.removeEventListener("abort", stop);
+    for (const unlink of unlinkers) unlink();
   }
 }
 
@@ -198,7 +198,7 @@ function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitReques
   };
 }
 
-function embedTextsRequest(c: Context, call: MeteredTexts, abandon: AbortController) {
+function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
   const { options } = call;
   return {
     model: call.model.id,
@@ -214,7 +214,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: AbortControl
     traceparent: options.traceparent,
     deadlineMs: options.deadlineMs - elapsedMs(c),
     coldHoldMs: options.coldHoldMs,
-    signal: abandon.signal,
+    signal: abandon,
     waitUntil: waitUntilOf(c),
     ...(call.itemOf === undefined ? {} : { itemOf: call.itemOf }),
   };

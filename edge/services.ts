@@ -5,6 +5,7 @@ import { createWallet } from "./account/isolate-wallet.ts";
 import type { Wallet } from "./account/types.ts";
 import type { MemoryBudget } from "./answer/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
+import { sleep } from "./cancel.ts";
 import type { Config, Env } from "./config.ts";
 import { readConfig } from "./config.ts";
 import { ModelBook } from "./directory/model-book.ts";
@@ -43,7 +44,7 @@ function createServices(env: Env): Services {
     base: listedModels(config.BACKENDS.map((backend) => backend.model)),
     load: () => loadModelSettings({ directory: env.DIRECTORY, kv: env.EMBEDDING_CACHE }),
     now: () => Date.now(),
-    sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => undefined),
+    sleep,
   });
   return {
     config,

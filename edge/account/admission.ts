@@ -4,6 +4,8 @@
 import { assert } from "../../shared/assert.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
+import type { CancelSignal } from "../cancel.ts";
+import { Cancel } from "../cancel.ts";
 import type { LeaseSession } from "./lease-session.ts";
 import type { Work } from "./session-types.ts";
 import type { Clock, SessionDriver } from "./session-driver.ts";
@@ -30,7 +32,7 @@ export class CallAdmission implements Admission {
   protected readonly work: Work;
   protected readonly clock: Clock;
   protected readonly waitUntil: (work: Promise<unknown>) => void;
-  private readonly abort = new AbortController();
+  private readonly cancel = new Cancel();
   private stopWatching: () => void = () => undefined;
 
   constructor(driver: SessionDriver, work: Work, clock: Clock, waitUntil: (work: Promise<unknown>) => void) {
@@ -43,13 +45,13 @@ export class CallAdmission implements Admission {
     this.rights = standing.rights;
     this.rateLimit = rateLimitOf(driver.session, clock.nowMs());
     this.spendableNanoUsd = spendableOf(driver.session, clock.nowMs());
-    work.onCancel = () => this.abort.abort();
+    work.onCancel = () => this.cancel.abort();
     void this.watch();
     driver.flushLater(waitUntil);
   }
 
-  get signal(): AbortSignal {
-    return this.abort.signal;
+  get signal(): CancelSignal {
+    return this.cancel;
   }
 
   settle(settlement: Settlement): "charged" | "lapsed" {

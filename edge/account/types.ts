@@ -2,6 +2,7 @@
 // Workers RPC): no classes, no functions but the admission's own. Expected refusals are values with their facts; the
 // one table that turns them into HTTP answers is edge/middleware/errors.
 
+import type { CancelSignal } from "../cancel.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -283,7 +284,7 @@ export interface CallStanding {
 
 export interface Admission extends CallStanding {
   /** Aborted when the credit behind the work is gone (renewal refused, key revoked, lease lapsed): stop the work. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /**
    * Charges the call, locally and at once; call it when the whole result is verified, before the first byte goes out.
    * "lapsed": the lease had ended, nothing was charged and the result must not be delivered (503).

@@ -1,5 +1,7 @@
 // The time of one call: its deadline, and how much of it may go into waiting for a cold model.
 
+import type { CancelSignal } from "../cancel.ts";
+
 /** How one call travels. */
 export interface PoolCall {
   readonly requestId: string;
@@ -7,7 +9,7 @@ export interface PoolCall {
   /** What is left of the call's time, waiting for a cold model included. */
   readonly deadlineMs: number;
   readonly coldHoldMs: number;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly waitUntil: (work: Promise<unknown>) => void;
   /** The text at `index` of this call in the caller's words, for faults that name one. */
   readonly itemOf?: (index: number) => string | null;

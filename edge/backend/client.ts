@@ -10,6 +10,8 @@ import {
   embedAnswerSchema,
   tokenizeAnswerSchema,
 } from "../../shared/wire.ts";
+import type { CancelSignal } from "../cancel.ts";
+import { onAbort } from "../cancel.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import { FRAME_BYTES_MAX, FRAME_CONTENT_TYPE, decodeFrame, encodeFrame } from "../../shared/frame.ts";
 
@@ -26,7 +28,7 @@ export interface BackendCall {
   /** What is left of the caller's deadline; sent along, and kept here by a timer. */
   readonly deadlineMs: number;
   /** Aborted when the caller has gone or its lease was refused. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 export type BackendResult<Answer> =
@@ -134,7 +136,22 @@ async function post(
   ids: Uint32Array,
 ): Promise<Frame | Failure> {
   const payload = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
-  const deadline = AbortSignal.timeout(Math.max(1, Math.floor(call.deadlineMs)));
+  const abort = new AbortController();
+  let unlink = (): void => undefined;
+  // By way of a promise: another request's answer may be what ends this one (a key was revoked, a lease refused), and
+  // the runtime lets no request touch the I/O of another, but runs what waits for a promise in the request it began in.
+  const cancelled = new Promise<void>((resolve) => {
+    unlink = onAbort(call.signal, resolve);
+  });
+  void cancelled.then(() => abort.abort());
+  let late = false;
+  const deadline = setTimeout(
+    () => {
+      late = true;
+      abort.abort();
+    },
+    Math.max(1, Math.floor(call.deadlineMs)),
+  );
   try {
     const response = await call.fetch(call.origin + path, {
       method: "POST",
@@ -146,13 +163,16 @@ async function post(
         ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
       },
       body: encodeFrame(request, payload),
-      signal: AbortSignal.any([call.signal, deadline]),
+      signal: abort.signal,
     });
     return await readAnswer(response);
   } catch (error) {
-    if (deadline.aborted) return { kind: "deadline" };
+    if (late) return { kind: "deadline" };
     if (call.signal.aborted) return { kind: "cancelled" };
     return { kind: "unreachable", reason: reasonOf(error) };
+  } finally {
+    clearTimeout(deadline);
+    unlink();
   }
 }
 

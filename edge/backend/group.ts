@@ -3,6 +3,7 @@
 
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady } from "../../shared/wire.ts";
+import type { CancelSignal } from "../cancel.ts";
 import type { Backend } from "./backend.ts";
 import type { Fetch } from "./client.ts";
 import { readReady } from "./client.ts";
@@ -21,7 +22,7 @@ export interface GroupPorts {
   readonly fetch: Fetch;
   readonly secret: string;
   readonly now: () => number;
-  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  readonly sleep: (ms: number, signal?: CancelSignal) => Promise<void>;
 }
 
 type WaitUntil = (work: Promise<unknown>) => void;

@@ -8,6 +8,8 @@
 import { assert } from "../../shared/assert.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady, EmbedRequest } from "../../shared/wire.ts";
+import type { CancelSignal } from "../cancel.ts";
+import { Cancel, onAbort, sleep } from "../cancel.ts";
 import { Backend } from "./backend.ts";
 import type { PoolCall } from "./call-clock.ts";
 import { CallClock } from "./call-clock.ts";
@@ -40,7 +42,7 @@ export interface PoolOptions {
   readonly now: () => number;
   readonly fetch?: Fetch;
   /** Ends early when `signal` aborts; never rejects. */
-  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
+  readonly sleep?: (ms: number, signal?: CancelSignal) => Promise<void>;
   /** In [0, 1). */
   readonly random?: () => number;
   /** A short interactive call without an answer for so long is sent to one more backend; undefined: never. */
@@ -146,14 +148,17 @@ export class Pool {
     const parts = split(request, ids, group.backends.filter((backend) => backend.serves(revision, now)).length);
     const clock = new CallClock(call, this.#ports.now);
     if (parts.length === 1) return this.#attempt(group, { request, ids, offset: 0 }, call, clock, embed);
-    const stop = new AbortController();
-    const shared = { ...call, signal: AbortSignal.any([call.signal, stop.signal]) };
+    const stop = new Cancel();
+    const unlink = onAbort(call.signal, () => stop.abort());
+    const shared = { ...call, signal: stop };
     try {
       return join(await Promise.all(parts.map((part) => this.#attempt(group, part, shared, clock, embed))));
     } catch (error) {
       // One part failed: the others' work is worth nothing any more.
       stop.abort();
       throw error;
+    } finally {
+      unlink();
     }
   }
 
@@ -295,10 +300,6 @@ export class Pool {
       stepMs = Math.min(stepMs * 1.5, HOLD_STEP_MS_MAX);
     }
   }
-}
-
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return scheduler.wait(ms, signal === undefined ? {} : { signal }).catch(() => undefined);
 }
 
 /** Another revision is served and this one is not. */

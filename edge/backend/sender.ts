@@ -6,6 +6,7 @@ import { ERRORS } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendLoad, EmbedRequest } from "../../shared/wire.ts";
 import type { Backend } from "./backend.ts";
+import { Cancel, onAbort } from "../cancel.ts";
 import type { CallClock, PoolCall } from "./call-clock.ts";
 import type { BackendCall, BackendResult } from "./client.ts";
 import { mayRetry } from "./faults.ts";
@@ -60,15 +61,35 @@ export class Sender {
     afterMs: number,
     other: () => Backend | undefined,
   ): Promise<readonly Sent<Answer>[]> {
-    const stop = new AbortController();
-    const own = { ...sending, call: { ...sending.call, signal: AbortSignal.any([sending.call.signal, stop.signal]) } };
-    const first = this.to(own, backend);
-    const timer = new AbortController();
-    const early = await Promise.race([first, this.#ports.sleep(afterMs, timer.signal)]);
+    const stop = new Cancel();
+    const unlink = onAbort(sending.call.signal, () => stop.abort());
+    try {
+      return await this.#firstOf(
+        { ...sending, call: { ...sending.call, signal: stop } },
+        backend,
+        afterMs,
+        other,
+        stop,
+      );
+    } finally {
+      unlink();
+    }
+  }
+
+  async #firstOf<Answer extends AnyAnswer>(
+    sending: Sending<Answer>,
+    backend: Backend,
+    afterMs: number,
+    other: () => Backend | undefined,
+    stop: Cancel,
+  ): Promise<readonly Sent<Answer>[]> {
+    const first = this.to(sending, backend);
+    const timer = new Cancel();
+    const early = await Promise.race([first, this.#ports.sleep(afterMs, timer)]);
     timer.abort();
-    const second = early === undefined && !sending.call.signal.aborted ? other() : undefined;
+    const second = early === undefined && !stop.aborted ? other() : undefined;
     if (second === undefined) return [await first];
-    const copy = this.to(own, second);
+    const copy = this.to(sending, second);
     const sooner = await Promise.race([first, copy]);
     if (sooner.result.kind === "answer" || !mayRetry(sooner.result)) {
       stop.abort();
@@ -82,9 +103,11 @@ export class Sender {
     const { group, part, call, clock, send } = sending;
     const { fetch, secret, now } = this.#ports;
     const startedMs = now();
-    const ended = new AbortController();
-    const dead = new AbortController();
-    void this.#watch(group, backend, ended.signal, dead);
+    const ended = new Cancel();
+    // Of the caller's cancellation, or of a backend that is found dead.
+    const stop = new Cancel();
+    const unlink = onAbort(call.signal, () => stop.abort());
+    void this.#watch(group, backend, ended, stop);
     const sent = await send(
       {
         fetch,
@@ -93,14 +116,15 @@ export class Sender {
         requestId: call.requestId,
         traceparent: call.traceparent,
         deadlineMs: clock.leftMs,
-        signal: AbortSignal.any([call.signal, dead.signal]),
+        signal: stop,
       },
       part.request,
       part.ids,
     );
     ended.abort();
+    unlink();
     backend.end();
-    const isDead = sent.kind === "cancelled" && dead.signal.aborted && !call.signal.aborted;
+    const isDead = sent.kind === "cancelled" && !call.signal.aborted;
     const result: BackendResult<Answer> = isDead ? { kind: "unreachable", reason: "hangs" } : sent;
     const checked = checkRevision(result, part.request.revision);
     noteOutcome(backend, checked, startedMs, now());
@@ -108,13 +132,13 @@ export class Sender {
   }
 
   /** While a call runs long: a backend that no longer answers /ready is given up, not waited for until the deadline. */
-  async #watch(group: Group, backend: Backend, ended: AbortSignal, dead: AbortController): Promise<void> {
+  async #watch(group: Group, backend: Backend, ended: Cancel, stop: Cancel): Promise<void> {
     for (;;) {
       await this.#ports.sleep(WATCH_MS, ended);
       if (ended.aborted) return;
       await group.ask(backend);
       if (backend.health !== "down") continue;
-      dead.abort();
+      stop.abort();
       return;
     }
   }

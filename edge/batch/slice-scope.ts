@@ -1,6 +1,7 @@
 // What work on a slice stands on: the order it belongs to, where its results go, and the services of the isolate.
 
 import type { PoolCall } from "../backend/call-clock.ts";
+import { Cancel } from "../cancel.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileId } from "../files/types.ts";
 import type { TierPrices } from "../pricing.ts";
@@ -35,7 +36,7 @@ export function sliceCall({ waitUntil }: SliceScope) {
     traceparent: undefined,
     deadlineMs: SLICE_DEADLINE_MS,
     coldHoldMs: COLD_HOLD_MS,
-    signal: new AbortController().signal,
+    signal: new Cancel(),
     waitUntil,
   } satisfies PoolCall;
 }

@@ -4,6 +4,8 @@
 // under it. The clock and the loading are passed in.
 
 import type { CatalogModel } from "../../shared/catalog.ts";
+import type { CancelSignal } from "../cancel.ts";
+import { Cancel } from "../cancel.ts";
 import type { ModelSettings } from "./model-settings.ts";
 import { withSettings } from "./model-settings.ts";
 
@@ -12,7 +14,8 @@ export interface ModelBookOptions {
   readonly base: readonly CatalogModel[];
   readonly load: () => Promise<readonly ModelSettings[]>;
   readonly now: () => number;
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Resolves after `ms`, or at once when `signal` aborts. */
+  readonly sleep: (ms: number, signal: CancelSignal) => Promise<void>;
 }
 
 /** From this age on a request starts a refresh behind itself. */
@@ -50,8 +53,8 @@ export class ModelBook {
     const loading = this.#load(waitUntil);
     // One request waits for a directory that is down, no more: the rest go on with what is known.
     if (loading === undefined || ageMs < STALE_MS || failing) return;
-    const timer = new AbortController();
-    const slow = this.#options.sleep(WAIT_MS_MAX, timer.signal).then(() => "slow" as const);
+    const timer = new Cancel();
+    const slow = this.#options.sleep(WAIT_MS_MAX, timer).then(() => "slow" as const);
     if ((await Promise.race([loading, slow])) === "slow") this.#failedAtMs = this.#options.now();
     timer.abort();
   }

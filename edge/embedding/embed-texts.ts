@@ -14,6 +14,8 @@ import { admissionInputs } from "../cache/admission.ts";
 import type { CacheEntry } from "../cache/entry.ts";
 import type { CacheKeys } from "../cache/key.ts";
 import type { CacheTiers, CacheUse } from "../cache/lookups.ts";
+import type { CancelSignal } from "../cancel.ts";
+import { Cancel, onAbort } from "../cancel.ts";
 import type { Distinct } from "./distinct.ts";
 import { distinctTexts, tokensAbout } from "./distinct.ts";
 import type { Claim } from "./in-flight.ts";
@@ -33,7 +35,7 @@ export interface EmbedTextsPorts {
   readonly tiers: CacheTiers;
   readonly now: () => number;
   /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly sleep: (ms: number, signal: CancelSignal) => Promise<void>;
 }
 
 /** The computed vectors that requests share: plain bytes, never streams. */
@@ -169,7 +171,7 @@ class EmbedCall {
     for (;;) {
       const owned: Owned[] = [];
       const waiting: Promise<void>[] = [];
-      const timer = new AbortController();
+      const timer = new Cancel();
       let timeout: Promise<undefined> | undefined;
       for (const index of missing(results)) {
         const name = names[index] ?? "";
@@ -182,7 +184,7 @@ class EmbedCall {
         const claim = this.#inFlight.claim(`${name} ${truncate} ${tier}`);
         if (claim.kind === "owner") owned.push({ index, claim });
         else {
-          timeout ??= this.#timeout(timer.signal);
+          timeout ??= this.#timeout(timer);
           waiting.push(take(claim, timeout, results, index));
         }
       }
@@ -197,7 +199,7 @@ class EmbedCall {
     }
   }
 
-  async #timeout(signal: AbortSignal): Promise<undefined> {
+  async #timeout(signal: CancelSignal): Promise<undefined> {
     await this.#ports.sleep(Math.min(TAKEOVER_MS, Math.max(1, this.#leftMs / 2)), signal);
     return undefined;
   }
@@ -206,23 +208,22 @@ class EmbedCall {
   async #compute(looked: Looked, owned: readonly Owned[], results: (EmbeddedText | undefined)[]): Promise<void> {
     if (owned.length === 0) return;
     const { signal, waitUntil } = this.#request;
-    const stop = new AbortController();
+    const stop = new Cancel();
     const gone = (): void => {
       if (owned.every(({ claim }) => claim === undefined || claim.waiters() === 0)) stop.abort();
     };
-    if (signal.aborted) gone();
-    signal.addEventListener("abort", gone, { once: true });
-    const work = this.#embed(looked, owned, stop.signal);
+    const unlink = onAbort(signal, gone);
+    const work = this.#embed(looked, owned, stop);
     waitUntil(work.catch(() => undefined));
     try {
       const computed = await work;
       for (const [place, { index }] of owned.entries()) results[index] = computed[place];
     } finally {
-      signal.removeEventListener("abort", gone);
+      unlink();
     }
   }
 
-  async #embed(looked: Looked, owned: readonly Owned[], signal: AbortSignal): Promise<readonly Shared[]> {
+  async #embed(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<readonly Shared[]> {
     try {
       const answer = await this.#askBackend(looked, owned, signal);
       const computed = owned.map((_, place) => textOf(answer, place));
@@ -238,7 +239,7 @@ class EmbedCall {
     }
   }
 
-  async #askBackend(looked: Looked, owned: readonly Owned[], signal: AbortSignal): Promise<Embedded> {
+  async #askBackend(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<Embedded> {
     const { model, accountId, tier, prefix, truncate } = this.#request;
     const texts = owned.flatMap(({ index }) => this.#distinct.texts[index] ?? []);
     const call = { ...this.#poolCall(owned.map(({ index }) => this.#distinct.first[index] ?? 0)), signal };

@@ -3,6 +3,7 @@
 
 import { MemoryBudget } from "../answer/memory-budget.ts";
 import { Pool } from "../backend/pool.ts";
+import { sleep } from "../cancel.ts";
 import { EntryCodec } from "../cache/entry.ts";
 import { CacheKeys } from "../cache/key.ts";
 import { MemoryTier } from "../cache/memory-tier.ts";
@@ -55,9 +56,4 @@ export function createHotPath(options: HotPathOptions): HotPath {
 /** workerd moves it only at I/O: exact enough for timeouts and freshness. */
 function now(): number {
   return Date.now();
-}
-
-/** Ends early, without an error, when `signal` aborts. */
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return scheduler.wait(ms, signal === undefined ? {} : { signal }).catch(() => undefined);
 }

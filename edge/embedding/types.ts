@@ -5,6 +5,7 @@ import type { AccountId } from "../../shared/ids.ts";
 import type { Prices } from "../../shared/catalog.ts";
 import type { Tier, Truncation } from "../../shared/wire.ts";
 import type { CacheText } from "../cache/key.ts";
+import type { CancelSignal } from "../cancel.ts";
 
 /** A key's setting: `off` never reads nor writes, `standard` lets the admission policy decide, `eager` always uses every tier. */
 export type CacheMode = "off" | "standard" | "eager";
@@ -30,7 +31,7 @@ export interface EmbedTextsRequest {
   /** How long the call may be held while the model is cold (`Prefer: wait=N`). */
   readonly coldHoldMs: number;
   /** Aborted when the caller has gone or the lease was refused. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** The text at `index` in the caller's words, for faults that name one; `input[index]` unless told. */
   readonly itemOf?: (index: number) => string | null;

@@ -238,6 +238,39 @@ describe("a client", () => {
   });
 });
 
+describe("an account", () => {
+  test("that is suspended loses the work that runs, also where another call's report brings the news", async () => {
+    const account = await edge.newAccount();
+    const known = freshText();
+    expectRight(await embed(known, {}, account.apiKey), [known]);
+    const abandonedBefore = edge.backends.reduce((sum, { abandoned }) => sum + abandoned, 0);
+    await everyBackend("hangs");
+    const started = performance.now();
+    let ended = false;
+    const running = embed(freshText(), {}, account.apiKey).finally(() => {
+      ended = true;
+    });
+    await expect.poll(() => edge.backends.reduce((sum, { calls }) => sum + calls, 0), { timeout: 5000 }).toBe(2);
+    await fetch(`${edge.url}/admin/accounts/${account.accountId}`, {
+      method: "PATCH",
+      headers: { authorization: `Bearer ${edge.adminKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ status: "suspended" }),
+    });
+    // Hits need no backend; what they cost is reported within a second or two, by them and not by the call that runs.
+    while (!ended && performance.now() - started < 20_000) {
+      const answer = await embed(known, {}, account.apiKey);
+      if (answer.status === 200) expectRight(answer, [known]);
+      else expect([answer.status, codeOf(answer)]).toEqual([403, "account_suspended"]);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    expect([(await running).status, codeOf(await running)]).toEqual([503, "ledger_unavailable"]);
+    expect(performance.now() - started).toBeLessThan(4500); // before the call itself asks for a renewal
+    await expect
+      .poll(() => edge.backends.reduce((sum, { abandoned }) => sum + abandoned, 0), { timeout: 5000 })
+      .toBe(abandonedBefore + 1);
+  });
+});
+
 describe("a backend", () => {
   test("that hangs without a word, /ready too, is given up in seconds", async () => {
     const { answers, calls, ms } = await hanging;

@@ -22,7 +22,7 @@ class Fixture {
     sleep: (_ms, signal) =>
       new Promise((resolve) => {
         this.slowed.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        signal.addEventListener("abort", resolve);
       }),
   });
 

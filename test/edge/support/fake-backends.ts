@@ -1,6 +1,7 @@
 // Backends in memory, for the pool and all above it: they speak the wire (shared/wire.ts) as the real one does, and do
 // on request what broken ones do. Vectors are made from the text alone, so that a test can tell whose vector it got.
 
+import type { CancelSignal } from "../../../edge/cancel.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { decodeFrame, encodeFrame, FRAME_CONTENT_TYPE } from "../../../shared/frame.ts";
 import { float32ToFloat16Bits } from "../../../shared/float16.ts";
@@ -200,7 +201,7 @@ export class ManualClock {
   stands = false;
   /** Runs before each sleep: what happens while the code under test waits. */
   duringSleep: (ms: number) => void = () => undefined;
-  readonly sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+  readonly sleep = (ms: number, signal?: CancelSignal): Promise<void> =>
     new Promise((wake) => {
       this.duringSleep(ms);
       const sleeper = { untilMs: this.nowMs + ms, wake };
