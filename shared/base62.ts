@@ -13,14 +13,22 @@ export function base62Length(bytes: number): number {
 
 /** Big-endian base62, left-padded with "0" to `base62Length(bytes.length)`. */
 export function encodeBase62(bytes: Uint8Array): string {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  // Long division, digit by digit: every request has an id, and a BigInt's each step makes another one.
+  const value = Uint8Array.from(bytes);
   let text = "";
   for (let position = base62Length(bytes.length); position > 0; position -= 1) {
-    text = ALPHABET.charAt(Number(value % 62n)) + text;
-    value /= 62n;
+    let rest = 0;
+    for (let index = 0; index < value.length; index += 1) {
+      const dividend = rest * 256 + (value[index] ?? 0);
+      value[index] = Math.floor(dividend / 62);
+      rest = dividend % 62;
+    }
+    text = ALPHABET.charAt(rest) + text;
   }
-  assert(value === 0n, "base62 length too short for its bytes");
+  assert(
+    value.every((byte) => byte === 0),
+    "base62 length too short for its bytes",
+  );
   return text;
 }
 

@@ -5,7 +5,7 @@
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import type { EmbeddingsBody } from "./embeddings-body.ts";
-import { CHUNK_BYTES, bodyBytes, bodyBytesMax, writeBody } from "./embeddings-body.ts";
+import { CHUNK_BYTES, bodyBytes, bodyBytesMax, wholeBody, writeBody } from "./embeddings-body.ts";
 import type { MemoryLease } from "./memory-budget.ts";
 
 export interface EmbeddingsAnswer extends EmbeddingsBody {
@@ -14,9 +14,10 @@ export interface EmbeddingsAnswer extends EmbeddingsBody {
 
 /** Status and headers now, the body as it is read. */
 export function embeddingsAnswer(c: Context, answer: EmbeddingsAnswer): Response {
-  for (const [name, value] of Object.entries(answer.headers)) c.header(name, value);
-  c.header("content-type", "application/json; charset=utf-8");
-  return c.body(embeddingsContent(answer, waitUntilOf(c), c.get("memory")));
+  // Not by way of the context: it would make the runtime's headers one by one, and copy them.
+  return new Response(embeddingsContent(answer, waitUntilOf(c), c.get("memory")), {
+    headers: { ...answer.headers, "content-type": "application/json; charset=utf-8" },
+  });
 }
 
 /**
@@ -28,23 +29,13 @@ export function embeddingsContent(
   waitUntil: (work: Promise<unknown>) => void,
   memory?: MemoryLease,
 ): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
-  if (bodyBytesMax(answer) <= CHUNK_BYTES) return onePiece(answer);
+  if (bodyBytesMax(answer) <= CHUNK_BYTES) return wholeBody(answer, toBase64);
   // A known length becomes Content-Length.
   const bytes = bodyBytes(answer);
   const { readable, writable } = bytes === undefined ? new IdentityTransformStream() : new FixedLengthStream(bytes);
   if (memory !== undefined) memory.isStreaming = true;
   waitUntil(writeAll(answer, writable, memory));
   return readable;
-}
-
-function onePiece(answer: EmbeddingsBody): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(bodyBytesMax(answer));
-  let end = 0;
-  for (const piece of writeBody(answer, toBase64)) {
-    whole.set(piece, end);
-    end += piece.length;
-  }
-  return whole.subarray(0, end);
 }
 
 async function writeAll(

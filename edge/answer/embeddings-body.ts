@@ -1,6 +1,7 @@
 // OpenAI's embeddings object, written piece by piece: never the whole JSON in memory. One chunk's buffer is used again
 // after each piece has been taken, so that a slow reader holds one chunk and a client that leaves stops the work.
 
+import { must } from "../../shared/assert.ts";
 import { cosine, cutVector, quantise } from "../../shared/vectors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
 import type { Encoding, ToBase64 } from "./embedding-text.ts";
@@ -24,6 +25,8 @@ export interface EmbeddingsBody {
 export const CHUNK_BYTES = 128 * 1024;
 /** `,{"object":"embedding","index":2047,"embedding":` and `}`. */
 const ITEM_FRAME_BYTES_MAX = 64;
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
 const HEAD = '{"object":"list","data":[';
 
 const encoder = new TextEncoder();
@@ -32,7 +35,10 @@ const encoder = new TextEncoder();
 export function bodyBytesMax(body: EmbeddingsBody): number {
   const each = vectorTextBytesMax(body.dimensions, body.dtype, body.encoding) + ITEM_FRAME_BYTES_MAX;
   return (
-    HEAD.length + body.vectors.length * each + tailOf(body, []).length * 4 + (body.pairs ? body.vectors.length * 12 : 0)
+    HEAD.length +
+    body.vectors.length * each +
+    tailOf(body, []).length * UTF8_BYTES_MAX +
+    (body.pairs ? body.vectors.length * 12 : 0)
   );
 }
 
@@ -44,6 +50,12 @@ export function bodyBytes(body: EmbeddingsBody): number | undefined {
   return HEAD.length + items + encoder.encode(tailOf(body, [])).length;
 }
 
+/** The whole text; for answers of few vectors. */
+export function wholeBody(body: EmbeddingsBody, toBase64: ToBase64): Uint8Array<ArrayBuffer> {
+  const [whole] = writeBody(body, toBase64, Infinity);
+  return must(whole, "a text that may be one piece is one");
+}
+
 /**
  * The text in pieces of about CHUNK_BYTES. Each piece is a view of one buffer: it must be used up before the next one
  * is asked for.
@@ -52,7 +64,7 @@ export function* writeBody(
   body: EmbeddingsBody,
   toBase64: ToBase64,
   chunkBytes: number = CHUNK_BYTES,
-): Generator<Uint8Array> {
+): Generator<Uint8Array<ArrayBuffer>> {
   const { vectors, dimensions, dtype, encoding } = body;
   const itemBytesMax = vectorTextBytesMax(dimensions, dtype, encoding) + ITEM_FRAME_BYTES_MAX;
   // A short answer needs no chunk's worth: most calls are for one text.
@@ -74,8 +86,14 @@ export function* writeBody(
     yield buffer.subarray(0, end);
     end = 0;
   }
-  if (end > 0) yield buffer.subarray(0, end);
-  yield encoder.encode(tailOf(body, similarities));
+  const tail = tailOf(body, similarities);
+  if (end + tail.length * UTF8_BYTES_MAX > buffer.length) {
+    if (end > 0) yield buffer.subarray(0, end);
+    yield new Uint8Array(encoder.encode(tail));
+    return;
+  }
+  end += encoder.encodeInto(tail, buffer.subarray(end)).written;
+  yield buffer.subarray(0, end);
 }
 
 function itemHead(index: number): string {
