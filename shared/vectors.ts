@@ -14,11 +14,16 @@ export type OutputVector = Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer> | 
 /**
  * The first `dimensions` components of a canonical vector, L2-normalised again (any prefix of a Matryoshka embedding
  * is an embedding once normalised; so is the whole, whose float16 rounding left its norm within 1e-3 of 1).
- * canonical: float16 bits [native]; dimensions: 1..native; the answer: float32 [dimensions].
+ * canonical: float16 bits [native]; dimensions: 1..native; the answer: float32 [dimensions], in `values` where given
+ * (many vectors in turn need one buffer).
  */
-export function cutVector(canonical: Uint16Array, dimensions: number): Float32Array<ArrayBuffer> {
+export function cutVector(
+  canonical: Uint16Array,
+  dimensions: number,
+  values: Float32Array<ArrayBuffer> = new Float32Array(dimensions),
+): Float32Array<ArrayBuffer> {
   assert(dimensions >= 1 && dimensions <= canonical.length, "dimensions are checked before the cut");
-  const values = new Float32Array(dimensions);
+  assert(values.length === dimensions, "a buffer of the cut's length");
   let squares = 0;
   for (let index = 0; index < dimensions; index += 1) {
     const value = float16BitsToNumber(canonical[index] ?? 0);

@@ -69,11 +69,12 @@ export function* writeBody(
   const itemBytesMax = vectorTextBytesMax(dimensions, dtype, encoding) + ITEM_FRAME_BYTES_MAX;
   // A short answer needs no chunk's worth: most calls are for one text.
   const buffer = new Uint8Array(Math.min(chunkBytes, bodyBytesMax(body)) + itemBytesMax);
+  const scratch = new Float32Array(dimensions);
   const similarities: number[] = [];
   let previous: Float32Array | undefined;
   let end = writeAscii(HEAD, buffer, 0);
   for (const [index, vector] of vectors.entries()) {
-    const cut = cutVector(vector, dimensions);
+    const cut = cutVector(vector, dimensions, body.pairs ? undefined : scratch);
     end = writeAscii(itemHead(index), buffer, end);
     const output = quantise(cut, dtype);
     end = encoding === "base64" ? writeBase64(output, buffer, end, toBase64) : writeNumbers(output, buffer, end);

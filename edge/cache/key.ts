@@ -1,6 +1,7 @@
 // Cache keys: HMAC-SHA-256 over length-prefixed fields, so that nobody outside, and no other account, can name an
 // entry, and no two field lists run together. Nothing of the text survives in the key. Source: design.md, Cache.
 
+import { joinBytes } from "../collect-bytes.ts";
 import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 import type { TokenEncoding } from "../../shared/wire.ts";
@@ -31,18 +32,26 @@ export class CacheKeys {
     this.#hmacKey = importHmacKey(secret);
   }
 
-  async keyOf(scope: CacheScope, text: CacheText): Promise<string> {
-    const fields = [
-      encoder.encode(KEY_FORMAT_VERSION),
-      encoder.encode(scope.accountId),
-      encoder.encode(String(scope.epoch)),
-      encoder.encode(scope.revision),
-      encoder.encode(text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind),
-      encoder.encode(scope.prefix),
-      text.kind === "text" ? encoder.encode(text.text) : idBytes(text.ids),
-    ];
-    return hex(await hmac(await this.#hmacKey, lengthPrefixed(fields)));
+  /** The names of `texts`, in their order. */
+  async namesOf(scope: CacheScope, texts: readonly CacheText[]): Promise<readonly string[]> {
+    const hmacKey = await this.#hmacKey;
+    // What texts have in common is most of the fields and encoded once.
+    const heads = new Map<string, Uint8Array>();
+    return Promise.all(
+      texts.map(async (text) => {
+        const kind = text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind;
+        const head = heads.get(kind) ?? headOf(scope, kind);
+        heads.set(kind, head);
+        const own = text.kind === "text" ? encoder.encode(text.text) : idBytes(text.ids);
+        return hex(await hmac(hmacKey, joinBytes([head, lengthOf(own), own])));
+      }),
+    );
   }
+}
+
+function headOf(scope: CacheScope, kind: string): Uint8Array {
+  const fields = [KEY_FORMAT_VERSION, scope.accountId, String(scope.epoch), scope.revision, kind, scope.prefix];
+  return joinBytes(fields.map((field) => encoder.encode(field)).flatMap((field) => [lengthOf(field), field]));
 }
 
 function idBytes(ids: readonly number[]): Uint8Array {
@@ -50,15 +59,9 @@ function idBytes(ids: readonly number[]): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
-function lengthPrefixed(fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const total = fields.reduce((sum, field) => sum + 4 + field.length, 0);
-  const bytes = new Uint8Array(total);
-  const view = new DataView(bytes.buffer);
-  let offset = 0;
-  for (const field of fields) {
-    view.setUint32(offset, field.length, true);
-    bytes.set(field, offset + 4);
-    offset += 4 + field.length;
-  }
+/** A field's prefix: its length, uint32 little-endian. */
+function lengthOf(field: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, field.length, true);
   return bytes;
 }

@@ -131,7 +131,7 @@ class EmbedCall {
     const { accountId, prefix } = this.#request;
     const { keys, tiers } = this.#ports;
     const scope = { accountId, epoch: CACHE_EPOCH, revision: ready.revision, prefix };
-    const names = await Promise.all(this.#distinct.texts.map((text) => keys.keyOf(scope, text)));
+    const names = await keys.namesOf(scope, this.#distinct.texts);
     const found = await tiers.lookUp(
       names.map((name, index) => ({ name, tokensAbout: this.#tokensAbout(index) })),
       use,
