@@ -38,6 +38,11 @@ export function servicesOf(env: Env): Services {
   return services;
 }
 
+/** For tests that share an isolate: the next request begins as in a new one. */
+export function forgetServices(): void {
+  services = undefined;
+}
+
 function createServices(env: Env): Services {
   const config = readConfig(env);
   const modelBook = new ModelBook({

@@ -308,8 +308,9 @@ describe("credit", () => {
     const id = await startBatch(api, batches.key, [embeddingLine("k", "revoked")]);
     await workThrough(api, key, id, ({ status }) => status === "in_progress");
     await stubOf(accountId).revokeKey(batches.id, "test");
-    api.backend.behaviour = { kind: "well" };
+    // The backend stays busy: an attempt that began before the revocation must not end well after it.
     const batch = await workThrough(api, key, id);
+    api.backend.behaviour = { kind: "well" };
     expect(batch.request_counts).toEqual({ total: 1, completed: 0, failed: 1 });
     const [line] = await linesOf(api, key, batch.error_file_id);
     expect(line?.response).toMatchObject({ status_code: 401, body: { error: { code: "invalid_api_key" } } });

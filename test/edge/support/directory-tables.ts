@@ -1,5 +1,5 @@
 // The directory's tables inside workerd, as the migrations make them in production; once per test file, and only in
-// those that ask (a setup file would load the whole Worker into every test).
+// those that ask.
 import { applyD1Migrations, env } from "cloudflare:test";
 
 let made: Promise<void> | undefined;
@@ -7,4 +7,9 @@ let made: Promise<void> | undefined;
 export function directoryTables(): Promise<void> {
   made ??= applyD1Migrations(env.DIRECTORY, env.TEST_MIGRATIONS);
   return made;
+}
+
+/** Storage has been emptied. */
+export function forgetDirectoryTables(): void {
+  made = undefined;
 }
