@@ -18,7 +18,7 @@ import type { CancelSignal } from "../cancel.ts";
 import { Cancel, onAbort } from "../cancel.ts";
 import type { Distinct } from "./distinct.ts";
 import { distinctTexts, tokensAbout } from "./distinct.ts";
-import type { Claim } from "./in-flight.ts";
+import type { Claim, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
 import type { CacheMode, EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
 
@@ -172,7 +172,7 @@ class EmbedCall {
       const owned: Owned[] = [];
       const waiting: Promise<void>[] = [];
       const timer = new Cancel();
-      let timeout: Promise<undefined> | undefined;
+      let end: Promise<WaitEnd> | undefined;
       for (const index of missing(results)) {
         const name = names[index] ?? "";
         const entry = this.#ports.tiers.peek(name, accountId);
@@ -184,8 +184,8 @@ class EmbedCall {
         const claim = this.#inFlight.claim(`${name} ${truncate} ${tier}`);
         if (claim.kind === "owner") owned.push({ index, claim });
         else {
-          timeout ??= this.#timeout(timer);
-          waiting.push(take(claim, timeout, results, index));
+          end ??= this.#waitEnd(timer);
+          waiting.push(take(claim, end, results, index));
         }
       }
       try {
@@ -199,9 +199,13 @@ class EmbedCall {
     }
   }
 
-  async #timeout(signal: CancelSignal): Promise<undefined> {
-    await this.#ports.sleep(Math.min(TAKEOVER_MS, Math.max(1, this.#leftMs / 2)), signal);
-    return undefined;
+  /** When those who wait for others stop waiting; `timer` ends it when nobody waits any more. */
+  async #waitEnd(timer: Cancel): Promise<WaitEnd> {
+    const { signal } = this.#request;
+    const unlink = onAbort(signal, () => timer.abort());
+    await this.#ports.sleep(Math.min(TAKEOVER_MS, Math.max(1, this.#leftMs / 2)), timer);
+    unlink();
+    return signal.aborted ? "left" : "late";
   }
 
   /** One frame for all of `owned`. It lives on for those who wait for it when this call's client goes. */
@@ -210,8 +214,10 @@ class EmbedCall {
     const { signal, waitUntil } = this.#request;
     const stop = new Cancel();
     const gone = (): void => {
-      if (owned.every(({ claim }) => claim === undefined || claim.waiters() === 0)) stop.abort();
+      const isAlone = owned.every(({ claim }) => claim === undefined || claim.waiters() === 0);
+      if (signal.aborted && isAlone) stop.abort();
     };
+    for (const { claim } of owned) claim?.whenWaiterLeft(gone);
     const unlink = onAbort(signal, gone);
     const work = this.#embed(looked, owned, stop);
     waitUntil(work.catch(() => undefined));
@@ -293,11 +299,11 @@ class EmbedCall {
 
 async function take(
   claim: Extract<Claim<Shared>, { kind: "waiter" }>,
-  timeout: Promise<undefined>,
+  end: Promise<WaitEnd>,
   results: (EmbeddedText | undefined)[],
   index: number,
 ): Promise<void> {
-  results[index] = await claim.wait(timeout);
+  results[index] = await claim.wait(end);
 }
 
 function missing(results: readonly (EmbeddedText | undefined)[]): number[] {

@@ -6,9 +6,13 @@
 /** A claim's end for the waiters: the value, or undefined for "compute it yourself". */
 type Settle<Value> = (value: Value | undefined) => void;
 
-class Computation<Value> {
+/** Why a waiter no longer waits: the owner took too long, or the waiter's own client has gone. */
+export type WaitEnd = "late" | "left";
+
+class Computation<Value extends object> {
   readonly promise: Promise<Value | undefined>;
   waiters = 0;
+  waiterLeft: () => void = () => undefined;
   resolve: Settle<Value> = notYet;
 
   constructor() {
@@ -22,21 +26,23 @@ function notYet(): void {
   throw new TypeError("a promise's executor runs at once");
 }
 
-export type Claim<Value> =
+export type Claim<Value extends object> =
   | {
       readonly kind: "owner";
       /** Exactly once; waiters get the value. */
       readonly settle: Settle<Value>;
       /** How many others wait for it now. */
       readonly waiters: () => number;
+      /** `listener` is called when one of them has gone before the end. */
+      readonly whenWaiterLeft: (listener: () => void) => void;
     }
   | {
       readonly kind: "waiter";
-      /** The owner's value; undefined when it failed or took longer than `timeout` does: claim again. */
-      readonly wait: (timeout: Promise<undefined>) => Promise<Value | undefined>;
+      /** The owner's value; undefined when it failed, or when `end` came first: claim again, unless one has left. */
+      readonly wait: (end: Promise<WaitEnd>) => Promise<Value | undefined>;
     };
 
-export class InFlight<Value> {
+export class InFlight<Value extends object> {
   readonly #running = new Map<string, Computation<Value>>();
 
   /** Computations that somebody owns now. */
@@ -56,6 +62,9 @@ export class InFlight<Value> {
     return {
       kind: "owner",
       waiters: () => computation.waiters,
+      whenWaiterLeft: (listener) => {
+        computation.waiterLeft = listener;
+      },
       settle: (value) => {
         if (this.#running.get(name) === computation) this.#running.delete(name);
         computation.resolve(value);
@@ -67,12 +76,14 @@ export class InFlight<Value> {
     running.waiters += 1;
     return {
       kind: "waiter",
-      wait: async (timeout) => {
-        const value = await Promise.race([running.promise, timeout]);
+      wait: async (end) => {
+        const outcome = await Promise.race([running.promise, end]);
         running.waiters -= 1;
+        if (typeof outcome === "object") return outcome;
+        if (outcome === "left") running.waiterLeft();
         // Too slow or dead: whoever claims next owns it. (Another waiter may have taken it over already.)
-        if (value === undefined && this.#running.get(name) === running) this.#running.delete(name);
-        return value;
+        else if (this.#running.get(name) === running) this.#running.delete(name);
+        return undefined;
       },
     };
   }

@@ -218,6 +218,26 @@ describe("identical texts", () => {
     expect((await waiter).hits).toEqual([true]);
     await owner;
   });
+
+  it("stop when the last of those who wait has gone too, and not before", async () => {
+    clock.stands = true;
+    const gate = new Gate();
+    backend.behaviour = { kind: "waits", go: gate.opened };
+    const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()];
+    const owner = embed(["a"], { signal: first.signal }).catch(() => "gone");
+    await expect.poll(() => backend.signals.length).toBe(1);
+    const waiters = [second, third].map(({ signal }) => embed(["a"], { signal }).catch(() => "gone"));
+    const timers = clock.sleeping;
+    await expect.poll(() => clock.sleeping).toBe(timers + 2);
+    second.abort();
+    expect(await waiters[0]).toBe("gone");
+    first.abort();
+    expect(backend.signals[0]?.aborted).toBe(false);
+    third.abort();
+    expect(await waiters[1]).toBe("gone");
+    expect(await owner).toBe("gone");
+    expect(backend.signals.map((signal) => signal?.aborted)).toEqual([true]);
+  });
 });
 
 describe("faults", () => {
