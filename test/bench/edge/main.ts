@@ -7,7 +7,7 @@ import { fork } from "node:child_process";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { EDGE, firstMessage, installedPeers } from "./gateways.ts";
+import { EDGE, FORWARDER, firstMessage, installedPeers } from "./gateways.ts";
 import type { Gateway } from "./gateways.ts";
 import { LoadProcess } from "./measure.ts";
 import type { Effort, Target } from "./measure.ts";
@@ -37,10 +37,10 @@ if (process.platform !== "linux") {
   process.exit(1);
 }
 const begunMs = performance.now();
-const gateways = [EDGE, ...installedPeers()].filter(
+const gateways = [EDGE, FORWARDER, ...installedPeers()].filter(
   ({ name }) => values.only === undefined || name.includes(values.only),
 );
-if (gateways.length < 3) console.error("Peers are missing: node test/bench/edge/peers/install.mjs installs them.");
+if (gateways.length < 4) console.error("Peers are missing: node test/bench/edge/peers/install.mjs installs them.");
 const upstreamProcess = fork(join(import.meta.dirname, "upstream.ts"), { execArgv: ["--import", "tsx"] });
 const { port } = (await firstMessage(upstreamProcess)) as { port: number };
 const upstream = `http://127.0.0.1:${port}`;
