@@ -1,5 +1,5 @@
-// Cancellation and pauses among our own parts. The runtime's AbortSignal is an object of its C++ side: making, joining
-// and aborting those that one call needs took a tenth of the call's CPU (`npm run bench:edge`). Only `fetch` needs one.
+// Cancellation and pauses among our own parts. Not the runtime's AbortSignal: that one may only be touched by the request
+// that made it, and costs more than all that it cancels. `fetch` alone needs one. docs/decisions/cancellation.md.
 
 /** What our parts need of an AbortSignal; the runtime's own is one too. */
 export interface CancelSignal {
