@@ -1,10 +1,14 @@
 // Routes that do not exist: 405 with `Allow` where the path does under another method, otherwise 404 with the nearest
-// route. The table of routes is hono's own, so that it cannot drift.
+// route, or a page for a browser that asks for one. The table of routes is hono's own, so that it cannot drift.
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
+import { noSuchPage } from "../pages/not-found-page.ts";
+import { respond } from "../pages/layout.ts";
 import { faultResponse } from "./errors.ts";
 import { nearest } from "../../shared/nearest.ts";
+
+const API_PATH = /^\/(v\d+|admin|dashboard\/api)(\/|$)/;
 
 interface KnownRoute {
   readonly pattern: RegExp;
@@ -25,7 +29,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${source}/?$`);
 }
 
-function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response {
+function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response | Promise<Response> {
   const { path } = c.req;
   const matching = routes.filter((route) => route.pattern.test(path));
   // `/v1/keys/report-leak` is a route of its own, though it also looks like a key's.
@@ -42,9 +46,15 @@ function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response {
     response.headers.set("allow", allow);
     return response;
   }
+  if (wantsPage(c)) return respond(c, noSuchPage());
   const hint = hintFor(path, routes);
   const suggestion = hint === undefined ? "GET /v1/openapi.json lists the routes." : `Did you mean \`${hint}\`?`;
   return faultResponse(c, { code: "route_not_found", message: `No such route. ${suggestion}`, param: null });
+}
+
+/** A browser that follows a link. Under the API's own prefixes everyone gets the API's error. */
+function wantsPage({ req }: Context): boolean {
+  return req.header("accept")?.includes("text/html") === true && !API_PATH.test(req.path);
 }
 
 /** A route as the document writes it, never the caller's path: that may hold anything. */

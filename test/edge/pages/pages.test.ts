@@ -34,6 +34,23 @@ describe("every page", () => {
   });
 });
 
+describe("a page that does not exist", () => {
+  const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+
+  test("is one for a browser, and the API's error for a program and under the API's prefixes", async () => {
+    const page = await api.call("/modles", { headers: { accept } });
+    expect([page.status, page.headers.get("content-type")]).toEqual([404, "text/html; charset=utf-8"]);
+    expect(page.headers.get("cache-control")).toBe("no-store");
+    expect(page.text).toContain('href="/models"');
+    expect((await api.call("/modles")).body["error"]).toMatchObject({ code: "route_not_found" });
+    for (const path of ["/v1/modles", "/admin/nothing", "/dashboard/api/v2/x"]) {
+      const answer = await api.call(path, { headers: { accept } });
+      expect([path, answer.status]).toEqual([path, 404]);
+      expect(answer.body["error"]).toMatchObject({ code: "route_not_found" });
+    }
+  });
+});
+
 describe("a model's page", () => {
   test("says what a buyer needs, and calls that work at this origin", async () => {
     const { text } = await api.call(`/models/${PRODUCTION_MODEL_ID}`);
