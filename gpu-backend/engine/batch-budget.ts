@@ -12,10 +12,11 @@ export interface BatchBudget {
 
 /**
  * Where the engine cuts a batch into runs unless it is told otherwise. On the CPU a packed token of the 0.6B shape takes
- * about 0.45 MB while it is computed, and larger runs are not faster.
+ * about 0.45 MB while it is computed, larger runs are not faster (docs/performance.md), and whatever arrives meanwhile
+ * waits for the run to end.
  */
 export const DEFAULT_BUDGETS: Readonly<Record<CompileTarget, BatchBudget>> = {
-  cpu: { maxTokens: 4096, maxPaddedTokens: 8192 },
+  cpu: { maxTokens: 1024, maxPaddedTokens: 2048 },
   "cuda-bf16": { maxTokens: 32_768, maxPaddedTokens: 49_152 },
   "cuda-fp16": { maxTokens: 32_768, maxPaddedTokens: 49_152 },
 };
