@@ -10,8 +10,9 @@ await buildPageAssets(DEPLOYED_ASSETS_DIR);
 // engine's child processes want both.
 // The directory's tables: test/edge/support/directory-tables.ts makes them in a test file's own database.
 const MIGRATIONS = await readD1Migrations("migrations");
-// A project does not inherit the times of the whole: the slowest machine decides, since a test that waits costs nothing.
-const silent = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000 };
+// A project does not inherit from the whole. Times: the slowest machine decides, since a test that waits costs nothing. A
+// project's files share one process or isolate: loading everything anew for each of them was a third of all CPU.
+const common = { isolate: false, setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
@@ -21,10 +22,10 @@ export default defineConfig({
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
     projects: [
-      { test: { name: "shared-node", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...silent } },
+      { test: { name: "shared-node", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...common } },
       {
         plugins: [workerd()],
-        test: { name: "shared-workerd", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...silent },
+        test: { name: "shared-workerd", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...common },
       },
       {
         test: {
@@ -32,7 +33,7 @@ export default defineConfig({
           include: ["test/gpu-backend/**/*.test.ts"],
           pool: "forks",
           testTimeout: 60_000,
-          ...silent,
+          ...common,
         },
       },
       {
@@ -40,26 +41,24 @@ export default defineConfig({
         test: {
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
-          // One isolate for all files, which saves loading the Worker for each of them.
-          isolate: false,
           testTimeout: 30_000,
-          ...silent,
-          setupFiles: [...silent.setupFiles, "test/edge/support/own-isolate.ts"],
+          ...common,
+          setupFiles: [...common.setupFiles, "test/edge/support/own-isolate.ts"],
         },
       },
-      { test: { name: "sim", include: ["test/{sim,fuzz}/**/*.test.ts"], testTimeout: 60_000, ...silent } },
+      { test: { name: "sim", include: ["test/{sim,fuzz}/**/*.test.ts"], testTimeout: 60_000, ...common } },
       {
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          ...silent,
+          ...common,
         },
       },
-      { test: { name: "house", include: ["test/{house,scripts}/**/*.test.ts"], testTimeout: 60_000, ...silent } },
+      { test: { name: "house", include: ["test/{house,scripts}/**/*.test.ts"], testTimeout: 60_000, ...common } },
       {
-        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...silent },
+        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...common },
       },
       {
         test: {
@@ -68,7 +67,7 @@ export default defineConfig({
           globalSetup: ["test/contract/install.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          ...silent,
+          ...common,
         },
       },
     ],
