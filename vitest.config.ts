@@ -10,9 +10,8 @@ await buildPageAssets(DEPLOYED_ASSETS_DIR);
 // engine's child processes want both.
 // The directory's tables: test/edge/support/directory-tables.ts makes them in a test file's own database.
 const MIGRATIONS = await readD1Migrations("migrations");
-// A project does not inherit from the whole. Times: the slowest machine decides, since a test that waits costs nothing. A
-// project's files share one process or isolate: loading everything anew for each of them was a third of all CPU.
-const common = { isolate: false, setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000 };
+// A project does not inherit the times of the whole: the slowest machine decides, since a test that waits costs nothing.
+const common = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
@@ -41,6 +40,8 @@ export default defineConfig({
         test: {
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
+          // One isolate for all files, which saves loading the Worker for each of them.
+          isolate: false,
           testTimeout: 30_000,
           ...common,
           setupFiles: [...common.setupFiles, "test/edge/support/own-isolate.ts"],
