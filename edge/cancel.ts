@@ -24,6 +24,11 @@ export class Cancel implements CancelSignal {
     for (const listener of this.#listeners.splice(0)) listener();
   }
 
+  /** Aborts when `signal` does, at once where it has; answers what takes that back. */
+  follow(signal: CancelSignal): () => void {
+    return onAbort(signal, () => this.abort());
+  }
+
   addEventListener(_type: "abort", listener: () => void): void {
     if (!this.#aborted) this.#listeners.push(listener);
   }

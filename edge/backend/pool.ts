@@ -9,7 +9,7 @@ import { assert } from "../../shared/assert.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady, EmbedRequest } from "../../shared/wire.ts";
 import type { CancelSignal } from "../cancel.ts";
-import { Cancel, onAbort, sleep } from "../cancel.ts";
+import { Cancel, sleep } from "../cancel.ts";
 import { Backend } from "./backend.ts";
 import type { PoolCall } from "./call-clock.ts";
 import { CallClock } from "./call-clock.ts";
@@ -149,7 +149,7 @@ export class Pool {
     const clock = new CallClock(call, this.#ports.now);
     if (parts.length === 1) return this.#attempt(group, { request, ids, offset: 0 }, call, clock, embed);
     const stop = new Cancel();
-    const unlink = onAbort(call.signal, () => stop.abort());
+    const unlink = stop.follow(call.signal);
     const shared = { ...call, signal: stop };
     try {
       return join(await Promise.all(parts.map((part) => this.#attempt(group, part, shared, clock, embed))));

@@ -6,7 +6,7 @@ import { ERRORS } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendLoad, EmbedRequest } from "../../shared/wire.ts";
 import type { Backend } from "./backend.ts";
-import { Cancel, onAbort } from "../cancel.ts";
+import { Cancel } from "../cancel.ts";
 import type { CallClock, PoolCall } from "./call-clock.ts";
 import type { BackendCall, BackendResult } from "./client.ts";
 import { mayRetry } from "./faults.ts";
@@ -62,41 +62,26 @@ export class Sender {
     other: () => Backend | undefined,
   ): Promise<readonly Sent<Answer>[]> {
     const stop = new Cancel();
-    const unlink = onAbort(sending.call.signal, () => stop.abort());
+    const unlink = stop.follow(sending.call.signal);
+    const own = { ...sending, call: { ...sending.call, signal: stop } };
     try {
-      return await this.#firstOf(
-        { ...sending, call: { ...sending.call, signal: stop } },
-        backend,
-        afterMs,
-        other,
-        stop,
-      );
+      const first = this.to(own, backend);
+      const timer = new Cancel();
+      const early = await Promise.race([first, this.#ports.sleep(afterMs, timer)]);
+      timer.abort();
+      const second = early === undefined && !stop.aborted ? other() : undefined;
+      if (second === undefined) return [await first];
+      const copy = this.to(own, second);
+      const sooner = await Promise.race([first, copy]);
+      if (sooner.result.kind === "answer" || !mayRetry(sooner.result)) {
+        stop.abort();
+        return [sooner];
+      }
+      const later = await (sooner.backend === backend ? copy : first);
+      return [sooner, later];
     } finally {
       unlink();
     }
-  }
-
-  async #firstOf<Answer extends AnyAnswer>(
-    sending: Sending<Answer>,
-    backend: Backend,
-    afterMs: number,
-    other: () => Backend | undefined,
-    stop: Cancel,
-  ): Promise<readonly Sent<Answer>[]> {
-    const first = this.to(sending, backend);
-    const timer = new Cancel();
-    const early = await Promise.race([first, this.#ports.sleep(afterMs, timer)]);
-    timer.abort();
-    const second = early === undefined && !stop.aborted ? other() : undefined;
-    if (second === undefined) return [await first];
-    const copy = this.to(sending, second);
-    const sooner = await Promise.race([first, copy]);
-    if (sooner.result.kind === "answer" || !mayRetry(sooner.result)) {
-      stop.abort();
-      return [sooner];
-    }
-    const later = await (sooner.backend === backend ? copy : first);
-    return [sooner, later];
   }
 
   async to<Answer extends AnyAnswer>(sending: Sending<Answer>, backend: Backend): Promise<Sent<Answer>> {
@@ -106,7 +91,7 @@ export class Sender {
     const ended = new Cancel();
     // Of the caller's cancellation, or of a backend that is found dead.
     const stop = new Cancel();
-    const unlink = onAbort(call.signal, () => stop.abort());
+    const unlink = stop.follow(call.signal);
     void this.#watch(group, backend, ended, stop);
     const sent = await send(
       {

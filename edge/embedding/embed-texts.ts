@@ -202,7 +202,7 @@ class EmbedCall {
   /** When those who wait for others stop waiting; `timer` ends it when nobody waits any more. */
   async #waitEnd(timer: Cancel): Promise<WaitEnd> {
     const { signal } = this.#request;
-    const unlink = onAbort(signal, () => timer.abort());
+    const unlink = timer.follow(signal);
     await this.#ports.sleep(Math.min(TAKEOVER_MS, Math.max(1, this.#leftMs / 2)), timer);
     unlink();
     return signal.aborted ? "left" : "late";

@@ -5,10 +5,11 @@ import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
 import { noSuchPage } from "../pages/not-found-page.ts";
 import { respond } from "../pages/layout.ts";
+import { PROXY_PREFIX } from "../session/proxy.ts";
 import { faultResponse } from "./errors.ts";
 import { nearest } from "../../shared/nearest.ts";
 
-const API_PATH = /^\/(v\d+|admin|dashboard\/api)(\/|$)/;
+const API_PATH = new RegExp(String.raw`^(/v\d+|/admin|${PROXY_PREFIX})(/|$)`);
 
 interface KnownRoute {
   readonly pattern: RegExp;

@@ -120,6 +120,11 @@ interface Hanging {
   readonly ms: number;
 }
 
+/** Over both backends. */
+function total(what: "calls" | "abandoned"): number {
+  return edge.backends.reduce((sum, backend) => sum + backend[what], 0);
+}
+
 async function everyBackend(fault: Fault): Promise<void> {
   for (const backend of edge.backends) backend.fault = fault;
 }
@@ -217,7 +222,7 @@ describe("a rolling update", () => {
 describe("a client", () => {
   test("that leaves stops the work, and is not charged", async () => {
     const account = await edge.newAccount();
-    const abandonedBefore = edge.backends.reduce((sum, backend) => sum + backend.abandoned, 0);
+    const abandonedBefore = total("abandoned");
     for (const backend of edge.backends) backend.fault = "hangs";
     const body = JSON.stringify({ model: FAKE_MODEL, input: freshText() });
     const { hostname, port } = new URL(edge.url);
@@ -226,11 +231,9 @@ describe("a client", () => {
     socket.write(
       `POST /v1/embeddings HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${account.apiKey}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
-    await expect.poll(() => edge.backends.reduce((sum, { calls }) => sum + calls, 0), { timeout: 5000 }).toBe(1);
+    await expect.poll(() => total("calls"), { timeout: 5000 }).toBe(1);
     socket.resetAndDestroy();
-    await expect
-      .poll(() => edge.backends.reduce((sum, { abandoned }) => sum + abandoned, 0), { timeout: 5000 })
-      .toBe(abandonedBefore + 1);
+    await expect.poll(() => total("abandoned"), { timeout: 5000 }).toBe(abandonedBefore + 1);
     await everyBackend("none");
     const text = freshText();
     expectRight(await embed(text, {}, account.apiKey), [text]);
@@ -243,11 +246,11 @@ describe("an account", () => {
     const account = await edge.newAccount();
     const known = freshText();
     expectRight(await embed(known, {}, account.apiKey), [known]);
-    const abandonedBefore = edge.backends.reduce((sum, { abandoned }) => sum + abandoned, 0);
+    const abandonedBefore = total("abandoned");
     await everyBackend("hangs");
     const started = performance.now();
     const running = embed(freshText(), {}, account.apiKey);
-    await expect.poll(() => edge.backends.reduce((sum, { calls }) => sum + calls, 0), { timeout: 5000 }).toBe(2);
+    await expect.poll(() => total("calls"), { timeout: 5000 }).toBe(2);
     await fetch(`${edge.url}/admin/accounts/${account.accountId}`, {
       method: "PATCH",
       headers: { authorization: `Bearer ${edge.adminKey}`, "content-type": "application/json" },
@@ -264,9 +267,7 @@ describe("an account", () => {
     }
     expect([ended?.status, ended && codeOf(ended)]).toEqual([503, "ledger_unavailable"]);
     expect(performance.now() - started).toBeLessThan(4500); // before the call itself asks for a renewal
-    await expect
-      .poll(() => edge.backends.reduce((sum, { abandoned }) => sum + abandoned, 0), { timeout: 5000 })
-      .toBe(abandonedBefore + 1);
+    await expect.poll(() => total("abandoned"), { timeout: 5000 }).toBe(abandonedBefore + 1);
   });
 });
 

@@ -1,5 +1,5 @@
 // The whole Worker inside workerd, called as a client calls it, in front of backends in memory: for tests of routes.
-// One Worker per test file, as its services are one per isolate.
+// One Worker per test file: its services are one per isolate, and own-isolate.ts forgets them behind each file.
 
 import { createExecutionContext, env, waitOnExecutionContext } from "cloudflare:test";
 import { afterAll } from "vitest";
