@@ -5,6 +5,8 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import * as z from "zod";
 
+import { PRECISIONS } from "./compiler/compiled-model.ts";
+
 /** A start that cannot go on for a reason the operator can mend: one sentence, printed without a stack. */
 export class StartError extends Error {
   override name = "StartError";
@@ -32,7 +34,7 @@ const configSchema = z.object({
   backendSecretPrevious: z.string().min(16).optional(),
 
   target: z.enum(["cpu", "cuda-bf16", "cuda-fp16"]).default("cpu"),
-  precision: z.enum(["int8", "exact"]).optional(),
+  precision: z.enum(PRECISIONS).default("exact"),
   cudaWeights: z.enum(["as-is", "block32", "dense"]).default("as-is"),
   /** Intra-op threads of the engine. */
   threads: integer(1, 256).optional(),
@@ -72,7 +74,7 @@ const configSchema = z.object({
 });
 
 type Parsed = z.infer<typeof configSchema>;
-export type Config = Readonly<Parsed & { precision: "int8" | "exact"; threads: number }>;
+export type Config = Readonly<Parsed & { threads: number }>;
 
 const KEYS = Object.keys(configSchema.shape);
 const words = (key: string, join: string): string => key.replaceAll(/[A-Z]/g, (letter) => join + letter.toLowerCase());
@@ -94,7 +96,6 @@ export function readConfig(args: readonly string[], environment: Readonly<Record
   const onCpu = parsed.data.target === "cpu";
   return {
     ...parsed.data,
-    precision: parsed.data.precision ?? (onCpu ? "int8" : "exact"),
     threads: parsed.data.threads ?? (onCpu ? availableParallelism() : 1),
   };
 }

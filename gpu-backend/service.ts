@@ -95,7 +95,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       shed: (reason) => metrics.shed(reason),
     };
     // Float32 already: the same again would give the same.
-    const exact = onCpu && config.precision === "exact" ? undefined : new ExactEngine(model, config.data);
+    const exact = onCpu ? undefined : new ExactEngine(model, config.data);
     const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.hiddenSize, events, exact);
     metrics.watch({
       queueSeconds: () => runner.queueSeconds(),

@@ -1,17 +1,17 @@
-// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision int8|exact] [--weights as-is|block32|dense] [--cache DIR]
+// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache DIR]
 // Compiles a checkpoint ahead of time, so that the first start does not have to: with the backend's
-// target, precision and weights, whose defaults are the same (int8 on the CPU, exact on CUDA). The files lie beside the checkpoint.
+// target, precision and weights, whose defaults are the same. The files lie beside the checkpoint.
 import { parseArgs } from "node:util";
 
 import { ensureInstalled, fail } from "./install.mjs";
 
 const CHOICES = {
   target: ["cpu", "cuda-bf16", "cuda-fp16"],
-  precision: ["int8", "exact"],
+  precision: ["exact"],
   weights: ["as-is", "block32", "dense"],
 };
 const USAGE =
-  "npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision int8|exact] [--weights as-is|block32|dense] [--cache DIR]";
+  "npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache DIR]";
 const BAR_WIDTH = 30;
 
 function parse() {
@@ -20,7 +20,7 @@ function parse() {
       allowPositionals: true,
       options: {
         target: { type: "string", default: "cpu" },
-        precision: { type: "string" },
+        precision: { type: "string", default: "exact" },
         weights: { type: "string", default: "as-is" },
         cache: { type: "string" },
       },
@@ -47,8 +47,6 @@ function progressBar() {
 }
 
 const { values, positionals } = parse();
-// The backend's own defaults: another precision is another revision, which it would not find.
-values.precision ??= values.target === "cpu" ? "int8" : "exact";
 const [dir] = positionals;
 if (dir === undefined || positionals.length > 1) fail(`One checkpoint folder is needed. Usage: ${USAGE}`);
 for (const [name, choices] of Object.entries(CHOICES)) {

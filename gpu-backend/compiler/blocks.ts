@@ -1,4 +1,4 @@
-// MatMulNBits' weight form: B uint8 [out, blocks, blockSize · bits / 8] with the lower column in the low bits, scales
+// MatMulNBits' weight form: B uint8 [out, blocks, blockSize / 2] with the lower column in the low bits, scales
 // [out, blocks], zero points two a byte [out, ceil(blocks / 2)]. Source: ONNX Runtime's ContribOperators, MatMulNBits.
 
 import { must } from "../../shared/assert.ts";
@@ -9,18 +9,15 @@ export interface BlockedWeights {
   readonly outFeatures: number;
   readonly inFeatures: number;
   readonly blockSize: number;
-  readonly bits: 4 | 8;
   readonly bytes: Uint8Array;
   readonly scales: Float32Array;
-  /** Absent: the middle of the range (8 or 128). */
+  /** Absent: the middle of the range (8). */
   readonly zeroPoints?: Uint8Array;
 }
 
 /** What the kernels take, the preferred first. */
 const BLOCK_SIZES = [128, 64, 32, 16];
 const BLOCK_SIZES_AS_IS = new Set([16, 32, 64, 128, 256]);
-/** 8-bit weights are quantised here, at import, so their blocks are ours to choose. */
-const INT8_BLOCK_SIZE = 32;
 
 /** The block size for a layer: its group, or the largest that divides it (scales are repeated); undefined when none does. */
 export function blockSizeFor(groupSize: number, inFeatures: number, form: CudaWeights): number | undefined {
@@ -49,7 +46,7 @@ export function packBlocks(layers: readonly Int4Linear[], blockSize: number): Bl
     });
     top += layer.outFeatures;
   }
-  return { outFeatures, inFeatures, blockSize, bits: 4, bytes, scales, ...(zeroed && { zeroPoints }) };
+  return { outFeatures, inFeatures, blockSize, bytes, scales, ...(zeroed && { zeroPoints }) };
 }
 
 function copyRows(layer: Int4Linear, bytes: Uint8Array, top: number, rowBytes: number): void {
@@ -80,26 +77,4 @@ function spreadScales(
       zeroPoints[place] = (zeroPoints[place] ?? 0) | ((layer.zeroPoints?.[group] ?? 8) << ((block & 1) * 4));
     }
   }
-}
-
-/** Rounds float weights [out, in] to 8 bits, symmetric around 128, in blocks of 32 columns. */
-export function quantiseToInt8(weights: Float32Array, outFeatures: number, inFeatures: number): BlockedWeights {
-  const blocks = Math.ceil(inFeatures / INT8_BLOCK_SIZE);
-  const bytes = new Uint8Array(outFeatures * blocks * INT8_BLOCK_SIZE).fill(128);
-  const scales = new Float32Array(outFeatures * blocks);
-  for (let row = 0; row < outFeatures; row += 1) {
-    for (let block = 0; block < blocks; block += 1) {
-      const start = row * inFeatures + block * INT8_BLOCK_SIZE;
-      const values = weights.subarray(start, row * inFeatures + Math.min(inFeatures, (block + 1) * INT8_BLOCK_SIZE));
-      let peak = 0;
-      for (const value of values) peak = Math.max(peak, Math.abs(value));
-      const scale = Math.fround(peak / 127);
-      scales[row * blocks + block] = scale;
-      if (scale === 0) continue;
-      const target = (row * blocks + block) * INT8_BLOCK_SIZE;
-      for (let column = 0; column < values.length; column += 1)
-        bytes[target + column] = 128 + Math.round((values[column] ?? 0) / scale);
-    }
-  }
-  return { outFeatures, inFeatures, blockSize: INT8_BLOCK_SIZE, bits: 8, bytes, scales };
 }

@@ -45,7 +45,7 @@ export interface CompileOptions {
   readonly cacheDir?: string;
   /** Called with the fraction done, 0..1, and what is being done. */
   readonly onProgress?: (fraction: number, what: string) => void;
-  /** Overrides what `target` and `precision` mean: how tests prove that two plans give the same vectors. */
+  /** Overrides what `target` means: how tests prove that two plans give the same vectors. */
   readonly plan?: GraphPlan;
 }
 
@@ -56,7 +56,7 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
       `${dir}: is not a folder; a checkpoint is a folder with config.json and model.safetensors`,
     );
   const cudaWeights = options.target === "cpu" ? "as-is" : (options.cudaWeights ?? "as-is");
-  const plan = options.plan ?? planFor(options.target, options.precision, cudaWeights);
+  const plan = options.plan ?? planFor(options.target, cudaWeights);
   const config = readConfig(dir);
   const files = new CheckpointFiles(dir);
   try {

@@ -5,8 +5,12 @@ import type { ModelConfig } from "../checkpoint/read-config.ts";
 
 /** cpu: float32. cuda-bf16 and cuda-fp16: 16-bit activations. */
 export type CompileTarget = "cpu" | "cuda-bf16" | "cuda-fp16";
-/** int8: activations of 4- and 8-bit matrix products in 8 bits (cpu only). exact: everything in the target's float type. */
-export type Precision = "int8" | "exact";
+/**
+ * exact: everything in the target's float type. The only one: products with int8 activations (MatMulNBits' accuracy_level 4)
+ * are up to 2.8e-3 of cosine off on real weights and a sixteenth faster (docs/decisions/cpu-kernels.md).
+ */
+export const PRECISIONS = ["exact"] as const;
+export type Precision = (typeof PRECISIONS)[number];
 /**
  * Form of 4-bit weights on a CUDA target. as-is: the checkpoint's own groups. block32: each scale repeated so that blocks
  * of 32 reach the provider's fast int4 kernels, same values. dense: dequantised to 16 bits at compile time.

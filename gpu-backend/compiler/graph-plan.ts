@@ -1,15 +1,11 @@
 // How a graph is to be built: what target, precision and weight form mean for its nodes. One builder follows the plan.
 
-import type { CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
+import type { CompileTarget, CudaWeights } from "./compiled-model.ts";
 import type { ElementType } from "./element-type.ts";
 
 export interface GraphPlan {
   readonly elementType: ElementType;
-  /** MatMulNBits accuracy_level: 4 computes with int8 activations, 0 in the element type. */
-  readonly accuracyLevel: 0 | 4;
   readonly weights: CudaWeights;
-  /** Plain (unquantised) layers: kept in the element type, or quantised to 8 bits in blocks of 32. */
-  readonly plainLayers: "dense" | "int8";
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
   readonly attentionNorms: "fused" | "explicit";
   /**
@@ -22,15 +18,12 @@ export interface GraphPlan {
 
 const FLOAT16_RESIDUAL_FOLD = 1 / 16;
 
-/** The plan of a target. `cudaWeights` counts for the CUDA targets alone, `precision` for the CPU alone. */
-export function planFor(target: CompileTarget, precision: Precision, cudaWeights: CudaWeights): GraphPlan {
+/** The plan of a target. `cudaWeights` counts for the CUDA targets alone. */
+export function planFor(target: CompileTarget, cudaWeights: CudaWeights): GraphPlan {
   if (target === "cpu") {
-    const int8 = precision === "int8";
     return {
       elementType: "float32",
-      accuracyLevel: int8 ? 4 : 0,
       weights: "as-is",
-      plainLayers: int8 ? "int8" : "dense",
       attentionNorms: "explicit",
       residualFold: 1,
     };
@@ -38,9 +31,7 @@ export function planFor(target: CompileTarget, precision: Precision, cudaWeights
   const half = target === "cuda-fp16";
   return {
     elementType: half ? "float16" : "bfloat16",
-    accuracyLevel: 0,
     weights: cudaWeights,
-    plainLayers: "dense",
     attentionNorms: "fused",
     residualFold: half ? FLOAT16_RESIDUAL_FOLD : 1,
   };

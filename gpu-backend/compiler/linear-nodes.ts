@@ -6,7 +6,7 @@ import { dequantise, type DenseLinear, type Int4Linear, type Linear } from "../c
 import { encodeFloats } from "./element-type.ts";
 import { type GraphBuilder, MICROSOFT } from "./graph-builder.ts";
 import type { GraphPlan } from "./graph-plan.ts";
-import { type BlockedWeights, blockSizeFor, packBlocks, quantiseToInt8 } from "./blocks.ts";
+import { type BlockedWeights, blockSizeFor, packBlocks } from "./blocks.ts";
 
 export interface LinearInput {
   readonly layers: readonly Linear[];
@@ -129,8 +129,6 @@ function addDense(
     weights.set(layer.weights, offset);
     offset += layer.weights.length;
   }
-  if (plan.plainLayers === "int8")
-    return addBlocked(graph, plan, name, input, quantiseToInt8(weights, outFeatures, inFeatures));
   const constant = graph.constant(
     `${name}.weight`,
     plan.elementType,
@@ -147,11 +145,11 @@ function addBlocked(
   input: string,
   weights: BlockedWeights,
 ): string {
-  const { outFeatures, inFeatures, blockSize, bits } = weights;
+  const { outFeatures, inFeatures, blockSize } = weights;
   const blocks = Math.ceil(inFeatures / blockSize);
   const inputs = [
     input,
-    graph.constant(`${name}.B`, "uint8", [outFeatures, blocks, (blockSize * bits) / 8], weights.bytes),
+    graph.constant(`${name}.B`, "uint8", [outFeatures, blocks, blockSize / 2], weights.bytes),
     graph.constant(
       `${name}.scales`,
       plan.elementType,
@@ -167,9 +165,10 @@ function addBlocked(
     attributes: {
       K: { int: inFeatures },
       N: { int: outFeatures },
-      bits: { int: bits },
+      bits: { int: 4 },
       block_size: { int: blockSize },
-      accuracy_level: { int: plan.accuracyLevel },
+      // In the element type; 4 would round the activations to int8.
+      accuracy_level: { int: 0 },
     },
   });
 }

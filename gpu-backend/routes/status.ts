@@ -68,10 +68,7 @@ export function info(call: Call, service: Service, config: Config): void {
 /** Which of onnxruntime's ways of multiplying 4-bit weights the compiled graph asks for. */
 function kernelsOf({ model }: Service): string {
   const dense = /^(bf16|f16|f32|fp16|fp32|bfloat16|float16|float32)$/i.test(model.layout);
-  if (model.target === "cpu") {
-    if (dense) return "MatMul, float32";
-    return model.precision === "int8" ? "MatMulNBits, int8 activations" : "MatMulNBits, float32 activations";
-  }
+  if (model.target === "cpu") return dense ? "MatMul, float32" : "MatMulNBits, float32 activations";
   if (dense || model.cudaWeights === "dense") return "MatMul, 16-bit";
   return model.cudaWeights === "block32"
     ? "MatMulNBits, fpA-intB gemm, blocks of 32"

@@ -17,6 +17,6 @@ const targets = [
   ["cuda-fp16", "dense"],
 ] as const;
 for (const [target, cudaWeights] of targets) {
-  const model = await compileCheckpoint(checkpoint, { target, cudaWeights, precision: target === "cpu" ? "int8" : "exact" });
+  const model = await compileCheckpoint(checkpoint, { target, cudaWeights, precision: "exact" });
   cpSync(dirname(model.graphPath), join(out, `${target}-${cudaWeights}`, "graph"), { recursive: true });
 }

@@ -34,7 +34,7 @@ export async function compiledShape(
     writeRandomCheckpoint({ ...SHAPES[name], layers }, `${dir}.part`);
     renameSync(`${dir}.part`, dir);
   }
-  return compileCheckpoint(dir, { target: "cpu", precision: "int8" });
+  return compileCheckpoint(dir, { target: "cpu", precision: "exact" });
 }
 
 /** Rejects when it takes longer than `secondsMax`. */

@@ -1,6 +1,6 @@
 // Measures one checkpoint on the CPU provider in this process: compile, load, resident memory, and medians over the
 // mixes that the peers are measured with.
-//   node --import tsx test/bench/gpu/engine-bench.ts DIR [--threads 2] [--rounds 3] [--precision int8] [--only 32x128,1x16]
+//   node --import tsx test/bench/gpu/engine-bench.ts DIR [--threads 2] [--rounds 3] [--only 32x128,1x16]
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -15,7 +15,6 @@ const { values, positionals } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
-    precision: { type: "string", default: "int8" },
     only: { type: "string" },
   },
 });
@@ -34,10 +33,7 @@ function print(line: Record<string, unknown>): void {
 
 const [dir = ""] = positionals;
 let began = performance.now();
-const model = await compileCheckpoint(dir, {
-  target: "cpu",
-  precision: values.precision === "exact" ? "exact" : "int8",
-});
+const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
 print({ step: "compile (or found compiled)", seconds: (performance.now() - began) / 1000 });
 began = performance.now();
 const session = await GraphSession.open({

@@ -115,7 +115,7 @@ function kernelPath(target: CompileTarget, weights: CudaWeights): string {
 }
 
 async function measure(dir: string, target: CompileTarget, cudaWeights: CudaWeights): Promise<void> {
-  const model = await compileCheckpoint(dir, { target, precision: target === "cpu" ? "int8" : "exact", cudaWeights });
+  const model = await compileCheckpoint(dir, { target, precision: "exact", cudaWeights });
   const began = performance.now();
   const session = await GraphSession.open({
     graphPath: model.graphPath,

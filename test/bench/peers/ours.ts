@@ -15,7 +15,7 @@ import type { Answer, Task } from "./systems.ts";
 const PADDED_BATCH = 16;
 
 const [dir = "", threads = "2", form = "packed"] = process.argv.slice(2);
-const model = await compileCheckpoint(dir, { target: "cpu", precision: "int8" });
+const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
 const session = await GraphSession.open({
   graphPath: model.graphPath,
   target: "cpu",
@@ -38,7 +38,7 @@ function runsOf(lengths: readonly number[]): readonly (readonly number[])[] {
   });
 }
 
-say({ detail: `${model.layout}, int8 activations, ${form}` });
+say({ detail: `${model.layout}, float32 activations, ${form}` });
 for await (const line of createInterface({ input: process.stdin })) {
   const { lengths } = JSON.parse(line) as Task;
   const began = performance.now();

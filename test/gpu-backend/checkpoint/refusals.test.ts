@@ -37,7 +37,7 @@ function editTensors(dir: string, edit: (header: Record<string, Json>, data: Buf
 
 /** The sentence with which a checkpoint is refused; it has to be one sentence, on one line, and name a file or folder. */
 async function refusal(dir: string): Promise<string> {
-  const error: unknown = await compileCheckpoint(dir, { target: "cpu", precision: "int8" }).then(
+  const error: unknown = await compileCheckpoint(dir, { target: "cpu", precision: "exact" }).then(
     () => expect.unreachable("the checkpoint was accepted"),
     (reason: unknown) => reason,
   );

@@ -19,10 +19,10 @@ import { copyCheckpoint } from "../copy-checkpoint.ts";
 const CHECKPOINT = fileURLToPath(new URL("../../vectors/checkpoints/ct-sym", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "compile-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
-const options = { target: "cpu", precision: "int8" } as const;
+const options = { target: "cpu", precision: "exact" } as const;
 
 /** Compiles and tells which steps were really done: none when the result was found. */
-async function compile(dir: string, more: { precision?: "exact"; cacheDir?: string } = {}) {
+async function compile(dir: string, more: { target?: "cuda-fp16"; cacheDir?: string } = {}) {
   const steps: string[] = [];
   const model = await compileCheckpoint(dir, { ...options, ...more, onProgress: (_, what) => steps.push(what) });
   return { model, compiled: steps.length > 1, steps };
@@ -40,11 +40,11 @@ describe("compiling a checkpoint", () => {
     expect(elsewhere.model.revision).toBe(first.model.revision);
   });
 
-  it("gives another revision for another precision, config or tokenizer", async () => {
+  it("gives another revision for another target, config or tokenizer", async () => {
     const dir = copyCheckpoint(CHECKPOINT, scratch);
     const revisions = [
       (await compile(dir)).model.revision,
-      (await compile(dir, { precision: "exact" })).model.revision,
+      (await compile(dir, { target: "cuda-fp16" })).model.revision,
     ];
     appendFileSync(join(dir, "config.json"), "\n");
     revisions.push((await compile(dir)).model.revision);

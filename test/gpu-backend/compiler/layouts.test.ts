@@ -5,11 +5,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 
-import { compileCheckpoint, type Precision } from "../../../gpu-backend/compiler/compile.ts";
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { type GraphPlan, planFor } from "../../../gpu-backend/compiler/graph-plan.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
 import { distance, worstDistance } from "../cosine.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
+import { float32Tolerance } from "../tolerances.ts";
 
 const CHECKPOINTS = fileURLToPath(new URL("../../vectors/checkpoints", import.meta.url));
 const names = readdirSync(CHECKPOINTS);
@@ -19,10 +20,10 @@ const scratch = mkdtempSync(join(tmpdir(), "layouts-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** Compiles a copy of the checkpoint and embeds its texts; gives them with what the oracle says. */
-async function embed(name: string, precision: Precision, plan?: GraphPlan) {
+async function embed(name: string, plan?: GraphPlan) {
   const dir = copyCheckpoint(join(CHECKPOINTS, name), scratch);
   const { texts, embeddings } = expectedSchema.parse(JSON.parse(readFileSync(join(dir, "expected.json"), "utf8")));
-  const model = await compileCheckpoint(dir, { target: "cpu", precision, ...(plan && { plan }) });
+  const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact", ...(plan && { plan }) });
   const session = await GraphSession.open({
     graphPath: model.graphPath,
     target: "cpu",
@@ -46,45 +47,46 @@ it("finds every layout's checkpoint", () => {
 });
 
 describe.each(names)("the checkpoint %s", (name) => {
-  it("gives the oracle's vectors exactly, alone and in a batch", async () => {
-    const { embeddings, together, alone } = await embed(name, "exact");
-    expect(worstDistance(together, embeddings)).toBeLessThanOrEqual(1e-6);
-    expect(worstDistance(alone, embeddings)).toBeLessThanOrEqual(1e-6);
-  });
-
-  it("gives the oracle's vectors within 1e-3 with int8 activations", async () => {
-    const { embeddings, together, alone } = await embed(name, "int8");
-    expect(worstDistance(together, embeddings)).toBeLessThanOrEqual(1e-3);
-    expect(worstDistance(alone, together)).toBeLessThanOrEqual(1e-3);
+  it("gives the oracle's vectors, alone and in a batch", async () => {
+    const { model, embeddings, together, alone } = await embed(name);
+    // Nothing here is canonical, but we store the embedding table in float16, and GPTQModel dequantises to float16.
+    const tolerance = float32Tolerance(model.config, name.startsWith("gptq") ? 1 + model.config.layers : 1);
+    expect(worstDistance(together, embeddings)).toBeLessThanOrEqual(tolerance);
+    expect(worstDistance(alone, embeddings)).toBeLessThanOrEqual(tolerance);
+    expect(worstDistance(alone, together)).toBeLessThanOrEqual(float32Tolerance(model.config, 0));
   });
 });
 
 describe("the forms of the CUDA targets, computed on the CPU", () => {
-  const exact = planFor("cpu", "exact", "as-is");
+  const exact = planFor("cpu", "as-is");
 
   it.each(["ct-asym", "gptq-v2-asym-desc-act", "ct-channel"])(
     "repeating scales to blocks of 32 changes no vector of %s",
     async (name) => {
-      const { together } = await embed(name, "exact", { ...exact, weights: "block32" });
-      expect(together).toEqual((await embed(name, "exact")).together);
+      const { together } = await embed(name, { ...exact, weights: "block32" });
+      expect(together).toEqual((await embed(name)).together);
     },
   );
 
   it.each(["gptq-v1-sym", "ct-group-asym", "plain-fp32"])(
     "folding a power of two into the residual stream cancels for %s",
     async (name) => {
-      const { together } = await embed(name, "exact", { ...exact, residualFold: 1 / 16 });
-      expect(worstDistance(together, (await embed(name, "exact")).together)).toBeLessThanOrEqual(1e-12);
+      const { model, together } = await embed(name, { ...exact, residualFold: 1 / 16 });
+      expect(worstDistance(together, (await embed(name)).together)).toBeLessThanOrEqual(
+        float32Tolerance(model.config, 0),
+      );
     },
   );
 
   it.each(["gptq-v1-asym", "ct-group"])("dequantised weights give the vectors of %s", async (name) => {
-    const { together } = await embed(name, "exact", { ...exact, weights: "dense" });
-    expect(worstDistance(together, (await embed(name, "exact")).together)).toBeLessThanOrEqual(1e-9);
+    const { model, together } = await embed(name, { ...exact, weights: "dense" });
+    expect(worstDistance(together, (await embed(name)).together)).toBeLessThanOrEqual(
+      float32Tolerance(model.config, 0),
+    );
   });
 });
 
 it("keeps vectors of two checkpoints apart: the oracle's tolerance is far below their distance", async () => {
-  const [left, right] = [await embed("ct-sym", "exact"), await embed("ct-static", "exact")];
+  const [left, right] = [await embed("ct-sym"), await embed("ct-static")];
   expect(distance(left.together[0] ?? [], right.together[0] ?? [])).toBeGreaterThan(0.1);
 });

@@ -3,11 +3,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import { compileCheckpoint, type CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
 import { type Engine, EngineDied, startEngine } from "../../../gpu-backend/engine/engine.ts";
 import { distance, row } from "../cosine.ts";
+import { float32Tolerance } from "../tolerances.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";
 
 const reference = readDemoReference();
 const texts = reference.ids.filter((ids) => ids.length < 100);
-const model = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "int8" });
+const model = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact" });
 
 const engines: Engine[] = [];
 afterEach(async () => {
@@ -69,7 +70,7 @@ describe("the engine process", () => {
     const { vectors } = await parts.run(texts);
     for (const index of texts.keys()) {
       const [left, right] = [vectors, whole.vectors].map((all) => row(all, index, reference.size));
-      expect(distance(left ?? [], right ?? [])).toBeLessThanOrEqual(1e-6);
+      expect(distance(left ?? [], right ?? [])).toBeLessThanOrEqual(float32Tolerance(model.config, 2));
     }
   });
 

@@ -21,8 +21,8 @@ describe("settings", () => {
     });
   });
 
-  it("default to int8 activations and all cores on a CPU, to exact ones and one thread on a GPU", () => {
-    expect(readConfig([], environment)).toMatchObject({ target: "cpu", precision: "int8" });
+  it("default to exact vectors everywhere, to all cores on a CPU and to one thread on a GPU", () => {
+    expect(readConfig([], environment)).toMatchObject({ target: "cpu", precision: "exact" });
     expect(readConfig([], environment).threads).toBeGreaterThanOrEqual(1);
     expect(readConfig(["--target", "cuda-bf16"], environment)).toMatchObject({ precision: "exact", threads: 1 });
   });
@@ -30,6 +30,7 @@ describe("settings", () => {
   it.each([
     [["--port", "70000"], environment, /^--port \(or PORT\) is not right/],
     [["--target", "tpu"], environment, /^--target \(or TARGET\) is not right/],
+    [["--precision", "int8"], environment, /^--precision \(or PRECISION\) is not right/],
     [[], { BACKEND_SECRET: "0123456789abcdef" }, /^--model \(or MODEL\) is missing/],
     [["--model", "x"], {}, /^BACKEND_SECRET is missing/],
     [["--model", "x"], { BACKEND_SECRET: "short" }, /^BACKEND_SECRET is not right/],

@@ -133,7 +133,7 @@ function demoModel(): CompiledModel {
     },
     layout: "gptq-v1",
     target: "cpu",
-    precision: "int8",
+    precision: "exact",
     cudaWeights: "as-is",
     checkpointDir: DEMO_MODEL_DIR,
   };

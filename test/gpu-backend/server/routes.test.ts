@@ -207,8 +207,8 @@ describe("the routes", () => {
     const info = await (await fetch(`${backend.origin}/info`, { headers })).json();
     expect(info).toMatchObject({
       checkpoint: { layout: "gptq-v1" },
-      compile: { target: "cpu", precision: "int8" },
-      kernels: "MatMulNBits, int8 activations",
+      compile: { target: "cpu", precision: "exact" },
+      kernels: "MatMulNBits, float32 activations",
     });
     expect(info).toMatchObject({
       limits: { queueSecondsMax: 1, bodyBytesMax: 100_000 },
