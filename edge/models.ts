@@ -4,6 +4,7 @@ import type { CatalogModel } from "../shared/catalog.ts";
 import { CATALOG, DEFAULT_PRICES } from "../shared/catalog.ts";
 import { apiError } from "../shared/errors.ts";
 import { nearest } from "../shared/nearest.ts";
+import { shown } from "../shared/schemas/shown.ts";
 import { DEFAULT_QUERY_INSTRUCTION } from "../shared/token-bound.ts";
 import type { Pool } from "./backend/pool.ts";
 
@@ -41,6 +42,13 @@ function unlistedModel(id: string): CatalogModel {
 
 /** Resolves `name`: the full id, the bare name if unique, either with suffixes. Throws `model_not_found` with the nearest. */
 export function resolveModel(name: string, models: readonly CatalogModel[]): ResolvedModel {
+  const resolved = lookUp(name, models);
+  if ("model" in resolved) return resolved;
+  throw modelNotFound(name, resolved.rest, models);
+}
+
+/** `rest`: what no model is called, without the suffixes. */
+function lookUp(name: string, models: readonly CatalogModel[]): ResolvedModel | { readonly rest: string } {
   let rest = name;
   let dimensions: number | undefined;
   let inputType: "query" | "document" | undefined;
@@ -55,7 +63,7 @@ export function resolveModel(name: string, models: readonly CatalogModel[]): Res
     } else if (byDimensions?.[1] !== undefined && dimensions === undefined) {
       dimensions = Number(byDimensions[2]);
       rest = byDimensions[1];
-    } else throw modelNotFound(rest, models);
+    } else return { rest };
   }
 }
 
@@ -66,12 +74,17 @@ function findModel(name: string, models: readonly CatalogModel[]): CatalogModel 
   return byBareName.length === 1 ? byBareName[0] : undefined;
 }
 
-function modelNotFound(name: string, models: readonly CatalogModel[]) {
+function modelNotFound(written: string, name: string, models: readonly CatalogModel[]) {
+  const seen = written.normalize("NFKC").replaceAll(/[\p{C}\p{Z}]/gu, "");
+  if (seen !== written && "model" in lookUp(seen, models)) {
+    const message = `No such model ${shown(written)}: a space, or a character that cannot be seen or looks like another, is in it. Send \`${seen}\`.`;
+    return apiError("model_not_found", message, "model");
+  }
   const ids = models.map((model) => model.id);
   const bareNames = ids.map((id) => id.slice(id.indexOf("/") + 1));
   const close = nearest(name, ids) ?? ids[bareNames.indexOf(nearest(name, bareNames) ?? "")];
   const hint = close === undefined ? "GET /v1/models lists them." : `Did you mean \`${close}\`?`;
-  return apiError("model_not_found", `No such model. ${hint}`, "model");
+  return apiError("model_not_found", `No such model ${shown(written)}. ${hint}`, "model");
 }
 
 export type PublicStatus = "live" | "warming" | "coming_soon";

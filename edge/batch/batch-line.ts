@@ -2,7 +2,7 @@
 // itself stop the batch before it begins (validate.ts); what is wrong with a body fails its line alone.
 
 import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
-import { describe } from "../../shared/schemas/fields.ts";
+import { describe } from "../../shared/schemas/shown.ts";
 import type { InputLine } from "./input-lines.ts";
 import type { BatchFault } from "./types.ts";
 import { BATCH_LIMITS } from "./types.ts";

@@ -4,7 +4,9 @@
 import type * as z from "zod";
 import { ApiError, apiError } from "../../shared/errors.ts";
 import { nearest } from "../../shared/nearest.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
 import { UPLOAD_FIELDS, uploadFieldsSchema } from "../../shared/schemas/files.ts";
+import { shownName } from "../../shared/schemas/shown.ts";
 import { CHUNK_BYTES } from "./chunk-store.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { readForm } from "./multipart.ts";
@@ -92,10 +94,9 @@ async function drain(pieces: AsyncIterable<Uint8Array>): Promise<void> {
 
 function knownField(name: string, seen: Readonly<Record<string, string>>): string {
   if (!UPLOAD_FIELDS.some((known) => known === name)) {
-    const shown = name.replaceAll(/[^\w.$[\]-]/g, "?").slice(0, 64);
     const close = nearest(name, UPLOAD_FIELDS);
     const hint = close === undefined ? `Known fields: ${UPLOAD_FIELDS.join(", ")}.` : `Did you mean \`${close}\`?`;
-    throw apiError("unknown_field", `Unknown field \`${shown}\`. ${hint}`, shown);
+    throw apiError("unknown_field", `Unknown field \`${shownName(name)}\`. ${hint}`, shownName(name));
   }
   if (Object.hasOwn(seen, name)) throw apiError("invalid_value", `\`${name}\` is there twice.`, name);
   return name;
@@ -106,12 +107,9 @@ function parseFields(fields: Readonly<Record<string, string>>): z.output<typeof 
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const param = String(issue?.path[0] ?? "purpose");
-  const isMissing = !Object.hasOwn(fields, param);
-  throw apiError(
-    isMissing ? "missing_field" : "invalid_value",
-    `\`${param}\` ${isMissing ? "is missing: it must be" : "must be"} ${issue?.message ?? "right"}.`,
-    param,
-  );
+  const rule = issue?.message ?? "right";
+  if (Object.hasOwn(fields, param)) throw wrongValue(param, rule, fields[param]);
+  throw apiError("missing_field", `\`${param}\` is missing: it must be ${rule}.`, param);
 }
 
 /** The last segment of a path, without what breaks a header or a terminal. */

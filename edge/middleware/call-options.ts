@@ -3,6 +3,7 @@
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER } from "../idempotent-call.ts";
 import { apiError } from "../../shared/errors.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { parseUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
@@ -47,18 +48,14 @@ function readTier(value: string | undefined): Tier {
   const tier = value?.trim().toLowerCase();
   if (tier === undefined || tier === "" || tier === "interactive") return "interactive";
   if (tier === "batch") return "batch";
-  throw apiError("invalid_header", 'The header `X-Tier` must be "batch" or absent.', "X-Tier");
+  throw wrongValue("X-Tier", '"batch" or absent', value, "invalid_header");
 }
 
 function readMaxCost(value: string | undefined): NanoUsd | undefined {
   if (value === undefined) return undefined;
   const amount = parseUsd(value.trim());
   if (amount !== undefined) return amount;
-  throw apiError(
-    "invalid_header",
-    "The header `X-Max-Cost` must be an amount of USD with at most 9 decimals, like 0.002.",
-    "X-Max-Cost",
-  );
+  throw wrongValue("X-Max-Cost", "an amount of USD with at most 9 decimals, like 0.002", value, "invalid_header");
 }
 
 function readIdempotencyKey(value: string | undefined): string | undefined {

@@ -23,7 +23,7 @@ import { newId, parseId } from "../../shared/ids.ts";
 import { usdNumber } from "../../shared/money.ts";
 import { createBatchSchema } from "../../shared/schemas/batches.ts";
 import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
-import { parseBody } from "../../shared/schemas/fields.ts";
+import { parseBody, wrongValue } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 /** OpenAI's figures. */
@@ -78,11 +78,8 @@ async function inputFile(c: Context, accountId: AccountId, text: string): Promis
     throw apiError("object_not_found", "No such file in this account, or it has expired.", "input_file_id");
   }
   if (file.purpose !== "batch") {
-    throw apiError(
-      "invalid_value",
-      "`input_file_id` must be a file that was uploaded for batches, not the output of one.",
-      "input_file_id",
-    );
+    const rule = "a file that was uploaded for batches (that one is the output of a batch)";
+    throw wrongValue("input_file_id", rule, text);
   }
   return file;
 }

@@ -19,6 +19,7 @@ import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { newId, parseId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
 
 /** OpenAI's figures. */
 const LIST_MAX = 10_000;
@@ -127,7 +128,7 @@ export async function listFiles(c: Context): Promise<Response> {
   const given = c.req.query("purpose");
   const purpose = FILE_PURPOSES.find((known) => known === given);
   if (given !== undefined && purpose === undefined) {
-    throw apiError("invalid_value", `\`purpose\` must be one of ${FILE_PURPOSES.join(", ")}.`, "purpose");
+    throw wrongValue("purpose", `one of ${FILE_PURPOSES.join(", ")}`, given);
   }
   const page = await libraryStub(c.env, accountId).listFiles({
     ...readAfter(c),

@@ -1,14 +1,14 @@
 // OpenAI's lists: the query (`after`, the last id of the page before, and `order`) and the page that answers it.
 
 import type { Context } from "../context.ts";
-import { apiError } from "../../shared/errors.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
 
 const AFTER_LENGTH_MAX = 64;
 
 export function readAfter(c: Context): { readonly after?: string } {
   const after = c.req.query("after");
   if (after === undefined || after === "") return {};
-  if (after.length > AFTER_LENGTH_MAX) throw apiError("invalid_value", "`after` must be an id.", "after");
+  if (after.length > AFTER_LENGTH_MAX) throw wrongValue("after", "an id", after);
   return { after };
 }
 
@@ -16,7 +16,7 @@ export function readAfter(c: Context): { readonly after?: string } {
 export function readOrder(c: Context): "asc" | "desc" {
   const order = c.req.query("order") ?? "desc";
   if (order === "asc" || order === "desc") return order;
-  throw apiError("invalid_value", "`order` must be one of asc, desc.", "order");
+  throw wrongValue("order", "one of asc, desc", order);
 }
 
 /** One page of a list. `hasMore`: there is another behind its last item. */

@@ -2,7 +2,7 @@
 
 import type { Context } from "../context.ts";
 import { apiError } from "../../shared/errors.ts";
-import { describe } from "../../shared/schemas/fields.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
 
 const INTEGER = /^\d{1,15}$/;
 
@@ -10,8 +10,7 @@ const INTEGER = /^\d{1,15}$/;
 export function readInteger(c: Context, name: string, what: string): number | undefined {
   const value = c.req.query(name);
   if (value === undefined) return undefined;
-  if (!INTEGER.test(value))
-    throw apiError("invalid_value", `\`${name}\` must be ${what}, not ${describe(value)}.`, name);
+  if (!INTEGER.test(value)) throw wrongValue(name, what, value);
   return Number(value);
 }
 
@@ -19,7 +18,7 @@ export function readInteger(c: Context, name: string, what: string): number | un
 export function readLimit(c: Context, max: number, fallback: number): number {
   const what = `a number from 1 to ${max}`;
   const limit = readInteger(c, "limit", what) ?? fallback;
-  if (limit < 1 || limit > max) throw apiError("invalid_value", `\`limit\` must be ${what}.`, "limit");
+  if (limit < 1 || limit > max) throw wrongValue("limit", what, limit);
   return limit;
 }
 
@@ -54,6 +53,6 @@ export function readChoices<const Known extends string>(
   return (readList(c, name) ?? []).map((value) => {
     const choice = known.find((one) => one === value);
     if (choice !== undefined) return choice;
-    throw apiError("invalid_value", `\`${name}\` must be of ${known.join(", ")}.`, name);
+    throw wrongValue(name, `of ${known.join(", ")}`, value);
   });
 }

@@ -19,7 +19,7 @@ import { apiError } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd } from "../../shared/money.ts";
-import { parseBody } from "../../shared/schemas/fields.ts";
+import { parseBody, wrongValue } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 4096;
 /** Stripe's largest events are a few KB. */
@@ -79,7 +79,7 @@ export async function putAutoTopUp(c: Context): Promise<Response> {
   };
   if (terms.targetNanoUsd < terms.thresholdNanoUsd + TOP_UP_MIN_NANO_USD) {
     const least = formatUsd(TOP_UP_MIN_NANO_USD);
-    throw apiError("invalid_value", `\`target_usd\` must be at least ${least} above \`threshold_usd\`.`, "target_usd");
+    throw wrongValue("target_usd", `at least ${least} above \`threshold_usd\``, body.target_usd);
   }
   const stub = accountStub(c.env, accountId);
   return c.json(autoTopUpAnswer(stillThere(await stub.setAutoTopUp(terms, keyId))));
@@ -126,14 +126,9 @@ function stripeOf(c: Context): Stripe {
 /** `{name}_usd` as whole cents of at least `least`. Throws ApiError. */
 function readCents(name: string, usd: number | string, least: number): NanoUsd {
   const amount = readAmount(name, usd, undefined);
-  if (amount % NANO_USD_PER_CENT !== 0)
-    throw apiError("invalid_value", `\`${name}_usd\` must be ${AMOUNT_RULE}.`, `${name}_usd`);
+  if (amount % NANO_USD_PER_CENT !== 0) throw wrongValue(`${name}_usd`, AMOUNT_RULE, usd);
   if (amount >= least && amount <= TOP_UP_MAX_NANO_USD) return amount;
-  throw apiError(
-    "invalid_value",
-    `\`${name}_usd\` must be from ${least / 1e9} to ${TOP_UP_MAX_NANO_USD / 1e9}.`,
-    `${name}_usd`,
-  );
+  throw wrongValue(`${name}_usd`, `from ${least / 1e9} to ${TOP_UP_MAX_NANO_USD / 1e9}`, usd);
 }
 
 function autoTopUpAnswer(state: BillingState): object {

@@ -5,6 +5,7 @@ import type { BucketWidth, UsagePage, UsageResult } from "../account/usage-query
 import type { Context } from "../context.ts";
 import { readCursor, readInteger } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
 
 /** The year 2100: calendars behind this are computed from it. */
 export const UNIX_SECONDS_MAX = 4_102_444_800;
@@ -24,7 +25,10 @@ export function readWindow(c: Context, spanMs: number | undefined): UsageWindow 
   if (start === undefined && spanMs === undefined)
     throw apiError("missing_field", "`start_time` is missing: it must be unix seconds.", "start_time");
   const startMs = (start ?? Math.max(0, Math.floor((endMs - 1 - (spanMs ?? 0)) / 1000))) * 1000;
-  if (startMs >= endMs) throw apiError("invalid_value", "`start_time` must be before `end_time`.", "start_time");
+  if (startMs >= endMs) {
+    const end = c.req.query("end_time") === undefined ? "now, the default of `end_time`" : "`end_time`";
+    throw wrongValue("start_time", `before ${end}`, startMs / 1000);
+  }
   return { startMs, endMs, ...(page === undefined ? {} : { page }) };
 }
 
@@ -32,7 +36,9 @@ function readTime(c: Context, name: string): number | undefined {
   const what = `unix seconds, at most ${UNIX_SECONDS_MAX}`;
   const time = readInteger(c, name, what);
   if (time === undefined || time <= UNIX_SECONDS_MAX) return time;
-  throw apiError("invalid_value", `\`${name}\` must be ${what}.`, name);
+  const inSeconds = Math.floor(time / 1000);
+  const isMilliseconds = inSeconds >= UNIX_SECONDS_MAX / 10 && inSeconds <= UNIX_SECONDS_MAX;
+  throw wrongValue(name, isMilliseconds ? `${what} (these look like milliseconds: send ${inSeconds})` : what, time);
 }
 
 /** `bucket_width`, one of `known`; a day where none is given. */
@@ -40,7 +46,7 @@ export function readWidth<const Known extends BucketWidth>(c: Context, known: re
   const value = c.req.query("bucket_width") ?? "1d";
   const width = known.find((one) => one === value);
   if (width !== undefined) return width;
-  throw apiError("invalid_value", `\`bucket_width\` must be one of ${known.join(", ")}.`, "bucket_width");
+  throw wrongValue("bucket_width", `one of ${known.join(", ")}`, value);
 }
 
 /** Buckets in time order, each result as `resultOf` shows it. */

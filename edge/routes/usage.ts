@@ -11,7 +11,7 @@ import type { Cell } from "./csv.ts";
 import { csvOf } from "./csv.ts";
 import { readChoices, readLimit } from "./query.ts";
 import { bucketsAnswer, readWidth, readWindow } from "./usage-window.ts";
-import { apiError } from "../../shared/errors.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
 
 const BUCKETS_MAX = 1440;
 const DEFAULT_BUCKETS: Readonly<Record<BucketWidth, number>> = { "1m": 60, "1h": 24, "1d": 7, "1mo": 12 };
@@ -109,5 +109,5 @@ function csvAnswer(c: Context, answer: UsagePage): Response {
 function readFormat(c: Context): "json" | "csv" {
   const format = c.req.query("format") ?? "json";
   if (format === "json" || format === "csv") return format;
-  throw apiError("invalid_value", "`format` must be json or csv.", "format");
+  throw wrongValue("format", "json or csv", format);
 }

@@ -9,6 +9,7 @@ export type BatchEndpoint = (typeof BATCH_ENDPOINTS)[number];
 const METADATA_MAX = 16;
 const METADATA_KEY_LENGTH_MAX = 64;
 const METADATA_VALUE_LENGTH_MAX = 512;
+const METADATA_VALUE_RULE = `a string of at most ${METADATA_VALUE_LENGTH_MAX} characters`;
 const METADATA_RULE = `an object of at most ${METADATA_MAX} strings of at most ${METADATA_VALUE_LENGTH_MAX} characters, under names of at most ${METADATA_KEY_LENGTH_MAX}`;
 const EXPIRES_S_MIN = 3600;
 const EXPIRES_S_MAX = 2_592_000;
@@ -25,8 +26,8 @@ export const createBatchSchema = z.strictObject({
   completion_window: oneOf(["24h"]),
   metadata: z
     .record(
-      z.string().max(METADATA_KEY_LENGTH_MAX, { error: METADATA_RULE }),
-      z.string({ error: () => METADATA_RULE }).max(METADATA_VALUE_LENGTH_MAX, { error: METADATA_RULE }),
+      z.string().max(METADATA_KEY_LENGTH_MAX),
+      z.string({ error: () => METADATA_VALUE_RULE }).max(METADATA_VALUE_LENGTH_MAX, { error: METADATA_VALUE_RULE }),
       { error: () => METADATA_RULE },
     )
     .refine((value) => Object.keys(value).length <= METADATA_MAX, { error: METADATA_RULE })

@@ -5,7 +5,9 @@ import { apiError } from "../errors.ts";
 import { DEFAULT_QUERY_INSTRUCTION, instructionPrefix } from "../token-bound.ts";
 import { TRUNCATIONS } from "../wire.ts";
 import type { TokenEncoding, Truncation } from "../wire.ts";
-import { oneOf, text } from "./fields.ts";
+import { text } from "./fields.ts";
+import { inputTypeField } from "./input-type.ts";
+import type { InputType } from "./input-type.ts";
 import type { EmbeddingInput } from "./input.ts";
 
 const MODEL_RULE = "the id of a model, for example one of GET /v1/models";
@@ -23,7 +25,7 @@ export const instructionFields = {
     .max(INSTRUCTION_LENGTH_MAX, { error: `a string of at most ${INSTRUCTION_LENGTH_MAX} characters` })
     .describe("What queries are to find; the model's default where only `input_type` is given.")
     .optional(),
-  input_type: oneOf(["query", "document"]).describe("A query carries an instruction, a document none.").optional(),
+  input_type: inputTypeField.optional(),
 };
 
 export const truncateFields = {
@@ -58,7 +60,7 @@ export function queryPrefix(instruction: string | undefined): string {
 
 interface QueryFields {
   readonly instruction?: string | undefined;
-  readonly input_type?: "query" | "document" | undefined;
+  readonly input_type?: InputType | undefined;
   readonly token_encoding?: TokenEncoding | undefined;
 }
 

@@ -14,13 +14,15 @@ import {
   truncateFields,
   truncationOf,
 } from "./common.ts";
-import { integer, oneOf, parseBody } from "./fields.ts";
+import { oneOf, parseBody } from "./fields.ts";
 import { INPUT_SCHEMA, parseInput } from "./input.ts";
+import type { InputType } from "./input-type.ts";
 import type { EmbeddingInput } from "./input.ts";
 
-export const DIMENSIONS_MAX = 65_536;
-
-const dimensions = integer(1, DIMENSIONS_MAX);
+/** How many a model has is known when the model is: the range is checked there, with its true figure in the message. */
+const dimensions = z
+  .int({ error: () => "an integer from 1 to the model's own number of dimensions" })
+  .meta({ minimum: 1 });
 
 export const embeddingsBodySchema = z.strictObject({
   model: modelField,
@@ -54,7 +56,7 @@ export interface EmbeddingsRequest {
   /** The instruction in the model's own form, put before every text; empty for documents. */
   readonly prefix: string;
   /** Whether prefix was asked for by a field (a suffix of the model's name may still set it otherwise). */
-  readonly inputType: "query" | "document" | undefined;
+  readonly inputType: InputType | undefined;
   readonly truncate: Truncation;
   readonly tokenEncoding: TokenEncoding | undefined;
 }

@@ -5,6 +5,22 @@ import * as z from "zod";
 import { apiError } from "../errors.ts";
 import type { ApiError, ErrorCode } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import { describe, isPrivate, pathText, shown } from "./shown.ts";
+
+/** What other APIs call a field that this one has: Jina, Gemini, TEI, Cohere. */
+const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["task", "input_type"],
+  ["task_type", "input_type"],
+  ["taskType", "input_type"],
+  ["prompt_name", "input_type"],
+  ["prompt", "instruction"],
+  ["inputs", "input"],
+  ["texts", "input"],
+  ["embedding_type", "encoding_format"],
+  ["embedding_types", "output_dtype"],
+  ["output_dimensionality", "dimensions"],
+  ["outputDimensionality", "dimensions"],
+]);
 
 /** A JSON object as it came: never a prototype name by accident, for `JSON.parse` makes own properties. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -22,69 +38,66 @@ export function parseBody<Schema extends z.ZodObject>(schema: Schema, body: unkn
   const fields = bodyObject(body);
   const result = schema.safeParse(fields);
   if (result.success) return result.data;
-  throw faultOfIssues(result.error.issues, fields, Object.keys(schema.shape));
+  throw faultOfIssues(result.error.issues, fields, schema);
 }
 
-function faultOfIssues(issues: readonly z.core.$ZodIssue[], fields: JsonObject, known: readonly string[]): ApiError {
+function faultOfIssues(issues: readonly z.core.$ZodIssue[], fields: JsonObject, schema: z.ZodObject): ApiError {
   const [first] = issues.toSorted(
     (a, b) => Number(a.code === "unrecognized_keys") - Number(b.code === "unrecognized_keys"),
   );
   if (first === undefined) return apiError("invalid_request", "The body does not fit this route.");
-  if (first.code === "unrecognized_keys") return unknownField(first.keys[0] ?? "", known);
+  if (first.code === "unrecognized_keys") return unknownField(first.path, first.keys[0] ?? "", schema);
+  if (first.code === "invalid_key") {
+    const [parent, name] = [pathText(first.path.slice(0, -1)), shown(String(first.path.at(-1) ?? ""))];
+    return apiError("invalid_value", `\`${parent}\` must be ${first.message}, not one with the name ${name}.`, parent);
+  }
   const param = pathText(first.path);
   const value = valueAt(fields, first.path);
   if (value === undefined)
-    return apiError("missing_field", `\`${param}\` is missing: it must be ${expected(first)}.`, param);
-  return apiError(codeOf(first), `\`${param}\` must be ${expected(first)}, not ${describe(value)}.`, param);
+    return apiError("missing_field", `\`${param}\` is missing: it must be ${first.message}.`, param);
+  return apiError(codeOf(first, value), `\`${param}\` must be ${first.message}, not ${came(first, value)}.`, param);
 }
 
-function unknownField(name: string, known: readonly string[]): ApiError {
-  const shown = shownName(name);
+/** What came instead, so that the message is true: a string that is too long is not "a string". */
+function came(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === "too_big" || issue.code === "too_small") {
+    if (typeof value === "string" && value !== "") return `${value.length} characters`;
+    if (Array.isArray(value) && value.length > 0) return `${value.length}`;
+  }
+  if (isPrivate(issue.path)) return describe(value);
+  return typeof value === "string" && hasWrongType(issue, value) ? `the string ${shown(value)}` : shown(value);
+}
+
+function hasWrongType(issue: z.core.$ZodIssue, value: unknown): boolean {
+  if (issue.code === "invalid_value") return issue.values.every((known) => typeof known !== typeof value);
+  return issue.code === "invalid_type" || issue.code === "invalid_union";
+}
+
+function codeOf(issue: z.core.$ZodIssue, value: unknown): ErrorCode {
+  return hasWrongType(issue, value) ? "invalid_type" : "invalid_value";
+}
+
+function unknownField(path: readonly PropertyKey[], name: string, schema: z.ZodObject): ApiError {
+  const known = Object.keys(objectAt(schema, path)?.shape ?? {});
+  const param = pathText([...path, name]);
+  return apiError("unknown_field", `Unknown field \`${param}\`. ${hintOf(name, known)}`, param);
+}
+
+function hintOf(name: string, known: readonly string[]): string {
+  const here = NAMES_ELSEWHERE.get(name);
+  if (here !== undefined && known.includes(here)) return `Here it is called \`${here}\`.`;
   const close = nearest(name, known);
-  const hint = close === undefined ? `Known fields: ${known.join(", ")}.` : `Did you mean \`${close}\`?`;
-  return apiError("unknown_field", `Unknown field \`${shown}\`. ${hint}`, shown);
+  return close === undefined ? `Known fields: ${known.join(", ")}.` : `Did you mean \`${close}\`?`;
 }
 
-/** A caller's field name, safe to echo: it may be a megabyte or hold control characters. */
-function shownName(name: string): string {
-  const clean = name.replaceAll(/[^\w.$-]/g, "?");
-  return clean.length > 64 ? `${clean.slice(0, 64)}…` : clean;
-}
-
-function codeOf(issue: z.core.$ZodIssue): ErrorCode {
-  return issue.code === "invalid_type" ? "invalid_type" : "invalid_value";
-}
-
-/** Fills "must be …": the schema's own words where it has some (its `error` texts begin that way), the type otherwise. */
-function expected(issue: z.core.$ZodIssue): string {
-  return issue.message;
-}
-
-/** JavaScript's own words for a value, without its content: contents may be a customer's text. */
-export function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array";
-  switch (typeof value) {
-    case "string":
-      return value === "" ? "an empty string" : "a string";
-    case "number":
-      return Number.isInteger(value) ? `${value}` : "a fraction";
-    case "boolean":
-      return String(value);
-    case "object":
-      return "an object";
-    default:
-      return typeof value;
-  }
-}
-
-/** `["input", 17, 3]` → `input[17][3]`. */
-export function pathText(path: readonly PropertyKey[]): string {
-  let text = "";
-  for (const part of path) {
-    text += typeof part === "number" ? `[${part}]` : `${text === "" ? "" : "."}${shownName(String(part))}`;
-  }
-  return text;
+/** The object within `schema` whose field was not known. */
+function objectAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.ZodObject | undefined {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return objectAt(schema.unwrap(), path);
+  if (!(schema instanceof z.ZodObject)) return undefined;
+  const [first, ...rest] = path;
+  if (first === undefined) return schema;
+  const field: z.core.$ZodType | undefined = schema.shape[String(first)];
+  return field === undefined ? undefined : objectAt(field, rest);
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
@@ -94,6 +107,11 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
     value = Reflect.get(value, part);
   }
   return value;
+}
+
+/** The fault of a value that is not what `rule` says: a field of a body, a query parameter, a header. */
+export function wrongValue(param: string, rule: string, value: unknown, code: ErrorCode = "invalid_value"): ApiError {
+  return apiError(code, `\`${param}\` must be ${rule}, not ${shown(value)}.`, param);
 }
 
 // Building blocks. Each error text completes "must be …".

@@ -3,7 +3,7 @@
 // for design.md). Every fault names its item.
 
 import { apiError } from "../errors.ts";
-import { describe } from "./fields.ts";
+import { describe } from "./shown.ts";
 import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, textItem } from "./texts.ts";
 
 /** Tokens in all inputs of one request. */

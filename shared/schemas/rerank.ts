@@ -11,7 +11,8 @@ import {
   truncateFields,
   truncationOf,
 } from "./common.ts";
-import { describe, integer, parseBody } from "./fields.ts";
+import { integer, parseBody } from "./fields.ts";
+import { describe } from "./shown.ts";
 import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
 

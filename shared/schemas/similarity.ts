@@ -4,7 +4,8 @@ import * as z from "zod";
 import { apiError } from "../errors.ts";
 import type { Truncation } from "../wire.ts";
 import { ignoredFields, modelField, truncateFields, truncationOf } from "./common.ts";
-import { describe, parseBody } from "./fields.ts";
+import { parseBody } from "./fields.ts";
+import { describe } from "./shown.ts";
 import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 
 export const PAIRS_MAX = INPUTS_MAX / 2;

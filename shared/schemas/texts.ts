@@ -2,7 +2,7 @@
 // becomes U+FFFD here, before anything is hashed or tokenised.
 
 import { apiError } from "../errors.ts";
-import { describe } from "./fields.ts";
+import { describe } from "./shown.ts";
 
 /** Texts of one request. */
 export const INPUTS_MAX = 2048;

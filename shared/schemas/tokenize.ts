@@ -6,6 +6,7 @@ import { TOKEN_ENCODINGS } from "../wire.ts";
 import { ignoredFields, instructionFields, modelField, queryOf } from "./common.ts";
 import { oneOf, parseBody } from "./fields.ts";
 import { INPUT_SCHEMA, parseInput } from "./input.ts";
+import type { InputType } from "./input-type.ts";
 import type { EmbeddingInput } from "./input.ts";
 
 export const tokenizeBodySchema = z.strictObject({
@@ -22,7 +23,7 @@ export interface TokenizeRequest {
   readonly input: EmbeddingInput;
   readonly prefix: string;
   /** Undefined: neither `input_type` nor `instruction` was given. */
-  readonly inputType: "query" | "document" | undefined;
+  readonly inputType: InputType | undefined;
   readonly tokenEncoding: TokenEncoding | undefined;
 }
 

@@ -76,7 +76,6 @@ describe("a bad body says what, where, and what would be right", () => {
     [{ model: MODEL, input: Array.from({ length: 2049 }, () => "a") }, "too_many_inputs", "input"],
     [{ model: MODEL, input: "a", dimensions: "8" }, "invalid_type", "dimensions"],
     [{ model: MODEL, input: "a", dimensions: 1.5 }, "invalid_type", "dimensions"],
-    [{ model: MODEL, input: "a", dimensions: 0 }, "invalid_value", "dimensions"],
     [{ model: MODEL, input: "a", dimensions: 8, output_dimension: 16 }, "incompatible_options", "output_dimension"],
     [{ model: MODEL, input: "a", encoding_format: "hex" }, "invalid_value", "encoding_format"],
     [{ model: MODEL, input: "a", truncate: "middle" }, "invalid_value", "truncate"],
@@ -88,6 +87,23 @@ describe("a bad body says what, where, and what would be right", () => {
     expect(fault(body)).toMatchObject({ code, param });
   });
 
+  test.each([
+    [{ encoding_format: "FLOAT" }, '`encoding_format` must be one of "float", "base64", not "FLOAT".'],
+    [{ encoding_format: 5 }, '`encoding_format` must be one of "float", "base64", not 5.'],
+    [
+      { dimensions: "8" },
+      '`dimensions` must be an integer from 1 to the model\'s own number of dimensions, not the string "8".',
+    ],
+    [{ model: "" }, "`model` must be the id of a model, for example one of GET /v1/models, not an empty string."],
+    [{ truncate: "middle" }, '`truncate` must be one of "none", "end", "start", not "middle".'],
+    [
+      { instruction: "i".repeat(5000) },
+      "`instruction` must be a string of at most 4096 characters, not 5000 characters.",
+    ],
+  ])("%j is told: %s", (more, message) => {
+    expect(fault({ model: MODEL, input: "a", ...more })?.message).toBe(message);
+  });
+
   test("an unknown field gets the nearest known one", () => {
     expect(fault({ model: MODEL, input: "a", dimension: 8 })?.message).toContain("Did you mean `dimensions`?");
   });
@@ -96,8 +112,13 @@ describe("a bad body says what, where, and what would be right", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const needle = "needle-5f1c";
-        const found = fault({ model: MODEL, input: [needle, value], dimensions: needle, extra: needle });
-        expect(found?.message ?? "").not.toContain(needle);
+        for (const input of [[needle, value], { text: needle }, [[needle, needle, value]]]) {
+          const found = fault({ model: MODEL, input, extra: needle });
+          expect(found?.message ?? "").not.toContain(needle);
+        }
+        for (const instruction of [[needle], { needle }, needle.repeat(1000)]) {
+          expect(fault({ model: MODEL, input: "a", instruction })?.message).not.toContain(needle);
+        }
       }),
     );
   });
