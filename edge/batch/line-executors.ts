@@ -91,7 +91,7 @@ async function checkDimensions(
 ): Promise<void> {
   if (wanted === undefined) return;
   const native = await context.dimensionsOf(model);
-  if (wanted > native) {
+  if (wanted < 1 || wanted > native) {
     throw apiError(
       "invalid_dimensions",
       `\`dimensions\` must be an integer from 1 to ${native} for this model, not ${wanted}.`,
