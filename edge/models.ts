@@ -67,11 +67,19 @@ function lookUp(name: string, models: readonly CatalogModel[]): ResolvedModel | 
   }
 }
 
-function findModel(name: string, models: readonly CatalogModel[]): CatalogModel | undefined {
+/** The model of that id, or of that bare name if it is unique. */
+export function findModel(name: string, models: readonly CatalogModel[]): CatalogModel | undefined {
   const exact = models.find((model) => model.id === name);
   if (exact !== undefined) return exact;
   const byBareName = models.filter((model) => model.id.slice(model.id.indexOf("/") + 1) === name);
   return byBareName.length === 1 ? byBareName[0] : undefined;
+}
+
+/** The id that `name` was perhaps meant to be. */
+export function nearestModel(name: string, models: readonly CatalogModel[]): string | undefined {
+  const ids = models.map((model) => model.id);
+  const bareNames = ids.map((id) => id.slice(id.indexOf("/") + 1));
+  return nearest(name, ids) ?? ids[bareNames.indexOf(nearest(name, bareNames) ?? "")];
 }
 
 function modelNotFound(written: string, name: string, models: readonly CatalogModel[]) {
@@ -80,9 +88,7 @@ function modelNotFound(written: string, name: string, models: readonly CatalogMo
     const message = `No such model ${shown(written)}: a space, or a character that cannot be seen or looks like another, is in it. Send \`${seen}\`.`;
     return apiError("model_not_found", message, "model");
   }
-  const ids = models.map((model) => model.id);
-  const bareNames = ids.map((id) => id.slice(id.indexOf("/") + 1));
-  const close = nearest(name, ids) ?? ids[bareNames.indexOf(nearest(name, bareNames) ?? "")];
+  const close = nearestModel(name, models);
   const hint = close === undefined ? "GET /v1/models lists them." : `Did you mean \`${close}\`?`;
   return apiError("model_not_found", `No such model ${shown(written)}. ${hint}`, "model");
 }

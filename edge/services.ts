@@ -2,6 +2,7 @@
 // Built on the first request from the isolate's bindings, which never change under a running isolate.
 
 import { createWallet } from "./account/isolate-wallet.ts";
+import { Peppers } from "./account/secret-hash.ts";
 import type { Wallet } from "./account/types.ts";
 import type { MemoryBudget } from "./answer/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
@@ -20,6 +21,8 @@ export interface Services {
   readonly config: Config;
   /** The tag keys in force, current first. */
   readonly tagKeys: Promise<readonly CryptoKey[]>;
+  /** Hashes of a key's secret, as the account stores them. */
+  readonly peppers: Peppers;
   readonly wallet: Wallet;
   readonly pool: Pool;
   readonly embedTexts: EmbedTexts;
@@ -51,10 +54,12 @@ function createServices(env: Env): Services {
     now: () => Date.now(),
     sleep,
   });
+  const peppers = new Peppers(current(config.KEY_PEPPER, config.KEY_PEPPER_PREVIOUS));
   return {
     config,
     tagKeys: Promise.all(current(config.KEY_TAG_SECRET, config.KEY_TAG_SECRET_PREVIOUS).map(importHmacKey)),
-    wallet: createWallet(env.ACCOUNT, current(config.KEY_PEPPER, config.KEY_PEPPER_PREVIOUS)),
+    peppers,
+    wallet: createWallet(env.ACCOUNT, peppers),
     ...createHotPath({
       backends: config.BACKENDS,
       backendSecret: config.BACKEND_SECRET,

@@ -6,6 +6,8 @@ import type { NoticeSettings } from "../webhooks/settings.ts";
 import { allowsLoopback, emailConfig } from "../webhooks/settings.ts";
 import { newWebhookSecret } from "../webhooks/signature.ts";
 import type { Outcome, Send } from "../webhooks/sinks.ts";
+import { isRefused } from "./acting-key.ts";
+import type { Actor, Refused } from "./acting-key.ts";
 import { audit } from "./acts.ts";
 import { AccountObject } from "./account.ts";
 import type { AccountEnv } from "./account.ts";
@@ -110,9 +112,9 @@ export class AccountWithNotices extends AccountObject {
 
   createAlert(
     alert: { readonly kind: AlertKind; readonly thresholdNanoUsd: NanoUsd },
-    actor: string,
-  ): AlertRecord | "too_many" | undefined {
-    return this.turn((ledger, nowMs) => {
+    by: Actor,
+  ): AlertRecord | "too_many" | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
       if (this.#notices.alerts.length >= ALERTS_MAX) return "too_many";
       const record: AlertRecord = { ...alert, id: newId("alert"), createdAtMs: nowMs };
       this.#notices.putAlert(record);
@@ -121,8 +123,8 @@ export class AccountWithNotices extends AccountObject {
     });
   }
 
-  deleteAlert(id: string, actor: string): "deleted" | "unknown" | undefined {
-    return this.turn((ledger, nowMs) => {
+  deleteAlert(id: string, by: Actor): "deleted" | "unknown" | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
       if (!this.#notices.deleteAlert(id)) return "unknown";
       audit(ledger, nowMs, actor, "alert.delete", { id });
       return "deleted";
@@ -143,9 +145,9 @@ export class AccountWithNotices extends AccountObject {
   /** The only answer that holds the secret. */
   createWebhook(
     webhook: { readonly url: string; readonly events?: readonly string[] },
-    actor: string,
-  ): WebhookRecord | "too_many" | undefined {
-    return this.turn((ledger, nowMs) => {
+    by: Actor,
+  ): WebhookRecord | "too_many" | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
       if (this.#store.webhooks().length >= WEBHOOKS_MAX) return "too_many";
       const record: WebhookRecord = {
         ...webhook,
@@ -160,8 +162,8 @@ export class AccountWithNotices extends AccountObject {
     });
   }
 
-  deleteWebhook(id: string, actor: string): "deleted" | "unknown" | undefined {
-    return this.turn((ledger, nowMs) => {
+  deleteWebhook(id: string, by: Actor): "deleted" | "unknown" | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
       if (!this.#store.deleteWebhook(id)) return "unknown";
       audit(ledger, nowMs, actor, "webhook.delete", { id });
       return "deleted";
@@ -169,9 +171,9 @@ export class AccountWithNotices extends AccountObject {
   }
 
   /** Sends one signed `webhook.test`, now, and answers what came of it. */
-  async testWebhook(id: string): Promise<Outcome | "unknown" | "too_soon" | undefined> {
-    const record = this.turn(() => this.#store.webhook(id) ?? "unknown");
-    if (record === undefined || record === "unknown") return record;
+  async testWebhook(id: string, by: Actor): Promise<Outcome | "unknown" | "too_soon" | Refused | undefined> {
+    const record = this.act(by, () => this.#store.webhook(id) ?? "unknown");
+    if (record === undefined || record === "unknown" || isRefused(record)) return record;
     const nowMs = this.nowMs();
     if (nowMs < (this.#testedAtMs.get(id) ?? -Infinity) + TEST_INTERVAL_MS) return "too_soon";
     this.#testedAtMs.set(id, nowMs);

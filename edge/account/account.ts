@@ -3,6 +3,7 @@
 // and otherwise runs one turn of the ledger per call. Expected refusals are return values.
 
 import { DurableObject } from "cloudflare:workers";
+import { must } from "../../shared/assert.ts";
 import { encodeBase62 } from "../../shared/base62.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
@@ -10,17 +11,21 @@ import { createKey, shownPrefix } from "../../shared/keys.ts";
 import { importHmacKey } from "../../shared/hmac.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { AccountCore } from "./account-core.ts";
+import { isRefused, judgeActor } from "./acting-key.ts";
+import type { Acting, ActingKey, Actor, Refused } from "./acting-key.ts";
 import * as acts from "./acts.ts";
 import { chargeBatch, releaseBatch, reserveBatch } from "./batch-charge.ts";
 import type { BatchAttempt, BatchCharge, ChargeOutcome, ReserveOutcome } from "./batch-charge.ts";
 import type { AccountLimits } from "./hot.ts";
 import * as keyActs from "./key-acts.ts";
+import { draftedTerms, refusalToChange, refusalToMake, refusalToRevoke } from "./key-reach.ts";
+import { rightsOf } from "./key-ring.ts";
 import type { Ledger, NewAccount } from "./ledger.ts";
 import { Peppers } from "./secret-hash.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import type { AuditRow } from "./storage.ts";
-import type { AccountStatus, SecretHash, SyncAnswer, SyncMessage } from "./types.ts";
+import type { AccountStatus, Rights, SecretHash, SyncAnswer, SyncMessage } from "./types.ts";
 import { foldHistory } from "./usage-history.ts";
 import { queryUsage } from "./usage-query.ts";
 import type { UsagePage, UsageQuery } from "./usage-query.ts";
@@ -158,8 +163,8 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return this.turn((ledger, nowMs) => acts.takeBack(ledger, input, actor, nowMs));
   }
 
-  setLimits(patch: acts.LimitsPatch, actor: string): AccountLimits | undefined {
-    return this.turn((ledger, nowMs) => acts.setLimits(ledger, patch, actor, nowMs));
+  setLimits(patch: acts.LimitsPatch, by: Actor): AccountLimits | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name }) => acts.setLimits(ledger, patch, name, nowMs));
   }
 
   setStatus(status: AccountStatus, actor: string): AccountView | undefined {
@@ -212,6 +217,14 @@ export class AccountObject extends DurableObject<AccountEnv> {
 
   // Keys.
 
+  /** The rights of a key as they are now; `Refused` where it may not do what it asks for. */
+  rightsNow(by: ActingKey): Rights | Refused | undefined {
+    return this.turn((ledger, nowMs) => {
+      const acting = judgeActor(ledger, by, nowMs);
+      return isRefused(acting) ? acting : rightsOf(ledger.accountId, must(acting.key, "a key that acts"));
+    });
+  }
+
   listKeys(): keyActs.KeyView[] | undefined {
     return this.turn((ledger) => ledger.keys.live.map((record) => keyActs.viewKey(ledger, record)));
   }
@@ -225,14 +238,16 @@ export class AccountObject extends DurableObject<AccountEnv> {
 
   async createKey(
     accountId: AccountId,
-    terms: keyActs.KeyTerms,
-    actor: string,
-  ): Promise<CreatedKey | "too_many_keys" | undefined> {
+    draft: keyActs.KeyDraft,
+    by: Actor,
+  ): Promise<CreatedKey | "too_many_keys" | Refused | undefined> {
     const { text, prefix, secret } = await this.newSecret(accountId);
-    const view = this.turn((ledger, nowMs) =>
-      keyActs.addKey(ledger, { id: newId("key"), prefix, secret, terms }, actor, nowMs),
-    );
-    return typeof view === "object" ? { ...view, key: text } : view;
+    const made = this.act(by, (ledger, nowMs, acting) => {
+      const terms = draftedTerms(draft, acting);
+      const key = { id: newId("key"), prefix, secret, terms };
+      return refusalToMake(terms, acting) ?? keyActs.addKey(ledger, key, acting.name, nowMs);
+    });
+    return typeof made === "object" && !isRefused(made) ? { ...made, key: text } : made;
   }
 
   /** Adopts a key whose text exists already (`npm start` keeps one per data folder), unless it is there. */
@@ -243,23 +258,41 @@ export class AccountObject extends DurableObject<AccountEnv> {
     });
   }
 
-  patchKey(id: KeyId, patch: keyActs.KeyPatch, actor: string): keyActs.KeyView | "unknown" | undefined {
-    return this.turn((ledger, nowMs) => keyActs.patchKey(ledger, id, patch, actor, nowMs));
+  patchKey(
+    id: KeyId,
+    patch: keyActs.KeyPatch,
+    by: Actor,
+  ): keyActs.KeyView | "unknown" | "no_cap" | Refused | undefined {
+    return this.act(
+      by,
+      (ledger, nowMs, acting) =>
+        refusalToChange(keyActs.liveKey(ledger, id), patch, acting) ??
+        keyActs.patchKey(ledger, id, patch, acting.name, nowMs),
+    );
   }
 
   async rotateKey(
     accountId: AccountId,
     id: KeyId,
     overlapMs: number,
-    actor: string,
-  ): Promise<CreatedKey | "unknown" | undefined> {
+    by: Actor,
+  ): Promise<CreatedKey | "unknown" | Refused | undefined> {
     const { text, ...fresh } = await this.newSecret(accountId);
-    const view = this.turn((ledger, nowMs) => keyActs.rotateKey(ledger, id, { ...fresh, overlapMs }, actor, nowMs));
-    return typeof view === "object" ? { ...view, key: text } : view;
+    const rotated = this.act(
+      by,
+      (ledger, nowMs, acting) =>
+        refusalToChange(keyActs.liveKey(ledger, id), undefined, acting) ??
+        keyActs.rotateKey(ledger, id, { ...fresh, overlapMs }, acting.name, nowMs),
+    );
+    return typeof rotated === "object" && !isRefused(rotated) ? { ...rotated, key: text } : rotated;
   }
 
-  revokeKey(id: KeyId, actor: string): "revoked" | "unknown" | undefined {
-    return this.turn((ledger, nowMs) => keyActs.revokeKey(ledger, id, actor, nowMs));
+  revokeKey(id: KeyId, by: Actor): "revoked" | "unknown" | Refused | undefined {
+    return this.act(
+      by,
+      (ledger, nowMs, acting) =>
+        refusalToRevoke(keyActs.liveKey(ledger, id), acting) ?? keyActs.revokeKey(ledger, id, acting.name, nowMs),
+    );
   }
 
   /** A leaked key, reported by whoever holds it. */
@@ -285,6 +318,17 @@ export class AccountObject extends DurableObject<AccountEnv> {
     const result = this.core.turn(nowMs, (ledger) => work(ledger, nowMs));
     this.afterTurn();
     return result;
+  }
+
+  /** A turn on behalf of `by`: a key is judged in it, so that one that is over changes nothing. */
+  protected act<Result>(
+    by: Actor,
+    work: (ledger: Ledger, nowMs: number, acting: Acting) => Result,
+  ): Result | Refused | undefined {
+    return this.turn((ledger, nowMs) => {
+      const acting = judgeActor(ledger, by, nowMs);
+      return isRefused(acting) ? acting : work(ledger, nowMs, acting);
+    });
   }
 
   private async newSecret(accountId: AccountId): Promise<{ text: string; prefix: string; secret: SecretHash }> {

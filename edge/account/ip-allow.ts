@@ -3,7 +3,45 @@
 
 import ipaddr from "ipaddr.js";
 
-/** Whether `text` is an address or a CIDR range. */
+const IPV4_BITS = 32;
+const IPV6_BITS = 128;
+/** Where an IPv4 address begins in the IPv6 address that stands for it. */
+const MAPPED_BITS = 96;
+const BITS = /^(0|[1-9]\d{0,2})$/;
+
+/**
+ * `text` as it is stored, or undefined for what is no address and no CIDR range, or could be read as another one: octal,
+ * hexadecimal, decimal and short forms (`010.0.0.1`, `127.1`), a zone, bits set behind the prefix.
+ */
+export function canonicalRange(text: string): string | undefined {
+  const [address = "", prefix, ...more] = text.split("/");
+  if (more.length > 0 || (prefix !== undefined && !BITS.test(prefix))) return undefined;
+  const read = strictAddress(address);
+  if (read === undefined) return undefined;
+  const isMapped = read instanceof ipaddr.IPv6 && read.isIPv4MappedAddress();
+  const host = isMapped ? read.toIPv4Address() : read;
+  const length = host instanceof ipaddr.IPv4 ? IPV4_BITS : IPV6_BITS;
+  const bits = prefix === undefined ? length : Number(prefix) - (isMapped ? MAPPED_BITS : 0);
+  if (bits < 0 || bits > length || hasBitsBehind(host, bits)) return undefined;
+  const shown = host instanceof ipaddr.IPv6 ? host.toRFC5952String() : host.toString();
+  return bits === length ? shown : `${shown}/${bits}`;
+}
+
+function strictAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  if (!text.includes(":")) return ipaddr.IPv4.isValidFourPartDecimal(text) ? ipaddr.IPv4.parse(text) : undefined;
+  const tail = text.slice(text.lastIndexOf(":") + 1);
+  if (tail.includes(".") && !ipaddr.IPv4.isValidFourPartDecimal(tail)) return undefined;
+  return !text.includes("%") && ipaddr.IPv6.isValid(text) ? ipaddr.IPv6.parse(text) : undefined;
+}
+
+function hasBitsBehind(address: ipaddr.IPv4 | ipaddr.IPv6, bits: number): boolean {
+  return address.toByteArray().some((byte, index) => {
+    const own = Math.min(8, Math.max(0, bits - index * 8));
+    return (byte & (0xff >> own)) !== 0;
+  });
+}
+
+/** Whether `text` can be matched at all: keys that are older than `canonicalRange` may hold anything. */
 export function isAddressRange(text: string): boolean {
   return ipaddr.isValidCIDR(text) || ipaddr.isValid(text);
 }
@@ -13,9 +51,25 @@ export function isAddressAllowed(address: string, ranges: readonly string[]): bo
   if (!ipaddr.isValid(address)) return false;
   const caller = ipaddr.process(address);
   return ranges.some((range) => {
-    const [network, bits] = ipaddr.isValidCIDR(range) ? ipaddr.parseCIDR(range) : hostRange(range);
+    const [network, bits] = rangeOf(range);
     return caller.kind() === network.kind() && caller.match(network, bits);
   });
+}
+
+/** Whether every address of `wanted` is in one of `own`; what cannot be read is in none. */
+export function areRangesWithin(wanted: readonly string[], own: readonly string[]): boolean {
+  return wanted.every((range) => {
+    if (!isAddressRange(range)) return own.includes(range);
+    const [network, bits] = rangeOf(range);
+    return own.filter(isAddressRange).some((one) => {
+      const [around, aroundBits] = rangeOf(one);
+      return network.kind() === around.kind() && bits >= aroundBits && network.match(around, aroundBits);
+    });
+  });
+}
+
+function rangeOf(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  return ipaddr.isValidCIDR(range) ? ipaddr.parseCIDR(range) : hostRange(range);
 }
 
 function hostRange(address: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {

@@ -2,21 +2,17 @@
 
 import type { AccountObject } from "./account.ts";
 import type { Clock } from "./session-driver.ts";
-import { Peppers } from "./secret-hash.ts";
+import type { Peppers } from "./secret-hash.ts";
 import { LeaseWallet, WALLET_SETTINGS } from "./wallet.ts";
 import { encodeBase62 } from "../../shared/base62.ts";
 
 const SESSION_ID_BYTES = 10;
 
-/** One per isolate. `peppers`: the current KEY_PEPPER, then the previous one while it is rotated. */
-export function createWallet(
-  namespace: DurableObjectNamespace<AccountObject>,
-  peppers: readonly string[],
-): LeaseWallet {
-  const hashing = new Peppers(peppers);
+/** One per isolate. */
+export function createWallet(namespace: DurableObjectNamespace<AccountObject>, peppers: Peppers): LeaseWallet {
   return new LeaseWallet({
     stubOf: (accountId) => namespace.get(namespace.idFromName(accountId)),
-    hashesOf: (secret) => hashing.hashes(secret),
+    hashesOf: (secret) => peppers.hashes(secret),
     newSessionId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(SESSION_ID_BYTES))),
     clock: isolateClock(),
     settings: WALLET_SETTINGS,

@@ -25,6 +25,9 @@ type Optional<Term extends keyof KeyTerms> = object extends Pick<KeyTerms, Term>
 /** `null` takes an optional term away. */
 export type KeyPatch = { readonly [Term in keyof KeyTerms]?: KeyTerms[Term] | Optional<Term> };
 
+/** A key as it is asked for: what is not named is its maker's to say (key-reach.ts). */
+export type KeyDraft = KeyPatch & Pick<KeyTerms, "name">;
+
 const REVOKED_KEYS_MAX = 200;
 
 export function viewKey(ledger: Ledger, record: KeyRecord): KeyView {
@@ -49,23 +52,35 @@ export function addKey(ledger: Ledger, key: NewKey, actor: string, nowMs: number
   return viewKey(ledger, record);
 }
 
+/** `no_cap`: when a cap starts anew, for a key that has none. */
 export function patchKey(
   ledger: Ledger,
   id: KeyId,
   patch: KeyPatch,
   actor: string,
   nowMs: number,
-): KeyView | "unknown" {
+): KeyView | "unknown" | "no_cap" {
   const record = liveKey(ledger, id);
   if (record === undefined) return "unknown";
+  const next = patched(record, patch);
+  if (typeof patch.capReset === "string" && next.capNanoUsd === undefined) return "no_cap";
   ledger.tick(nowMs);
   ledger.buckets(nowMs, record); // drains its buckets at the old rates
-  const next: KeyRecord = JSON.parse(
-    JSON.stringify({ ...record, ...patch }, (_name, value: unknown) => (value === null ? undefined : value)),
-  );
   ledger.keys.put(next, ledger.storage);
   audit(ledger, nowMs, actor, "key.patch", { id, terms: Object.keys(patch) });
   return viewKey(ledger, next);
+}
+
+/** `record` after `patch`. A cap that goes takes along when it starts anew. */
+export function patched(record: KeyRecord, patch: KeyPatch): KeyRecord {
+  const change = patch.capNanoUsd === null ? { capReset: null, ...patch } : patch;
+  const next: KeyRecord = JSON.parse(withoutNulls({ ...record, ...change }));
+  return next;
+}
+
+/** As JSON. */
+export function withoutNulls(terms: object): string {
+  return JSON.stringify(terms, (_name, value: unknown) => (value === null ? undefined : value));
 }
 
 /** Gives the key a new secret; the old one works until `overlapMs` from now. A second rotation ends the first overlap. */

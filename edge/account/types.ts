@@ -11,6 +11,8 @@ import type { Tier } from "../../shared/wire.ts";
 /** What a key may do. `embeddings` covers /v1/similarity and /v1/tokenize too; `keys:write` and `account:write` include reading. */
 export const SCOPES = ["embeddings", "rerank", "batches", "usage:read", "keys:write", "account:write"] as const;
 export type Scope = (typeof SCOPES)[number];
+/** Those that call models: what a new key gets unless its maker says otherwise. */
+export const CALL_SCOPES = ["embeddings", "rerank", "batches"] as const satisfies readonly Scope[];
 
 export type CacheSetting = "off" | "standard" | "eager";
 export type CapPeriod = "day" | "week" | "month";
@@ -37,12 +39,27 @@ export interface Rights {
   readonly cache: CacheSetting;
 }
 
+/** A term of a key that bounds another's, as the API names it. */
+export type KeyTerm =
+  | "models"
+  | "ip_allow"
+  | "expires_at"
+  | "cap_nano_usd"
+  | "cap_reset"
+  | "requests_per_minute"
+  | "tokens_per_minute"
+  | "cache";
+
 /** Why a call may not run, with the facts that the answer needs. */
 export type Refusal =
   | KeyRefusal
   | { readonly kind: "scope"; readonly needed: Scope; readonly granted: readonly Scope[] }
   | { readonly kind: "model"; readonly model: string; readonly allowed: readonly string[] }
   | { readonly kind: "ip"; readonly ip: string }
+  /** An act on a key by one that may do less: the term by which. */
+  | { readonly kind: "reach"; readonly term: KeyTerm }
+  /** An act on another key by one with a cap or rates of its own. */
+  | { readonly kind: "bounded_key" }
   | {
       readonly kind: "insufficient_credit";
       readonly which: "account" | "key_cap" | "monthly_limit";

@@ -4,6 +4,7 @@
 
 import { AccountWithNotices } from "../account/account-with-notices.ts";
 import type { NoticesEnv } from "../account/account-with-notices.ts";
+import type { Actor, Refused } from "../account/acting-key.ts";
 import { audit, grant } from "../account/acts.ts";
 import { monthStartMs } from "../account/periods.ts";
 import { newId } from "../../shared/ids.ts";
@@ -34,8 +35,8 @@ export class AccountWithBilling extends AccountWithNotices {
   }
 
   /** `undefined` terms switch it off. What was switched off by a declined card is on again. */
-  setAutoTopUp(terms: AutoTopUpTerms | undefined, actor: string): BillingState | undefined {
-    return this.turn((ledger, nowMs) => {
+  setAutoTopUp(terms: AutoTopUpTerms | undefined, by: Actor): BillingState | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
       const { terms: _terms, disabledReason: _reason, ...rest } = this.#read();
       audit(ledger, nowMs, actor, "auto_top_up", terms === undefined ? { on: false } : { on: true, ...terms });
       return this.#write(terms === undefined ? rest : { ...rest, terms });

@@ -1,27 +1,43 @@
-// A key's rights for routes that spend nothing: the wallet answers from its lease's rights or asks the account once.
+// A key's rights for routes that spend nothing. The wallet counts the request and refuses from memory what it knows to be
+// over; then the account itself is asked, since a lease's rights may be older than a revocation and whatever such a route
+// does or tells outlives the call. Routes that change the account hand `by` on, so that the change's own turn asks again.
 
+import { accountStub } from "../account-stub.ts";
+import type { ActingKey } from "../account/acting-key.ts";
+import type { Rights, Scope } from "../account/types.ts";
 import type { Context } from "../context.ts";
 import { clientAddress, waitUntilOf } from "../context.ts";
-import type { Rights, Scope } from "../account/types.ts";
 import { rateLimitHeaders } from "../usage-answer.ts";
 import { faultOfRefusal } from "./refusals.ts";
+import { acted } from "./acted.ts";
 import { ApiError } from "../../shared/errors.ts";
 
+/** Who calls: its rights as the account knows them now, and the key as it acts on the account. */
+export interface Caller extends Rights {
+  readonly by: ActingKey;
+}
+
 /**
- * The rights of the request's key, or throws ApiError. `scope` undefined: any valid key. Counts one request. Routes that
- * read the books read what this isolate has charged too: it is reported first.
+ * The caller behind the request's key, or throws ApiError. `scope` undefined: any valid key. Counts one request. Routes
+ * that read the books read what this isolate has charged too: it is reported first.
  */
-export async function authorize(c: Context, scope: Scope | undefined): Promise<Rights> {
-  const result = await c.get("services").wallet.authorize({
-    key: c.get("key"),
-    ...(scope === undefined ? {} : { scope }),
-    ip: clientAddress(c),
-    countsRequest: true,
-    waitUntil: waitUntilOf(c),
-  });
+export async function authorize(c: Context, scope: Scope | undefined): Promise<Caller> {
+  const { wallet, peppers } = c.get("services");
+  const key = c.get("key");
+  const asked = { ip: clientAddress(c), ...(scope === undefined ? {} : { scope }) };
+  const result = await wallet.authorize({ key, ...asked, countsRequest: true, waitUntil: waitUntilOf(c) });
   if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
   for (const [name, value] of Object.entries(rateLimitHeaders(result.rateLimit))) c.header(name, value);
+  const by: ActingKey = { secret: await peppers.hashes(key.secret), ...asked };
   const readsBooks = scope === undefined || scope === "usage:read";
-  if (readsBooks) await c.get("services").wallet.report(result.rights.accountId, waitUntilOf(c));
-  return result.rights;
+  const [rights] = await Promise.all([
+    accountStub(c.env, key.accountId).rightsNow(by),
+    readsBooks ? wallet.report(key.accountId, waitUntilOf(c)) : undefined,
+  ]);
+  return { ...acted(rights), by };
+}
+
+/** The caller's rights once more, for what is done elsewhere than in the account's object: right before it is done. */
+export async function authorizeAgain(c: Context, { accountId, by }: Caller): Promise<Rights> {
+  return acted(await accountStub(c.env, accountId).rightsNow(by));
 }

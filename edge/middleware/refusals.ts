@@ -31,6 +31,17 @@ export function faultOfRefusal(refusal: Refusal): Fault {
       );
     case "ip":
       return fault("address_not_allowed", `This key may not be used from ${refusal.ip}.`);
+    case "reach":
+      return fault(
+        "insufficient_scope",
+        `A key makes, changes and revokes no key that may do more than itself, and raises no limit of its own: \`${refusal.term}\` must stay within its own.`,
+        refusal.term,
+      );
+    case "bounded_key":
+      return fault(
+        "insufficient_scope",
+        "A key with a spending cap or rates of its own makes, changes and rotates no other key: the two together could do more than it may.",
+      );
     case "insufficient_credit":
       return creditFault(refusal);
     case "credit_held":

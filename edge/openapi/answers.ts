@@ -144,6 +144,9 @@ export const key = z.object({
   cache: z.enum(["off", "standard", "eager"]),
   created_at: orNull(unixSeconds),
   last_used_at: orNull(unixSeconds),
+  unusable_because: orNull(z.string()).describe(
+    "Why this key can do nothing: it has expired, or it is older than the checks.",
+  ),
 });
 
 export const createdKey = key.extend({ key: z.string().describe("The key itself: shown this once.") });

@@ -25,6 +25,7 @@ export const KEY = {
   cache: "standard",
   created_at: 1_790_000_000,
   last_used_at: null,
+  unusable_because: null,
 };
 
 export const ACCOUNT = {

@@ -9,12 +9,12 @@ import type { Context } from "../context.ts";
 import { keyOfText } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { acted } from "../middleware/acted.ts";
 import { seconds } from "./key-fields.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
-import { integer, parseBody } from "../../shared/schemas/fields.ts";
+import { integer, parsePatch } from "../../shared/schemas/fields.ts";
 import { readCursor, readLimit } from "./query.ts";
 
 const TRANSACTIONS_MAX = 100;
@@ -51,16 +51,17 @@ export async function getAccountByQueryKey(c: Context): Promise<Response> {
 
 /** `limits.monthly_nano_usd`: a hard limit of the UTC month, kept by the ledger like a key's cap; null takes it away. */
 export async function patchAccount(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
-  const { limits } = parseBody(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
+  const { accountId, by } = await authorize(c, "account:write");
+  const { limits } = parsePatch(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
   const monthly = limits.monthly_nano_usd;
-  await accountStub(c.env, accountId).setLimits({ monthlyNanoUsd: monthly === null ? null : nanoUsd(monthly) }, keyId);
+  const patch = { monthlyNanoUsd: monthly === null ? null : nanoUsd(monthly) };
+  acted(await accountStub(c.env, accountId).setLimits(patch, by));
   return c.json(accountAnswer(await viewOf(c, accountId)));
 }
 
 export async function listTransactions(c: Context): Promise<Response> {
   const rights = await authorize(c, "usage:read");
-  const page: TransactionsPage = stillThere(
+  const page: TransactionsPage = acted(
     await accountStub(c.env, rights.accountId).transactions(readCursor(c, "page"), readLimit(c, TRANSACTIONS_MAX, 20)),
   );
   return c.json({
@@ -86,7 +87,7 @@ export function transactionAnswer(line: StatementLine) {
 }
 
 async function viewOf(c: Context, id: Parameters<typeof accountStub>[1]): Promise<AccountView> {
-  return stillThere(await accountStub(c.env, id).getAccount());
+  return acted(await accountStub(c.env, id).getAccount());
 }
 
 export function accountAnswer(view: AccountView) {

@@ -2,23 +2,26 @@
 // log before it is done (directory/audit.ts) and in the account's own with it.
 
 import * as z from "zod";
+import type { CreatedKey } from "../account/account.ts";
 import type { GrantInput } from "../account/acts.ts";
+import { SCOPES } from "../account/types.ts";
 import { accountStub } from "../account-stub.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { listAccounts as readAccounts, reflectStatus, reportBooks } from "../directory/accounts.ts";
 import { audited } from "../directory/audit.ts";
 import { createAccount as makeAccount } from "../directory/create-account.ts";
+import { acted } from "../middleware/acted.ts";
 import { readJson } from "../middleware/body.ts";
 import { operatorActor } from "../middleware/operator.ts";
 import { accountAnswer, booksAnswer } from "./account.ts";
 import { readAmount } from "./amount.ts";
-import { createKeySchema, createdKeyAnswer, seconds, termsOf } from "./key-fields.ts";
+import { createKeySchema, createdKeyAnswer, draftOf, seconds } from "./key-fields.ts";
 import { readLimit, readOpaqueCursor, unknownCursor } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId, parseId } from "../../shared/ids.ts";
-import { integer, oneOf, parseBody, text } from "../../shared/schemas/fields.ts";
+import { integer, oneOf, parseBody, parsePatch, text } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 const ACTOR = "operator";
@@ -112,18 +115,19 @@ export async function createGrant(c: Context): Promise<Response> {
 
 export async function createAccountKey(c: Context): Promise<Response> {
   const id = accountIdOf(c);
-  const terms = termsOf(parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX)));
-  const created = await act(c, "key.create", id, { name: terms.name, scopes: terms.scopes }, async () => {
-    const answer = found(await accountStub(c.env, id).createKey(id, terms, ACTOR));
+  const { models } = c.get("services");
+  const draft = draftOf(parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX)), models);
+  const created = await act(c, "key.create", id, { name: draft.name, scopes: draft.scopes ?? SCOPES }, async () => {
+    const answer: CreatedKey | "too_many_keys" = acted(found(await accountStub(c.env, id).createKey(id, draft, ACTOR)));
     if (answer !== "too_many_keys") return answer;
     throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
   });
-  return c.json(createdKeyAnswer(created), 201);
+  return c.json(createdKeyAnswer(created, models), 201);
 }
 
 export async function patchAccount(c: Context): Promise<Response> {
   const id = accountIdOf(c);
-  const body = parseBody(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
+  const body = parsePatch(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
   const { limits, status } = body;
   const stub = accountStub(c.env, id);
   await act(c, "account.patch", id, body, async () => {

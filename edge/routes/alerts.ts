@@ -8,7 +8,7 @@ import { ALERT_KINDS, ALERTS_MAX } from "../account/alerts.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { acted } from "../middleware/acted.ts";
 import { emailConfig } from "../webhooks/settings.ts";
 import { readAmount } from "./amount.ts";
 import { seconds } from "./key-fields.ts";
@@ -27,11 +27,11 @@ export const createAlertSchema = z.strictObject({
 });
 
 export async function createAlert(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
+  const { accountId, by } = await authorize(c, "account:write");
   const body = parseBody(createAlertSchema, await readJson(c, BODY_BYTES_MAX));
   const thresholdNanoUsd = readAmount("threshold", body.threshold_usd, body.threshold_nano_usd);
-  const created: AlertRecord | "too_many" = stillThere(
-    await accountStub(c.env, accountId).createAlert({ kind: body.kind, thresholdNanoUsd }, keyId),
+  const created: AlertRecord | "too_many" = acted(
+    await accountStub(c.env, accountId).createAlert({ kind: body.kind, thresholdNanoUsd }, by),
   );
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${ALERTS_MAX} alerts: delete one first.`);
@@ -40,7 +40,7 @@ export async function createAlert(c: Context): Promise<Response> {
 
 export async function listAlerts(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "usage:read");
-  const alerts = stillThere(await accountStub(c.env, accountId).listAlerts());
+  const alerts = acted(await accountStub(c.env, accountId).listAlerts());
   return c.json({
     object: "list",
     data: alerts.map(alertAnswer),
@@ -50,9 +50,9 @@ export async function listAlerts(c: Context): Promise<Response> {
 }
 
 export async function deleteAlert(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
+  const { accountId, by } = await authorize(c, "account:write");
   const id = parseId("alert", c.req.param("id") ?? "");
-  const outcome = id === undefined ? "unknown" : await accountStub(c.env, accountId).deleteAlert(id, keyId);
+  const outcome = id === undefined ? "unknown" : acted(await accountStub(c.env, accountId).deleteAlert(id, by));
   if (outcome !== "deleted") throw apiError("object_not_found", "No such alert in this account.", "id");
   return c.json({ id, object: "alert", deleted: true });
 }

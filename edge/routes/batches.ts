@@ -10,7 +10,7 @@ import type { ListedBatch } from "../files/library-store.ts";
 import { libraryStub } from "../files/library-stub.ts";
 import type { BatchId, FileRecord } from "../files/types.ts";
 import { FILE_LIMITS } from "../files/types.ts";
-import { authorize } from "../middleware/authorize.ts";
+import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { faultOfRefusal } from "../middleware/refusals.ts";
 import { pricesOf } from "../pricing.ts";
@@ -33,10 +33,12 @@ const LIST_DEFAULT = 20;
 const BEGIN_MS_MAX = 60_000;
 
 export async function createBatch(c: Context): Promise<Response> {
-  const rights = await authorize(c, "batches");
+  const caller = await authorize(c, "batches");
   const body = parseBody(createBatchSchema, await readJson(c, BODY_BYTES_MAX));
+  checkEndpoint(caller, body.endpoint);
+  const input = await inputFile(c, caller.accountId, body.input_file_id);
+  const rights = await authorizeAgain(c, caller);
   checkEndpoint(rights, body.endpoint);
-  const input = await inputFile(c, rights.accountId, body.input_file_id);
   const createdAtMs = Date.now();
   const order: BatchOrder = {
     id: newId("batch"),

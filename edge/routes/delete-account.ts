@@ -10,15 +10,16 @@ import { markDeleted, markDeleting } from "../directory/accounts.ts";
 import { audited } from "../directory/audit.ts";
 import { endsItself } from "../ends-itself.ts";
 import { libraryStub } from "../files/library-stub.ts";
-import { authorize } from "../middleware/authorize.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { authorize, authorizeAgain } from "../middleware/authorize.ts";
+import { acted } from "../middleware/acted.ts";
 import { apiError } from "../../shared/errors.ts";
 import { formatUsd } from "../../shared/money.ts";
 
 export async function deleteAccount(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
+  const caller = await authorize(c, "account:write");
+  const { accountId, keyId } = caller;
   await c.get("services").wallet.report(accountId, waitUntilOf(c));
-  const view = stillThere(await accountStub(c.env, accountId).getAccount());
+  const view = acted(await accountStub(c.env, accountId).getAccount());
   if (c.req.query("confirm") !== accountId) {
     throw apiError(
       "invalid_value",
@@ -26,6 +27,7 @@ export async function deleteAccount(c: Context): Promise<Response> {
       "confirm",
     );
   }
+  await authorizeAgain(c, caller);
   const { DIRECTORY: directory } = c.env;
   const facts = { balanceNanoUsd: view.balanceNanoUsd };
   const entry = { atMs: Date.now(), actor: keyId, action: "account.delete", target: accountId, facts };

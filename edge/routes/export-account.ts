@@ -8,7 +8,7 @@ import type { UsagePage } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { acted } from "../middleware/acted.ts";
 import { booksAnswer, transactionAnswer } from "./account.ts";
 import { alertAnswer } from "./alerts.ts";
 import { keyAnswer, seconds } from "./key-fields.ts";
@@ -48,11 +48,11 @@ async function writeAll(c: Context, id: AccountId, writer: WritableStreamDefault
 
 async function* documentOf(c: Context, id: AccountId): AsyncGenerator<string> {
   const stub = () => accountStub(c.env, id);
-  const account = stillThere(await stub().getAccount());
+  const account = acted(await stub().getAccount());
   yield `{"object":"account.export","exported_at":${seconds(Date.now())},"account":${JSON.stringify(booksAnswer(account))}`;
-  yield `,"keys":${JSON.stringify(stillThere(await stub().listKeys()).map(keyAnswer))}`;
-  yield `,"alerts":${JSON.stringify(stillThere(await stub().listAlerts()).map(alertAnswer))}`;
-  yield `,"webhooks":${JSON.stringify(stillThere(await stub().listWebhooks()).map(webhookAnswer))}`;
+  yield `,"keys":${JSON.stringify(acted(await stub().listKeys()).map((key) => keyAnswer(key, c.get("services").models)))}`;
+  yield `,"alerts":${JSON.stringify(acted(await stub().listAlerts()).map(alertAnswer))}`;
+  yield `,"webhooks":${JSON.stringify(acted(await stub().listWebhooks()).map(webhookAnswer))}`;
   yield* list("transactions", transactions(c, id));
   yield* list("usage", usage(c, id, account.createdAtMs));
   yield* list("audit", auditRows(c, id));
@@ -75,7 +75,7 @@ async function* list(name: string, items: AsyncGenerator<readonly object[]>): As
 async function* transactions(c: Context, id: AccountId): AsyncGenerator<readonly object[]> {
   let before: number | undefined;
   do {
-    const page: TransactionsPage = stillThere(await accountStub(c.env, id).transactions(before, TRANSACTIONS_A_PAGE));
+    const page: TransactionsPage = acted(await accountStub(c.env, id).transactions(before, TRANSACTIONS_A_PAGE));
     yield page.lines.map(transactionAnswer);
     before = page.before;
   } while (before !== undefined);
@@ -94,7 +94,7 @@ async function* usage(c: Context, id: AccountId, startMs: number): AsyncGenerato
   } as const;
   let page: number | undefined;
   do {
-    const answer: UsagePage = stillThere(
+    const answer: UsagePage = acted(
       await accountStub(c.env, id).usage({ ...query, ...(page === undefined ? {} : { page }) }),
     );
     yield answer.buckets.flatMap((bucket) =>

@@ -10,7 +10,8 @@ import { boundaryOf } from "../files/multipart.ts";
 import { FILE_LIMITS, FILE_PURPOSES } from "../files/types.ts";
 import type { FileFacts, FileId, FileRecord } from "../files/types.ts";
 import { bodyPieces, fileTooLarge, receiveUpload } from "../files/upload.ts";
-import { authorize } from "../middleware/authorize.ts";
+import { authorize, authorizeAgain } from "../middleware/authorize.ts";
+import type { Caller } from "../middleware/authorize.ts";
 import type { MemoryLease } from "../answer/memory-budget.ts";
 import { seconds } from "./key-fields.ts";
 import { listPage, readAfter, readOrder } from "./list-query.ts";
@@ -18,7 +19,6 @@ import { readLimit } from "./query.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { newId, parseId } from "../../shared/ids.ts";
-import type { AccountId } from "../../shared/ids.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
 /** OpenAI's figures. */
@@ -31,10 +31,10 @@ const UPLOAD_BYTES = 256 * 1024;
 export async function createFile(c: Context): Promise<Response> {
   const bytesMax = FILE_LIMITS.bytesMax + FILE_LIMITS.formBytesMax;
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw fileTooLarge();
-  const { accountId } = await authorize(c, "batches");
+  const caller = await authorize(c, "batches");
   const boundary = boundaryOf(c.req.header("content-type"));
   const pieces = bodyPieces(uploadBody(c), bytesMax);
-  const work = storeUpload(c, accountId, pieces, boundary);
+  const work = storeUpload(c, caller, pieces, boundary);
   // A client that leaves would otherwise take along the work that clears away what it sent.
   waitUntilOf(c)(work.catch(() => undefined));
   return c.json(fileAnswer(await work));
@@ -42,11 +42,12 @@ export async function createFile(c: Context): Promise<Response> {
 
 async function storeUpload(
   c: Context,
-  accountId: AccountId,
+  caller: Caller,
   pieces: AsyncIterable<Uint8Array>,
   boundary: string,
 ): Promise<FileRecord> {
   const nowMs = Date.now();
+  const { accountId } = caller;
   const place = { accountId, fileId: newId("file") };
   const empty: FileRecord = {
     ...place,
@@ -67,6 +68,7 @@ async function storeUpload(
     const { filename, bytes, lines, chunks, lifeMs = FILE_LIMITS.lifeMs } = upload;
     const content = { format: "lines", chunks } as const;
     const record: FileRecord = { ...empty, filename, bytes, lines, expiresAtMs: nowMs + lifeMs, content };
+    await authorizeAgain(c, caller); // an upload may take longer than its key lives
     if (!(await library.finishUpload(record))) throw apiError("invalid_request", "The upload took over a day.");
     return record;
   } catch (error) {

@@ -1,37 +1,47 @@
-// Keys as the public API writes them (snake_case, unix seconds) and as the ledger keeps them.
+// Keys as the public API writes them (snake_case, unix seconds) and as the ledger keeps them. What is stored is
+// canonical: full model ids, addresses in one spelling, nothing twice; and a key that could never work is not made.
 
 import * as z from "zod";
-import { isAddressRange } from "../account/ip-allow.ts";
+import { canonicalRange, isAddressRange } from "../account/ip-allow.ts";
 import type { CreatedKey } from "../account/account.ts";
-import type { KeyPatch, KeyTerms, KeyView } from "../account/key-acts.ts";
-import type { Scope } from "../account/types.ts";
+import type { KeyDraft, KeyPatch, KeyView } from "../account/key-acts.ts";
 import { SCOPES } from "../account/types.ts";
+import { findModel, nearestModel } from "../models.ts";
+import { must } from "../../shared/assert.ts";
+import type { CatalogModel } from "../../shared/catalog.ts";
+import { apiError } from "../../shared/errors.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { integer, oneOf, text } from "../../shared/schemas/fields.ts";
+import { integer, oneOf, text, wrongValue } from "../../shared/schemas/fields.ts";
 
 const NAME_LENGTH_MAX = 100;
 const LIST_LENGTH_MAX = 100;
 const RATE_MAX = 1_000_000_000;
 /** The year 2100. */
 const EXPIRES_AT_MAX = 4_102_444_800;
+const RANGE_RULE =
+  "an address like 203.0.113.7 or 2001:db8::1, or a CIDR range like 10.0.0.0/8 with no bit set behind its prefix";
 
 const list = <Item extends z.ZodType>(item: Item, what: string) =>
   z
     .array(item, { error: () => `an array of ${what}` })
+    .min(1, { error: () => `at least one of ${what}, or absent for any` })
     .max(LIST_LENGTH_MAX, { error: () => `at most ${LIST_LENGTH_MAX} ${what}` });
 
 const fields = {
   name: text("a string")
+    .trim()
     .min(1, { error: "a name" })
     .max(NAME_LENGTH_MAX, { error: `at most ${NAME_LENGTH_MAX} characters` }),
-  scopes: list(oneOf(SCOPES), "scopes"),
+  scopes: z
+    .array(oneOf(SCOPES), { error: () => "an array of scopes" })
+    .min(1, { error: () => `at least one of ${SCOPES.join(", ")}` })
+    .max(LIST_LENGTH_MAX, { error: () => `at most ${LIST_LENGTH_MAX} scopes` }),
   models: list(text("a model's id"), "model ids"),
-  expires_at: integer(0, EXPIRES_AT_MAX),
-  cap_nano_usd: integer(0, Number.MAX_SAFE_INTEGER),
+  expires_at: integer(1, EXPIRES_AT_MAX),
+  cap_nano_usd: integer(1, Number.MAX_SAFE_INTEGER),
   cap_reset: oneOf(["day", "week", "month"]),
-  // Kept as they are and matched at each lease: one that cannot be read would lock its key out.
   ip_allow: list(
-    text("an address or CIDR range").refine(isAddressRange, { error: "an address or CIDR range" }),
+    text(RANGE_RULE).refine((range) => canonicalRange(range) !== undefined, { error: RANGE_RULE }),
     "addresses or CIDR ranges",
   ),
   requests_per_minute: integer(1, RATE_MAX),
@@ -52,36 +62,84 @@ export const createKeySchema = z.strictObject({
   cache: fields.cache.optional(),
 });
 
-export const patchKeySchema = createKeySchema.extend({ name: fields.name.optional() });
+/** `null` takes a term away that a key need not have. */
+export const patchKeySchema = z.strictObject({
+  name: fields.name.optional(),
+  scopes: fields.scopes.optional(),
+  models: fields.models.nullable().optional(),
+  expires_at: fields.expires_at.nullable().optional(),
+  cap_nano_usd: fields.cap_nano_usd.nullable().optional(),
+  cap_reset: fields.cap_reset.nullable().optional(),
+  ip_allow: fields.ip_allow.nullable().optional(),
+  requests_per_minute: fields.requests_per_minute.nullable().optional(),
+  tokens_per_minute: fields.tokens_per_minute.nullable().optional(),
+  cache: fields.cache.optional(),
+});
 
-type KeyFields = z.output<typeof patchKeySchema>;
-
-/** Terms of a new key: all scopes and the standard cache where nothing is said. */
-export function termsOf(body: z.output<typeof createKeySchema>): KeyTerms {
-  return { ...changesOf(body), name: body.name, scopes: body.scopes ?? [...SCOPES], cache: body.cache ?? "standard" };
+/** What a key is asked to be. `models`: those that there are. Throws ApiError for one that could never work. */
+export function draftOf(body: z.output<typeof createKeySchema>, models: readonly CatalogModel[]): KeyDraft {
+  if (body.cap_reset !== undefined && body.cap_nano_usd === undefined) throw noCap();
+  return { ...patchOf(body, models), name: body.name };
 }
 
-/** The changes of a PATCH. */
-export function patchOf(body: KeyFields): KeyPatch {
-  return { ...changesOf(body), ...(body.name === undefined ? {} : { name: body.name }) };
-}
-
-function changesOf(body: KeyFields) {
+/** The changes of a PATCH, in the same way. */
+export function patchOf(body: z.output<typeof patchKeySchema>, models: readonly CatalogModel[]): KeyPatch {
+  const { name, scopes, models: names, expires_at: expiresAt, ip_allow: ranges, cache } = body;
+  const { cap_nano_usd: cap, cap_reset: capReset, requests_per_minute: requests, tokens_per_minute: tokens } = body;
   return {
-    ...(body.scopes === undefined ? {} : { scopes: body.scopes satisfies readonly Scope[] }),
-    ...(body.models === undefined ? {} : { models: body.models }),
-    ...(body.expires_at === undefined ? {} : { expiresAtMs: body.expires_at * 1000 }),
-    ...(body.cap_nano_usd === undefined ? {} : { capNanoUsd: nanoUsd(body.cap_nano_usd) }),
-    ...(body.cap_reset === undefined ? {} : { capReset: body.cap_reset }),
-    ...(body.ip_allow === undefined ? {} : { ipAllow: body.ip_allow }),
-    ...(body.requests_per_minute === undefined ? {} : { requestsPerMinute: body.requests_per_minute }),
-    ...(body.tokens_per_minute === undefined ? {} : { tokensPerMinute: body.tokens_per_minute }),
-    ...(body.cache === undefined ? {} : { cache: body.cache }),
+    ...(name === undefined ? {} : { name }),
+    ...(scopes === undefined ? {} : { scopes: SCOPES.filter((scope) => scopes.includes(scope)) }),
+    ...(names === undefined ? {} : { models: names === null ? null : fullIds(names, models) }),
+    ...(expiresAt === undefined ? {} : { expiresAtMs: expiresAt === null ? null : timeToCome(expiresAt) }),
+    ...(cap === undefined ? {} : { capNanoUsd: cap === null ? null : nanoUsd(cap) }),
+    ...(capReset === undefined ? {} : { capReset }),
+    ...(ranges === undefined ? {} : { ipAllow: ranges === null ? null : canonicalRanges(ranges) }),
+    ...(requests === undefined ? {} : { requestsPerMinute: requests }),
+    ...(tokens === undefined ? {} : { tokensPerMinute: tokens }),
+    ...(cache === undefined ? {} : { cache }),
   };
 }
 
+/** A bare name that calls accept is accepted here too. */
+function fullIds(names: readonly string[], models: readonly CatalogModel[]): string[] {
+  const ids = names.map((name, index) => {
+    const model = findModel(name, models);
+    if (model !== undefined) return model.id;
+    const close = nearestModel(name, models);
+    const hint = close === undefined ? "GET /v1/models lists them" : `did you mean \`${close}\`?`;
+    throw wrongValue(`models[${index}]`, `a model that there is (${hint})`, name);
+  });
+  return [...new Set(ids)];
+}
+
+function canonicalRanges(ranges: readonly string[]): string[] {
+  return [...new Set(ranges.map((range) => must(canonicalRange(range), "a range that was parsed")))];
+}
+
+function timeToCome(expiresAtS: number): number {
+  const nowS = Math.floor(Date.now() / 1000);
+  if (expiresAtS > nowS) return expiresAtS * 1000;
+  throw wrongValue("expires_at", `a time to come in unix seconds (now is ${nowS})`, expiresAtS);
+}
+
+/** The fault of a cap's reset without a cap. */
+export function noCap() {
+  return apiError("invalid_value", "`cap_reset` must be absent for a key without `cap_nano_usd`.", "cap_reset");
+}
+
+/** Why a key can do nothing: older ones were not refused when they were made. Null: it can. */
+function unusableBecause(key: KeyView, models: readonly CatalogModel[]): string | null {
+  if (key.expiresAtMs !== undefined && key.expiresAtMs <= Date.now()) return "it has expired";
+  if (key.scopes.length === 0) return "`scopes` is empty";
+  if (key.capNanoUsd === 0) return "`cap_nano_usd` is 0";
+  if (key.models?.some((id) => models.some((model) => model.id === id)) === false)
+    return "`models` names none there is";
+  if (key.ipAllow?.some(isAddressRange) === false) return "`ip_allow` names no address";
+  return null;
+}
+
 /** What a key looks like in lists: never its secret. */
-export function keyAnswer(key: KeyView) {
+export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
   return {
     id: key.id,
     object: "api_key",
@@ -98,12 +156,13 @@ export function keyAnswer(key: KeyView) {
     cache: key.cache,
     created_at: seconds(key.createdAtMs),
     last_used_at: seconds(key.lastUsedAtMs),
+    unusable_because: unusableBecause(key, models),
   };
 }
 
 /** A key as its creator sees it, once. */
-export function createdKeyAnswer(key: CreatedKey) {
-  return { ...keyAnswer(key), key: key.key };
+export function createdKeyAnswer(key: CreatedKey, models: readonly CatalogModel[]) {
+  return { ...keyAnswer(key, models), key: key.key };
 }
 
 export function seconds(ms: number | undefined): number | null {

@@ -6,7 +6,7 @@ import { accountStub } from "../account-stub.ts";
 import type { BucketWidth, Grouping, UsagePage, UsageQuery } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { acted } from "../middleware/acted.ts";
 import { readChoices, readLimit, readList } from "./query.ts";
 import type { UsageWindow } from "./usage-window.ts";
 import { bucketsAnswer, readWidth, readWindow } from "./usage-window.ts";
@@ -84,5 +84,5 @@ async function read(c: Context, accountId: Parameters<typeof accountStub>[1], qu
     ...(models === undefined ? {} : { models }),
     ...(keyIds === undefined ? {} : { keyIds }),
   };
-  return stillThere(await accountStub(c.env, accountId).usage(filtered));
+  return acted(await accountStub(c.env, accountId).usage(filtered));
 }

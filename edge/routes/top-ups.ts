@@ -11,9 +11,9 @@ import { NANO_USD_PER_CENT, Stripe, StripeError, verifySignature } from "../bill
 import { monthStartMs } from "../account/periods.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
-import { authorize } from "../middleware/authorize.ts";
+import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { acted } from "../middleware/acted.ts";
 import { readAmount } from "./amount.ts";
 import { apiError } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
@@ -38,11 +38,13 @@ export const autoTopUpSchema = z.strictObject({
 
 /** Answers 201 `{id, url}`: the customer pays at `url`; the credit is there once Stripe has said so. */
 export async function createTopUp(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "account:write");
+  const caller = await authorize(c, "account:write");
+  const { accountId } = caller;
   const stripe = stripeOf(c);
   const { amount_usd: usd } = parseBody(topUpSchema, await readJson(c, BODY_BYTES_MAX));
   const amountNanoUsd = readCents("amount", usd, TOP_UP_MIN_NANO_USD);
-  const account = stillThere(await accountStub(c.env, accountId).getAccount());
+  await authorizeAgain(c, caller);
+  const account = acted(await accountStub(c.env, accountId).getAccount());
   const back = new URL("/dashboard", c.req.url);
   const session = await stripe
     .createCheckout({
@@ -65,11 +67,11 @@ export async function createTopUp(c: Context): Promise<Response> {
 
 export async function getAutoTopUp(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
-  return c.json(autoTopUpAnswer(stillThere(await accountStub(c.env, accountId).billing())));
+  return c.json(autoTopUpAnswer(acted(await accountStub(c.env, accountId).billing())));
 }
 
 export async function putAutoTopUp(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
+  const { accountId, by } = await authorize(c, "account:write");
   stripeOf(c);
   const body = parseBody(autoTopUpSchema, await readJson(c, BODY_BYTES_MAX));
   const terms: AutoTopUpTerms = {
@@ -82,13 +84,13 @@ export async function putAutoTopUp(c: Context): Promise<Response> {
     throw wrongValue("target_usd", `at least ${least} above \`threshold_usd\``, body.target_usd);
   }
   const stub = accountStub(c.env, accountId);
-  return c.json(autoTopUpAnswer(stillThere(await stub.setAutoTopUp(terms, keyId))));
+  return c.json(autoTopUpAnswer(acted(await stub.setAutoTopUp(terms, by))));
 }
 
 export async function deleteAutoTopUp(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
+  const { accountId, by } = await authorize(c, "account:write");
   const stub = accountStub(c.env, accountId);
-  return c.json(autoTopUpAnswer(stillThere(await stub.setAutoTopUp(undefined, keyId))));
+  return c.json(autoTopUpAnswer(acted(await stub.setAutoTopUp(undefined, by))));
 }
 
 /** 200: done, now or before, or none of ours. 400: refused, a person has to look at Stripe's list. 503: comes again. */

@@ -6,7 +6,7 @@ import { BUCKET_WIDTHS, GROUPINGS } from "../account/usage-query.ts";
 import type { BucketWidth, UsagePage, UsageResult } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { acted } from "../middleware/acted.ts";
 import type { Cell } from "./csv.ts";
 import { csvOf } from "./csv.ts";
 import { readChoices, readLimit } from "./query.ts";
@@ -27,7 +27,7 @@ export async function getUsage(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "usage:read");
   const width = readWidth(c, BUCKET_WIDTHS);
   const format = readFormat(c);
-  const answer: UsagePage = stillThere(
+  const answer: UsagePage = acted(
     await accountStub(c.env, accountId).usage({
       ...readWindow(c, DEFAULT_SPAN_MS[width]),
       width,

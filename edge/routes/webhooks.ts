@@ -9,7 +9,7 @@ import { WEBHOOKS_MAX } from "../account/notice-store.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
-import { stillThere } from "../middleware/still-there.ts";
+import { acted } from "../middleware/acted.ts";
 import { EVENT_TYPES } from "../webhooks/events.ts";
 import { allowsLoopback } from "../webhooks/settings.ts";
 import type { Outcome } from "../webhooks/sinks.ts";
@@ -32,14 +32,12 @@ export const createWebhookSchema = z.strictObject({
 });
 
 export async function createWebhook(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
+  const { accountId, by } = await authorize(c, "account:write");
   const body = parseBody(createWebhookSchema, await readJson(c, BODY_BYTES_MAX));
   const target = judgeTarget(body.url, allowsLoopback(c.env));
   if (target.kind === "refused") throw apiError("invalid_value", `\`url\` must be ${target.rule}.`, "url");
   const webhook = { url: target.url, ...(body.events === undefined ? {} : { events: body.events }) };
-  const created: WebhookRecord | "too_many" = stillThere(
-    await accountStub(c.env, accountId).createWebhook(webhook, keyId),
-  );
+  const created: WebhookRecord | "too_many" = acted(await accountStub(c.env, accountId).createWebhook(webhook, by));
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${WEBHOOKS_MAX} webhooks: delete one first.`);
   return c.json({ ...webhookAnswer(created), secret: created.secret }, 201);
@@ -47,7 +45,7 @@ export async function createWebhook(c: Context): Promise<Response> {
 
 export async function listWebhooks(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
-  const webhooks = stillThere(await accountStub(c.env, accountId).listWebhooks());
+  const webhooks = acted(await accountStub(c.env, accountId).listWebhooks());
   return c.json({ object: "list", data: webhooks.map(webhookAnswer), has_more: false });
 }
 
@@ -57,17 +55,17 @@ export async function getWebhook(c: Context): Promise<Response> {
 }
 
 export async function deleteWebhook(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, "account:write");
+  const { accountId, by } = await authorize(c, "account:write");
   const id = idOf(c);
-  known(await accountStub(c.env, accountId).deleteWebhook(id, keyId));
+  known(acted(await accountStub(c.env, accountId).deleteWebhook(id, by)));
   return c.json({ id, object: "webhook", deleted: true });
 }
 
 /** Sends a signed `webhook.test` now. A success makes a disabled webhook active again. */
 export async function testWebhook(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "account:write");
+  const { accountId, by } = await authorize(c, "account:write");
   const id = idOf(c);
-  const outcome: Outcome | "too_soon" = known(await accountStub(c.env, accountId).testWebhook(id));
+  const outcome: Outcome | "too_soon" = known(acted(await accountStub(c.env, accountId).testWebhook(id, by)));
   if (outcome === "too_soon")
     throw apiError("rate_limit_exceeded", "A webhook is tested at most once in 10 s.", null, 10);
   return c.json({

@@ -8,6 +8,7 @@ import { accountStub } from "../account-stub.ts";
 import { SCOPES } from "../account/types.ts";
 import type { Context } from "../context.ts";
 import { createAccount } from "../directory/create-account.ts";
+import { acted } from "../middleware/acted.ts";
 import { findAccount } from "../directory/accounts.ts";
 import { identify, replaceAccount } from "../directory/identities.ts";
 import type { Identity } from "../directory/identities.ts";
@@ -106,7 +107,7 @@ async function sessionKey(c: Context, accountId: AccountId): Promise<string> {
   for (const { id } of old.slice(SESSION_KEYS_MAX - 1)) await stub.revokeKey(id, ACTOR);
   const expiresAtMs = Date.now() + SESSION_LIFE_S * 1000;
   const terms = { name: KEY_NAME, scopes: SCOPES, expiresAtMs, cache: "standard" } as const;
-  const created = must(await stub.createKey(accountId, terms, ACTOR), "the account that was just read");
+  const created = acted(await stub.createKey(accountId, terms, ACTOR));
   if (created === "too_many_keys")
     throw apiError("limit_reached", "This account has as many keys as an account may have: sign in with one of them.");
   return created.key;

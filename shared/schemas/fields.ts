@@ -27,15 +27,25 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The body as an object without its nulls; throws `invalid_type` for anything else. */
 export function bodyObject(body: unknown): JsonObject {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw apiError("invalid_type", `The body must be a JSON object, not ${describe(body)}.`);
-  }
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  return Object.fromEntries(entriesOf(body).filter(([, value]) => value !== null));
+}
+
+function entriesOf(body: unknown): [name: string, value: unknown][] {
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return Object.entries(body);
+  throw apiError("invalid_type", `The body must be a JSON object, not ${describe(body)}.`);
 }
 
 /** Parses a body by `schema`; throws ApiError for the first fault found, unknown fields last. */
 export function parseBody<Schema extends z.ZodObject>(schema: Schema, body: unknown): z.output<Schema> {
-  const fields = bodyObject(body);
+  return parseFields(schema, bodyObject(body));
+}
+
+/** Like `parseBody`, for a PATCH: a null is no absence there, it takes away what the schema lets be taken away. */
+export function parsePatch<Schema extends z.ZodObject>(schema: Schema, body: unknown): z.output<Schema> {
+  return parseFields(schema, Object.fromEntries(entriesOf(body)));
+}
+
+function parseFields<Schema extends z.ZodObject>(schema: Schema, fields: JsonObject): z.output<Schema> {
   const result = schema.safeParse(fields);
   if (result.success) return result.data;
   throw faultOfIssues(result.error.issues, fields, schema);

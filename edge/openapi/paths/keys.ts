@@ -54,6 +54,8 @@ export const KEYS: readonly Operation[] = [
     id: "createKey",
     tag,
     summary: "Create a key",
+    description:
+      "Without `scopes` it calls models and no more (`embeddings`, `rerank`, `batches`, as far as its maker does). No key makes one that may do more than itself; one with a spending cap or rates of its own makes none.",
     auth: "key",
     body: {
       name: "CreateKeyRequest",
@@ -80,7 +82,8 @@ export const KEYS: readonly Operation[] = [
     id: "patchKey",
     tag,
     summary: "Change a key's terms",
-    description: "In force everywhere within 30 seconds.",
+    description:
+      "`null` takes a term away. For what is spent in force everywhere within 30 seconds, for anything else at once.",
     auth: "key",
     parameters: [id],
     body: { name: "PatchKeyRequest", schema: patchKeySchema, example: { name: "Search, staging" } },
@@ -93,7 +96,8 @@ export const KEYS: readonly Operation[] = [
     id: "deleteKey",
     tag,
     summary: "Revoke a key",
-    description: "In force everywhere within 30 seconds.",
+    description:
+      "For what is spent in force everywhere within 30 seconds, for anything else at once. A key revokes itself, and those that may do no more than it.",
     auth: "key",
     parameters: [id],
     answers: {

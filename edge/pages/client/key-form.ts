@@ -27,7 +27,10 @@ const CACHES = [
 ] as const;
 const NANO = 1_000_000_000;
 
-/** Fields for a new key, or with the terms of `key`. What the API cannot take back (a cap, an expiry) stays required. */
+/** What a new key may unless more is ticked. */
+const CALL_SCOPES = ["embeddings", "rerank", "batches"];
+
+/** Fields for a new key, or with the terms of `key`. */
 export function keyFields(key: ApiKey | undefined): readonly Child[] {
   const number = (name: string, value: number | null | undefined) =>
     h("input", { name, type: "number", min: 1, step: 1, inputmode: "numeric", value: value ?? "" });
@@ -54,7 +57,7 @@ export function keyFields(key: ApiKey | undefined): readonly Child[] {
                 type: "checkbox",
                 name: "scopes",
                 value: scope,
-                checked: key?.scopes.includes(scope) ?? true,
+                checked: (key?.scopes ?? CALL_SCOPES).includes(scope),
               }),
               label,
             ),
@@ -86,26 +89,25 @@ export function keyFields(key: ApiKey | undefined): readonly Child[] {
   ];
 }
 
-/** The API's fields; absent where the form is empty. */
+/** The API's fields. What the form leaves empty is null: no such term, which takes one away where there is one. */
 export function keyTerms(data: FormData): object {
-  const text = (name: string): string | undefined => {
+  const text = (name: string): string | null => {
     const value = data.get(name);
-    return typeof value === "string" && value !== "" ? value : undefined;
+    return typeof value === "string" && value !== "" ? value : null;
   };
-  const whole = (name: string): number | undefined => (text(name) === undefined ? undefined : Number(text(name)));
+  const whole = (name: string): number | null => (text(name) === null ? null : Number(text(name)));
   const cap = text("cap");
   const expires = text("expires");
-  const terms: Readonly<Record<string, unknown>> = {
+  return {
     name: text("name"),
     scopes: data.getAll("scopes"),
-    cap_nano_usd: nanoOf(cap ?? null),
-    cap_reset: cap === undefined ? undefined : text("cap_reset"),
+    cap_nano_usd: nanoOf(cap) ?? cap,
+    cap_reset: cap === null ? null : text("cap_reset"),
     requests_per_minute: whole("requests_per_minute"),
     tokens_per_minute: whole("tokens_per_minute"),
-    expires_at: expires === undefined ? undefined : Math.floor(Date.parse(`${expires}T23:59:59Z`) / 1000),
+    expires_at: expires === null ? null : Math.floor(Date.parse(`${expires}T23:59:59Z`) / 1000),
     cache: text("cache"),
   };
-  return Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined));
 }
 
 function select(name: string, options: readonly (readonly [string, string])[], chosen: string): HTMLSelectElement {

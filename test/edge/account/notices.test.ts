@@ -47,7 +47,7 @@ class Fixture {
 
   async hook(url = URL_A, events?: string[]): Promise<string> {
     const made = await this.account.stub.createWebhook({ url, ...(events === undefined ? {} : { events }) }, "test");
-    if (typeof made !== "object") throw new Error("no webhook");
+    if (typeof made !== "object" || !("id" in made)) throw new Error("no webhook");
     return made.id;
   }
 
@@ -165,10 +165,10 @@ test("a receiver that says it is gone is disabled at once; a test that succeeds 
   await fixture.deliver();
   expect(await fixture.webhook(id)).toMatchObject({ disabledReason: "it is gone; last: HTTP 410" });
   fixture.status = 200;
-  expect(await fixture.account.stub.testWebhook(id)).toEqual({ kind: "delivered", detail: "HTTP 200" });
+  expect(await fixture.account.stub.testWebhook(id, "test")).toEqual({ kind: "delivered", detail: "HTTP 200" });
   expect(fixture.got.at(-1)?.body).toMatchObject({ type: "webhook.test", data: { webhook_id: id } });
   expect(await fixture.webhook(id)).not.toHaveProperty("disabledReason");
-  expect(await fixture.account.stub.testWebhook(id)).toBe("too_soon");
+  expect(await fixture.account.stub.testWebhook(id, "test")).toBe("too_soon");
 });
 
 test("a webhook that is deleted gets nothing that waited for it", async () => {

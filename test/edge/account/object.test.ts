@@ -103,7 +103,7 @@ test("the secret of a key is stored as a hash alone", async () => {
 test("a rotated key works beside the old one until the overlap ends", async () => {
   const account = await openAccount(CREDIT);
   const rotated = await account.stub.rotateKey(account.id, account.created.id, 60_000, "test");
-  if (typeof rotated !== "object") throw new Error("not rotated");
+  if (typeof rotated !== "object" || !("key" in rotated)) throw new Error("not rotated");
   const fresh = { ...account, key: await parsed(rotated.key) };
   expect(rotated.id).toBe(account.created.id);
   expect(await new TestIsolate().admit(account, 10)).toMatchObject({ kind: "admitted" });

@@ -1,6 +1,7 @@
 // What the account's tests share: an account in the real Durable Object, and a wallet with a clock of its own.
 
 import { env } from "cloudflare:test";
+import { isRefused } from "../../../edge/account/acting-key.ts";
 import type { CreatedKey } from "../../../edge/account/account.ts";
 import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { createWallet } from "../../../edge/account/isolate-wallet.ts";
@@ -49,7 +50,7 @@ export async function openAccount(credit: number, terms: Partial<KeyTerms> = {})
   const grant = credit > 0 ? { id: "first", kind: "free" as const, amountNanoUsd: nanoUsd(credit) } : undefined;
   await stub.setUp({ accountId: id, name: "Test" }, grant, "test");
   const created = await stub.createKey(id, { ...ALL_SCOPES, ...terms }, "test");
-  if (typeof created !== "object") throw new Error(`no key: ${created}`);
+  if (typeof created !== "object" || isRefused(created)) throw new Error(`no key: ${JSON.stringify(created)}`);
   return {
     id,
     get stub() {
@@ -76,7 +77,7 @@ export function hashesOf(key: ParsedKey): Promise<SecretHash[]> {
 
 /** The wallet as the Worker builds it. */
 export function realWallet(): LeaseWallet {
-  return createWallet(env.ACCOUNT, [TEST_BINDINGS.KEY_PEPPER]);
+  return createWallet(env.ACCOUNT, new Peppers([TEST_BINDINGS.KEY_PEPPER]));
 }
 
 /** A clock that the test moves; sleepers wake when it passes them, and whatever they ask of the object is waited for. */

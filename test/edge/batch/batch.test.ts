@@ -303,7 +303,7 @@ describe("credit", () => {
   test("is not spent by a key that was revoked meanwhile: the rest of its lines fail as its calls would", async () => {
     const { id: accountId, key } = await accountWith();
     const batches = await stubOf(accountId).createKey(accountId, ALL_SCOPES, "test");
-    if (typeof batches !== "object") throw new Error("no key");
+    if (typeof batches !== "object" || !("key" in batches)) throw new Error("no key");
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
     const id = await startBatch(api, batches.key, [embeddingLine("k", "revoked")]);
     await workThrough(api, key, id, ({ status }) => status === "in_progress");

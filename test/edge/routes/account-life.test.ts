@@ -240,7 +240,7 @@ describe("POST /v1/keys/report-leak", () => {
   test("of a rotated key the old secret alone is revoked, and its holder cannot end the new one", async () => {
     const account = await openAccount(1000);
     const rotated = await account.stub.rotateKey(account.id, account.created.id, 60_000, "test");
-    if (typeof rotated !== "object") throw new Error("not rotated");
+    if (typeof rotated !== "object" || !("key" in rotated)) throw new Error("not rotated");
     const fresh = { ...account, key: await parsed(rotated.key) };
     await report({ key: account.created.key });
     await report({ key: account.created.key });
@@ -259,46 +259,5 @@ describe("POST /v1/keys/report-leak", () => {
     expect(statuses.filter((status) => status === 202)).toHaveLength(30);
     expect(statuses.at(-1)).toBe(429);
     expect((await report({ key: "x" }, "198.51.100.21")).status).toBe(202);
-  });
-});
-
-describe("a key with keys:write makes and changes no key that may do more", () => {
-  const post = (key: string, path: string, body: object, method = "POST") => api.call(path, { key, body, method });
-  const SCOPES = ["keys:write", "embeddings"];
-
-  test("than its own scopes; without any named it passes on its own", async () => {
-    const account = await openAccount(1000);
-    const small = await post(account.created.key, "/v1/keys", { scopes: SCOPES });
-    const key = String(small.body["key"]);
-    expect((await post(key, "/v1/keys", {})).body).toMatchObject({ scopes: SCOPES });
-    const more = await post(key, "/v1/keys", { scopes: ["embeddings", "account:write"] });
-    expect(more).toMatchObject({ status: 403, body: { error: { code: "insufficient_scope" } } });
-    const own = `/v1/keys/${String(small.body["id"])}`;
-    expect((await post(key, own, { scopes: [...SCOPES, "account:write"] }, "PATCH")).status).toBe(403);
-    expect((await post(key, own, { name: "still mine" }, "PATCH")).status).toBe(200);
-  });
-
-  test("nor rotates or changes one that does, whose secret it would get; revoking takes rights away and is allowed", async () => {
-    const account = await openAccount(1000);
-    const key = String((await post(account.created.key, "/v1/keys", { scopes: SCOPES })).body["key"]);
-    const main = `/v1/keys/${account.created.id}`;
-    expect((await post(key, `${main}/rotate`, {})).status).toBe(403);
-    expect((await post(key, main, { name: "mine" }, "PATCH")).status).toBe(403);
-    expect((await api.call(main, { key, method: "DELETE" })).status).toBe(200);
-  });
-
-  test("than its models, its addresses and its life", async () => {
-    const account = await openAccount(1000);
-    const expires = Math.floor(Date.now() / 1000) + 3600;
-    const limits = { models: ["owner/model"], ip_allow: ["127.0.0.1"], expires_at: expires };
-    const key = String((await post(account.created.key, "/v1/keys", { scopes: SCOPES, ...limits })).body["key"]);
-    expect((await post(key, "/v1/keys", {})).body).toMatchObject(limits);
-    for (const [param, terms] of [
-      ["models", { models: ["owner/model", "owner/other"] }],
-      ["ip_allow", { ip_allow: ["0.0.0.0/0"] }],
-      ["expires_at", { expires_at: expires + 1 }],
-    ] as const) {
-      expect(await post(key, "/v1/keys", terms)).toMatchObject({ status: 403, body: { error: { param } } });
-    }
   });
 });

@@ -23,7 +23,7 @@ beforeAll(async () => {
     { name: "second", scopes: ["embeddings"], cache: "standard" },
     "test",
   );
-  if (typeof second !== "object") throw new Error("no key");
+  if (typeof second !== "object" || !("id" in second)) throw new Error("no key");
   secondKey = second.id;
   const isolate = new TestIsolate();
   admissionOf(await isolate.admit(account, 100)).settle(settlement(61));
@@ -222,7 +222,7 @@ describe("who may read", () => {
       { name: "no", scopes: ["embeddings"], cache: "standard" },
       "test",
     );
-    if (typeof created !== "object") throw new Error("no key");
+    if (typeof created !== "object" || !("key" in created)) throw new Error("no key");
     for (const path of paths) {
       expect((await api.call(path, { key: created.key })).status).toBe(403);
       expect((await api.call(path)).status).toBe(401);

@@ -52,7 +52,7 @@ async function open(env: BenchEnv, nowMs: () => number): Promise<Opened> {
   );
   await account().setLimits({ requestsPerMinute: 1_000_000, tokensPerMinute: 1_000_000_000 }, "bench");
   const created = await account().createKey(id, { name: "bench", scopes: ["embeddings"], cache: "standard" }, "bench");
-  if (typeof created !== "object") throw new Error("no key");
+  if (typeof created !== "object" || !("key" in created)) throw new Error("no key");
   const key = await parseKey(created.key, [await importHmacKey(env.KEY_TAG_SECRET)]);
   if (key === undefined) throw new Error("no key");
   return {

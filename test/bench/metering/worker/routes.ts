@@ -61,6 +61,6 @@ export async function openAccount(c: Context): Promise<Response> {
   await account.setUp({ accountId: id, name: "Bench" }, grant, "bench");
   await account.setLimits({ requestsPerMinute: 1_000_000_000, tokensPerMinute: 1_000_000_000 }, "bench");
   const created = await account.createKey(id, { name: "bench", scopes: ["embeddings"], cache: "standard" }, "bench");
-  if (typeof created !== "object") throw new Error("no key");
+  if (typeof created !== "object" || !("key" in created)) throw new Error("no key");
   return c.json({ key: created.key });
 }
