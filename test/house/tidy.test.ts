@@ -1,5 +1,5 @@
 // The style is a test: what CONTRIBUTING.md asks of every file and a linter does not see.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -91,6 +91,19 @@ describe("the layout", () => {
       .filter((file) => file.startsWith("shared/"))
       .flatMap((file) => [...read(file).matchAll(/from "([^."][^"]*)"/g)].map((match) => match[1]));
     expect([...new Set(packages)]).toEqual(["zod"]);
+  });
+
+  test("every script that a page, a comment or a setting names is in package.json", () => {
+    const scripts = Object.keys((JSON.parse(read("package.json")) as { scripts: object }).scripts);
+    const named = [...files, ".npmrc", "gpu-backend/deploy/Dockerfile"].flatMap((file) =>
+      [...read(file).matchAll(/npm run ([a-z]+(?::[a-z]+)*)/g)].map(([, name]) => name ?? ""),
+    );
+    expect([...new Set(named)].filter((name) => !scripts.includes(name))).toEqual([]);
+  });
+
+  test("npm knows every setting of .npmrc, and says nothing", () => {
+    const { stdout, stderr } = spawnSync("npm", ["config", "get", "ignore-scripts"], { cwd: ROOT, encoding: "utf8" });
+    expect([stdout.trim(), stderr]).toEqual(["true", ""]);
   });
 
   test("dependencies are exact versions, and the lockfile names no registry", () => {
