@@ -32,19 +32,23 @@ export function createApp(): Hono<AppEnv> {
   app.onError(answerError);
   app.use(async (c, next) => {
     c.set("startedMs", performance.now());
-    c.set("services", servicesOf(c.env));
     await next();
   });
   app.use(requestId);
   app.use(logRequests);
+  // These answer a Worker that is not configured too: they say so.
+  app.get("/health", getHealth);
+  app.get("/ready", getReady);
+  app.get("/status.json", getStatus);
+  app.use(async (c, next) => {
+    c.set("services", servicesOf(c.env));
+    await next();
+  });
   app.use(trace);
   app.use("/v1/*", cors);
   app.use("/embeddings", cors);
   for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, currentModels);
 
-  app.get("/health", getHealth);
-  app.get("/ready", getReady);
-  app.get("/status.json", getStatus);
   app.get("/v1/openapi.json", getOpenApi);
   app.get("/llms.txt", getLlms);
   app.get("/docs", getDocs);

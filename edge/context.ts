@@ -1,6 +1,7 @@
 // What a request carries through middleware and routes.
 
 import type { Context as HonoContext } from "hono";
+import type { Fault } from "../shared/errors.ts";
 import type { RequestId } from "../shared/ids.ts";
 import type { ParsedKey } from "../shared/keys.ts";
 import type { MemoryLease } from "./answer/memory-budget.ts";
@@ -28,8 +29,8 @@ export interface AppEnv {
     readonly traceparent?: string;
     /** What this call was charged, for the log. */
     readonly charge?: Charge;
-    /** Which error code was answered, for the log. */
-    readonly faultCode: string;
+    /** What was answered instead, for the log. */
+    readonly fault?: Fault;
   };
 }
 export type Context = HonoContext<AppEnv>;

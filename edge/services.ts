@@ -7,13 +7,15 @@ import type { Wallet } from "./account/types.ts";
 import type { MemoryBudget } from "./answer/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
 import { sleep } from "./cancel.ts";
-import type { Config, Env } from "./config.ts";
-import { readConfig } from "./config.ts";
+import type { Env } from "./config.ts";
 import { ModelBook } from "./directory/model-book.ts";
 import { loadModelSettings } from "./directory/model-settings.ts";
 import { createHotPath } from "./embedding/hot-path.ts";
 import type { EmbedTexts } from "./embedding/types.ts";
+import { writeLog } from "./log.ts";
 import { listedModels } from "./models.ts";
+import type { Config } from "./settings.ts";
+import { readConfig } from "./settings.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
 import { importHmacKey } from "../shared/hmac.ts";
 
@@ -48,6 +50,10 @@ export function forgetServices(): void {
 
 function createServices(env: Env): Services {
   const config = readConfig(env);
+  // Once per isolate: what is off although somebody meant it to be on.
+  if (config.problems.length > 0) {
+    writeLog({ level: "error", event: "configuration", message: config.problems.join(" ") });
+  }
   const modelBook = new ModelBook({
     base: listedModels(config.BACKENDS.map((backend) => backend.model)),
     load: () => loadModelSettings({ directory: env.DIRECTORY, kv: env.EMBEDDING_CACHE }),

@@ -46,7 +46,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "/ready": {
     method: "GET",
     open: true,
-    handle: (call, { state }) => ready(call, statusOf(state), state.facts, state.service),
+    handle: (call, { state, config }) => {
+      // An edge asks with its secret: one that no call would get through with is told so here, not at the first call.
+      if (call.request.headers.authorization !== undefined) requireSecret(call.request, config);
+      ready(call, statusOf(state), state.facts, state.service);
+    },
   },
   "/info": { method: "GET", open: false, handle: (call, deps) => info(call, serving(deps), deps.config) },
   "/metrics": { method: "GET", open: false, handle: (call, deps) => metrics(call, deps.metrics) },
@@ -91,8 +95,7 @@ async function answer(
     if (route === undefined) throw apiError("route_not_found", "There is no such route.");
     const method = request.method === "HEAD" ? "GET" : request.method;
     if (method !== route.method) throw apiError("method_not_allowed", `This route takes ${route.method}.`);
-    if (!route.open && !knowsSecret(request, deps.config))
-      throw apiError("invalid_api_key", "The secret is not right.");
+    if (!route.open) requireSecret(request, deps.config);
     await route.handle(call, deps);
     settle(call, deps, path, "ok");
   } catch (error) {
@@ -152,6 +155,10 @@ function serving({ state, metrics: figures }: ServerDependencies): Service {
 /** An engine that fails to start again and again serves nothing, though it is tried on. */
 function statusOf({ status, service }: ServerState): Status {
   return status === "ready" && service?.engine.state === "failed" ? "warming" : status;
+}
+
+function requireSecret(request: IncomingMessage, config: Config): void {
+  if (!knowsSecret(request, config)) throw apiError("invalid_api_key", "The secret is not right.");
 }
 
 /** Compared as hashes: equal lengths, constant time. */

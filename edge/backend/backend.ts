@@ -4,6 +4,7 @@
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendLoad, BackendReady } from "../../shared/wire.ts";
 import type { ReadyResult } from "./client.ts";
+import { writeLog } from "../log.ts";
 import { Breaker } from "./breaker.ts";
 import type { Candidate } from "./choose.ts";
 
@@ -12,7 +13,8 @@ export const LOAD_LIFE_MS = 10_000;
 /** Until a backend has measured itself. */
 const TOKENS_PER_SECOND_GUESS = 1000;
 
-export type Health = "unknown" | "ready" | "warming" | "draining" | "down";
+/** `refused`: it does not take our secret. */
+export type Health = "unknown" | "ready" | "warming" | "draining" | "refused" | "down";
 
 export class Backend {
   readonly model: string;
@@ -20,6 +22,7 @@ export class Backend {
   readonly breaker = new Breaker();
   #health: Health = "unknown";
   #ready: BackendReady | undefined;
+  #reason: string | undefined;
   #queueSeconds = 0;
   #loadAtMs = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
@@ -35,6 +38,15 @@ export class Backend {
     return this.#health;
   }
 
+  /** Why it gets no calls, for an operator; undefined while it may. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  get isLost(): boolean {
+    return this.#health === "down" || this.#health === "refused";
+  }
+
   /** Its last report; kept while it is down, for what it says of the model. */
   get ready(): BackendReady | undefined {
     return this.#ready;
@@ -47,23 +59,37 @@ export class Backend {
   }
 
   heard(result: ReadyResult, nowMs: number): void {
-    if (result.kind === "warming") {
-      this.#health = "warming";
-      return;
+    switch (result.kind) {
+      case "warming":
+        this.#health = "warming";
+        this.#reason = undefined;
+        return;
+      case "refused":
+        return this.#lose("refused", `refuses BACKEND_SECRET (status ${result.status})`);
+      case "down":
+        return this.#lose("down", result.reason);
+      default:
+        // Another model behind the origin is a mistake of configuration: it must not answer for this one.
+        if (result.ready.model !== this.model) return this.#lose("down", "serves another model");
+        this.#ready = result.ready;
+        this.#health = result.ready.status;
+        this.#reason = undefined;
+        this.loaded(result.ready.load, nowMs);
     }
-    // Another model behind the origin is a mistake of configuration: it must not answer for this one.
-    if (result.kind === "down" || result.ready.model !== this.model) {
-      this.#health = "down";
-      return;
-    }
-    this.#ready = result.ready;
-    this.#health = result.ready.status;
-    this.loaded(result.ready.load, nowMs);
   }
 
   /** It broke a call: no more until /ready says otherwise. */
   lost(): void {
     this.#health = "down";
+  }
+
+  /** Logged once per reason: every isolate that depends on it says so, and none says it with each call. */
+  #lose(health: "down" | "refused", reason: string): void {
+    this.#health = health;
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    const event = health === "refused" ? "backend_refuses_secret" : "backend_down";
+    writeLog({ level: "error", event, model: this.model, origin: this.origin, message: reason });
   }
 
   loaded(load: BackendLoad, nowMs: number): void {

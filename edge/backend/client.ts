@@ -35,6 +35,8 @@ export type BackendResult<Answer> =
   | { readonly kind: "answer"; readonly answer: Answer }
   /** The backend refused, in our own words. */
   | { readonly kind: "fault"; readonly fault: BackendFault }
+  /** It, or a proxy before it, does not take our secret (401 or 403): a mistake of configuration, not of the call. */
+  | { readonly kind: "refused"; readonly status: number }
   /** No connection, or it broke before an answer. */
   | { readonly kind: "unreachable"; readonly reason: string }
   /** An answer that is not ours: a damaged frame, a wrong count, a proxy's page. */
@@ -98,9 +100,10 @@ export type ReadyResult =
   | { readonly kind: "answer"; readonly ready: BackendReady }
   /** It listens and has not compiled its checkpoint yet: there is nothing that it could say of the model. */
   | { readonly kind: "warming" }
+  | { readonly kind: "refused"; readonly status: number }
   | { readonly kind: "down"; readonly reason: string };
 
-/** `GET /ready`, within `timeoutMs`. */
+/** `GET /ready` with the secret, as a call will have it; within `timeoutMs`. */
 export async function readReady(
   backend: { readonly fetch: Fetch; readonly origin: string; readonly secret: string },
   timeoutMs: number,
@@ -110,6 +113,10 @@ export async function readReady(
       headers: { authorization: `Bearer ${backend.secret}` },
       signal: AbortSignal.timeout(timeoutMs),
     });
+    if (refusesSecret(response)) {
+      await response.body?.cancel();
+      return { kind: "refused", status: response.status };
+    }
     const body: unknown = await response.json();
     const parsed = backendReadySchema.safeParse(body);
     if (parsed.success) return { kind: "answer", ready: parsed.data };
@@ -118,6 +125,10 @@ export async function readReady(
   } catch (error) {
     return { kind: "down", reason: reasonOf(error) };
   }
+}
+
+function refusesSecret({ status }: Response): boolean {
+  return status === 401 || status === 403;
 }
 
 function reasonOf(error: unknown): string {
@@ -202,6 +213,10 @@ async function readBytes(response: Response): Promise<Uint8Array<ArrayBuffer> | 
 }
 
 async function readFault(response: Response): Promise<Failure> {
+  if (refusesSecret(response)) {
+    await response.body?.cancel();
+    return { kind: "refused", status: response.status };
+  }
   const body: unknown = await response.json().catch(() => undefined);
   const parsed = backendFaultSchema.safeParse(body);
   if (!parsed.success) return garbage(`status ${response.status} without one of our faults`);

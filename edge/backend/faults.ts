@@ -18,7 +18,7 @@ export type Failed = Exclude<BackendResult<never>, { kind: "answer" }>;
 /** Whether the same work may be asked of another backend. */
 export function mayRetry(failed: Failed): boolean {
   if (failed.kind === "fault") return ERRORS[failed.fault.code].status === 503;
-  return failed.kind === "unreachable" || failed.kind === "garbage";
+  return failed.kind === "unreachable" || failed.kind === "garbage" || failed.kind === "refused";
 }
 
 export function coldError(model: string): ApiError {
@@ -43,6 +43,7 @@ export function failedError(failed: Failed, model: string, itemOf: ItemOf): ApiE
     case "fault":
       return faultError(failed.fault, model, itemOf);
     case "unreachable":
+    case "refused":
       return coldError(model);
     case "garbage":
       return apiError(

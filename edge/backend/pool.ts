@@ -60,6 +60,8 @@ export interface BackendState {
   readonly origin: string;
   readonly health: Backend["health"];
   readonly breaker: "closed" | "open";
+  /** Why it gets no calls; null while it may. */
+  readonly reason: string | null;
   readonly revision: ModelRevision | null;
   readonly queueSeconds: number | null;
   readonly tokensPerSecond: number | null;
@@ -104,11 +106,12 @@ export class Pool {
 
   states(): BackendState[] {
     return [...this.#groups.values()].flatMap((group) =>
-      group.backends.map(({ model, origin, health, breaker, ready }) => ({
+      group.backends.map(({ model, origin, health, breaker, reason, ready }) => ({
         model,
         origin,
         health,
         breaker: breaker.state,
+        reason: reason ?? null,
         revision: ready?.revision ?? null,
         queueSeconds: ready?.load.queueSeconds ?? null,
         tokensPerSecond: ready?.tokensPerSecond ?? null,
@@ -122,11 +125,12 @@ export class Pool {
   }
 
   /** Whether `model` can be called now, as last heard; undefined: no backend is configured for it. */
-  readiness(model: string): "ready" | "warming" | "unreachable" | undefined {
+  readiness(model: string): "ready" | "warming" | "secret_refused" | "unreachable" | undefined {
     const group = this.#groups.get(model);
     if (group === undefined) return undefined;
     if (group.backends.some(({ health }) => health === "ready")) return "ready";
-    return group.backends.some(({ health }) => health === "warming") ? "warming" : "unreachable";
+    if (group.backends.some(({ health }) => health === "warming")) return "warming";
+    return group.backends.some(({ health }) => health === "refused") ? "secret_refused" : "unreachable";
   }
 
   /** As `announced`, but holds the call while the model is cold. Throws ApiError `model_not_ready`. */

@@ -122,7 +122,7 @@ export class Sender {
       await this.#ports.sleep(WATCH_MS, ended);
       if (ended.aborted) return;
       await group.ask(backend);
-      if (backend.health !== "down") continue;
+      if (!backend.isLost) continue;
       stop.abort();
       return;
     }
@@ -147,6 +147,10 @@ function noteOutcome(backend: Backend, result: BackendResult<AnyAnswer>, started
     case "unreachable":
     case "garbage":
       backend.breaker.failure(nowMs);
+      return;
+    case "refused":
+      backend.heard(result, nowMs);
+      backend.breaker.inconclusive();
       return;
     case "deadline":
       if (nowMs - startedMs >= HUNG_MS) backend.breaker.failure(nowMs);

@@ -25,8 +25,9 @@ export class AccountWithBilling extends AccountWithNotices {
   constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
-    const { STRIPE_SECRET_KEY: key, STRIPE_API_ORIGIN: origin } = env;
-    this.#stripe = key === undefined ? undefined : new Stripe(key, origin);
+    // Half of the pair takes no money: what became of a payment would not be heard (edge/settings.ts).
+    const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: webhook, STRIPE_API_ORIGIN: origin } = env;
+    this.#stripe = key && webhook ? new Stripe(key, origin) : undefined;
   }
 
   /** Terms, card and state of automatic top-ups. */

@@ -1,10 +1,10 @@
 // The one place that turns a fault into an answer: rich inside, plain outside. Whatever is thrown and is not a fault
-// of ours is logged with its stack and answered as `internal_error` without it.
+// of ours is answered as `internal_error`; the request's line in the log says what it was (request-log.ts).
 
 import type { Context } from "../context.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode, Fault } from "../../shared/errors.ts";
-import { logError } from "./request-log.ts";
+import { ConfigError } from "../settings.ts";
 
 export interface ErrorBody {
   readonly error: {
@@ -22,7 +22,7 @@ const RETRY_AFTER_S_MAX = 60;
 /** Answers `fault` with its status, body and headers. */
 export function faultResponse(c: Context, fault: Fault): Response {
   const spec = ERRORS[fault.code];
-  c.set("faultCode", fault.code);
+  c.set("fault", fault);
   const retryAfterS =
     fault.retryAfterS === undefined
       ? undefined
@@ -49,10 +49,11 @@ export function faultResponse(c: Context, fault: Fault): Response {
 /** hono's onError: an ApiError keeps its fault, everything else is ours to explain. */
 export function answerError(error: Error, c: Context): Response {
   if (error instanceof ApiError) return faultResponse(c, error.fault);
-  logError(c, error);
+  // Names of settings and what each must be, no value: whoever deploys reads it here first.
+  const what = error instanceof ConfigError ? error.message : "Something failed on our side; nothing was charged.";
   return faultResponse(c, {
     code: "internal_error",
-    message: `Something failed on our side; nothing was charged. Quote request ${c.get("requestId")} when you write to us.`,
+    message: `${what} Quote request ${c.get("requestId")} when you write to us.`,
     param: null,
   });
 }

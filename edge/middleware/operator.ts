@@ -5,6 +5,7 @@ import { createMiddleware } from "hono/factory";
 import type { AppEnv, Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
 import { AddressLimit } from "./address-limit.ts";
+import { ConfigError } from "../settings.ts";
 import { presentedKey } from "./authenticate.ts";
 import { apiError } from "../../shared/errors.ts";
 import { equalBytes } from "../../shared/hmac.ts";
@@ -19,6 +20,7 @@ export const operator = createMiddleware<AppEnv>(async (c, next) => {
   if (config.ADMIN_HOST !== undefined && new URL(c.req.url).host !== config.ADMIN_HOST) {
     throw apiError("route_not_found", "No such route.");
   }
+  if (config.ADMIN_KEY === undefined) throw new ConfigError("ADMIN_KEY is missing: the operator's routes are off.");
   const address = clientAddress(c);
   wrongKeys.check(address);
   const given = await digest(presentedKey(c));

@@ -8,7 +8,7 @@ import { clientAddress } from "../context.ts";
 import { AddressLimit } from "../middleware/address-limit.ts";
 import { withDirectory } from "../directory/directory.ts";
 import { personHash, toBase64Url } from "../session/seal.ts";
-import { readSession } from "../session/session.ts";
+import { readSession, sessionSecrets } from "../session/session.ts";
 import { parseKey } from "../../shared/keys.ts";
 
 const PERSON_BYTES = 16;
@@ -20,7 +20,7 @@ const tries = new AddressLimit(TRIES_PER_MINUTE);
 /** Notes that the visitor of `c` wants `model`; once a person. Throws `directory_unavailable`, `rate_limit_exceeded`. */
 export async function recordWant(c: Context, model: string): Promise<void> {
   tries.take(networkOf(clientAddress(c)));
-  const hash = await personHash(`${model}\n${await personOf(c)}`, c.get("services").config);
+  const hash = await personHash(`${model}\n${await personOf(c)}`, sessionSecrets(c));
   const person = toBase64Url(hash.subarray(0, PERSON_BYTES));
   await withDirectory(() =>
     c.env.DIRECTORY.prepare("INSERT OR IGNORE INTO wants (model, person, at_ms) VALUES (?, ?, ?)")

@@ -4,14 +4,21 @@
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import type { BackendState } from "../backend/pool.ts";
+import { ConfigError } from "../settings.ts";
+import { servicesOrFault } from "./health.ts";
 
 /** Long enough that a crowd of monitors costs nothing, short enough for a status page. */
 const CACHE_S = 15;
 
-type ModelStatus = "operational" | "degraded" | "warming" | "down";
+/** `misconfigured`: the backends run and do not take the edge's secret. */
+type ModelStatus = "operational" | "degraded" | "warming" | "misconfigured" | "down";
 
 export async function getStatus(c: Context): Promise<Response> {
-  const { pool } = c.get("services");
+  const services = servicesOrFault(c);
+  c.header("cache-control", `public, max-age=${CACHE_S}`);
+  const at = Math.floor(Date.now() / 1000);
+  if (services instanceof ConfigError) return c.json({ status: "misconfigured", at, models: [] });
+  const { pool } = services;
   // Asks /ready where nothing recent is known; what it found stands in `states`.
   await Promise.all(pool.models().map((model) => pool.announced(model, waitUntilOf(c))));
   const states = pool.states();
@@ -19,8 +26,7 @@ export async function getStatus(c: Context): Promise<Response> {
     const own = states.filter(({ model }) => model === id);
     return { id, status: statusOf(own), backends: { ready: own.filter(isReady).length, configured: own.length } };
   });
-  c.header("cache-control", `public, max-age=${CACHE_S}`);
-  return c.json({ status: overall(models.map(({ status }) => status)), at: Math.floor(Date.now() / 1000), models });
+  return c.json({ status: overall(models.map(({ status }) => status)), at, models });
 }
 
 function isReady({ health, breaker }: BackendState): boolean {
@@ -31,12 +37,13 @@ function statusOf(states: readonly BackendState[]): ModelStatus {
   const ready = states.filter(isReady).length;
   if (ready === states.length) return "operational";
   if (ready > 0) return "degraded";
-  return states.some(({ health }) => health === "warming") ? "warming" : "down";
+  if (states.some(({ health }) => health === "warming")) return "warming";
+  return states.some(({ health }) => health === "refused") ? "misconfigured" : "down";
 }
 
 /** As bad as its worst model; nothing configured is down. */
 function overall(statuses: readonly ModelStatus[]): ModelStatus {
-  const order: readonly ModelStatus[] = ["down", "warming", "degraded"];
+  const order: readonly ModelStatus[] = ["down", "misconfigured", "warming", "degraded"];
   if (statuses.length === 0) return "down";
   return order.find((status) => statuses.includes(status)) ?? "operational";
 }

@@ -20,7 +20,7 @@ import { nanoUsd } from "../../shared/money.ts";
 import { GitHub, GitHubError } from "./github.ts";
 import type { GitHubPerson } from "./github.ts";
 import { seal, toBase64Url, unseal } from "./seal.ts";
-import { SESSION_LIFE_S, startSession } from "./session.ts";
+import { SESSION_LIFE_S, sessionSecrets, startSession } from "./session.ts";
 
 const COOKIE = "sign-in";
 const COOKIE_OPTIONS = { prefix: "host", path: "/", secure: true, httpOnly: true, sameSite: "Lax" } as const;
@@ -44,7 +44,7 @@ export type GitHubSignIn = { readonly kind: "signed_in" } | { readonly kind: "re
 export async function beginGitHubSignIn(c: Context): Promise<Response> {
   const [state, verifier] = [randomText(), randomText()];
   const pending = { state, verifier, expiresAtMs: Date.now() + LIFE_S * 1000 };
-  const sealed = await seal(pending, "sign-in", c.get("services").config);
+  const sealed = await seal(pending, "sign-in", sessionSecrets(c));
   setCookie(c, COOKIE, sealed, { ...COOKIE_OPTIONS, maxAge: LIFE_S });
   const challenge = toBase64Url(await sha256(verifier));
   c.header("cache-control", "no-store");
@@ -56,7 +56,7 @@ export async function endGitHubSignIn(c: Context): Promise<GitHubSignIn> {
   const github = gitHubOf(c);
   const text = getCookie(c, COOKIE, COOKIE_OPTIONS.prefix);
   deleteCookie(c, COOKIE, COOKIE_OPTIONS);
-  const pending = pendingSchema.safeParse(text && (await unseal(text, "sign-in", c.get("services").config)));
+  const pending = pendingSchema.safeParse(text && (await unseal(text, "sign-in", sessionSecrets(c))));
   const { code, state, error } = c.req.query();
   if (error !== undefined) return refused("GitHub was not allowed to tell us who you are. You can sign in with a key.");
   const fits = pending.success && state !== undefined && (await equalTexts(state, pending.data.state));

@@ -15,6 +15,6 @@ export const SIGN_IN_PROVIDERS: readonly SignInProvider[] = [
   {
     label: "Continue with GitHub",
     href: "/auth/github",
-    isConfigured: (env) => env.GITHUB_CLIENT_ID !== undefined && env.GITHUB_CLIENT_SECRET !== undefined,
+    isConfigured: (env) => Boolean(env.GITHUB_CLIENT_ID) && Boolean(env.GITHUB_CLIENT_SECRET),
   },
 ];

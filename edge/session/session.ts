@@ -8,6 +8,8 @@
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
 import type { Context } from "../context.ts";
+import { ConfigError } from "../settings.ts";
+import type { SessionSecrets } from "./seal.ts";
 import { seal, unseal } from "./seal.ts";
 
 const COOKIE = "session";
@@ -31,10 +33,17 @@ export interface NewSession {
   readonly name: string;
 }
 
+/** Throws ConfigError where nobody can be signed in: a value sealed without a secret would be anybody's to make. */
+export function sessionSecrets(c: Context): SessionSecrets {
+  const { SESSION_SECRET: current, SESSION_SECRET_PREVIOUS: previous } = c.get("services").config;
+  if (current === undefined) throw new ConfigError("SESSION_SECRET is missing: nobody can sign in to the pages.");
+  return { SESSION_SECRET: current, SESSION_SECRET_PREVIOUS: previous };
+}
+
 /** Signs the visitor of `c` in: sets the cookie on the answer. */
 export async function startSession(c: Context, session: NewSession): Promise<void> {
   const value = { ...session, expiresAtMs: Date.now() + SESSION_LIFE_S * 1000 } satisfies Session;
-  setCookie(c, COOKIE, await seal(value, "session", c.get("services").config), {
+  setCookie(c, COOKIE, await seal(value, "session", sessionSecrets(c)), {
     prefix: PREFIX,
     path: "/",
     secure: true,
@@ -48,7 +57,7 @@ export async function startSession(c: Context, session: NewSession): Promise<voi
 export async function readSession(c: Context): Promise<Session | undefined> {
   const text = getCookie(c, COOKIE, PREFIX);
   if (text === undefined || text === "") return undefined;
-  const parsed = sessionSchema.safeParse(await unseal(text, "session", c.get("services").config));
+  const parsed = sessionSchema.safeParse(await unseal(text, "session", sessionSecrets(c)));
   return parsed.success && parsed.data.expiresAtMs > Date.now() ? parsed.data : undefined;
 }
 

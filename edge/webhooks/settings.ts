@@ -19,5 +19,5 @@ export function allowsLoopback(settings: NoticeSettings): boolean {
 /** Undefined: e-mail is not configured. */
 export function emailConfig(settings: NoticeSettings): EmailConfig | undefined {
   const { EMAIL_API_URL: apiUrl, EMAIL_API_KEY: apiKey, EMAIL_FROM: from } = settings;
-  return apiUrl === undefined || apiKey === undefined || from === undefined ? undefined : { apiUrl, apiKey, from };
+  return apiUrl && URL.canParse(apiUrl) && apiKey && from ? { apiUrl, apiKey, from } : undefined;
 }

@@ -83,6 +83,10 @@ export class FakeBackendServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.headers.authorization !== `Bearer ${this.#options.secret}`) {
+      json(response, 401, { error: faultOf("invalid_api_key", 1) });
+      return;
+    }
     if (request.url === "/ready") {
       if (this.fault !== "hangs, /ready too") json(response, 200, this.#ready());
       return;

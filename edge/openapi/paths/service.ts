@@ -9,15 +9,17 @@ const ready = z.object({
   backends: z.array(
     z.object({
       model: z.string(),
-      status: z.enum(["ready", "warming", "draining", "unreachable"]),
+      status: z.enum(["ready", "warming", "secret_refused", "unreachable"]),
       revision: z.nullable(z.string()),
       queue_seconds: z.nullable(z.number().nonnegative()),
+      reasons: z.array(z.string()),
     }),
   ),
+  problems: z.array(z.string()),
 });
 
-const condition = z.enum(["operational", "degraded", "warming", "down"]);
-const notReady = { status: "not_ready", backends: [] };
+const condition = z.enum(["operational", "degraded", "warming", "misconfigured", "down"]);
+const notReady = { status: "not_ready", backends: [], problems: [] };
 
 export const SERVICE: readonly Operation[] = [
   {

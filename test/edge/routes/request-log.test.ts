@@ -1,16 +1,27 @@
 // The line a request leaves, where the deployment asks for one.
 import { expect, test, vi } from "vitest";
+import type { Env } from "../../../edge/config.ts";
+import { forgetServices } from "../../../edge/services.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
 
+/** Fails as D1 does, and quotes a value as it may. */
+const brokenDirectory = {
+  prepare: () => {
+    const cause = new Error('no such table: accounts near "needle": SQLITE_ERROR');
+    throw new Error("D1_ERROR: no such table: accounts", { cause });
+  },
+} as unknown as Env["DIRECTORY"];
 const api = new Api({ LOG_REQUESTS: "1" });
 
 /** The lines that `work` leaves. */
 async function linesOf(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
   const texts: string[] = [];
-  vi.spyOn(console, "log").mockImplementation((text: string) => {
-    texts.push(text);
-  });
+  for (const method of ["log", "error"] as const) {
+    vi.spyOn(console, method).mockImplementation((text: string) => {
+      texts.push(text);
+    });
+  }
   await work();
   vi.restoreAllMocks();
   return texts.map((text) => JSON.parse(text) as Record<string, unknown>);
@@ -53,4 +64,18 @@ test("names the error code of a refusal, and the route instead of the path", asy
     ["/*", 404, "route_not_found"],
   ]);
   expect(JSON.stringify(lines)).not.toContain("needle");
+});
+
+test("of a fault of our own says everything but what was sent, also where no line was asked for", async () => {
+  forgetServices();
+  const silent = new Api({ LOG_REQUESTS: "0", DIRECTORY: brokenDirectory });
+  const [line, ...more] = await linesOf(() => silent.admin("/admin/accounts"));
+  expect(more).toEqual([]);
+  expect(line).toMatchObject({ level: "error", route: "/admin/accounts", status: 503, code: "directory_unavailable" });
+  expect(line?.["message"]).toBe("The directory of accounts did not answer: nothing was made or changed.");
+  expect(line?.["error"]).toBe(
+    "Error: D1_ERROR: no such table: accounts ← Error: no such table: accounts near …: SQLITE_ERROR",
+  );
+  expect(line?.["stack"]).toMatch(/^\s+at /);
+  expect(await linesOf(() => silent.call("/v1/models/no/model"))).toEqual([]);
 });

@@ -26,6 +26,8 @@ export type Behaviour =
   | { readonly kind: "well" }
   | { readonly kind: "refuses connections" }
   | { readonly kind: "hangs" }
+  /** It, or a proxy before it, does not take the secret; `calls`: an older one, whose /ready does not look at it. */
+  | { readonly kind: "refuses the secret"; readonly status: 401 | 403; readonly where: "everywhere" | "calls" }
   | { readonly kind: "fault"; readonly fault: BackendFault }
   | { readonly kind: "answers"; readonly status: number; readonly body: string }
   | { readonly kind: "half a frame" }
@@ -58,6 +60,9 @@ export class FakeBackend {
   async answer(path: string, init: RequestInit): Promise<Response> {
     const signal = init.signal ?? undefined;
     if (this.behaviour.kind === "refuses connections") throw new TypeError("connection refused");
+    if (this.behaviour.kind === "refuses the secret" && (this.behaviour.where === "everywhere" || path !== "/ready")) {
+      return new Response("<h1>No</h1>", { status: this.behaviour.status });
+    }
     if (path === "/ready") return this.#ready();
     this.signals.push(signal);
     this.headers.push(new Headers(init.headers));

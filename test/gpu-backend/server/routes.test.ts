@@ -186,6 +186,14 @@ describe("the routes", () => {
     });
   });
 
+  it("tell an edge whose secret is wrong in /ready already, and probe without one as before", async () => {
+    const ask = (authorization: string) => fetch(`${backend.origin}/ready`, { headers: { authorization } });
+    const wrong = await ask("Bearer wrong");
+    expect(wrong.status).toBe(401);
+    expect(await faultIn(wrong)).toMatchObject({ code: "invalid_api_key" });
+    expect((await fetch(`${backend.origin}/ready`)).status).toBe(200);
+  });
+
   it("say in /ready whether there is a model, and serve nothing before", async () => {
     const facts = backend.state.facts;
     backend.state.status = "warming";
