@@ -159,8 +159,12 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return this.turn((ledger, nowMs) => acts.grant(ledger, input, actor, nowMs));
   }
 
-  takeBack(input: acts.RefundInput, actor: string): "taken" | "repeated" | undefined {
+  takeBack(input: acts.RefundInput, actor: string): ReturnType<typeof acts.takeBack> | undefined {
     return this.turn((ledger, nowMs) => acts.takeBack(ledger, input, actor, nowMs));
+  }
+
+  giveBack(input: acts.RefundInput, actor: string): ReturnType<typeof acts.giveBack> | undefined {
+    return this.turn((ledger, nowMs) => acts.giveBack(ledger, input, actor, nowMs));
   }
 
   setLimits(patch: acts.LimitsPatch, by: Actor): AccountLimits | Refused | undefined {

@@ -18,12 +18,18 @@ export interface GrantInput {
   readonly expiresAtMs?: number;
 }
 
-export type GrantOutcome = "granted" | "repeated" | "too_many_open_grants";
+/** `too_much`: all that this account was ever given could no longer be summed exactly. */
+export type GrantOutcome = "granted" | "repeated" | "too_many_open_grants" | "too_much";
+
+/** What an account may be given, or have taken back, in its life: about $9,007,199, so that every sum stays exact. */
+export const LIFETIME_NANO_USD_MAX = Number.MAX_SAFE_INTEGER;
 
 export function grant(ledger: Ledger, input: GrantInput, actor: string, nowMs: number): GrantOutcome {
   ledger.tick(nowMs);
   if (ledger.storage.readGrant(input.id) !== undefined) return "repeated";
   if (input.expiresAtMs !== undefined && ledger.books.datedGrants >= OPEN_GRANTS_MAX) return "too_many_open_grants";
+  const { grantedNanoUsd, toppedUpNanoUsd } = ledger.books.totals;
+  if (input.amountNanoUsd > LIFETIME_NANO_USD_MAX - grantedNanoUsd - toppedUpNanoUsd) return "too_much";
   ledger.books.add(input.kind, input.amountNanoUsd, nowMs, input.expiresAtMs);
   ledger.storage.putGrant({ ...input, atMs: nowMs });
   const paid = input.kind === "paid";
@@ -41,16 +47,44 @@ export interface RefundInput {
 }
 
 /** Takes back what is there and not held; the rest is receivable, taken as it comes free, and the account is suspended. */
-export function takeBack(ledger: Ledger, input: RefundInput, actor: string, nowMs: number): "taken" | "repeated" {
+export function takeBack(
+  ledger: Ledger,
+  input: RefundInput,
+  actor: string,
+  nowMs: number,
+): "taken" | "repeated" | "too_much" {
   ledger.tick(nowMs);
   const reference = `${input.kind}:${input.id}`;
   if (ledger.storage.hasReference(reference)) return "repeated";
+  const { refundedNanoUsd, receivableNanoUsd } = ledger.books.totals;
+  if (input.amountNanoUsd > LIFETIME_NANO_USD_MAX - refundedNanoUsd - receivableNanoUsd) return "too_much";
   ledger.storage.putReference(reference);
   const taken = ledger.books.refund(input.amountNanoUsd, ledger.leases.total.nanoUsd);
   ledger.post(nowMs, input.kind, nanoUsd(-taken), input.kind === "refund" ? "Refund" : "Disputed payment");
   if (taken < input.amountNanoUsd) ledger.status = "suspended";
   audit(ledger, nowMs, actor, input.kind, { ...input, taken });
   return "taken";
+}
+
+/**
+ * Gives back what `takeBack` took under the same id: a refund that failed, a dispute that was won. Where it took nothing
+ * yet, it never will: the news of the end may come before that of the beginning.
+ */
+export function giveBack(
+  ledger: Ledger,
+  input: RefundInput,
+  actor: string,
+  nowMs: number,
+): "given" | "repeated" | "too_much" {
+  const [taken, undone] = [`${input.kind}:${input.id}`, `${input.id}:undone`];
+  if (ledger.storage.hasReference(undone) || ledger.storage.readGrant(undone) !== undefined) return "repeated";
+  if (ledger.storage.hasReference(taken)) {
+    const outcome = grant(ledger, { id: undone, kind: "paid", amountNanoUsd: input.amountNanoUsd }, actor, nowMs);
+    return outcome === "too_much" ? "too_much" : "given";
+  }
+  for (const reference of [taken, undone]) ledger.storage.putReference(reference);
+  audit(ledger, nowMs, actor, `${input.kind}.undone`, input);
+  return "given";
 }
 
 export function setStatus(ledger: Ledger, status: AccountStatus, actor: string, nowMs: number): void {

@@ -10,6 +10,7 @@ import { monthStartMs } from "../account/periods.ts";
 import { newId } from "../../shared/ids.ts";
 import type { AutoTopUpTerms, BillingState, Card } from "./auto-top-up.ts";
 import { begin, declined, paid, postponed } from "./auto-top-up.ts";
+import type { Payment } from "./payment.ts";
 import { Stripe, StripeError } from "./stripe.ts";
 import type { StripeSettings } from "./stripe.ts";
 
@@ -86,14 +87,16 @@ export class AccountWithBilling extends AccountWithNotices {
     if (account === undefined) return;
     try {
       const { amountNanoUsd, key } = attempt;
-      const payment = await this.#stripe.chargeOffSession({
+      const found = await this.#stripe.chargeOffSession({
         ...card,
         accountId: account.id,
         amountNanoUsd,
         idempotencyKey: key,
       });
-      if (payment.status === "succeeded") this.#settle(payment.id);
-      else this.#refuse(`The payment is ${payment.status}: it needs the cardholder. Top up once by hand.`);
+      if (found.kind === "paid") this.#settle(found.payment);
+      else if (found.kind === "not_paid")
+        this.#refuse(`The payment is ${found.status}: it needs the cardholder. Top up once by hand.`);
+      else this.#refuse("Stripe's answer is not of the shape that is known here.");
     } catch (error) {
       if (!(error instanceof StripeError)) throw error;
       if (error.code === undefined) this.#postpone();
@@ -107,12 +110,11 @@ export class AccountWithBilling extends AccountWithNotices {
   }
 
   /** Money and state in one turn. */
-  #settle(paymentId: string): void {
+  #settle({ id, amountNanoUsd }: Payment): void {
     this.turn((ledger, nowMs) => {
       const state = this.#read();
-      const amountNanoUsd = state.attempt?.amountNanoUsd;
-      if (amountNanoUsd === undefined) return;
-      grant(ledger, { id: `stripe:${paymentId}`, kind: "paid", amountNanoUsd }, ACTOR, nowMs);
+      if (state.attempt === undefined) return;
+      grant(ledger, { id: `stripe:${id}`, kind: "paid", amountNanoUsd }, ACTOR, nowMs);
       this.#write(paid(state, monthStartMs(nowMs)));
     });
   }

@@ -1,75 +1,90 @@
 // A billing act in the books of its account. Every step is done once by the ledger (grants and refunds by their ids), so
 // the whole can be repeated from any point: Stripe delivers again whatever did not end in a 2xx.
+//
+// What is not ours is answered well: a Stripe account may serve other businesses and other deployments, and Stripe
+// switches an endpoint off that refuses for days.
 
 import { accountStub } from "../account-stub.ts";
 import type { Env } from "../config.ts";
-import type { BillingAct } from "./events.ts";
-import { nanoUsdOfCents } from "./stripe.ts";
-import type { Payment, Stripe } from "./stripe.ts";
+import type { BillingAct, PaymentName } from "./events.ts";
+import type { Payment, PaymentFound } from "./payment.ts";
+import type { Stripe } from "./stripe.ts";
 import { unreachable } from "../../shared/assert.ts";
-import type { AccountId } from "../../shared/ids.ts";
-import { parseId } from "../../shared/ids.ts";
 
 const ACTOR = "stripe";
 
-/** `refused`: nothing was done, and it is for a person to find out why. */
-export type Applied = { readonly kind: "applied" | "ignored" } | { readonly kind: "refused"; readonly reason: string };
+export type Applied =
+  | { readonly kind: "applied" }
+  /** None of ours: of another business, another deployment, or a kind that moves no money. */
+  | { readonly kind: "ignored"; readonly reason: string }
+  /** Nothing was done, and it is for a person to find out why. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+type Returned = Extract<BillingAct, { kind: "taken_back" | "given_back" }>;
 
 /** Throws StripeError when the payment behind a refund cannot be read now: the event will come again. */
 export async function applyAct(env: Env, stripe: Stripe, act: BillingAct): Promise<Applied> {
   switch (act.kind) {
     case "ignored":
-      return { kind: "ignored" };
+      return ignored("It moves no money of ours.");
     case "unreadable":
-      return { kind: "refused", reason: `The event ${act.type} is not of the shape that is known here.` };
-    case "paid":
-      return applyPayment(env, act.payment);
-    case "taken_back": {
-      const payment = await stripe.payment(act.paymentId);
-      const credited = await applyPayment(env, payment);
-      if (credited.kind !== "applied") return credited;
-      return applyTakeBack(env, payment, act);
+      return refused(`The event ${act.type} is not of the shape or the size that is known here.`);
+    case "payment":
+      return applyPayment(env, act.found);
+    case "taken_back":
+    case "given_back": {
+      const found = await findPayment(stripe, act.of);
+      // Credited first, if it was not yet.
+      const credited = await applyPayment(env, found);
+      if (credited.kind !== "applied" || found.kind !== "paid") return credited;
+      return applyReturn(env, found.payment, act);
     }
     default:
       return unreachable(act);
   }
 }
 
-/** A payment without our account in its metadata is another business's of the same Stripe account. */
-async function applyPayment(env: Env, payment: Payment): Promise<Applied> {
-  const text = payment.metadata["account_id"];
-  if (text === undefined || payment.amount_received === 0) return { kind: "ignored" };
-  const accountId = parseId("account", text);
-  if (accountId === undefined) return unknownAccount(text);
-  const amountNanoUsd = nanoUsdOfCents(payment.amount_received);
-  const stub = accountStub(env, accountId);
-  const outcome = await stub.grant({ id: `stripe:${payment.id}`, kind: "paid", amountNanoUsd }, ACTOR);
-  if (outcome === undefined) return unknownAccount(accountId);
-  if (payment.customer !== null && payment.payment_method !== null) {
-    await stub.rememberCard({ customer: payment.customer, paymentMethod: payment.payment_method });
+async function findPayment(stripe: Stripe, name: PaymentName): Promise<PaymentFound> {
+  const id = "payment" in name ? name.payment : await stripe.paymentOfCharge(name.charge);
+  return id === undefined ? { kind: "not_ours" } : stripe.payment(id);
+}
+
+async function applyPayment(env: Env, found: PaymentFound): Promise<Applied> {
+  switch (found.kind) {
+    case "not_ours":
+      return ignored("It belongs to another business of this Stripe account, or is in another currency.");
+    case "not_paid":
+      return ignored(`The payment is ${found.status}.`);
+    case "unreadable":
+      return refused("The payment is not of the shape or the size that is known here.");
+    case "paid":
+      return credit(env, found.payment);
+    default:
+      return unreachable(found);
   }
-  return { kind: "applied" };
 }
 
-async function applyTakeBack(
-  env: Env,
-  payment: Payment,
-  { act, id, cents, undone }: Extract<BillingAct, { kind: "taken_back" }>,
-): Promise<Applied> {
-  const accountId = accountOf(payment);
-  if (accountId === undefined) return { kind: "ignored" };
+async function credit(env: Env, { id, accountId, amountNanoUsd, card }: Payment): Promise<Applied> {
   const stub = accountStub(env, accountId);
-  const amountNanoUsd = nanoUsdOfCents(cents);
-  await stub.takeBack({ id: `stripe:${id}`, kind: act, amountNanoUsd }, ACTOR);
-  // Taken first even when undone came first: then the later copy of the first event finds it done.
-  if (undone) await stub.grant({ id: `stripe:${id}:undone`, kind: "paid", amountNanoUsd }, ACTOR);
+  const outcome = await stub.grant({ id: `stripe:${id}`, kind: "paid", amountNanoUsd }, ACTOR);
+  if (outcome === undefined) return ignored(`No such account here: ${accountId}.`);
+  if (outcome === "too_much") return refused(`The account ${accountId} can be given no more.`);
+  if (card !== undefined) await stub.rememberCard(card);
   return { kind: "applied" };
 }
 
-function accountOf(payment: Payment): AccountId | undefined {
-  return parseId("account", payment.metadata["account_id"] ?? "");
+async function applyReturn(env: Env, { accountId }: Payment, returned: Returned): Promise<Applied> {
+  const stub = accountStub(env, accountId);
+  const input = { id: `stripe:${returned.id}`, kind: returned.act, amountNanoUsd: returned.amountNanoUsd };
+  const outcome =
+    returned.kind === "taken_back" ? await stub.takeBack(input, ACTOR) : await stub.giveBack(input, ACTOR);
+  return outcome === "too_much" ? refused(`The account ${accountId} has too much behind it.`) : { kind: "applied" };
 }
 
-function unknownAccount(id: string): Applied {
-  return { kind: "refused", reason: `No such account: ${id}.` };
+function ignored(reason: string): Applied {
+  return { kind: "ignored", reason };
+}
+
+function refused(reason: string): Applied {
+  return { kind: "refused", reason };
 }

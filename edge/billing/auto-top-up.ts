@@ -4,7 +4,7 @@
 
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { NANO_USD_PER_CENT } from "./stripe.ts";
+import { NANO_USD_PER_CENT } from "./cents.ts";
 
 /** Less is not worth the card's fee. */
 export const TOP_UP_MIN_NANO_USD = nanoUsd(5_000_000_000);

@@ -1,43 +1,43 @@
 // What a Stripe event means for the books: pure. Events come twice, late and in any order, so each act carries an id of
 // the thing itself (a payment, a refund, a dispute) and not of the event: the ledger does each once.
+//
+// Of a dispute only the withdrawal of its funds and their return move money. That it was opened does not, nor does an
+// inquiry (`warning_…`), after which a dispute may never come. Source: docs.stripe.com/disputes/how-disputes-work.
 
 import * as z from "zod";
-import { paymentSchema } from "./stripe.ts";
-import type { Payment } from "./stripe.ts";
+import { centsSchema, nanoUsdOfCents } from "./cents.ts";
+import { judgePayment } from "./payment.ts";
+import type { PaymentFound } from "./payment.ts";
+import type { NanoUsd } from "../../shared/money.ts";
 
 export type BillingAct =
   /** A payment arrived: credit. */
-  | { readonly kind: "paid"; readonly payment: Payment }
-  /** Money went back, or was taken back by the card's bank. The payment is credited first, if it was not yet. */
+  | { readonly kind: "payment"; readonly found: PaymentFound }
+  /** Money of `of` went back, or was taken by the card's bank; or it is here again. */
   | {
-      readonly kind: "taken_back";
-      readonly paymentId: string;
+      readonly kind: "taken_back" | "given_back";
+      readonly of: PaymentName;
       readonly act: "refund" | "dispute";
       readonly id: string;
-      readonly cents: number;
-      /** A refund that failed, a dispute that was won: the money is here again. */
-      readonly undone: boolean;
+      readonly amountNanoUsd: NanoUsd;
     }
   | { readonly kind: "ignored" }
   /** An event of a kind that we act on, but not of the shape that we know: somebody has to look. */
   | { readonly kind: "unreadable"; readonly type: string };
 
+/** How refunds and disputes name their payment: of two fields either may be null. */
+export type PaymentName = { readonly payment: string } | { readonly charge: string };
+
 const eventSchema = z.object({ id: z.string(), type: z.string(), data: z.object({ object: z.unknown() }) });
-const usd = z.literal("usd");
-const refundSchema = z.object({
-  id: z.string().startsWith("re_"),
-  amount: z.number().int().positive(),
-  currency: usd,
-  payment_intent: z.string(),
-  status: z.nullable(z.string()),
+/** What refunds and disputes have in common. Their ids are `re_…`, `pyr_…`, `dp_…`, `du_…`. */
+const returnSchema = z.object({
+  id: z.string().min(1),
+  amount: centsSchema.positive(),
+  payment_intent: z.nullable(z.string()).default(null),
+  charge: z.nullable(z.string()).default(null),
+  status: z.nullable(z.string()).default(null),
 });
-const disputeSchema = z.object({
-  id: z.string(),
-  amount: z.number().int().positive(),
-  currency: usd,
-  payment_intent: z.string(),
-  status: z.string(),
-});
+const currencySchema = z.object({ currency: z.string() });
 
 /** `text`: a body whose signature was verified. */
 export function actOf(text: string): BillingAct {
@@ -45,44 +45,43 @@ export function actOf(text: string): BillingAct {
   if (!event.success) return { kind: "unreadable", type: "unknown" };
   const { type, data } = event.data;
   switch (type) {
-    case "payment_intent.succeeded":
-      return read(type, paymentSchema.extend({ currency: usd }), data.object, (payment) => ({ kind: "paid", payment }));
+    case "payment_intent.succeeded": {
+      const found = judgePayment(data.object);
+      return found.kind === "unreadable" ? { kind: "unreadable", type } : { kind: "payment", found };
+    }
     case "refund.created":
     case "refund.updated":
     case "refund.failed":
-      return read(type, refundSchema, data.object, (refund) => ({
-        kind: "taken_back",
-        paymentId: refund.payment_intent,
-        act: "refund",
-        id: refund.id,
-        cents: refund.amount,
-        undone: refund.status === "failed" || refund.status === "canceled",
-      }));
-    case "charge.dispute.created":
-    case "charge.dispute.closed":
+      return returned(type, "refund", data.object, ({ status }) =>
+        status === "failed" || status === "canceled" ? "given_back" : "taken_back",
+      );
     case "charge.dispute.funds_withdrawn":
+      return returned(type, "dispute", data.object, () => "taken_back");
     case "charge.dispute.funds_reinstated":
-      return read(type, disputeSchema, data.object, (dispute) => ({
-        kind: "taken_back",
-        paymentId: dispute.payment_intent,
-        act: "dispute",
-        id: dispute.id,
-        cents: dispute.amount,
-        undone: dispute.status === "won",
-      }));
+      return returned(type, "dispute", data.object, () => "given_back");
+    case "charge.dispute.closed":
+      return returned(type, "dispute", data.object, ({ status }) => (status === "won" ? "given_back" : "ignored"));
     default:
       return { kind: "ignored" };
   }
 }
 
-function read<Schema extends z.ZodType>(
+function returned(
   type: string,
-  schema: Schema,
+  act: "refund" | "dispute",
   value: unknown,
-  act: (value: z.output<Schema>) => BillingAct,
+  kindOf: (value: z.output<typeof returnSchema>) => "taken_back" | "given_back" | "ignored",
 ): BillingAct {
-  const parsed = schema.safeParse(value);
-  return parsed.success ? act(parsed.data) : { kind: "unreadable", type };
+  const currency = currencySchema.safeParse(value);
+  if (currency.success && currency.data.currency !== "usd") return { kind: "ignored" };
+  const parsed = returnSchema.safeParse(value);
+  if (!currency.success || !parsed.success) return { kind: "unreadable", type };
+  const { id, amount, payment_intent: payment, charge } = parsed.data;
+  const kind = kindOf(parsed.data);
+  // Ours are payments: what has neither is none of them.
+  const of = payment === null ? (charge === null ? undefined : { charge }) : { payment };
+  if (kind === "ignored" || of === undefined) return { kind: "ignored" };
+  return { kind, of, act, id, amountNanoUsd: nanoUsdOfCents(amount) };
 }
 
 function jsonOf(text: string): unknown {

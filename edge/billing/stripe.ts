@@ -1,4 +1,4 @@
-// The three calls that we make to Stripe, as forms over fetch, and its events' signatures. Stripe's own package would add
+// The calls that we make to Stripe, as forms over fetch, and its events' signatures. Stripe's own package would add
 // 33 KB (compressed) to the Worker for them (docs/decisions/stripe.md). Amounts towards Stripe are cents, here nano-USD.
 // Source: docs.stripe.com/api (checkout/sessions, payment_intents), docs.stripe.com/webhooks (manual verification).
 
@@ -6,12 +6,13 @@ import * as z from "zod";
 import { equalBytes, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import { nanoUsd } from "../../shared/money.ts";
+import { NANO_USD_PER_CENT } from "./cents.ts";
+import { judgePayment } from "./payment.ts";
+import type { PaymentFound } from "./payment.ts";
 
 const API_VERSION = "2025-03-31.basil";
 const DEFAULT_ORIGIN = "https://api.stripe.com";
 const ANSWER_MS = 20_000;
-export const NANO_USD_PER_CENT = 10_000_000;
 /** Older than this, a signature may be a replay. Stripe signs each delivery anew. */
 const SIGNATURE_AGE_S_MAX = 300;
 const encoder = new TextEncoder();
@@ -26,17 +27,7 @@ export interface StripeSettings {
   readonly STRIPE_API_ORIGIN?: string;
 }
 
-export const paymentSchema = z.object({
-  id: z.string().startsWith("pi_"),
-  status: z.string(),
-  currency: z.string(),
-  amount_received: z.number().int().nonnegative(),
-  metadata: z.record(z.string(), z.string()).default({}),
-  customer: z.nullable(z.string()).default(null),
-  payment_method: z.nullable(z.string()).default(null),
-});
-export type Payment = z.infer<typeof paymentSchema>;
-
+const chargeSchema = z.object({ payment_intent: z.nullable(z.string()).default(null) });
 const checkoutSchema = z.object({ id: z.string(), url: z.url() });
 const errorSchema = z.object({ error: z.object({ message: z.string().optional(), code: z.string().optional() }) });
 
@@ -89,8 +80,25 @@ export class Stripe {
     return checkoutSchema.parse(await this.#call("POST", "/v1/checkout/sessions", form, request.idempotencyKey));
   }
 
-  async payment(id: string): Promise<Payment> {
-    return paymentSchema.parse(await this.#call("GET", `/v1/payment_intents/${encodeURIComponent(id)}`));
+  /** What is known of a payment by its id. Throws StripeError. */
+  async payment(id: string): Promise<PaymentFound> {
+    return this.#look(`/v1/payment_intents/${encodeURIComponent(id)}`, judgePayment, { kind: "not_ours" });
+  }
+
+  /** The payment that a charge belongs to; undefined: none, as where it was made otherwise than by us. Throws StripeError. */
+  async paymentOfCharge(id: string): Promise<string | undefined> {
+    const found = (charge: unknown) => chargeSchema.parse(charge).payment_intent ?? undefined;
+    return this.#look(`/v1/charges/${encodeURIComponent(id)}`, found, undefined);
+  }
+
+  /** `nothing`: where Stripe knows no such thing, which is then another account's. */
+  async #look<Found>(path: string, found: (value: unknown) => Found, nothing: Found): Promise<Found> {
+    try {
+      return found(await this.#call("GET", path));
+    } catch (error) {
+      if (error instanceof StripeError && error.code === "resource_missing") return nothing;
+      throw error;
+    }
   }
 
   /** Charges a card that the customer left for this. Throws StripeError, for a declined card too. */
@@ -100,7 +108,7 @@ export class Stripe {
     readonly customer: string;
     readonly paymentMethod: string;
     readonly idempotencyKey: string;
-  }): Promise<Payment> {
+  }): Promise<PaymentFound> {
     const form = {
       amount: String(centsOf(charge.amountNanoUsd)),
       currency: "usd",
@@ -110,7 +118,7 @@ export class Stripe {
       confirm: "true",
       "metadata[account_id]": charge.accountId,
     };
-    return paymentSchema.parse(await this.#call("POST", "/v1/payment_intents", form, charge.idempotencyKey));
+    return judgePayment(await this.#call("POST", "/v1/payment_intents", form, charge.idempotencyKey));
   }
 
   async #call(method: string, path: string, form?: Record<string, string>, idempotencyKey?: string): Promise<unknown> {
@@ -142,10 +150,6 @@ export class Stripe {
 function centsOf(amount: NanoUsd): number {
   if (amount % NANO_USD_PER_CENT !== 0) throw new RangeError("an amount towards Stripe is whole cents");
   return amount / NANO_USD_PER_CENT;
-}
-
-export function nanoUsdOfCents(cents: number): NanoUsd {
-  return nanoUsd(cents * NANO_USD_PER_CENT);
 }
 
 /** Whether `header` (`Stripe-Signature`: `t=…,v1=…,v1=…`) signs `payload` under one of `secrets`, not too long ago. */

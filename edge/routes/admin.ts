@@ -3,6 +3,7 @@
 
 import * as z from "zod";
 import type { CreatedKey } from "../account/account.ts";
+import { LIFETIME_NANO_USD_MAX } from "../account/acts.ts";
 import type { GrantInput } from "../account/acts.ts";
 import { SCOPES } from "../account/types.ts";
 import { accountStub } from "../account-stub.ts";
@@ -21,6 +22,7 @@ import { readLimit, readOpaqueCursor, unknownCursor } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId, parseId } from "../../shared/ids.ts";
+import { formatUsd, nanoUsd } from "../../shared/money.ts";
 import { integer, oneOf, parseBody, parsePatch, text } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -101,6 +103,14 @@ export async function createGrant(c: Context): Promise<Response> {
   };
   const outcome = await act(c, "grant", id, input, async () => {
     const answer = found(await accountStub(c.env, id).grant(input, ACTOR));
+    if (answer === "too_much") {
+      const limit = formatUsd(nanoUsd(LIFETIME_NANO_USD_MAX));
+      throw apiError(
+        "limit_reached",
+        `An account is granted at most $${limit} in its life, top-ups included.`,
+        "amount_usd",
+      );
+    }
     if (answer !== "too_many_open_grants") return answer;
     throw apiError(
       "limit_reached",

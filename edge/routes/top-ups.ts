@@ -7,7 +7,8 @@ import { TOP_UP_MIN_NANO_USD, spentIn } from "../billing/auto-top-up.ts";
 import type { AutoTopUpTerms, BillingState } from "../billing/auto-top-up.ts";
 import { applyAct } from "../billing/apply.ts";
 import { actOf } from "../billing/events.ts";
-import { NANO_USD_PER_CENT, Stripe, StripeError, verifySignature } from "../billing/stripe.ts";
+import { NANO_USD_PER_CENT } from "../billing/cents.ts";
+import { Stripe, StripeError, verifySignature } from "../billing/stripe.ts";
 import { monthStartMs } from "../account/periods.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
@@ -104,7 +105,10 @@ export async function postStripeWebhook(c: Context): Promise<Response> {
   }
   try {
     const applied = await applyAct(c.env, stripeOf(c), actOf(payload));
-    if (applied.kind !== "refused") return c.json({ received: true, outcome: applied.kind });
+    if (applied.kind !== "refused") {
+      const reason = applied.kind === "ignored" ? { reason: applied.reason } : {};
+      return c.json({ received: true, outcome: applied.kind, ...reason });
+    }
     throw apiError("invalid_request", applied.reason);
   } catch (error) {
     if (!(error instanceof StripeError)) throw error;

@@ -21,6 +21,8 @@ export class FakeStripe {
   readonly payments = new Map<string, FakePayment>();
   /** Idempotency key → payment. */
   readonly charges = new Map<string, FakePayment>();
+  /** Charge → payment; null: it was made without one. */
+  readonly chargeIds = new Map<string, string | null>();
   readonly forms: URLSearchParams[] = [];
   /** What an off-session charge meets. */
   behaviour: "pays" | "declines" | "is down" | "pays, but the answer is lost" = "pays";
@@ -57,6 +59,12 @@ export class FakeStripe {
       return Response.json({ id: "cs_1", url: "https://checkout.stripe.test/cs_1" });
     }
     if (path === "/v1/payment_intents") return this.#charge(form, headers.get("idempotency-key") ?? "");
+    if (path.startsWith("/v1/charges/")) {
+      const paymentId = this.chargeIds.get(path.slice("/v1/charges/".length));
+      return paymentId === undefined
+        ? stripeError(404, "No such charge", "resource_missing")
+        : Response.json({ id: "ch", payment_intent: paymentId });
+    }
     const payment = this.payments.get(path.slice("/v1/payment_intents/".length));
     return payment === undefined
       ? stripeError(404, "No such payment_intent", "resource_missing")

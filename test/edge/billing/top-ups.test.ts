@@ -3,6 +3,7 @@
 
 import { env, runDurableObjectAlarm } from "cloudflare:test";
 import { beforeEach, describe, expect, test } from "vitest";
+import { newId } from "../../../shared/ids.ts";
 import { Api } from "../support/api.ts";
 import { fetchOf } from "../support/fake-backends.ts";
 import { FakeStripe, STRIPE_ORIGIN, signedEvent } from "./fake-stripe.ts";
@@ -98,15 +99,57 @@ describe("an event", () => {
     expect((await booksOf(account)).balance).toBe(25);
   });
 
-  test("of a dispute takes it once; above the balance the rest is receivable and the account is suspended", async () => {
+  test("of a dispute's funds takes them once; above the balance the rest is receivable and the account is suspended", async () => {
     const account = await api.newAccount();
     const payment = stripe.newPayment(account.id, 2000);
     const dispute = { id: "dp_1", amount: 3000, currency: "usd", payment_intent: payment.id, status: "needs_response" };
-    expect(await deliver("charge.dispute.created", dispute)).toBe(200);
+    expect(await deliver("charge.dispute.funds_withdrawn", dispute)).toBe(200);
     expect(await deliver("charge.dispute.funds_withdrawn", dispute)).toBe(200);
     expect(await booksOf(account)).toMatchObject({ balance: 0, refunded: 25, receivable: 5, status: "suspended" });
     expect(await deliver("charge.dispute.closed", { ...dispute, status: "won" })).toBe(200);
+    expect(await deliver("charge.dispute.funds_reinstated", { ...dispute, status: "won" })).toBe(200);
     expect(await booksOf(account)).toMatchObject({ balance: 25, receivable: 0 });
+  });
+
+  test("of a dispute that is won before its withdrawal is heard of leaves the account as it was", async () => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    const dispute = { id: "dp_2", amount: 90_000, currency: "usd", payment_intent: payment.id, status: "won" };
+    for (const type of ["closed", "funds_reinstated", "funds_withdrawn", "created", "closed"]) {
+      expect(await deliver(`charge.dispute.${type}`, dispute)).toBe(200);
+    }
+    expect(await booksOf(account)).toMatchObject({ balance: 25, refunded: 0, receivable: 0, status: "active" });
+  });
+
+  test.each([
+    ["charge.dispute.created", "needs_response"],
+    ["charge.dispute.created", "warning_needs_response"],
+    ["charge.dispute.updated", "warning_under_review"],
+    ["charge.dispute.created", "prevented"],
+    ["charge.dispute.closed", "warning_closed"],
+    ["charge.dispute.closed", "prevented"],
+    ["charge.dispute.closed", "lost"],
+  ])("that moves no money changes nothing: %s, %s", async (type, status) => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    await deliver("payment_intent.succeeded", payment);
+    const dispute = { id: "dp_3", amount: 2000, currency: "usd", payment_intent: payment.id, status };
+    expect(await deliver(type, dispute)).toBe(200);
+    expect(await booksOf(account)).toMatchObject({ balance: 25, refunded: 0, status: "active" });
+  });
+
+  test.each([
+    ["its payment alone", { id: "re_4", charge: null }],
+    ["its charge alone", { id: "pyr_4", payment_intent: null, charge: "ch_1" }],
+    ["an id of another form", { id: "pyr_5" }],
+    ["fields that are left out", { id: "re_5", payment_intent: undefined, charge: "ch_1" }],
+  ])("of a refund is found by %s", async (_how, fields) => {
+    const account = await api.newAccount();
+    const payment = stripe.newPayment(account.id, 2000);
+    stripe.chargeIds.set("ch_1", payment.id);
+    const refund = { amount: 500, currency: "usd", payment_intent: payment.id, status: "pending", ...fields };
+    expect(await deliver("refund.created", refund)).toBe(200);
+    expect(await booksOf(account)).toMatchObject({ balance: 20, refunded: 5 });
   });
 
   test("that is not signed, signed long ago, or signed with another secret changes nothing", async () => {
@@ -125,21 +168,85 @@ describe("an event", () => {
     expect((await booksOf(account)).balance).toBe(5);
   });
 
-  test("of another business is none of ours; of an unknown account or an unknown shape it is refused, so that somebody looks", async () => {
-    const payment = { ...stripe.newPayment("", 100), metadata: {} };
-    expect(await deliver("payment_intent.succeeded", payment)).toBe(200);
-    expect(await deliver("customer.created", { id: "cus_9" })).toBe(200);
-    const stranger = stripe.newPayment("acct_00000000000000000000", 100);
-    expect(await deliver("payment_intent.succeeded", stranger)).toBe(400);
-    expect(await deliver("payment_intent.succeeded", { id: "pi_x" })).toBe(400);
-    expect(await deliver("payment_intent.succeeded", { ...stranger, currency: "eur" })).toBe(400);
+  describe("that is not ours is answered well and changes nothing", () => {
+    const refund = {
+      id: "re_9",
+      amount: 500,
+      currency: "usd",
+      payment_intent: null,
+      charge: null,
+      status: "succeeded",
+    };
+    const payment = { id: "pi_9", status: "succeeded", currency: "usd", amount_received: 100, metadata: {} };
+    test.each<[string, string, object]>([
+      ["a payment without our account", "payment_intent.succeeded", payment],
+      ["a payment of nearly no shape", "payment_intent.succeeded", { id: "pi_x" }],
+      ["a payment of another shape", "payment_intent.succeeded", { ...payment, amount_received: "many" }],
+      [
+        "a payment for another business's account",
+        "payment_intent.succeeded",
+        { ...payment, metadata: { account_id: "a" } },
+      ],
+      [
+        "a payment for an account of another deployment",
+        "payment_intent.succeeded",
+        { ...payment, metadata: { account_id: newId("account") } },
+      ],
+      ["a refund of nothing that is named", "refund.created", refund],
+      ["a refund of an unknown payment", "refund.created", { ...refund, payment_intent: "pi_unknown" }],
+      ["a refund of an unknown charge", "refund.created", { ...refund, charge: "ch_unknown" }],
+      ["a refund of a charge without a payment", "refund.created", { ...refund, charge: "ch_alone" }],
+      ["a refund in euros", "refund.created", { ...refund, currency: "eur", payment_intent: "pi_unknown" }],
+      ["a dispute in yen", "charge.dispute.funds_withdrawn", { ...refund, id: "dp_9", currency: "jpy" }],
+      ["another kind of event", "customer.created", { id: "cus_9" }],
+    ])("%s", async (_what, type, object) => {
+      stripe.chargeIds.set("ch_alone", null);
+      expect(await deliver(type, object)).toBe(200);
+    });
   });
+
+  test.each([
+    ["in another currency", { currency: "eur" }, 200],
+    ["that has not succeeded", { status: "requires_action" }, 200],
+    ["of more than Stripe takes", { amount_received: 1e15 }, 400],
+    ["of a part of a cent", { amount_received: 0.5 }, 400],
+    ["of less than nothing", { amount_received: -5 }, 400],
+  ])("of a payment %s brings no credit, in an event or behind a refund", async (_what, fields, status) => {
+    const account = await api.newAccount();
+    const payment = Object.assign(stripe.newPayment(account.id, 2000), fields);
+    expect(await deliver("payment_intent.succeeded", payment)).toBe(status);
+    const refund = { id: "re_6", amount: 500, currency: "usd", payment_intent: payment.id, status: "succeeded" };
+    expect(await deliver("refund.created", refund)).toBe(status);
+    expect(await booksOf(account)).toMatchObject({ balance: 5, toppedUp: 0, refunded: 0 });
+  });
+
+  test.each(["refund.created", "charge.dispute.funds_withdrawn"])(
+    "of a claim above all that Stripe takes is refused: %s",
+    async (type) => {
+      const account = await api.newAccount();
+      const payment = stripe.newPayment(account.id, 2000);
+      const claim = { id: "x_1", amount: 1e15, currency: "usd", payment_intent: payment.id, status: "succeeded" };
+      expect(await deliver(type, claim)).toBe(400);
+    },
+  );
 
   test("whose payment cannot be read now is asked for again", async () => {
     stripe.behaviour = "is down";
     const refund = { id: "re_3", amount: 500, currency: "usd", payment_intent: "pi_9", status: "succeeded" };
     expect(await deliver("refund.created", refund)).toBe(503);
   });
+});
+
+test("a grant or payment above what an account may be given is refused, never our fault", async () => {
+  const account = await api.newAccount();
+  const most = 9_007_199_254_740_991;
+  const grant = (amount: number) =>
+    api.admin(`/admin/accounts/${account.id}/grants`, { amount_nano_usd: amount, kind: "promo" });
+  expect(await grant(most)).toMatchObject({ status: 400, body: { error: { code: "limit_reached" } } });
+  expect(await grant(most - 5e9)).toMatchObject({ status: 201 });
+  expect(await deliver("payment_intent.succeeded", stripe.newPayment(account.id, 2000))).toBe(400);
+  const { body } = await api.admin(`/admin/accounts/${account.id}`);
+  expect(body["balance_nano_usd"]).toBe(most);
 });
 
 describe("an automatic top-up", () => {
