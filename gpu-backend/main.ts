@@ -70,6 +70,7 @@ async function main(): Promise<void> {
     onProgress: (fraction, what) => onProgress(share + fraction * (1 - share), what),
     onCompiled: (model) => (state.facts = factsOf(model, found.modelId)),
     onEngineRestart: (reason) => log.error({ reason }, "the engine process is started again"),
+    onBatchFault: (err) => log.error({ err }, "a batch failed for a reason of our own"),
   });
   state.service = service;
   if (state.status === "warming") state.status = "ready";

@@ -54,6 +54,11 @@ export class Metrics {
     labelNames: ["finite"] as const,
     registers: this.#registers,
   });
+  readonly #batchFaults = new Counter({
+    name: "backend_batch_faults_total",
+    help: "Batches that failed for a reason of our own; the log has it",
+    registers: this.#registers,
+  });
   readonly #tokens = new Counter({
     name: "backend_tokens_total",
     help: "Tokens that the engine ran",
@@ -82,6 +87,10 @@ export class Metrics {
 
   recomputed(finite: boolean): void {
     this.#recomputed.inc({ finite: String(finite) });
+  }
+
+  batchFault(): void {
+    this.#batchFaults.inc();
   }
 
   batch(batch: Batch, runMs: number): void {

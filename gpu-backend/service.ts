@@ -58,6 +58,8 @@ export interface ServiceOptions {
   readonly onProgress: OnProgress;
   readonly onCompiled: (model: CompiledModel) => void;
   readonly onEngineRestart: (reason: string) => void;
+  /** A batch failed for a reason of our own. */
+  readonly onBatchFault: (error: unknown) => void;
 }
 
 /** Resolves when calls can be served. Rejects with CheckpointError or EngineDied. */
@@ -92,6 +94,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         throughput.add(batch.tokens, runMs, performance.now());
       },
       recomputed: (finite) => metrics.recomputed(finite),
+      fault: (error) => {
+        metrics.batchFault();
+        options.onBatchFault(error);
+      },
       shed: (reason) => metrics.shed(reason),
     };
     // Float32 already: the same again would give the same.

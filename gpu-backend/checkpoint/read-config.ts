@@ -25,7 +25,7 @@ export interface ModelConfig {
   readonly vocabSize: number;
   /** min(32768, max_position_embeddings), ending token included. */
   readonly maxTokens: number;
-  /** Id of `<|endoftext|>`: every text ends with it. */
+  /** Every text ends with it: the template's own, or `<|endoftext|>`. */
   readonly endTokenId: number;
   readonly quantization: Quantization;
 }
@@ -59,9 +59,17 @@ const configSchema = z.object({
 });
 type RawConfig = z.infer<typeof configSchema>;
 
+const specialTokenSchema = z.looseObject({ SpecialToken: z.looseObject({ id: z.string() }).optional() });
+const postProcessorSchema = z.looseObject({
+  type: z.string(),
+  single: z.array(specialTokenSchema).default([]),
+  special_tokens: z.record(z.string(), z.looseObject({ ids: z.array(z.int()) })).default({}),
+});
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).default([]),
+  post_processor: postProcessorSchema.extend({ processors: z.array(postProcessorSchema).default([]) }).nullish(),
 });
+type TokenizerFile = z.infer<typeof tokenizerSchema>;
 const tokenizerConfigSchema = z.looseObject({
   added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).default({}),
 });
@@ -125,13 +133,14 @@ function ropeTheta(path: string, raw: RawConfig): number {
 }
 
 /**
- * The id of `<|endoftext|>`. config.json's eos_token_id is asked last: chat-tuned relatives put `<|im_end|>` there, and
- * an embedding read from that token is a wrong one.
+ * The token that ends every text: the last one of the tokenizer's template, or else `<|endoftext|>`, which the engine's
+ * tokenizer then appends. config.json's eos_token_id is asked last: chat-tuned relatives put `<|im_end|>` there, and an
+ * embedding read from that token is a wrong one.
  */
 function endTokenId(dir: string, raw: RawConfig): number {
-  const fromTokenizer = readOptionalJson(dir, "tokenizer.json", tokenizerSchema)?.added_tokens.find(
-    (token) => token.content === END_TOKEN,
-  )?.id;
+  const tokenizer = readOptionalJson(dir, "tokenizer.json", tokenizerSchema);
+  const fromTokenizer =
+    templateEnd(tokenizer) ?? tokenizer?.added_tokens.find((token) => token.content === END_TOKEN)?.id;
   const decoder = readOptionalJson(dir, "tokenizer_config.json", tokenizerConfigSchema)?.added_tokens_decoder ?? {};
   const fromDecoder = Object.entries(decoder).find(([, token]) => token.content === END_TOKEN)?.[0];
   const fromConfig = Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id;
@@ -145,4 +154,14 @@ function endTokenId(dir: string, raw: RawConfig): number {
       `${dir}: the ending token's id ${id} is not below config.json's vocab_size ${raw.vocab_size}`,
     );
   return id;
+}
+
+/** The id that the tokenizer's own template puts after a text, if it puts one. */
+function templateEnd(tokenizer: TokenizerFile | undefined): number | undefined {
+  const postProcessor = tokenizer?.post_processor;
+  const template = [postProcessor, ...(postProcessor?.processors ?? [])].findLast(
+    (processor) => processor?.type === "TemplateProcessing",
+  );
+  const token = template?.single.at(-1)?.SpecialToken?.id;
+  return token === undefined ? undefined : template?.special_tokens[token]?.ids.at(-1);
 }

@@ -3,7 +3,7 @@
 
 import type { Tier } from "../../shared/wire.ts";
 import { type ApiError, apiError } from "../../shared/errors.ts";
-import { must } from "../../shared/assert.ts";
+import { assert, must } from "../../shared/assert.ts";
 import type { ExactComputation } from "../engine/exact-engine.ts";
 import {
   EngineDied,
@@ -32,6 +32,8 @@ export interface RunnerEvents {
   batchDone(batch: Batch, runMs: number): void;
   /** A text without a finite vector was computed again in float32, and whether that gave one. */
   recomputed?(finite: boolean): void;
+  /** A batch failed for a reason of our own, not for one of its texts': an assertion, an answer of the wrong size. */
+  fault?(error: unknown): void;
   shed(reason: "queue" | "account" | "deadline" | "cancelled"): void;
 }
 
@@ -51,7 +53,11 @@ interface Pending {
   readonly stopListening: () => void;
 }
 
-type Outcome = EngineResult & { readonly failures: ReadonlyMap<number, TextFailure> };
+type Outcome = EngineResult & {
+  readonly failures: ReadonlyMap<number, TextFailure>;
+  /** Set when all of them failed for a reason of our own. */
+  readonly fault?: unknown;
+};
 
 export class Runner {
   readonly #scheduler: Scheduler;
@@ -162,7 +168,7 @@ export class Runner {
   async #run(batch: Batch): Promise<void> {
     if (this.#inFlight.length === 0) this.#currentSince = seconds();
     this.#inFlight.push(batch);
-    const outcome = await outcomeOf(batch, this.#engine.run(batch.texts));
+    const outcome = await this.#outcome(batch, () => this.#engine.run(batch.texts));
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     this.#currentSince = seconds();
     if (outcome.runMs > 0) {
@@ -170,23 +176,33 @@ export class Runner {
       this.#events.batchDone(batch, outcome.runMs);
     }
     this.#computeAgain(batch, outcome);
-    // The engine first: the next batch need not wait until this one's rows are copied.
     const deliveries = this.#scheduler.finish(batch, outcome.failures);
-    this.#pump();
-    this.#deliver(batch, outcome, deliveries);
+    try {
+      // The engine first: the next batch need not wait until this one's rows are copied.
+      this.#pump();
+    } finally {
+      this.#deliver(batch, outcome, deliveries);
+    }
+  }
+
+  /** What `compute` gives; a fault of our own, thrown or rejected, fails this batch's texts and nothing else. */
+  async #outcome(batch: Batch, compute: () => Promise<EngineResult>): Promise<Outcome> {
+    const outcome = await outcomeOf(batch, compute, this.#dimensions);
+    if (outcome.fault !== undefined) this.#events.fault?.(outcome.fault);
+    return outcome;
   }
 
   /** Rows without a finite vector: alone, in float32, while the other rows of their batch are delivered. */
   #computeAgain(batch: Batch, { failures }: Outcome): void {
     for (const [row, reason] of failures) {
       if (!(reason instanceof NonFiniteVector) || this.#exact?.hasRoom !== true) continue;
-      const single = this.#scheduler.splitOff(batch, row, seconds());
-      void this.#finishExactly(single, this.#exact.run(must(single.texts[0], "its text")));
+      void this.#finishExactly(this.#scheduler.splitOff(batch, row, seconds()), this.#exact);
     }
   }
 
-  async #finishExactly(single: Batch, result: Promise<EngineResult>): Promise<void> {
-    const { failures, ...outcome } = await outcomeOf(single, result);
+  async #finishExactly(single: Batch, exact: ExactComputation): Promise<void> {
+    const compute = (): Promise<EngineResult> => exact.run(must(single.texts[0], "its text"));
+    const { failures, ...outcome } = await this.#outcome(single, compute);
     this.#events.recomputed?.(failures.size === 0);
     // Whatever stopped the second try, what is wrong with the text is that it has no finite vector.
     const failed = failures.size === 0 ? NO_FAILURES : new Map([[0, new NonFiniteVector(0)]]);
@@ -276,9 +292,11 @@ function seconds(): number {
   return performance.now() / 1_000;
 }
 
-async function outcomeOf(batch: Batch, result: Promise<EngineResult>): Promise<Outcome> {
+async function outcomeOf(batch: Batch, compute: () => Promise<EngineResult>, dimensions: number): Promise<Outcome> {
   try {
-    return { ...(await result), failures: NO_FAILURES };
+    const result = await compute();
+    assert(result.vectors.length === batch.texts.length * dimensions, "the engine gives a vector for each text");
+    return { ...result, failures: NO_FAILURES };
   } catch (error) {
     return failureOf(error, batch);
   }
@@ -286,8 +304,9 @@ async function outcomeOf(batch: Batch, result: Promise<EngineResult>): Promise<O
 
 function failureOf(error: unknown, batch: Batch): Outcome {
   if (error instanceof TextsFailed) return { vectors: error.vectors, runMs: error.runMs, failures: error.failures };
+  const fault = error instanceof EngineDied ? undefined : error;
   const died = error instanceof EngineDied ? error : new EngineDied(String(error));
-  return { vectors: new Uint16Array(), runMs: 0, failures: new Map(batch.texts.map((_, row) => [row, died])) };
+  return { vectors: new Uint16Array(), runMs: 0, failures: new Map(batch.texts.map((_, row) => [row, died])), fault };
 }
 
 function faultOf(reason: TextFailure, index: number): ApiError | TextFault {

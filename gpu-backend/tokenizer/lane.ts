@@ -13,8 +13,15 @@ export type SliceOutcome =
 
 /** The thread's heap: 8 MB of text become some 300 MB of short strings on the way. */
 const HEAP_MB_MAX = 1_024;
-/** Loading a vocabulary of 150,000 takes under two seconds; beyond this the folder is no tokenizer. */
-const START_TIMEOUT_MS = 60_000;
+export interface LaneLimits {
+  /** One slice may take so long. */
+  readonly timeLimitMs: number;
+  /** Loading the tokenizer may take so long. Default: START_MS_MAX. */
+  readonly startMsMax?: number;
+}
+
+/** Loading a vocabulary of 150,000 takes under two seconds on a quiet machine. */
+const START_MS_MAX = 30_000;
 
 interface Waiting {
   readonly request: SliceRequest;
@@ -24,7 +31,7 @@ interface Waiting {
 
 export class TokenizerLane {
   readonly #setup: TokenizerSetup;
-  readonly #timeLimitMs: number;
+  readonly #limits: LaneLimits;
   readonly #onIdle: () => void;
   #worker: Worker | undefined;
   #ready = false;
@@ -33,15 +40,15 @@ export class TokenizerLane {
   /** Threads ended because a slice ran over its time. */
   replacements = 0;
 
-  private constructor(setup: TokenizerSetup, timeLimitMs: number, onIdle: () => void) {
+  private constructor(setup: TokenizerSetup, limits: LaneLimits, onIdle: () => void) {
     this.#setup = setup;
-    this.#timeLimitMs = timeLimitMs;
+    this.#limits = limits;
     this.#onIdle = onIdle;
   }
 
   /** Resolves when the thread has loaded the tokenizer. Rejects with CheckpointError. `onIdle`: free for a slice again. */
-  static async start(setup: TokenizerSetup, timeLimitMs: number, onIdle: () => void): Promise<TokenizerLane> {
-    const lane = new TokenizerLane(setup, timeLimitMs, onIdle);
+  static async start(setup: TokenizerSetup, limits: LaneLimits, onIdle: () => void): Promise<TokenizerLane> {
+    const lane = new TokenizerLane(setup, limits, onIdle);
     await lane.#spawn();
     return lane;
   }
@@ -54,7 +61,7 @@ export class TokenizerLane {
   run(request: SliceRequest): Promise<SliceOutcome> {
     return new Promise((resolve) => {
       const waiting: Waiting = { request, resolve, timer: undefined };
-      waiting.timer = setTimeout(() => this.#timeOut(), this.#timeLimitMs);
+      waiting.timer = setTimeout(() => this.#timeOut(), this.#limits.timeLimitMs);
       this.#waiting = waiting;
       this.#worker?.postMessage(request);
     });
@@ -75,11 +82,13 @@ export class TokenizerLane {
     });
     this.#worker = worker;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => fail("did not load in time"), START_TIMEOUT_MS);
+      const limitMs = this.#limits.startMsMax ?? START_MS_MAX;
+      const late = `it did not load and read its first texts within ${limitMs / 1_000} s`;
+      const timer = setTimeout(() => fail(late), limitMs);
       const fail = (reason: string): void => {
         clearTimeout(timer);
         void worker.terminate();
-        reject(new CheckpointError(`${this.#setup.checkpointDir}: the tokenizer cannot be used: ${reason}`));
+        reject(new CheckpointError(`${this.#setup.checkpointDir}/tokenizer.json: cannot be used: ${reason}`));
       };
       worker.on("message", (message: WorkerMessage) => {
         if (worker !== this.#worker) return;

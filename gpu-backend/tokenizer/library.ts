@@ -2,13 +2,15 @@
 // what the checkpoint's files say about specials and token lengths. Everything above works on this interface, so a
 // faster tokenizer can take its place as long as the exactness test (test/vectors/demo-reference.json) holds.
 
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Tokenizer } from "@huggingface/tokenizers";
+import * as z from "zod";
 
 import { utf8Length } from "../../shared/token-bound.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
+import { readJson, readOptionalJson } from "../checkpoint/read-json.ts";
+import { breaksWithin, type CutRules, patternOf } from "./segments.ts";
 
 export interface TokenizerLibrary {
   /** Ids of `text` alone: what the template adds around it is in `leading` and `trailing`. */
@@ -20,25 +22,61 @@ export interface TokenizerLibrary {
   readonly longestTokenBytes: number;
   /** Ids that the template puts before every text (none for Qwen3). */
   readonly leading: readonly number[];
-  /** Ids that end every text; the last one is the config's ending token, added here where the template lacks it. */
+  /** Ids that end every text: the template's, or the model's ending token where it has none. */
   readonly trailing: readonly number[];
-  /** Whether a text may be tokenised in pieces cut by segments.ts with the same ids as in one. */
-  readonly segmentable: boolean;
+  /** How a text may be cut so that its pieces have the ids of the whole; undefined: not at all. */
+  readonly cutRules: CutRules | undefined;
 }
 
-/** Loads `dir`/tokenizer.json and tokenizer_config.json (the latter may be missing). Throws CheckpointError. */
-export function loadTokenizer(dir: string, endTokenId: number): TokenizerLibrary {
-  const tokenizer = construct(dir);
-  const decoder = tokenizer.get_added_tokens_decoder();
-  const bytes = tokenLengths(tokenizer);
-  const encode = (text: string): number[] => tokenizer.encode(text, { add_special_tokens: false }).ids;
+/** Ids above are no vocabulary's (the largest known has 262,144): they would only make arrays of a thousand million holes. */
+const TOKEN_ID_MAX = 2 ** 22;
+
+const splitSchema = z.looseObject({
+  type: z.string(),
+  pattern: z.looseObject({ Regex: z.string().optional() }).optional(),
+  behavior: z.string().optional(),
+  invert: z.boolean().optional(),
+  add_prefix_space: z.boolean().optional(),
+});
+const preTokenizerSchema = z.looseObject({ type: z.string(), pretokenizers: z.array(splitSchema).optional() });
+const definitionSchema = z.looseObject({
+  normalizer: z.unknown(),
+  pre_tokenizer: preTokenizerSchema.nullish(),
+  model: z.looseObject({ vocab: z.custom<object>((value) => typeof value === "object" && value !== null) }),
+  added_tokens: z
+    .array(
+      z.looseObject({
+        id: z.int(),
+        content: z.string(),
+        special: z.boolean().default(false),
+        normalized: z.boolean().optional(),
+        lstrip: z.boolean().default(false),
+        rstrip: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+});
+type Definition = z.infer<typeof definitionSchema>;
+
+/**
+ * Loads `dir`/tokenizer.json and tokenizer_config.json (the latter may be missing). `endTokenId` ends every text where the
+ * template adds nothing; `vocabSize`: rows of the model's table. Throws CheckpointError.
+ */
+export function loadTokenizer(dir: string, endTokenId: number, vocabSize: number): TokenizerLibrary {
+  const path = join(dir, "tokenizer.json");
+  const definition = readJson(dir, "tokenizer.json", definitionSchema);
+  const bytes = tokenLengths(path, definition);
+  const tokenizer = construct(
+    path,
+    definition,
+    readOptionalJson(dir, "tokenizer_config.json", z.looseObject({})) ?? {},
+  );
   const { leading, trailing } = templateIds(tokenizer, endTokenId);
-  const special = [...decoder.values()];
-  const segmentable =
-    special.every((token) => !/\s/.test(token.content) && !token.lstrip && !token.rstrip && !token.single_word) &&
-    SEGMENT_SAMPLES.every(([left, right]) => sameIds(encode(left + right), [...encode(left), ...encode(right)]));
+  const beyond = [...leading, ...trailing].find((id) => id >= vocabSize);
+  if (beyond !== undefined)
+    throw new CheckpointError(`${path}: its template adds id ${beyond}; config.json's vocab_size is ${vocabSize}`);
   return {
-    encode,
+    encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
     decode: (ids) =>
       ids.length === 0
         ? ""
@@ -47,53 +85,43 @@ export function loadTokenizer(dir: string, endTokenId: number): TokenizerLibrary
     longestTokenBytes: bytes.reduce<number>((most, length) => Math.max(most, length ?? 0), 1),
     leading,
     trailing,
-    segmentable,
+    cutRules: cutRulesOf(definition),
   };
 }
 
-/** Cuts as segments.ts makes them; a pre-tokenizer that does not break there shows itself on one of these. */
-const SEGMENT_SAMPLES: readonly (readonly [string, string])[] = [
-  ["the quick brown", " fox jumps over"],
-  ["an", " apple"],
-  ["end", ". Begin"],
-  ["end", "...\n\nBegin"],
-  ["call", "(argument)"],
-  ["self", "-made"],
-  ["中文测试", "。下一句"],
-  ["naïve", " \u00e9t\u00e9"],
-  ["word", "  two spaces"],
-];
+/** Regular expressions under which segments.ts's cuts are exact: GPT-4's family and its descendants. */
+const KNOWN_SPLITS: ReadonlySet<string> = new Set([
+  // Qwen2, Qwen2.5, Qwen3
+  String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+  // Llama 3
+  String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+]);
 
-function sameIds(left: readonly number[], right: readonly number[]): boolean {
-  return left.length === right.length && left.every((id, index) => id === right[index]);
+/** Undefined where the pre-tokenizer is not known, or an added token takes white space or is matched after normalising. */
+function cutRulesOf({
+  pre_tokenizer: preTokenizer,
+  added_tokens: added,
+  normalizer,
+}: Definition): CutRules | undefined {
+  const steps = preTokenizer?.pretokenizers ?? (preTokenizer ? [splitSchema.parse(preTokenizer)] : []);
+  const known = steps.every(({ type, pattern, behavior, invert, add_prefix_space: prefixed }) => {
+    if (type === "Digits") return true;
+    if (type === "ByteLevel") return prefixed !== true;
+    return type === "Split" && behavior === "Isolated" && invert !== true && KNOWN_SPLITS.has(pattern?.Regex ?? "");
+  });
+  const late = added.filter(({ special, normalized }) => normalizer && (normalized ?? !special));
+  const breaks = late.some(({ content }) => breaksWithin(content) || breaksWithin(content.normalize("NFC")));
+  if (!known || steps.length === 0 || breaks || added.some(({ lstrip, rstrip }) => lstrip || rstrip)) return undefined;
+  return { addedTokens: patternOf(added.filter((token) => !late.includes(token)).map(({ content }) => content)) };
 }
 
-function construct(dir: string): Tokenizer {
-  const path = join(dir, "tokenizer.json");
-  const definition = readObject(path);
-  const config = readObject(join(dir, "tokenizer_config.json"), {});
+function construct(path: string, definition: object, config: object): Tokenizer {
   try {
     return new Tokenizer(definition, config);
   } catch (error) {
-    throw new CheckpointError(`${path}: not a tokenizer that can be used here (${reasonOf(error)})`);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CheckpointError(`${path}: not a tokenizer that can be used here (${reason})`);
   }
-}
-
-function readObject(path: string, absent?: object): object {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if (absent !== undefined) return absent;
-    throw new CheckpointError(`${path}: cannot be read (${reasonOf(error)})`);
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value;
-  } catch (error) {
-    throw new CheckpointError(`${path}: not JSON (${reasonOf(error)})`);
-  }
-  throw new CheckpointError(`${path}: not a JSON object`);
 }
 
 /** What the template adds around a text, seen from one that has ids of its own. */
@@ -104,20 +132,30 @@ function templateIds(tokenizer: Tokenizer, endTokenId: number): { leading: numbe
     full.length === bare.length ? 0 : full.findIndex((_, at) => sameIds(full.slice(at, at + bare.length), bare));
   const leading = start <= 0 ? [] : full.slice(0, start);
   const trailing = start < 0 ? [] : full.slice(start + bare.length);
-  if (trailing.at(-1) !== endTokenId) trailing.push(endTokenId);
-  return { leading, trailing };
+  return { leading, trailing: trailing.length === 0 ? [endTokenId] : trailing };
+}
+
+function sameIds(left: readonly number[], right: readonly number[]): boolean {
+  return left.length === right.length && left.every((id, index) => id === right[index]);
 }
 
 /** Byte-level vocabularies write one character per byte; added tokens stand for their own text. Sparse where no id is. */
-function tokenLengths(tokenizer: Tokenizer): (number | undefined)[] {
+function tokenLengths(path: string, { model, added_tokens: added }: Definition): (number | undefined)[] {
   const lengths: (number | undefined)[] = [];
-  for (const [token, id] of tokenizer.get_vocab()) {
-    if (typeof token === "string") lengths[id] = token.length;
+  for (const [token, id] of Object.entries(model.vocab)) {
+    checkId(path, "model.vocab", token, id);
+    lengths[id] = token.length;
   }
-  for (const [id, token] of tokenizer.get_added_tokens_decoder()) lengths[id] = utf8Length(token.content);
+  for (const { content, id } of added) {
+    checkId(path, "added_tokens", content, id);
+    lengths[id] = utf8Length(content);
+  }
   return lengths;
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function checkId(path: string, field: string, token: string, id: unknown): asserts id is number {
+  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= TOKEN_ID_MAX) return;
+  throw new CheckpointError(
+    `${path}: ${field} gives ${JSON.stringify(token)} the id ${String(id)}; an integer from 0 to ${TOKEN_ID_MAX} is needed`,
+  );
 }

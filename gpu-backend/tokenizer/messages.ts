@@ -26,6 +26,9 @@ export type TextProblem =
   | { readonly kind: "too_long"; readonly at: number; readonly tokens: number; readonly counted: boolean }
   | { readonly kind: "too_complex"; readonly at: number; readonly reason: string }
   | { readonly kind: "beyond_vocabulary"; readonly at: number; readonly id: number }
+  | { readonly kind: "beyond_table"; readonly at: number; readonly id: number }
+  /** A fault of ours or the library's. */
+  | { readonly kind: "failed"; readonly at: number }
   | { readonly kind: "not_in_encoding"; readonly at: number; readonly id: number; readonly encoding: TokenEncoding };
 
 export interface SliceIds {
@@ -39,7 +42,7 @@ export interface SliceIds {
 }
 
 export type WorkerMessage =
-  | { readonly kind: "ready"; readonly longestTokenBytes: number }
+  | { readonly kind: "ready" }
   | { readonly kind: "unusable"; readonly message: string }
   | ({ readonly kind: "ids"; readonly slice: number } & SliceIds)
   | { readonly kind: "problem"; readonly slice: number; readonly problem: TextProblem };

@@ -3,7 +3,7 @@
 // made to be slow holds up a short one.
 
 import type { Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
-import { TokenizerLane, type SliceOutcome } from "./lane.ts";
+import { type LaneLimits, TokenizerLane, type SliceOutcome } from "./lane.ts";
 import type { TokenizerInput, TokenizerSetup } from "./messages.ts";
 import { foreignIdsFault, problemFault, TextFault } from "./text-fault.ts";
 import { TurnQueue } from "./turn-queue.ts";
@@ -22,11 +22,9 @@ export interface TokenizedCall {
   readonly truncated: readonly boolean[];
 }
 
-export interface PoolOptions {
+export interface PoolOptions extends LaneLimits {
   /** Threads; with two or more, one of them is kept for long texts first. */
   readonly threads: number;
-  /** A text may take the thread so long. */
-  readonly timeLimitMs: number;
 }
 
 /** A text (string or ids) this long goes to the long lane, alone. */
@@ -69,7 +67,7 @@ export class TokenizerPool {
   static async start(setup: TokenizerSetup, options: PoolOptions): Promise<TokenizerPool> {
     const pool = new TokenizerPool(setup);
     const starts = Array.from({ length: options.threads }, () =>
-      TokenizerLane.start(setup, options.timeLimitMs, () => pool.#dispatch()),
+      TokenizerLane.start(setup, options, () => pool.#dispatch()),
     );
     const settled = await Promise.allSettled(starts);
     for (const result of settled) if (result.status === "fulfilled") pool.#lanes.push(result.value);

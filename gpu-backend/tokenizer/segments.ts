@@ -1,7 +1,8 @@
 // Where a long text may be cut so that its pieces, tokenised one by one, give exactly the ids of the whole: after a
-// letter or digit that punctuation or a space follows. The pre-tokenizers of this family end a run of letters or digits
-// there, nothing they look back on lies before it, and NFC joins nothing across it. Apostrophes are no such place
-// (contractions). library.ts checks the assumption on samples at load; a property test on random text.
+// letter or digit that punctuation or a space follows, and on either side of an added token (`<|im_end|>`), never inside
+// one. The pre-tokenizers that library.ts knows end a run of letters or digits there, nothing they look back on lies
+// before it, and NFC joins nothing across it. Apostrophes are no such place (contractions). Added tokens are found as
+// the tokenizer finds them, leftmost and longest first; the text between two of them is tokenised by itself anyway.
 //
 // Cutting is what bounds the work: a text far over the limit is refused, or truncated, after a few pieces. And what
 // cannot be cut for PIECE_CHARS_MAX, or stacks marks beyond MARKS_RUN_MAX, is refused before a tokenizer sees it.
@@ -23,20 +24,47 @@ export type Segments =
   | { readonly kind: "unbroken" }
   | { readonly kind: "marks" };
 
-/** `text` in exact pieces, none empty; `segmentable` false keeps it whole. One linear pass. */
-export function segmentsOf(text: string, segmentable: boolean, segmentChars: number = SEGMENT_CHARS): Segments {
+/** How texts of a tokenizer may be cut. */
+export interface CutRules {
+  /** Finds the added tokens that are matched before a text is normalised; undefined: there are none. */
+  readonly addedTokens: RegExp | undefined;
+}
+
+/** A pattern that finds `contents` leftmost and longest first, as the tokenizer does; undefined for none. */
+export function patternOf(contents: readonly string[]): RegExp | undefined {
+  const words = contents.filter((content) => content !== "").toSorted((a, b) => b.length - a.length);
+  return words.length === 0 ? undefined : new RegExp(words.map(escaped).join("|"), "g");
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+}
+
+/** Whether a text may be cut within `text`, between two of its characters. */
+export function breaksWithin(text: string): boolean {
+  let before = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const kind = classOf(text.charCodeAt(at));
+    if (endsRun(before, kind)) return true;
+    before = kind;
+  }
+  return false;
+}
+
+/** `text` in exact pieces, none empty; without `rules` it stays whole. One linear pass. */
+export function segmentsOf(text: string, rules: CutRules | undefined, segmentChars: number = SEGMENT_CHARS): Segments {
   if (text.length <= Math.min(segmentChars, MARKS_RUN_MAX)) return { kind: "pieces", pieces: [text] };
+  const tokens = new Occurrences(text, rules?.addedTokens);
   const pieces: string[] = [];
   let start = 0;
   let before = 0;
   let marks = 0;
   for (let at = 0; at < text.length; at += 1) {
-    const unit = text.charCodeAt(at);
-    const kind = classOf(unit);
+    const kind = classOf(text.charCodeAt(at));
     marks = kind === MARK ? marks + 1 : 0;
     if (marks > MARKS_RUN_MAX) return { kind: "marks" };
-    const cut = (kind === SPACE || kind === PUNCTUATION) && (before === LETTER || before === DIGIT);
-    if (cut && segmentable && at - start >= segmentChars) {
+    const long = rules !== undefined && at - start >= segmentChars;
+    if (long && (tokens.touches(at) || (endsRun(before, kind) && !tokens.covers(at)))) {
       pieces.push(text.slice(start, at));
       start = at;
     }
@@ -45,4 +73,46 @@ export function segmentsOf(text: string, segmentable: boolean, segmentChars: num
   }
   pieces.push(text.slice(start));
   return { kind: "pieces", pieces };
+}
+
+function endsRun(before: number, kind: number): boolean {
+  return (kind === SPACE || kind === PUNCTUATION) && (before === LETTER || before === DIGIT);
+}
+
+/** Where the added tokens of a text lie; asked for rising positions, it reads the text once. */
+class Occurrences {
+  readonly #text: string;
+  readonly #pattern: RegExp | undefined;
+  #start = 0;
+  #end = 0;
+
+  constructor(text: string, pattern: RegExp | undefined) {
+    this.#text = text;
+    this.#pattern = pattern === undefined ? undefined : new RegExp(pattern);
+  }
+
+  /** Whether a token begins or ends at `at`. */
+  touches(at: number): boolean {
+    const endsHere = this.#seek(at);
+    return endsHere || this.#start === at;
+  }
+
+  /** Whether `at` lies inside a token. */
+  covers(at: number): boolean {
+    this.#seek(at);
+    return this.#start < at && at < this.#end;
+  }
+
+  /** Goes on to the first token that ends after `at`; tells whether one before it ends there. */
+  #seek(at: number): boolean {
+    let endsHere = this.#end === at && at > 0;
+    while (this.#end <= at) {
+      if (this.#pattern !== undefined) this.#pattern.lastIndex = this.#end;
+      const found = this.#pattern?.exec(this.#text) ?? null;
+      this.#start = found?.index ?? Number.POSITIVE_INFINITY;
+      this.#end = found === null ? Number.POSITIVE_INFINITY : found.index + found[0].length;
+      endsHere ||= this.#end === at;
+    }
+    return endsHere;
+  }
 }

@@ -55,6 +55,22 @@ export function problemFault(
         facts: { id: problem.id, vocabularySize: limits.vocabSize },
         retryAfterS: null,
       };
+    case "beyond_table":
+      return {
+        code: "invalid_token_id",
+        message: `The text has a special token (id ${problem.id}) that this model's tokenizer knows and its table of ${limits.vocabSize} tokens does not. Take it out of the text.`,
+        index,
+        facts: { id: problem.id, vocabularySize: limits.vocabSize },
+        retryAfterS: null,
+      };
+    case "failed":
+      return {
+        code: "internal_error",
+        message: "The tokenizer failed on this text.",
+        index,
+        facts: {},
+        retryAfterS: null,
+      };
     case "not_in_encoding":
       return {
         code: "invalid_token_id",

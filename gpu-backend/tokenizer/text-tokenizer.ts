@@ -11,7 +11,7 @@ import { MARKS_RUN_MAX, PIECE_CHARS_MAX, segmentsOf } from "./segments.ts";
 export interface TextLimits {
   /** Ids a text may have, those of the template (ending token) included. */
   readonly maxTokens: number;
-  /** Ids the model knows; the tokenizer may know fewer. */
+  /** Rows of the model's table; the tokenizer may have fewer tokens, or more. */
   readonly vocabSize: number;
 }
 
@@ -19,7 +19,9 @@ export type TokenizedText =
   | { readonly kind: "ids"; readonly ids: Int32Array<ArrayBuffer>; readonly truncated: boolean }
   /** `counted` false: counting stopped there. */
   | { readonly kind: "too_long"; readonly tokens: number; readonly counted: boolean }
-  | { readonly kind: "too_complex"; readonly reason: string };
+  | { readonly kind: "too_complex"; readonly reason: string }
+  /** The tokenizer has a token for a part of the text and the model has no row for it. */
+  | { readonly kind: "beyond_table"; readonly id: number };
 
 /** NFC shrinks UTF-8 to a third at most (U+1FEF → U+0060; three jamo → one syllable): checked over all of Unicode. */
 const NFC_SHRINK_MAX = 3;
@@ -45,17 +47,17 @@ export function tokenizeText(
     const least = leastTokens(library, whole);
     if (least > room) return { kind: "too_long", tokens: limits.maxTokens - room + least, counted: false };
   }
-  const segments = segmentsOf(whole, library.segmentable);
+  const segments = segmentsOf(whole, library.cutRules);
   if (segments.kind !== "pieces") return { kind: "too_complex", reason: COMPLEXITY[segments.kind] };
   const { pieces } = segments;
   if (truncate === "start" && pieces.length > 1) return lastTokens(library, limits, room, prefix, pieces);
   const { ids, complete } = firstTokens(library, pieces, truncate === "none" ? room * COUNTED_LIMITS : room);
-  if (ids.length <= room && complete) return kept(library, ids, false);
+  if (ids.length <= room && complete) return kept(library, limits, ids, false);
   switch (truncate) {
     case "none":
       return { kind: "too_long", tokens: limits.maxTokens - room + ids.length, counted: complete };
     case "end":
-      return kept(library, ids.slice(0, room), true);
+      return kept(library, limits, ids.slice(0, room), true);
     case "start":
       return keepPrefixAndEnd(library, limits, room, prefix, ids, ids);
     default:
@@ -98,7 +100,7 @@ function lastTokens(
     first -= 1;
     tail = library.encode(pieces[first] ?? "").concat(tail);
   }
-  if (first === 0 && tail.length <= room) return kept(library, tail, false);
+  if (first === 0 && tail.length <= room) return kept(library, limits, tail, false);
   // The prefix may reach beyond the first piece only when it is itself over the limit of a piece: encode what covers it.
   const head = prefix === "" ? [] : firstTokens(library, pieces, utf8Length(prefix)).ids;
   return keepPrefixAndEnd(library, limits, room, prefix, head, tail);
@@ -118,7 +120,7 @@ function keepPrefixAndEnd(
   }
   const ids = head.slice(0, prefixTokens);
   for (const id of tail.slice(tail.length - (room - prefixTokens))) ids.push(id);
-  return kept(library, ids, true);
+  return kept(library, limits, ids, true);
 }
 
 /** How many of the first tokens it takes to cover `prefix`; the one that reaches over its end counts. */
@@ -133,7 +135,14 @@ function tokensCovering(library: TokenizerLibrary, ids: readonly number[], prefi
   return tokens;
 }
 
-function kept(library: TokenizerLibrary, ids: readonly number[], truncated: boolean): TokenizedText {
+function kept(
+  library: TokenizerLibrary,
+  limits: TextLimits,
+  ids: readonly number[],
+  truncated: boolean,
+): TokenizedText {
+  const beyond = ids.find((id) => id >= limits.vocabSize);
+  if (beyond !== undefined) return { kind: "beyond_table", id: beyond };
   return { kind: "ids", ids: Int32Array.from([...library.leading, ...ids, ...library.trailing]), truncated };
 }
 

@@ -73,6 +73,40 @@ describe("handing batches to the engine", () => {
   });
 });
 
+describe("a batch that fails for a reason of our own", () => {
+  const faults: unknown[] = [];
+  let failing: (() => Promise<EngineResult>) | undefined;
+  const cost = new CostModel({ a: 0.001, b: 0 });
+  const runner = new Runner(
+    new Scheduler({ ...LIMITS, queueSecondsMax: 60 }, cost),
+    cost,
+    new (class extends SteeredEngine {
+      override run(texts: readonly Int32Array[]): Promise<EngineResult> {
+        return failing?.() ?? super.run(texts);
+      }
+    })(),
+    DIMENSIONS,
+    { batchDone: () => undefined, shed: () => undefined, fault: (error) => faults.push(error) },
+  );
+  const embed = (tokens: number) =>
+    runner.embed({ account: "a", tier: "interactive", texts: [text(tokens, 1)], deadlineMs: 60_000 }, forever);
+
+  it.each<[string, () => Promise<EngineResult>]>([
+    ["a failed assertion", () => expect.unreachable("an assertion")],
+    ["a rejected promise", () => Promise.reject(new TypeError("a rejection"))],
+    ["an answer of the wrong size", () => Promise.resolve({ vectors: new Uint16Array(1), runMs: 1 })],
+  ])("fails alone and is counted: %s", async (_, run) => {
+    faults.splice(0);
+    failing = run;
+    await expect(embed(7)).rejects.toMatchObject({ fault: { code: "internal_error" } });
+    expect(faults).toHaveLength(1);
+    expect(runner.openCalls).toBe(0);
+    failing = undefined;
+    expect([...(await embed(7)).vectors]).toEqual(Array.from({ length: DIMENSIONS }, () => 7));
+    expect(faults).toHaveLength(1);
+  });
+});
+
 describe("a text without a finite vector", () => {
   const engine = new SteeredEngine();
   const again: { readonly ids: Int32Array; readonly end: (result: EngineResult | Error) => void }[] = [];

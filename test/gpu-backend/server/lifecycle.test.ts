@@ -6,8 +6,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 
-import { DEMO_DIR, embedded, faultIn, post, type RunningBackend, SECRET, startBackend } from "./running-backend.ts";
+import {
+  DEMO_DIR,
+  embedded,
+  faultIn,
+  MODEL,
+  post,
+  type RunningBackend,
+  SECRET,
+  startBackend,
+} from "./running-backend.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
+import { addedToken, demoTokenizer } from "../write-tokenizer.ts";
 
 const made: string[] = [];
 const running: RunningBackend[] = [];
@@ -61,6 +71,24 @@ describe("the life of a backend", () => {
       expect(largestDifference(vectors, before)).toBeLessThan(8);
     }
     expect((await engineOf(backend)).restarts).toBe(1);
+  });
+
+  it("refuses a text whose special token the model has no row for, in both routes, and goes on", async () => {
+    const dir = copyCheckpoint(DEMO_DIR, folder());
+    const definition = demoTokenizer();
+    definition.added_tokens.push(addedToken("<think>", 16_384));
+    writeFileSync(join(dir, "tokenizer.json"), JSON.stringify(definition));
+    const backend = await start(["--model", dir, "--model-id", MODEL]);
+    for (const path of ["/embed", "/tokenize"] as const) {
+      const response = await post(backend.origin, path, { texts: ["fine", "the <think> tag"] });
+      expect(response.status).toBe(400);
+      const fault = await faultIn(response);
+      expect(fault).toMatchObject({ code: "invalid_token_id", index: 1, facts: { id: 16_384 } });
+      expect(fault.message).not.toContain("think");
+    }
+    const { answer } = await embedded(await post(backend.origin, "/embed", { texts: ["fine", "the < think > tag"] }));
+    expect(answer.tokens).toHaveLength(2);
+    expect((await engineOf(backend)).restarts).toBe(0);
   });
 
   it("ends when its parent lets go of it", async () => {

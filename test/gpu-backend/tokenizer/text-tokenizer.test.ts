@@ -1,14 +1,20 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 
 import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
 import { MARKS_RUN_MAX, PIECE_CHARS_MAX, segmentsOf } from "../../../gpu-backend/tokenizer/segments.ts";
 import { tokenizeIds, tokenizeText } from "../../../gpu-backend/tokenizer/text-tokenizer.ts";
 import type { Truncation } from "../../../shared/wire.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "../engine/demo-reference.ts";
+import { addedToken, demoTokenizer, writeTokenizer } from "../write-tokenizer.ts";
 
 const END = 16_381;
-const library = loadTokenizer(DEMO_MODEL_DIR, END);
+const library = loadTokenizer(DEMO_MODEL_DIR, END, 16_384);
+const scratch = mkdtempSync(join(tmpdir(), "tokenizers-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
 const limits = { maxTokens: 8_192, vocabSize: 16_384 };
 const tiny = { maxTokens: 12, vocabSize: 16_384 };
 const PREFIX = "Instruct: Find\nQuery:";
@@ -76,10 +82,25 @@ describe("token ids of a text", () => {
       expect(idsOf(text)).toEqual([...(reference.ids[index] ?? [])]);
   });
 
-  it("end with the config's ending token even if the template ends with another", () => {
-    const other = loadTokenizer(DEMO_MODEL_DIR, 16_383);
-    const result = tokenizeText(other, limits, "", "hello", "none");
-    expect(result.kind === "ids" && [...result.ids].slice(-2)).toEqual([END, 16_383]);
+  it("end with the template's own ending token alone, and with the model's where the template adds none", () => {
+    const other = loadTokenizer(DEMO_MODEL_DIR, 16_383, 16_384);
+    expect(tokenizeText(other, limits, "", "hello", "none")).toEqual(
+      tokenizeText(library, limits, "", "hello", "none"),
+    );
+    const none = loadTokenizer(writeTokenizer(scratch, { ...demoTokenizer(), post_processor: null }), 16_383, 16_384);
+    const result = tokenizeText(none, limits, "", "hello", "none");
+    expect(result.kind === "ids" && [...result.ids]).toEqual([...library.encode("hello"), 16_383]);
+  });
+
+  it("are refused where a token of theirs has no row in the model's table", () => {
+    const definition = demoTokenizer();
+    definition.added_tokens.push(addedToken("<think>", 16_384));
+    const larger = loadTokenizer(writeTokenizer(scratch, definition), END, 16_384);
+    expect(tokenizeText(larger, limits, "", "the <think> tag", "none")).toEqual({ kind: "beyond_table", id: 16_384 });
+    expect(tokenizeText(larger, limits, "<think>", "a tag", "none")).toEqual({ kind: "beyond_table", id: 16_384 });
+    expect(tokenizeText(larger, limits, "", "the < think > tag", "none").kind).toBe("ids");
+    // What is cut off need not be in the table.
+    expect(tokenizeText(larger, tiny, "", `${"word ".repeat(40)}<think>`, "end").kind).toBe("ids");
   });
 
   it("take a lone surrogate for U+FFFD", () => {
@@ -87,17 +108,83 @@ describe("token ids of a text", () => {
   });
 
   it("are the same in pieces as in one, for any text", () => {
-    expect(library.segmentable).toBe(true);
+    const { cutRules } = library;
+    expect(cutRules).toBeDefined();
     fc.assert(
       fc.property(anyText, fc.integer({ min: 1, max: 20 }), (text, segmentChars) => {
         const whole = text.toWellFormed();
-        const segments = segmentsOf(whole, true, segmentChars);
+        const segments = segmentsOf(whole, cutRules, segmentChars);
         if (segments.kind !== "pieces") throw new Error(segments.kind);
         expect(segments.pieces.join("")).toBe(whole);
         expect(segments.pieces.flatMap((piece) => library.encode(piece))).toEqual(library.encode(whole));
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+/** Tokens whose text has places where a text without them would be cut; some are the beginning of others. */
+const TAGS = ["<tool_response>", "</tool_response>", "<|file_sep|>", "<|file_sep|>x", "<|", "a b", "<think>", "word."];
+
+describe("a text with special tokens", () => {
+  const definition = demoTokenizer();
+  const chat = loadTokenizer(
+    writeTokenizer(scratch, {
+      ...definition,
+      added_tokens: [...definition.added_tokens, ...TAGS.map((tag, index) => addedToken(tag, 16_384 + index))],
+    }),
+    END,
+    20_000,
+  );
+  const withTags = fc
+    .array(
+      fc.oneof(anyText, fc.constantFrom(...TAGS, "<|im_end|>", "<|im_start|>", "<|im_", "end|>", "|>", "<", "tool")),
+      { maxLength: 12 },
+    )
+    .map((parts) => parts.join("").toWellFormed());
+
+  it("has the same ids in pieces as in one, wherever it could be cut", () => {
+    fc.assert(
+      fc.property(withTags, fc.integer({ min: 1, max: 30 }), (text, segmentChars) => {
+        const segments = segmentsOf(text, chat.cutRules, segmentChars);
+        if (segments.kind !== "pieces") throw new Error(segments.kind);
+        expect(segments.pieces.join("")).toBe(text);
+        expect(segments.pieces).not.toContain(text === "" ? "a" : "");
+        expect(segments.pieces.flatMap((piece) => chat.encode(piece))).toEqual(chat.encode(text));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("has the ids of the whole though its first piece would end inside a token", () => {
+    const turn = "<|im_start|>user\nwhat is it<|im_end|>\n<tool_response>it is <think>a</think></tool_response>";
+    const log = turn.repeat(Math.ceil(34_000 / turn.length));
+    const ids = chat.encode(log);
+    // What is put before it moves the cut through a turn, and is one token each.
+    for (let shift = 0; shift < turn.length; shift += 7) {
+      const text = "<|file_sep|>".repeat(shift) + log;
+      const result = tokenizeText(chat, { maxTokens: 60_000, vocabSize: 20_000 }, "", text, "none");
+      const expected = [...Array.from({ length: shift }, () => 16_386), ...ids];
+      expect(result.kind === "ids" && [...result.ids].slice(0, -1)).toEqual(expected);
+    }
+  });
+
+  it("is cut between tokens where nothing else breaks it", () => {
+    const segments = segmentsOf("<|im_end|>".repeat(20_000), chat.cutRules);
+    expect(segments.kind === "pieces" && segments.pieces.length).toBeGreaterThan(4);
+  });
+
+  it.each<[string, object]>([
+    ["another pre-tokenizer", { pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "Whitespace" }] } }],
+    ["a token that takes white space", { added_tokens: [addedToken("<mask>", 16_384, { lstrip: true })] }],
+    ["a token that is matched after normalising", { added_tokens: [addedToken("a b", 16_384, { normalized: true })] }],
+  ])("is kept whole under a tokenizer with %s", (_, change) => {
+    const other = loadTokenizer(
+      writeTokenizer(scratch, { ...definition, ...change, post_processor: null }),
+      END,
+      20_000,
+    );
+    expect(other.cutRules).toBeUndefined();
   });
 });
 
