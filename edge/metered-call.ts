@@ -10,6 +10,7 @@ import type { CacheText } from "./cache/key.ts";
 import { Cancel, onAbort } from "./cancel.ts";
 import type { Context } from "./context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "./context.ts";
+import { textsBound } from "./embedding/request-texts.ts";
 import type { EmbedTexts } from "./embedding/types.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
@@ -22,7 +23,6 @@ import type { CatalogModel } from "../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../shared/errors.ts";
 import { formatUsd } from "../shared/money.ts";
 import { REQUEST_TOKENS_MAX } from "../shared/schemas/input.ts";
-import { idsBound, tokenBound } from "../shared/token-bound.ts";
 import type { Truncation } from "../shared/wire.ts";
 
 export interface MeteredTexts {
@@ -233,13 +233,8 @@ class Quote {
     this.#c = c;
     this.#call = call;
     this.#prices = prices;
-    let bound = 0;
-    for (const text of call.texts) {
-      const own = text.kind === "ids" ? idsBound(text) : tokenBound(call.prefix + text.text);
-      bound += Math.min(own, call.model.contextTokens);
-    }
-    this.boundTokens = bound;
-    this.boundNanoUsd = costBound(prices, bound);
+    this.boundTokens = textsBound(call.texts, call.prefix, call.model.contextTokens);
+    this.boundNanoUsd = costBound(prices, this.boundTokens);
   }
 
   exact() {

@@ -1,7 +1,7 @@
 // The lines of a slice, each judged by itself before any is run: what its endpoint makes of it, and the most that the
 // slice can cost.
 
-import type { CacheText } from "../cache/key.ts";
+import { textsBound } from "../embedding/request-texts.ts";
 import { costBound } from "../pricing.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -9,7 +9,6 @@ import type { RequestId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { idsBound, tokenBound } from "../../shared/token-bound.ts";
 import type { BatchLine } from "./batch-line.ts";
 import type { Position } from "./types.ts";
 import type { PreparedLine } from "./line-executor.ts";
@@ -84,11 +83,5 @@ export function failedSlice({ line, customId }: SliceLine, fault: Fault): Prepar
 }
 
 function boundOf({ model, texts, prefix }: PreparedLine, { order }: SliceScope): NanoUsd {
-  let tokens = 0;
-  for (const text of texts) tokens += Math.min(textBound(text, prefix), model.contextTokens);
-  return costBound(pricesOf(order, model.id), tokens);
-}
-
-function textBound(text: CacheText, prefix: string): number {
-  return text.kind === "text" ? tokenBound(prefix + text.text) : idsBound(text);
+  return costBound(pricesOf(order, model.id), textsBound(texts, prefix, model.contextTokens));
 }

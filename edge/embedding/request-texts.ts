@@ -4,7 +4,7 @@ import type { CacheText } from "../cache/key.ts";
 import type { ResolvedModel } from "../models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingInput } from "../../shared/schemas/input.ts";
-import { instructionPrefix } from "../../shared/token-bound.ts";
+import { idsBound, instructionPrefix, prefixBound, tokenBound } from "../../shared/token-bound.ts";
 import type { TokenEncoding } from "../../shared/wire.ts";
 
 interface RequestTexts {
@@ -39,4 +39,14 @@ export function prefixOf(request: RequestTexts, { model, inputType }: ResolvedMo
     );
   }
   return instructionPrefix(model.defaultInstruction);
+}
+
+/** Bound in tokens for all texts together, each behind `prefix` and none beyond `contextTokens`. */
+export function textsBound(texts: readonly CacheText[], prefix: string, contextTokens: number): number {
+  const before = prefixBound(prefix);
+  let bound = 0;
+  for (const text of texts) {
+    bound += Math.min(text.kind === "ids" ? idsBound(text) : before + tokenBound(text.text), contextTokens);
+  }
+  return bound;
 }

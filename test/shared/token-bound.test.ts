@@ -1,0 +1,113 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { idsBound, instructionPrefix, prefixBound, tokenBound, utf8Length } from "../../shared/token-bound.ts";
+
+/** What a lone text may cost a byte more than plain English before it counts as an attack. */
+const COST_FACTOR_MAX = 10;
+const BYTES = 200_000;
+const TRIES = 5;
+/** The clock of a Worker stands still while code runs. */
+const hasClock = !("WebSocketPair" in globalThis);
+
+function nfcBytes(text: string): number {
+  return new TextEncoder().encode(text.normalize("NFC")).length;
+}
+
+/** Whether the bound is there within `msMax`: in one of some tries, for what others do on the machine only adds. */
+function isWithin(msMax: number, text: string): boolean {
+  return Array.from({ length: TRIES }).some(() => msOf(text) <= msMax);
+}
+
+function msOf(text: string): number {
+  const began = performance.now();
+  tokenBound(text);
+  return performance.now() - began;
+}
+
+function* codePoints(): Generator<string> {
+  for (let point = 0; point < 0x11_0000; point += 1) {
+    if (point < 0xd800 || point > 0xdfff) yield String.fromCodePoint(point);
+  }
+}
+
+/** BYTES of `unit` again and again. */
+function repeated(unit: string): string {
+  return unit.repeat(Math.ceil(BYTES / Math.max(1, utf8Length(unit))));
+}
+
+/** Characters that change, or are changed by, what stands beside them; and some that are not. */
+const MIXERS = Array.from(
+  "aAeu<=> 的\u{1f600}\u00e0\u00c5\u1e69\uac00\uac01\u1100\u1161\u11a8\u09c7\u0b47\u{16d63}\u{1d158}\u{1d160}\u0958\u1fef" +
+    "\u0300\u0301\u0308\u0315\u0325\u0327\u0338\u0344\u0345\u05b0\u09be\u0b3e\u0f73\u302e\u3099\u{110ba}\u{16d67}\u{1d165}\u{1d16e}",
+);
+const mixed = fc
+  .array(fc.tuple(fc.constantFrom(...MIXERS), fc.integer({ min: 1, max: 80 })), { maxLength: 12 })
+  .map((runs) => runs.map(([char, times]) => char.repeat(times)).join(""));
+const shuffled = fc.array(fc.constantFrom(...MIXERS), { maxLength: 200 }).map((chars) => chars.join(""));
+
+describe("the bound of a text", () => {
+  test("is never below the bytes that the tokenizer sees, whatever runs of marks it has", () => {
+    const texts = fc.oneof(
+      mixed,
+      shuffled,
+      fc.string({ unit: "binary", maxLength: 100 }),
+      fc.string({ unit: "grapheme" }),
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        expect(tokenBound(text)).toBeGreaterThan(nfcBytes(text));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("is exact for every character, and for texts as people write them", () => {
+    for (const char of codePoints())
+      if (tokenBound(char) !== nfcBytes(char) + 1) expect.fail(`U+${char.codePointAt(0)}`);
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme", maxLength: 300 }), (text) => {
+        expect(tokenBound(text)).toBe(nfcBytes(text) + 1);
+      }),
+    );
+  });
+
+  test("adds up with an instruction's", () => {
+    const texts = fc.oneof(mixed, fc.string({ unit: "grapheme" }));
+    fc.assert(
+      fc.property(texts, fc.string({ unit: "grapheme" }), (text, instruction) => {
+        const prefix = instructionPrefix(instruction);
+        expect(prefixBound(prefix) + tokenBound(text)).toBeGreaterThan(nfcBytes(prefix + text));
+      }),
+    );
+  });
+
+  test.runIf(hasClock)("takes about as long as plain English's, whatever character or two it is made of", () => {
+    const english = repeated("The quick brown fox jumps over the lazy dog. ");
+    const msMax = COST_FACTOR_MAX * Math.max(...Array.from({ length: TRIES }, () => msOf(english))) + 10;
+    for (const first of MIXERS) {
+      for (const second of ["", "\u0301", "\u0315\u0301", "\u09be", "\u1161", "\u{16d67}", "a"]) {
+        for (const text of [repeated(first + second), `a${repeated(second)}`, `${first}${repeated(second)}`]) {
+          if (!isWithin(msMax, text)) expect.fail(`${JSON.stringify([first, second])}: over ${msMax} ms`);
+        }
+      }
+    }
+  });
+});
+
+describe("what joins the character before it", () => {
+  test("is known of every character of Unicode that a composition may end with", () => {
+    // A run of what joins is bounded by three times its bytes; of what does not join, by its bytes.
+    const bounded = (char: string): boolean => tokenBound(`a${char.repeat(100)}`) > 2 * 100 * utf8Length(char);
+    for (const char of codePoints()) {
+      const [, ...rest] = char.normalize("NFD");
+      for (const joining of rest) if (!bounded(joining)) expect.fail(`U+${joining.codePointAt(0)?.toString(16)}`);
+    }
+  });
+});
+
+describe("the bound of token ids", () => {
+  test("is their number and the ending token; of another encoding each may stand for many", () => {
+    expect(idsBound({ ids: [1, 2, 3] })).toBe(4);
+    expect(idsBound({ ids: [1, 2, 3], encoding: "cl100k_base" })).toBeGreaterThan(3 * 128);
+  });
+});
