@@ -8,6 +8,8 @@ import type { TokenEncoding } from "../../shared/wire.ts";
 
 const encoder = new TextEncoder();
 const KEY_FORMAT_VERSION = "1";
+/** The default instruction, and most others, are shorter. */
+const PREFIX_LENGTH_MAX = 256;
 
 /** What makes two texts the same entry. */
 export interface CacheScope {
@@ -35,18 +37,25 @@ export class CacheKeys {
   /** The names of `texts`, in their order. */
   async namesOf(scope: CacheScope, texts: readonly CacheText[]): Promise<readonly string[]> {
     const hmacKey = await this.#hmacKey;
+    const prefix = await shortened(scope.prefix, hmacKey);
     // What texts have in common is most of the fields and encoded once.
     const heads = new Map<string, Uint8Array>();
     return Promise.all(
       texts.map(async (text) => {
         const kind = text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind;
-        const head = heads.get(kind) ?? headOf(scope, kind);
+        const head = heads.get(kind) ?? headOf({ ...scope, prefix }, kind);
         heads.set(kind, head);
         const own = text.kind === "text" ? encoder.encode(text.text) : idBytes(text.ids);
         return hex(await hmac(hmacKey, joinBytes([head, lengthOf(own), own])));
       }),
     );
   }
+}
+
+/** A long instruction as its hash: each name is a hash over it, and there may be 2,048 of them. */
+async function shortened(prefix: string, hmacKey: CryptoKey): Promise<string> {
+  if (prefix.length <= PREFIX_LENGTH_MAX) return prefix;
+  return `hmac ${hex(await hmac(hmacKey, encoder.encode(prefix)))}`;
 }
 
 function headOf(scope: CacheScope, kind: string): Uint8Array {

@@ -32,8 +32,10 @@ export function distinctTexts(texts: readonly CacheText[]): Distinct {
 /** Bytes of English per token, about. Money never depends on it: it only decides which cache tiers a text may ask. */
 const BYTES_PER_TOKEN = 4;
 
-/** About how many tokens the model will read for `text`. */
-export function tokensAbout(text: CacheText, prefix: string): number {
-  if (text.kind === "ids") return text.ids.length + 1;
-  return Math.ceil((utf8Length(text.text) + utf8Length(prefix)) / BYTES_PER_TOKEN) + 1;
+/** About how many tokens the model will read for each of `texts` behind `prefix`. */
+export function tokensAbout(texts: readonly CacheText[], prefix: string): readonly number[] {
+  const before = utf8Length(prefix);
+  return texts.map((text) =>
+    text.kind === "ids" ? text.ids.length + 1 : Math.ceil((before + utf8Length(text.text)) / BYTES_PER_TOKEN) + 1,
+  );
 }

@@ -132,16 +132,12 @@ class EmbedCall {
     const { keys, tiers } = this.#ports;
     const scope = { accountId, epoch: CACHE_EPOCH, revision: ready.revision, prefix };
     const names = await keys.namesOf(scope, this.#distinct.texts);
+    const tokens = tokensAbout(this.#distinct.texts, prefix);
     const found = await tiers.lookUp(
-      names.map((name, index) => ({ name, tokensAbout: this.#tokensAbout(index) })),
+      names.map((name, index) => ({ name, tokensAbout: tokens[index] ?? 0 })),
       use,
     );
     return { ready, names, found };
-  }
-
-  #tokensAbout(index: number): number {
-    const text = this.#distinct.texts[index];
-    return text === undefined ? 0 : tokensAbout(text, this.#request.prefix);
   }
 
   async #complete(looked: Looked): Promise<EmbedTextsResult> {
