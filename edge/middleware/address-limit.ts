@@ -1,18 +1,20 @@
-// How often one address may try, for the routes that anybody may call without a key of ours and for wrong operator
-// keys. Per isolate and in memory: a guard against hammering, not a sold limit, so it needs no storage. Least recently
-// seen addresses are forgotten first.
+// How often one network may try, for the routes that anybody may call without a key of ours and for wrong operator
+// keys: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber holds. Per isolate and in memory: a guard
+// against hammering, not a sold limit, so it needs no storage. Least recently seen networks are forgotten first.
 
+import ipaddr from "ipaddr.js";
 import { LRUCache } from "lru-cache";
 import { apiError } from "../../shared/errors.ts";
 
-const ADDRESSES_MAX = 10_000;
+const NETWORKS_MAX = 10_000;
+const IPV6_NETWORK_BITS = 64;
 const MS_PER_MINUTE = 60_000;
 
 export class AddressLimit {
   readonly #perMinute: number;
   readonly #now: () => number;
-  /** When an address's allowance is whole again (generic cell rate algorithm): one number each. */
-  readonly #fullAt = new LRUCache<string, number>({ max: ADDRESSES_MAX });
+  /** When a network's allowance is whole again (generic cell rate algorithm): one number each. */
+  readonly #fullAt = new LRUCache<string, number>({ max: NETWORKS_MAX });
 
   /** `perMinute`: sustained, and at once. */
   constructor(perMinute: number, now: () => number = () => Date.now()) {
@@ -20,10 +22,11 @@ export class AddressLimit {
     this.#now = now;
   }
 
-  /** Counts one try. */
+  /** Counts one try of the network of `address`. */
   count(address: string): void {
     const nowMs = this.#now();
-    this.#fullAt.set(address, Math.max(nowMs, this.#fullAt.get(address) ?? 0) + MS_PER_MINUTE / this.#perMinute);
+    const network = networkOf(address);
+    this.#fullAt.set(network, Math.max(nowMs, this.#fullAt.get(network) ?? 0) + MS_PER_MINUTE / this.#perMinute);
   }
 
   /** Counts one try, or throws `rate_limit_exceeded`. */
@@ -32,14 +35,14 @@ export class AddressLimit {
     this.count(address);
   }
 
-  /** Throws `rate_limit_exceeded` for an address that is over. */
+  /** Throws `rate_limit_exceeded` for an address whose network is over. */
   check(address: string): void {
     const waitMs = this.#waitMs(address);
     if (waitMs <= 0) return;
     const seconds = Math.ceil(waitMs / 1000);
     throw apiError(
       "rate_limit_exceeded",
-      `Over the limit of ${this.#perMinute} tries a minute of this address. Try again in ${seconds} s.`,
+      `Over the limit of ${this.#perMinute} tries a minute of this network. Try again in ${seconds} s.`,
       null,
       seconds,
     );
@@ -47,6 +50,14 @@ export class AddressLimit {
 
   #waitMs(address: string): number {
     const oneMs = MS_PER_MINUTE / this.#perMinute;
-    return (this.#fullAt.get(address) ?? 0) + oneMs - MS_PER_MINUTE - this.#now();
+    return (this.#fullAt.get(networkOf(address)) ?? 0) + oneMs - MS_PER_MINUTE - this.#now();
   }
+}
+
+/** `2001:db8:1:2::/64` for any address in it; an IPv4 address as it is. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  if (parsed.kind() === "ipv4") return parsed.toString();
+  return ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toString()}/${IPV6_NETWORK_BITS}`).toString();
 }

@@ -2,25 +2,27 @@
 // its /64, which is what one subscriber holds), under a keyed hash: the table names nobody. Rotating SESSION_SECRET
 // forgets who asked before, so a person may count once more then. GET /admin/stats shows the counts.
 
-import ipaddr from "ipaddr.js";
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
-import { AddressLimit } from "../middleware/address-limit.ts";
+import { AddressLimit, networkOf } from "../middleware/address-limit.ts";
 import { withDirectory } from "../directory/directory.ts";
 import { personHash, toBase64Url } from "../session/seal.ts";
 import { readSession, sessionSecrets } from "../session/session.ts";
 import { parseKey } from "../../shared/keys.ts";
 
 const PERSON_BYTES = 16;
-const IPV6_NETWORK_BITS = 64;
 
 const TRIES_PER_MINUTE = 20;
 const tries = new AddressLimit(TRIES_PER_MINUTE);
 
 /** Notes that the visitor of `c` wants `model`; once a person. Throws `directory_unavailable`, `rate_limit_exceeded`. */
 export async function recordWant(c: Context, model: string): Promise<void> {
-  tries.take(networkOf(clientAddress(c)));
-  const hash = await personHash(`${model}\n${await personOf(c)}`, sessionSecrets(c));
+  tries.take(clientAddress(c));
+  const hash = await personHash(
+    `${model}
+${await personOf(c)}`,
+    sessionSecrets(c),
+  );
   const person = toBase64Url(hash.subarray(0, PERSON_BYTES));
   await withDirectory(() =>
     c.env.DIRECTORY.prepare("INSERT OR IGNORE INTO wants (model, person, at_ms) VALUES (?, ?, ?)")
@@ -33,12 +35,4 @@ async function personOf(c: Context): Promise<string> {
   const session = await readSession(c);
   const key = session === undefined ? undefined : await parseKey(session.apiKey, await c.get("services").tagKeys);
   return key === undefined ? networkOf(clientAddress(c)) : key.accountId;
-}
-
-/** `2001:db8:1:2::/64` for any address in it; an IPv4 address as it is. */
-export function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  const parsed = ipaddr.process(address);
-  if (parsed.kind() === "ipv4") return parsed.toString();
-  return ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toString()}/${IPV6_NETWORK_BITS}`).toString();
 }

@@ -48,6 +48,20 @@ test("an address that rests gets its whole allowance again, and no more", () => 
   expect(burst()).toBe(1);
 });
 
+test("a subscriber's IPv6 addresses are one network, and other networks are others", () => {
+  const limit = new AddressLimit(10, () => 0);
+  const passed = Array.from({ length: 200 }, (_, index) => tries(limit, `2001:db8:1:2:${index}::1`)).filter(Boolean);
+  expect(passed.length).toBe(10);
+  expect(tries(limit, "2001:db8:1:2::")).toBe(false);
+  expect(tries(limit, "2001:db8:1:3::1")).toBe(true);
+  for (let index = 0; index < 10; index += 1) limit.count("192.0.2.1");
+  expect([tries(limit, "192.0.2.1"), tries(limit, "::ffff:192.0.2.1"), tries(limit, "192.0.2.2")]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+});
+
 test("a refusal says how long to wait, truly, and counts nothing", () => {
   let nowMs = 0;
   const limit = new AddressLimit(10, () => nowMs);
