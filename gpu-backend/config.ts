@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import * as z from "zod";
 
+import { REQUEST_FRAME_BYTES_MAX } from "../shared/frame.ts";
 import { PRECISIONS } from "./compiler/compiled-model.ts";
 
 /** A start that cannot go on for a reason the operator can mend: one sentence, printed without a stack. */
@@ -42,8 +43,8 @@ const configSchema = z.object({
   /** A text that takes a tokenizer thread longer is refused. */
   tokenizeMsMax: integer(1).default(1_500),
 
-  /** Body of one call: the edge's 8 MB and what framing adds. */
-  bodyBytesMax: integer(1).default(10 * MiB),
+  /** Body of one call; below what the edge sends, calls would fail that it took for good. */
+  bodyBytesMax: integer(REQUEST_FRAME_BYTES_MAX).default(REQUEST_FRAME_BYTES_MAX),
   /** Bodies, vectors and frames in memory at once; beyond it a call is refused. */
   bytesInFlightMax: integer(1).default(512 * MiB),
   textsMax: integer(1).default(2_048),

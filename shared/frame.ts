@@ -17,6 +17,8 @@ export const FRAME_PREFIX_BYTES = 16;
 export const FRAME_CONTENT_TYPE = "application/x-gigarouter-frame";
 /** 2,048 texts × 2,560 dimensions in float16 = 10,485,760 bytes of payload, and as much again for header and growth. */
 export const FRAME_BYTES_MAX = 24 * 1024 * 1024;
+/** Of a frame that asks: the texts of a body of 8 MB, 300,000 token ids, and what framing adds. The edge sends no larger one. */
+export const REQUEST_FRAME_BYTES_MAX = 10 * 1024 * 1024;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 

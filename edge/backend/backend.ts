@@ -52,9 +52,9 @@ export class Backend {
     return this.#ready;
   }
 
-  /** Whether it may get a call now for `revision` (undefined: any). */
-  serves(revision: ModelRevision | undefined, nowMs: number): boolean {
-    if (this.#health !== "ready" || !this.breaker.admits(nowMs)) return false;
+  /** Whether it may get a call of `account` now for `revision` (undefined: any). */
+  serves(revision: ModelRevision | undefined, account: string, nowMs: number): boolean {
+    if (this.#health !== "ready" || !this.breaker.admits(account, nowMs)) return false;
     return revision === undefined || this.#ready?.revision === revision;
   }
 
@@ -98,10 +98,10 @@ export class Backend {
     this.#sentSeconds = 0;
   }
 
-  begin(tokens: number, nowMs: number): void {
+  begin(account: string, tokens: number, nowMs: number): void {
     this.#inFlight += 1;
     this.#sentSeconds += tokens / (this.#ready?.tokensPerSecond ?? TOKENS_PER_SECOND_GUESS);
-    this.breaker.begin(nowMs);
+    this.breaker.begin(account, nowMs);
   }
 
   end(): void {

@@ -13,9 +13,17 @@ import {
 import type { CancelSignal } from "../cancel.ts";
 import { onAbort } from "../cancel.ts";
 import { collectBytes } from "../collect-bytes.ts";
-import { FRAME_BYTES_MAX, FRAME_CONTENT_TYPE, decodeFrame, encodeFrame } from "../../shared/frame.ts";
+import {
+  FRAME_BYTES_MAX,
+  FRAME_CONTENT_TYPE,
+  REQUEST_FRAME_BYTES_MAX,
+  decodeFrame,
+  encodeFrame,
+} from "../../shared/frame.ts";
 
 const LARGE_BYTES = 256 * 1024;
+/** The HTTP status of a request whose body is too large. */
+export const TOO_LARGE = 413;
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -41,6 +49,8 @@ export type BackendResult<Answer> =
   | { readonly kind: "unreachable"; readonly reason: string }
   /** An answer that is not ours: a damaged frame, a wrong count, a proxy's page. */
   | { readonly kind: "garbage"; readonly reason: string }
+  /** The request would not be taken, and says nothing of the backend: too large to be sent, or a proxy's 4xx. */
+  | { readonly kind: "not_taken"; readonly status: number }
   | { readonly kind: "deadline" }
   | { readonly kind: "cancelled" };
 
@@ -146,7 +156,8 @@ async function post(
   request: EmbedRequest,
   ids: Uint32Array,
 ): Promise<Frame | Failure> {
-  const payload = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
+  const frame = encodeRequest(request, ids);
+  if (frame === undefined) return { kind: "not_taken", status: TOO_LARGE };
   const abort = new AbortController();
   let unlink = (): void => undefined;
   // By way of a promise: another request's answer may be what ends this one (a key was revoked, a lease refused), and
@@ -173,7 +184,7 @@ async function post(
         [DEADLINE_HEADER]: String(Math.floor(call.deadlineMs)),
         ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
       },
-      body: encodeFrame(request, payload),
+      body: frame,
       signal: abort.signal,
     });
     return await readAnswer(response);
@@ -185,6 +196,13 @@ async function post(
     clearTimeout(deadline);
     unlink();
   }
+}
+
+/** The frame to send; undefined where no backend would take it. */
+function encodeRequest(request: EmbedRequest, ids: Uint32Array): Uint8Array<ArrayBuffer> | undefined {
+  if (ids.byteLength > REQUEST_FRAME_BYTES_MAX) return undefined;
+  const frame = encodeFrame(request, new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
+  return frame.length > REQUEST_FRAME_BYTES_MAX ? undefined : frame;
 }
 
 async function readAnswer(response: Response): Promise<Frame | Failure> {
@@ -219,6 +237,8 @@ async function readFault(response: Response): Promise<Failure> {
   }
   const body: unknown = await response.json().catch(() => undefined);
   const parsed = backendFaultSchema.safeParse(body);
-  if (!parsed.success) return garbage(`status ${response.status} without one of our faults`);
+  const { status } = response;
+  if (!parsed.success && status >= 400 && status < 500) return { kind: "not_taken", status };
+  if (!parsed.success) return garbage(`status ${status} without one of our faults`);
   return { kind: "fault", fault: parsed.data.error };
 }

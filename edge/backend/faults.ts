@@ -6,6 +6,7 @@ import type { ApiError } from "../../shared/errors.ts";
 import { ERRORS, apiError } from "../../shared/errors.ts";
 import type { BackendFault } from "../../shared/wire.ts";
 import type { BackendResult } from "./client.ts";
+import { TOO_LARGE } from "./client.ts";
 
 /** `Retry-After` for a cold model (product.md, Errors). */
 export const COLD_RETRY_AFTER_S = 30;
@@ -52,6 +53,8 @@ export function failedError(failed: Failed, model: string, itemOf: ItemOf): ApiE
         null,
         1,
       );
+    case "not_taken":
+      return failed.status === TOO_LARGE ? tooLargeError() : failedBackend();
     case "deadline":
       return deadlineError();
     case "cancelled":
@@ -59,6 +62,17 @@ export function failedError(failed: Failed, model: string, itemOf: ItemOf): ApiE
     default:
       return unreachable(failed);
   }
+}
+
+function tooLargeError(): ApiError {
+  return apiError(
+    "too_many_tokens",
+    "The texts are too many for one call together: send several requests, or a batch.",
+  );
+}
+
+function failedBackend(): ApiError {
+  return apiError("backend_unavailable", "The embedding backend failed. Nothing was charged.", null, 1);
 }
 
 function faultError(fault: BackendFault, model: string, itemOf: ItemOf): ApiError {
@@ -96,5 +110,5 @@ function otherFault(fault: BackendFault, item: string | null): ApiError {
   if (fault.code === "vector_not_finite") {
     return apiError(fault.code, `${item ?? "A text"} has no finite embedding. Nothing was charged.`, item);
   }
-  return apiError("backend_unavailable", "The embedding backend failed. Nothing was charged.", null, 1);
+  return fault.code === "body_too_large" ? tooLargeError() : failedBackend();
 }

@@ -149,7 +149,11 @@ export class Pool {
     const group = this.#group(texts.model);
     const { request, ids } = wireRequest(texts, await this.#accountNames.nameOf(texts.accountId), revision);
     const now = this.#ports.now();
-    const parts = split(request, ids, group.backends.filter((backend) => backend.serves(revision, now)).length);
+    const parts = split(
+      request,
+      ids,
+      group.backends.filter((backend) => backend.serves(revision, request.account, now)).length,
+    );
     const clock = new CallClock(call, this.#ports.now);
     if (parts.length === 1) return this.#attempt(group, { request, ids, offset: 0 }, call, clock, embed);
     const stop = new Cancel();
@@ -230,7 +234,7 @@ export class Pool {
     }
     return this.#sender.hedged(sending, backend, this.#hedgeAfterMs, () => {
       const others = this.#candidates(group, part.request, new Set([...tried, backend]));
-      return this.#choose(others, tokens);
+      return this.#choose(others, part.request.account, tokens);
     });
   }
 
@@ -255,7 +259,7 @@ export class Pool {
   #candidates(group: Group, request: EmbedRequest, tried: ReadonlySet<Backend>): Backend[] {
     const now = this.#ports.now();
     const revision = request.revision ?? group.current()?.revision;
-    return group.backends.filter((backend) => !tried.has(backend) && backend.serves(revision, now));
+    return group.backends.filter((backend) => !tried.has(backend) && backend.serves(revision, request.account, now));
   }
 
   async #pick(
@@ -273,19 +277,19 @@ export class Pool {
     }
     const others = this.#candidates(group, request, tried);
     const candidates = others.length > 0 ? others : this.#candidates(group, request, new Set());
-    const chosen = this.#choose(candidates, tokensOf(request));
+    const chosen = this.#choose(candidates, request.account, tokensOf(request));
     if (chosen === undefined) throw coldError(request.model);
     return chosen;
   }
 
   /** The least loaded of `candidates`, which has the work from now on. */
-  #choose(candidates: readonly Backend[], tokens: number): Backend | undefined {
+  #choose(candidates: readonly Backend[], account: string, tokens: number): Backend | undefined {
     if (candidates.length === 0) return undefined;
     const now = this.#ports.now();
     const loads = candidates.map((backend) => backend.candidate(now));
     const chosen = candidates[choose(loads, this.#random)];
     // At once: the next choice, a moment later, must see this one.
-    chosen?.begin(tokens, now);
+    chosen?.begin(account, tokens, now);
     return chosen;
   }
 

@@ -112,7 +112,7 @@ export class Sender {
     const isDead = sent.kind === "cancelled" && !call.signal.aborted;
     const result: BackendResult<Answer> = isDead ? { kind: "unreachable", reason: "hangs" } : sent;
     const checked = checkRevision(result, part.request.revision);
-    noteOutcome(backend, checked, startedMs, now());
+    noteOutcome(backend, checked, part.request.account, { startedMs, nowMs: now() });
     return { backend, result: checked };
   }
 
@@ -138,7 +138,12 @@ function checkRevision<Answer extends AnyAnswer>(
   return { kind: "garbage", reason: "vectors of another revision" };
 }
 
-function noteOutcome(backend: Backend, result: BackendResult<AnyAnswer>, startedMs: number, nowMs: number): void {
+function noteOutcome(
+  backend: Backend,
+  result: BackendResult<AnyAnswer>,
+  account: string,
+  { startedMs, nowMs }: { readonly startedMs: number; readonly nowMs: number },
+): void {
   switch (result.kind) {
     case "answer":
       backend.breaker.success();
@@ -146,20 +151,20 @@ function noteOutcome(backend: Backend, result: BackendResult<AnyAnswer>, started
       return;
     case "unreachable":
     case "garbage":
-      backend.breaker.failure(nowMs);
+      backend.breaker.failure(account, nowMs);
       return;
     case "refused":
       backend.heard(result, nowMs);
       backend.breaker.inconclusive();
       return;
     case "deadline":
-      if (nowMs - startedMs >= HUNG_MS) backend.breaker.failure(nowMs);
+      if (nowMs - startedMs >= HUNG_MS) backend.breaker.failure(account, nowMs);
       else backend.breaker.inconclusive();
       return;
     case "fault":
       // A refusal of the input is a healthy answer; an inner failure is not; a 503 says "elsewhere", no more.
-      if (ERRORS[result.fault.code].status === 500) backend.breaker.failure(nowMs);
-      else if (ERRORS[result.fault.code].status < 500) backend.breaker.success();
+      if (result.fault.code === "internal_error") backend.breaker.failure(account, nowMs);
+      else if (ERRORS[result.fault.code].status <= 500) backend.breaker.success();
       else backend.breaker.inconclusive();
       return;
     default:

@@ -48,8 +48,8 @@ export class KvTier implements SharedTier {
 
   async get(names: readonly string[], accountId: AccountId): Promise<Found> {
     const { now } = this.#ports;
-    if (names.length === 0 || !this.#breaker.admits(now())) return new Map();
-    this.#breaker.begin(now());
+    if (names.length === 0 || !this.#breaker.admits(accountId, now())) return new Map();
+    this.#breaker.begin(accountId, now());
     const bulks = Array.from({ length: Math.ceil(names.length / KV_BULK_MAX) }, (_, bulk) =>
       names.slice(bulk * KV_BULK_MAX, (bulk + 1) * KV_BULK_MAX),
     );
@@ -64,13 +64,13 @@ export class KvTier implements SharedTier {
     );
     const outcome = await within(read, this.#ports.sleep(KV_TIMEOUT_MS));
     if (outcome === "done") this.#breaker.success();
-    else this.#breaker.failure(now());
+    else this.#breaker.failure(accountId, now());
     // What arrived before the limit counts; what arrives later must not change a map that is in use.
     return new Map(found);
   }
 
   async put(entries: ReadonlyMap<string, CacheEntry>): Promise<void> {
-    if (!this.#breaker.admits(this.#ports.now())) return;
+    if (this.#breaker.state === "open") return;
     const packed = [...entries].slice(0, KV_WRITES_MAX).map(async ([name, entry]) => {
       const bytes = await this.#ports.codec.pack(name, entry);
       await this.#store.put(name, bytes.toBase64(), { expirationTtl: KV_LIFE_S });
@@ -104,8 +104,8 @@ export class DataCentreTier implements SharedTier {
 
   async get(names: readonly string[], accountId: AccountId): Promise<Found> {
     const { codec, now } = this.#ports;
-    if (names.length === 0 || !this.#breaker.admits(now())) return new Map();
-    this.#breaker.begin(now());
+    if (names.length === 0 || !this.#breaker.admits(accountId, now())) return new Map();
+    this.#breaker.begin(accountId, now());
     const found = new Map<string, CacheEntry>();
     const cache = this.#open();
     const read = Promise.all(
@@ -118,7 +118,7 @@ export class DataCentreTier implements SharedTier {
     );
     const outcome = await within(read, this.#ports.sleep(DATA_CENTRE_TIMEOUT_MS));
     if (outcome === "done") this.#breaker.success();
-    else this.#breaker.failure(now());
+    else this.#breaker.failure(accountId, now());
     return new Map(found);
   }
 

@@ -25,14 +25,21 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
 /** A JSON object as it came: never a prototype name by accident, for `JSON.parse` makes own properties. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Fields of a body, known or not: many times what any route takes, and few enough to look at each. */
+export const FIELDS_MAX = 100;
+
 /** The body as an object without its nulls; throws `invalid_type` for anything else. */
 export function bodyObject(body: unknown): JsonObject {
   return Object.fromEntries(entriesOf(body).filter(([, value]) => value !== null));
 }
 
 function entriesOf(body: unknown): [name: string, value: unknown][] {
-  if (typeof body === "object" && body !== null && !Array.isArray(body)) return Object.entries(body);
-  throw apiError("invalid_type", `The body must be a JSON object, not ${describe(body)}.`);
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw apiError("invalid_type", `The body must be a JSON object, not ${describe(body)}.`);
+  }
+  const count = Object.keys(body).length;
+  if (count <= FIELDS_MAX) return Object.entries(body);
+  throw apiError("unknown_field", `The body has ${count} fields: no route takes more than ${FIELDS_MAX}.`);
 }
 
 /** Parses a body by `schema`; throws ApiError for the first fault found, unknown fields last. */

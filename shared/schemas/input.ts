@@ -48,9 +48,7 @@ export function parseInput(value: unknown): EmbeddingInput {
   if (typeof first === "string") return { kind: "texts", texts: items.map((item, i) => textItem(item, `input[${i}]`)) };
   if (Array.isArray(first)) {
     const inner: unknown = first[0];
-    return typeof inner === "string"
-      ? parsePairs(items)
-      : { kind: "ids", ids: items.map((item, i) => idsItem(item, `input[${i}]`)) };
+    return typeof inner === "string" ? parsePairs(items) : { kind: "ids", ids: idLists(items) };
   }
   throw apiError(
     "invalid_type",
@@ -83,6 +81,22 @@ function checkCount(count: number): void {
     `\`input\` has ${count} texts; a request takes at most ${INPUTS_MAX}: send several requests, or a batch.`,
     "input",
   );
+}
+
+/** Counted as they are read: what is too many is not looked at to its end. */
+function idLists(items: readonly unknown[]): readonly (readonly number[])[] {
+  let left = REQUEST_TOKENS_MAX;
+  return items.map((item, index) => {
+    const param = `input[${index}]`;
+    const ids = idsItem(item, param);
+    left -= ids.length;
+    if (left >= 0) return ids;
+    throw apiError(
+      "too_many_tokens",
+      `\`input\` has over ${REQUEST_TOKENS_MAX} token ids up to \`${param}\`; a request takes at most ${REQUEST_TOKENS_MAX} in all: send several requests, or a batch.`,
+      "input",
+    );
+  });
 }
 
 function idsItem(value: unknown, param: string): readonly number[] {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ApiError } from "../../shared/errors.ts";
 import { nearest } from "../../shared/nearest.ts";
 import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
-import { tokenBound, utf8Length } from "../../shared/token-bound.ts";
+import { utf8Length } from "../../shared/token-bound.ts";
 
 const MODEL = "gigarouter/demo-embedding";
 
@@ -129,6 +129,18 @@ describe("a bad body says what, where, and what would be right", () => {
   });
 });
 
+describe("what there is too much of", () => {
+  test("is refused by number: token ids of all arrays together, and fields", () => {
+    const ids = (arrays: number, each: number) =>
+      Array.from({ length: arrays }, () => Array.from({ length: each }, () => 7));
+    expect(fault({ model: MODEL, input: ids(1500, 200) })).toBeUndefined();
+    expect(fault({ model: MODEL, input: ids(1501, 200) })).toMatchObject({ code: "too_many_tokens", param: "input" });
+    expect(fault({ model: MODEL, input: ids(1, 300_001) })?.code).toBe("too_many_tokens");
+    const fields = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`field${index}`, index]));
+    expect(fault({ model: MODEL, input: "a", ...fields })?.code).toBe("unknown_field");
+  });
+});
+
 describe("bounds and hints", () => {
   test("the byte length of any string is that of its encoding", () => {
     fc.assert(
@@ -136,11 +148,6 @@ describe("bounds and hints", () => {
         expect(utf8Length(text)).toBe(new TextEncoder().encode(text).length);
       }),
     );
-  });
-
-  test("the bound counts what NFC makes of a text", () => {
-    expect(tokenBound("\u{1d160}")).toBe(new TextEncoder().encode("\u{1d160}".normalize("NFC")).length + 1);
-    expect(tokenBound("\u{1d160}")).toBeGreaterThan(5);
   });
 
   test("a name far from all others gets no suggestion", () => {

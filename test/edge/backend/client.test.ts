@@ -20,7 +20,7 @@ describe("reading /ready", () => {
   it("takes a backend that has not compiled its checkpoint yet for warming, not for down", async () => {
     const backend = await heardAfter(() => refusal("model_not_ready"));
     expect(backend.health).toBe("warming");
-    expect(backend.serves(undefined, 0)).toBe(false);
+    expect(backend.serves(undefined, "account", 0)).toBe(false);
     expect(backend.ready).toBeUndefined();
   });
 

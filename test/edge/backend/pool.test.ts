@@ -11,7 +11,10 @@ import {
   fetchOf,
   vectorOf,
 } from "../support/fake-backends.ts";
+import type { Behaviour } from "../support/fake-backends.ts";
 import { ACCOUNT, callOf, codeOf, poolOf, readyPool, textsOf } from "../support/pool-fixture.ts";
+import { REQUEST_FRAME_BYTES_MAX } from "../../../shared/frame.ts";
+import { idFromBytes } from "../../../shared/ids.ts";
 
 const OVERLOADED = { code: "overloaded", message: "busy", index: null, facts: {}, retryAfterS: 4 } as const;
 let clock: ManualClock;
@@ -267,17 +270,57 @@ describe("a cold model", () => {
 });
 
 describe("the breaker", () => {
+  const other = (byte: number) => ({
+    ...textsOf("x"),
+    accountId: idFromBytes("account", new Uint8Array(10).fill(byte + 1)),
+  });
+  const patient = callOf({ coldHoldMs: 0 });
+
   it("leaves a failing backend alone, lets one call probe it, and closes after an answer", async () => {
     const pool = await readyPool([a], clock);
     a.behaviour = { kind: "wrong count" };
-    for (let call = 0; call < 3; call += 1) await codeOf(pool.embed(textsOf("x"), REVISION_1, callOf()));
+    for (let call = 0; call < 3; call += 1) await codeOf(pool.embed(other(call), REVISION_1, callOf()));
     expect(pool.states()[0]?.breaker).toBe("open");
     a.behaviour = { kind: "well" };
-    expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, callOf({ coldHoldMs: 0 })))).toBe("model_not_ready");
+    expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, patient))).toBe("model_not_ready");
     expect(a.embeds.length).toBe(3);
     clock.advance(1001);
-    await pool.embed(textsOf("x"), REVISION_1, callOf({ coldHoldMs: 0 }));
+    await pool.embed(textsOf("x"), REVISION_1, patient);
     expect(pool.states()[0]?.breaker).toBe("closed");
+  });
+
+  it.each<Behaviour>([
+    { kind: "wrong count" },
+    { kind: "answers", status: 413, body: "<html>Payload too large</html>" },
+    { kind: "answers", status: 403, body: "<html>A firewall's page</html>" },
+    { kind: "answers", status: 502, body: "" },
+    { kind: "fault", fault: { ...OVERLOADED, code: "internal_error" } },
+    { kind: "fault", fault: { ...OVERLOADED, code: "vector_not_finite" } },
+    { kind: "fault", fault: { ...OVERLOADED, code: "body_too_large" } },
+  ])("stays closed to others whatever one account's calls run into: %o", async (behaviour) => {
+    const pool = await readyPool([a], clock);
+    for (let call = 0; call < 20; call += 1) {
+      a.behaviour = behaviour;
+      await codeOf(pool.embed(textsOf("x"), REVISION_1, patient));
+      a.behaviour = { kind: "well" };
+      expect((await pool.embed(other(1), REVISION_1, patient)).tokens).toEqual([2]);
+    }
+  });
+
+  it("never hears of what was too large to be sent, nor of a proxy that would not take it: the caller does", async () => {
+    const pool = await readyPool([a], clock);
+    const ids = Array.from({ length: REQUEST_FRAME_BYTES_MAX / 4 + 1 }, () => 1);
+    const large = { ...textsOf(), texts: [{ kind: "ids" as const, ids }] };
+    const texts = textsOf("x".repeat(REQUEST_FRAME_BYTES_MAX));
+    for (const request of [large, texts]) {
+      expect(await codeOf(pool.embed(request, REVISION_1, patient))).toBe("too_many_tokens");
+      expect(await codeOf(pool.tokenize(request, patient))).toBe("too_many_tokens");
+    }
+    expect([a.embeds.length, a.tokenizes.length]).toEqual([0, 0]);
+    a.behaviour = { kind: "answers", status: 413, body: "" };
+    expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, patient))).toBe("too_many_tokens");
+    a.behaviour = { kind: "answers", status: 403, body: "" };
+    expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, patient))).toBe("backend_unavailable");
   });
 });
 
