@@ -10,6 +10,7 @@ import type { Candidate } from "./choose.ts";
 
 /** A report of load older than this says nothing. */
 export const LOAD_LIFE_MS = 10_000;
+const FORBIDDEN = 403;
 /** Until a backend has measured itself. */
 const TOKENS_PER_SECOND_GUESS = 1000;
 
@@ -22,6 +23,7 @@ export class Backend {
   readonly breaker = new Breaker();
   #health: Health = "unknown";
   #ready: BackendReady | undefined;
+  #takesSecret = false;
   #reason: string | undefined;
   #queueSeconds = 0;
   #loadAtMs = Number.NEGATIVE_INFINITY;
@@ -76,6 +78,18 @@ export class Backend {
         this.#reason = undefined;
         this.loaded(result.ready.load, nowMs);
     }
+  }
+
+  /** It answered a call: it takes our secret. */
+  answered(): void {
+    this.#takesSecret = true;
+    this.breaker.success();
+  }
+
+  /** A call was answered with 401 or 403. Where it took our secret before, a firewall's 403 is about that call's text. */
+  refused(status: number, nowMs: number): void {
+    this.breaker.inconclusive();
+    if (status !== FORBIDDEN || !this.#takesSecret) this.heard({ kind: "refused", status }, nowMs);
   }
 
   /** It broke a call: no more until /ready says otherwise. */

@@ -146,7 +146,7 @@ function noteOutcome(
 ): void {
   switch (result.kind) {
     case "answer":
-      backend.breaker.success();
+      backend.answered();
       if (result.answer.load !== undefined) backend.loaded(result.answer.load, nowMs);
       return;
     case "unreachable":
@@ -154,8 +154,7 @@ function noteOutcome(
       backend.breaker.failure(account, nowMs);
       return;
     case "refused":
-      backend.heard(result, nowMs);
-      backend.breaker.inconclusive();
+      backend.refused(result.status, nowMs);
       return;
     case "deadline":
       if (nowMs - startedMs >= HUNG_MS) backend.breaker.failure(account, nowMs);

@@ -299,6 +299,7 @@ describe("the breaker", () => {
     { kind: "fault", fault: { ...OVERLOADED, code: "body_too_large" } },
   ])("stays closed to others whatever one account's calls run into: %o", async (behaviour) => {
     const pool = await readyPool([a], clock);
+    await pool.embed(other(1), REVISION_1, patient);
     for (let call = 0; call < 20; call += 1) {
       a.behaviour = behaviour;
       await codeOf(pool.embed(textsOf("x"), REVISION_1, patient));
@@ -319,7 +320,7 @@ describe("the breaker", () => {
     expect([a.embeds.length, a.tokenizes.length]).toEqual([0, 0]);
     a.behaviour = { kind: "answers", status: 413, body: "" };
     expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, patient))).toBe("too_many_tokens");
-    a.behaviour = { kind: "answers", status: 403, body: "" };
+    a.behaviour = { kind: "answers", status: 415, body: "" };
     expect(await codeOf(pool.embed(textsOf("x"), REVISION_1, patient))).toBe("backend_unavailable");
   });
 });
