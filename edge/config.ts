@@ -17,6 +17,8 @@ export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   readonly FILES: R2Bucket;
   /** What pages load (edge/pages/assets.ts). */
   readonly ASSETS: Pick<Fetcher, "fetch">;
+  /** Cloudflare's name of the deployed version; absent in development. */
+  readonly VERSION?: { readonly id: string };
   readonly BACKENDS: string;
   readonly HEDGE_AFTER_MS?: string;
   readonly ADMIN_HOST?: string;

@@ -83,6 +83,19 @@ export const FEATURES: readonly Feature[] = [
   { what: "e-mail", settings: ["EMAIL_API_URL", "EMAIL_API_KEY", "EMAIL_FROM"] },
 ];
 
+/** Those whose value belongs into no file: `wrangler secret put NAME`. */
+export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
+  ...[...Object.entries(required), ...Object.entries(optional)].flatMap(([name, schema]) =>
+    schema === secret ? [name] : [],
+  ),
+  "STRIPE_SECRET_KEY",
+  "STRIPE_WEBHOOK_SECRET",
+  "STRIPE_WEBHOOK_SECRET_PREVIOUS",
+  "GITHUB_CLIENT_SECRET",
+  "EMAIL_API_KEY",
+  "OTEL_EXPORTER_OTLP_HEADERS",
+]);
+
 /** What a deployment is expected to have, though embeddings do without. */
 const EXPECTED: Readonly<Partial<Record<OptionalName, string>>> = {
   ADMIN_KEY: "the operator's routes answer nobody",

@@ -9,7 +9,7 @@ import { servicesOf } from "../services.ts";
 import { ConfigError } from "../settings.ts";
 
 export function getHealth(c: Context): Response {
-  return c.json({ status: "ok" });
+  return c.json({ status: "ok", version: c.env.VERSION?.id ?? null });
 }
 
 export async function getReady(c: Context): Promise<Response> {

@@ -6,8 +6,15 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse } from "smol-toml";
 import * as z from "zod";
+import { ConfigError, FEATURES, SECRET_SETTINGS, readConfig } from "../../edge/settings.ts";
+import { SECRET_NAMES } from "../dev-server/data-folder.ts";
 import { ROOT } from "../dev-server/options.ts";
 import { DeployError } from "./wrangler.ts";
+
+/** What TOML may write without quotes; the Worker reads text. */
+const vars = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+  .transform((given) => Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)])));
 
 const binding = z.looseObject({ binding: z.string() });
 const wranglerSchema = z.looseObject({
@@ -15,7 +22,7 @@ const wranglerSchema = z.looseObject({
   main: z.string(),
   build: z.looseObject({ command: z.string() }),
   assets: z.looseObject({ directory: z.string() }),
-  vars: z.record(z.string(), z.string()).default({}),
+  vars: vars.default({}),
   kv_namespaces: z.array(binding.extend({ id: z.string() })).default([]),
   d1_databases: z
     .array(
@@ -27,7 +34,7 @@ const wranglerSchema = z.looseObject({
     z.string(),
     z.looseObject({
       routes: z.array(z.looseObject({ pattern: z.string() })).default([]),
-      vars: z.record(z.string(), z.string()).default({}),
+      vars: vars.default({}),
     }),
   ),
 });
@@ -36,7 +43,7 @@ const wranglerSchema = z.looseObject({
 export interface DeployConfig {
   readonly [other: string]: unknown;
   readonly name: string;
-  readonly routes: readonly { readonly pattern: string }[];
+  readonly routes: readonly { readonly pattern: string; readonly [other: string]: unknown }[];
   readonly vars: Readonly<Record<string, string>>;
   readonly kv_namespaces: readonly { readonly binding: string; readonly id: string }[];
   readonly d1_databases: readonly { readonly database_name: string; readonly database_id: string }[];
@@ -50,6 +57,8 @@ export interface Environment {
   readonly host: string;
   /** What keeps it from being deployed, a sentence each. */
   readonly faults: readonly string[];
+  /** Secrets that a setting asks for beside the required ones: half of such a pair would leave the feature off. */
+  readonly pairedSecrets: readonly string[];
 }
 
 const backendsSchema = z.array(z.object({ model: z.string().regex(/^[^/]+\/[^/]+$/), origin: z.url() })).min(1);
@@ -59,7 +68,7 @@ export function readEnvironment(
   name: string,
   toml = readFileSync(resolve(ROOT, "wrangler.toml"), "utf8"),
 ): Environment {
-  const { env: environments, ...top } = wranglerSchema.parse(parse(toml));
+  const { env: environments, ...top } = parsedToml(toml);
   const own = environments[name];
   if (own === undefined) {
     throw new DeployError(`wrangler.toml has no [env.${name}]; it has ${Object.keys(environments).join(", ")}.`);
@@ -81,8 +90,43 @@ export function readEnvironment(
     })),
     r2_buckets: top.r2_buckets.map((entry) => ({ ...entry, bucket_name: `${worker}-${entry.bucket_name}` })),
   };
-  return { name, config, host: hostOf(config.routes[0]?.pattern ?? ""), faults: faultsOf(name, config) };
+  const pairedSecrets = FEATURES.flatMap(({ settings }) =>
+    settings.some((setting) => config.vars[setting]) ? settings.filter((setting) => SECRET_SETTINGS.has(setting)) : [],
+  );
+  const faults = [...faultsOf(name, config), ...settingFaults(config, [...SECRET_NAMES, ...pairedSecrets])];
+  return { name, config, host: hostOf(config.routes[0]?.pattern ?? ""), faults, pairedSecrets };
 }
+
+function parsedToml(toml: string): z.output<typeof wranglerSchema> {
+  try {
+    return wranglerSchema.parse(parse(toml));
+  } catch (error) {
+    const [issue] = error instanceof z.ZodError ? error.issues : [];
+    const reason = issue === undefined ? String(error) : `${issue.path.join(".")}: ${issue.message}`;
+    throw new DeployError(`wrangler.toml cannot be read: ${reason}`);
+  }
+}
+
+/** What the Worker itself would say of `config` and secrets of these names: it is asked by its own reading of them. */
+export function settingFaults({ vars: settings }: DeployConfig, secretNames: Iterable<string>): readonly string[] {
+  const secrets = Object.fromEntries([...secretNames].map((name) => [name, PRESENT]));
+  const open = Object.keys(settings)
+    .filter((name) => SECRET_SETTINGS.has(name) && settings[name] !== "")
+    .map((name) => `vars.${name}: is a secret: npx wrangler secret put ${name}, and take it out of the file.`);
+  try {
+    // A broken BACKENDS is told by name and example above.
+    return [
+      ...open,
+      ...readConfig({ ...settings, BACKENDS: "[]", ...secrets }).problems.map((text) => `vars: ${text}`),
+    ];
+  } catch (error) {
+    if (error instanceof ConfigError) return [...open, error.message];
+    throw error;
+  }
+}
+
+/** Stands for a secret whose value nobody can read back. */
+const PRESENT = "x".repeat(32);
 
 function faultsOf(name: string, config: DeployConfig): readonly string[] {
   const faults: string[] = [];

@@ -1,16 +1,21 @@
-// A deployment from nothing, or over what is there: check, provide, secrets, migrate, deploy, look. `--dry-run` checks
-// and bundles without a network and prints the steps it would take.
+// A deployment from nothing, or over what is there: check, provide, secrets, migrate, deploy, look; and the way back.
+// `--dry-run` checks and bundles without a network and prints the steps it would take.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { ROOT } from "../dev-server/options.ts";
-import { type DeployConfig, type Environment, readEnvironment } from "./environment.ts";
+import { conflictsOf } from "./conflicts.ts";
+import { type DeployConfig, type Environment, readEnvironment, settingFaults } from "./environment.ts";
+import { lookAt } from "./look.ts";
 import { provide } from "./resources.ts";
-import { createSecrets, missingSecrets } from "./secrets.ts";
-import { DeployError, outputOf, type Wrangler, wrangler } from "./wrangler.ts";
+import { createSecrets, knownSecrets, missingSecrets } from "./secrets.ts";
+import { currentVersion, rollBack, versionIn } from "./versions.ts";
+import { DeployError, outputOf, warningsIn, type Wrangler, wrangler } from "./wrangler.ts";
 
-const USAGE = "npm run deploy -- --env staging|production [--dry-run] [--create-secrets]";
+const USAGE =
+  "npm run deploy -- --env staging|production [--dry-run] [--create-secrets] [--take-over], or --env NAME --rollback [VERSION]";
 /** A paid plan's Worker, compressed. Source: Cloudflare's limits page. */
 const BUNDLE_KIB_MAX = 10 * 1024;
 
@@ -18,31 +23,46 @@ export interface DeployContext {
   readonly run: Wrangler;
   readonly say: (line: string) => void;
   readonly fetch: typeof fetch;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where the written-out configuration goes. */
   readonly dir: string;
+  /** wrangler.toml's text; absent: the repository's. */
+  readonly toml?: string;
 }
 
 const REAL: DeployContext = {
   run: wrangler,
   say: (line) => void process.stdout.write(`${line}\n`),
   fetch,
+  sleep: (ms) => sleep(ms),
+  environment: process.env,
   dir: resolve(ROOT, ".build/deploy"),
 };
 
-/** Exit code: 0 deployed (or could be), 1 refused or failed; every reason is one paragraph. */
-export async function main(args: readonly string[], context: DeployContext = REAL): Promise<number> {
+interface Options {
+  readonly env: string;
+  readonly dryRun: boolean;
+  readonly createSecrets: boolean;
+  /** Hosts of others, and edits made in Cloudflare's dashboard, are overridden. */
+  readonly takeOver: boolean;
+  readonly rollback: boolean;
+  readonly version: string | undefined;
+}
+
+/** Exit code: 0 deployed and serving (or could be deployed), 1 refused, failed, or deployed and not serving. */
+export async function main(args: readonly string[], real: DeployContext = REAL): Promise<number> {
+  const context = { ...real, run: speaking(real) };
   try {
     const options = readOptions(args);
-    const environment = readEnvironment(options.env);
+    const environment = readEnvironment(options.env, real.toml);
     const path = writeConfig(context, environment.name, environment.config);
+    if (options.rollback) return await goBack(context, environment, path, options.version);
     if (!options.dryRun) refuse(environment);
     checkBundle(context, path);
-    if (options.dryRun) {
-      sayPlan(context, environment);
-      refuse(environment);
-    } else {
-      await deploy(context, environment, options.createSecrets);
-    }
+    if (!options.dryRun) return await deploy(context, environment, options);
+    sayPlan(context, environment);
+    refuse(environment);
     return 0;
   } catch (error) {
     if (!(error instanceof DeployError)) throw error;
@@ -51,18 +71,40 @@ export async function main(args: readonly string[], context: DeployContext = REA
   }
 }
 
-function readOptions(args: readonly string[]) {
+/** Wrangler whose warnings are shown. */
+function speaking({ run, say }: DeployContext): Wrangler {
+  return (args, input) => {
+    const result = run(args, input);
+    for (const warning of warningsIn(result)) say(`wrangler ${args[0] ?? ""}: ${warning}`);
+    return result;
+  };
+}
+
+function readOptions(args: readonly string[]): Options {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
+      allowPositionals: true,
       options: {
         env: { type: "string" },
         "dry-run": { type: "boolean", default: false },
         "create-secrets": { type: "boolean", default: false },
+        "take-over": { type: "boolean", default: false },
+        rollback: { type: "boolean", default: false },
       },
     });
     if (values.env === undefined) throw new Error("--env is missing.");
-    return { env: values.env, dryRun: values["dry-run"], createSecrets: values["create-secrets"] };
+    const [version, ...more] = positionals;
+    if (more.length > 0 || (version !== undefined && !values.rollback))
+      throw new Error(`Not known: ${positionals.join(" ")}.`);
+    return {
+      env: values.env,
+      dryRun: values["dry-run"],
+      createSecrets: values["create-secrets"],
+      takeOver: values["take-over"],
+      rollback: values.rollback,
+      version,
+    };
   } catch (error) {
     throw new DeployError(`${error instanceof Error ? error.message : String(error)} Usage: ${USAGE}`);
   }
@@ -70,43 +112,80 @@ function readOptions(args: readonly string[]) {
 
 function refuse({ name, faults }: Environment): void {
   if (faults.length === 0) return;
-  const list = faults.map((fault) => `  - ${fault}`).join("\n");
-  throw new DeployError(`[env.${name}] of wrangler.toml is not complete:\n${list}`);
+  throw new DeployError(`[env.${name}] of wrangler.toml is not complete:\n${listed(faults)}`);
 }
 
-async function deploy(context: DeployContext, { name, config, host }: Environment, create: boolean): Promise<void> {
+const listed = (sentences: readonly string[]): string => sentences.map((sentence) => `  - ${sentence}`).join("\n");
+
+async function deploy(context: DeployContext, environment: Environment, options: Options): Promise<number> {
   const { run, say } = context;
+  const { name, config } = environment;
   outputOf(run, "Asking Cloudflare who this is", ["whoami"]);
   const provided = provide(run, config, say);
   const path = writeConfig(context, name, provided);
-  const missing = missingSecrets(run, path);
+  ensureSecrets(context, environment, path, options.createSecrets);
+  if (!options.takeOver) {
+    const conflicts = await conflictsOf(context, config);
+    if (conflicts.length > 0) {
+      throw new DeployError(`It would take what is another's:\n${listed(conflicts)}\nAdd --take-over if it shall.`);
+    }
+  }
+  for (const { database_name: database } of provided.d1_databases) {
+    say(`migrating ${database}`);
+    outputOf(run, `Migrating ${database}`, ["d1", "migrations", "apply", database, "--remote", "--config", path]);
+  }
+  const before = currentVersion(run, path);
+  say(`deploying ${config.name} over ${before === undefined ? "nothing" : `version ${before}`}`);
+  const strict = options.takeOver ? [] : ["--strict"];
+  const version = versionIn(outputOf(run, "Deploying", ["deploy", "--config", path, ...strict]));
+  return concluded(context, environment, version, before);
+}
+
+function ensureSecrets(context: DeployContext, environment: Environment, path: string, create: boolean): void {
+  const { run, say } = context;
+  const { config, pairedSecrets } = environment;
+  const known = knownSecrets(run, path);
+  const missing = missingSecrets(known);
   if (missing.length > 0 && !create) {
     throw new DeployError(
       `The Worker ${config.name} lacks ${missing.join(", ")}. Add --create-secrets to make them from random bytes, or ` +
         `set each with: npx wrangler secret put NAME --config ${path}`,
     );
   }
-  if (missing.length > 0) sayOnce(say, createSecrets(run, path, missing));
-  for (const { database_name: database } of provided.d1_databases) {
-    say(`migrating ${database}`);
-    outputOf(run, `Migrating ${database}`, ["d1", "migrations", "apply", database, "--remote", "--config", path]);
+  // Half of a pair, now that the secrets' names are known: the Worker would leave the feature off.
+  const faults = settingFaults(config, [...known, ...missing]);
+  if (faults.length > 0) {
+    const cure = `Set what is missing (npx wrangler secret put NAME --config ${path}), or take the other half out.`;
+    throw new DeployError(`The Worker would leave something off:\n${listed(faults)}\n${cure}`);
   }
-  say(`deploying ${config.name}`);
-  outputOf(run, "Deploying", ["deploy", "--config", path]);
-  await look(context, host);
+  if (pairedSecrets.length > 0) say(`optional features are whole: ${pairedSecrets.join(", ")} are set`);
+  if (missing.length > 0) sayOnce(say, createSecrets(run, path, missing, context.environment));
 }
 
-/** The Worker is deployed whatever this finds; it says what a customer would meet now. */
-async function look({ fetch: get, say }: DeployContext, host: string): Promise<void> {
-  for (const path of ["/health", "/ready"]) {
-    const url = `https://${host}${path}`;
-    const status = await get(url).then(
-      ({ status: code }) => String(code),
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
-    say(`${url}: ${status}`);
-  }
-  say("Deployed. A /ready that is not 200 names the backend that is not (docs/operating.md).");
+async function goBack(
+  context: DeployContext,
+  environment: Environment,
+  path: string,
+  version: string | undefined,
+): Promise<number> {
+  const before = currentVersion(context.run, path);
+  return concluded(context, environment, rollBack(context.run, path, version), before);
+}
+
+/** The last word: what serves now, whether it serves, and how to go back. */
+async function concluded(
+  context: DeployContext,
+  { name, host }: Environment,
+  version: string | undefined,
+  before: string | undefined,
+): Promise<number> {
+  const { say } = context;
+  const faults = await lookAt(context, host, version);
+  const what = version === undefined ? "a version that wrangler did not name" : `version ${version}`;
+  if (faults.length === 0) say(`Deployed: ${what} serves on ${host}.`);
+  else say(`Deployed ${what}, but calls to ${host} would fail:\n${listed(faults)}`);
+  if (before !== undefined) say(`To go back: npm run deploy -- --env ${name} --rollback ${before}`);
+  return faults.length === 0 ? 0 : 1;
 }
 
 function writeConfig({ dir }: DeployContext, name: string, config: DeployConfig): string {
@@ -133,7 +212,7 @@ function checkBundle({ run, say, dir }: DeployContext, path: string): void {
   say(`the Worker bundles: ${kib} KiB compressed`);
 }
 
-function sayPlan({ say }: DeployContext, { config, host }: Environment): void {
+function sayPlan({ say }: DeployContext, { config, host, pairedSecrets }: Environment): void {
   const resources = [
     ...config.kv_namespaces.map(({ id }) => `KV namespace ${id}`),
     ...config.d1_databases.map(({ database_name: name }) => `D1 database ${name}`),
@@ -141,9 +220,11 @@ function sayPlan({ say }: DeployContext, { config, host }: Environment): void {
   ];
   say(`A deployment would, for ${config.name} on ${host}:`);
   say(`  1. find or create: ${resources.join(", ")}`);
-  say("  2. check that every secret is set (or make them, with --create-secrets)");
-  say("  3. apply the directory's migrations");
-  say("  4. deploy, then ask /health and /ready");
+  say(`  2. check that every secret is set${pairedSecrets.length === 0 ? "" : ` (${pairedSecrets.join(", ")} too)`}`);
+  say("     (or make the required ones, with --create-secrets)");
+  say("  3. refuse hosts that are another Worker's or have another DNS record (unless --take-over)");
+  say("  4. apply the directory's migrations");
+  say("  5. deploy, then ask /health for this version, and /ready");
 }
 
 function sayOnce(say: (line: string) => void, values: Readonly<Record<string, string>>): void {

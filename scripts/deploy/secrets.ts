@@ -6,25 +6,48 @@ import * as z from "zod";
 import { SECRET_NAMES } from "../dev-server/data-folder.ts";
 import { DeployError, jsonOf, outputOf, type Wrangler } from "./wrangler.ts";
 
-/** Those that somebody outside the Worker has to know: shown once, when they are made. */
+/** Those that somebody outside the Worker has to know: taken from the environment, or shown once when they are made. */
 const SHARED_SECRETS: ReadonlySet<string> = new Set(["ADMIN_KEY", "BACKEND_SECRET"]);
 const SECRET_BYTES = 32;
+const SECRET_LENGTH_MIN = 32;
 const listSchema = z.array(z.object({ name: z.string() }));
 
-/** Names of required secrets that the Worker does not have. A Worker that does not exist yet has none. */
-export function missingSecrets(run: Wrangler, configPath: string): readonly string[] {
+/** Names of the secrets that the Worker has. One that does not exist yet has none. */
+export function knownSecrets(run: Wrangler, configPath: string): ReadonlySet<string> {
   const { status, stdout, stderr } = run(["secret", "list", "--format", "json", "--config", configPath]);
   if (status !== 0) {
-    if (/not found|10007|does not exist/i.test(stdout + stderr)) return SECRET_NAMES;
+    if (/not found|10007|does not exist/i.test(stdout + stderr)) return new Set();
     throw new DeployError(`The Worker's secrets cannot be listed:\n${(stderr || stdout).trim()}`);
   }
-  const known = new Set(listSchema.parse(jsonOf(stdout)).map(({ name }) => name));
+  return new Set(listSchema.parse(jsonOf(stdout)).map(({ name }) => name));
+}
+
+export function missingSecrets(known: ReadonlySet<string>): readonly string[] {
   return SECRET_NAMES.filter((name) => !known.has(name));
 }
 
-/** Makes `names` in one call, through standard input. Returns the values that others need, to be shown once. */
-export function createSecrets(run: Wrangler, configPath: string, names: readonly string[]): Record<string, string> {
-  const values = Object.fromEntries(names.map((name) => [name, randomBytes(SECRET_BYTES).toString("base64url")]));
+/**
+ * Stores `names` in one call, through standard input: those that somebody outside the Worker has already (`given`: the
+ * backend's secret above all) as they are, the others made. Returns what was made and others need, to be shown once.
+ */
+export function createSecrets(
+  run: Wrangler,
+  configPath: string,
+  names: readonly string[],
+  given: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const own = (name: string): string | undefined => (SHARED_SECRETS.has(name) ? given[name] : undefined);
+  for (const name of names) {
+    const { length = SECRET_LENGTH_MIN } = own(name) ?? {};
+    if (length < SECRET_LENGTH_MIN) {
+      throw new DeployError(`${name} in the environment has ${length} characters; ${SECRET_LENGTH_MIN} are the least.`);
+    }
+  }
+  const values = Object.fromEntries(
+    names.map((name) => [name, own(name) ?? randomBytes(SECRET_BYTES).toString("base64url")]),
+  );
   outputOf(run, "Storing the secrets", ["secret", "bulk", "--config", configPath], JSON.stringify(values));
-  return Object.fromEntries(Object.entries(values).filter(([name]) => SHARED_SECRETS.has(name)));
+  return Object.fromEntries(
+    Object.entries(values).filter(([name]) => SHARED_SECRETS.has(name) && own(name) === undefined),
+  );
 }

@@ -2,6 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { ROOT } from "../dev-server/options.ts";
 
 export interface WranglerResult {
@@ -17,14 +18,23 @@ export class DeployError extends Error {
   override name = "DeployError";
 }
 
+/** No step takes so long; one that does waits for something that will not come. */
+const STEP_MS_MAX = 10 * 60_000;
+
 export const wrangler: Wrangler = (args, input) => {
   const { status, stdout, stderr, error } = spawnSync(resolve(ROOT, "node_modules/.bin/wrangler"), args, {
     cwd: ROOT,
     encoding: "utf8",
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", FORCE_COLOR: "0" },
+    timeout: STEP_MS_MAX,
+    killSignal: "SIGKILL",
     shell: process.platform === "win32",
     ...(input !== undefined && { input }),
   });
+  if (error !== undefined && "code" in error && error.code === "ETIMEDOUT") {
+    const minutes = STEP_MS_MAX / 60_000;
+    return { status: 1, stdout, stderr: `${stderr}\nIt was ended: no answer within ${minutes} minutes.` };
+  }
   if (error !== undefined) throw new DeployError(`wrangler cannot be run: ${error.message}`);
   return { status: status ?? 1, stdout, stderr };
 };
@@ -34,6 +44,14 @@ export function outputOf(run: Wrangler, what: string, args: readonly string[], i
   const { status, stdout, stderr } = run(args, input);
   if (status !== 0) throw new DeployError(`${what} failed (wrangler ${args.join(" ")}):\n${(stderr || stdout).trim()}`);
   return stdout;
+}
+
+/** Wrangler's warnings in what it wrote: a deployment that is only read by its exit code would lose them. */
+export function warningsIn({ stdout, stderr }: WranglerResult): readonly string[] {
+  const blocks = stripVTControlCharacters(`${stdout}\n${stderr}`).split(/^(?=[^\n]*\[(?:WARNING|ERROR)\])/m);
+  return blocks
+    .filter((block) => block.includes("[WARNING]"))
+    .map((block) => (block.split(/\n(?=\S)/)[0] ?? "").replaceAll(/\s+/g, " ").trim());
 }
 
 /** The JSON in an output that may begin with a banner or warnings. */

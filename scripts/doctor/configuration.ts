@@ -3,6 +3,8 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
+import { ConfigError, readConfig } from "../../edge/settings.ts";
 import { SECRET_NAMES } from "../dev-server/data-folder.ts";
 import { readEnvironment } from "../deploy/environment.ts";
 import { DeployError } from "../deploy/wrangler.ts";
@@ -65,12 +67,30 @@ export function devUrl(dir: string): string | undefined {
   return typeof url === "string" ? url : undefined;
 }
 
-export function examineEnvironments(names: readonly string[] = ["staging", "production"]): Finding[] {
+/** What `wrangler dev` would run with, read by the Worker's own reading. */
+export function examineDevVars(path: string): Finding[] {
+  if (!existsSync(path)) return [];
+  try {
+    const { problems } = readConfig({ BACKENDS: "[]", ...parseEnv(readFileSync(path, "utf8")) });
+    if (problems.length === 0) return [well(`${path} is complete`)];
+    return problems.map((problem) => fault(`${path}: ${problem}`, "Compare it with .dev.vars.example."));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [fault(`${path}: ${error.message}`, "Compare it with .dev.vars.example.")];
+  }
+}
+
+export function examineEnvironments(names: readonly string[] = ["staging", "production"], toml?: string): Finding[] {
   return names.flatMap((name) => {
     try {
-      const { faults } = readEnvironment(name);
+      const { faults } = readEnvironment(name, toml);
       if (faults.length === 0) return [well(`[env.${name}] of wrangler.toml can be deployed`)];
-      return [note(`[env.${name}] of wrangler.toml is not complete: ${faults.join(" ")}`, "Needed only to deploy it.")];
+      const what = `[env.${name}] of wrangler.toml is not complete: ${faults.join(" ")}`;
+      // As it came: nobody has begun to fill it in. Anything else was meant, and would be refused.
+      if (faults.every((sentence) => sentence.endsWith("is a placeholder."))) {
+        return [note(what, "Needed only to deploy it.")];
+      }
+      return [fault(what, "Correct it in wrangler.toml: a deployment refuses it.")];
     } catch (error) {
       const reason = error instanceof DeployError ? error.message : `wrangler.toml cannot be read: ${String(error)}`;
       return [fault(reason, "Compare wrangler.toml with the repository's.")];

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../dev-server/options.ts";
-import { devUrl, examineDataFolder, examineEnvironments, examinePort } from "./configuration.ts";
+import { devUrl, examineDataFolder, examineDevVars, examineEnvironments, examinePort } from "./configuration.ts";
 import { type Examination, type Finding, fault } from "./finding.ts";
 import { examineDisk, examineEngine, examineMemory } from "./machine.ts";
 import { examineBackend, examineEdge } from "./running.ts";
@@ -51,6 +51,7 @@ function examinationsOf({ dataDir, port, url, backend }: Options): readonly Exam
     () => examineEngine(),
     () => examineDataFolder(dataDir),
     () => examinePort(port, dataDir),
+    () => examineDevVars(resolve(ROOT, ".dev.vars")),
     () => examineEnvironments(),
   ];
   const running = devUrl(dataDir);

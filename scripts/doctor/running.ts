@@ -1,63 +1,135 @@
 // A running edge or backend, asked over HTTP what a customer and an operator would ask.
 
 import * as z from "zod";
-import { backendReadySchema } from "../../shared/wire.ts";
+import { embed } from "../../edge/backend/client.ts";
+import { Cancel } from "../../edge/cancel.ts";
+import { WIRE_VERSION, backendFaultSchema, backendReadySchema } from "../../shared/wire.ts";
 import { type Finding, fault, note, well } from "./finding.ts";
 
 const ANSWER_MS = 5_000;
+const EMBED_MS = 20_000;
 const CLOCK_SKEW_MS = 5_000;
 const BUSY_QUEUE_S = 10;
 
+const healthSchema = z.object({ status: z.literal("ok") });
 const readySchema = z.object({
-  backends: z.array(z.object({ model: z.string(), status: z.string(), queue_seconds: z.nullable(z.number()) })),
+  backends: z.array(
+    z.object({
+      model: z.string(),
+      status: z.string(),
+      queue_seconds: z.nullable(z.number()),
+      reasons: z.array(z.string()).default([]),
+    }),
+  ),
+  problems: z.array(z.string()).default([]),
 });
 
 export async function examineEdge(url: string): Promise<Finding[]> {
   const health = await ask(`${url}/health`);
   if (health instanceof Error) return [fault(`${url} does not answer: ${health.message}`, cureOf(health))];
-  if (health.status !== 200) {
-    return [fault(`${url}/health answers ${health.status}: ${await shortText(health)}`, "See the Worker's log.")];
+  const text = await shortText(health);
+  if (health.status !== 200) return [fault(`${url}/health answers ${health.status}: ${text}`, "See the Worker's log.")];
+  if (!healthSchema.safeParse(parsed(text)).success) {
+    return [fault(`${url}/health answers 200, but as no edge does: ${text}`, "Is it this product's URL?")];
   }
-  await health.body?.cancel();
   return [well(`${url} answers`), ...examineClock(health, url), ...(await examineBackends(url))];
 }
 
 async function examineBackends(url: string): Promise<Finding[]> {
   const ready = await ask(`${url}/ready`);
   if (ready instanceof Error) return [fault(`${url}/ready: ${ready.message}`, cureOf(ready))];
-  const parsed = readySchema.safeParse(await ready.json().catch(() => undefined));
-  if (!parsed.success) return [fault(`${url}/ready is not what this version answers`, "Is it this product's URL?")];
-  const { backends } = parsed.data;
-  if (backends.length === 0) {
-    return [fault("the edge knows no backend", "Set BACKENDS in wrangler.toml (docs/operating.md) and deploy.")];
-  }
-  return backends.map(({ model, status, queue_seconds: queue }) => {
-    if (status === "unreachable") {
-      return fault(`${model}: no backend answers`, "Is it running, and are its BACKEND_SECRET and origin the edge's?");
-    }
-    if (status !== "ready") return note(`${model}: ${status}`, "Wait: a large model compiles for minutes once.");
-    if ((queue ?? 0) > BUSY_QUEUE_S) return note(`${model}: ${queue} s of work wait`, "Add a backend for this model.");
-    return well(`${model}: ready`);
-  });
+  const answer = readySchema.safeParse(await ready.json().catch(() => undefined));
+  if (!answer.success) return [fault(`${url}/ready is not what this version answers`, "Is it this product's URL?")];
+  const { backends, problems } = answer.data;
+  const settings = problems.map((problem) =>
+    fault(
+      `the edge says: ${problem}`,
+      "Set it (wrangler secret put, or vars in wrangler.toml) and deploy, or take it out.",
+    ),
+  );
+  if (backends.length > 0) return [...settings, ...backends.flatMap(backendFindings)];
+  if (settings.length > 0) return settings;
+  return [fault("the edge knows no backend", "Set BACKENDS in wrangler.toml (docs/operating.md) and deploy.")];
 }
+
+function backendFindings({
+  model,
+  status,
+  queue_seconds: queue,
+  reasons,
+}: z.output<typeof readySchema>["backends"][number]): Finding[] {
+  const why = reasons.length === 0 ? "" : ` (${reasons.join("; ")})`;
+  switch (status) {
+    case "secret_refused":
+      return [fault(`${model}: its backends refuse the edge's secret${why}`, SECRET_CURE)];
+    case "unreachable":
+      return [fault(`${model}: no backend answers${why}`, "Is it running, and is its origin the edge's?")];
+    case "ready": {
+      const lost = reasons.map((reason) => note(`${model}: ${reason}`, "Others serve meanwhile; mend or remove it."));
+      if ((queue ?? 0) <= BUSY_QUEUE_S) return [well(`${model}: ready`), ...lost];
+      return [note(`${model}: ${queue} s of work wait`, "Add a backend for this model."), ...lost];
+    }
+    default:
+      return [note(`${model}: ${status}${why}`, "Wait: a large model compiles for minutes once.")];
+  }
+}
+
+const SECRET_CURE = "Give edge and backend the same BACKEND_SECRET (docs/operating.md, Rotating secrets).";
 
 export async function examineBackend(url: string, secret: string | undefined): Promise<Finding[]> {
   const ready = await ask(`${url}/ready`);
   if (ready instanceof Error) return [fault(`${url} does not answer: ${ready.message}`, cureOf(ready))];
-  const state = backendReadySchema.safeParse(await ready.json().catch(() => undefined));
-  const findings: Finding[] = [
-    state.success && state.data.status === "ready"
+  const text = await ready.text();
+  const state = backendReadySchema.safeParse(parsed(text));
+  if (!state.success && backendFaultSchema.safeParse(parsed(text)).data?.error.code !== "model_not_ready") {
+    const cure = readySchema.safeParse(parsed(text)).success
+      ? "It is an edge: ask it with --url; --backend is an origin of BACKENDS."
+      : "Is it a backend's origin, and does what is in front of it pass /ready through?";
+    return [fault(`${url}/ready answers ${ready.status}, but as no backend does: ${text.slice(0, 200)}`, cure)];
+  }
+  const isReady = state.success && state.data.status === "ready";
+  const findings = [
+    isReady
       ? well(`${url} serves ${state.data.model}, revision ${state.data.revision}`)
       : note(`${url} is ${state.success ? state.data.status : "preparing its model"}`, "Wait, or read its log."),
   ];
   if (secret === undefined) {
     return [...findings, note("its secret was not tried", "Set BACKEND_SECRET in the environment to try it.")];
   }
-  const info = await ask(`${url}/info`, { authorization: `Bearer ${secret}` });
-  if (info instanceof Error) return [...findings, fault(`${url}/info: ${info.message}`, cureOf(info))];
-  await info.body?.cancel();
-  if (info.status !== 401) return [...findings, well("it takes this BACKEND_SECRET")];
-  return [...findings, fault("it refuses this BACKEND_SECRET", "Give edge and backend the same one.")];
+  return [...findings, await examineSecret(url, secret, isReady ? state.data.model : undefined)];
+}
+
+/** As the edge does it: a call that embeds, or while the model is not there the facts behind the secret. */
+async function examineSecret(url: string, secret: string, model: string | undefined): Promise<Finding> {
+  if (model === undefined) {
+    const info = await ask(`${url}/info`, { authorization: `Bearer ${secret}` });
+    if (info instanceof Error) return fault(`${url}/info: ${info.message}`, cureOf(info));
+    const text = await shortText(info);
+    if (info.status === 401 || info.status === 403) return fault("it refuses this BACKEND_SECRET", SECRET_CURE);
+    // 503: the secret was right, and there is nothing yet to tell of the model.
+    if (backendFaultSchema.safeParse(parsed(text)).success) return well("it takes this BACKEND_SECRET");
+    return fault(
+      `${url}/info answers ${info.status}: ${text}`,
+      "Does what is in front of it pass every route through?",
+    );
+  }
+  const call = { fetch, origin: url, secret, requestId: "doctor", traceparent: undefined, deadlineMs: EMBED_MS };
+  const request = { version: WIRE_VERSION, model, revision: null, account: "doctor", tier: "batch" } as const;
+  const result = await embed(
+    { ...call, signal: new Cancel() },
+    { ...request, truncate: "none", prefix: "", texts: ["Is it well?"] },
+    new Uint32Array(),
+  );
+  switch (result.kind) {
+    case "answer":
+      return well(`it takes this BACKEND_SECRET and embeds: ${result.answer.dimensions} dimensions`);
+    case "refused":
+      return fault(`it refuses this BACKEND_SECRET (status ${result.status})`, SECRET_CURE);
+    case "fault":
+      return fault(`it does not embed: ${result.fault.code}, ${result.fault.message}`, "Read its log.");
+    default:
+      return fault(`it does not embed: ${"reason" in result ? result.reason : result.kind}`, "Read its log.");
+  }
 }
 
 /** Keys that expire and signatures are judged by each machine's own clock. */
@@ -84,6 +156,14 @@ function cureOf(error: Error): string {
   if (/ENOTFOUND|EAI_AGAIN/.test(error.message)) return "The name is not known: check the URL and DNS.";
   if (/certificate|TLS|SSL/i.test(error.message)) return "Renew or correct its certificate.";
   return "Check the URL, the firewall, and the program's log.";
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 async function shortText(response: Response): Promise<string> {

@@ -1,16 +1,22 @@
 // npm run doctor over data folders and servers with something wrong: each is found, named, and has a cure.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { examineDataFolder, examinePort } from "../../scripts/doctor/configuration.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  examineDataFolder,
+  examineDevVars,
+  examineEnvironments,
+  examinePort,
+} from "../../scripts/doctor/configuration.ts";
 import type { Finding } from "../../scripts/doctor/finding.ts";
 import { main } from "../../scripts/doctor/main.ts";
-import { examineEdge } from "../../scripts/doctor/running.ts";
+import { examineBackend, examineEdge } from "../../scripts/doctor/running.ts";
 import { SECRET_NAMES } from "../../scripts/dev-server/data-folder.ts";
+import { FakeBackendServer } from "../support/fake-backend-server.ts";
 
 let dir: string;
 const servers: Server[] = [];
@@ -35,7 +41,8 @@ async function serve(answers: Readonly<Record<string, object>>): Promise<string>
 }
 
 const backend = (status: string, queueSeconds: number | null = 0) => ({
-  backends: [{ model: "a/b", status, revision: null, queue_seconds: queueSeconds }],
+  backends: [{ model: "a/b", status, revision: null, queue_seconds: queueSeconds, reasons: [] }],
+  problems: [],
 });
 const faultsOf = (findings: readonly Finding[]) => findings.filter(({ kind }) => kind === "fault");
 
@@ -89,5 +96,96 @@ describe("a running edge", () => {
     const lines: string[] = [];
     expect(await main(["--url", url], (line) => void lines.push(line))).toBe(1);
     expect(lines.join("\n")).toContain("Nothing listens there");
+  });
+});
+
+describe("a running edge that serves nobody", () => {
+  const edge = (ready: object) => serve({ "/health": { status: "ok", version: null }, "/ready": ready });
+
+  test("because its secret is refused is a fault, named", async () => {
+    const [found] = faultsOf(await examineEdge(await edge(backend("secret_refused", null))));
+    expect(found?.what).toContain("a/b: its backends refuse the edge's secret");
+  });
+
+  test("or leaves a feature off, is a fault that quotes it", async () => {
+    const problems = ["STRIPE_WEBHOOK_SECRET is missing: top-ups by card is off."];
+    const [found] = faultsOf(await examineEdge(await edge({ ...backend("ready"), problems })));
+    expect(found?.what).toContain(problems[0]);
+    const none = await edge({ backends: [], problems: ["The Worker is not configured: KEY_PEPPER is missing."] });
+    expect(faultsOf(await examineEdge(none)).map(({ what }) => what)).toEqual([
+      expect.stringContaining("KEY_PEPPER is missing"),
+    ]);
+  });
+
+  test("is told from another program that answers 200 to everything", async () => {
+    const other = await serve({ "/health": { hello: "world" }, "/ready": { hello: "world" } });
+    expect(faultsOf(await examineEdge(other))[0]?.what).toContain("as no edge does");
+  });
+});
+
+describe("a backend", () => {
+  const secret = "s".repeat(40);
+  const real = new FakeBackendServer({ model: "a/b", secret });
+  beforeAll(() => real.start());
+  afterAll(() => real.stop());
+
+  test("that embeds with this secret is well; with another it is a fault; with none it says so", async () => {
+    expect(await examineBackend(real.origin, secret)).toEqual([
+      expect.objectContaining({ kind: "well" }),
+      expect.objectContaining({ kind: "well", what: expect.stringContaining("embeds: 64 dimensions") as string }),
+    ]);
+    const [wrong] = faultsOf(await examineBackend(real.origin, "w".repeat(40)));
+    expect(wrong?.what).toContain("refuses this BACKEND_SECRET (status 401)");
+    expect(await examineBackend(real.origin, undefined)).toContainEqual(expect.objectContaining({ kind: "note" }));
+  });
+
+  test("that answers /ready and breaks every call is a fault", async () => {
+    for (const broken of ["garbage", "damaged frame", "wrong count"] as const) {
+      real.fault = broken;
+      expect(faultsOf(await examineBackend(real.origin, secret))[0]?.what).toContain("it does not embed");
+    }
+    real.fault = "none";
+  });
+
+  test("that is another program, or an edge, is a fault that says which", async () => {
+    const nothing = await serve({});
+    expect(faultsOf(await examineBackend(nothing, secret))[0]?.what).toContain("answers 404, but as no backend does");
+    const any = await serve({ "/ready": { status: "ready" }, "/info": {} });
+    expect(faultsOf(await examineBackend(any, secret))).toHaveLength(1);
+    const edge = await serve({ "/ready": backend("ready") });
+    const [found] = faultsOf(await examineBackend(edge, secret));
+    expect(found).toMatchObject({ cure: expect.stringContaining("It is an edge: ask it with --url") as string });
+  });
+
+  test("that still warms is a note, whatever the secret shows", async () => {
+    const fault = { error: { code: "model_not_ready", message: "m", index: null, facts: {}, retryAfterS: 2 } };
+    const warming = await serve({ "/ready": fault, "/info": fault });
+    expect((await examineBackend(warming, secret)).map(({ kind }) => kind)).toEqual(["note", "well"]);
+  });
+});
+
+describe("settings on disk", () => {
+  const toml = readFileSync(join(import.meta.dirname, "../../wrangler.toml"), "utf8");
+
+  test("as they came are a note; filled in and wrong they are a fault that names the setting", () => {
+    expect(examineEnvironments(["production"], toml)[0]?.kind).toBe("note");
+    const filled = toml.replaceAll("example.com", "gigarouter.test");
+    expect(examineEnvironments(["production"], filled)[0]?.kind).toBe("well");
+    const wrong = filled.replace('LOG_REQUESTS = "0.01"\nBACKENDS', 'LOG_REQUESTS = "2"\nBACKENDS');
+    expect(wrong).not.toBe(filled);
+    const [found] = faultsOf(examineEnvironments(["staging"], wrong));
+    expect(found?.what).toContain("LOG_REQUESTS must be a number from 0 to 1");
+  });
+
+  test("for wrangler dev are read as the Worker reads them", () => {
+    const path = join(dir, ".dev.vars");
+    expect(examineDevVars(path)).toEqual([]);
+    const example = readFileSync(join(import.meta.dirname, "../../.dev.vars.example"), "utf8");
+    writeFileSync(path, example);
+    expect(examineDevVars(path)[0]?.kind).toBe("well");
+    writeFileSync(path, example.replace(/^KEY_PEPPER=.*$/m, ""));
+    expect(faultsOf(examineDevVars(path))[0]?.what).toContain("KEY_PEPPER is missing");
+    writeFileSync(path, `${example}\nGITHUB_CLIENT_ID=x\n`);
+    expect(faultsOf(examineDevVars(path))[0]?.what).toContain("GITHUB_CLIENT_SECRET is missing");
   });
 });

@@ -83,7 +83,9 @@ export class FakeBackendServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.headers.authorization !== `Bearer ${this.#options.secret}`) {
+    const { authorization } = request.headers;
+    const isProbe = request.url === "/ready" && authorization === undefined;
+    if (!isProbe && authorization !== `Bearer ${this.#options.secret}`) {
       json(response, 401, { error: faultOf("invalid_api_key", 1) });
       return;
     }

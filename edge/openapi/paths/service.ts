@@ -33,8 +33,8 @@ export const SERVICE: readonly Operation[] = [
       200: {
         description: "It runs.",
         name: "Health",
-        schema: z.object({ status: z.literal("ok") }),
-        example: { status: "ok" },
+        schema: z.object({ status: z.literal("ok"), version: z.nullable(z.string()) }),
+        example: { status: "ok", version: "8c6cc1ea-4e2b-4ac1-b8b1-5d8a9f0c1d2e" },
       },
     },
     errors: [],
