@@ -27,6 +27,11 @@ const configSchema = z.object({
   hfEndpoint: z.url().default("https://huggingface.co"),
   /** For models that are not given to everyone. */
   hfToken: z.string().min(1).optional(),
+  /** Serve what is on disk and ask nothing of the hub; on for 1, true, yes and on, as in the hub's own tools. */
+  hfHubOffline: z
+    .string()
+    .default("")
+    .transform((value) => /^(1|true|yes|on)$/i.test(value)),
   host: z.string().min(1).default("127.0.0.1"),
   /** 0: any free port. */
   port: integer(0, 65_535).default(8_190),

@@ -8,6 +8,7 @@ import { CheckpointError } from "./checkpoint/checkpoint-error.ts";
 import { type Config, readConfig, StartError } from "./config.ts";
 import { EngineDied } from "./engine/types.ts";
 import { findModel } from "./hub/find-model.ts";
+import { useProxies } from "./hub/hub-fetch.ts";
 import { Metrics } from "./metrics.ts";
 import { createBackendServer, type ServerState } from "./server.ts";
 import { factsOf, startService } from "./service.ts";
@@ -40,6 +41,7 @@ async function listen(server: Server, { host, port }: Config): Promise<number> {
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
   const log = pino({ level: config.logLevel, base: { process: "gpu-backend" } });
+  useProxies(process.env);
   const metrics = new Metrics();
   const state: ServerState = { status: "warming", facts: undefined, service: undefined };
   const tracer = new Tracer({
@@ -60,7 +62,10 @@ async function main(): Promise<void> {
     tellParent({ type: "progress", fraction, what });
     if (process.stderr.isTTY && !process.connected) process.stderr.write(progressBar(fraction, what));
   };
-  const found = await findModel(config, (fraction, what) => onProgress(fraction * 0.5, what));
+  const found = await findModel(config, {
+    onProgress: (fraction, what) => onProgress(fraction * 0.5, what),
+    onNotice: (what) => log.warn(what),
+  });
   const share = found.downloaded ? 0.5 : 0;
   const service = await startService({
     config,
@@ -69,6 +74,7 @@ async function main(): Promise<void> {
     metrics,
     onProgress: (fraction, what) => onProgress(share + fraction * (1 - share), what),
     onCompiled: (model) => (state.facts = factsOf(model, found.modelId)),
+    onDamage: (what) => log.error(what),
     onEngineRestart: (reason) => log.error({ reason }, "the engine process is started again"),
     onBatchFault: (err) => log.error({ err }, "a batch failed for a reason of our own"),
   });

@@ -4,8 +4,8 @@
 import { availableParallelism } from "node:os";
 
 import type { BackendReady } from "../shared/wire.ts";
-import { type CompiledModel, compileCheckpoint } from "./compiler/compile.ts";
-import type { Config } from "./config.ts";
+import { type CompiledModel, compileCheckpoint, type Damage, removeDamage } from "./compiler/compile.ts";
+import { type Config, StartError } from "./config.ts";
 import { DEFAULT_BUDGETS } from "./engine/batch-budget.ts";
 import { type Engine, startEngine } from "./engine/engine.ts";
 import { ExactEngine } from "./engine/exact-engine.ts";
@@ -19,6 +19,8 @@ import { Throughput } from "./throughput.ts";
 import { TokenizerPool } from "./tokenizer/pool.ts";
 
 const CPU_WARM_UP_TOKENS = 256;
+/** Compiled files found damaged this often in one start are no accident. */
+const DAMAGES_MAX = 2;
 
 /** A hint to the operator while the start goes on: fraction done of the whole, 0..1. */
 export type OnProgress = (fraction: number, what: string) => void;
@@ -29,6 +31,7 @@ export interface Service {
   readonly tokenizer: TokenizerPool;
   readonly engine: Engine;
   readonly runner: Runner;
+  readonly cost: CostModel;
   readonly throughput: Throughput;
   readonly limits: SchedulerLimits;
   /** Ends its processes and threads; calls that still wait are rejected. */
@@ -60,20 +63,54 @@ export interface ServiceOptions {
   readonly onEngineRestart: (reason: string) => void;
   /** A batch failed for a reason of our own. */
   readonly onBatchFault: (error: unknown) => void;
+  /** Called with a sentence when compiled files are damaged and made again. */
+  readonly onDamage: (what: string) => void;
 }
 
-/** Resolves when calls can be served. Rejects with CheckpointError or EngineDied. */
+/**
+ * Resolves when calls can be served. The compiled files are read whole and compared with what was compiled while the
+ * engine warms up: damaged ones are compiled again. Rejects with CheckpointError, StartError or EngineDied.
+ */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { config, modelId, metrics, onProgress } = options;
+  let damage: Damage | undefined;
+  for (let damages = 0; damages < DAMAGES_MAX; damages += 1) {
+    const model = await compiledModel(options, damage?.damaged ?? []);
+    const [found, service] = await Promise.allSettled([removeDamage(model), warmService(model, options)]);
+    const isSound = found.status === "fulfilled" && found.value === undefined;
+    if (isSound && service.status === "fulfilled") {
+      watch(options.metrics, service.value);
+      return service.value;
+    }
+    if (service.status === "fulfilled") await service.value.close();
+    if (found.status === "rejected") throw found.reason;
+    // Damage may be why it could not be started.
+    if (found.value === undefined && service.status === "rejected") throw service.reason;
+    damage = found.value;
+    options.onDamage(`${damage?.path} is damaged: the checkpoint is compiled again`);
+  }
+  throw new StartError(
+    `${damage?.path} was damaged again after it had been compiled anew: check the disk and the memory.`,
+  );
+}
+
+async function compiledModel(options: ServiceOptions, damaged: readonly string[]): Promise<CompiledModel> {
+  const { config, onProgress } = options;
   const model = await compileCheckpoint(options.checkpointDir, {
     target: config.target,
     precision: config.precision,
     cudaWeights: config.cudaWeights,
     cacheDir: config.data,
     onProgress: (fraction, what) => onProgress(fraction * 0.6, what),
+    damaged,
   });
   options.onCompiled(model);
   onProgress(0.6, "loading the tokenizer and the model");
+  return model;
+}
+
+/** The parts behind the routes, started and warm. */
+async function warmService(model: CompiledModel, options: ServiceOptions): Promise<Service> {
+  const { config, modelId, metrics, onProgress } = options;
   const { tokenizer, engine } = await startParts(model, options);
   try {
     const limits = schedulerLimits(config, model);
@@ -103,21 +140,24 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     // Float32 already: the same again would give the same.
     const exact = onCpu ? undefined : new ExactEngine(model, config.data);
     const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.hiddenSize, events, exact);
-    metrics.watch({
-      queueSeconds: () => runner.queueSeconds(),
-      openCalls: () => runner.openCalls,
-      engineRestarts: () => engine.restarts,
-      tokenizerReplacements: () => tokenizer.replacements,
-      costScale: () => cost.scale,
-    });
     const close = async (): Promise<void> => {
       await Promise.all([engine.close(), tokenizer.close(), exact?.close()]);
     };
-    return { model, modelId, tokenizer, engine, runner, throughput, limits, close };
+    return { model, modelId, tokenizer, engine, runner, cost, throughput, limits, close };
   } catch (error) {
     await Promise.all([engine.close(), tokenizer.close()]);
     throw error;
   }
+}
+
+function watch(metrics: Metrics, { runner, engine, tokenizer, cost }: Service): void {
+  metrics.watch({
+    queueSeconds: () => runner.queueSeconds(),
+    openCalls: () => runner.openCalls,
+    engineRestarts: () => engine.restarts,
+    tokenizerReplacements: () => tokenizer.replacements,
+    costScale: () => cost.scale,
+  });
 }
 
 async function startParts(

@@ -56,9 +56,9 @@ for (const [name, choices] of Object.entries(CHOICES)) {
 ensureInstalled();
 const { register } = await import("tsx/esm/api");
 register();
-const { CheckpointError, compileCheckpoint } = await import("../gpu-backend/compiler/compile.ts");
+const { CheckpointError, compileSoundly } = await import("../gpu-backend/compiler/compile.ts");
 try {
-  const model = await compileCheckpoint(dir, {
+  const model = await compileSoundly(dir, {
     target: values.target,
     precision: values.precision,
     cudaWeights: values.weights,

@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { must } from "../../shared/assert.ts";
 import { parseRevision, type ModelRevision } from "../../shared/ids.ts";
@@ -11,14 +11,17 @@ import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 import { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
 import { layoutName } from "../checkpoint/quantization.ts";
 import { type ModelConfig, readConfig } from "../checkpoint/read-config.ts";
+import { makeFolder } from "../storage/make-folder.ts";
+import { codeOf, refusalOf } from "../storage/refusal.ts";
 import {
   compiledRoots,
+  discardCompiled,
+  findDamage,
   GRAPH_FILE,
   type Manifest,
   publish,
   readCompiled,
   WEIGHTS_FILE,
-  findWritableRoot,
 } from "./compiled-folder.ts";
 import type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
 import { fingerprintFiles } from "./fingerprint.ts";
@@ -45,6 +48,8 @@ export interface CompileOptions {
   readonly cacheDir?: string;
   /** Called with the fraction done, 0..1, and what is being done. */
   readonly onProgress?: (fraction: number, what: string) => void;
+  /** Folders of compiled files that turned out damaged, and could not be removed. */
+  readonly damaged?: readonly string[];
   /** Overrides what `target` means: how tests prove that two plans give the same vectors. */
   readonly plan?: GraphPlan;
 }
@@ -67,7 +72,8 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
       options.precision,
       JSON.stringify(plan),
     ]);
-    const place = await findOrCompile(files, config, { plan, revision, roots, onProgress: options.onProgress });
+    const { damaged = [], onProgress } = options;
+    const place = await findOrCompile(files, config, { plan, revision, roots, damaged, onProgress });
     options.onProgress?.(1, "compiled");
     return {
       graphPath: join(place.folder, GRAPH_FILE),
@@ -88,6 +94,7 @@ interface CompileJob {
   readonly plan: GraphPlan;
   readonly revision: ModelRevision;
   readonly roots: readonly string[];
+  readonly damaged: readonly string[];
   readonly onProgress: CompileOptions["onProgress"];
 }
 
@@ -96,27 +103,91 @@ async function findOrCompile(
   config: ModelConfig,
   job: CompileJob,
 ): Promise<{ folder: string; manifest: Manifest }> {
-  for (const root of job.roots) {
-    const folder = join(root, job.revision);
+  const folders = job.roots.map((root) => join(root, job.revision)).filter((folder) => !job.damaged.includes(folder));
+  for (const folder of folders) {
     const manifest = readCompiled(folder);
     if (manifest !== undefined) return { folder, manifest };
   }
-  const root = findWritableRoot(job.roots);
-  if (root === undefined) {
-    throw new CheckpointError(
-      `${job.roots.join(" and ")}: cannot be written; compiled files need a cache folder that can`,
-    );
+  const refusals: string[] = [];
+  for (const folder of folders) {
+    try {
+      const manifest = await compileInto(folder, files, config, job);
+      return { folder, manifest };
+    } catch (error) {
+      if (!(error instanceof PlaceRefused)) throw error;
+      refusals.push(error.message);
+    }
   }
-  const manifest = await publish(root, job.revision, (folder) => writeCompiled(folder, files, config, job));
-  return { folder: join(root, job.revision), manifest };
+  throw new CheckpointError(
+    `${refusals.join(", and ")}: there is no place for the compiled files; give the backend another folder with --data, or free space`,
+  );
 }
 
-async function writeCompiled(
+/** The file system does not take the compiled files there. */
+class PlaceRefused extends Error {}
+/** Refusals of a write itself; others (a file that is missing) come from reading the checkpoint. */
+const WRITE_REFUSALS = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT", "EFBIG"]);
+
+async function compileInto(
   folder: string,
   files: CheckpointFiles,
   config: ModelConfig,
   job: CompileJob,
 ): Promise<Manifest> {
+  const root = dirname(folder);
+  const onWait = (): void => job.onProgress?.(0, "waiting for another start that compiles the same");
+  try {
+    makeRoot(root);
+    return await publish(root, job.revision, (temporary) => writeCompiled(temporary, files, config, job), onWait);
+  } catch (error) {
+    if (!WRITE_REFUSALS.has(codeOf(error) ?? "")) throw error;
+    throw new PlaceRefused(`${root} ${refusalOf(error)}`);
+  }
+}
+
+function makeRoot(root: string): void {
+  try {
+    makeFolder(root);
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
+    throw new PlaceRefused(`${root} ${refusal}`);
+  }
+}
+
+export interface Damage {
+  /** The file whose content is not what was compiled. */
+  readonly path: string;
+  /** The folder to leave out when the checkpoint is compiled again, since it could not be removed. */
+  readonly damaged: readonly string[];
+}
+
+/**
+ * Reads the compiled files again and compares them with what was compiled (about a second for 2 GB). Damaged ones are
+ * removed, if the file system lets them be.
+ */
+export async function removeDamage(model: CompiledModel): Promise<Damage | undefined> {
+  const folder = dirname(model.graphPath);
+  const file = await findDamage(folder);
+  if (file === undefined) return undefined;
+  discardCompiled(folder);
+  return { path: join(folder, file), damaged: existsSync(folder) ? [folder] : [] };
+}
+
+/** As compileCheckpoint; what it finds compiled is read whole, and compiled again when it is damaged. */
+export async function compileSoundly(dir: string, options: CompileOptions): Promise<CompiledModel> {
+  const model = await compileCheckpoint(dir, options);
+  const damage = await removeDamage(model);
+  return damage === undefined ? model : compileCheckpoint(dir, { ...options, damaged: damage.damaged });
+}
+
+/** Writes the graph and its weights; gives the layout. */
+async function writeCompiled(
+  folder: string,
+  files: CheckpointFiles,
+  config: ModelConfig,
+  job: CompileJob,
+): Promise<string> {
   const weights = new WeightsFile(join(folder, WEIGHTS_FILE));
   try {
     const onStep = async (fraction: number, what: string): Promise<void> => {
@@ -124,13 +195,8 @@ async function writeCompiled(
       await new Promise(setImmediate);
     };
     const model = await buildQwen3Graph({ files, config, plan: job.plan, weights, producer: PRODUCER, onStep });
-    const graph = encodeModel(model);
-    writeFileSync(join(folder, GRAPH_FILE), graph, { flush: true });
-    return {
-      layout: layoutName(config.quantization, files.info("embed_tokens.weight").dtype),
-      graphBytes: graph.length,
-      weightsBytes: statSync(join(folder, WEIGHTS_FILE)).size,
-    };
+    writeFileSync(join(folder, GRAPH_FILE), encodeModel(model), { flush: true });
+    return layoutName(config.quantization, files.info("embed_tokens.weight").dtype);
   } finally {
     weights.close();
   }
@@ -142,7 +208,7 @@ async function revisionOf(
   facts: readonly string[],
 ): Promise<ModelRevision> {
   const meaning = MEANING_FILES.map((name) => join(files.dir, name)).filter((path) => existsSync(path));
-  const hashes = await fingerprintFiles([...files.paths, ...meaning], findWritableRoot(roots));
+  const hashes = await fingerprintFiles([...files.paths, ...meaning], roots);
   const digest = createHash("sha256")
     .update(JSON.stringify([facts, [...hashes].toSorted(([left], [right]) => (left < right ? -1 : 1))]))
     .digest("hex");

@@ -1,12 +1,11 @@
 // Where compiled files lie and how they get there: `.compiled/<revision>/` beside the checkpoint, or in a cache folder
-// where the checkpoint cannot be written. A folder appears whole by one rename, so that a kill leaves nothing half.
+// where the checkpoint cannot be written. A folder appears whole by one rename, so that a kill leaves nothing half, and
+// its manifest has a checksum of each file, so that what a disk or a copy has damaged since is found out.
 
 import {
-  accessSync,
-  constants,
+  createReadStream,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -15,15 +14,26 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
+import { crc32 } from "node:zlib";
 import * as z from "zod";
+
+import { assert } from "../../shared/assert.ts";
+import { refusalOf } from "../storage/refusal.ts";
+import { withWorkLock, type WorkLock } from "../storage/work-lock.ts";
 
 export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
 const MANIFEST_FILE = "manifest.json";
+const LOCK_FILE = "compiling.lock";
 const FOLDER = ".compiled";
 const TEMPORARY = "tmp-";
+/** A compile writes all the time: a temporary folder without a change for so long has lost its process. */
+const ABANDONED_MS = 60_000;
+/** Read at a time while a file is checked: 2 GB take about a second. */
+const PIECE_BYTES = 1 << 22;
 
-const manifestSchema = z.object({ layout: z.string(), graphBytes: z.int(), weightsBytes: z.int() });
+const fileSchema = z.object({ bytes: z.int(), crc32: z.int() });
+const manifestSchema = z.object({ layout: z.string(), files: z.record(z.string(), fileSchema) });
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** The folders to look into, the checkpoint's own first. */
@@ -32,77 +42,114 @@ export function compiledRoots(checkpointDir: string, cacheDir: string | undefine
   return cacheDir === undefined ? [own] : [own, join(cacheDir, basename(checkpointDir) + FOLDER)];
 }
 
-/** The first root that can be written, created if need be, or undefined when there is none. */
-export function findWritableRoot(roots: readonly string[]): string | undefined {
-  return roots.find((root) => {
-    try {
-      mkdirSync(root, { recursive: true });
-      accessSync(root, constants.W_OK);
-      return true;
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return false;
-    }
-  });
-}
-
 /** The manifest of a complete folder, or undefined. A file of another size than the manifest says makes it incomplete. */
 export function readCompiled(folder: string): Manifest | undefined {
   const path = join(folder, MANIFEST_FILE);
   if (!existsSync(path)) return undefined;
   const manifest = manifestSchema.safeParse(parseJson(readFileSync(path, "utf8")));
   if (!manifest.success) return undefined;
-  const sizes = [GRAPH_FILE, WEIGHTS_FILE].map((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.size);
-  return sizes[0] === manifest.data.graphBytes && sizes[1] === manifest.data.weightsBytes ? manifest.data : undefined;
+  const whole = Object.entries(manifest.data.files).every(
+    ([name, { bytes }]) => statSync(join(folder, name), { throwIfNoEntry: false })?.size === bytes,
+  );
+  return whole ? manifest.data : undefined;
 }
 
-/** Makes a folder in `root` by calling `write` on a temporary one and renaming it to `name`. */
-export async function publish(
+/** The first file of a complete folder whose content is not what was compiled, or undefined. Reads all of them. */
+export async function findDamage(folder: string): Promise<string | undefined> {
+  const manifest = readCompiled(folder);
+  if (manifest === undefined) return MANIFEST_FILE;
+  for (const [name, file] of Object.entries(manifest.files)) {
+    if ((await checksum(join(folder, name))) !== file.crc32) return name;
+  }
+  return undefined;
+}
+
+/** Takes a damaged folder away, if it can be written; where it cannot, its readers have to leave it out. */
+export function discardCompiled(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    if (refusalOf(error) === undefined) throw error;
+  }
+}
+
+/**
+ * Makes a folder in `root` by calling `write` on a temporary one and renaming it to `name`; `write` gives the layout.
+ * Where another start makes the same, waits for its result. Rejects as `write` does, or with the system's error when the
+ * root cannot be written.
+ */
+export function publish(
   root: string,
   name: string,
-  write: (folder: string) => Promise<Manifest>,
+  write: (folder: string) => Promise<string>,
+  onWait: () => void,
 ): Promise<Manifest> {
-  removeAbandoned(root);
-  const temporary = mkdtempSync(join(root, `${TEMPORARY}${process.pid}-`));
-  try {
-    const manifest = await write(temporary);
-    writeFileSync(join(temporary, MANIFEST_FILE), JSON.stringify(manifest), { flush: true });
-    const target = join(root, name);
-    // Somebody else may have published the same revision meanwhile: same content, so theirs stays if it is whole.
-    const theirs = readCompiled(target);
-    if (theirs !== undefined) return theirs;
-    rmSync(target, { recursive: true, force: true });
-    renameSync(temporary, target);
-    return manifest;
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
+  const target = join(root, name);
+  return withWorkLock(
+    join(root, LOCK_FILE),
+    async (lock) => {
+      const theirs = readCompiled(target);
+      if (theirs !== undefined) return theirs;
+      removeAbandoned(root, lock);
+      const temporary = join(root, TEMPORARY + lock.token);
+      try {
+        mkdirSync(temporary);
+        const manifest = { layout: await write(temporary), files: await describe(temporary) };
+        writeFileSync(join(temporary, MANIFEST_FILE), JSON.stringify(manifest), { flush: true });
+        // Who took this process for dead may have published the same content meanwhile.
+        const faster = readCompiled(target);
+        if (faster !== undefined) return faster;
+        rmSync(target, { recursive: true, force: true });
+        renameSync(temporary, target);
+        return manifest;
+      } finally {
+        rmSync(temporary, { recursive: true, force: true });
+      }
+    },
+    { onWait },
+  );
 }
 
-/** Removes temporary folders whose process is gone. */
-function removeAbandoned(root: string): void {
+async function describe(folder: string): Promise<Manifest["files"]> {
+  const files: Manifest["files"] = {};
+  for (const name of readdirSync(folder).toSorted()) {
+    const path = join(folder, name);
+    files[name] = { bytes: statSync(path).size, crc32: await checksum(path) };
+  }
+  return files;
+}
+
+/** CRC-32: it is damage that has to be found, not a forger, and a cryptographic hash takes three times as long on some processors. */
+async function checksum(path: string): Promise<number> {
+  let sum = 0;
+  const stream: AsyncIterable<unknown> = createReadStream(path, { highWaterMark: PIECE_BYTES });
+  for await (const piece of stream) {
+    assert(piece instanceof Uint8Array, "a file is read as bytes");
+    sum = crc32(piece, sum);
+  }
+  return sum;
+}
+
+/** Removes what compiles that were killed have left: the folder of a holder gone silent, and any that nothing writes to. */
+function removeAbandoned(root: string, lock: WorkLock): void {
+  // The file system's own time: a machine's clock may differ from it.
+  const now = statSync(join(root, LOCK_FILE)).mtimeMs;
   for (const name of readdirSync(root)) {
     if (!name.startsWith(TEMPORARY)) continue;
-    const pid = Number(name.slice(TEMPORARY.length).split("-")[0]);
-    if (!isAlive(pid)) rmSync(join(root, name), { recursive: true, force: true });
+    const folder = join(root, name);
+    if (name === TEMPORARY + String(lock.deadToken) || now - lastChange(folder) > ABANDONED_MS)
+      rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
-function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    ["EACCES", "EROFS", "EPERM", "EEXIST", "ENOTDIR"].includes(String(error.code))
+/** When the folder or a file in it was last written; infinity for one that is gone, which is nothing to remove. */
+function lastChange(folder: string): number {
+  const own = statSync(folder, { throwIfNoEntry: false });
+  if (own === undefined) return Number.POSITIVE_INFINITY;
+  const times = readdirSync(folder).map(
+    (name) => statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
   );
+  return Math.max(own.mtimeMs, ...times);
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,7 @@
 // Entry of the engine process: owns the session, answers one batch after the other, ends when its parent goes.
 
 import { assert } from "../../shared/assert.ts";
-import { compileCheckpoint } from "../compiler/compile.ts";
+import { compileSoundly } from "../compiler/compile.ts";
 import { embedTexts } from "./embed-texts.ts";
 import { GraphSession, type SessionOptions } from "./graph-session.ts";
 import type { CompileRequest, FromEngine, RunMessage, StartMessage, ToEngine } from "./messages.ts";
@@ -36,7 +36,7 @@ async function compiled(
   { checkpointDir, precision, cacheDir }: CompileRequest,
   { target, cudaWeights }: SessionOptions,
 ): Promise<string> {
-  const model = await compileCheckpoint(checkpointDir, { target, precision, cudaWeights, cacheDir });
+  const model = await compileSoundly(checkpointDir, { target, precision, cudaWeights, cacheDir });
   return model.graphPath;
 }
 

@@ -3,8 +3,8 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,34 +27,44 @@ export interface FileSource {
   readonly revision: string;
   readonly hubUrl: string;
   readonly accessToken?: string;
+  readonly fetch: typeof fetch;
 }
 
+const PART = ".part";
 const ATTEMPTS_MAX = 6;
 /** Times the attempt's square: 0.2 s, 0.8 s, … 5 s. */
 const RETRY_MS = 200;
 /** Without a byte for so long the connection is given up. */
 const STALL_MS = 60_000;
 
+export async function isPresent(dir: string, file: RemoteFile): Promise<boolean> {
+  return (await sizeOf(join(dir, file.path))) === file.size;
+}
+
 /** Bytes of `file` that an earlier start has left in `dir`. */
 export async function bytesPresent(dir: string, file: RemoteFile): Promise<number> {
-  const whole = await sizeOf(join(dir, file.path));
-  return whole === file.size ? whole : Math.min(file.size, await sizeOf(partOf(dir, file)));
+  if (await isPresent(dir, file)) return file.size;
+  const sizes = await Promise.all((await partsOf(dir, file)).map(sizeOf));
+  return Math.min(file.size, Math.max(0, ...sizes));
 }
 
 /**
- * Fetches what is missing of `file`. `onBytes`: as they arrive; negative when bytes turned out to be wrong. Rejects with
+ * Fetches what is missing of `file`. `token`: names the part file, so that no two starts write to one; what an earlier
+ * start has left is gone on with under the new name. `onBytes`: as they arrive; negative when bytes turned out to be wrong. Rejects with
  * HubApiError, TypeError (network) or StartError (twice a wrong hash).
  */
 export async function downloadFileTo(
   dir: string,
   file: RemoteFile,
   source: FileSource,
+  token: string,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const place = join(dir, file.path);
-  if ((await sizeOf(place)) === file.size) return;
+  if (await isPresent(dir, file)) return;
   await mkdir(dirname(place), { recursive: true });
-  const part = partOf(dir, file);
+  const part = `${place}.${token}${PART}`;
+  await adoptLargest(await partsOf(dir, file), part);
   let wrong = 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -135,8 +145,19 @@ function isFinal(error: unknown): boolean {
   return error instanceof HubApiError && error.statusCode < 500 && error.statusCode !== 429;
 }
 
-function partOf(dir: string, file: RemoteFile): string {
-  return `${join(dir, file.path)}.part`;
+/** What earlier starts have left of a file. */
+async function partsOf(dir: string, file: RemoteFile): Promise<string[]> {
+  const place = join(dir, file.path);
+  const names = await readdir(dirname(place)).catch(() => []);
+  const parts = names.filter((name) => name.startsWith(`${basename(place)}.`) && name.endsWith(PART));
+  return parts.map((name) => join(dirname(place), name));
+}
+
+async function adoptLargest(parts: readonly string[], as: string): Promise<void> {
+  const sized = await Promise.all(parts.map(async (path) => ({ path, size: await sizeOf(path) })));
+  const [largest, ...others] = sized.toSorted((left, right) => right.size - left.size);
+  if (largest !== undefined) await rename(largest.path, as);
+  for (const { path } of others) await rm(path, { force: true });
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type Config, StartError } from "../config.ts";
-import { downloadModel, type HubAccess } from "./download-model.ts";
+import { type DownloadListener, downloadModel, type HubAccess } from "./download-model.ts";
 import { parseRepository } from "./repository.ts";
 
 export interface FoundModel {
@@ -15,16 +15,13 @@ export interface FoundModel {
   readonly downloaded: boolean;
 }
 
-export type ModelSettings = Pick<Config, "model" | "modelId" | "data" | "hfEndpoint" | "hfToken">;
+export type ModelSettings = Pick<Config, "model" | "modelId" | "data" | "hfEndpoint" | "hfToken" | "hfHubOffline">;
 
 const DEMO_MODEL_DIR = fileURLToPath(new URL("../demo-model", import.meta.url));
 const DEMO_MODEL_ID = "gigarouter/demo-embedding";
 
 /** Rejects with StartError when `model` is neither a folder nor a repository that can be had. */
-export async function findModel(
-  settings: ModelSettings,
-  onProgress: (fraction: number, what: string) => void,
-): Promise<FoundModel> {
+export async function findModel(settings: ModelSettings, listener: DownloadListener): Promise<FoundModel> {
   const dir = resolve(settings.model);
   if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true) {
     const own = dir === DEMO_MODEL_DIR ? DEMO_MODEL_ID : `local/${basename(dir)}`;
@@ -36,7 +33,7 @@ export async function findModel(
       `${settings.model} is neither a folder nor a name on the hub (owner/name or owner/name@revision).`,
     );
   }
-  const access: HubAccess = { hubUrl: settings.hfEndpoint, token: settings.hfToken };
-  const downloaded = await downloadModel(repository, join(settings.data, "models"), access, onProgress);
+  const access: HubAccess = { hubUrl: settings.hfEndpoint, token: settings.hfToken, offline: settings.hfHubOffline };
+  const downloaded = await downloadModel(repository, join(settings.data, "models"), access, listener);
   return { dir: downloaded, modelId: settings.modelId ?? repository.name, downloaded: true };
 }

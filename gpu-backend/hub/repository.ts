@@ -3,12 +3,12 @@
 export interface Repository {
   /** `owner/name` */
   readonly name: string;
-  /** Branch, tag or commit. */
+  /** Branch, tag, commit, or a reference such as `refs/pr/1`. */
   readonly revision: string;
 }
 
 const PART = "[A-Za-z0-9][A-Za-z0-9._-]*";
-const REPOSITORY = new RegExp(`^(${PART}/${PART})(?:@(${PART}))?$`);
+const REPOSITORY = new RegExp(`^(${PART}/${PART})(?:@(${PART}(?:/${PART})*))?$`);
 const DEFAULT_REVISION = "main";
 
 /** Undefined for what is no repository's name. */

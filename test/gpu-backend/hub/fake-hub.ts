@@ -17,7 +17,11 @@ export interface FakeHub {
   readonly breaks: Map<string, number>;
   /** `path range` of each file request. */
   readonly requests: string[];
+  /** Revisions whose commit was asked for. */
+  readonly revisions: string[];
   refuseWith: number | undefined;
+  /** Given: answers what it is true for itself. */
+  instead: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   close(): Promise<void>;
 }
 
@@ -31,7 +35,9 @@ export async function startFakeHub(name: string, files: Readonly<Record<string, 
     statedHashes: new Map(),
     breaks: new Map(),
     requests: [],
+    revisions: [],
     refuseWith: undefined,
+    instead: undefined,
     close: async () => {
       if (!server.listening) return;
       server.closeAllConnections();
@@ -44,9 +50,12 @@ export async function startFakeHub(name: string, files: Readonly<Record<string, 
 
 function answer(hub: FakeHub, name: string, request: IncomingMessage, response: ServerResponse): void {
   const path = decodeURIComponent((request.url ?? "").split("?")[0] ?? "");
+  if (hub.instead?.(request, response) === true) return;
   if (hub.refuseWith !== undefined) json(response, hub.refuseWith, { error: "refused" });
-  else if (path.startsWith(`/api/models/${name}/revision/`)) json(response, 200, { _id: "1", id: name, sha: COMMIT });
-  else if (path === `/api/models/${name}/tree/${COMMIT}`)
+  else if (path.startsWith(`/api/models/${name}/revision/`)) {
+    hub.revisions.push(path.slice(`/api/models/${name}/revision/`.length));
+    json(response, 200, { _id: "1", id: name, sha: COMMIT });
+  } else if (path === `/api/models/${name}/tree/${COMMIT}`)
     json(
       response,
       200,

@@ -90,7 +90,17 @@ export async function startInProcess(environment: Readonly<Record<string, string
     { threads: 1, timeLimitMs: 2_000 },
   );
   const close = () => tokenizer.close();
-  const service = { model, modelId: MODEL, tokenizer, engine, runner, throughput: new Throughput(), limits, close };
+  const service = {
+    model,
+    modelId: MODEL,
+    tokenizer,
+    engine,
+    runner,
+    cost,
+    throughput: new Throughput(),
+    limits,
+    close,
+  };
   const state: ServerState = { status: "ready", facts: factsOf(model, MODEL), service };
   const destination = { write: (line: string) => void log.push(line) };
   const logger = pino({ level: "debug" }, destination);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -89,6 +89,21 @@ describe("the life of a backend", () => {
     const { answer } = await embedded(await post(backend.origin, "/embed", { texts: ["fine", "the < think > tag"] }));
     expect(answer.tokens).toHaveLength(2);
     expect((await engineOf(backend)).restarts).toBe(0);
+  });
+
+  it("finds out that a page of its compiled files was zeroed, compiles again, and serves the right vectors", async () => {
+    const dir = copyCheckpoint(DEMO_DIR, folder());
+    const embed = async ({ origin }: RunningBackend) =>
+      embedded(await post(origin, "/embed", { texts: ["a text"], header: { model: "local/demo-model" } }));
+    const first = await start(["--model", dir]);
+    const before = await embed(first);
+    await first.close();
+    const weights = join(dir, ".compiled", before.answer.revision, "weights.bin");
+    const descriptor = openSync(weights, "r+");
+    writeSync(descriptor, new Uint8Array(4096), 0, 4096, statSync(weights).size - 65_536);
+    closeSync(descriptor);
+    const { vectors } = await embed(await start(["--model", dir]));
+    expect(vectors).toEqual(before.vectors);
   });
 
   it("ends when its parent lets go of it", async () => {
