@@ -8,6 +8,7 @@ import { cors } from "./middleware/cors.ts";
 import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
+import { privateAnswers } from "./middleware/private-answers.ts";
 import { logRequests } from "./middleware/request-log.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
@@ -36,6 +37,7 @@ export function createApp(): Hono<AppEnv> {
   });
   app.use(requestId);
   app.use(logRequests);
+  app.use(privateAnswers);
   // These answer a Worker that is not configured too: they say so.
   app.get("/health", getHealth);
   app.get("/ready", getReady);

@@ -15,6 +15,7 @@ const ID_PREFIXES = {
   webhook: "wh",
   audit: "audit",
   event: "evt",
+  session: "sess",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 

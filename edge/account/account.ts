@@ -335,7 +335,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
     });
   }
 
-  private async newSecret(accountId: AccountId): Promise<{ text: string; prefix: string; secret: SecretHash }> {
+  protected async newSecret(accountId: AccountId): Promise<{ text: string; prefix: string; secret: SecretHash }> {
     const { text, parsed } = await createKey(accountId, await importHmacKey(this.env.KEY_TAG_SECRET));
     const [secret] = await this.peppers.hashes(parsed.secret);
     if (secret === undefined) throw new Error("no pepper is configured");

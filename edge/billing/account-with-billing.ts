@@ -2,11 +2,11 @@
 // charge is decided behind a turn, written down, and made by the alarm; what it brings is a grant with the payment's id,
 // the same that Stripe's webhook would make.
 
-import { AccountWithNotices } from "../account/account-with-notices.ts";
 import type { NoticesEnv } from "../account/account-with-notices.ts";
 import type { Actor, Refused } from "../account/acting-key.ts";
 import { audit, grant } from "../account/acts.ts";
 import { monthStartMs } from "../account/periods.ts";
+import { AccountWithSessions } from "../session/account-with-sessions.ts";
 import { newId } from "../../shared/ids.ts";
 import type { AutoTopUpTerms, BillingState, Card } from "./auto-top-up.ts";
 import { begin, declined, paid, postponed } from "./auto-top-up.ts";
@@ -17,7 +17,7 @@ import type { StripeSettings } from "./stripe.ts";
 const TABLE = "CREATE TABLE IF NOT EXISTS billing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)";
 const ACTOR = "auto-top-up";
 
-export class AccountWithBilling extends AccountWithNotices {
+export class AccountWithBilling extends AccountWithSessions {
   readonly #sql: SqlStorage;
   readonly #stripe: Stripe | undefined;
   /** As stored; undefined: not read yet. */

@@ -40,7 +40,7 @@ export function readCallOptions(c: Context): CallOptions {
     maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),
     noStore: NO_STORE.test(c.req.header("cache-control") ?? ""),
     traceparent: c.get("traceparent"),
-    idempotencyKey: readIdempotencyKey(c.req.header(IDEMPOTENCY_HEADER)),
+    idempotencyKey: readIdempotencyKey(c),
   };
 }
 
@@ -58,7 +58,9 @@ function readMaxCost(value: string | undefined): NanoUsd | undefined {
   throw wrongValue("X-Max-Cost", "an amount of USD with at most 9 decimals, like 0.002", value, "invalid_header");
 }
 
-function readIdempotencyKey(value: string | undefined): string | undefined {
+/** Throws `invalid_header`. */
+export function readIdempotencyKey(c: Context): string | undefined {
+  const value = c.req.header(IDEMPOTENCY_HEADER);
   if (value === undefined || IDEMPOTENCY_KEY.test(value)) return value;
   throw apiError(
     "invalid_header",

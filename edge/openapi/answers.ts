@@ -6,7 +6,7 @@ import { SCOPES } from "../account/types.ts";
 export const count = z.int().nonnegative();
 export const nanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");
 export const unixSeconds = z.int().nonnegative().describe("Unix seconds.");
-const orNull = <Schema extends z.ZodType>(schema: Schema) => z.nullable(schema);
+export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.nullable(schema);
 
 export const usage = z.object({
   prompt_tokens: count.describe("Ids the model read: instruction and ending token included, after truncation."),

@@ -23,7 +23,7 @@ export function dashboardPage(session: Session): Page {
     body: html`<div class="dashboard">
       <div class="dashboard-head">
         <h1>Dashboard</h1>
-        <p class="muted" id="signed-in">Signed in with ${session.name}</p>
+        <p class="muted" id="signed-in" data-session="${session.id}">Signed in with ${session.name}</p>
         <form method="post" action="/dashboard/sign-out"><button type="submit">Sign out</button></form>
       </div>
       <nav class="views" aria-label="Dashboard">${VIEWS.map(([id, label]) => html`<a href="#${id}">${label}</a>`)}</nav>

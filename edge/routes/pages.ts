@@ -34,7 +34,7 @@ export function addPageRoutes(app: Hono<AppEnv>): void {
     return respond(c, session === undefined ? signInPage(c.env) : dashboardPage(session));
   });
   app.post("/dashboard/sign-in", sameOrigin, async (c) => {
-    const result = await signInWithKey(c, app);
+    const result = await signInWithKey(c);
     return result.kind === "signed_in" ? c.redirect("/dashboard", 303) : respond(c, signInPage(c.env, result.message));
   });
   app.post("/dashboard/sign-out", sameOrigin, signOut);

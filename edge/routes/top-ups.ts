@@ -12,11 +12,13 @@ import { Stripe, StripeError, verifySignature } from "../billing/stripe.ts";
 import { monthStartMs } from "../account/periods.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
+import { readIdempotencyKey } from "../middleware/call-options.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { acted } from "../middleware/acted.ts";
 import { readAmount } from "./amount.ts";
 import { apiError } from "../../shared/errors.ts";
+import { hex } from "../../shared/hmac.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd } from "../../shared/money.ts";
@@ -29,6 +31,7 @@ const TOP_UP_MAX_NANO_USD = 10_000_000_000_000;
 const AMOUNT_RULE = "an amount of USD in whole cents, like 20 or 12.50";
 const usdAmount = z.union([z.number(), z.string()], { error: () => AMOUNT_RULE });
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 export const topUpSchema = z.strictObject({ amount_usd: usdAmount });
 export const autoTopUpSchema = z.strictObject({
@@ -54,7 +57,7 @@ export async function createTopUp(c: Context): Promise<Response> {
       email: account.email,
       successUrl: `${back.href}?top-up=done`,
       cancelUrl: `${back.href}?top-up=cancelled`,
-      idempotencyKey: `top-up:${c.req.header("idempotency-key") ?? newId("request")}`,
+      idempotencyKey: `top-up:${accountId}:${await digestOf(readIdempotencyKey(c) ?? newId("request"))}`,
     })
     .catch((error: unknown) => {
       if (!(error instanceof StripeError)) throw error;
@@ -114,6 +117,11 @@ export async function postStripeWebhook(c: Context): Promise<Response> {
     if (!(error instanceof StripeError)) throw error;
     throw apiError("payment_unavailable", "Stripe cannot be asked about this payment now: deliver the event again.");
   }
+}
+
+/** Hex. A customer's key is part of Stripe's with the account, or two of one key would be each other's; Stripe takes 255 characters. */
+async function digestOf(key: string): Promise<string> {
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(key))));
 }
 
 async function readEvent(c: Context): Promise<string> {

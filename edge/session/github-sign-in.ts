@@ -5,14 +5,12 @@
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
 import { accountStub } from "../account-stub.ts";
-import { SCOPES } from "../account/types.ts";
 import type { Context } from "../context.ts";
 import { createAccount } from "../directory/create-account.ts";
 import { acted } from "../middleware/acted.ts";
 import { findAccount } from "../directory/accounts.ts";
 import { identify, replaceAccount } from "../directory/identities.ts";
 import type { Identity } from "../directory/identities.ts";
-import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { equalBytes } from "../../shared/hmac.ts";
 import type { AccountId } from "../../shared/ids.ts";
@@ -31,9 +29,6 @@ const ACTOR = "github";
 /** product.md, Defaults: what a new account gets. */
 const FREE_CREDIT = nanoUsd(5_000_000_000);
 const FREE_CREDIT_ID = "free-credit";
-const KEY_NAME = "Dashboard";
-/** Sessions of one person on as many devices; older ones end. */
-const SESSION_KEYS_MAX = 5;
 const encoder = new TextEncoder();
 
 const pendingSchema = z.object({ state: z.string(), verifier: z.string(), expiresAtMs: z.number() });
@@ -66,8 +61,7 @@ export async function endGitHubSignIn(c: Context): Promise<GitHubSignIn> {
   try {
     const person = await github.person(code, pending.data.verifier, callbackUrl(c));
     const accountId = await accountOf(c, person);
-    const apiKey = await sessionKey(c, accountId);
-    await startSession(c, { apiKey, via: "github", name: person.login });
+    await beginSession(c, accountId, person.login);
     return { kind: "signed_in" };
   } catch (failure) {
     if (failure instanceof GitHubError) return refused("GitHub did not confirm who you are. Try again in a minute.");
@@ -99,18 +93,15 @@ function newAccount({ login, email }: GitHubPerson) {
   return { name: login, ...(email !== undefined && { email }) };
 }
 
-/** A key of every right that ends with the session; the oldest sessions' keys beyond five are revoked. */
-async function sessionKey(c: Context, accountId: AccountId): Promise<string> {
-  const stub = accountStub(c.env, accountId);
-  const keys = must(await stub.listKeys(), "the keys of an account that is there");
-  const old = keys.filter(({ name }) => name === KEY_NAME).toSorted((a, b) => b.createdAtMs - a.createdAtMs);
-  for (const { id } of old.slice(SESSION_KEYS_MAX - 1)) await stub.revokeKey(id, ACTOR);
+/** With a key of every right that is made for the session. */
+async function beginSession(c: Context, accountId: AccountId, name: string): Promise<void> {
   const expiresAtMs = Date.now() + SESSION_LIFE_S * 1000;
-  const terms = { name: KEY_NAME, scopes: SCOPES, expiresAtMs, cache: "standard" } as const;
-  const created = acted(await stub.createKey(accountId, terms, ACTOR));
-  if (created === "too_many_keys")
+  const begun = acted(
+    await accountStub(c.env, accountId).beginOwnSession(accountId, { via: "github", name, expiresAtMs }, ACTOR),
+  );
+  if (begun === "too_many_keys")
     throw apiError("limit_reached", "This account has as many keys as an account may have: sign in with one of them.");
-  return created.key;
+  await startSession(c, { id: begun.session.id, accountId, apiKey: begun.key, name, expiresAtMs });
 }
 
 function gitHubOf(c: Context): GitHub {

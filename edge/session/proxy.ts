@@ -3,7 +3,8 @@
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
-import { endSession, readSession } from "./session.ts";
+import { faultResponse } from "../middleware/errors.ts";
+import { dropCookie, readSession } from "./session.ts";
 import { apiError } from "../../shared/errors.ts";
 
 /** Where the pages' scripts find the API. */
@@ -25,10 +26,14 @@ const FORWARDED_HEADERS = [
 /** CORS stays off the pages; a browser would answer `www-authenticate` with a prompt of its own. */
 const DROPPED_HEADERS = ["access-control-allow-origin", "access-control-expose-headers", "www-authenticate"] as const;
 
-/** Passes the request on to `app` with the session's key. Throws `missing_api_key` when nobody is signed in. */
+/** Passes the request on to `app` with the session's key; `missing_api_key` when nobody is signed in. */
 export async function proxyToApi(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const session = await readSession(c);
-  if (session === undefined) throw apiError("missing_api_key", "You are not signed in, or your session is over.");
+  if (session === undefined) {
+    c.res = faultResponse(c, apiError("missing_api_key", "You are not signed in, or your session is over.").fault);
+    dropCookie(c);
+    return c.res;
+  }
   const url = new URL(c.req.url);
   url.pathname = url.pathname.slice(PROXY_PREFIX.length);
   const headers = new Headers({ authorization: `Bearer ${session.apiKey}` });
@@ -40,7 +45,7 @@ export async function proxyToApi(c: Context, app: Hono<AppEnv>): Promise<Respons
   const request = new Request(url, { method, headers, signal, ...(body === null ? {} : { body }) });
   const answer = await app.fetch(request, c.env, c.executionCtx);
   // A key that is dead ends the session.
-  if (answer.status === 401) endSession(c);
+  if (answer.status === 401) dropCookie(c);
   const response = c.newResponse(answer.body, answer);
   for (const name of DROPPED_HEADERS) response.headers.delete(name);
   response.headers.set("cache-control", "no-store");

@@ -1,36 +1,47 @@
-// Who is signed in on the pages. A session is a cookie that seals an API key of the account (seal.ts): nothing is
-// stored, the key's revocation ends the session within the lease TTL, and every page's data come through the public API
-// with that key's rights (proxy.ts). Whoever signs somebody in by other means (GitHub) makes a key that expires with the
-// session and calls `startSession`.
+// Who is signed in on the pages. A session is a cookie that seals an API key of the account (seal.ts), and a row in the
+// account's object (account-with-sessions.ts): signed out, a copy of the cookie is worth nothing. Every page's data come
+// through the public API with that key's rights (proxy.ts).
 //
 // The cookie is `__Host-`: https alone (or a loopback address), this host alone; HttpOnly; SameSite=Lax.
 
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
 import type { Context } from "../context.ts";
+import { parseId } from "../../shared/ids.ts";
+import type { AccountId, Id } from "../../shared/ids.ts";
 import { ConfigError } from "../settings.ts";
 import type { SessionSecrets } from "./seal.ts";
 import { seal, unseal } from "./seal.ts";
 
 const COOKIE = "session";
 const PREFIX = "host";
-/** How long a session lasts; a key made for one sign-in should expire then too. */
+/** How long a session lasts; a key made for one expires then too. */
 export const SESSION_LIFE_S = 7 * 86_400;
 
+const idOf = <Kind extends "account" | "session">(kind: Kind) =>
+  z.string().transform((text, context) => {
+    const id = parseId(kind, text);
+    if (id !== undefined) return id;
+    context.addIssue({ code: "custom", message: "an id" });
+    return z.NEVER;
+  });
 const sessionSchema = z.object({
+  id: idOf("session"),
+  accountId: idOf("account"),
   apiKey: z.string(),
-  via: z.enum(["key", "github"]),
   name: z.string(),
   expiresAtMs: z.number(),
 });
-export type Session = Readonly<z.infer<typeof sessionSchema>>;
 
-export interface NewSession {
+export interface Session {
+  readonly id: Id<"session">;
+  readonly accountId: AccountId;
   /** The key's text: sealed into the cookie, never shown. */
   readonly apiKey: string;
-  readonly via: Session["via"];
   /** How the page addresses the visitor: a key's name, a GitHub login. */
   readonly name: string;
+  readonly expiresAtMs: number;
 }
 
 /** Throws ConfigError where nobody can be signed in: a value sealed without a secret would be anybody's to make. */
@@ -40,10 +51,9 @@ export function sessionSecrets(c: Context): SessionSecrets {
   return { SESSION_SECRET: current, SESSION_SECRET_PREVIOUS: previous };
 }
 
-/** Signs the visitor of `c` in: sets the cookie on the answer. */
-export async function startSession(c: Context, session: NewSession): Promise<void> {
-  const value = { ...session, expiresAtMs: Date.now() + SESSION_LIFE_S * 1000 } satisfies Session;
-  setCookie(c, COOKIE, await seal(value, "session", sessionSecrets(c)), {
+/** Signs the visitor of `c` in to a session that the account has begun: sets the cookie on the answer. */
+export async function startSession(c: Context, session: Session): Promise<void> {
+  setCookie(c, COOKIE, await seal(session, "session", sessionSecrets(c)), {
     prefix: PREFIX,
     path: "/",
     secure: true,
@@ -58,10 +68,12 @@ export async function readSession(c: Context): Promise<Session | undefined> {
   const text = getCookie(c, COOKIE, PREFIX);
   if (text === undefined || text === "") return undefined;
   const parsed = sessionSchema.safeParse(await unseal(text, "session", sessionSecrets(c)));
-  return parsed.success && parsed.data.expiresAtMs > Date.now() ? parsed.data : undefined;
+  if (!parsed.success || parsed.data.expiresAtMs <= Date.now()) return undefined;
+  const { accountId, id } = parsed.data;
+  return (await accountStub(c.env, accountId).session(id)) === undefined ? undefined : parsed.data;
 }
 
-/** Signs out: the cookie is taken back. The key lives on until it expires or is revoked. */
-export function endSession(c: Context): void {
+/** Takes the cookie back. */
+export function dropCookie(c: Context): void {
   deleteCookie(c, COOKIE, { prefix: PREFIX, path: "/", secure: true, httpOnly: true, sameSite: "Lax" });
 }

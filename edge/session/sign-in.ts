@@ -1,41 +1,45 @@
 // POST /dashboard/sign-in and /dashboard/sign-out: plain forms, so that they work without a script. The key travels once,
-// in the body of a post, and is asked of the public API itself (GET /v1/key) before it is sealed into the cookie.
+// in the body of a post, and is asked of its account before it is sealed into the cookie.
 
-import type { Hono } from "hono";
-import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
 import { collectBytes } from "../collect-bytes.ts";
-import type { AppEnv, Context } from "../context.ts";
-import { endSession, startSession } from "./session.ts";
+import type { Context } from "../context.ts";
+import { acted } from "../middleware/acted.ts";
+import { keyOfText } from "../middleware/authenticate.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { SESSION_LIFE_S, dropCookie, readSession, startSession } from "./session.ts";
 
 const BODY_BYTES_MAX = 4096;
 const decoder = new TextDecoder();
 
-/** `refused`: what the form says; its sentence is the API's own, without the link. */
+/** `refused`: what the form says; its sentence is the API's own. */
 export type SignInResult = { readonly kind: "signed_in" } | { readonly kind: "refused"; readonly message: string };
 
-const keySchema = z.object({ name: z.string(), prefix: z.string() });
-const errorSchema = z.object({ error: z.object({ message: z.string() }) });
-
 /** Signs in with the form's `key`. Sets the session's cookie on success alone. */
-export async function signInWithKey(c: Context, app: Hono<AppEnv>): Promise<SignInResult> {
-  const key = (await formField(c, "key")).trim();
-  if (key === "") return { kind: "refused", message: "Paste an API key: it begins with gr-." };
-  const headers = new Headers({ authorization: `Bearer ${key.replaceAll(/\s/g, "")}` });
-  const address = c.req.header("cf-connecting-ip");
-  if (address !== undefined) headers.set("cf-connecting-ip", address);
-  const answer = await app.fetch(new Request(new URL("/v1/key", c.req.url), { headers }), c.env, c.executionCtx);
-  const body: unknown = await answer.json();
-  if (answer.status !== 200) {
-    const message = errorSchema.parse(body).error.message.replace(/ See http\S+$/, "");
-    return { kind: "refused", message };
+export async function signInWithKey(c: Context): Promise<SignInResult> {
+  const apiKey = (await formField(c, "key")).replaceAll(/\s/g, "");
+  if (apiKey === "") return { kind: "refused", message: "Paste an API key: it begins with gr-." };
+  try {
+    c.set("key", await keyOfText(c, apiKey));
+    const { accountId, keyId, by } = await authorize(c, undefined);
+    const stub = accountStub(c.env, accountId);
+    const { name: keyName, prefix } = acted(await stub.getKey(keyId));
+    const [name, expiresAtMs] = [`${keyName} (${prefix})`, Date.now() + SESSION_LIFE_S * 1000];
+    const { id } = acted(await stub.beginSession({ via: "key", name, expiresAtMs }, by));
+    await startSession(c, { id, accountId, apiKey, name, expiresAtMs });
+    return { kind: "signed_in" };
+  } catch (error) {
+    if (error instanceof ApiError) return { kind: "refused", message: error.fault.message };
+    throw error;
   }
-  const { name, prefix } = keySchema.parse(body);
-  await startSession(c, { apiKey: key, via: "key", name: `${name} (${prefix})` });
-  return { kind: "signed_in" };
 }
 
-export function signOut(c: Context): Response {
-  endSession(c);
+/** Ends the session, wherever its cookie was copied to. */
+export async function signOut(c: Context): Promise<Response> {
+  const session = await readSession(c);
+  if (session !== undefined) await accountStub(c.env, session.accountId).endSessions(session.id, "sign-out");
+  dropCookie(c);
   return c.redirect("/dashboard", 303);
 }
 

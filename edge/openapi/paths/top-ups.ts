@@ -67,7 +67,7 @@ export const TOP_UPS: readonly Operation[] = [
         },
       },
     },
-    errors: [...BODY_ERRORS, "payments_not_offered", "payment_unavailable"],
+    errors: [...BODY_ERRORS, "payments_not_offered", "payment_unavailable", "invalid_header"],
   },
   {
     method: "get",

@@ -5,11 +5,16 @@ import { creditPanel } from "./credit-panel.ts";
 import { openForm } from "./dialog.ts";
 import { find, h } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
-import type { Account, AutoTopUp } from "./types.ts";
+import { sessionsPanel } from "./sessions-panel.ts";
+import type { Account, AutoTopUp, List, SignedIn } from "./types.ts";
 import type { View } from "./view.ts";
 
 export const accountView: View = async (body) => {
-  const [account, auto] = await Promise.all([get<Account>("/v1/account"), getIfThere<AutoTopUp>("/v1/auto-top-up")]);
+  const [account, auto, signedIn] = await Promise.all([
+    get<Account>("/v1/account"),
+    getIfThere<AutoTopUp>("/v1/auto-top-up"),
+    getIfThere<List<SignedIn>>("/v1/sessions"),
+  ]);
   const rows: readonly (readonly [string, string | Node])[] = [
     ["Name", account.name],
     ["Id", h("code", {}, account.id)],
@@ -34,6 +39,7 @@ export const accountView: View = async (body) => {
         ),
       ),
       auto === undefined ? "" : creditPanel(auto, () => accountView(body)),
+      signedIn === undefined ? "" : sessionsPanel(signedIn.data, () => accountView(body)),
       h(
         "section",
         { class: "panel" },

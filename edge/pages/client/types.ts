@@ -75,6 +75,13 @@ export interface ApiKey {
   readonly last_used_at: number | null;
 }
 
+/** Somebody who is signed in to the pages. */
+export interface SignedIn {
+  readonly id: string;
+  readonly name: string;
+  readonly created_at: number;
+}
+
 export interface CreatedKey extends ApiKey {
   /** Shown once. */
   readonly key: string;

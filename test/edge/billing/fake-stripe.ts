@@ -24,6 +24,8 @@ export class FakeStripe {
   /** Charge → payment; null: it was made without one. */
   readonly chargeIds = new Map<string, string | null>();
   readonly forms: URLSearchParams[] = [];
+  /** Idempotency keys of the pages that were opened. */
+  readonly sessionKeys: string[] = [];
   /** What an off-session charge meets. */
   behaviour: "pays" | "declines" | "is down" | "pays, but the answer is lost" = "pays";
   #count = 0;
@@ -56,6 +58,7 @@ export class FakeStripe {
     const form = new URLSearchParams(typeof init.body === "string" ? init.body : "");
     if (init.method === "POST") this.forms.push(form);
     if (path === "/v1/checkout/sessions") {
+      this.sessionKeys.push(headers.get("idempotency-key") ?? "");
       return Response.json({ id: "cs_1", url: "https://checkout.stripe.test/cs_1" });
     }
     if (path === "/v1/payment_intents") return this.#charge(form, headers.get("idempotency-key") ?? "");

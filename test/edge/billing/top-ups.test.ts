@@ -60,6 +60,18 @@ describe("a top-up", () => {
     expect(stripe.forms).toEqual([]);
   });
 
+  test("has an idempotency key of its account's, so that two that send the same one are two", async () => {
+    const headers = { "idempotency-key": "k".repeat(255) };
+    for (const { key } of [await api.newAccount(), await api.newAccount()]) {
+      expect((await api.call("/v1/top-ups", { key, headers, body: { amount_usd: 20 } })).status).toBe(201);
+    }
+    expect(new Set(stripe.sessionKeys).size).toBe(2);
+    for (const key of stripe.sessionKeys) expect(key.length).toBeLessThanOrEqual(255);
+    const { key } = await api.newAccount();
+    const bad = await api.call("/v1/top-ups", { key, headers: { "idempotency-key": "a b" }, body: { amount_usd: 20 } });
+    expect(bad).toMatchObject({ status: 400, body: { error: { param: "Idempotency-Key" } } });
+  });
+
   test("needs a key that may manage the account, and fails clearly while Stripe is down", async () => {
     const { key } = await api.newAccount({ scopes: ["embeddings"] });
     expect((await api.call("/v1/top-ups", { key, body: { amount_usd: 20 } })).status).toBe(403);

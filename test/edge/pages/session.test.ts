@@ -125,6 +125,47 @@ describe("a session", () => {
     }
   });
 
+  test("is over once it is signed out, for a copy of its cookie too; its key goes on", async () => {
+    const { key } = await api.newAccount();
+    const [one, two] = [await signIn(key), await signIn(key)];
+    await api.call("/dashboard/sign-out", { method: "POST", headers: { ...form, cookie: one.cookie }, body: "" });
+    const read = (cookie: string) => api.call("/dashboard/api/v1/account", { headers: { cookie } });
+    expect((await read(one.cookie)).status).toBe(401);
+    expect((await api.call("/dashboard", { headers: { cookie: one.cookie } })).text).toContain("<h1>Sign in</h1>");
+    expect((await read(two.cookie)).status).toBe(200);
+    expect((await api.call("/v1/account", { key })).status).toBe(200);
+  });
+
+  test("is in the account's list until it is over; from there one ends, or all", async () => {
+    const { key } = await api.newAccount({ name: "Mine" });
+    const cookies = [await signIn(key), await signIn(key), await signIn(key)].map(({ cookie }) => cookie);
+    const list = async () => (await api.call("/v1/sessions", { key })).body["data"] as { id: string; name: string }[];
+    const alive = () =>
+      Promise.all(
+        cookies.map(async (cookie) => (await api.call("/dashboard/api/v1/key", { headers: { cookie } })).status),
+      );
+    expect((await list()).map(({ name }) => name)).toEqual(Array(3).fill(expect.stringMatching(/^Mine \(gr-/)));
+    const [newest] = await list();
+    const path = `/v1/sessions/${String(newest?.id)}`;
+    expect(await api.call(path, { key, method: "DELETE" })).toMatchObject({ status: 200, body: { deleted: true } });
+    expect(await api.call(path, { key, method: "DELETE" })).toMatchObject({ status: 404 });
+    expect(await alive()).toEqual([200, 200, 401]);
+    expect(await api.call("/v1/sessions", { key, method: "DELETE" })).toMatchObject({
+      status: 200,
+      body: { deleted: 2 },
+    });
+    expect(await alive()).toEqual([401, 401, 401]);
+    expect(await list()).toEqual([]);
+  });
+
+  test("is one of at most twenty: the oldest end", async () => {
+    const { key } = await api.newAccount();
+    const first = await signIn(key);
+    for (let time = 0; time < 20; time += 1) await signIn(key);
+    expect((await api.call("/v1/sessions", { key })).body["data"]).toHaveLength(20);
+    expect((await api.call("/dashboard/api/v1/key", { headers: { cookie: first.cookie } })).status).toBe(401);
+  });
+
   test("ends with its key", async () => {
     const owner = await api.newAccount();
     const made = await api.call("/v1/keys", { key: owner.key, body: { name: "Short" } });

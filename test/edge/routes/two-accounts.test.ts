@@ -17,6 +17,7 @@ const KINDS: Readonly<Record<string, IdKind>> = {
   webhooks: "webhook",
   files: "file",
   batches: "batch",
+  sessions: "session",
 };
 /** What a route needs in its body to get as far as its object. */
 const BODIES: Readonly<Record<string, object>> = {
@@ -56,6 +57,10 @@ beforeAll(async () => {
   objects.set("alert", await made("/v1/alerts", { kind: "monthly_spend", threshold_usd: "2.5" }));
   objects.set("webhook", await made("/v1/webhooks", { url: "https://example.com/a" }));
   objects.set("file", String((await upload(api, key, "{}")).body["id"]));
+  const form = { origin: "https://api.test", "content-type": "application/x-www-form-urlencoded" };
+  await api.call("/dashboard/sign-in", { method: "POST", headers: form, body: `key=${key}` });
+  const [session] = (await api.call("/v1/sessions", { key })).body["data"] as { id: string }[];
+  objects.set("session", must(session, "the session that was begun").id);
   objects.set("batch", await startBatch(api, key, [embeddingLine("1", "a")]));
 });
 
@@ -89,9 +94,11 @@ test("nothing happened to the other account's objects", async () => {
   const get = (path: string) => api.call(path, { key: foreign.key });
   expect(await get(`/v1/keys/${theirs("key")}`)).toMatchObject({ status: 200, body: { name: "theirs" } });
   for (const [collection, kind] of Object.entries(KINDS)) {
-    if (kind !== "alert") expect((await get(`/v1/${collection}/${theirs(kind)}`)).status).toBe(200);
+    if (kind !== "alert" && kind !== "session")
+      expect((await get(`/v1/${collection}/${theirs(kind)}`)).status).toBe(200);
   }
   expect((await get("/v1/alerts")).text).toContain(theirs("alert"));
+  expect((await get("/v1/sessions")).text).toContain(theirs("session"));
   expect((await get(`/v1/batches/${theirs("batch")}`)).body["cancelling_at"]).toBeNull();
 });
 

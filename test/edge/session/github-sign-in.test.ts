@@ -95,6 +95,45 @@ describe("signing in", () => {
   });
 });
 
+describe("signing out", () => {
+  const page = { origin: "https://api.test", "sec-fetch-site": "same-origin" };
+
+  test("revokes the key that was made for the session", async () => {
+    const user = person();
+    const [one, two] = [await signIn(user), await signIn(user)];
+    const keys = async () => {
+      const { body } = await api.call("/dashboard/api/v1/keys", { headers: { cookie: two.session } });
+      return body["data"];
+    };
+    expect(await keys()).toHaveLength(2);
+    await api.call("/dashboard/sign-out", { method: "POST", headers: { ...page, cookie: one.session }, body: "" });
+    expect(await keys()).toHaveLength(1);
+    expect((await api.call("/dashboard/api/v1/keys", { headers: { cookie: one.session } })).status).toBe(401);
+  });
+
+  test("everywhere revokes all of them, one's own too", async () => {
+    const user = person();
+    const [one, two] = [await signIn(user), await signIn(user)];
+    const all = { method: "DELETE", headers: { ...page, cookie: one.session } };
+    expect(await api.call("/dashboard/api/v1/sessions", all)).toMatchObject({ body: { deleted: 2 } });
+    for (const { session } of [one, two]) {
+      expect((await api.call("/dashboard/api/v1/keys", { headers: { cookie: session } })).status).toBe(401);
+    }
+  });
+
+  test("and the end of old sessions leave a customer's own key alone that is called as theirs are", async () => {
+    const user = person();
+    const { session } = await signIn(user);
+    const headers = { ...page, cookie: session };
+    const made = await api.call("/dashboard/api/v1/keys", {
+      headers,
+      body: { name: "Dashboard", scopes: ["usage:read"] },
+    });
+    for (let time = 0; time < 8; time += 1) await signIn(user);
+    expect((await api.call("/v1/key", { key: String(made.body["key"]) })).status).toBe(200);
+  });
+});
+
 describe("a callback signs nobody in", () => {
   async function refusal(path: string, cookie = "") {
     const { status, headers, text } = await api.call(path, { headers: { cookie } });

@@ -1,0 +1,82 @@
+// Who is signed in to an account's pages.
+
+import * as z from "zod";
+import { orNull, unixSeconds } from "../answers.ts";
+import type { Operation } from "../operation.ts";
+import { pathId } from "../parameters.ts";
+
+const tag = "Account";
+const SESSION = {
+  id: "sess_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "session",
+  name: "octocat",
+  via: "github",
+  key_id: "key_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  created_at: 1_790_000_000,
+  expires_at: 1_790_604_800,
+};
+const session = z.object({
+  id: z.string(),
+  object: z.literal("session"),
+  name: z.string(),
+  via: z.enum(["key", "github"]),
+  key_id: z.string().describe("Whose rights it has."),
+  created_at: orNull(unixSeconds),
+  expires_at: orNull(unixSeconds),
+});
+
+export const SESSIONS: readonly Operation[] = [
+  {
+    method: "get",
+    path: "/v1/sessions",
+    id: "listSessions",
+    tag,
+    summary: "Who is signed in to the dashboard",
+    auth: "key",
+    answers: {
+      200: {
+        description: "Newest first; an account has at most 20, the oldest end.",
+        name: "Sessions",
+        schema: z.object({ object: z.literal("list"), data: z.array(session), has_more: z.literal(false) }),
+        example: { object: "list", data: [SESSION], has_more: false },
+      },
+    },
+    errors: [],
+  },
+  {
+    method: "delete",
+    path: "/v1/sessions",
+    id: "deleteSessions",
+    tag,
+    summary: "Sign out everywhere",
+    description: "Every session ends at once, wherever its cookie is; keys that were made for one are revoked.",
+    auth: "key",
+    answers: {
+      200: {
+        description: "How many ended.",
+        name: "DeletedSessions",
+        schema: z.object({ object: z.literal("list"), deleted: z.number().int().nonnegative() }),
+        example: { object: "list", deleted: 2 },
+      },
+    },
+    errors: [],
+  },
+  {
+    method: "delete",
+    path: "/v1/sessions/{id}",
+    id: "deleteSession",
+    tag,
+    summary: "Sign one session out",
+    auth: "key",
+    parameters: [pathId("id", "The session's id.")],
+    answers: {
+      200: {
+        description: "It has ended.",
+        name: "DeletedSession",
+        schema: z.object({ id: z.string(), object: z.literal("session"), deleted: z.literal(true) }),
+        example: { id: SESSION.id, object: "session", deleted: true },
+      },
+    },
+    errors: ["object_not_found"],
+  },
+];
