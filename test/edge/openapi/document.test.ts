@@ -76,7 +76,7 @@ describe("the check", () => {
     path: "/health",
     status: 200,
     contentType: "application/json",
-    text: '{"status":"ok"}',
+    text: '{"status":"ok","version":null}',
   };
 
   test("accepts what is documented, and pages that are not", () => {
@@ -87,7 +87,7 @@ describe("the check", () => {
   test.each([
     ["status", { status: 302 }],
     ["media type", { contentType: "text/html" }],
-    ["field", { text: '{"status":"ok","more":1}' }],
+    ["field", { text: '{"status":"ok","version":null,"more":1}' }],
     ["value", { text: '{"status":"fine"}' }],
     [
       "error code",
