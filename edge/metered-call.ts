@@ -12,6 +12,7 @@ import type { Context } from "./context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "./context.ts";
 import { textsBound } from "./embedding/request-texts.ts";
 import type { EmbedTexts } from "./embedding/types.ts";
+import { checkTokenLimit } from "./endpoints/token-limit.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./middleware/call-options.ts";
@@ -22,7 +23,6 @@ import { unreachable } from "../shared/assert.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../shared/errors.ts";
 import { formatUsd } from "../shared/money.ts";
-import { REQUEST_TOKENS_MAX } from "../shared/schemas/input.ts";
 import type { Truncation } from "../shared/wire.ts";
 
 export interface MeteredTexts {
@@ -244,17 +244,8 @@ class Quote {
 
   /** `too_many_tokens` and `X-Max-Cost`, before any work: by the bound where it suffices, exactly otherwise. */
   async checkLimits(): Promise<void> {
-    if (this.boundTokens > REQUEST_TOKENS_MAX) {
-      const { tokens } = await this.exact();
-      if (tokens > REQUEST_TOKENS_MAX) {
-        const { field = "input" } = this.#call;
-        throw apiError(
-          "too_many_tokens",
-          `\`${field}\` has ${tokens} tokens; a request takes at most ${REQUEST_TOKENS_MAX}: send several requests, or a batch.`,
-          field,
-        );
-      }
-    }
+    const { field = "input" } = this.#call;
+    await checkTokenLimit(field, this.boundTokens, async () => (await this.exact()).tokens);
     const { maxCostNanoUsd } = this.#call.options;
     if (maxCostNanoUsd === undefined || this.boundNanoUsd <= maxCostNanoUsd) return;
     const { nanoUsd } = await this.exact();

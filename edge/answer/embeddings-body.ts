@@ -1,7 +1,7 @@
 // OpenAI's embeddings object, written piece by piece: never the whole JSON in memory. One chunk's buffer is used again
 // after each piece has been taken, so that a slow reader holds one chunk and a client that leaves stops the work.
 
-import { must } from "../../shared/assert.ts";
+import { assert, must } from "../../shared/assert.ts";
 import { cosine, cutVector, quantise } from "../../shared/vectors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
 import type { Encoding, ToBase64 } from "./embedding-text.ts";
@@ -45,6 +45,10 @@ export function bodyBytesMax(body: EmbeddingsBody): number {
 /** The exact bytes of the whole text, or undefined where only writing it tells. */
 export function bodyBytes(body: EmbeddingsBody): number | undefined {
   if (body.encoding !== "base64" || body.pairs) return undefined;
+  // A length is told for what can be written, never for what writing it would refuse.
+  for (const vector of body.vectors) {
+    assert(body.dimensions >= 1 && body.dimensions <= vector.length, "dimensions are checked before the cut");
+  }
   const each = base64TextBytes(body.dimensions, body.dtype) + 1;
   const items = body.vectors.reduce((sum, _, index) => sum + itemHead(index).length + each, 0);
   return HEAD.length + items + encoder.encode(tailOf(body, [])).length;

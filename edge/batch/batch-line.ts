@@ -2,7 +2,7 @@
 // itself stop the batch before it begins (validate.ts); what is wrong with a body fails its line alone.
 
 import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
-import { describe } from "../../shared/schemas/shown.ts";
+import { describe, shown, shownName } from "../../shared/schemas/shown.ts";
 import type { InputLine } from "./input-lines.ts";
 import type { BatchFault } from "./types.ts";
 import { BATCH_LIMITS } from "./types.ts";
@@ -33,37 +33,29 @@ export function parseBatchLine(input: InputLine, endpoint: BatchEndpoint): Parse
   const value = parseObject(input.text);
   if (value === undefined) return fault("invalid_json_line", "The line is not a JSON object in UTF-8.");
   const { custom_id: customId, method, url, body } = value;
-  if (typeof customId !== "string" || customId === "" || customId.length > BATCH_LIMITS.customIdLengthMax) {
-    return fault(
-      customId === undefined ? "missing_required_parameter" : "invalid_custom_id",
-      `\`custom_id\` must be a string of 1 to ${BATCH_LIMITS.customIdLengthMax} characters, unique in the file.`,
-      "custom_id",
-    );
+  /** The fault of a field that is not what `rule` says, or not there. */
+  const wrong = (field: string, code: string, rule: string, came: string): ParsedLine =>
+    value[field] === undefined
+      ? fault("missing_required_parameter", `\`${field}\` is missing: it must be ${rule}.`, field)
+      : fault(code, `\`${field}\` must be ${rule}, not ${came}.`, field);
+  const idMax = BATCH_LIMITS.customIdLengthMax;
+  if (typeof customId !== "string" || customId === "" || customId.length > idMax) {
+    const isLong = typeof customId === "string" && customId !== "";
+    const rule = `a string of 1 to ${idMax} characters, unique in the file`;
+    return wrong("custom_id", "invalid_custom_id", rule, isLong ? `${customId.length} characters` : shown(customId));
   }
-  if (method !== "POST") {
-    return fault(
-      method === undefined ? "missing_required_parameter" : "invalid_method",
-      `\`method\` must be "POST", not ${describe(method)}.`,
-      "method",
-    );
-  }
-  if (url !== endpoint) {
-    return fault(
-      url === undefined ? "missing_required_parameter" : "invalid_url",
-      `\`url\` must be the batch's endpoint, "${endpoint}".`,
-      "url",
-    );
-  }
+  if (method !== "POST") return wrong("method", "invalid_method", '"POST"', shown(method));
+  if (url !== endpoint) return wrong("url", "invalid_url", `the batch's endpoint, "${endpoint}"`, shown(url));
   if (!isObject(body)) {
-    return fault(
-      body === undefined ? "missing_required_parameter" : "invalid_body",
-      `\`body\` must be the JSON object of a request to ${endpoint}, not ${describe(body)}.`,
-      "body",
-    );
+    return wrong("body", "invalid_body", `the JSON object of a request to ${endpoint}`, describe(body));
   }
   const unknown = Object.keys(value).find((name) => !FIELDS.has(name));
   if (unknown !== undefined) {
-    return fault("unknown_parameter", `A line has ${[...FIELDS].join(", ")}, and nothing else.`, null);
+    const known = [...FIELDS].join(", ");
+    return fault(
+      "unknown_parameter",
+      `Unknown field \`${shownName(unknown)}\`: a line has ${known}, and nothing else.`,
+    );
   }
   return { kind: "line", line: { customId: customId.toWellFormed(), body } };
 }

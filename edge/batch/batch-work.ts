@@ -10,27 +10,38 @@
 
 import type { ReserveOutcome } from "../account/batch-charge.ts";
 import type { UsageLine } from "../account/types.ts";
+import { ENDPOINTS } from "../endpoints/endpoints.ts";
 import { DamagedFileError } from "../files/cipher.ts";
-import type { FileId, FileRecord } from "../files/types.ts";
 import { faultOfRefusal } from "../middleware/refusals.ts";
 import { must, unreachable } from "../../shared/assert.ts";
 import type { Fault } from "../../shared/errors.ts";
-import { ApiError } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { BatchPorts } from "./batch-ports.ts";
 import type { BatchStore } from "./batch-store.ts";
+import { afterFailure, isOnTrial, verdictOf } from "./blame.ts";
 import { failedLine, unrunLine } from "./error-lines.ts";
 import { exactBound } from "./exact-bound.ts";
 import { InputReader } from "./input-lines.ts";
-import { LINE_EXECUTORS } from "./line-executors.ts";
-import { REJECTED_SIZE, SHRINK_MAX, readSlice, sliceSize } from "./read-slice.ts";
+import { resultFiles } from "./result-files.ts";
+import { REJECTED_SIZE, readSlice, shrinkAfter, sliceSize } from "./read-slice.ts";
 import type { PreparedSlice, SliceLine } from "./slice-prepare.ts";
-import { failedSlice, prepareSlice } from "./slice-prepare.ts";
-import { NO_USAGE, addUsage, runSlice, storeErrors } from "./slice-run.ts";
+import { failedSlice, modelIdOf, prepareSlice } from "./slice-prepare.ts";
+import { NO_USAGE, addUsage, refusedUsage, runSlice, storeErrors } from "./slice-run.ts";
+import type { SliceOutcome } from "./slice-run.ts";
 import type { SliceScope } from "./slice-scope.ts";
+import { checkServing } from "./slice-scope.ts";
 import { snapshotOf } from "./snapshot.ts";
-import type { BatchState, BatchStatus, Ending, PendingSlice, SlicePart, SliceResult, UsageByModel } from "./types.ts";
+import type {
+  BatchFault,
+  BatchState,
+  BatchStatus,
+  Ending,
+  PendingSlice,
+  SlicePart,
+  SliceResult,
+  UsageByModel,
+} from "./types.ts";
 import { validateInput } from "./validate.ts";
 
 export type Step =
@@ -39,21 +50,17 @@ export type Step =
   | { readonly kind: "ended" };
 
 const AGAIN: Step = { kind: "again" };
-const RETRY_MS_MAX = 60_000;
 const SUSPENDED_MS = 60_000;
 const HELD_MS = 5000;
 /** A slice that took less may be larger next time. */
 const QUICK_MS = 15_000;
-/** So many attempts at one line end in that line's failure. */
-const LINE_FAILURES_MAX = 10;
-const SUSPICIOUS = new Set(["deadline_exceeded", "internal_error", "backend_unavailable"]);
-const SUSPICIOUS_FAILURES = 3;
-
 export class BatchWork {
   private readonly store: BatchStore;
   private readonly ports: BatchPorts;
   private readonly reader: InputReader;
   private now: BatchState;
+  /** Lines of the slice that is being worked on; 0: none was begun in this life. */
+  private attempted = 0;
 
   constructor(state: BatchState, store: BatchStore, ports: BatchPorts) {
     this.now = state;
@@ -106,7 +113,7 @@ export class BatchWork {
     const served = new Set(this.ports.services.pool.models());
     const { total, faults, model } = await validateInput(lines, {
       order,
-      executor: LINE_EXECUTORS[order.endpoint],
+      texts: ENDPOINTS[order.endpoint],
       models: this.models(),
       isServed: (id) => served.has(id),
     });
@@ -135,29 +142,41 @@ export class BatchWork {
     const attempt = this.nextAttempt();
     const startedAtMs = this.ports.nowMs();
     const scope = this.scope();
-    const prepared = this.blamed(lines) ?? (await prepareSlice(lines, scope));
+    this.attempted = lines.length;
+    const prepared = await prepareSlice(lines, scope);
+    const [first] = prepared.runnable;
+    if (first !== undefined && isOnTrial(this.now, lines.length)) await checkServing(first.prepared.model, scope);
     if (prepared.runnable.length > 0) {
-      const refused = await this.reserveBound(prepared, attempt, lines.length);
+      const refused = await this.reserveBound(prepared, attempt, lines);
       if (refused !== undefined) return refused;
     }
-    const outcome = await runSlice(prepared, `${this.now.slice}-${attempt}`, scope);
+    const outcome = await this.outcomeOf(prepared, attempt, scope);
     const pending = { ...outcome, to: must(lines.at(-1), "a slice has lines").next };
     this.patch({ pending });
     const isQuick = this.ports.nowMs() - startedAtMs < QUICK_MS;
     return this.charge(pending, attempt, isQuick);
   }
 
-  /** A single line that has failed again and again through "nobody's" fault fails for good. */
-  private blamed(lines: readonly SliceLine[]): PreparedSlice | undefined {
-    const { failures, suspicion } = this.now;
-    const [only] = lines;
-    if (only === undefined || lines.length > 1 || suspicion === undefined || failures < LINE_FAILURES_MAX)
-      return undefined;
-    return failedSlice(only, suspicion);
+  /** A line on trial is run once more, and what it fails with now is its own. */
+  private async outcomeOf(prepared: PreparedSlice, attempt: number, scope: SliceScope): Promise<SliceOutcome> {
+    const name = `${this.now.slice}-${attempt}`;
+    const [only] = prepared.runnable;
+    if (only === undefined || !isOnTrial(this.now, this.attempted)) return runSlice(prepared, name, scope);
+    try {
+      return await runSlice(prepared, name, scope);
+    } catch (error) {
+      const verdict = verdictOf(error);
+      if (verdict === undefined) throw error;
+      return runSlice(failedSlice(only, verdict), name, scope);
+    }
   }
 
   /** Reserves the bound, or, where the credit does not cover it, the exact cost. Undefined: reserved. */
-  private async reserveBound(prepared: PreparedSlice, attempt: number, lines: number): Promise<Step | undefined> {
+  private async reserveBound(
+    prepared: PreparedSlice,
+    attempt: number,
+    lines: readonly SliceLine[],
+  ): Promise<Step | undefined> {
     const bound = await this.reserve(attempt, prepared.boundNanoUsd);
     if (bound?.kind !== "refused" || bound.refusal.kind !== "insufficient_credit")
       return this.afterReserve(bound, lines);
@@ -166,26 +185,28 @@ export class BatchWork {
   }
 
   /** What a reservation's outcome means for the slice. Undefined: it is reserved. */
-  private afterReserve(outcome: ReserveOutcome | undefined, lines: number): Step | undefined {
+  private afterReserve(outcome: ReserveOutcome | undefined, lines: readonly SliceLine[]): Step | undefined {
     if (outcome === undefined) return this.abandon();
     if (outcome.kind === "reserved") return undefined;
     if (outcome.kind === "charged") throw new TypeError("results are pending before they are charged");
     const { refusal } = outcome;
     if (refusal.kind === "suspended") return { kind: "later", delayMs: SUSPENDED_MS };
     if (refusal.kind === "credit_held") return { kind: "later", delayMs: HELD_MS };
-    if (refusal.kind === "insufficient_credit" && lines > 1) {
+    if (refusal.kind === "insufficient_credit" && lines.length > 1) {
       // Part of it may be covered: of lines that the credit covers none is refused.
-      this.patch({ shrink: Math.min(this.now.shrink + 1, SHRINK_MAX) });
+      this.patch({ shrink: shrinkAfter(this.now.shrink, lines.length) });
       return AGAIN;
     }
-    this.patch({ ending: { kind: "refused", fault: faultOfRefusal(refusal) } });
+    const fault = faultOfRefusal(refusal);
+    this.patch({ ending: { kind: "refused", fault }, faults: [batchFault(fault, lines)] });
     return AGAIN;
   }
 
   /** Results that an earlier attempt stored: charged by it, or now. */
   private async settle(pending: PendingSlice): Promise<Step> {
     const attempt = this.nextAttempt();
-    if (pending.usageLines.length === 0) return this.finish(pending.to, pending.result, false);
+    // What costs nothing needs no credit, and no key that is still in force.
+    if (pending.result.usage.costNanoUsd === 0) return this.charge(pending, attempt, false);
     const outcome = await this.reserve(attempt, pending.result.usage.costNanoUsd);
     if (outcome === undefined) return this.abandon();
     if (outcome.kind === "charged") return this.finish(pending.to, pending.result, false);
@@ -230,6 +251,7 @@ export class BatchWork {
       slice: state.slice + 1,
       pending: undefined,
       failures: 0,
+      failuresAlone: 0,
       suspicion: undefined,
       shrink: isQuick ? Math.max(0, state.shrink - 1) : state.shrink,
     };
@@ -250,8 +272,15 @@ export class BatchWork {
         ? failedLine(id, line, newId("request"), ending.fault)
         : unrunLine(id, line, ending.kind),
     );
-    const errors = await storeErrors(texts, `${this.now.slice}-end`, this.scope());
-    return this.finish(last.next, { errors, completed: 0, failed: lines.length, usage: NO_USAGE }, false);
+    const scope = this.scope();
+    const errors = await storeErrors(texts, `${this.now.slice}-end`, scope);
+    const result = { errors, completed: 0, failed: lines.length, usage: NO_USAGE };
+    if (ending.kind !== "refused") return this.finish(last.next, result, false);
+    // A refusal is a refusal: the owner's usage counts it, as it would count the calls.
+    const modelIds = lines.map(({ body }) => modelIdOf(body, scope.models));
+    const pending = { to: last.next, result, usageLines: refusedUsage(modelIds, ending.fault) };
+    this.patch({ pending });
+    return this.charge(pending, this.nextAttempt(), false);
   }
 
   private beginFinalizing(): Step {
@@ -261,31 +290,13 @@ export class BatchWork {
 
   private async finalize(): Promise<Step> {
     const library = this.ports.library();
-    for (const record of this.files()) await library.addFile(record);
+    const records = resultFiles(this.now, (what) => this.store.chunks(what), this.ports.nowMs());
+    for (const record of records) await library.addFile(record);
     const ending = this.now.ending?.kind;
     const status: BatchStatus =
       ending === "expired" || ending === "cancelled" ? ending : this.now.faults.length > 0 ? "failed" : "completed";
     this.patch({ status, endedAtMs: this.ports.nowMs() });
     return AGAIN;
-  }
-
-  private files(): FileRecord[] {
-    const { order, output, errors, outputFileId, errorFileId } = this.now;
-    const createdAtMs = this.ports.nowMs();
-    const fileOf = (what: "output" | "errors", fileId: FileId, sums: BatchState["output"]): FileRecord => ({
-      accountId: order.accountId,
-      fileId,
-      purpose: "batch_output",
-      filename: `${order.id}_${what === "output" ? "output" : "error"}.jsonl`,
-      ...sums,
-      createdAtMs,
-      expiresAtMs: createdAtMs + order.outputLifeMs,
-      content: { format: what === "output" ? "results" : "lines", chunks: this.store.chunks(what) },
-    });
-    return [
-      ...(output.lines > 0 ? [fileOf("output", outputFileId, output)] : []),
-      ...(errors.lines > 0 ? [fileOf("errors", errorFileId, errors)] : []),
-    ];
   }
 
   /** The end is told to the library, which knows the batch from now on; this object forgets it. */
@@ -318,23 +329,12 @@ export class BatchWork {
     return AGAIN;
   }
 
-  /** What is nobody's fault is tried again, later each time, in smaller slices where their size may be the reason. */
   private async postpone(cause: unknown): Promise<Step> {
-    const fault: Fault =
-      cause instanceof ApiError
-        ? cause.fault
-        : { code: "internal_error", message: "The line could not be run.", param: null };
-    const failures = this.now.failures + 1;
-    const isSuspicious = SUSPICIOUS.has(fault.code);
-    const isTooSlow = fault.code === "deadline_exceeded";
-    const shrinks = isTooSlow || (isSuspicious && failures >= SUSPICIOUS_FAILURES);
-    this.patch({
-      failures,
-      suspicion: isSuspicious ? fault : undefined,
-      shrink: shrinks ? Math.min(this.now.shrink + 1, SHRINK_MAX) : this.now.shrink,
-    });
+    const { change, delayMs } = afterFailure(this.now, cause, this.attempted);
+    this.attempted = 0;
+    this.patch(change);
     await this.release();
-    return { kind: "later", delayMs: Math.min(1000 * 2 ** (failures - 1), RETRY_MS_MAX) };
+    return { kind: "later", delayMs };
   }
 
   /** Its credit comes back at once where the account can be reached, and by itself otherwise. */
@@ -378,6 +378,13 @@ function grown(sums: BatchState["output"], part: SlicePart | undefined): BatchSt
   return part === undefined ? sums : { bytes: sums.bytes + part.bytes, lines: sums.lines + part.lines };
 }
 
-function reportOf({ model, requests, failed, ...sums }: UsageByModel, minute: number): UsageLine {
-  return { model, tier: "batch", minute, requests, ...sums, errors4xx: failed, errors5xx: 0, latency: {} };
+/** What the owner reads in the batch itself, not only in its error file. */
+function batchFault({ code, message, param }: Fault, lines: readonly SliceLine[]): BatchFault {
+  const line = lines[0]?.line ?? null;
+  return { code, line, message: `${message} No line from line ${line} on was run.`, param };
+}
+
+function reportOf({ model, requests, failed, failed5xx = 0, ...sums }: UsageByModel, minute: number): UsageLine {
+  const errors = { errors4xx: failed - failed5xx, errors5xx: failed5xx };
+  return { model, tier: "batch", minute, requests, ...sums, ...errors, latency: {} };
 }

@@ -2,7 +2,7 @@
 
 import { parseBatchLine } from "./batch-line.ts";
 import type { InputReader } from "./input-lines.ts";
-import { LINE_EXECUTORS } from "./line-executors.ts";
+import { ENDPOINTS } from "../endpoints/endpoints.ts";
 import type { SliceLine } from "./slice-prepare.ts";
 import type { BatchState } from "./types.ts";
 
@@ -20,6 +20,12 @@ export const SHRINK_MAX = 10;
 /** Lines that are only written into the error file. */
 export const REJECTED_SIZE: SliceSize = { lines: 2000, texts: Infinity, bytes: 4 * 1024 * 1024 };
 
+/** The shrink after a slice of `lines` lines failed: the next is at most half of it. */
+export function shrinkAfter(shrink: number, lines: number): number {
+  const half = lines < 2 ? 0 : Math.ceil(Math.log2(WHOLE.lines / Math.floor(lines / 2)));
+  return Math.min(SHRINK_MAX, Math.max(shrink + 1, half));
+}
+
 export function sliceSize(shrink: number): SliceSize {
   const part = 2 ** shrink;
   return { lines: WHOLE.lines / part, texts: WHOLE.texts / part, bytes: WHOLE.bytes / part };
@@ -34,7 +40,7 @@ export async function readSlice(reader: InputReader, state: BatchState, size: Sl
   for await (const input of reader.lines(state.next)) {
     const parsed = parseBatchLine(input, endpoint);
     if (parsed.kind === "fault") throw new TypeError("the lines of a validated file are requests");
-    texts += LINE_EXECUTORS[endpoint].countTexts(parsed.line.body);
+    texts += ENDPOINTS[endpoint].countTexts(parsed.line.body);
     bytes += input.bytes;
     if (slice.length > 0 && (texts > size.texts || bytes > size.bytes)) break;
     slice.push({ ...parsed.line, line: input.line, bytes: input.bytes, next: input.next });

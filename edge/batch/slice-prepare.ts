@@ -2,19 +2,23 @@
 // slice can cost.
 
 import { textsBound } from "../embedding/request-texts.ts";
+import type { PreparedCall } from "../endpoints/endpoint.ts";
+import { callContext } from "../endpoints/endpoint.ts";
+import { ENDPOINTS } from "../endpoints/endpoints.ts";
+import { checkTokenLimit } from "../endpoints/token-limit.ts";
+import { resolveModel } from "../models.ts";
 import { costBound } from "../pricing.ts";
+import type { CatalogModel } from "../../shared/catalog.ts";
 import type { Fault } from "../../shared/errors.ts";
-import { apiError } from "../../shared/errors.ts";
+import { ApiError } from "../../shared/errors.ts";
 import type { RequestId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { BatchLine } from "./batch-line.ts";
-import type { Position } from "./types.ts";
-import type { PreparedLine } from "./line-executor.ts";
-import { LINE_EXECUTORS } from "./line-executors.ts";
 import type { SliceScope } from "./slice-scope.ts";
-import { faultOfLine, pricesOf } from "./slice-scope.ts";
+import { faultOfLine, pricesOf, sliceCall } from "./slice-scope.ts";
+import type { Position } from "./types.ts";
 
 /** A line as it was read. */
 export interface SliceLine extends BatchLine {
@@ -30,7 +34,7 @@ export interface RunnableLine {
   readonly bytes: number;
   readonly customId: string;
   readonly requestId: RequestId;
-  readonly prepared: PreparedLine;
+  readonly prepared: PreparedCall;
 }
 
 export interface FailedLine {
@@ -52,36 +56,52 @@ export interface PreparedSlice {
 /** Throws ApiError for what may pass. */
 export async function prepareSlice(lines: readonly SliceLine[], scope: SliceScope): Promise<PreparedSlice> {
   const { order, services, models, waitUntil } = scope;
+  const endpoint = ENDPOINTS[order.endpoint];
+  const context = callContext({ pool: services.pool, models, waitUntil });
   const runnable: RunnableLine[] = [];
   const failed: FailedLine[] = [];
-  let bound = 0;
-  const context = {
-    models,
-    dimensionsOf: async (model: PreparedLine["model"]) => {
-      if (model.nativeDimensions > 0) return model.nativeDimensions;
-      const announced = await services.pool.announced(model.id, waitUntil);
-      if (announced === undefined) throw apiError("model_not_ready", "No backend serves the model yet.");
-      return announced.dimensions;
-    },
-  };
+  let boundNanoUsd = 0;
   for (const { line, bytes, customId, body } of lines) {
     const requestId = newId("request");
     try {
-      const prepared = await LINE_EXECUTORS[order.endpoint].prepare(body, context);
+      const prepared = await endpoint.prepare(body, context);
+      const bound = textsBound(prepared.texts, prepared.prefix, prepared.model.contextTokens);
+      await checkTokenLimit(prepared.field, bound, () => countTokens(prepared, scope));
       runnable.push({ line, bytes, customId, requestId, prepared });
-      bound += boundOf(prepared, scope);
+      boundNanoUsd += costBound(pricesOf(order, prepared.model.id), bound);
     } catch (error) {
-      failed.push({ line, customId, requestId, fault: faultOfLine(error) });
+      const modelId = modelIdOf(body, models);
+      const fault = faultOfLine(error);
+      failed.push({ line, customId, requestId, fault, ...(modelId === undefined ? {} : { modelId }) });
     }
   }
-  return { runnable, failed, boundNanoUsd: nanoUsd(bound) };
+  return { runnable, failed, boundNanoUsd: nanoUsd(boundNanoUsd) };
+}
+
+/** The model that a line names: it was there when the batch was validated. */
+export function modelIdOf(body: BatchLine["body"], models: readonly CatalogModel[]): string | undefined {
+  const { model } = body;
+  if (typeof model !== "string") return undefined;
+  try {
+    return resolveModel(model, models).model.id;
+  } catch (error) {
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  }
+}
+
+async function countTokens({ model, texts, prefix, truncate, itemOf }: PreparedCall, scope: SliceScope) {
+  const { order, services } = scope;
+  const call = { ...sliceCall(scope), itemOf };
+  const { tokens } = await services.pool.tokenize(
+    { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, texts },
+    call,
+  );
+  return tokens.reduce((sum, count) => sum + count, 0);
 }
 
 /** A slice of one line that fails without being run. */
-export function failedSlice({ line, customId }: SliceLine, fault: Fault): PreparedSlice {
-  return { runnable: [], failed: [{ line, customId, requestId: newId("request"), fault }], boundNanoUsd: nanoUsd(0) };
-}
-
-function boundOf({ model, texts, prefix }: PreparedLine, { order }: SliceScope): NanoUsd {
-  return costBound(pricesOf(order, model.id), textsBound(texts, prefix, model.contextTokens));
+export function failedSlice({ line, customId, requestId, prepared }: RunnableLine, fault: Fault): PreparedSlice {
+  const failed = [{ line, customId, requestId, fault, modelId: prepared.model.id }];
+  return { runnable: [], failed, boundNanoUsd: nanoUsd(0) };
 }

@@ -10,6 +10,8 @@ import type { Charge } from "../pricing.ts";
 import { chargeOf } from "../pricing.ts";
 import { usageOf } from "../usage-answer.ts";
 import { must } from "../../shared/assert.ts";
+import type { Fault } from "../../shared/errors.ts";
+import { ERRORS } from "../../shared/errors.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { failedLine, lineId } from "./error-lines.ts";
 import { inGroups } from "./slice-groups.ts";
@@ -22,6 +24,12 @@ export interface SliceOutcome {
   readonly result: SliceResult;
   readonly usageLines: readonly UsageByModel[];
 }
+
+const UNANSWERABLE: Fault = {
+  code: "internal_error",
+  message: "The answer of this line could not be written; nothing was charged for it.",
+  param: null,
+};
 
 interface DoneLine extends RunnableLine {
   readonly embedded: readonly EmbeddedText[];
@@ -90,23 +98,35 @@ function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<Embed
 async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceScope): Promise<SliceOutcome> {
   const { order } = scope;
   const usage = new UsageSums();
-  const results = done.toSorted(byLine).map((line) => {
-    const charge = chargeOf(pricesOf(order, line.prepared.model.id), line.embedded);
-    usage.add(line.prepared.model.id, charge);
-    return resultOf(line, charge, scope);
-  });
-  for (const { modelId } of failed) if (modelId !== undefined) usage.addFailure(modelId);
-  const errors = failed.toSorted(byLine).map((line) => failedLine(order.id, line, line.requestId, line.fault));
+  const results: ResultLine[] = [];
+  let bytes = 0;
+  const unanswered: FailedLine[] = [];
+  for (const line of done.toSorted(byLine)) {
+    const modelId = line.prepared.model.id;
+    const charge = chargeOf(pricesOf(order, modelId), line.embedded);
+    try {
+      const result = resultOf(line, charge, scope);
+      bytes += resultLineBytes(result);
+      results.push(result);
+      usage.add(modelId, charge);
+    } catch {
+      // Ours, and this line's alone: an answer that cannot be written must not take its neighbours along.
+      unanswered.push({ ...line, fault: UNANSWERABLE, modelId });
+    }
+  }
+  const allFailed = [...failed, ...unanswered].toSorted(byLine);
+  for (const { modelId, fault } of allFailed) if (modelId !== undefined) usage.addFailure(modelId, fault);
+  const errors = allFailed.map((line) => failedLine(order.id, line, line.requestId, line.fault));
   const [output, errorPart] = await Promise.all([
-    results.length === 0 ? undefined : storeResults(results, name, scope),
+    results.length === 0 ? undefined : storeResults(results, bytes, name, scope),
     errors.length === 0 ? undefined : storeErrors(errors, name, scope),
   ]);
   return {
     result: {
       ...(output === undefined ? {} : { output }),
       ...(errorPart === undefined ? {} : { errors: errorPart }),
-      completed: done.length,
-      failed: failed.length,
+      completed: results.length,
+      failed: allFailed.length,
       usage: usage.total,
     },
     usageLines: usage.lines,
@@ -115,12 +135,16 @@ async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceSc
 
 function resultOf(line: DoneLine, charge: Charge, { order }: SliceScope): ResultLine {
   const { requestId, customId, dimensions, embedded } = line;
-  const answer = line.prepared.answer(embedded, { requestId, usage: usageOf(charge), dimensions });
+  const answer = line.prepared.answer(embedded, { callId: requestId, usage: usageOf(charge), dimensions });
   return { id: lineId(order.id, line.line), customId, requestId, ...answer };
 }
 
-async function storeResults(results: readonly ResultLine[], name: string, scope: SliceScope): Promise<SlicePart> {
-  const bytes = results.reduce((sum, line) => sum + resultLineBytes(line), 0);
+async function storeResults(
+  results: readonly ResultLine[],
+  bytes: number,
+  name: string,
+  scope: SliceScope,
+): Promise<SlicePart> {
   const chunk = await scope.store.write(placeOf(scope, scope.outputFileId), name, encodeResults(results));
   return { chunk, bytes, lines: results.length };
 }
@@ -150,6 +174,13 @@ export function addUsage(a: BatchUsage, b: BatchUsage): BatchUsage {
   };
 }
 
+/** What lines that were refused without being run come to: nothing but failures. */
+export function refusedUsage(modelIds: readonly (string | undefined)[], fault: Fault): UsageByModel[] {
+  const usage = new UsageSums();
+  for (const modelId of modelIds) if (modelId !== undefined) usage.addFailure(modelId, fault);
+  return usage.lines;
+}
+
 class UsageSums {
   readonly #byModel = new Map<string, UsageByModel>();
 
@@ -172,9 +203,11 @@ class UsageSums {
     });
   }
 
-  addFailure(model: string): void {
+  addFailure(model: string, { code }: Fault): void {
     const sum = this.#of(model);
-    this.#byModel.set(model, { ...sum, failed: sum.failed + 1 });
+    const isOurs = ERRORS[code].status >= 500;
+    const failed5xx = (sum.failed5xx ?? 0) + Number(isOurs);
+    this.#byModel.set(model, { ...sum, failed: sum.failed + 1, ...(failed5xx === 0 ? {} : { failed5xx }) });
   }
 
   #of(model: string): UsageByModel {

@@ -41,6 +41,24 @@ export function sliceCall({ waitUntil }: SliceScope) {
   } satisfies PoolCall;
 }
 
+/** Embeds a text that is nobody's, for nobody. Throws ApiError while the model's backend does not do that. */
+export async function checkServing(model: CatalogModel, scope: SliceScope): Promise<void> {
+  await scope.services.embedTexts
+    .start({
+      model: model.id,
+      accountId: scope.order.accountId,
+      tier: "batch",
+      texts: [{ kind: "text", text: "a" }],
+      prefix: "",
+      truncate: "none",
+      cacheMode: "off",
+      noStore: true,
+      ...sliceCall(scope),
+      itemOf: () => null,
+    })
+    .finish();
+}
+
 /** Batch prices of the day on which the batch was made. */
 export function pricesOf(order: BatchOrder, modelId: string): TierPrices {
   return must(order.prices[modelId], "prices of the day for a validated model");

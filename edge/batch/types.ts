@@ -108,6 +108,8 @@ export interface UsageByModel extends BatchUsage {
   readonly model: string;
   readonly requests: number;
   readonly failed: number;
+  /** Of `failed`, those that were our fault. */
+  readonly failed5xx?: number;
   readonly savedNanoUsd: NanoUsd;
 }
 
@@ -115,7 +117,7 @@ export interface UsageByModel extends BatchUsage {
 export type Ending =
   | { readonly kind: "expired" }
   | { readonly kind: "cancelled" }
-  /** No credit, or the key is gone: the lines fail with this, and the batch completes. */
+  /** No credit, or the key is gone: the lines fail with this, and so does the batch. */
   | { readonly kind: "refused"; readonly fault: Fault };
 
 /** Of an output or error file so far; its chunks are rows of their own. */
@@ -152,6 +154,8 @@ export interface BatchState {
   readonly shrink: number;
   /** Attempts at this slice that failed through no fault of its lines. */
   readonly failures: number;
+  /** Of them, the last in a row that one line had to itself. */
+  readonly failuresAlone?: number;
   /** What the last of them said, where the lines may be to blame after all. */
   readonly suspicion?: Fault | undefined;
 }

@@ -4,9 +4,10 @@
 import { resolveModel } from "../models.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { ApiError } from "../../shared/errors.ts";
+import { shown } from "../../shared/schemas/shown.ts";
 import { parseBatchLine } from "./batch-line.ts";
 import type { InputLine } from "./input-lines.ts";
-import type { LineExecutor } from "./line-executor.ts";
+import type { Endpoint } from "../endpoints/endpoint.ts";
 import type { BatchFault, BatchOrder } from "./types.ts";
 import { BATCH_LIMITS } from "./types.ts";
 
@@ -20,7 +21,7 @@ export interface Validated {
 /** What the lines are judged by. */
 export interface Terms {
   readonly order: Pick<BatchOrder, "endpoint" | "allowedModels">;
-  readonly executor: Pick<LineExecutor, "countTexts">;
+  readonly texts: Pick<Endpoint, "countTexts">;
   readonly models: readonly CatalogModel[];
   /** Whether any backend is there for a model, ready or not: a batch waits for a cold one, not for one that never comes. */
   readonly isServed: (modelId: string) => boolean;
@@ -71,7 +72,7 @@ class InputCheck {
       this.#faults.push({ code: "duplicate_custom_id", line: input.line, message, param: "custom_id" });
     } else this.#lineOf.set(customId, input.line);
     this.#checkModel(body["model"], input.line);
-    this.#texts += this.#terms.executor.countTexts(body);
+    this.#texts += this.#terms.texts.countTexts(body);
   }
 
   end(): Validated {
@@ -94,7 +95,9 @@ class InputCheck {
 
   #checkModel(name: unknown, line: number): void {
     if (typeof name !== "string") {
-      const message = "`body.model` must be the id of a model.";
+      const rule = "it must be the id of a model";
+      const message =
+        name === undefined ? `\`body.model\` is missing: ${rule}.` : `\`body.model\` is ${shown(name)}: ${rule}.`;
       this.#faults.push({ code: "missing_required_parameter", line, message, param: "body.model" });
       return;
     }
@@ -116,7 +119,9 @@ class InputCheck {
       if (order.allowedModels !== undefined && !order.allowedModels.includes(model.id)) {
         return fault("model_not_allowed", "The key may not use this model.");
       }
-      if (!isServed(model.id)) return fault("model_not_ready", "This model is not served yet: see GET /v1/models.");
+      // A backend may be up before the operator offers the model: nothing is sold before.
+      if (!isServed(model.id) || model.operatorStatus !== "live")
+        return fault("model_not_ready", "This model is not served yet: see GET /v1/models.");
       return model.id;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

@@ -107,6 +107,8 @@ export async function cancelBatch(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "batches");
   const listed = await ownBatch(c, accountId);
   const before = await currentView(c, accountId, listed);
+  // A client whose connection broke asks again.
+  if (before.status === "cancelled") return c.json(batchAnswer(before));
   if (before.endedAtMs !== undefined) {
     throw apiError("invalid_request", `A batch that is ${before.status} cannot be cancelled.`, "id");
   }

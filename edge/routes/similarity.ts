@@ -1,11 +1,12 @@
 // POST /v1/similarity: cosines of pairs of texts, embedded, cached and charged as those of /v1/embeddings are.
 
 import type { Context } from "../context.ts";
-import { checkDimensions, cutterOf } from "../dimensions.ts";
+import { checkDimensions, cutterOf, wantedDimensions } from "../endpoints/dimensions.ts";
 import { embedMetered } from "../metered-call.ts";
 import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../middleware/call-options.ts";
 import { resolveModel } from "../models.ts";
+import { contextOf } from "./call-answer.ts";
 import { usageHeaders, usageOf } from "../usage-answer.ts";
 import { parseSimilarityRequest } from "../../shared/schemas/similarity.ts";
 import { instructionPrefix } from "../../shared/token-bound.ts";
@@ -16,7 +17,7 @@ export async function postSimilarity(c: Context): Promise<Response> {
   const options = readCallOptions(c);
   const request = parseSimilarityRequest(await readJson(c, config.limits.bodyBytesMax));
   const resolved = resolveModel(request.model, models);
-  await checkDimensions(c, resolved.model, resolved.dimensions);
+  await checkDimensions(contextOf(c), resolved.model, wantedDimensions(undefined, resolved));
   const cut = cutterOf(resolved.dimensions);
   const result = await embedMetered(c, {
     model: resolved.model,

@@ -290,8 +290,17 @@ describe("credit", () => {
       texts.map((text) => embeddingLine(text, text)),
     );
     const batch = await workThrough(api, account.key, id);
-    expect(batch.status).toBe("completed");
+    expect(batch).toMatchObject({
+      status: "failed",
+      failed_at: expect.any(Number) as number,
+      errors: {
+        data: [{ code: "insufficient_credit", line: 6, message: expect.stringContaining("line 6") as string }],
+      },
+    });
     expect(batch.request_counts).toEqual({ total: 9, completed: 5, failed: 4 });
+    expect((await linesOf(api, account.key, batch.output_file_id)).map((line) => line.custom_id)).toEqual(
+      texts.slice(0, 5),
+    );
     const errors = await linesOf(api, account.key, batch.error_file_id);
     expect(errors.map((line) => line.custom_id)).toEqual(texts.slice(5));
     for (const { response } of errors) {
@@ -311,6 +320,7 @@ describe("credit", () => {
     // The backend stays busy: an attempt that began before the revocation must not end well after it.
     const batch = await workThrough(api, key, id);
     api.backend.behaviour = { kind: "well" };
+    expect(batch).toMatchObject({ status: "failed", errors: { data: [{ code: "invalid_api_key", line: 1 }] } });
     expect(batch.request_counts).toEqual({ total: 1, completed: 0, failed: 1 });
     const [line] = await linesOf(api, key, batch.error_file_id);
     expect(line?.response).toMatchObject({ status_code: 401, body: { error: { code: "invalid_api_key" } } });
@@ -342,31 +352,6 @@ describe("a batch whose input file is deleted while it waits", () => {
     const batch = await workThrough(api, key, id);
     expect(batch).toMatchObject({ status: "failed", errors: { data: [{ code: "input_file_unreadable" }] } });
     expect(await charged(accountId)).toBe(0);
-  });
-});
-
-describe("a batch that is cancelled", () => {
-  test("delivers what is done, names the rest as cancelled, and cannot be cancelled again", async () => {
-    const { id: accountId, key } = await accountWith();
-    api.backend.behaviour = { kind: "answers", status: 503, body: "" };
-    const texts = ["c0", "c1", "c2"];
-    const id = await startBatch(
-      api,
-      key,
-      texts.map((text) => embeddingLine(text, text)),
-    );
-    await workThrough(api, key, id, ({ status }) => status === "in_progress");
-    const cancelling = await api.call(`/v1/batches/${id}/cancel`, { key, method: "POST" });
-    expect(cancelling.body).toMatchObject({ id, status: "cancelling" });
-    const batch = await workThrough(api, key, id);
-    expect(batch).toMatchObject({ status: "cancelled", output_file_id: null });
-    expect(batch.request_counts).toEqual({ total: 3, completed: 0, failed: 3 });
-    const errors = await linesOf(api, key, batch.error_file_id);
-    expect(errors.map(({ custom_id: name, response, error }) => [name, response, error?.code])).toEqual(
-      texts.map((text) => [text, null, "batch_cancelled"]),
-    );
-    expect(await charged(accountId)).toBe(0);
-    expect((await api.call(`/v1/batches/${id}/cancel`, { key, method: "POST" })).status).toBe(400);
   });
 });
 

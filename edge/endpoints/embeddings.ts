@@ -1,0 +1,59 @@
+// /v1/embeddings: texts or token ids in, vectors out. Rules: product.md.
+
+import { cacheTexts, prefixOf } from "../embedding/request-texts.ts";
+import { resolveModel } from "../models.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { EmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
+import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
+import { checkDimensions, wantedDimensions } from "./dimensions.ts";
+import type { CallContext, Endpoint } from "./endpoint.ts";
+
+export const embeddings: Endpoint = {
+  scope: "embeddings",
+
+  countTexts({ input }) {
+    if (!Array.isArray(input)) return 1;
+    const [first]: readonly unknown[] = input;
+    if (typeof first === "number") return 1;
+    return Array.isArray(first) && typeof first[0] === "string" ? input.length * 2 : input.length;
+  },
+
+  async prepare(body, context) {
+    const request = parseEmbeddingsRequest(body);
+    const resolved = resolveModel(request.model, context.models);
+    const { model } = resolved;
+    const wanted = wantedDimensions(request.dimensions, resolved);
+    await checkDimensions(context, model, wanted, request.dtype);
+    checkDecoding(context, request);
+    return {
+      model,
+      texts: cacheTexts(request),
+      prefix: prefixOf(request, resolved),
+      truncate: request.truncate,
+      itemOf: (index) => `input[${index}]`,
+      field: "input",
+      answer: (embedded, { usage, dimensions }) => ({
+        body: {
+          kind: "embeddings",
+          dimensions: wanted.count ?? dimensions,
+          dtype: request.dtype,
+          encoding: request.encoding,
+          model: model.id,
+          usage,
+          pairs: request.input.kind === "pairs",
+        },
+        vectors: embedded.map(({ vector }) => vector),
+      }),
+    };
+  },
+};
+
+/** OpenAI's SDKs decode base64 as float32 whatever it holds: wrong numbers without an error, so it is refused. */
+function checkDecoding({ decodesBlindly }: CallContext, { dtype, encoding }: EmbeddingsRequest): void {
+  if (dtype === "float" || encoding !== "base64" || !decodesBlindly) return;
+  throw apiError(
+    "incompatible_options",
+    `OpenAI's SDKs would decode base64 of ${dtype} as floats: send \`encoding_format: "float"\` with this \`output_dtype\`.`,
+    "output_dtype",
+  );
+}

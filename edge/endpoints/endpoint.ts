@@ -1,0 +1,69 @@
+// What an endpoint makes of a body: which texts it needs, and how its answer is made of their vectors. A route and a
+// line of a batch go through the same `prepare`, so that both refuse the same bodies with the same words.
+
+import type { Scope } from "../account/types.ts";
+import type { Pool } from "../backend/pool.ts";
+import type { CacheText } from "../cache/key.ts";
+import type { EmbeddedText } from "../embedding/types.ts";
+import type { ResultBody } from "../files/results.ts";
+import type { UsageAnswer } from "../usage-answer.ts";
+import type { CatalogModel } from "../../shared/catalog.ts";
+import type { Truncation } from "../../shared/wire.ts";
+
+/** A body that fits its endpoint. */
+export interface PreparedCall {
+  readonly model: CatalogModel;
+  readonly texts: readonly CacheText[];
+  readonly prefix: string;
+  readonly truncate: Truncation;
+  /** The text at `index` in the caller's words. */
+  readonly itemOf: (index: number) => string;
+  /** The field that holds the texts. */
+  readonly field: string;
+  /** The answer's body, and the vectors that it is written from. Pure. */
+  answer(embedded: readonly EmbeddedText[], facts: AnswerFacts): { body: ResultBody; vectors: readonly Uint16Array[] };
+}
+
+export interface AnswerFacts {
+  /** The id of the charge. */
+  readonly callId: string;
+  readonly usage: UsageAnswer;
+  /** Native dimensions of the model. */
+  readonly dimensions: number;
+}
+
+export interface CallContext {
+  readonly models: readonly CatalogModel[];
+  /** What the model's backend says; undefined while nobody has said it. */
+  readonly nativeDimensionsOf: (model: CatalogModel) => Promise<number | undefined>;
+  /** The client decodes base64 as float32 whatever it holds. */
+  readonly decodesBlindly: boolean;
+}
+
+export interface Endpoint {
+  readonly scope: Extract<Scope, "embeddings" | "rerank">;
+  /** Texts of a body, without judging it. */
+  countTexts(body: Readonly<Record<string, unknown>>): number;
+  /** Throws ApiError for whatever is wrong with the body. */
+  prepare(body: unknown, context: CallContext): Promise<PreparedCall>;
+}
+
+/** Who asks: a line of a batch, or a route for a client of its own. */
+export interface CallSource {
+  readonly pool: Pick<Pool, "announced">;
+  readonly models: readonly CatalogModel[];
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  readonly decodesBlindly?: boolean;
+}
+
+export function callContext({ pool, models, waitUntil, decodesBlindly = false }: CallSource): CallContext {
+  return {
+    models,
+    decodesBlindly,
+    async nativeDimensionsOf(model) {
+      // The catalogue's figure where it has one: no model is asked before its price and sizes are known.
+      if (model.nativeDimensions > 0) return model.nativeDimensions;
+      return (await pool.announced(model.id, waitUntil))?.dimensions;
+    },
+  };
+}

@@ -1,0 +1,11 @@
+// The endpoints that a batch may have.
+
+import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
+import { embeddings } from "./embeddings.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { rerank } from "./rerank.ts";
+
+export const ENDPOINTS: Readonly<Record<BatchEndpoint, Endpoint>> = {
+  "/v1/embeddings": embeddings,
+  "/v1/rerank": rerank("1"),
+};
