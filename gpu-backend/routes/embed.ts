@@ -67,17 +67,10 @@ async function tokenizeCall(
   const { header, inputs } = await call.stage("decode", () => readRequest(body, sizes.textsMax));
   checkModel(header, service);
   if (needsRoom) service.runner.checkRoom(header.account, header.tier);
-  const { prefix, truncate, tier, encoding } = header;
+  const work = { ...header, inputs, tokensMax: sizes.callTokensMax };
   const tokenized = await call.stage("tokenize", () =>
-    call.withinDeadline((signal) => service.tokenizer.tokenize({ inputs, prefix, truncate, tier, encoding }, signal)),
+    call.withinDeadline((signal) => service.tokenizer.tokenize(work, signal)),
   );
-  const total = tokenized.texts.reduce((sum, ids) => sum + ids.length, 0);
-  if (total > sizes.callTokensMax) {
-    throw apiError(
-      "too_many_tokens",
-      `The texts have ${total} tokens together; the limit of a call is ${sizes.callTokensMax}.`,
-    );
-  }
   return { header, tokenized };
 }
 

@@ -10,7 +10,7 @@ import * as z from "zod";
 import { utf8Length } from "../../shared/token-bound.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 import { readJson, readOptionalJson } from "../checkpoint/read-json.ts";
-import { breaksWithin, type CutRules, patternOf } from "./segments.ts";
+import { addedTokensOf, breaksWithin, type CutRules } from "./segments.ts";
 
 export interface TokenizerLibrary {
   /** Ids of `text` alone: what the template adds around it is in `leading` and `trailing`. */
@@ -112,7 +112,7 @@ function cutRulesOf({
   const late = added.filter(({ special, normalized }) => normalizer && (normalized ?? !special));
   const breaks = late.some(({ content }) => breaksWithin(content) || breaksWithin(content.normalize("NFC")));
   if (!known || steps.length === 0 || breaks || added.some(({ lstrip, rstrip }) => lstrip || rstrip)) return undefined;
-  return { addedTokens: patternOf(added.filter((token) => !late.includes(token)).map(({ content }) => content)) };
+  return { addedTokens: addedTokensOf(added.filter((token) => !late.includes(token)).map(({ content }) => content)) };
 }
 
 function construct(path: string, definition: object, config: object): Tokenizer {

@@ -1,20 +1,26 @@
 // All texts of a call → token ids, on tokenizer threads. A call is cut into slices that take milliseconds; long texts
-// have a lane of their own, calls take turns, interactive before batch: so neither a list of 2,048 texts nor a text
-// made to be slow holds up a short one.
+// have a lane of their own, accounts share the threads by work, interactive before batch: so neither a list of 2,048
+// texts, nor many of them, nor a text made to be slow holds up another account's short one. Counting stops where a call
+// is over its limit.
 
+import { apiError } from "../../shared/errors.ts";
 import type { Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { type LaneLimits, TokenizerLane, type SliceOutcome } from "./lane.ts";
 import type { TokenizerInput, TokenizerSetup } from "./messages.ts";
 import { foreignIdsFault, problemFault, TextFault } from "./text-fault.ts";
-import { TurnQueue } from "./turn-queue.ts";
+import { type Owner, TurnQueue } from "./turn-queue.ts";
 
 export interface TokenizerCall {
+  /** Opaque name of the account, for fair queueing. */
+  readonly account: string;
   readonly inputs: readonly TokenizerInput[];
   readonly prefix: string;
   readonly truncate: Truncation;
   readonly tier: Tier;
   /** Of the inputs that are ids; absent: the model's own. */
   readonly encoding?: TokenEncoding | undefined;
+  /** Tokens of all texts together. */
+  readonly tokensMax: number;
 }
 
 export interface TokenizedCall {
@@ -32,18 +38,25 @@ const LONG_TEXT_CHARS = 16_384;
 /** About 15 ms of tokenising. */
 const SLICE_CHARS = 16_384;
 const SLICE_TEXTS = 256;
+/** What may wait for a thread of one account: two of the largest calls, some ten seconds. Beside it one call always may. */
+const ACCOUNT_CHARS_MAX = 16 * 1024 * 1024;
 
 interface Slice {
   readonly first: number;
   readonly inputs: readonly TokenizerInput[];
   readonly long: boolean;
+  /** Of the inputs, each with its prefix. */
+  readonly chars: number;
 }
 
-interface Running {
+interface Running extends Owner {
   readonly call: TokenizerCall;
   readonly texts: Int32Array<ArrayBuffer>[];
   readonly truncated: boolean[];
+  /** Slices, and texts, that have no ids yet. */
   left: number;
+  textsLeft: number;
+  tokens: number;
   foreignIds: number;
   readonly resolve: (done: TokenizedCall) => void;
   readonly reject: (reason: unknown) => void;
@@ -87,16 +100,26 @@ export class TokenizerPool {
     return this.#short.size + this.#long.size;
   }
 
-  /** Rejects with TextFault (the first text at fault that was seen), or with the signal's reason once it aborts. */
+  /**
+   * Rejects with TextFault (the first text at fault that was seen), ApiError `too_many_tokens`, or `overloaded` where too
+   * much of the account's work waits already, or with the signal's reason once it aborts.
+   */
   tokenize(call: TokenizerCall, signal: AbortSignal): Promise<TokenizedCall> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const slices = slicesOf(call.inputs);
+      const slices = slicesOf(call);
+      const chars = slices.reduce((sum, slice) => sum + slice.chars, 0);
+      const waiting = this.#short.waitingOf(call) + this.#long.waitingOf(call);
+      if (waiting > 0 && waiting + chars > ACCOUNT_CHARS_MAX) return reject(accountOverloaded());
       const running: Running = {
         call,
+        account: call.account,
+        tier: call.tier,
         texts: Array.from({ length: call.inputs.length }),
         truncated: Array.from({ length: call.inputs.length }),
         left: slices.length,
+        textsLeft: call.inputs.length,
+        tokens: 0,
         foreignIds: 0,
         resolve,
         reject,
@@ -105,13 +128,17 @@ export class TokenizerPool {
         over: false,
       };
       signal.addEventListener("abort", running.onAbort);
-      for (const slice of slices) (slice.long ? this.#long : this.#short).push(running, call.tier, { running, slice });
+      for (const slice of slices) this.#queue(running, slice);
       this.#dispatch();
     });
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.close()));
+  }
+
+  #queue(running: Running, slice: Slice): void {
+    (slice.long ? this.#long : this.#short).push(running, { running, slice }, slice.chars);
   }
 
   /** The last lane takes long texts first and short ones when there are none; the others only short ones. */
@@ -153,8 +180,8 @@ export class TokenizerPool {
     }
     running.left += slice.inputs.length - 1;
     for (const [at, input] of slice.inputs.entries()) {
-      const alone = { first: slice.first + at, inputs: [input], long: true };
-      this.#long.push(running, running.call.tier, { running, slice: alone });
+      const chars = charsOf(running.call, input);
+      this.#queue(running, { first: slice.first + at, inputs: [input], long: true, chars });
     }
   }
 
@@ -167,6 +194,11 @@ export class TokenizerPool {
     }
     running.foreignIds += outcome.foreignIds;
     running.left -= 1;
+    running.textsLeft -= slice.inputs.length;
+    running.tokens += offset;
+    // Each text that is not counted yet has one at least.
+    const least = running.tokens + running.textsLeft;
+    if (least > running.call.tokensMax) return this.#fail(running, tooManyTokens(least, running.call.tokensMax));
     if (running.left > 0) return;
     this.#end(running);
     const arrays = running.call.inputs.filter((input) => typeof input !== "string").length;
@@ -189,29 +221,46 @@ export class TokenizerPool {
   }
 }
 
+function tooManyTokens(least: number, most: number) {
+  return apiError(
+    "too_many_tokens",
+    `The texts have at least ${least} tokens together; the limit of a call is ${most}.`,
+  );
+}
+
+function accountOverloaded() {
+  return apiError("overloaded", "Too many of this account's texts wait to be tokenised.", null, 1);
+}
+
+/** What tokenising an input costs: where the prefix cannot be tokenised once, each text is tokenised with it. */
+function charsOf({ prefix }: TokenizerCall, input: TokenizerInput): number {
+  return input.length + (typeof input === "string" ? prefix.length : 0);
+}
+
 /** Short texts together up to SLICE_CHARS, long ones alone. */
-function slicesOf(inputs: readonly TokenizerInput[]): Slice[] {
+function slicesOf(call: TokenizerCall): Slice[] {
   const slices: Slice[] = [];
   let first = 0;
   let open: TokenizerInput[] = [];
   let chars = 0;
   const flush = (next: number): void => {
-    if (open.length > 0) slices.push({ first, inputs: open, long: false });
+    if (open.length > 0) slices.push({ first, inputs: open, long: false, chars });
     open = [];
     chars = 0;
     first = next;
   };
-  for (const [index, input] of inputs.entries()) {
+  for (const [index, input] of call.inputs.entries()) {
+    const own = charsOf(call, input);
     if (input.length > LONG_TEXT_CHARS) {
       flush(index);
-      slices.push({ first: index, inputs: [input], long: true });
+      slices.push({ first: index, inputs: [input], long: true, chars: own });
       first = index + 1;
       continue;
     }
-    if (chars + input.length > SLICE_CHARS || open.length >= SLICE_TEXTS) flush(index);
+    if (chars + own > SLICE_CHARS || open.length >= SLICE_TEXTS) flush(index);
     open.push(input);
-    chars += input.length;
+    chars += own;
   }
-  flush(inputs.length);
+  flush(call.inputs.length);
   return slices;
 }

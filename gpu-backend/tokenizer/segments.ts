@@ -26,14 +26,30 @@ export type Segments =
 
 /** How texts of a tokenizer may be cut. */
 export interface CutRules {
-  /** Finds the added tokens that are matched before a text is normalised; undefined: there are none. */
-  readonly addedTokens: RegExp | undefined;
+  /** The added tokens that are matched before a text is normalised, and what finds them; undefined: there are none. */
+  readonly addedTokens: { readonly contents: readonly string[]; readonly pattern: RegExp } | undefined;
 }
 
-/** A pattern that finds `contents` leftmost and longest first, as the tokenizer does; undefined for none. */
-export function patternOf(contents: readonly string[]): RegExp | undefined {
+/** What finds `contents` leftmost and longest first, as the tokenizer does; undefined for none. */
+export function addedTokensOf(contents: readonly string[]): CutRules["addedTokens"] {
   const words = contents.filter((content) => content !== "").toSorted((a, b) => b.length - a.length);
-  return words.length === 0 ? undefined : new RegExp(words.map(escaped).join("|"), "g");
+  return words.length === 0 ? undefined : { contents: words, pattern: new RegExp(words.map(escaped).join("|"), "g") };
+}
+
+/** The part of `prefix` that has the same ids whatever text follows: all up to its last cut; without any, nothing. */
+export function headOf(prefix: string, rules: CutRules | undefined): string {
+  if (rules === undefined) return "";
+  const segments = segmentsOf(prefix, rules, 1);
+  if (segments.kind !== "pieces") return "";
+  const rest = segments.pieces.at(-1) ?? "";
+  // An added token that begins before the cut and that a text could complete.
+  const isOpen = (content: string): boolean => {
+    for (let length = rest.length + 1; length < content.length; length += 1) {
+      if (prefix.endsWith(content.slice(0, length))) return true;
+    }
+    return false;
+  };
+  return rules.addedTokens?.contents.some(isOpen) === true ? "" : prefix.slice(0, prefix.length - rest.length);
 }
 
 function escaped(text: string): string {
@@ -54,7 +70,7 @@ export function breaksWithin(text: string): boolean {
 /** `text` in exact pieces, none empty; without `rules` it stays whole. One linear pass. */
 export function segmentsOf(text: string, rules: CutRules | undefined, segmentChars: number = SEGMENT_CHARS): Segments {
   if (text.length <= Math.min(segmentChars, MARKS_RUN_MAX)) return { kind: "pieces", pieces: [text] };
-  const tokens = new Occurrences(text, rules?.addedTokens);
+  const tokens = new Occurrences(text, rules?.addedTokens?.pattern);
   const pieces: string[] = [];
   let start = 0;
   let before = 0;

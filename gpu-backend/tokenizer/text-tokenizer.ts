@@ -6,7 +6,7 @@ import { unreachable } from "../../shared/assert.ts";
 import type { Truncation } from "../../shared/wire.ts";
 import { utf8Length } from "../../shared/token-bound.ts";
 import type { TokenizerLibrary } from "./library.ts";
-import { MARKS_RUN_MAX, PIECE_CHARS_MAX, segmentsOf } from "./segments.ts";
+import { MARKS_RUN_MAX, PIECE_CHARS_MAX, headOf, segmentsOf } from "./segments.ts";
 
 export interface TextLimits {
   /** Ids a text may have, those of the template (ending token) included. */
@@ -33,6 +33,42 @@ const COMPLEXITY = {
   unbroken: `${PIECE_CHARS_MAX} characters without a place to break them`,
 } as const;
 
+/** An instruction, of which as much is tokenised already as no text behind it can change. */
+interface Prefix {
+  readonly text: string;
+  /** Of ids beyond it there are none: nothing behind such a prefix fits. */
+  readonly room: number;
+  readonly ids: readonly number[];
+  /** What is tokenised with each text: all behind `ids`. */
+  readonly rest: string;
+  /** UTF-8 bytes of all of it in NFC. */
+  readonly bytes: number;
+}
+
+const NO_PREFIX: Prefix = { text: "", room: 0, ids: [], rest: "", bytes: 0 };
+/** Of each library the prefix that was asked for last: the texts of a call have one, and there may be 2,048 of them. */
+const prefixes = new WeakMap<TokenizerLibrary, Prefix>();
+
+function prefixOf(library: TokenizerLibrary, room: number, text: string): Prefix {
+  if (text === "") return NO_PREFIX;
+  const known = prefixes.get(library);
+  if (known?.text === text && known.room === room) return known;
+  // What is too complex is refused with the first text behind it.
+  const isSound = segmentsOf(text, library.cutRules).kind === "pieces";
+  const head = isSound ? headOf(text, library.cutRules) : "";
+  const segments = segmentsOf(head, library.cutRules);
+  const pieces = head === "" || segments.kind !== "pieces" ? [] : segments.pieces;
+  const prefix = {
+    text,
+    room,
+    ids: firstTokens(library, [], pieces, room).ids,
+    rest: text.slice(head.length),
+    bytes: isSound ? utf8Length(text.normalize("NFC")) : 0,
+  };
+  prefixes.set(library, prefix);
+  return prefix;
+}
+
 /** Tokenises `prefix + text`. A lone surrogate counts as U+FFFD. */
 export function tokenizeText(
   library: TokenizerLibrary,
@@ -41,17 +77,24 @@ export function tokenizeText(
   text: string,
   truncate: Truncation,
 ): TokenizedText {
-  const whole = (prefix + text).toWellFormed();
   const room = limits.maxTokens - library.leading.length - library.trailing.length;
-  if (truncate === "none") {
-    const least = leastTokens(library, whole);
+  const before = prefixOf(library, room, prefix);
+  if (before.ids.length > room && truncate === "end") return kept(library, limits, before.ids.slice(0, room), true);
+  const open = (before.rest + text).toWellFormed();
+  if (truncate === "none" || before.ids.length > room) {
+    const least = before.ids.length + leastTokens(library, open);
     if (least > room) return { kind: "too_long", tokens: limits.maxTokens - room + least, counted: false };
   }
-  const segments = segmentsOf(whole, library.cutRules);
+  const segments = segmentsOf(open, library.cutRules);
   if (segments.kind !== "pieces") return { kind: "too_complex", reason: COMPLEXITY[segments.kind] };
   const { pieces } = segments;
-  if (truncate === "start" && pieces.length > 1) return lastTokens(library, limits, room, prefix, pieces);
-  const { ids, complete } = firstTokens(library, pieces, truncate === "none" ? room * COUNTED_LIMITS : room);
+  if (truncate === "start" && pieces.length > 1) return lastTokens(library, limits, room, before, pieces);
+  const { ids, complete } = firstTokens(
+    library,
+    before.ids,
+    pieces,
+    truncate === "none" ? room * COUNTED_LIMITS : room,
+  );
   if (ids.length <= room && complete) return kept(library, limits, ids, false);
   switch (truncate) {
     case "none":
@@ -59,7 +102,7 @@ export function tokenizeText(
     case "end":
       return kept(library, limits, ids.slice(0, room), true);
     case "start":
-      return keepPrefixAndEnd(library, limits, room, prefix, ids, ids);
+      return keepPrefixAndEnd(library, limits, room, before, ids, ids);
     default:
       return unreachable(truncate);
   }
@@ -72,13 +115,14 @@ function leastTokens(library: TokenizerLibrary, text: string): number {
   return Math.ceil(normalised / library.longestTokenBytes);
 }
 
-/** Tokens of the first pieces, until more than `enough` are there. */
+/** `before` and the tokens of the first pieces, until more than `enough` are there. */
 function firstTokens(
   library: TokenizerLibrary,
+  before: readonly number[],
   pieces: readonly string[],
   enough: number,
 ): { ids: number[]; complete: boolean } {
-  const ids: number[] = [];
+  const ids = [...before];
   for (const [index, piece] of pieces.entries()) {
     for (const id of library.encode(piece)) ids.push(id);
     if (ids.length > enough) return { ids, complete: index === pieces.length - 1 };
@@ -91,7 +135,7 @@ function lastTokens(
   library: TokenizerLibrary,
   limits: TextLimits,
   room: number,
-  prefix: string,
+  prefix: Prefix,
   pieces: readonly string[],
 ): TokenizedText {
   let tail: number[] = [];
@@ -100,9 +144,12 @@ function lastTokens(
     first -= 1;
     tail = library.encode(pieces[first] ?? "").concat(tail);
   }
-  if (first === 0 && tail.length <= room) return kept(library, limits, tail, false);
+  if (first === 0 && prefix.ids.length + tail.length <= room) {
+    return kept(library, limits, [...prefix.ids, ...tail], false);
+  }
   // The prefix may reach beyond the first piece only when it is itself over the limit of a piece: encode what covers it.
-  const head = prefix === "" ? [] : firstTokens(library, pieces, utf8Length(prefix)).ids;
+  const enough = prefix.ids.length + utf8Length(prefix.rest);
+  const head = prefix.text === "" ? [] : firstTokens(library, prefix.ids, pieces, enough).ids;
   return keepPrefixAndEnd(library, limits, room, prefix, head, tail);
 }
 
@@ -110,11 +157,11 @@ function keepPrefixAndEnd(
   library: TokenizerLibrary,
   limits: TextLimits,
   room: number,
-  prefix: string,
+  prefix: Prefix,
   head: readonly number[],
   tail: readonly number[],
 ): TokenizedText {
-  const prefixTokens = tokensCovering(library, head, prefix);
+  const prefixTokens = tokensCovering(library, head, prefix.bytes);
   if (prefixTokens >= room) {
     return { kind: "too_long", tokens: limits.maxTokens - room + prefixTokens + 1, counted: false };
   }
@@ -123,9 +170,8 @@ function keepPrefixAndEnd(
   return kept(library, limits, ids, true);
 }
 
-/** How many of the first tokens it takes to cover `prefix`; the one that reaches over its end counts. */
-function tokensCovering(library: TokenizerLibrary, ids: readonly number[], prefix: string): number {
-  const bytes = utf8Length(prefix.normalize("NFC"));
+/** How many of the first tokens it takes to cover `bytes`; the one that reaches over their end counts. */
+function tokensCovering(library: TokenizerLibrary, ids: readonly number[], bytes: number): number {
   let covered = 0;
   let tokens = 0;
   while (covered < bytes && tokens < ids.length) {

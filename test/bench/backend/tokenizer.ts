@@ -27,7 +27,7 @@ for (const [name, texts] of Object.entries(corpora)) {
   for (let round = 0; round <= ROUNDS; round += 1) {
     const began = performance.now();
     const done = await pool.tokenize(
-      { inputs: texts, prefix: "", truncate: "end", tier: "interactive" },
+      { account: "a", inputs: texts, prefix: "", truncate: "end", tier: "interactive", tokensMax: Infinity },
       new AbortController().signal,
     );
     const tokens = done.texts.reduce((sum, ids) => sum + ids.length, 0);

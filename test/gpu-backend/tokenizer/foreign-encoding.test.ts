@@ -51,7 +51,10 @@ describe("a call of such ids", () => {
   afterAll(() => pool.close());
 
   const tokenize = (inputs: readonly (string | Uint32Array)[], encoding?: TokenEncoding) =>
-    pool.tokenize({ inputs, prefix: "", truncate: "none", tier: "interactive", encoding }, forever);
+    pool.tokenize(
+      { inputs, account: "a", tokensMax: 1_000_000, prefix: "", truncate: "none", tier: "interactive", encoding },
+      forever,
+    );
 
   it.each(SAMPLES)("of %s reads as its text does", async (encoding, text, ids) => {
     expect(await tokenize([Uint32Array.from(ids)], encoding)).toEqual(await tokenize([text]));

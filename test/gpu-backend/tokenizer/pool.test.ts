@@ -7,6 +7,7 @@ import { CheckpointError } from "../../../gpu-backend/checkpoint/checkpoint-erro
 import type { TokenizerInput } from "../../../gpu-backend/tokenizer/messages.ts";
 import { TokenizerPool } from "../../../gpu-backend/tokenizer/pool.ts";
 import { TextFault } from "../../../gpu-backend/tokenizer/text-fault.ts";
+import { ApiError } from "../../../shared/errors.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "../engine/demo-reference.ts";
 import { demoTokenizer, writeTokenizer } from "../write-tokenizer.ts";
 
@@ -14,8 +15,10 @@ import { demoTokenizer, writeTokenizer } from "../write-tokenizer.ts";
 const SETUP = { checkpointDir: DEMO_MODEL_DIR, endTokenId: 16_381, vocabSize: 16_384, maxTokens: 10_000_000 };
 const MB = 1_000_000;
 const forever = new AbortController().signal;
-const call = (inputs: readonly TokenizerInput[]) => ({
+const call = (inputs: readonly TokenizerInput[], account = "a") => ({
+  account,
   inputs,
+  tokensMax: 10_000_000,
   prefix: "",
   truncate: "none" as const,
   tier: "interactive" as const,
@@ -86,6 +89,49 @@ describe("tokenizer threads", () => {
     await pool.tokenize(call(["short"]), forever);
     expect(listDone).toBe(false);
     await list;
+  });
+
+  it("serve an account's short calls while another has hundreds of large ones waiting", async () => {
+    const done = { flood: 0, short: 0 };
+    const large = Array.from({ length: 400 }, () => "a dozen words of text ".repeat(4));
+    const flood = Array.from({ length: 60 }, async () => {
+      await pool.tokenize(call(large, "flooding"), new AbortController().signal);
+      done.flood += 1;
+    });
+    for (; done.short < 10; done.short += 1) await pool.tokenize(call(["short"], "other"), forever);
+    // Each waits for at most one slice of the flood on each thread.
+    expect(done.flood).toBeLessThan(30);
+    await Promise.all(flood);
+  });
+
+  it("stop counting where a call is over its limit, and tokenise its instruction once", async () => {
+    const texts = Array.from({ length: 2_048 }, (_, index) => `x${index}`);
+    const prefix = `Instruct: ${"q7 ".repeat(1_365)}\nQuery:`;
+    const attack = { ...call(texts, "flooding"), prefix, tokensMax: 300_000 };
+    const began = performance.now();
+    await pool.tokenize(call(["how long does an ordinary text take, roughly? ".repeat(3_000)]), forever);
+    const ordinaryMs = performance.now() - began;
+    const refused = pool.tokenize(attack, forever);
+    await expect(refused).rejects.toMatchObject({ fault: { code: "too_many_tokens" } });
+    // 8 MB of text at the ordinary pace would be sixty times as long.
+    expect(performance.now() - began - ordinaryMs).toBeLessThan(10 * ordinaryMs);
+    expect(pool.waiting).toBe(0);
+  });
+
+  it("take no more work of an account than can be done in time, whatever that of others", async () => {
+    const large = ["many words ".repeat(700_000)];
+    const caller = new AbortController();
+    const ends = Array.from({ length: 4 }, () =>
+      pool.tokenize({ ...call(large, "flooding"), truncate: "end" }, caller.signal).then(
+        () => "done",
+        (error: unknown) => (error instanceof ApiError ? error.fault.code : "gone"),
+      ),
+    );
+    // One runs and two wait, so that the last is one too many.
+    expect(await ends[3]).toBe("overloaded");
+    await expect(pool.tokenize(call(["short"], "other"), forever)).resolves.toBeDefined();
+    caller.abort(new Error("gone"));
+    expect(await Promise.all(ends)).not.toContain("done");
   });
 
   it("forget a call whose caller has gone", async () => {

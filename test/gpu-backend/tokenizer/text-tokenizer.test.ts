@@ -284,6 +284,56 @@ describe("a text that is too much", () => {
   });
 });
 
+describe("an instruction", () => {
+  const anyPrefix = fc.oneof(
+    anyText.map((text) => `Instruct: ${text}\nQuery:`),
+    anyText,
+  );
+
+  it("gives the ids of the whole, whatever it and the text are", () => {
+    fc.assert(
+      fc.property(anyPrefix, anyText, (prefix, text) => {
+        expect(idsOf(text, { prefix })).toEqual([...library.encode((prefix + text).toWellFormed()), END]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("is tokenised once for all the texts behind it", () => {
+    let encoded = 0;
+    const counting = { ...library, encode: (text: string) => ((encoded += text.length), library.encode(text)) };
+    const prefix = `Instruct: ${"find what answers ".repeat(200)}\nQuery:`;
+    for (let text = 0; text < 2_048; text += 1) {
+      for (const truncate of ["none", "end", "start"] as const) {
+        expect(tokenizeText(counting, limits, prefix, `x${text}`, truncate).kind).toBe("ids");
+      }
+    }
+    expect(encoded).toBeLessThan(2 * prefix.length + 3 * 2_048 * 8);
+  });
+
+  it("that an added token could go on from is tokenised with each text", () => {
+    const definition = demoTokenizer();
+    const added = [...Object(definition)["added_tokens"], addedToken("Query:me", 16_384)];
+    const chat = loadTokenizer(writeTokenizer(scratch, { ...definition, added_tokens: added }), END, 20_000);
+    for (const text of ["me", "men", "you", ":me"]) {
+      const result = tokenizeText(chat, { maxTokens: 100, vocabSize: 20_000 }, PREFIX, text, "none");
+      expect(result).toMatchObject({ ids: Int32Array.from([...chat.encode(PREFIX + text), END]) });
+    }
+  });
+
+  it("that alone is over the limit is encoded no further, and refused or cut with every text", () => {
+    const prefix = `Instruct: ${"many words ".repeat(50_000)}\nQuery:`;
+    for (let text = 0; text < 200; text += 1) {
+      expect(tokenizeText(library, tiny, prefix, `x${text}`, "none").kind).toBe("too_long");
+      expect(tokenizeText(library, tiny, prefix, `x${text}`, "start").kind).toBe("too_long");
+      expect(idsOf(`x${text}`, { prefix, truncate: "end", within: tiny })).toEqual([
+        ...library.encode(prefix.slice(0, 200)).slice(0, 11),
+        END,
+      ]);
+    }
+  });
+});
+
 function given(ids: readonly number[], truncate: Truncation = "none", within = limits) {
   return tokenizeIds(library, within, Uint32Array.from(ids), truncate);
 }
