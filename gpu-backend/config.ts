@@ -5,7 +5,6 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import * as z from "zod";
 
-import { REQUEST_FRAME_BYTES_MAX } from "../shared/frame.ts";
 import { PRECISIONS } from "./compiler/compiled-model.ts";
 
 /** A start that cannot go on for a reason the operator can mend: one sentence, printed without a stack. */
@@ -48,8 +47,6 @@ const configSchema = z.object({
   /** A text that takes a tokenizer thread longer is refused. */
   tokenizeMsMax: integer(1).default(1_500),
 
-  /** Body of one call; below what the edge sends, calls would fail that it took for good. */
-  bodyBytesMax: integer(REQUEST_FRAME_BYTES_MAX).default(REQUEST_FRAME_BYTES_MAX),
   /** Bodies, vectors and frames in memory at once; beyond it a call is refused. */
   bytesInFlightMax: integer(1).default(512 * MiB),
   textsMax: integer(1).default(2_048),

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { apiError, ApiError, ERRORS, type ErrorCode } from "../../shared/errors.ts";
-import { FRAME_CONTENT_TYPE } from "../../shared/frame.ts";
+import { FRAME_CONTENT_TYPE, REQUEST_FRAME_BYTES_MAX } from "../../shared/frame.ts";
 import { type BackendFault, DEADLINE_HEADER, REQUEST_ID_HEADER } from "../../shared/wire.ts";
 import { type Stage, STAGES } from "../metrics.ts";
 import { TextFault } from "../tokenizer/text-fault.ts";
@@ -14,7 +14,6 @@ export class CallerGone extends Error {
 }
 
 export interface CallLimits {
-  readonly bodyBytesMax: number;
   readonly deadlineMsDefault: number;
   readonly deadlineMsMax: number;
 }
@@ -112,7 +111,7 @@ export class Call {
 
   /** The whole body. Throws ApiError when it is larger than the limit: at once if Content-Length says so. */
   async body(): Promise<Uint8Array<ArrayBuffer>> {
-    const most = this.#limits.bodyBytesMax;
+    const most = REQUEST_FRAME_BYTES_MAX;
     const announced = Number(this.request.headers["content-length"] ?? Number.NaN);
     if (announced > most) throw this.#tooLarge();
     this.hold(Number.isNaN(announced) ? most : announced);
@@ -132,7 +131,7 @@ export class Call {
   }
 
   #tooLarge(): ApiError {
-    return apiError("body_too_large", `The body is larger than the limit of ${this.#limits.bodyBytesMax} bytes.`);
+    return apiError("body_too_large", `The body is larger than the limit of ${REQUEST_FRAME_BYTES_MAX} bytes.`);
   }
 
   sendFrame(frame: Uint8Array): void {

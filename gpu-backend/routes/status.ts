@@ -1,5 +1,6 @@
 // GET /health (the process lives), /ready (it serves, and what), /info (how it serves), /metrics.
 
+import { REQUEST_FRAME_BYTES_MAX } from "../../shared/frame.ts";
 import type { BackendReady } from "../../shared/wire.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
@@ -56,7 +57,7 @@ export function info(call: Call, service: Service, config: Config): void {
       batchTextsMax: limits.batchTextsMax,
       batchSecondsMax: limits.batchSecondsMax,
       ageSecondsMax: limits.ageSecondsMax,
-      bodyBytesMax: config.bodyBytesMax,
+      bodyBytesMax: REQUEST_FRAME_BYTES_MAX,
       textsMax: config.textsMax,
       callTokensMax: config.callTokensMax,
       deadlineMsMax: config.deadlineMsMax,

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { EngineDied, NonFiniteVector, TextsFailed } from "../../../gpu-backend/engine/types.ts";
+import { REQUEST_FRAME_BYTES_MAX } from "../../../shared/frame.ts";
 import { embedded, faultIn, post, SECRET, tokenized } from "./running-backend.ts";
 import { DIMENSIONS, type InProcess, MS_PER_TOKEN, startInProcess } from "./in-process.ts";
 
@@ -14,8 +15,7 @@ describe("the routes", () => {
   beforeAll(async () => {
     backend = await startInProcess({
       QUEUE_SECONDS_MAX: "1",
-      BODY_BYTES_MAX: "100000",
-      BYTES_IN_FLIGHT_MAX: "150000",
+      BYTES_IN_FLIGHT_MAX: "11000000",
       CALL_TOKENS_MAX: "500",
       TEXTS_MAX: "100",
     });
@@ -97,7 +97,7 @@ describe("the routes", () => {
     const send = (body: Uint8Array<ArrayBuffer>) =>
       fetch(`${backend.origin}/embed`, { method: "POST", headers: { authorization: `Bearer ${SECRET}` }, body });
     expect(await faultIn(await send(new Uint8Array(40)))).toMatchObject({ code: "invalid_request" });
-    const large = await send(new Uint8Array(100_001));
+    const large = await send(new Uint8Array(REQUEST_FRAME_BYTES_MAX + 1));
     expect(large.status).toBe(413);
     expect(await faultIn(large)).toMatchObject({ code: "body_too_large" });
   });
@@ -106,10 +106,10 @@ describe("the routes", () => {
     // A body that is announced and does not come.
     const slow = connect(Number(new URL(backend.origin).port), "127.0.0.1");
     slow.write(
-      `POST /embed HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${SECRET}\r\ncontent-length: 99000\r\nexpect: 100-continue\r\n\r\n`,
+      `POST /embed HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${SECRET}\r\ncontent-length: ${REQUEST_FRAME_BYTES_MAX}\r\nexpect: 100-continue\r\n\r\n`,
     );
     await once(slow, "data");
-    const refused = await embed("x".repeat(60_000));
+    const refused = await embed("x".repeat(600_000));
     expect(await faultIn(refused)).toMatchObject({ code: "overloaded", retryAfterS: 1 });
     slow.destroy();
     let served = await embed("one");
@@ -219,7 +219,7 @@ describe("the routes", () => {
       kernels: "MatMulNBits, float32 activations",
     });
     expect(info).toMatchObject({
-      limits: { queueSecondsMax: 1, bodyBytesMax: 100_000 },
+      limits: { queueSecondsMax: 1, bodyBytesMax: REQUEST_FRAME_BYTES_MAX },
       pooling: expect.stringContaining("last_token"),
     });
     expect(JSON.stringify(info)).not.toContain(SECRET);
