@@ -15,7 +15,7 @@ import { isRefused, judgeActor } from "./acting-key.ts";
 import type { Acting, ActingKey, Actor, Refused } from "./acting-key.ts";
 import * as acts from "./acts.ts";
 import { chargeBatch, releaseBatch, reserveBatch } from "./batch-charge.ts";
-import type { BatchAttempt, BatchCharge, ChargeOutcome, ReserveOutcome } from "./batch-charge.ts";
+import type { BatchCharge, BatchReservation, ChargeOutcome, ReserveOutcome } from "./batch-charge.ts";
 import type { AccountLimits } from "./hot.ts";
 import * as keyActs from "./key-acts.ts";
 import { draftedTerms, refusalToChange, refusalToMake, refusalToRevoke } from "./key-reach.ts";
@@ -194,7 +194,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
 
   // Batches: batch-charge.ts.
 
-  reserveBatch(attempt: BatchAttempt, needNanoUsd: NanoUsd): ReserveOutcome | undefined {
+  reserveBatch(attempt: BatchReservation, needNanoUsd: NanoUsd): ReserveOutcome | undefined {
     return this.turn((ledger, nowMs) => reserveBatch(ledger, attempt, needNanoUsd, nowMs));
   }
 

@@ -13,7 +13,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { amount } from "./amount.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Refusal, UsageLine } from "./types.ts";
+import type { Refusal, Scope, UsageLine } from "./types.ts";
 import { recordUsage } from "./usage-history.ts";
 
 /** A slice's time (60 s) and what its messages may take. Below the longest strict lease, for which expiring credit waits. */
@@ -31,6 +31,11 @@ export interface BatchAttempt {
   /** Grows with every attempt of the batch, never used twice. */
   readonly attempt: number;
   readonly keyId: KeyId;
+}
+
+/** An attempt that asks for credit, and what its key must be allowed for it. */
+export interface BatchReservation extends BatchAttempt {
+  readonly uses: { readonly scopes: readonly Scope[]; readonly models: readonly string[] };
 }
 
 export type ReserveOutcome =
@@ -55,7 +60,7 @@ export type ChargeOutcome =
 /** Holds `needNanoUsd` for this attempt and lets go of what older attempts of the batch held. */
 export function reserveBatch(
   ledger: Ledger,
-  attempt: BatchAttempt,
+  attempt: BatchReservation,
   needNanoUsd: NanoUsd,
   nowMs: number,
 ): ReserveOutcome {
@@ -109,7 +114,12 @@ export function releaseBatch(ledger: Ledger, batchId: string): void {
   if (own.length > 0) ledger.touch();
 }
 
-function refusalOf(ledger: Ledger, attempt: BatchAttempt, needNanoUsd: NanoUsd, nowMs: number): Refusal | undefined {
+function refusalOf(
+  ledger: Ledger,
+  attempt: BatchReservation,
+  needNanoUsd: NanoUsd,
+  nowMs: number,
+): Refusal | undefined {
   if (ledger.status === "suspended") return { kind: "suspended" };
   const record = ledger.keys.get(attempt.keyId);
   if (record === undefined) return { kind: "unknown_key" };
@@ -117,6 +127,12 @@ function refusalOf(ledger: Ledger, attempt: BatchAttempt, needNanoUsd: NanoUsd, 
   if (record.expiresAtMs !== undefined && nowMs >= record.expiresAtMs) {
     return { kind: "expired", expiredAtMs: record.expiresAtMs };
   }
+  const { scopes, models } = attempt.uses;
+  const needed = scopes.find((scope) => !record.scopes.includes(scope));
+  if (needed !== undefined) return { kind: "scope", needed, granted: record.scopes };
+  const { models: allowed } = record;
+  const model = models.find((id) => allowed?.includes(id) === false);
+  if (model !== undefined && allowed !== undefined) return { kind: "model", model, allowed };
   const funds = ledger.funds(nowMs, record);
   if (needNanoUsd > funds.potentialNanoUsd) {
     return {

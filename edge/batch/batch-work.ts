@@ -26,7 +26,7 @@ import { InputReader } from "./input-lines.ts";
 import { resultFiles } from "./result-files.ts";
 import { REJECTED_SIZE, readSlice, shrinkAfter, sliceSize } from "./read-slice.ts";
 import type { PreparedSlice, SliceLine } from "./slice-prepare.ts";
-import { failedSlice, modelIdOf, prepareSlice } from "./slice-prepare.ts";
+import { failedSlice, modelIdOf, modelsOf, prepareSlice } from "./slice-prepare.ts";
 import { NO_USAGE, addUsage, refusedUsage, runSlice, storeErrors } from "./slice-run.ts";
 import type { SliceOutcome } from "./slice-run.ts";
 import type { SliceScope } from "./slice-scope.ts";
@@ -42,6 +42,7 @@ import type {
   SliceResult,
   UsageByModel,
 } from "./types.ts";
+import { scopeOf } from "./types.ts";
 import { validateInput } from "./validate.ts";
 
 export type Step =
@@ -177,11 +178,12 @@ export class BatchWork {
     attempt: number,
     lines: readonly SliceLine[],
   ): Promise<Step | undefined> {
-    const bound = await this.reserve(attempt, prepared.boundNanoUsd);
+    const models = modelsOf(prepared);
+    const bound = await this.reserve(attempt, prepared.boundNanoUsd, models);
     if (bound?.kind !== "refused" || bound.refusal.kind !== "insufficient_credit")
       return this.afterReserve(bound, lines);
     const exact = await exactBound(prepared, this.scope());
-    return this.afterReserve(await this.reserve(attempt, exact), lines);
+    return this.afterReserve(await this.reserve(attempt, exact, models), lines);
   }
 
   /** What a reservation's outcome means for the slice. Undefined: it is reserved. */
@@ -207,7 +209,8 @@ export class BatchWork {
     const attempt = this.nextAttempt();
     // What costs nothing needs no credit, and no key that is still in force.
     if (pending.result.usage.costNanoUsd === 0) return this.charge(pending, attempt, false);
-    const outcome = await this.reserve(attempt, pending.result.usage.costNanoUsd);
+    const models = pending.usageLines.map(({ model }) => model);
+    const outcome = await this.reserve(attempt, pending.result.usage.costNanoUsd, models);
     if (outcome === undefined) return this.abandon();
     if (outcome.kind === "charged") return this.finish(pending.to, pending.result, false);
     if (outcome.kind === "reserved") return this.charge(pending, attempt, false);
@@ -351,9 +354,15 @@ export class BatchWork {
     return this.now.attempt;
   }
 
-  private reserve(attempt: number, needNanoUsd: NanoUsd): Promise<ReserveOutcome | undefined> {
+  private reserve(
+    attempt: number,
+    needNanoUsd: NanoUsd,
+    models: readonly string[],
+  ): Promise<ReserveOutcome | undefined> {
     const { order, slice } = this.now;
-    return this.ports.account().reserveBatch({ batchId: order.id, slice, attempt, keyId: order.keyId }, needNanoUsd);
+    const uses = { scopes: ["batches", scopeOf(order.endpoint)], models } as const;
+    const asked = { batchId: order.id, slice, attempt, keyId: order.keyId, uses };
+    return this.ports.account().reserveBatch(asked, needNanoUsd);
   }
 
   private scope(): SliceScope {

@@ -5,7 +5,6 @@ import { ERRORS } from "../../shared/errors.ts";
 import type { Fault } from "../../shared/errors.ts";
 import type { RequestId } from "../../shared/ids.ts";
 import type { BatchId } from "../files/types.ts";
-import type { Ending } from "./types.ts";
 
 interface LineName {
   /** Its place in the input file. */
@@ -34,7 +33,7 @@ export function failedLine(batchId: BatchId, { line, customId }: LineName, reque
 }
 
 /** A line that was not run because the batch ended first. */
-export function unrunLine(batchId: BatchId, { line, customId }: LineName, ending: Ending["kind"]): string {
+export function unrunLine(batchId: BatchId, { line, customId }: LineName, ending: "expired" | "cancelled"): string {
   const error =
     ending === "expired"
       ? { code: "batch_expired", message: "This line was not run before the batch's completion window ended." }

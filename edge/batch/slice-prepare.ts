@@ -105,3 +105,8 @@ export function failedSlice({ line, customId, requestId, prepared }: RunnableLin
   const failed = [{ line, customId, requestId, fault, modelId: prepared.model.id }];
   return { runnable: [], failed, boundNanoUsd: nanoUsd(0) };
 }
+
+/** Ids of the models that the slice uses. */
+export function modelsOf({ runnable }: PreparedSlice): string[] {
+  return [...new Set(runnable.map(({ prepared }) => prepared.model.id))];
+}

@@ -160,6 +160,11 @@ export interface BatchState {
   readonly suspicion?: Fault | undefined;
 }
 
+/** What a key needs for the calls of a batch: one for batches alone must not become one for embeddings. */
+export function scopeOf(endpoint: BatchEndpoint): "embeddings" | "rerank" {
+  return endpoint === "/v1/embeddings" ? "embeddings" : "rerank";
+}
+
 export const BATCH_LIMITS = {
   windowMs: 86_400_000,
   linesMax: 50_000,

@@ -4,7 +4,7 @@ import type { Rights } from "../account/types.ts";
 import type { BatchObject } from "../batch/batch.ts";
 import { newBatch, snapshotOf } from "../batch/snapshot.ts";
 import type { BatchOrder, BatchSnapshot } from "../batch/types.ts";
-import { BATCH_LIMITS } from "../batch/types.ts";
+import { BATCH_LIMITS, scopeOf } from "../batch/types.ts";
 import type { Context } from "../context.ts";
 import type { ListedBatch } from "../files/library-store.ts";
 import { libraryStub } from "../files/library-stub.ts";
@@ -66,9 +66,8 @@ export async function createBatch(c: Context): Promise<Response> {
   return c.json(batchAnswer(snapshot));
 }
 
-/** A key for batches alone must not become a key for embeddings. */
 function checkEndpoint(rights: Rights, endpoint: BatchEndpoint): void {
-  const needed = endpoint === "/v1/embeddings" ? "embeddings" : "rerank";
+  const needed = scopeOf(endpoint);
   if (rights.scopes.includes(needed)) return;
   throw new ApiError(faultOfRefusal({ kind: "scope", needed, granted: rights.scopes }));
 }

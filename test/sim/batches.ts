@@ -37,7 +37,10 @@ export class Batches {
     const key = must(world.keys[b % world.keys.length], "key");
     const attempt = { batchId: `batch_${b % 2}`, slice: (b >>> 4) % 3, attempt: world.nextName(), keyId: key.id };
     this.made.push({ ...attempt, tokensMax });
-    world.attempt((ledger) => reserveBatch(ledger, attempt, nanoUsd(tokensMax * NANO_USD_PER_TOKEN), world.nowMs));
+    const uses = { scopes: ["embeddings"], models: [MODEL] } as const;
+    world.attempt((ledger) =>
+      reserveBatch(ledger, { ...attempt, uses }, nanoUsd(tokensMax * NANO_USD_PER_TOKEN), world.nowMs),
+    );
   }
 
   private charge(world: World, { tokensMax, ...attempt }: Made, b: number): void {

@@ -4,7 +4,7 @@ import { abortAllDurableObjects, env, runDurableObjectAlarm } from "cloudflare:t
 import { afterEach, describe, expect, test } from "vitest";
 import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { PRODUCTION_MODEL_ID } from "../../../shared/catalog.ts";
-import type { AccountId } from "../../../shared/ids.ts";
+import type { AccountId, KeyId } from "../../../shared/ids.ts";
 import { NANO_USD_PER_USD } from "../../../shared/money.ts";
 import { ALL_SCOPES, openAccount, stubOf } from "../account/support.ts";
 import { Api } from "../support/api.ts";
@@ -309,22 +309,39 @@ describe("credit", () => {
     expect(await charged(account.id)).toBe(priceOf(texts.slice(0, 5)));
   });
 
-  test("is not spent by a key that was revoked meanwhile: the rest of its lines fail as its calls would", async () => {
+  test.each<[string, string, (stub: ReturnType<typeof stubOf>, id: KeyId) => Promise<unknown>]>([
+    ["was revoked", "invalid_api_key", (stub, id) => stub.revokeKey(id, "test")],
+    ["has expired", "expired_api_key", (stub, id) => stub.patchKey(id, { expiresAtMs: 1 }, "test")],
+    ["lost the scope", "insufficient_scope", (stub, id) => stub.patchKey(id, { scopes: ["batches"] }, "test")],
+    ["lost batches", "insufficient_scope", (stub, id) => stub.patchKey(id, { scopes: ["embeddings"] }, "test")],
+    ["lost the model", "model_not_allowed", (stub, id) => stub.patchKey(id, { models: ["a/b"] }, "test")],
+  ])("of a key that %s meanwhile fails: what was done is delivered, the rest says why", async (_how, code, end) => {
     const { id: accountId, key } = await accountWith();
     const batches = await stubOf(accountId).createKey(accountId, ALL_SCOPES, "test");
     if (typeof batches !== "object" || !("key" in batches)) throw new Error("no key");
-    api.backend.behaviour = { kind: "answers", status: 503, body: "" };
-    const id = await startBatch(api, batches.key, [embeddingLine("k", "revoked")]);
-    await workThrough(api, key, id, ({ status }) => status === "in_progress");
-    await stubOf(accountId).revokeKey(batches.id, "test");
-    // The backend stays busy: an attempt that began before the revocation must not end well after it.
+    const lines = Array.from({ length: 1500 }, (_, place) => embeddingLine(`k${place}`, `text ${place}`));
+    const id = await startBatch(api, batches.key, lines);
+    // While the first slice is computed: it was reserved before, and is delivered.
+    let ended: Promise<unknown> | undefined;
+    api.backend.answer = async (path, init) => {
+      if (path === "/embed") await (ended ??= end(stubOf(accountId), batches.id));
+      return answer(path, init);
+    };
     const batch = await workThrough(api, key, id);
-    api.backend.behaviour = { kind: "well" };
-    expect(batch).toMatchObject({ status: "failed", errors: { data: [{ code: "invalid_api_key", line: 1 }] } });
-    expect(batch.request_counts).toEqual({ total: 1, completed: 0, failed: 1 });
-    const [line] = await linesOf(api, key, batch.error_file_id);
-    expect(line?.response).toMatchObject({ status_code: 401, body: { error: { code: "invalid_api_key" } } });
-    expect(await charged(accountId)).toBe(0);
+    const done = batch.request_counts.completed;
+    expect(done).toBeGreaterThan(0);
+    expect(done).toBeLessThan(1500);
+    expect(batch).toMatchObject({
+      status: "failed",
+      errors: { data: [{ code, line: done + 1 }] },
+      request_counts: { total: 1500, completed: done, failed: 1500 - done },
+    });
+    const errors = await linesOf(api, key, batch.error_file_id);
+    expect(errors).toHaveLength(1500 - done);
+    for (const { response } of errors) expect(response?.body).toMatchObject({ error: { code } });
+    expect(await linesOf(api, key, batch.output_file_id)).toHaveLength(done);
+    const texts = Array.from({ length: done }, (_, place) => `text ${place}`);
+    expect(await charged(accountId)).toBe(priceOf(texts));
   });
 
   test("of a suspended account is not touched: the batch waits until the suspension ends", async () => {

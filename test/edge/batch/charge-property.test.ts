@@ -115,7 +115,8 @@ class World {
   private reserve(index: number, need: number): void {
     this.attempt += 1;
     const attempt = { batchId: `b${index}`, slice: this.slices[index] ?? 0, attempt: this.attempt, keyId: this.keyId };
-    const outcome = this.turn((ledger) => reserveBatch(ledger, attempt, nanoUsd(need), this.nowMs));
+    const uses = { scopes: ["batches"], models: [] } as const;
+    const outcome = this.turn((ledger) => reserveBatch(ledger, { ...attempt, uses }, nanoUsd(need), this.nowMs));
     if (outcome?.kind === "reserved") this.attempts[index]?.unshift({ attempt, need });
     // An earlier attempt was charged: it can only be one that said so, or whose answer nobody heard.
     if (outcome?.kind === "charged") expect(this.paid.has(keyOf(attempt))).toBe(true);

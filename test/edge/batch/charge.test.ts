@@ -2,15 +2,16 @@
 
 import { abortAllDurableObjects } from "cloudflare:test";
 import { expect, test } from "vitest";
-import type { BatchAttempt, BatchCharge } from "../../../edge/account/batch-charge.ts";
+import type { BatchAttempt, BatchCharge, BatchReservation } from "../../../edge/account/batch-charge.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { MODEL, openAccount } from "../account/support.ts";
 import type { TestAccount } from "../account/support.ts";
 
 const CREDIT = 1_000_000;
 
-function attemptOf(account: TestAccount, slice: number, attempt: number, batchId = "batch_1"): BatchAttempt {
-  return { batchId, slice, attempt, keyId: account.created.id };
+function attemptOf(account: TestAccount, slice: number, attempt: number, batchId = "batch_1"): BatchReservation {
+  const uses = { scopes: ["batches", "embeddings"], models: [MODEL] } as const;
+  return { batchId, slice, attempt, keyId: account.created.id, uses };
 }
 
 function chargeOf(attempt: BatchAttempt, cost: number): BatchCharge {
