@@ -17,7 +17,7 @@ import { getDocs, getErrorDocs } from "./routes/docs.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getLlms } from "./routes/llms.ts";
-import { getModel, listModels } from "./routes/models.ts";
+import { addModelRoutes } from "./routes/model-routes.ts";
 import { getOpenApi } from "./routes/openapi.ts";
 import { addOperatorRoutes } from "./routes/operator-routes.ts";
 import { addOwnerRoutes } from "./routes/owner-routes.ts";
@@ -47,17 +47,12 @@ export function createApp(): Hono<AppEnv> {
     await next();
   });
   app.use(trace);
-  app.use("/v1/*", cors);
-  app.use("/embeddings", cors);
-  for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, currentModels);
+  for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, cors, currentModels);
 
   app.get("/v1/openapi.json", getOpenApi);
   app.get("/llms.txt", getLlms);
   app.get("/docs", getDocs);
   app.get("/docs/errors", getErrorDocs);
-  app.get("/v1/models", listModels);
-  app.get("/v1/models/:name", getModel);
-  app.get("/v1/models/:owner/:name", getModel);
   app.post("/v1/embeddings", authenticate, admitMemory, postEmbeddings);
   app.post("/embeddings", authenticate, admitMemory, postEmbeddings);
   app.post("/v1/similarity", authenticate, admitMemory, postSimilarity);
@@ -65,6 +60,7 @@ export function createApp(): Hono<AppEnv> {
   app.post("/v1/rerank", authenticate, admitMemory, postRerankV1);
   app.post("/v2/rerank", authenticate, admitMemory, postRerankV2);
 
+  addModelRoutes(app);
   addBatchRoutes(app);
   addOwnerRoutes(app);
   addOperatorRoutes(app);

@@ -7,6 +7,7 @@ import { noSuchPage } from "../pages/not-found-page.ts";
 import { respond } from "../pages/layout.ts";
 import { PROXY_PREFIX } from "../session/proxy.ts";
 import { faultResponse } from "./errors.ts";
+import { asksForPage } from "./for-programs.ts";
 import { nearest } from "../../shared/nearest.ts";
 
 const API_PATH = new RegExp(String.raw`^(/v\d+|/admin|${PROXY_PREFIX})(/|$)`);
@@ -54,15 +55,35 @@ function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response | Pr
 }
 
 /** A browser that follows a link. Under the API's own prefixes everyone gets the API's error. */
-function wantsPage({ req }: Context): boolean {
-  return req.header("accept")?.includes("text/html") === true && !API_PATH.test(req.path);
+function wantsPage(c: Context): boolean {
+  return asksForPage(c) && !API_PATH.test(c.req.path);
 }
+
+/** What other APIs call the last part of a path that this one has under another name. */
+const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["embed", "/v1/embeddings"],
+  ["embed_all", "/v1/embeddings"],
+  ["embedding", "/v1/embeddings"],
+  ["embedcontent", "/v1/embeddings"],
+  ["batchembedcontents", "/v1/embeddings"],
+  ["rank", "/v1/rerank"],
+  ["ranking", "/v1/rerank"],
+  ["tokens", "/v1/tokenize"],
+]);
 
 /** A route as the document writes it, never the caller's path: that may hold anything. */
 function hintFor(path: string, routes: readonly KnownRoute[]): string | undefined {
-  // A base URL that ends in /v1, and a client that adds it again.
+  const parts = path.split("/").filter((part) => part !== "");
+  const known = NAMES_ELSEWHERE.get(parts.at(-1)?.replace(/^.*:/, "").toLowerCase() ?? "");
+  // A base URL without /v1, with another API's prefix, or with /v1 twice: what is behind the prefix is a route here.
+  const behind = parts.map((_, index) => `/v1/${parts.slice(index).join("/")}`);
+  const exact = known ?? behind.map((own) => routes.find((route) => route.pattern.test(own))?.path).find(isNamed);
+  // /v1/v1/embedings
   const plain = path.startsWith("/v1/v1/") ? path.slice("/v1".length) : path;
-  const exact = routes.find((route) => route.pattern.test(plain));
-  const route = exact?.path ?? nearest(plain, [...new Set(routes.map((known) => known.path))]);
+  const route = exact ?? nearest(plain, [...new Set(routes.map((one) => one.path))]);
   return route?.replaceAll(/:(\w+)/g, "{$1}");
+}
+
+function isNamed(path: string | undefined): path is string {
+  return path !== undefined;
 }

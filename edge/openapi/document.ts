@@ -6,11 +6,18 @@ import { ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { OPERATIONS } from "./operations.ts";
 import type { Answer, Body, JsonSchema, Operation } from "./operation.ts";
-import { COMMON_ERRORS, KEY_ERRORS, OPERATOR_ERRORS, TAGS } from "./operation.ts";
+import { COMMON_ERRORS, KEY_ERRORS, OPERATOR_ERRORS, SHOWN_KEY_ERRORS, TAGS } from "./operation.ts";
 
 const JSON_TYPE = "application/json";
 const VERSION = "1";
 const REF = "#/components/schemas/";
+
+const SECURITY: Readonly<Record<Operation["auth"], readonly JsonSchema[]>> = {
+  key: [{ key: [] }],
+  optional: [{}, { key: [] }],
+  operator: [{ operator: [] }],
+  none: [],
+};
 
 interface OpenApiDocument {
   readonly openapi: "3.1.0";
@@ -47,6 +54,7 @@ export function errorCodesOf(operation: Operation): readonly ErrorCode[] {
     ...operation.errors,
     ...COMMON_ERRORS,
     ...(operation.auth === "key" ? KEY_ERRORS : []),
+    ...(operation.auth === "optional" ? SHOWN_KEY_ERRORS : []),
     ...(operation.auth === "operator" ? OPERATOR_ERRORS : []),
   ];
   return [...new Set(own)];
@@ -67,7 +75,7 @@ function operationOf(operation: Operation): JsonSchema {
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
-    security: auth === "none" ? [] : [{ [auth]: [] }],
+    security: SECURITY[auth],
     ...(parameters === undefined ? {} : { parameters: parameters.map(parameterOf) }),
     ...(body === undefined ? {} : { requestBody: requestBodyOf(body) }),
     responses: {

@@ -57,7 +57,8 @@ export interface Operation {
   readonly tag: Tag;
   readonly summary: string;
   readonly description?: string;
-  readonly auth: "key" | "operator" | "none";
+  /** `optional`: nobody needs a key, but one that is shown must be in force. */
+  readonly auth: "key" | "optional" | "operator" | "none";
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;
   readonly answers: Readonly<Record<number, Answer>>;
@@ -77,6 +78,15 @@ export const KEY_ERRORS = [
   "insufficient_scope",
   "rate_limit_exceeded",
   "ledger_unavailable",
+] as const;
+
+/** Of a key that is shown where none is needed. */
+export const SHOWN_KEY_ERRORS = [
+  "missing_api_key",
+  "invalid_api_key",
+  "expired_api_key",
+  "account_suspended",
+  "address_not_allowed",
 ] as const;
 
 export const OPERATOR_ERRORS = [

@@ -25,6 +25,7 @@ export function addPageRoutes(app: Hono<AppEnv>): void {
 
   app.get("/", async (c) => respond(c, landingPage(originOf(c), await publicModels(c, app))));
   app.get("/models", async (c) => respond(c, modelsPage(await publicModels(c, app))));
+  app.get("/models/:name", (c) => findModel(c, app));
   app.get("/models/:owner/:name", (c) => showModel(c, app));
   app.post("/models/:owner/:name/want", sameOrigin, (c) => want(c, app));
   app.get("/playground", async (c) => respond(c, playgroundPage(await readSession(c), await publicModels(c, app))));
@@ -50,6 +51,16 @@ export function addPageRoutes(app: Hono<AppEnv>): void {
 
 function modelIdOf(c: Context): string {
   return `${c.req.param("owner") ?? ""}/${c.req.param("name") ?? ""}`;
+}
+
+/** A bare name, or an id with an encoded slash, leads to the model's page. */
+async function findModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
+  const name = c.req.param("name") ?? "";
+  const named = (await publicModels(c, app)).filter(({ id }) => id === name || id.endsWith(`/${name}`));
+  const [model] = named;
+  return model === undefined || named.length > 1
+    ? respond(c, unknownModelPage(name))
+    : c.redirect(`/models/${model.id}`, 302);
 }
 
 async function showModel(c: Context, app: Hono<AppEnv>): Promise<Response> {

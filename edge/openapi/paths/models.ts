@@ -12,7 +12,7 @@ const one: Operation = {
   tag: "Models",
   summary: "One model",
   description: "`/v1/models/owner%2Fname` is the same.",
-  auth: "none",
+  auth: "optional",
   parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part behind it.")],
   answers: { 200: { description: "The model.", name: "Model", schema: model, example: MODEL_ANSWER } },
   errors: ["model_not_found", "route_not_found"],
@@ -25,7 +25,7 @@ export const MODELS: readonly Operation[] = [
     id: "listModels",
     tag: "Models",
     summary: "All models with prices, sizes and status",
-    auth: "none",
+    auth: "optional",
     answers: {
       200: {
         description: "OpenAI's list of models, and what a buyer needs beside it.",

@@ -7,12 +7,16 @@ import { MODEL } from "../support/fake-backends.ts";
 
 const api = new Api();
 const ORIGIN = "https://api.test";
+const ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8";
 const PAGES = ["/", "/models", `/models/${PRODUCTION_MODEL_ID}`, "/playground", "/dashboard"];
+
+/** As a browser follows a link: a program gets the API's answer at the same address. */
+const open = (path: string) => api.call(path, { headers: { accept: ACCEPT } });
 
 describe("every page", () => {
   test("is HTML that allows no inline script, no third party and no frame", async () => {
     for (const path of PAGES) {
-      const { status, headers, text } = await api.call(path);
+      const { status, headers, text } = await open(path);
       expect(status).toBe(200);
       expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
       expect(headers.get("content-security-policy")).toContain("default-src 'none'; script-src 'self'");
@@ -26,7 +30,7 @@ describe("every page", () => {
 
   test("loads only files that exist", async () => {
     for (const path of PAGES) {
-      const { text } = await api.call(path);
+      const { text } = await open(path);
       const files = [...text.matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1] ?? "");
       expect(files.length).toBeGreaterThanOrEqual(3);
       for (const file of files) expect((await api.call(file)).status).toBe(200);
@@ -35,16 +39,14 @@ describe("every page", () => {
 });
 
 describe("a page that does not exist", () => {
-  const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
-
   test("is one for a browser, and the API's error for a program and under the API's prefixes", async () => {
-    const page = await api.call("/modles", { headers: { accept } });
+    const page = await api.call("/modles", { headers: { accept: ACCEPT } });
     expect([page.status, page.headers.get("content-type")]).toEqual([404, "text/html; charset=utf-8"]);
     expect(page.headers.get("cache-control")).toBe("no-store");
     expect(page.text).toContain('href="/models"');
     expect((await api.call("/modles")).body["error"]).toMatchObject({ code: "route_not_found" });
     for (const path of ["/v1/modles", "/admin/nothing", "/dashboard/api/v2/x"]) {
-      const answer = await api.call(path, { headers: { accept } });
+      const answer = await api.call(path, { headers: { accept: ACCEPT } });
       expect([path, answer.status]).toEqual([path, 404]);
       expect(answer.body["error"]).toMatchObject({ code: "route_not_found" });
     }
@@ -53,7 +55,7 @@ describe("a page that does not exist", () => {
 
 describe("a model's page", () => {
   test("says what a buyer needs, and calls that work at this origin", async () => {
-    const { text } = await api.call(`/models/${PRODUCTION_MODEL_ID}`);
+    const { text } = await open(`/models/${PRODUCTION_MODEL_ID}`);
     for (const fact of ["$0.008", "32,768", "2,560", "549,100", "apache-2.0", "0.72", "17,430", "11,000", "71.75"]) {
       expect(text).toContain(fact);
     }
@@ -62,7 +64,7 @@ describe("a model's page", () => {
   });
 
   test("of an unknown model is a 404 that escapes what was asked for", async () => {
-    const { status, text } = await api.call("/models/a/%3Cscript%3E");
+    const { status, text } = await open("/models/a/%3Cscript%3E");
     expect(status).toBe(404);
     expect(text).not.toContain("<script>");
   });

@@ -1,5 +1,7 @@
 // Paths, methods and media types: what is common to all routes.
 import { beforeAll, describe, expect, test } from "vitest";
+import { forgetServices } from "../../../edge/services.ts";
+import { openAccount, stubOf } from "../account/support.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
 
@@ -29,6 +31,79 @@ describe("a model", () => {
   });
 });
 
+const PAGE = { accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" };
+
+describe("an address without /v1 that is also a page", () => {
+  test.each([{}, { accept: "*/*" }, { accept: "application/json" }, { accept: "application/json, text/plain, */*" }])(
+    "gives a program the API's answer (%j)",
+    async (headers) => {
+      for (const path of ["/models", `/models/${MODEL}`, "/models/model", "/models/owner%2Fmodel", "/models/"]) {
+        const [bare, full] = [await api.call(path, { headers }), await api.call(`/v1${path}`, { headers })];
+        expect(bare.status).toBe(200);
+        expect(bare.body).toEqual(full.body);
+        expect(bare.headers.get("content-type")).toBe(full.headers.get("content-type"));
+        expect(bare.headers.get("vary")).toContain("Accept");
+      }
+      const unknown = await api.call("/models/owner/modle", { headers });
+      expect(unknown).toMatchObject({ status: 404, body: { error: { code: "model_not_found" } } });
+      const wrong = await api.call("/models", { headers, key: "gr-wrong" });
+      expect(wrong).toMatchObject({ status: 401, body: { error: { code: "invalid_api_key" } } });
+    },
+  );
+
+  test("gives a browser the page", async () => {
+    for (const path of ["/models", `/models/${MODEL}`]) {
+      const page = await api.call(path, { headers: PAGE });
+      expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+      expect(page.headers.get("vary")).toContain("Accept");
+    }
+    const found = await api.call("/models/model", { headers: PAGE });
+    expect([found.status, found.headers.get("location")]).toEqual([302, `/models/${MODEL}`]);
+    expect((await api.call("/models/nothing", { headers: PAGE })).status).toBe(404);
+  });
+});
+
+describe("the catalogue", () => {
+  const paths = ["/v1/models", `/v1/models/${MODEL}`, "/v1/models/model"];
+
+  test("is public, also to a client whose key is empty", async () => {
+    for (const authorization of ["", "Bearer", "Bearer "]) {
+      for (const path of paths) expect((await api.call(path, { headers: { authorization } })).status).toBe(200);
+    }
+  });
+
+  test("tells a client that shows a wrong key", async () => {
+    const { id: accountId, created } = await openAccount(0);
+    const wrong = [
+      { authorization: "Bearer gr-wrong" },
+      { authorization: "Bearer sk-other" },
+      { authorization: `Bearer ${created.key.slice(0, -1)}` },
+      { authorization: "Basic Z3I6" },
+      { "api-key": "gr-wrong" },
+      { "x-api-key": "gr-wrong" },
+    ];
+    for (const headers of wrong) {
+      for (const path of paths) {
+        const answer = await api.call(path, { headers });
+        expect(answer).toMatchObject({ status: 401, body: { error: { type: "authentication_error" } } });
+      }
+    }
+    const right = await api.call("/v1/models", { key: created.key });
+    expect([right.status, right.headers.get("cache-control")]).toEqual([200, "no-store"]);
+    await stubOf(accountId).revokeKey(created.id, "test");
+    forgetServices(); // another isolate: in this one the key's lease still lives
+    expect(await api.call("/v1/models", { key: created.key })).toMatchObject({ status: 401 });
+  });
+
+  test("is not kept from an account over its limits", async () => {
+    const { id, key: limited } = await api.newAccount();
+    await api.admin(`/admin/accounts/${id}`, { limits: { requests_per_minute: 1 } }, "PATCH");
+    for (let times = 0; times < 4; times += 1) {
+      expect((await api.call("/v1/models", { key: limited })).status).toBe(200);
+    }
+  });
+});
+
 describe("an unknown path", () => {
   test.each([
     ["/v1/v1/embeddings", "/v1/embeddings"],
@@ -37,6 +112,25 @@ describe("an unknown path", () => {
     ["/v1/embedding", "/v1/embeddings"],
     ["/v1/tokenise", "/v1/tokenize"],
     ["/healthz", "/health"],
+    // A base URL without /v1, and what clients of other APIs ask for.
+    ["/files", "/v1/files"],
+    ["/batches", "/v1/batches"],
+    ["/rerank", "/v1/rerank"],
+    ["/similarity", "/v1/similarity"],
+    ["/keys/abc/rotate", "/v1/keys/{id}/rotate"],
+    ["/api/embed", "/v1/embeddings"],
+    ["/api/embeddings", "/v1/embeddings"],
+    ["/api/v1/embeddings", "/v1/embeddings"],
+    ["/embed", "/v1/embeddings"],
+    ["/v1/embed", "/v1/embeddings"],
+    ["/v2/embed", "/v1/embeddings"],
+    ["/v1beta/models/x:embedContent", "/v1/embeddings"],
+    ["/v1beta/models/x:batchEmbedContents", "/v1/embeddings"],
+    ["/v1beta/openai/embeddings", "/v1/embeddings"],
+    ["/openai/deployments/x/embeddings?api-version=2024-10-21", "/v1/embeddings"],
+    ["/openai/v1/embeddings", "/v1/embeddings"],
+    ["/v1/engines/x/embeddings", "/v1/embeddings"],
+    ["/v1/ranking", "/v1/rerank"],
   ])("%s gets %s named", async (path, near) => {
     const answer = await api.call(path, { method: "POST", key, body: {} });
     expect(answer.status).toBe(404);
@@ -81,28 +175,41 @@ describe("a method", () => {
 
 describe("the public API's CORS", () => {
   test("allows any origin, on errors too, and shows our headers", async () => {
-    for (const path of ["/v1/models", "/v1/nothing", "/embeddings"]) {
+    for (const path of [
+      "/v1/models",
+      "/v1/nothing",
+      "/embeddings",
+      "/v2/rerank",
+      "/v2/nothing",
+      "/models",
+      "/models/x/y",
+    ]) {
       const answer = await api.call(path, { headers: { origin: "https://example.com" } });
       expect(answer.headers.get("access-control-allow-origin")).toBe("*");
       expect(answer.headers.get("access-control-expose-headers")).toContain("x-credit-remaining-usd");
     }
   });
 
-  test("answers a preflight without a key", async () => {
-    const headers = {
-      origin: "https://example.com",
-      "access-control-request-method": "POST",
-      "access-control-request-headers": "authorization, x-tier",
-    };
-    const answer = await api.call("/v1/embeddings", { method: "OPTIONS", headers });
-    expect(answer.status).toBe(204);
-    expect(answer.headers.get("access-control-allow-headers")).toBe("authorization, x-tier");
-  });
+  test.each(["/v1/embeddings", "/v2/rerank", "/embeddings", "/models"])(
+    "answers a preflight of %s without a key",
+    async (path) => {
+      const headers = {
+        origin: "https://example.com",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization, x-tier",
+      };
+      const answer = await api.call(path, { method: "OPTIONS", headers });
+      expect(answer.status).toBe(204);
+      expect(answer.headers.get("access-control-allow-headers")).toBe("authorization, x-tier");
+    },
+  );
 
   test("is not on other routes", async () => {
-    for (const path of ["/health", "/v2/rerank", "/admin/accounts"]) {
+    for (const path of ["/health", "/admin/accounts", "/dashboard"]) {
       expect((await api.call(path)).headers.get("access-control-allow-origin")).toBeNull();
     }
+    const page = await api.call("/models", { headers: PAGE });
+    expect(page.headers.get("access-control-allow-origin")).toBeNull();
   });
 });
 

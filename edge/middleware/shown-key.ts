@@ -1,0 +1,38 @@
+// Public routes that clients call to check their key: nobody needs one, but who shows one hears whether it is in force.
+
+import { createMiddleware } from "hono/factory";
+import type { AppEnv, Context } from "../context.ts";
+import { clientAddress, waitUntilOf } from "../context.ts";
+import type { Refusal } from "../account/types.ts";
+import { keyOfText, presentedKey } from "./authenticate.ts";
+import { faultOfRefusal } from "./refusals.ts";
+import { ApiError } from "../../shared/errors.ts";
+
+/** What says nothing against the key, and needs not keep anybody from what is public. */
+const PASSING: ReadonlySet<Refusal["kind"]> = new Set([
+  "rate_limited",
+  "insufficient_credit",
+  "credit_held",
+  "ledger_unavailable",
+]);
+
+/** Throws what any other route would say of a key that is mistyped, revoked, expired or not for this address. */
+export const checkShownKey = createMiddleware<AppEnv>(async (c, next) => {
+  if (showsKey(c)) {
+    const key = await keyOfText(c, presentedKey(c));
+    c.set("key", key);
+    const { wallet } = c.get("services");
+    const asked = { key, ip: clientAddress(c), countsRequest: false, waitUntil: waitUntilOf(c) };
+    const result = await wallet.authorize(asked);
+    if (result.kind === "refused" && !PASSING.has(result.refusal.kind)) {
+      throw new ApiError(faultOfRefusal(result.refusal));
+    }
+  }
+  await next();
+});
+
+/** An empty header, or the bare word Bearer, is what a client without a key sends. */
+function showsKey({ req }: Context): boolean {
+  const text = req.header("authorization") ?? req.header("api-key") ?? req.header("x-api-key") ?? "";
+  return !/^(bearer)?\s*$/i.test(text);
+}
