@@ -85,6 +85,13 @@ export const tokenizeAnswerSchema = z.object({
 });
 export type TokenizeAnswer = z.infer<typeof tokenizeAnswerSchema>;
 
+/** An instruction of the longest kind (schemas/common.ts) and what stands around it. */
+export const PROMPT_CHARS_MAX = 4_200;
+const prompt = z.string().max(PROMPT_CHARS_MAX);
+/** What the checkpoint puts before a query, a document, and a text of which nothing is said; mostly empty. */
+export const promptsSchema = z.object({ query: prompt, document: prompt, plain: prompt });
+export type Prompts = Readonly<z.infer<typeof promptsSchema>>;
+
 /** A backend that runs but cannot serve yet answers 503 with status `warming` or `draining`. */
 export const backendReadySchema = z.object({
   status: z.enum(["ready", "warming", "draining"]),

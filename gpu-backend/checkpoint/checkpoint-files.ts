@@ -1,20 +1,27 @@
 // A checkpoint's tensors by name, over one safetensors file or the shards that model.safetensors.index.json lists.
-// Names are given without the prefix `model.`: exports of the bare Qwen3Model lack it, those of the causal LM have it.
+// Names are given without what exports put before them (`model.`, `language_model.`, `0.auto_model.`): it is seen from
+// the one tensor that every decoder has once.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as z from "zod";
 
-import { CheckpointError } from "./checkpoint-error.ts";
-import { type Dtype, SafetensorsFile, type TensorInfo } from "./safetensors.ts";
 import { float16BitsToFloat32 } from "../../shared/float16.ts";
 import { bfloat16BitsToFloat32 } from "./bfloat16.ts";
+import { CheckpointError } from "./checkpoint-error.ts";
+import { isFileName } from "./plain-file.ts";
+import { readJson } from "./read-json.ts";
+import { type Dtype, isDtype, SafetensorsFile, type TensorInfo } from "./safetensors.ts";
 
 const SINGLE_FILE = "model.safetensors";
 const INDEX_FILE = "model.safetensors.index.json";
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
-export type FloatDtype = "F32" | "F16" | "BF16";
+const ANCHOR = "layers.0.input_layernorm.weight";
+export const EMBEDDING_TABLE = "embed_tokens.weight";
+const TIED_TABLE = /(?:^|\.)lm_head\.weight$/;
+
+export const FLOAT_DTYPES: readonly Dtype[] = ["F32", "F16", "BF16"];
 
 interface Located {
   readonly file: SafetensorsFile;
@@ -26,32 +33,53 @@ export class CheckpointFiles {
   /** The files that hold tensors, in a fixed order. */
   readonly paths: readonly string[];
   readonly #files: readonly SafetensorsFile[];
-  readonly #tensors = new Map<string, Located>();
+  /** By the name as stored. */
+  readonly #tensors: ReadonlyMap<string, Located>;
   readonly #prefix: string;
+  /** The stored name of the embedding table. */
+  readonly #table: string;
 
-  /** Opens every file. Throws CheckpointError when one is missing or damaged. */
-  constructor(dir: string) {
+  /** Opens every file. `tied`: lm_head.weight may stand for the embedding table. Throws CheckpointError when one is missing or damaged. */
+  constructor(dir: string, tied: boolean) {
     this.dir = dir;
-    this.paths = tensorFiles(dir).map((name) => join(dir, name));
+    const shards = tensorFiles(dir);
+    this.paths = shards.names.map((name) => join(dir, name));
     const files: SafetensorsFile[] = [];
     try {
       for (const path of this.paths) files.push(new SafetensorsFile(path));
+      this.#tensors = locate(dir, files, shards.weightMap);
+      this.#prefix = prefixOf(dir, this.#tensors.keys());
     } catch (error) {
       for (const file of files) file.close();
       throw error;
     }
     this.#files = files;
-    for (const file of files) for (const info of file.tensors.values()) this.#tensors.set(info.name, { file, info });
-    this.#prefix = this.#tensors.has("model.embed_tokens.weight") ? "model." : "";
+    const own = this.#prefix + EMBEDDING_TABLE;
+    const lent = tied ? [...this.#tensors.keys()].find((name) => TIED_TABLE.test(name)) : undefined;
+    this.#table = this.#tensors.has(own) ? own : (lent ?? own);
+  }
+
+  /** Names as stored. */
+  get storedNames(): Iterable<string> {
+    return this.#tensors.keys();
+  }
+
+  storedName(name: string): string {
+    return name === EMBEDDING_TABLE ? this.#table : this.#prefix + name;
   }
 
   has(name: string): boolean {
-    return this.#tensors.has(this.#prefix + name);
+    return this.#tensors.has(this.storedName(name));
   }
 
   /** The tensor's dtype and shape. Throws CheckpointError when it is missing. */
   info(name: string): TensorInfo {
     return this.#locate(name).info;
+  }
+
+  /** Throws CheckpointError unless the tensor is there with one of the dtypes and this shape. */
+  expect(name: string, dtypes: readonly Dtype[], shape: readonly number[]): void {
+    this.#expect(name, dtypes, shape);
   }
 
   /** Checks a tensor's dtype and shape, then reads all of its bytes. */
@@ -62,7 +90,7 @@ export class CheckpointFiles {
 
   /** Rows `start` to `end` of a float matrix [rows, columns] as float32, every value checked to be a number. */
   readFloatRows(name: string, shape: readonly [number, number], start: number, end: number): Float32Array<ArrayBuffer> {
-    const { file, info } = this.#expect(name, ["F32", "F16", "BF16"], shape);
+    const { file, info } = this.#expect(name, FLOAT_DTYPES, shape);
     const rowBytes = info.byteLength / shape[0];
     const values = toFloat32(file.read(info, start * rowBytes, (end - start) * rowBytes), info.dtype);
     this.#requireFinite(name, values);
@@ -71,7 +99,7 @@ export class CheckpointFiles {
 
   /** A whole float tensor as float32, every value checked to be a number. */
   readFloats(name: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
-    const { file, info } = this.#expect(name, ["F32", "F16", "BF16"], shape);
+    const { file, info } = this.#expect(name, FLOAT_DTYPES, shape);
     const values = toFloat32(file.read(info), info.dtype);
     this.#requireFinite(name, values);
     return values;
@@ -82,15 +110,23 @@ export class CheckpointFiles {
     return new Int32Array(this.read(name, ["I32"], shape).buffer);
   }
 
+  /** Whether every byte of a tensor, by its stored name, is zero; false for one of more than `bytesMax`. */
+  isZero(storedName: string, bytesMax: number): boolean {
+    const located = this.#tensors.get(storedName);
+    if (located === undefined || located.info.byteLength > bytesMax) return false;
+    return located.file.read(located.info).every((byte) => byte === 0);
+  }
+
   close(): void {
     for (const file of this.#files) file.close();
   }
 
   #locate(name: string): Located {
-    const located = this.#tensors.get(this.#prefix + name);
+    const stored = this.storedName(name);
+    const located = this.#tensors.get(stored);
     if (located === undefined) {
       throw new CheckpointError(
-        `${this.dir}: tensor ${this.#prefix}${name} is missing from ${this.paths.map((path) => basename(path)).join(", ")}`,
+        `${this.dir}: tensor ${stored} is missing from ${this.paths.map((path) => basename(path)).join(", ")}`,
       );
     }
     return located;
@@ -99,7 +135,7 @@ export class CheckpointFiles {
   #expect(name: string, dtypes: readonly Dtype[], shape: readonly number[]): Located {
     const located = this.#locate(name);
     const { info, file } = located;
-    if (!dtypes.includes(info.dtype)) {
+    if (!isDtype(info.dtype) || !dtypes.includes(info.dtype)) {
       throw new CheckpointError(
         `${file.path}: tensor ${info.name} has dtype ${info.dtype} where ${dtypes.join(" or ")} is needed`,
       );
@@ -124,30 +160,55 @@ export class CheckpointFiles {
   }
 }
 
-function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: Dtype): Float32Array<ArrayBuffer> {
+function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: string): Float32Array<ArrayBuffer> {
   if (dtype === "F32") return new Float32Array(bytes.buffer);
   const bits = new Uint16Array(bytes.buffer);
   return dtype === "F16" ? float16BitsToFloat32(bits) : bfloat16BitsToFloat32(bits);
 }
 
-/** Names of the files that hold the tensors: the single file, or the index's shards, sorted. */
-function tensorFiles(dir: string): string[] {
-  if (existsSync(join(dir, SINGLE_FILE))) return [SINGLE_FILE];
-  const indexPath = join(dir, INDEX_FILE);
-  if (!existsSync(indexPath)) throw new CheckpointError(`${dir}: has neither ${SINGLE_FILE} nor ${INDEX_FILE}`);
-  const parsed = parseIndex(indexPath);
-  const names = [...new Set(Object.values(parsed.weight_map))].toSorted();
-  const outside = names.find((name) => basename(name) !== name || name.startsWith("."));
-  if (outside !== undefined)
-    throw new CheckpointError(`${indexPath}: names the shard ${outside}, which is not a plain file name`);
-  if (names.length === 0) throw new CheckpointError(`${indexPath}: lists no shard`);
-  return names;
+/** Each tensor in the file that the index says; a copy of it elsewhere is an older one. */
+function locate(
+  dir: string,
+  files: readonly SafetensorsFile[],
+  weightMap: Readonly<Record<string, string>> | undefined,
+): Map<string, Located> {
+  const tensors = new Map<string, Located>();
+  for (const file of files) {
+    for (const info of file.tensors.values()) {
+      const shard = weightMap === undefined ? basename(file.path) : weightMap[info.name];
+      if (shard === basename(file.path)) tensors.set(info.name, { file, info });
+    }
+  }
+  const lost = Object.keys(weightMap ?? {}).find((name) => !tensors.has(name));
+  if (lost !== undefined)
+    throw new CheckpointError(
+      `${join(dir, INDEX_FILE)}: says ${lost} is in ${weightMap?.[lost]}, which does not have it`,
+    );
+  return tensors;
 }
 
-function parseIndex(path: string): z.infer<typeof indexSchema> {
-  try {
-    return indexSchema.parse(JSON.parse(readFileSync(path, "utf8")));
-  } catch {
-    throw new CheckpointError(`${path}: is not a JSON object with a weight_map from tensor names to file names`);
+function prefixOf(dir: string, names: Iterable<string>): string {
+  const prefixes: string[] = [];
+  for (const name of names) {
+    if (name === ANCHOR || name.endsWith(`.${ANCHOR}`)) prefixes.push(name.slice(0, -ANCHOR.length));
   }
+  const [first = "model.", second] = prefixes;
+  if (second === undefined) return first;
+  throw new CheckpointError(`${dir}: holds more than one model: ${first}${ANCHOR} and ${second}${ANCHOR}`);
+}
+
+/** The files that hold the tensors: the single file, or the index's shards, sorted, with what it says of each tensor. */
+function tensorFiles(dir: string): { names: readonly string[]; weightMap?: Readonly<Record<string, string>> } {
+  if (existsSync(join(dir, SINGLE_FILE))) return { names: [SINGLE_FILE] };
+  const indexPath = join(dir, INDEX_FILE);
+  if (!existsSync(indexPath)) throw new CheckpointError(`${dir}: has neither ${SINGLE_FILE} nor ${INDEX_FILE}`);
+  const { weight_map: weightMap } = readJson(dir, INDEX_FILE, indexSchema);
+  const names = [...new Set(Object.values(weightMap))].toSorted();
+  const outside = names.find((name) => !isFileName(name));
+  if (outside !== undefined)
+    throw new CheckpointError(
+      `${indexPath}: names the shard ${JSON.stringify(outside)}, which is not a plain file name`,
+    );
+  if (names.length === 0) throw new CheckpointError(`${indexPath}: lists no shard`);
+  return { names, weightMap };
 }

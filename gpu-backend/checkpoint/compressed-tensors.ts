@@ -4,31 +4,45 @@
 // leave the columns in place and need nothing.
 
 import { CheckpointError } from "./checkpoint-error.ts";
-import type { CheckpointFiles } from "./checkpoint-files.ts";
+import { type CheckpointFiles, FLOAT_DTYPES } from "./checkpoint-files.ts";
 import { orderByGroup, permuteColumns } from "./group-order.ts";
-import type { Int4Linear } from "./linear.ts";
+import { groupsOf, type Int4Linear, type LinearShape, MIDDLE } from "./linear.ts";
 import type { Quantization } from "./quantization.ts";
 
 type CompressedTensors = Extract<Quantization, { kind: "compressed-tensors" }>;
-interface Shape {
-  readonly name: string;
-  readonly outFeatures: number;
-  readonly inFeatures: number;
+
+/** The layer's tensors, checked but not read (a symmetric layer's zero points are). Throws CheckpointError. */
+export function compressedTensors(
+  files: CheckpointFiles,
+  shape: LinearShape,
+  quantization: CompressedTensors,
+): string[] {
+  const { name, outFeatures, inFeatures } = shape;
+  const { groups } = groupsOf(shape, quantization.groupSize);
+  if (inFeatures % 8 !== 0)
+    throw new CheckpointError(
+      `${files.dir}: layer ${name} has ${inFeatures} input features; a multiple of 8 is supported`,
+    );
+  files.expect(`${name}.weight_packed`, ["I32"], [outFeatures, inFeatures / 8]);
+  files.expect(`${name}.weight_scale`, FLOAT_DTYPES, [outFeatures, groups]);
+  const [zeros, order] = [`${name}.weight_zero_point`, `${name}.weight_g_idx`];
+  if (!quantization.symmetric) expectZeroPoints(files, zeros, outFeatures, groups);
+  else if (files.has(zeros) && readZeroPoints(files, zeros, outFeatures, groups).some((zero) => zero !== MIDDLE))
+    throw new CheckpointError(
+      `${files.dir}: tensor ${files.storedName(zeros)} holds zero points, though config.json says symmetric`,
+    );
+  if (files.has(order)) files.expect(order, ["I32"], [inFeatures]);
+  return [`${name}.weight_packed`, `${name}.weight_scale`, `${name}.weight_shape`, zeros, order];
 }
 
 /** Reads a pack-quantized layer. Throws CheckpointError. */
 export function readCompressedLinear(
   files: CheckpointFiles,
-  shape: Shape,
+  shape: LinearShape,
   quantization: CompressedTensors,
 ): Int4Linear {
   const { name, outFeatures, inFeatures } = shape;
-  const groupSize = quantization.groupSize === -1 ? inFeatures : quantization.groupSize;
-  const groups = Math.ceil(inFeatures / groupSize);
-  if (inFeatures % 8 !== 0)
-    throw new CheckpointError(
-      `${files.dir}: layer ${name} has ${inFeatures} input features; a multiple of 8 is supported`,
-    );
+  const { groupSize, groups } = groupsOf(shape, quantization.groupSize);
   const packed = new Uint8Array(files.readInt32(`${name}.weight_packed`, [outFeatures, inFeatures / 8]).buffer);
   const scales = files.readFloats(`${name}.weight_scale`, [outFeatures, groups]);
   const zeroPoints = quantization.symmetric
@@ -46,6 +60,11 @@ export function readCompressedLinear(
     ...(zeroPoints !== undefined && { zeroPoints }),
     ...(order !== undefined && { permutation: order }),
   };
+}
+
+function expectZeroPoints(files: CheckpointFiles, name: string, outFeatures: number, groups: number): void {
+  if (files.info(name).dtype === "I8") files.expect(name, ["I8"], [outFeatures, groups]);
+  else files.expect(name, ["I32"], [Math.ceil(outFeatures / 8), groups]);
 }
 
 /** Zero points as unsigned nibbles, one a byte [out, groups]. */

@@ -1,6 +1,6 @@
 // One linear layer of a checkpoint, the same whatever layout it was stored in: what the compiler works on.
 
-interface LinearShape {
+export interface LinearShape {
   /** Full tensor name without `.weight`, for messages. */
   readonly name: string;
   readonly outFeatures: number;
@@ -25,6 +25,15 @@ export interface DenseLinear extends LinearShape {
   readonly kind: "dense";
   /** [outFeatures, inFeatures] */
   readonly weights: Float32Array<ArrayBuffer>;
+}
+
+/** A symmetric layer's zero point. */
+export const MIDDLE = 8;
+
+/** Columns that share a scale, and how many groups of them a row has. `groupSize` -1: one group a row. */
+export function groupsOf({ inFeatures }: LinearShape, groupSize: number): { groupSize: number; groups: number } {
+  const size = groupSize === -1 ? inFeatures : groupSize;
+  return { groupSize: size, groups: Math.ceil(inFeatures / size) };
 }
 
 export type Linear = Int4Linear | DenseLinear;

@@ -1,16 +1,25 @@
-// The facts of config.json that the compiler, the tokenizer check and the API need, parsed once; inside, they are
-// believed. Anything that would change the arithmetic of the graph and is not built is refused by name.
+// The facts of a checkpoint's folder that the compiler, the tokenizer and the API need, parsed once; inside, they are
+// believed. What the folder may say at all stands in meaning.ts.
 
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 
+import type { Prompts } from "../../shared/wire.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
-import { parseQuantization, type Quantization, quantizationSchema } from "./quantization.ts";
-import { readJson, readOptionalJson } from "./read-json.ts";
+import { checkFields, CONFIG, REFUSED_FILES, ROPE } from "./meaning.ts";
+import { cannotRead } from "./plain-file.ts";
+import { type Quantization, readQuantization } from "./quantization.ts";
+import { readJson } from "./read-json.ts";
+import { readSentenceTransformers } from "./sentence-transformers.ts";
+import { END_TOKEN, readEndToken } from "./tokenizer-files.ts";
 
 /** Qwen3 embedding models are trained and served up to this length (product.md). */
 const CONTEXT_TOKENS_MAX = 32_768;
-const END_TOKEN = "<|endoftext|>";
+/** What transformers takes where config.json says nothing (Qwen3Config). */
+const HEAD_DIM_DEFAULT = 128;
+const SLIDING_WINDOW_DEFAULT = 4_096;
+const MAX_WINDOW_LAYERS_DEFAULT = 28;
 
 export interface ModelConfig {
   readonly layers: number;
@@ -23,20 +32,19 @@ export interface ModelConfig {
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
   readonly vocabSize: number;
-  /** min(32768, max_position_embeddings), ending token included. */
+  /** Whether lm_head.weight is the embedding table too, and may be stored in its place. */
+  readonly tied: boolean;
+  /** min(32768, max_position_embeddings, max_seq_length), ending token included. */
   readonly maxTokens: number;
   /** Every text ends with it: the template's own, or `<|endoftext|>`. */
   readonly endTokenId: number;
   readonly quantization: Quantization;
+  readonly prompts: Prompts;
 }
 
 const positive = z.int().positive();
-const ropeSchema = z.looseObject({
-  rope_theta: z.number().positive().optional(),
-  rope_type: z.string().optional(),
-  type: z.string().optional(),
-});
-const configSchema = z.object({
+const ropeSchema = z.looseObject({ rope_theta: z.number().positive().nullish() });
+const configSchema = z.looseObject({
   model_type: z.string(),
   hidden_size: positive,
   num_hidden_layers: positive,
@@ -50,37 +58,29 @@ const configSchema = z.object({
   rope_parameters: ropeSchema.nullish(),
   vocab_size: positive,
   max_position_embeddings: positive,
-  hidden_act: z.string().default("silu"),
-  attention_bias: z.boolean().nullish(),
+  tie_word_embeddings: z.boolean().nullish(),
   use_sliding_window: z.boolean().nullish(),
+  sliding_window: positive.nullish(),
+  max_window_layers: z.int().nonnegative().nullish(),
   layer_types: z.array(z.string()).nullish(),
   eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
-  quantization_config: quantizationSchema.nullish(),
+  quantization_config: z.unknown().optional(),
+  compression_config: z.unknown().optional(),
 });
 type RawConfig = z.infer<typeof configSchema>;
 
-const specialTokenSchema = z.looseObject({ SpecialToken: z.looseObject({ id: z.string() }).optional() });
-const postProcessorSchema = z.looseObject({
-  type: z.string(),
-  single: z.array(specialTokenSchema).default([]),
-  special_tokens: z.record(z.string(), z.looseObject({ ids: z.array(z.int()) })).default({}),
-});
-const tokenizerSchema = z.looseObject({
-  added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).default([]),
-  post_processor: postProcessorSchema.extend({ processors: z.array(postProcessorSchema).default([]) }).nullish(),
-});
-type TokenizerFile = z.infer<typeof tokenizerSchema>;
-const tokenizerConfigSchema = z.looseObject({
-  added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).default({}),
-});
-
-/** Reads `dir`/config.json (and the tokenizer files for the ending token). Throws CheckpointError. */
+/** Reads what `dir` says beside its tensors. Throws CheckpointError for what is missing, damaged or not built. */
 export function readConfig(dir: string): ModelConfig {
-  const raw = readJson(dir, "config.json", configSchema);
+  refuseFiles(dir);
   const path = join(dir, "config.json");
-  refuseUnbuilt(path, raw);
-  const headDim = raw.head_dim ?? raw.hidden_size / raw.num_attention_heads;
+  // The kind of model first: another one's fields mean something else.
+  checkFields(path, "", CONFIG, readJson(dir, "config.json", z.looseObject({})));
+  const raw = readJson(dir, "config.json", configSchema);
+  const headDim = raw.head_dim ?? HEAD_DIM_DEFAULT;
   checkHeads(path, raw, headDim);
+  const { maxTokens = CONTEXT_TOKENS_MAX, prompts } = readSentenceTransformers(dir);
+  const context = Math.min(CONTEXT_TOKENS_MAX, raw.max_position_embeddings, maxTokens);
+  refuseWindows(path, raw, context);
   return {
     layers: raw.num_hidden_layers,
     hiddenSize: raw.hidden_size,
@@ -91,28 +91,35 @@ export function readConfig(dir: string): ModelConfig {
     rmsNormEps: raw.rms_norm_eps,
     ropeTheta: ropeTheta(path, raw),
     vocabSize: raw.vocab_size,
-    maxTokens: Math.min(CONTEXT_TOKENS_MAX, raw.max_position_embeddings),
+    tied: raw.tie_word_embeddings === true,
+    maxTokens: context,
     endTokenId: endTokenId(dir, raw),
-    quantization: parseQuantization(path, raw.quantization_config),
+    quantization: readQuantization(dir, raw),
+    prompts,
   };
 }
 
-function refuseUnbuilt(path: string, raw: RawConfig): void {
-  if (raw.model_type !== "qwen3")
-    throw new CheckpointError(`${path}: model_type ${raw.model_type} is not supported; qwen3 is`);
-  if (raw.hidden_act !== "silu")
-    throw new CheckpointError(`${path}: hidden_act ${raw.hidden_act} is not supported; silu is`);
-  if (raw.attention_bias)
-    throw new CheckpointError(`${path}: attention_bias true is not supported; Qwen3 has no attention biases`);
-  const sliding =
-    raw.use_sliding_window === true || raw.layer_types?.some((type) => type !== "full_attention") === true;
-  if (sliding)
-    throw new CheckpointError(`${path}: sliding-window attention is not supported; full attention in every layer is`);
+function refuseFiles(dir: string): void {
+  for (const [name, reason] of Object.entries(REFUSED_FILES)) {
+    if (existsSync(join(dir, name))) throw new CheckpointError(`${join(dir, name)}: ${reason}`);
+  }
+  const gguf = namesIn(dir).find((name) => /\.gguf$/i.test(name));
+  if (gguf === undefined || existsSync(join(dir, "config.json"))) return;
+  throw new CheckpointError(
+    `${join(dir, gguf)}: GGUF is not supported; a folder with config.json, tokenizer.json and model.safetensors is`,
+  );
+}
+
+function namesIn(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    throw cannotRead(dir, error);
+  }
 }
 
 function checkHeads(path: string, raw: RawConfig, headDim: number): void {
-  if (!Number.isInteger(headDim) || headDim % 2 !== 0)
-    throw new CheckpointError(`${path}: head_dim ${headDim} is not an even integer`);
+  if (headDim % 2 !== 0) throw new CheckpointError(`${path}: head_dim ${headDim} is not an even integer`);
   if (raw.num_attention_heads % raw.num_key_value_heads !== 0) {
     throw new CheckpointError(
       `${path}: num_attention_heads ${raw.num_attention_heads} is not a multiple of num_key_value_heads ${raw.num_key_value_heads}`,
@@ -120,31 +127,42 @@ function checkHeads(path: string, raw: RawConfig, headDim: number): void {
   }
 }
 
+/**
+ * A window is no matter where no layer has one, or where it is as long as the context. The rule of transformers: layers
+ * from max_window_layers on have one, unless layer_types says which.
+ */
+function refuseWindows(path: string, raw: RawConfig, context: number): void {
+  const types = raw.layer_types?.slice(0, raw.num_hidden_layers);
+  const unknown = types?.find((type) => type !== "full_attention" && type !== "sliding_attention");
+  if (unknown !== undefined)
+    throw new CheckpointError(`${path}: layer_types ${unknown} is not supported; full_attention is`);
+  const used = raw.use_sliding_window === true && raw.sliding_window !== null;
+  const byDefault = used && (raw.max_window_layers ?? MAX_WINDOW_LAYERS_DEFAULT) < raw.num_hidden_layers;
+  const has = types === undefined ? byDefault : types.includes("sliding_attention");
+  const window = raw.sliding_window ?? SLIDING_WINDOW_DEFAULT;
+  if (!has || (used && window >= context)) return;
+  throw new CheckpointError(
+    `${path}: sliding-window attention (use_sliding_window, layer_types) is not supported; full attention in every layer is`,
+  );
+}
+
 /** transformers 4 writes rope_theta and rope_scaling, transformers 5 rope_parameters. */
 function ropeTheta(path: string, raw: RawConfig): number {
-  for (const rope of [raw.rope_scaling, raw.rope_parameters]) {
-    const type = rope?.rope_type ?? rope?.type ?? "default";
-    if (type !== "default")
-      throw new CheckpointError(`${path}: RoPE scaling of type ${type} is not supported; none is`);
-  }
-  const theta = raw.rope_parameters?.rope_theta ?? raw.rope_theta;
-  if (theta === undefined || theta === null) throw new CheckpointError(`${path}: rope_theta is missing`);
+  if (raw.rope_scaling) checkFields(path, "rope_scaling.", ROPE, raw.rope_scaling);
+  if (raw.rope_parameters) checkFields(path, "rope_parameters.", ROPE, raw.rope_parameters);
+  const thetas = [raw.rope_parameters?.rope_theta, raw.rope_scaling?.rope_theta, raw.rope_theta];
+  const said = [...new Set(thetas.filter((theta) => theta !== undefined && theta !== null))];
+  const [theta] = said;
+  if (theta === undefined) throw new CheckpointError(`${path}: rope_theta is missing`);
+  if (said.length > 1)
+    throw new CheckpointError(`${path}: rope_theta is said to be ${said.join(" and ")}; one is needed`);
   return theta;
 }
 
-/**
- * The token that ends every text: the last one of the tokenizer's template, or else `<|endoftext|>`, which the engine's
- * tokenizer then appends. config.json's eos_token_id is asked last: chat-tuned relatives put `<|im_end|>` there, and an
- * embedding read from that token is a wrong one.
- */
+/** Asked last: chat-tuned relatives put `<|im_end|>` there, and an embedding read from that token is a wrong one. */
 function endTokenId(dir: string, raw: RawConfig): number {
-  const tokenizer = readOptionalJson(dir, "tokenizer.json", tokenizerSchema);
-  const fromTokenizer =
-    templateEnd(tokenizer) ?? tokenizer?.added_tokens.find((token) => token.content === END_TOKEN)?.id;
-  const decoder = readOptionalJson(dir, "tokenizer_config.json", tokenizerConfigSchema)?.added_tokens_decoder ?? {};
-  const fromDecoder = Object.entries(decoder).find(([, token]) => token.content === END_TOKEN)?.[0];
   const fromConfig = Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id;
-  const id = fromTokenizer ?? (fromDecoder === undefined ? fromConfig : Number(fromDecoder));
+  const id = readEndToken(dir) ?? fromConfig;
   if (id === undefined || id === null)
     throw new CheckpointError(
       `${dir}: neither the tokenizer nor config.json's eos_token_id names the ending token ${END_TOKEN}`,
@@ -154,14 +172,4 @@ function endTokenId(dir: string, raw: RawConfig): number {
       `${dir}: the ending token's id ${id} is not below config.json's vocab_size ${raw.vocab_size}`,
     );
   return id;
-}
-
-/** The id that the tokenizer's own template puts after a text, if it puts one. */
-function templateEnd(tokenizer: TokenizerFile | undefined): number | undefined {
-  const postProcessor = tokenizer?.post_processor;
-  const template = [postProcessor, ...(postProcessor?.processors ?? [])].findLast(
-    (processor) => processor?.type === "TemplateProcessing",
-  );
-  const token = template?.single.at(-1)?.SpecialToken?.id;
-  return token === undefined ? undefined : template?.special_tokens[token]?.ids.at(-1);
 }

@@ -1,32 +1,44 @@
 // Finds how one linear layer is stored and reads it into the common form. The tensors' names decide, so that a module
 // the quantiser left alone (`ignore`) is read as it is.
 
-import type { CheckpointFiles } from "./checkpoint-files.ts";
-import { readCompressedLinear } from "./compressed-tensors.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
-import { readGptqLinear } from "./gptq.ts";
-import type { Linear } from "./linear.ts";
+import { type CheckpointFiles, FLOAT_DTYPES } from "./checkpoint-files.ts";
+import { compressedTensors, readCompressedLinear } from "./compressed-tensors.ts";
+import { gptqTensors, readGptqLinear } from "./gptq.ts";
+import type { Linear, LinearShape } from "./linear.ts";
 import type { Quantization } from "./quantization.ts";
 
-/** Reads `name` (without `.weight`), a layer [outFeatures, inFeatures]. Throws CheckpointError. */
-export function readLinear(
-  files: CheckpointFiles,
-  name: string,
-  outFeatures: number,
-  inFeatures: number,
-  quantization: Quantization,
-): Linear {
-  const shape = { name, outFeatures, inFeatures };
-  if (files.has(`${name}.bias`))
-    throw new CheckpointError(`${files.dir}: tensor ${name}.bias is not supported; Qwen3's linear layers have no bias`);
+/**
+ * Checks that the layer's tensors are there with their dtypes and shapes; gives the names of all that describe it, those
+ * included that nobody reads. Throws CheckpointError.
+ */
+export function linearTensors(files: CheckpointFiles, shape: LinearShape, quantization: Quantization): string[] {
+  const { name, outFeatures, inFeatures } = shape;
+  if (quantization.kind === "gptq" && files.has(`${name}.qweight`)) return gptqTensors(files, shape, quantization);
+  if (quantization.kind === "compressed-tensors" && files.has(`${name}.weight_packed`))
+    return compressedTensors(files, shape, quantization);
+  if (!files.has(`${name}.weight`)) throw missing(files, name, quantization);
+  files.expect(`${name}.weight`, FLOAT_DTYPES, [outFeatures, inFeatures]);
+  return [`${name}.weight`];
+}
+
+/** Reads a layer that linearTensors has passed. Throws CheckpointError. */
+export function readLinear(files: CheckpointFiles, shape: LinearShape, quantization: Quantization): Linear {
+  const { name, outFeatures, inFeatures } = shape;
   if (quantization.kind === "gptq" && files.has(`${name}.qweight`)) return readGptqLinear(files, shape, quantization);
   if (quantization.kind === "compressed-tensors" && files.has(`${name}.weight_packed`))
     return readCompressedLinear(files, shape, quantization);
-  if (quantization.kind === "none" || files.has(`${name}.weight`)) {
-    return { kind: "dense", ...shape, weights: files.readFloats(`${name}.weight`, [outFeatures, inFeatures]) };
+  return { kind: "dense", ...shape, weights: files.readFloats(`${name}.weight`, [outFeatures, inFeatures]) };
+}
+
+function missing(files: CheckpointFiles, name: string, { kind }: Quantization): CheckpointError {
+  const packed = ["qweight", "weight_packed"].find((suffix) => files.has(`${name}.${suffix}`));
+  if (packed !== undefined) {
+    const said = kind === "none" ? "neither config.json nor quantize_config.json says how" : `config.json says ${kind}`;
+    return new CheckpointError(`${files.dir}: layer ${files.storedName(name)} is stored as ${packed}, and ${said}`);
   }
-  const expected = quantization.kind === "gptq" ? "qweight" : "weight_packed";
-  throw new CheckpointError(
-    `${files.dir}: tensor ${name}.${expected} is missing, though config.json says ${quantization.kind}`,
+  const expected = kind === "gptq" ? "qweight" : kind === "none" ? "weight" : "weight_packed";
+  return new CheckpointError(
+    `${files.dir}: tensor ${files.storedName(name)}.${expected} is missing, though config.json ${kind === "none" ? "counts it" : `says ${kind}`}`,
   );
 }

@@ -6,12 +6,16 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as z from "zod";
 
 import { CheckpointError } from "./checkpoint-error.ts";
+import { cannotRead, plainFileBytes, refuseLfsPointer } from "./plain-file.ts";
 
 const HEADER_BYTES_MAX = 100_000_000;
 /** readSync takes at most 2^31 - 1 bytes on Linux; smaller pieces cost nothing. */
 const READ_BYTES_MAX = 1 << 30;
+/** A Git LFS pointer's first line is shorter. */
+const LFS_POINTER_BYTES = 64;
 
-const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1, F64: 8 } as const;
+/** Of the types that anything here reads; a tensor of another type may lie in the file as long as nobody needs it. */
+const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I8: 1 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
 
 const entrySchema = z.object({
@@ -23,7 +27,8 @@ const headerSchema = z.record(z.string(), z.unknown());
 
 export interface TensorInfo {
   readonly name: string;
-  readonly dtype: Dtype;
+  /** As the header says it: not always one that can be read. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   /** Where its bytes start in the file. */
   readonly offset: number;
@@ -60,10 +65,11 @@ export class SafetensorsFile {
 }
 
 function openFile(path: string): number {
+  if (plainFileBytes(path) === undefined) throw new CheckpointError(`${path}: cannot be opened: there is no such file`);
   try {
     return openSync(path, "r");
   } catch (error) {
-    throw new CheckpointError(`${path}: cannot be opened (${error instanceof Error ? error.message : String(error)})`);
+    throw cannotRead(path, error);
   }
 }
 
@@ -71,9 +77,22 @@ function readFully(path: string, descriptor: number, target: Uint8Array, positio
   let done = 0;
   while (done < target.length) {
     const wanted = Math.min(READ_BYTES_MAX, target.length - done);
-    const got = readSync(descriptor, target, done, wanted, position + done);
+    const got = readSome(path, descriptor, target, { start: done, length: wanted, position: position + done });
     if (got === 0) throw new CheckpointError(`${path}: is truncated: it ends at byte ${position + done}`);
     done += got;
+  }
+}
+
+function readSome(
+  path: string,
+  descriptor: number,
+  target: Uint8Array,
+  { start, length, position }: { readonly start: number; readonly length: number; readonly position: number },
+): number {
+  try {
+    return readSync(descriptor, target, start, length, position);
+  } catch (error) {
+    throw cannotRead(path, error);
   }
 }
 
@@ -85,6 +104,9 @@ function readHeader(path: string, descriptor: number): Map<string, TensorInfo> {
   readFully(path, descriptor, lengthBytes, 0);
   const headerBytes = new DataView(lengthBytes.buffer).getBigUint64(0, true);
   if (headerBytes > BigInt(HEADER_BYTES_MAX)) {
+    const start = new Uint8Array(Math.min(fileBytes, LFS_POINTER_BYTES));
+    readFully(path, descriptor, start, 0);
+    refuseLfsPointer(path, start);
     throw new CheckpointError(
       `${path}: claims a header of ${headerBytes} bytes; at most ${HEADER_BYTES_MAX} are allowed, so this is no safetensors file`,
     );
@@ -115,14 +137,11 @@ function parseEntry(path: string, name: string, entry: unknown, dataStart: numbe
   const parsed = entrySchema.safeParse(entry);
   if (!parsed.success) throw new CheckpointError(`${path}: tensor ${name} has a damaged header entry`);
   const { dtype, shape, data_offsets: offsets } = parsed.data;
-  if (!isDtype(dtype))
+  const stored = offsets[1] - offsets[0];
+  const byteLength = isDtype(dtype) ? shape.reduce((product, size) => product * size, DTYPE_BYTES[dtype]) : stored;
+  if (stored !== byteLength || stored < 0) {
     throw new CheckpointError(
-      `${path}: tensor ${name} has dtype ${dtype}; known are ${Object.keys(DTYPE_BYTES).join(", ")}`,
-    );
-  const byteLength = shape.reduce((product, size) => product * size, DTYPE_BYTES[dtype]);
-  if (offsets[1] - offsets[0] !== byteLength) {
-    throw new CheckpointError(
-      `${path}: tensor ${name} has ${offsets[1] - offsets[0]} bytes where its shape [${shape.join(", ")}] needs ${byteLength}`,
+      `${path}: tensor ${name} has ${stored} bytes where its shape [${shape.join(", ")}] needs ${byteLength}`,
     );
   }
   const end = dataStart + offsets[1];
@@ -131,6 +150,6 @@ function parseEntry(path: string, name: string, entry: unknown, dataStart: numbe
   return { name, dtype, shape, offset: dataStart + offsets[0], byteLength };
 }
 
-function isDtype(text: string): text is Dtype {
+export function isDtype(text: string): text is Dtype {
   return Object.hasOwn(DTYPE_BYTES, text);
 }

@@ -8,7 +8,9 @@ import { dirname, join } from "node:path";
 import { must } from "../../shared/assert.ts";
 import { parseRevision, type ModelRevision } from "../../shared/ids.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
-import { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
+import { CheckpointFiles, EMBEDDING_TABLE } from "../checkpoint/checkpoint-files.ts";
+import { checkTensors } from "../checkpoint/check-tensors.ts";
+import { MEANING_FILES } from "../checkpoint/meaning.ts";
 import { layoutName } from "../checkpoint/quantization.ts";
 import { type ModelConfig, readConfig } from "../checkpoint/read-config.ts";
 import { makeFolder } from "../storage/make-folder.ts";
@@ -34,10 +36,8 @@ export { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 export type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
 
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
-const COMPILER_VERSION = "2";
+const COMPILER_VERSION = "3";
 const PRODUCER = { name: "gigarouter", version: COMPILER_VERSION };
-/** Files beside the weights that change what a text's vector is. */
-const MEANING_FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"];
 
 export interface CompileOptions {
   readonly target: CompileTarget;
@@ -63,8 +63,9 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
   const cudaWeights = options.target === "cpu" ? "as-is" : (options.cudaWeights ?? "as-is");
   const plan = options.plan ?? planFor(options.target, cudaWeights);
   const config = readConfig(dir);
-  const files = new CheckpointFiles(dir);
+  const files = new CheckpointFiles(dir, config.tied);
   try {
+    checkTensors(files, config);
     const roots = compiledRoots(dir, options.cacheDir);
     const revision = await revisionOf(files, roots, [
       COMPILER_VERSION,
@@ -196,7 +197,7 @@ async function writeCompiled(
     };
     const model = await buildQwen3Graph({ files, config, plan: job.plan, weights, producer: PRODUCER, onStep });
     writeFileSync(join(folder, GRAPH_FILE), encodeModel(model), { flush: true });
-    return layoutName(config.quantization, files.info("embed_tokens.weight").dtype);
+    return layoutName(config.quantization, files.info(EMBEDDING_TABLE).dtype);
   } finally {
     weights.close();
   }

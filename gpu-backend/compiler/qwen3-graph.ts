@@ -264,7 +264,7 @@ class LayerBuilder {
   }
 
   #linear(name: string, outFeatures: number, inFeatures: number) {
-    return readLinear(this.#files, name, outFeatures, inFeatures, this.#config.quantization);
+    return readLinear(this.#files, { name, outFeatures, inFeatures }, this.#config.quantization);
   }
 
   #vector(name: string, size: number): string {

@@ -23,7 +23,13 @@ const DEMO_MODEL_ID = "gigarouter/demo-embedding";
 /** Rejects with StartError when `model` is neither a folder nor a repository that can be had. */
 export async function findModel(settings: ModelSettings, listener: DownloadListener): Promise<FoundModel> {
   const dir = resolve(settings.model);
-  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true) {
+  const stats = statSync(dir, { throwIfNoEntry: false });
+  if (stats?.isFile() === true) {
+    throw new StartError(
+      `${settings.model} is a file; a checkpoint is a folder with config.json, tokenizer.json and model.safetensors.`,
+    );
+  }
+  if (stats?.isDirectory() === true) {
     const own = dir === DEMO_MODEL_DIR ? DEMO_MODEL_ID : `local/${basename(dir)}`;
     return { dir, modelId: settings.modelId ?? own, downloaded: false };
   }

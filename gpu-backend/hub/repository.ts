@@ -1,5 +1,7 @@
 // `owner/name[@revision]`, and which files of such a repository a checkpoint needs. Pure.
 
+import { isFileName } from "../checkpoint/plain-file.ts";
+
 export interface Repository {
   /** `owner/name` */
   readonly name: string;
@@ -11,6 +13,9 @@ const PART = "[A-Za-z0-9][A-Za-z0-9._-]*";
 const REPOSITORY = new RegExp(`^(${PART}/${PART})(?:@(${PART}(?:/${PART})*))?$`);
 const DEFAULT_REVISION = "main";
 
+/** Settings of a module of sentence-transformers: `1_Pooling/config.json`. */
+const MODULE_CONFIG = /^\d+_[A-Za-z]+\/config\.json$/;
+
 /** Undefined for what is no repository's name. */
 export function parseRepository(text: string): Repository | undefined {
   const [, name, revision] = REPOSITORY.exec(text) ?? [];
@@ -20,5 +25,6 @@ export function parseRepository(text: string): Repository | undefined {
 
 /** Weights, configuration, tokenizer; no other framework's weights, no ONNX exports, nothing that is code. */
 export function isNeeded(path: string): boolean {
-  return /^[^/.][^/]*\.(safetensors|json)$/.test(path) || path === "merges.txt" || path === "1_Pooling/config.json";
+  if (path === "merges.txt" || MODULE_CONFIG.test(path)) return true;
+  return isFileName(path) && /\.(?:safetensors|json)$/.test(path);
 }

@@ -9,7 +9,7 @@ import * as z from "zod";
 
 import { utf8Length } from "../../shared/token-bound.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
-import { readJson, readOptionalJson } from "../checkpoint/read-json.ts";
+import { readJson } from "../checkpoint/read-json.ts";
 import { addedTokensOf, breaksWithin, type CutRules } from "./segments.ts";
 
 export interface TokenizerLibrary {
@@ -40,7 +40,7 @@ const splitSchema = z.looseObject({
 });
 const preTokenizerSchema = z.looseObject({ type: z.string(), pretokenizers: z.array(splitSchema).optional() });
 const definitionSchema = z.looseObject({
-  normalizer: z.unknown(),
+  normalizer: z.unknown().optional(),
   pre_tokenizer: preTokenizerSchema.nullish(),
   model: z.looseObject({ vocab: z.custom<object>((value) => typeof value === "object" && value !== null) }),
   added_tokens: z
@@ -59,18 +59,14 @@ const definitionSchema = z.looseObject({
 type Definition = z.infer<typeof definitionSchema>;
 
 /**
- * Loads `dir`/tokenizer.json and tokenizer_config.json (the latter may be missing). `endTokenId` ends every text where the
- * template adds nothing; `vocabSize`: rows of the model's table. Throws CheckpointError.
+ * Loads `dir`/tokenizer.json. `endTokenId` ends every text where the template adds nothing; `vocabSize`: rows of the model's
+ * table. Throws CheckpointError.
  */
 export function loadTokenizer(dir: string, endTokenId: number, vocabSize: number): TokenizerLibrary {
   const path = join(dir, "tokenizer.json");
   const definition = readJson(dir, "tokenizer.json", definitionSchema);
   const bytes = tokenLengths(path, definition);
-  const tokenizer = construct(
-    path,
-    definition,
-    readOptionalJson(dir, "tokenizer_config.json", z.looseObject({})) ?? {},
-  );
+  const tokenizer = construct(path, definition);
   const { leading, trailing } = templateIds(tokenizer, endTokenId);
   const beyond = [...leading, ...trailing].find((id) => id >= vocabSize);
   if (beyond !== undefined)
@@ -115,9 +111,12 @@ function cutRulesOf({
   return { addedTokens: addedTokensOf(added.filter((token) => !late.includes(token)).map(({ content }) => content)) };
 }
 
-function construct(path: string, definition: object, config: object): Tokenizer {
+function construct(path: string, definition: object): Tokenizer {
   try {
-    return new Tokenizer(definition, config);
+    // Fields that may be missing by the format, and may not by the library.
+    const absent = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
+    // What tokenizer_config.json says beside it is the library's idea of other tokenizers' Python classes.
+    return new Tokenizer({ ...absent, ...definition }, {});
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CheckpointError(`${path}: not a tokenizer that can be used here (${reason})`);

@@ -39,7 +39,7 @@ describe("compiling a checkpoint", () => {
     ];
     appendFileSync(join(dir, "config.json"), "\n");
     revisions.push((await compile(dir)).model.revision);
-    writeFileSync(join(dir, "tokenizer.json"), "{}");
+    writeFileSync(join(dir, "tokenizer_config.json"), "{}");
     revisions.push((await compile(dir)).model.revision);
     expect(new Set(revisions).size).toBe(4);
   });

@@ -43,7 +43,7 @@ async function embed(name: string, plan?: GraphPlan) {
 }
 
 it("finds every layout's checkpoint", () => {
-  expect(names).toHaveLength(16);
+  expect(names).toHaveLength(17);
 });
 
 describe.each(names)("the checkpoint %s", (name) => {

@@ -216,6 +216,10 @@ describe("names of repositories", () => {
       "../x.json",
       "sub/config.json",
       ".x.json",
+      "a\\..\\..\\x.json",
+      "a\n.json",
+      "a\0.json",
+      "a b.json",
     ])
       expect(isNeeded(path)).toBe(false);
   });

@@ -151,6 +151,12 @@ describe("a start that cannot succeed ends with one clear sentence and exit code
     expect(await sentenceOf(["--model", "./no/such/folder"])).toContain("neither a folder nor a name on the hub");
   });
 
+  it("on a file in place of a folder", async () => {
+    const path = join(folder(), "model.gguf");
+    writeFileSync(path, "GGUF");
+    expect(await sentenceOf(["--model", path])).toContain("a checkpoint is a folder with config.json, tokenizer.json");
+  });
+
   it("on a port that is in use", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");

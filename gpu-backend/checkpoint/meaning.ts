@@ -1,0 +1,333 @@
+// The one table of what a checkpoint's folder may say. Whatever changes what its vectors mean is honoured, or refused by
+// name at load: a wrong guess gives vectors that look fine and mean nothing. Each field is
+//   honoured  read and followed,
+//   only(…)   refused unless it is null or says what is built here (`off`: unless it says nothing),
+//   ignored   of no effect on a vector.
+// Fields that no table knows are ignored, as transformers ignores them, unless their name speaks of the arithmetic.
+
+import { CheckpointError } from "./checkpoint-error.ts";
+
+export type Rule =
+  | { readonly kind: "honoured" }
+  | { readonly kind: "ignored" }
+  /** `supported` completes the sentence "…is not supported; … is". */
+  | { readonly kind: "only"; readonly accepts: (value: unknown) => boolean; readonly supported: string };
+export type Fields = Readonly<Record<string, Rule>>;
+
+const honoured: Rule = { kind: "honoured" };
+const ignored: Rule = { kind: "ignored" };
+const only = (supported: string, ...values: readonly unknown[]): Rule => ({
+  kind: "only",
+  accepts: (value) => values.includes(value),
+  supported,
+});
+const off = (supported: string): Rule => ({ kind: "only", accepts: saysNothing, supported });
+
+/** Architectures whose embedding is the same graph; any other one has another head, or another body. */
+const ARCHITECTURES: readonly unknown[] = ["Qwen3Model", "Qwen3ForCausalLM"];
+
+export const CONFIG: Fields = {
+  model_type: only("qwen3", "qwen3"),
+  architectures: {
+    kind: "only",
+    accepts: (value) => Array.isArray(value) && value.every((name) => ARCHITECTURES.includes(name)),
+    supported: ARCHITECTURES.join(" or "),
+  },
+  auto_map: off("transformers' own code"),
+  hidden_act: only("silu", "silu", "swish"),
+  is_causal: only("causal attention (true)", true),
+  use_bidirectional_attention: off("causal attention"),
+  attention_bias: off("attention without biases"),
+  mlp_bias: off("an MLP without biases"),
+  partial_rotary_factor: only("RoPE over the whole head (1)", 1),
+  is_encoder_decoder: off("a decoder"),
+  add_cross_attention: off("a decoder without cross-attention"),
+  pruned_heads: off("the model with all its heads"),
+  text_config: off("a config.json of one text model"),
+  hidden_size: honoured,
+  num_hidden_layers: honoured,
+  intermediate_size: honoured,
+  num_attention_heads: honoured,
+  num_key_value_heads: honoured,
+  head_dim: honoured,
+  rms_norm_eps: honoured,
+  rope_theta: honoured,
+  rope_scaling: honoured,
+  rope_parameters: honoured,
+  vocab_size: honoured,
+  max_position_embeddings: honoured,
+  tie_word_embeddings: honoured,
+  use_sliding_window: honoured,
+  sliding_window: honoured,
+  max_window_layers: honoured,
+  layer_types: honoured,
+  eos_token_id: honoured,
+  quantization_config: honoured,
+  compression_config: honoured,
+  // Of training, of generation, of how transformers computes.
+  attention_dropout: ignored,
+  initializer_range: ignored,
+  attn_implementation: ignored,
+  _attn_implementation: ignored,
+  _attn_implementation_autoset: ignored,
+  use_cache: ignored,
+  dtype: ignored,
+  torch_dtype: ignored,
+  bos_token_id: ignored,
+  pad_token_id: ignored,
+  transformers_version: ignored,
+  _name_or_path: ignored,
+};
+
+/** config.json's rope_scaling and rope_parameters. */
+export const ROPE: Fields = {
+  rope_type: only("RoPE without scaling (default)", "default"),
+  type: only("RoPE without scaling (default)", "default"),
+  rope_theta: honoured,
+  partial_rotary_factor: only("RoPE over the whole head (1)", 1),
+  mrope_section: off("RoPE over one position"),
+  full_attention: off("one RoPE for all layers"),
+  sliding_attention: off("one RoPE for all layers"),
+  // Read by the scaled types alone.
+  factor: ignored,
+  original_max_position_embeddings: ignored,
+};
+
+export const GPTQ: Fields = {
+  quant_method: only("gptq", "gptq"),
+  bits: only("4-bit weights (4)", 4),
+  group_size: honoured,
+  desc_act: honoured,
+  sym: honoured,
+  checkpoint_format: only("gptq or gptq_v2", "gptq", "gptq_v2"),
+  format: only("gptq or gptq_v2", "gptq", "gptq_v2"),
+  pack_dtype: only("int32", "int32"),
+  dynamic: honoured,
+  is_marlin_format: off("the plain layout"),
+  rotation: off("weights without rotations"),
+  adapter: off("weights without an adapter"),
+  // Of how the quantiser found the values.
+  static_groups: ignored,
+  true_sequential: ignored,
+  damp_percent: ignored,
+  lm_head: ignored,
+  meta: ignored,
+  model_file_base_name: ignored,
+};
+
+export const COMPRESSED: Fields = {
+  quant_method: only("compressed-tensors", "compressed-tensors"),
+  format: honoured,
+  config_groups: honoured,
+  transform_config: off("weights without online transforms"),
+  sparsity_config: {
+    kind: "only",
+    accepts: (value) => saysNothing(value) || (isObject(value) && value["format"] === "dense"),
+    supported: "dense storage",
+  },
+  kv_cache_scheme: off("attention in full precision"),
+  // Which layers are quantised is told by the names of their tensors.
+  ignore: ignored,
+  quantization_status: ignored,
+  global_compression_ratio: ignored,
+  version: ignored,
+};
+
+export const COMPRESSED_GROUP: Fields = {
+  weights: honoured,
+  format: only("pack-quantized", "pack-quantized"),
+  input_activations: off("quantised weights alone (W4A16)"),
+  output_activations: off("quantised weights alone (W4A16)"),
+  targets: ignored,
+};
+
+export const COMPRESSED_WEIGHTS: Fields = {
+  num_bits: only("4-bit weights (4)", 4),
+  type: only("int", "int"),
+  symmetric: honoured,
+  strategy: only("group or channel", "group", "channel"),
+  group_size: honoured,
+  actorder: only("weight, static, group or none", "weight", "static", "group", true, false),
+  dynamic: off("scales that are stored"),
+  block_structure: off("groups along the input"),
+  observer: ignored,
+  observer_kwargs: ignored,
+  scale_dtype: ignored,
+  zp_dtype: ignored,
+};
+
+/** Modules of modules.json by the last part of their type. Vectors are normalised with or without Normalize. */
+export const MODULES: Fields = { Transformer: honoured, Pooling: honoured, Normalize: ignored, Dropout: ignored };
+
+export const POOLING: Fields = {
+  pooling_mode_lasttoken: honoured,
+  pooling_mode: only("last-token pooling (lasttoken)", "lasttoken"),
+  pooling_mode_cls_token: off("last-token pooling"),
+  pooling_mode_mean_tokens: off("last-token pooling"),
+  pooling_mode_max_tokens: off("last-token pooling"),
+  pooling_mode_mean_sqrt_len_tokens: off("last-token pooling"),
+  pooling_mode_weightedmean_tokens: off("last-token pooling"),
+  // The last token is the same with or without the prompt's.
+  include_prompt: ignored,
+  word_embedding_dimension: ignored,
+};
+
+export const SENTENCE_BERT: Fields = {
+  max_seq_length: honoured,
+  do_lower_case: off("texts as they are"),
+  model_args: off("the model as its config.json says"),
+  config_args: off("the model as its config.json says"),
+  tokenizer_args: off("the tokenizer as its files say"),
+};
+
+export const SENTENCE_TRANSFORMERS: Fields = {
+  prompts: honoured,
+  default_prompt_name: honoured,
+  similarity_fn_name: honoured,
+  truncate_dim: off("the full vector"),
+  model_type: only("SentenceTransformer", "SentenceTransformer"),
+  __version__: ignored,
+};
+
+export const TOKENIZER: Fields = {
+  model: honoured,
+  added_tokens: honoured,
+  normalizer: honoured,
+  pre_tokenizer: honoured,
+  post_processor: honoured,
+  // For the test whether token ids survive decoding and encoding.
+  decoder: honoured,
+  // A call says itself whether a text is cut, and batches are not padded.
+  truncation: ignored,
+  padding: ignored,
+  version: ignored,
+};
+
+export const TOKENIZER_MODEL: Fields = {
+  type: only("byte-level BPE", "BPE"),
+  vocab: honoured,
+  merges: honoured,
+  ignore_merges: only("true or false", true, false),
+  dropout: { kind: "only", accepts: (value) => value === 0, supported: "a tokenizer without dropout" },
+  continuing_subword_prefix: off("byte-level BPE"),
+  end_of_word_suffix: off("byte-level BPE"),
+  // A byte-level vocabulary has every byte, so nothing in it is unknown.
+  unk_token: ignored,
+  fuse_unk: ignored,
+  byte_fallback: ignored,
+};
+
+export const ADDED_TOKEN: Fields = {
+  id: honoured,
+  content: honoured,
+  normalized: honoured,
+  lstrip: honoured,
+  rstrip: honoured,
+  special: honoured,
+  single_word: off("a token that is found anywhere"),
+};
+
+export const TOKENIZER_CONFIG: Fields = {
+  added_tokens_decoder: honoured,
+  auto_map: off("transformers' own code"),
+  add_bos_token: off("the template of tokenizer.json"),
+  add_eos_token: off("the template of tokenizer.json"),
+  add_prefix_space: off("texts as they are"),
+  split_special_tokens: off("special tokens that are read as such"),
+  do_lower_case: off("texts as they are"),
+  do_lowercase_and_remove_accent: off("texts as they are"),
+  remove_space: off("texts as they are"),
+  // tokenizer.json is the tokenizer, and config.json has its context.
+  tokenizer_class: ignored,
+  model_max_length: ignored,
+  chat_template: ignored,
+  bos_token: ignored,
+  eos_token: ignored,
+  pad_token: ignored,
+  unk_token: ignored,
+  additional_special_tokens: ignored,
+  padding_side: ignored,
+  truncation_side: ignored,
+  clean_up_tokenization_spaces: ignored,
+  errors: ignored,
+};
+
+/** Files whose mere presence changes the model. Any other name that is not in this file is of no effect. */
+export const REFUSED_FILES: Readonly<Record<string, string>> = {
+  "adapter_config.json": "an adapter beside the weights is not supported; weights with the adapter merged in are",
+  "adapter_model.safetensors": "an adapter beside the weights is not supported; weights with the adapter merged in are",
+  "adapter_model.bin": "an adapter beside the weights is not supported; weights with the adapter merged in are",
+};
+
+/** Files beside the weights that decide what a text's vector is: a change in one makes another revision. */
+export const MEANING_FILES: readonly string[] = [
+  "config.json",
+  "quantize_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "config_sentence_transformers.json",
+];
+
+const TENSOR_OF_A_LAYER = /(?:^|\.)(?:layers\.\d+\.|embed_tokens\.|norm\.)/;
+/** Buffers that old exports stored, multi-token prediction, and what only generation needs. */
+const IGNORED_TENSORS = [/(?:^|\.)rotary_emb\.inv_freq$/, /(?:^|\.)lm_head\./, /(?:^|\.)mtp\./];
+const REFUSED_TENSORS = [/(?:^|\.)score\./, /(?:^|\.)classifier\./, /lora_/];
+
+/** Whether a tensor that nothing consumed changes what the model is. `name`: as stored. */
+export function tensorMatters(name: string): boolean {
+  if (REFUSED_TENSORS.some((pattern) => pattern.test(name))) return true;
+  return TENSOR_OF_A_LAYER.test(name) && !IGNORED_TENSORS.some((pattern) => pattern.test(name));
+}
+
+/** Words of a field's name that speak of the arithmetic. */
+const WORDS = new Set(
+  (
+    "attention attn causal bidirectional rope rotary window scale scaling multiplier softcap softcapping " +
+    "bias norm experts moe adapter adapters lora rotation rotations hadamard transform transforms sparsity pruned " +
+    "prompt instruction pooling lowercase offset residual"
+  ).split(" "),
+);
+const SHOWN_CHARS_MAX = 60;
+
+/** Throws CheckpointError for the first field of `object` that its table refuses. `where`: before its name, `a.b.`. */
+export function checkFields(
+  path: string,
+  where: string,
+  fields: Fields,
+  object: Readonly<Record<string, unknown>>,
+): void {
+  for (const [name, value] of Object.entries(object)) {
+    const rule = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const said = `${path}: ${where}${name} ${shown(value)}`;
+    if (rule?.kind === "only" && value !== null && value !== undefined && !rule.accepts(value)) {
+      throw new CheckpointError(`${said} is not supported; ${rule.supported} is`);
+    }
+    if (
+      rule === undefined &&
+      !saysNothing(value) &&
+      name
+        .toLowerCase()
+        .split(/[_.]/)
+        .some((word) => WORDS.has(word))
+    ) {
+      throw new CheckpointError(
+        `${said} is not known here and may change what the vectors mean; without it is supported`,
+      );
+    }
+  }
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "";
+  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
+}
+
+/** null, false, empty, or made of nothing but those. */
+function saysNothing(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === "") return true;
+  return typeof value === "object" && Object.values(value).every(saysNothing);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,202 @@
+// Goes through the table of what a checkpoint's folder may say: each field is refused, followed or ignored as it claims.
+
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { CheckpointError } from "../../../gpu-backend/checkpoint/checkpoint-error.ts";
+import {
+  ADDED_TOKEN,
+  COMPRESSED,
+  COMPRESSED_GROUP,
+  COMPRESSED_WEIGHTS,
+  CONFIG,
+  GPTQ,
+  POOLING,
+  REFUSED_FILES,
+  ROPE,
+  SENTENCE_BERT,
+  SENTENCE_TRANSFORMERS,
+  TOKENIZER,
+  TOKENIZER_CONFIG,
+  TOKENIZER_MODEL,
+  type Fields,
+} from "../../../gpu-backend/checkpoint/meaning.ts";
+import { type ModelConfig, readConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
+import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
+import { editJson, type Json } from "../edit-checkpoint.ts";
+
+const CHECKPOINTS = fileURLToPath(new URL("../../vectors/checkpoints", import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), "meaning-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const template = {
+  type: "TemplateProcessing",
+  single: [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: "<|endoftext|>", type_id: 0 } }],
+  pair: [],
+  special_tokens: { "<|endoftext|>": { id: "<|endoftext|>", ids: [127], tokens: ["<|endoftext|>"] } },
+};
+/** What a folder holds beside config.json and the weights, each file complete. */
+const FILES: Readonly<Record<string, unknown>> = {
+  "tokenizer.json": {
+    version: "1.0",
+    added_tokens: [{ id: 127, content: "<|endoftext|>", special: true, normalized: false }],
+    normalizer: { type: "NFC" },
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+    post_processor: template,
+    decoder: { type: "ByteLevel" },
+    model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: ["a b"] },
+  },
+  "tokenizer_config.json": { added_tokens_decoder: { "127": { content: "<|endoftext|>" } } },
+  "modules.json": [
+    { path: "", type: "sentence_transformers.models.Transformer" },
+    { path: "1_Pooling", type: "sentence_transformers.models.Pooling" },
+    { path: "2_Normalize", type: "sentence_transformers.models.Normalize" },
+  ],
+  "sentence_bert_config.json": { max_seq_length: 100 },
+  "config_sentence_transformers.json": { prompts: { query: "find: " }, similarity_fn_name: "cosine" },
+};
+
+function folderOf(checkpoint: string): string {
+  const dir = join(mkdtempSync(join(scratch, "folder-")), checkpoint);
+  mkdirSync(dir);
+  copyFileSync(join(CHECKPOINTS, checkpoint, "config.json"), join(dir, "config.json"));
+  for (const [name, content] of Object.entries(FILES)) writeFileSync(join(dir, name), JSON.stringify(content));
+  editJson(dir, "1_Pooling/config.json", () => ({ pooling_mode_lasttoken: true }));
+  return dir;
+}
+
+/** What both readers of the folder make of it. */
+function read(dir: string): ModelConfig {
+  const config = readConfig(dir);
+  loadTokenizer(dir, config.endTokenId, config.vocabSize);
+  return config;
+}
+
+/** The object at `path` with `field` set. */
+function withField(content: Json, path: readonly string[], field: string, value: unknown): Json {
+  const [next, ...rest] = path;
+  if (next === undefined) return { ...content, [field]: value };
+  const inner = content[next];
+  if (Array.isArray(inner)) return { ...content, [next]: [withField(inner[0], rest.slice(1), field, value)] };
+  return { ...content, [next]: withField(Object(inner), rest, field, value) };
+}
+
+const GROUP = ["quantization_config", "config_groups", "group_0"];
+const SECTIONS: readonly (readonly [string, Fields, string, string, readonly string[]])[] = [
+  ["CONFIG", CONFIG, "gptq-v1-sym", "config.json", []],
+  ["ROPE", ROPE, "gptq-v1-sym", "config.json", ["rope_parameters"]],
+  ["ROPE", ROPE, "gptq-v1-sym", "config.json", ["rope_scaling"]],
+  ["GPTQ", GPTQ, "gptq-v1-sym", "config.json", ["quantization_config"]],
+  ["COMPRESSED", COMPRESSED, "ct-sym", "config.json", ["quantization_config"]],
+  ["COMPRESSED_GROUP", COMPRESSED_GROUP, "ct-sym", "config.json", GROUP],
+  ["COMPRESSED_WEIGHTS", COMPRESSED_WEIGHTS, "ct-sym", "config.json", [...GROUP, "weights"]],
+  ["POOLING", POOLING, "plain-fp16", "1_Pooling/config.json", []],
+  ["SENTENCE_BERT", SENTENCE_BERT, "plain-fp16", "sentence_bert_config.json", []],
+  ["SENTENCE_TRANSFORMERS", SENTENCE_TRANSFORMERS, "plain-fp16", "config_sentence_transformers.json", []],
+  ["TOKENIZER", TOKENIZER, "plain-fp16", "tokenizer.json", []],
+  ["TOKENIZER_MODEL", TOKENIZER_MODEL, "plain-fp16", "tokenizer.json", ["model"]],
+  ["ADDED_TOKEN", ADDED_TOKEN, "plain-fp16", "tokenizer.json", ["added_tokens", "0"]],
+  ["TOKENIZER_CONFIG", TOKENIZER_CONFIG, "plain-fp16", "tokenizer_config.json", []],
+];
+/** Nothing that any field means, in two types: what is read is not satisfied with both. */
+const NONSENSE: readonly unknown[] = [{ surely: "not this" }, "surely not this"];
+
+/** Fields that must say something. */
+const NEEDED = new Set(["model_type", "quant_method", "bits", "num_bits"]);
+
+describe.each(SECTIONS)("the table %s", (_, fields, checkpoint, file, path) => {
+  let dir: string;
+  let before: ModelConfig;
+  beforeAll(() => {
+    dir = folderOf(checkpoint);
+    before = read(dir);
+  });
+
+  function outcome(field: string, value: unknown): ModelConfig | CheckpointError {
+    const original = readFileSync(join(dir, file));
+    editJson(dir, file, (content) => withField(content, path, field, value));
+    try {
+      return read(dir);
+    } catch (error) {
+      if (error instanceof CheckpointError) return error;
+      throw error;
+    } finally {
+      writeFileSync(join(dir, file), original);
+    }
+  }
+
+  it.each(Object.entries(fields))("holds for %s", (field, rule) => {
+    const results = NONSENSE.map((value) => outcome(field, value));
+    for (const result of results) if (result instanceof Error) expect(result.message).toContain(dir);
+    const said = results.map(String);
+    switch (rule.kind) {
+      case "ignored":
+        expect(results).toEqual([before, before]);
+        return;
+      case "honoured":
+        expect(results.some((result) => !isDeepStrictEqual(result, before))).toBe(true);
+        return;
+      case "only":
+        for (const sentence of said) expect(sentence).toMatch(new RegExp(`CheckpointError: .*\\b${field}\\b`));
+        if (!NEEDED.has(field)) expect(outcome(field, null)).not.toBeInstanceOf(Error);
+    }
+  });
+});
+
+describe("beside the fields that are known", () => {
+  const result = (edit: (dir: string) => void): unknown => {
+    const dir = folderOf("plain-fp16");
+    edit(dir);
+    try {
+      return read(dir);
+    } catch (error) {
+      return error;
+    }
+  };
+
+  it("a field that nobody reads is ignored, and one that speaks of the arithmetic refused", () => {
+    const config = (field: string, value: unknown) =>
+      result((dir) => editJson(dir, "config.json", (content) => ({ ...content, [field]: value })));
+    expect(config("unsloth_version", "2026.1")).not.toBeInstanceOf(Error);
+    expect(config("residual_multiplier", null)).not.toBeInstanceOf(Error);
+    for (const [field, value] of [
+      ["residual_multiplier", 0.22],
+      ["attn_logit_softcapping", 50],
+      ["rope_local_base_freq", 10_000],
+      ["num_experts", 8],
+    ] as const) {
+      expect(String(config(field, value))).toContain(`${field} ${value} is not known here`);
+    }
+  });
+
+  it.each(Object.keys(REFUSED_FILES))("the file %s is refused", (name) => {
+    expect(String(result((dir) => writeFileSync(join(dir, name), "{}")))).toMatch(/adapter .* is not supported/u);
+  });
+
+  it.each([
+    ["Dense", "sentence_transformers.models.Dense", /module .*Dense is not supported/u],
+    ["custom code", "custom_st.Transformer2", /module custom_st/u],
+    ["a second Pooling", "sentence_transformers.models.Pooling", /one Transformer, then one Pooling/u],
+  ])("a module is refused: %s", (_, type, sentence) => {
+    const modules = [...(FILES["modules.json"] as unknown[]), { path: "3_More", type }];
+    expect(String(result((dir) => writeFileSync(join(dir, "modules.json"), JSON.stringify(modules))))).toMatch(
+      sentence,
+    );
+  });
+
+  it("Dropout and a missing Normalize change nothing, unless lengths count", () => {
+    const [transformer, pooling] = FILES["modules.json"] as unknown[];
+    const dropout = { path: "2_Dropout", type: "sentence_transformers.models.Dropout" };
+    const modules = JSON.stringify([transformer, pooling, dropout]);
+    expect(result((dir) => writeFileSync(join(dir, "modules.json"), modules))).not.toBeInstanceOf(Error);
+    const dot = result((dir) => {
+      writeFileSync(join(dir, "modules.json"), modules);
+      editJson(dir, "config_sentence_transformers.json", () => ({ similarity_fn_name: "dot" }));
+    });
+    expect(String(dot)).toMatch(/similarity_fn_name dot without a Normalize module is not supported/u);
+  });
+});
