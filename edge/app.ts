@@ -17,6 +17,7 @@ import { getDocs, getErrorDocs } from "./routes/docs.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getLlms } from "./routes/llms.ts";
+import { getMetrics } from "./routes/metrics.ts";
 import { addModelRoutes } from "./routes/model-routes.ts";
 import { getOpenApi } from "./routes/openapi.ts";
 import { addOperatorRoutes } from "./routes/operator-routes.ts";
@@ -24,7 +25,7 @@ import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";
 import { postRerankV1, postRerankV2 } from "./routes/rerank.ts";
 import { postSimilarity } from "./routes/similarity.ts";
-import { getStatus } from "./routes/status.ts";
+import { getStatus, getStatusPage } from "./routes/status.ts";
 import { postTokenize } from "./routes/tokenize.ts";
 import { servicesOf } from "./services.ts";
 
@@ -42,6 +43,7 @@ export function createApp(): Hono<AppEnv> {
   app.get("/health", getHealth);
   app.get("/ready", getReady);
   app.get("/status.json", getStatus);
+  app.get("/status", getStatusPage);
   app.use(async (c, next) => {
     c.set("services", servicesOf(c.env));
     await next();
@@ -49,6 +51,7 @@ export function createApp(): Hono<AppEnv> {
   app.use(trace);
   for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, cors, currentModels);
 
+  app.get("/metrics", getMetrics);
   app.get("/v1/openapi.json", getOpenApi);
   app.get("/llms.txt", getLlms);
   app.get("/docs", getDocs);

@@ -26,6 +26,11 @@ export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   readonly OTEL_EXPORTER_OTLP_HEADERS?: string;
   readonly OTEL_TRACES_SAMPLER_ARG?: string;
   readonly LOG_REQUESTS?: string;
+  readonly CANARY_URL?: string;
+  readonly CANARY_KEY?: string;
+  readonly CANARY_MODEL?: string;
+  readonly ALERT_WEBHOOK_URL?: string;
+  readonly METRICS_KEY?: string;
   readonly ADMIN_KEY: string;
   readonly ADMIN_KEY_PREVIOUS?: string;
   readonly BACKEND_SECRET: string;

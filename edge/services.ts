@@ -16,6 +16,8 @@ import { writeLog } from "./log.ts";
 import { listedModels } from "./models.ts";
 import type { Config } from "./settings.ts";
 import { readConfig } from "./settings.ts";
+import { CanaryView } from "./watch/canary-view.ts";
+import { FaultCounts } from "./watch/fault-counts.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
 import { importHmacKey } from "../shared/hmac.ts";
 
@@ -33,6 +35,8 @@ export interface Services {
   /** The operator's prices and statuses; `models` are its models now. */
   readonly modelBook: ModelBook;
   readonly models: readonly CatalogModel[];
+  readonly faultCounts: FaultCounts;
+  readonly canary: CanaryView;
 }
 
 let services: Services | undefined;
@@ -74,6 +78,8 @@ function createServices(env: Env): Services {
       hedgeAfterMs: config.HEDGE_AFTER_MS,
     }),
     modelBook,
+    faultCounts: new FaultCounts(env.DIRECTORY, sleep),
+    canary: new CanaryView(env.DIRECTORY, () => Date.now()),
     get models() {
       return modelBook.models;
     },

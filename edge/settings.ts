@@ -66,6 +66,14 @@ const optional = {
   EMAIL_API_URL: url,
   EMAIL_API_KEY: text,
   EMAIL_FROM: text,
+  /** The public base URL and a customer's key: edge/watch/canary.ts. Without a model the first of BACKENDS. */
+  CANARY_URL: url,
+  CANARY_KEY: text,
+  CANARY_MODEL: text,
+  /** Gets `{"text": …}` when the canary fails and when it is well again. */
+  ALERT_WEBHOOK_URL: url,
+  /** Reads GET /metrics and nothing else. */
+  METRICS_KEY: secret,
 };
 
 type OptionalName = keyof typeof optional;
@@ -81,6 +89,7 @@ export const FEATURES: readonly Feature[] = [
   { what: "top-ups by card", settings: ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] },
   { what: "sign-in with GitHub", settings: ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"] },
   { what: "e-mail", settings: ["EMAIL_API_URL", "EMAIL_API_KEY", "EMAIL_FROM"] },
+  { what: "the canary", settings: ["CANARY_URL", "CANARY_KEY"] },
 ];
 
 /** Those whose value belongs into no file: `wrangler secret put NAME`. */
@@ -93,6 +102,8 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
   "STRIPE_WEBHOOK_SECRET_PREVIOUS",
   "GITHUB_CLIENT_SECRET",
   "EMAIL_API_KEY",
+  "CANARY_KEY",
+  "ALERT_WEBHOOK_URL",
   "OTEL_EXPORTER_OTLP_HEADERS",
 ]);
 

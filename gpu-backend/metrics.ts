@@ -101,6 +101,17 @@ export class Metrics {
     this.#padding.observe(batch.paddedTokens / batch.tokens);
   }
 
+  /** Once, before there is a model: the name that it will have, and whether it serves. */
+  watchReadiness(model: string, isReady: () => boolean): void {
+    const gauge: Gauge<"model"> = new Gauge({
+      name: "backend_ready",
+      help: "1 while it serves its model",
+      labelNames: ["model"] as const,
+      registers: this.#registers,
+      collect: () => gauge.set({ model }, isReady() ? 1 : 0),
+    });
+  }
+
   /** Once, when the service is there. */
   watch(figures: LiveFigures): void {
     this.#gauge("backend_queue_seconds", "Seconds of work that wait or run", () => figures.queueSeconds());

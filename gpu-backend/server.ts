@@ -66,6 +66,7 @@ const STALLED_MS_MAX = 60_000;
 /** An HTTP server that is not listening yet. */
 export function createBackendServer(deps: ServerDependencies): Server {
   const { config } = deps;
+  deps.metrics.watchReadiness(config.modelId ?? config.model, () => statusOf(deps.state) === "ready");
   const holdings = new Holdings(config.bytesInFlightMax, () => deps.metrics.shed("memory"));
   const server = createServer(
     {

@@ -5,7 +5,7 @@
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import type { AppEnv, Context } from "../context.ts";
-import { elapsedMs } from "../context.ts";
+import { elapsedMs, waitUntilOf } from "../context.ts";
 import { describeError, writeLog } from "../log.ts";
 
 /** Writes the line once the answer's status is known; a streamed body is still on its way then. */
@@ -14,6 +14,7 @@ export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
   const { status } = c.res;
   const isOurFault = status >= 500 && c.get("fault") !== undefined;
   const services: AppEnv["Variables"]["services"] | undefined = c.get("services");
+  if (isOurFault) services?.faultCounts.count(c.get("fault")?.code ?? "internal_error", waitUntilOf(c));
   if (isOurFault || Math.random() < (services?.config.LOG_REQUESTS ?? 0)) logRequest(c, status, isOurFault);
 });
 

@@ -103,7 +103,7 @@ export async function respond(c: Context, page: Page): Promise<Response> {
               <a href="/v1/openapi.json">OpenAPI</a>
               <a href="/llms.txt">llms.txt</a>
               <a href="/docs/errors">Errors</a>
-              <a href="/status.json">Status</a>
+              <a href="/status">Status</a>
             </nav>
           </div>
         </footer>

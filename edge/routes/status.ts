@@ -1,32 +1,47 @@
-// GET /status.json: how the service is, for everyone: a status page, a customer's monitor. No origin, no account, no
-// load of a single machine; the figures of /v1/models and /ready, gathered per model.
+// GET /status.json and the page /status: how the service is, for everyone: a person, a customer's monitor. No origin, no
+// account, no load of a single machine; the figures of /v1/models and /ready per model, and what the canary met.
 
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import type { BackendState } from "../backend/pool.ts";
+import { respond } from "../pages/layout.ts";
+import type { ModelStatus, ServiceStatus } from "../pages/status-page.ts";
+import { statusPage } from "../pages/status-page.ts";
 import { ConfigError } from "../settings.ts";
+import type { CanaryStatus } from "../watch/canary-view.ts";
 import { servicesOrFault } from "./health.ts";
 
 /** Long enough that a crowd of monitors costs nothing, short enough for a status page. */
 const CACHE_S = 15;
-
-/** `misconfigured`: the backends run and do not take the edge's secret. */
-type ModelStatus = "operational" | "degraded" | "warming" | "misconfigured" | "down";
+/** One failed embedding is a moment; from here on calls fail. */
+const FAILURES_TO_BE_DOWN = 2;
 
 export async function getStatus(c: Context): Promise<Response> {
-  const services = servicesOrFault(c);
   c.header("cache-control", `public, max-age=${CACHE_S}`);
+  return c.json(await readStatus(c));
+}
+
+export async function getStatusPage(c: Context): Promise<Response> {
+  return respond(c, statusPage(await readStatus(c)));
+}
+
+async function readStatus(c: Context): Promise<ServiceStatus> {
   const at = Math.floor(Date.now() / 1000);
-  if (services instanceof ConfigError) return c.json({ status: "misconfigured", at, models: [] });
+  const services = servicesOrFault(c);
+  if (services instanceof ConfigError) return { status: "misconfigured", at, models: [], canary: null };
   const { pool } = services;
   // Asks /ready where nothing recent is known; what it found stands in `states`.
-  await Promise.all(pool.models().map((model) => pool.announced(model, waitUntilOf(c))));
+  const [canary] = await Promise.all([
+    services.canary.status(),
+    ...pool.models().map((model) => pool.announced(model, waitUntilOf(c))),
+  ]);
   const states = pool.states();
   const models = pool.models().map((id) => {
     const own = states.filter(({ model }) => model === id);
     return { id, status: statusOf(own), backends: { ready: own.filter(isReady).length, configured: own.length } };
   });
-  return c.json({ status: overall(models.map(({ status }) => status)), at, models });
+  const statuses = [...models.map(({ status }) => status), ...(canary === undefined ? [] : [seenBy(canary)])];
+  return { status: models.length === 0 ? "down" : worst(statuses), at, models, canary: canaryAnswer(canary) };
 }
 
 function isReady({ health, breaker }: BackendState): boolean {
@@ -41,9 +56,24 @@ function statusOf(states: readonly BackendState[]): ModelStatus {
   return states.some(({ health }) => health === "refused") ? "misconfigured" : "down";
 }
 
-/** As bad as its worst model; nothing configured is down. */
-function overall(statuses: readonly ModelStatus[]): ModelStatus {
+/** What a customer meets outweighs what the parts say of themselves. */
+function seenBy({ status, failuresInRow }: CanaryStatus): ModelStatus {
+  if (status !== "failing") return "operational";
+  return failuresInRow >= FAILURES_TO_BE_DOWN ? "down" : "degraded";
+}
+
+function worst(statuses: readonly ModelStatus[]): ModelStatus {
   const order: readonly ModelStatus[] = ["down", "misconfigured", "warming", "degraded"];
-  if (statuses.length === 0) return "down";
   return order.find((status) => statuses.includes(status)) ?? "operational";
+}
+
+function canaryAnswer(canary: CanaryStatus | undefined): ServiceStatus["canary"] {
+  if (canary === undefined) return null;
+  return {
+    status: canary.status,
+    at: Math.floor(canary.atMs / 1000),
+    latency_ms: canary.latencyMs,
+    reason: canary.reason,
+    history: canary.days,
+  };
 }

@@ -22,6 +22,7 @@ const PUBLIC_PAGES = {
   model: `/models/${PRODUCTION_MODEL_ID}`,
   "sign-in": "/dashboard",
   playground: "/playground",
+  status: "/status",
 };
 
 /** The first paint that is under the budget, otherwise the last of a few: what else the machine does is not the page's fault. */

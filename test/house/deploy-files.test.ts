@@ -8,6 +8,7 @@ import { parse, parseAllDocuments } from "yaml";
 import * as z from "zod";
 import { readConfig } from "../../gpu-backend/config.ts";
 import { Metrics } from "../../gpu-backend/metrics.ts";
+import { isErrorCode } from "../../shared/errors.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DEPLOY = join(ROOT, "gpu-backend/deploy");
@@ -35,17 +36,22 @@ const deploymentSchema = z.object({
   }),
 });
 const rulesSchema = z.object({
-  groups: z.array(
-    z.object({
-      rules: z.array(z.object({ alert: z.string(), expr: z.string(), annotations: z.object({ runbook: z.string() }) })),
-    }),
-  ),
+  spec: z.object({
+    groups: z.array(
+      z.object({
+        rules: z.array(
+          z.object({ alert: z.string(), expr: z.string(), annotations: z.object({ runbook: z.string() }) }),
+        ),
+      }),
+    ),
+  }),
 });
 
 const exported = new Set<string>();
 beforeAll(async () => {
   const metrics = new Metrics();
   const zero = () => 0;
+  metrics.watchReadiness("a/b", () => true);
   metrics.watch({
     queueSeconds: zero,
     openCalls: zero,
@@ -94,10 +100,29 @@ describe("the Kubernetes manifests", () => {
 });
 
 describe("alerts, dashboard and scaling", () => {
-  const { groups } = rulesSchema.parse(
-    parse(readFileSync(join(DEPLOY, "observability/prometheus-rules.yaml"), "utf8")),
-  );
-  const rules = groups.flatMap((group) => group.rules);
+  const rules = rulesSchema.parse(manifest("prometheus-rule.yaml")).spec.groups.flatMap((group) => group.rules);
+
+  test("name only metrics that the edge exports", () => {
+    const route = read("edge/routes/metrics.ts");
+    const named = new Set(rules.flatMap(({ expr }) => [...expr.matchAll(/\bedge_\w+/g)].map(([name]) => name)));
+    expect(named.size).toBeGreaterThan(3);
+    expect([...named].filter((name) => !route.includes(`"${name}"`))).toEqual([]);
+    const codes = rules.flatMap(({ expr }) =>
+      [...expr.matchAll(/code!?[=~]+"([^"]+)"/g)].map(([, list]) => list ?? ""),
+    );
+    expect(codes.flatMap((list) => list.split("|")).filter((code) => !isErrorCode(code))).toEqual([]);
+    const states = rules.flatMap(({ expr }) =>
+      [...expr.matchAll(/state[=~]+"([^"]+)"/g)].map(([, list]) => list ?? ""),
+    );
+    expect(states.flatMap((list) => list.split("|")).filter((state) => !route.includes(`"${state}"`))).toEqual([]);
+  });
+
+  test("are what kubectl apply -k loads", () => {
+    const { resources } = z.object({ resources: z.array(z.string()) }).parse(manifest("kustomization.yaml"));
+    expect(resources).toEqual(
+      expect.arrayContaining(["prometheus-rule.yaml", "scrape-config.yaml", "pod-monitor.yaml"]),
+    );
+  });
 
   test("name only metrics that the backend exports", () => {
     const dashboard = readFileSync(join(DEPLOY, "observability/grafana-dashboard.json"), "utf8");

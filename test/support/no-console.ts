@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, vi } from "vitest";
 
 const METHODS = ["log", "info", "warn", "error", "debug"] as const;
-const EXPECTED = /"event":"(?:request|ledger_sync_failed|backend_down|backend_refuses_secret)"/;
+const EXPECTED = /"event":"(?:request|faults_uncounted|ledger_sync_failed|backend_down|backend_refuses_secret)"/;
 const seen: string[] = [];
 
 beforeEach(() => {

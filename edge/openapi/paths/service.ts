@@ -61,7 +61,8 @@ export const SERVICE: readonly Operation[] = [
     auth: "none",
     answers: {
       200: {
-        description: "As bad as its worst model.",
+        description:
+          "As bad as its worst model, or as what the canary meets: an embedding a minute, with 90 days of it.",
         name: "Status",
         schema: z.object({
           status: condition,
@@ -73,11 +74,30 @@ export const SERVICE: readonly Operation[] = [
               backends: z.object({ ready: count, configured: count }),
             }),
           ),
+          canary: z.nullable(
+            z.object({
+              status: z.enum(["served", "failing", "silent"]),
+              at: unixSeconds,
+              latency_ms: count,
+              reason: z.nullable(z.string()),
+              history: z.array(z.object({ day: z.string(), succeeded: count, failed: count })),
+            }),
+          ),
         }),
-        example: { status: "operational", at: 1_790_000_000, models: [] },
+        example: { status: "operational", at: 1_790_000_000, models: [], canary: null },
       },
     },
     errors: [],
+  },
+  {
+    method: "get",
+    path: "/metrics",
+    id: "metrics",
+    tag: "Service",
+    summary: "Figures for the operator's Prometheus, with a key of their own",
+    auth: "none",
+    answers: { 200: { description: "Prometheus' text format.", mediaType: "text/plain" } },
+    errors: ["missing_api_key", "invalid_api_key", "route_not_found", "directory_unavailable"],
   },
   {
     method: "get",

@@ -10,7 +10,7 @@ const document = openApiDocument("https://api.test");
 const check = new OpenApiCheck(document);
 
 /** The API, as opposed to pages and what only pages use. */
-const API = /^\/(?:v1|v2|admin)\/|^\/(?:embeddings|account|health|ready|status\.json|llms\.txt)$/;
+const API = /^\/(?:v1|v2|admin)\/|^\/(?:embeddings|account|health|ready|status\.json|metrics|llms\.txt)$/;
 const PAGES_ONLY = /^\/admin$/;
 
 describe("the document", () => {

@@ -57,6 +57,7 @@ describe("optional settings that are half or wrong", () => {
   test("in any mixture switch off exactly the features that are not whole", () => {
     const values: Record<string, readonly [right: string, wrong: string]> = {
       EMAIL_API_URL: ["https://mail.test", "x"],
+      CANARY_URL: ["https://canary.test", "x"],
     };
     const names = FEATURES.flatMap(({ settings }) => settings);
     const setting = constantFrom("absent", "empty", "right", "wrong");

@@ -1,0 +1,75 @@
+// One embedding through a public URL, as a customer makes it, and whether the answer is one: what the Worker's canary
+// and `npm run probe` do. It never throws; a failure is a short reason that holds no text and no key.
+
+import * as z from "zod";
+
+/** Longer than a call to a cold model is held. */
+const ANSWER_MS = 30_000;
+/** Canonical vectors are float16: a norm is off by less. */
+const NORM_TOLERANCE = 1e-2;
+
+const answerSchema = z.object({
+  data: z.array(z.object({ embedding: z.array(z.number()).min(1) })).length(1),
+  model: z.string(),
+  usage: z.object({ prompt_tokens: z.number().int().positive() }),
+});
+const faultSchema = z.object({ error: z.object({ code: z.string() }) });
+
+export interface ProbeCall {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** Public base URL, without a path. */
+  readonly url: string;
+  readonly key: string;
+  readonly model: string;
+  readonly now: () => number;
+  /** What is embedded; another one each time shows the whole way, not a cache. */
+  readonly text: string;
+}
+
+export interface ProbeResult {
+  readonly latencyMs: number;
+  /** Undefined: the answer is a vector of unit length. */
+  readonly reason: string | undefined;
+  readonly requestId: string | undefined;
+}
+
+export async function probe(call: ProbeCall): Promise<ProbeResult> {
+  const startedMs = call.now();
+  const { reason, requestId } = await ask(call);
+  return { latencyMs: Math.round(call.now() - startedMs), reason, requestId };
+}
+
+async function ask(call: ProbeCall): Promise<Pick<ProbeResult, "reason" | "requestId">> {
+  let response: Response;
+  let body: unknown;
+  try {
+    response = await call.fetch(`${call.url.replace(/\/+$/, "")}/v1/embeddings`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${call.key}`,
+        "content-type": "application/json",
+        "cache-control": "no-store",
+      },
+      body: JSON.stringify({ model: call.model, input: call.text }),
+      signal: AbortSignal.timeout(ANSWER_MS),
+      redirect: "manual",
+    });
+    body = await response.json().catch(() => undefined);
+  } catch (error) {
+    const isLate = error instanceof Error && error.name === "TimeoutError";
+    return { reason: isLate ? `no answer within ${ANSWER_MS / 1000} s` : "no connection", requestId: undefined };
+  }
+  return { reason: faultOf(response.status, body), requestId: response.headers.get("x-request-id") ?? undefined };
+}
+
+function faultOf(status: number, body: unknown): string | undefined {
+  if (status !== 200) {
+    const code = faultSchema.safeParse(body).data?.error.code;
+    return code !== undefined && /^\w{1,64}$/.test(code) ? `${status} ${code}` : `status ${status}`;
+  }
+  const answer = answerSchema.safeParse(body);
+  if (!answer.success) return "an answer without a vector";
+  const [item] = answer.data.data;
+  const squares = item?.embedding.reduce((sum, value) => sum + value * value, 0) ?? 0;
+  return Math.abs(Math.sqrt(squares) - 1) <= NORM_TOLERANCE ? undefined : "a vector that is not of unit length";
+}
