@@ -51,7 +51,8 @@ export default defineConfig({
       {
         test: {
           name: "browser",
-          include: ["test/browser/**/*.test.ts"],
+          include: ["test/browser/*.test.ts"],
+          globalSetup: ["test/browser/install.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           ...common,

@@ -1,30 +1,25 @@
-// The Chromium that this machine already has, and what a page did in it: requests, errors, policy violations.
+// The tests' Chromium, and what a page did in it: requests, errors, policy violations.
 
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { browserFiles } from "./browser-files.ts";
 
-const CANDIDATES = [
-  process.env["CHROMIUM_PATH"],
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-];
-
-/** Its path; undefined, after a loud word, when there is none. */
-export const CHROMIUM = CANDIDATES.find((path) => path !== undefined && existsSync(path));
-if (CHROMIUM === undefined) {
-  process.stderr.write(
-    "\n!!! NO BROWSER: the tests of the pages in a real browser do not run. Install Chromium (Debian: apt-get install chromium) or set CHROMIUM_PATH.\n\n",
-  );
-}
+/** undefined: there is none here, and install.ts has said so. */
+export const BROWSER = browserFiles();
 
 export function launch(): Promise<Browser> {
+  if (BROWSER === undefined) throw new Error("no browser");
+  const { executablePath, env } = BROWSER;
   // Containers have no user namespaces to build the sandbox from; the pages are our own.
-  return chromium.launch({ executablePath: CHROMIUM ?? "", args: ["--no-sandbox", "--disable-gpu"] });
+  return chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-gpu"],
+    ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
+  });
 }
 
 const SCREENSHOTS = join(import.meta.dirname, "../../.build/screenshots");

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID } from "../../shared/catalog.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
-import { CHROMIUM, WatchedPage, accessibilityFaults, launch, noteFigures, screenshot } from "./chromium.ts";
+import { BROWSER, WatchedPage, accessibilityFaults, launch, noteFigures, screenshot } from "./chromium.ts";
 import { yearOfUsage } from "./year.ts";
 
 const WEIGHT_BYTES_MAX = 150 * 1024;
@@ -41,7 +41,7 @@ async function firstPaintMs(page: Page, path: string): Promise<number> {
   return paint;
 }
 
-describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
+describe.skipIf(BROWSER === undefined)("in a browser", () => {
   const dataDir = temporaryFolder();
   let server: DevServer;
   let browser: Browser;
