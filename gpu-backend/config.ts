@@ -1,11 +1,11 @@
 // Every setting of the backend, from flags and environment (a flag wins), parsed once. `queueSecondsMax` is the flag
 // --queue-seconds-max and the variable QUEUE_SECONDS_MAX; so for each key below.
 
-import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import * as z from "zod";
 
 import { PRECISIONS } from "./compiler/compiled-model.ts";
+import { processorsAllowed } from "./processors.ts";
 
 /** A start that cannot go on for a reason the operator can mend: one sentence, printed without a stack. */
 export class StartError extends Error {
@@ -99,7 +99,7 @@ export function readConfig(args: readonly string[], environment: Readonly<Record
   const onCpu = parsed.data.target === "cpu";
   return {
     ...parsed.data,
-    threads: parsed.data.threads ?? (onCpu ? availableParallelism() : 1),
+    threads: parsed.data.threads ?? (onCpu ? processorsAllowed() : 1),
   };
 }
 

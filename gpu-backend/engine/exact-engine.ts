@@ -2,9 +2,8 @@
 // the first such text comes and ended when none has come for a while, so that it costs nothing as long as nothing goes
 // wrong. That process also compiles the checkpoint for it: neither the server's event loop nor the engine waits.
 
-import { availableParallelism } from "node:os";
-
 import type { CompiledModel } from "../compiler/compiled-model.ts";
+import { processorsAllowed } from "../processors.ts";
 import { startEngine } from "./engine.ts";
 import { type Engine, EngineDied, type EngineResult, type StartEngine } from "./types.ts";
 
@@ -48,7 +47,7 @@ export class ExactEngine implements ExactComputation {
     try {
       this.#engine ??= this.#start(this.#model, {
         // The engine proper keeps the other half.
-        threads: Math.max(1, availableParallelism() >> 1),
+        threads: Math.max(1, processorsAllowed() >> 1),
         compileCacheDir: this.#cacheDir,
       });
       return await (await this.#engine).run([ids]);
