@@ -49,7 +49,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
     handle: (call, { state, config }) => {
       // An edge asks with its secret: one that no call would get through with is told so here, not at the first call.
       if (call.request.headers.authorization !== undefined) requireSecret(call.request, config);
-      ready(call, statusOf(state), state.facts, state.service);
+      ready(call, readinessOf(state), state.facts, state.service);
     },
   },
   "/info": { method: "GET", open: false, handle: (call, deps) => info(call, serving(deps), deps.config) },
@@ -151,6 +151,11 @@ function serving({ state, metrics: figures }: ServerDependencies): Service {
   figures.shed("not_ready");
   const message = status === "draining" ? "This backend is shutting down." : "The model is being prepared.";
   throw apiError("model_not_ready", message, null, status === "draining" ? 1 : 2);
+}
+
+/** While the engine is started again this is not where new work should go. What comes all the same waits for it. */
+function readinessOf({ status, service }: ServerState): Status {
+  return status === "ready" && service?.engine.state !== "ready" ? "warming" : status;
 }
 
 /** An engine that fails to start again and again serves nothing, though it is tried on. */

@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import type { BackendReady } from "../shared/wire.ts";
 import { type CompiledModel, compileCheckpoint, type Damage, removeDamage } from "./compiler/compile.ts";
 import { type Config, StartError } from "./config.ts";
-import { DEFAULT_BUDGETS } from "./engine/batch-budget.ts";
+import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./engine/batch-budget.ts";
 import { type Engine, startEngine } from "./engine/engine.ts";
 import { ExactEngine } from "./engine/exact-engine.ts";
 import type { Metrics } from "./metrics.ts";
@@ -190,6 +190,7 @@ export function schedulerLimits(config: Config, model: CompiledModel): Scheduler
     batchTokensMax: budget.maxTokens,
     paddedTokensMax: budget.maxPaddedTokens,
     batchTextsMax: config.batchTextsMax,
+    shortTokensMax: SHORT_TOKENS_MAX[model.target],
     batchSecondsMax: config.batchSecondsMax,
     ageSecondsMax: config.ageSecondsMax,
   };

@@ -20,6 +20,7 @@ import {
   discardCompiled,
   findDamage,
   GRAPH_FILE,
+  layerFile,
   type Manifest,
   publish,
   readCompiled,
@@ -28,6 +29,7 @@ import {
 import type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
 import { fingerprintFiles } from "./fingerprint.ts";
 import { type GraphPlan, planFor } from "./graph-plan.ts";
+import { layerGraphs } from "./layer-graphs.ts";
 import { encodeModel } from "./onnx-proto.ts";
 import { buildQwen3Graph } from "./qwen3-graph.ts";
 import { WeightsFile } from "./weights-file.ts";
@@ -36,7 +38,7 @@ export { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 export type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
 
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
-const COMPILER_VERSION = "3";
+const COMPILER_VERSION = "4";
 const PRODUCER = { name: "gigarouter", version: COMPILER_VERSION };
 
 export interface CompileOptions {
@@ -73,8 +75,8 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
       options.precision,
       JSON.stringify(plan),
     ]);
-    const { damaged = [], onProgress } = options;
-    const place = await findOrCompile(files, config, { plan, revision, roots, damaged, onProgress });
+    const { target, damaged = [], onProgress } = options;
+    const place = await findOrCompile(files, config, { target, plan, revision, roots, damaged, onProgress });
     options.onProgress?.(1, "compiled");
     return {
       graphPath: join(place.folder, GRAPH_FILE),
@@ -92,6 +94,7 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
 }
 
 interface CompileJob {
+  readonly target: CompileTarget;
   readonly plan: GraphPlan;
   readonly revision: ModelRevision;
   readonly roots: readonly string[];
@@ -197,6 +200,11 @@ async function writeCompiled(
     };
     const model = await buildQwen3Graph({ files, config, plan: job.plan, weights, producer: PRODUCER, onStep });
     writeFileSync(join(folder, GRAPH_FILE), encodeModel(model), { flush: true });
+    // Elsewhere a long text fits into memory whole, and a past would travel to the host and back.
+    if (job.target === "cpu") {
+      for (const [layer, graph] of layerGraphs(model, config).entries())
+        writeFileSync(join(folder, layerFile(layer)), encodeModel(graph), { flush: true });
+    }
     return layoutName(config.quantization, files.info(EMBEDDING_TABLE).dtype);
   } finally {
     weights.close();

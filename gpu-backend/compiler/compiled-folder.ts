@@ -23,6 +23,8 @@ import { withWorkLock, type WorkLock } from "../storage/work-lock.ts";
 
 export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
+/** The graph of one layer, see layer-graphs.ts. */
+export const layerFile = (layer: number): string => `layer-${layer}.onnx`;
 const MANIFEST_FILE = "manifest.json";
 const LOCK_FILE = "compiling.lock";
 const FOLDER = ".compiled";

@@ -21,6 +21,17 @@ export const DEFAULT_BUDGETS: Readonly<Record<CompileTarget, BatchBudget>> = {
   "cuda-fp16": { maxTokens: 32_768, maxPaddedTokens: 49_152 },
 };
 
+/**
+ * A text with more tokens is long: it is computed in chunks (long-text.ts), between which other batches run. On a CPU alone:
+ * a GPU has the memory for 32,768 tokens at once and is done with them in half a second. Chunks load the layers once more,
+ * which costs a text of this length a twentieth of its time.
+ */
+export const SHORT_TOKENS_MAX: Readonly<Record<CompileTarget, number>> = {
+  cpu: 2048,
+  "cuda-bf16": Number.POSITIVE_INFINITY,
+  "cuda-fp16": Number.POSITIVE_INFINITY,
+};
+
 /** What one text alone may exceed: a text longer than the budget is a batch of its own. */
 export function fitsBudget(budget: BatchBudget, texts: number, tokens: number, longest: number): boolean {
   return texts <= 1 || (tokens <= budget.maxTokens && texts * longest <= budget.maxPaddedTokens);

@@ -1,12 +1,15 @@
 // Entry of the engine process: owns the session, answers one batch after the other, ends when its parent goes.
 
-import { assert } from "../../shared/assert.ts";
+import { assert, must, unreachable } from "../../shared/assert.ts";
 import { compileSoundly } from "../compiler/compile.ts";
 import { embedTexts } from "./embed-texts.ts";
 import { GraphSession, type SessionOptions } from "./graph-session.ts";
-import type { CompileRequest, FromEngine, RunMessage, StartMessage, ToEngine } from "./messages.ts";
+import { LongText } from "./long-text.ts";
+import type { CompileRequest, FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
 
 let started: { readonly session: GraphSession; readonly start: StartMessage } | undefined;
+/** The long text that is in progress. */
+let long: { readonly id: number; readonly ids: Int32Array; readonly text: LongText } | undefined;
 /** Batches are answered in the order they came, one at a time. */
 let queue: Promise<void> = Promise.resolve();
 
@@ -24,7 +27,8 @@ async function start(message: StartMessage): Promise<void> {
   try {
     const { session, compile } = message;
     const graphPath = compile === undefined ? session.graphPath : await compiled(compile, session);
-    started = { session: await GraphSession.open({ ...session, graphPath }), start: message };
+    const options = { ...session, graphPath };
+    started = { session: await GraphSession.open(options), start: { ...message, session: options } };
     await send({ kind: "ready" });
   } catch (error) {
     await send({ kind: "cannot-start", reason: error instanceof Error ? error.message : String(error) });
@@ -53,14 +57,62 @@ async function run({ id, ids, lengths }: RunMessage): Promise<void> {
   const { vectors, failed } = await embedTexts(
     (batch) => session.run(batch),
     texts,
-    options.hiddenSize,
+    options.shape.hiddenSize,
     options.budget,
   );
   await send({ kind: "result", id, vectors, failed, runMs: performance.now() - began });
 }
 
+async function step({ id, ids }: StepMessage): Promise<void> {
+  assert(started !== undefined, "a text comes after the start");
+  const { session, shape, budget } = started.start;
+  const began = performance.now();
+  if (ids !== undefined) {
+    await drop(long?.id);
+    long = { id, ids, text: new LongText(ids, session, shape) };
+  }
+  assert(long?.id === id, "a chunk is the next one of the text in progress");
+  const [outcome] = await Promise.allSettled([long.text.step()]);
+  if (outcome.status === "fulfilled" && outcome.value === undefined) {
+    await send({ kind: "stepped", id, runMs: performance.now() - began });
+    return;
+  }
+  // The same checks and rounding as for any text.
+  const vector = async (): Promise<Float32Array> => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return must(outcome.value, "a vector after the last chunk");
+  };
+  const { vectors, failed } = await embedTexts(vector, [long.ids], shape.hiddenSize, budget);
+  await drop(id);
+  await send({ kind: "result", id, vectors, failed, runMs: performance.now() - began });
+}
+
+async function drop(id: number | undefined): Promise<void> {
+  if (long === undefined || long.id !== id) return;
+  const { text } = long;
+  long = undefined;
+  await text.close();
+}
+
+function answer(message: ToEngine): Promise<void> {
+  switch (message.kind) {
+    case "start":
+      return start(message);
+    case "run":
+      return run(message);
+    case "step":
+      return step(message);
+    case "drop":
+      return drop(message.id);
+    case "ping":
+      return send({ kind: "pong" });
+    default:
+      return unreachable(message);
+  }
+}
+
 process.on("message", (message: ToEngine) => {
-  queue = queue.then(() => (message.kind === "start" ? start(message) : run(message)));
+  queue = queue.then(() => answer(message));
 });
 process.on("disconnect", () => process.exit(0));
 // Ctrl-C reaches the whole process group; the parent decides when the engine ends, after it has drained.

@@ -5,11 +5,19 @@ import { type ChildProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-import { assert, unreachable } from "../../shared/assert.ts";
+import { assert, must, unreachable } from "../../shared/assert.ts";
 import type { CompiledModel } from "../compiler/compiled-model.ts";
-import { DEFAULT_BUDGETS } from "./batch-budget.ts";
-import type { FromEngine, RunMessage, StartMessage } from "./messages.ts";
-import { type Engine, EngineDied, type EngineOptions, type EngineResult, type EngineState } from "./types.ts";
+import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./batch-budget.ts";
+import type { FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
+import { processorTicks } from "./processor-ticks.ts";
+import {
+  type Engine,
+  EngineDied,
+  type EngineOptions,
+  type EngineResult,
+  type EngineState,
+  type RunOptions,
+} from "./types.ts";
 import { type Unit, WorkQueue } from "./work-queue.ts";
 
 export {
@@ -25,7 +33,11 @@ export {
 
 /** One batch runs while the next one waits in the process, so that it is never idle between two. */
 const PIPELINE_DEPTH = 2;
-const RUN_TIMEOUT_MS = 15 * 60_000;
+/** Without an answer for so long, however busy: ended as well. */
+const RUN_MS_MAX = 15 * 60_000;
+const HANG_MS = 15_000;
+/** Share of the time to wait in which a process that lives must have used a processor. */
+const LOOK_SHARE = 1 / 2;
 /** Failed starts in a row after which waiting work is refused rather than kept. */
 const FAILED_STARTS_MAX = 3;
 const RESTART_DELAY_STEP_MS = 500;
@@ -51,7 +63,9 @@ class ChildEngine implements Engine {
   #child: ChildProcess | undefined;
   #failedStarts = 0;
   #reason = "";
-  #runTimer: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  /** Set when it was ended for not answering. */
+  #hungFor = "";
   #restartTimer: NodeJS.Timeout | undefined;
   #onFirstStart: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
   #onGone: (() => void) | undefined;
@@ -60,7 +74,7 @@ class ChildEngine implements Engine {
     assert(Number.isInteger(options.threads) && options.threads >= 1, "threads is a positive integer");
     this.#model = model;
     this.#options = options;
-    this.#queue = new WorkQueue(model.config.hiddenSize);
+    this.#queue = new WorkQueue(model.config.hiddenSize, options.shortTokensMax ?? SHORT_TOKENS_MAX[model.target]);
     this.#start = {
       kind: "start",
       session: {
@@ -69,7 +83,7 @@ class ChildEngine implements Engine {
         cudaWeights: model.cudaWeights,
         threads: options.threads,
       },
-      hiddenSize: model.config.hiddenSize,
+      shape: model.config,
       budget: options.budget ?? DEFAULT_BUDGETS[model.target],
       ...(options.compileCacheDir !== undefined && {
         compile: {
@@ -89,7 +103,7 @@ class ChildEngine implements Engine {
     return this.#child?.pid;
   }
 
-  run(texts: readonly Int32Array[]): Promise<EngineResult> {
+  run(texts: readonly Int32Array[], { seconds, signal }: RunOptions = {}): Promise<EngineResult> {
     const { maxTokens, vocabSize } = this.#model.config;
     assert(texts.length > 0, "a batch has a text");
     for (const text of texts) {
@@ -101,15 +115,21 @@ class ChildEngine implements Engine {
     }
     if (this.state === "closed") return Promise.reject(new EngineDied("the engine is closed"));
     if (this.state === "failed") return Promise.reject(new EngineDied(`the engine cannot be started: ${this.#reason}`));
-    const result = this.#queue.add(texts);
+    const result = this.#queue.add(texts, seconds);
+    signal?.addEventListener("abort", () => this.#drop(texts), { once: true });
     this.#feed();
     return result;
+  }
+
+  #drop(texts: readonly Int32Array[]): void {
+    for (const { id } of this.#queue.drop(texts)) this.#send({ kind: "drop", id });
+    this.#feed();
   }
 
   async close(): Promise<void> {
     if (this.state === "closed") return;
     this.state = "closed";
-    clearTimeout(this.#runTimer);
+    clearTimeout(this.#watchdog);
     clearTimeout(this.#restartTimer);
     this.#queue.failAll(new EngineDied("the engine was closed"));
     const child = this.#child;
@@ -133,7 +153,8 @@ class ChildEngine implements Engine {
     };
     child.on("error", (error) => leave(`could not be spoken to: ${error.message}`));
     child.on("close", (code, signal) => leave(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));
-    child.send(this.#start, () => undefined);
+    this.#send(this.#start);
+    this.#watch();
   }
 
   #receive(message: FromEngine): void {
@@ -144,6 +165,7 @@ class ChildEngine implements Engine {
         this.#failedStarts = 0;
         this.#onFirstStart?.resolve();
         this.#onFirstStart = undefined;
+        this.#watch();
         this.#feed();
         return;
       case "cannot-start":
@@ -153,6 +175,16 @@ class ChildEngine implements Engine {
         this.#queue.settle(message);
         this.#watch();
         this.#feed();
+        return;
+      case "stepped": {
+        const dropped = this.#queue.stepped(message);
+        if (dropped !== undefined) this.#send({ kind: "drop", id: dropped.id });
+        this.#watch();
+        this.#feed();
+        return;
+      }
+      case "pong":
+        if (this.#queue.running === undefined) this.#watch();
         return;
       default:
         unreachable(message);
@@ -165,29 +197,65 @@ class ChildEngine implements Engine {
       const unit = this.#queue.takeNext();
       if (unit === undefined) return;
       if (this.#queue.sentCount === 1) this.#watch();
-      // A failed send means that the process is gone; its "close" puts the unit back.
-      this.#child?.send(runMessage(unit), () => undefined);
+      this.#send(unit.long === undefined ? runMessage(unit) : stepMessage(unit));
     }
   }
 
-  /** A process that does not answer in time is ended; its batch then goes the way of any death. */
+  /** A failed send means that the process is gone; its "close" puts the unit back. */
+  #send(message: ToEngine): void {
+    this.#child?.send(message, () => undefined);
+  }
+
+  /** From here on the process must answer: what it runs, or else a ping. Called again at each answer. */
   #watch(): void {
-    clearTimeout(this.#runTimer);
-    if (this.#queue.running === undefined) return;
-    this.#runTimer = setTimeout(() => this.#child?.kill("SIGKILL"), this.#options.runTimeoutMs ?? RUN_TIMEOUT_MS);
-    this.#runTimer.unref();
+    clearTimeout(this.#watchdog);
+    const hangMs = this.#options.hangMs ?? HANG_MS;
+    const { running } = this.#queue;
+    if (this.state !== "ready") return this.#expect(RUN_MS_MAX);
+    if (running !== undefined) {
+      // A step of a long text takes a second; before anything was measured nobody knows, and processor time alone tells.
+      const expectedMs = running.long === undefined ? (running.batch.seconds ?? 0) * 2_000 : 0;
+      return this.#expect(Math.max(hangMs, expectedMs));
+    }
+    this.#after(hangMs / 3, () => {
+      this.#send({ kind: "ping" });
+      this.#expect((hangMs * 2) / 3);
+    });
+  }
+
+  /** Ends the process when `ms` pass without an answer, unless it is seen to work: a busy machine is slow, not hung. */
+  #expect(ms: number, waitedMs = 0): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    this.#after(ms * (1 - LOOK_SHARE), () => {
+      const before = processorTicks(pid);
+      this.#after(ms * LOOK_SHARE, () => {
+        const ticks = processorTicks(pid);
+        const works = ticks !== undefined && before !== undefined && ticks > before;
+        if (works && waitedMs + ms < RUN_MS_MAX) return this.#expect(ms, waitedMs + ms);
+        this.#hungFor = `did not answer for ${Math.round((waitedMs + ms) / 1_000)} s and was ended`;
+        this.#child?.kill("SIGKILL");
+      });
+    });
+  }
+
+  #after(ms: number, then: () => void): void {
+    this.#watchdog = setTimeout(then, ms);
+    this.#watchdog.unref();
   }
 
   #gone(how: string): void {
     this.#child = undefined;
-    clearTimeout(this.#runTimer);
+    clearTimeout(this.#watchdog);
     if (this.state === "closed") {
       this.#onGone?.();
       return;
     }
     const wasReady = this.state === "ready";
+    const ended = this.#hungFor === "" ? how : this.#hungFor;
+    this.#hungFor = "";
     const reason =
-      this.#reason === "" ? `the engine process ${how}` : `the engine process could not start: ${this.#reason}`;
+      this.#reason === "" ? `the engine process ${ended}` : `the engine process could not start: ${this.#reason}`;
     if (this.#onFirstStart !== undefined) {
       this.state = "closed";
       this.#onFirstStart.reject(new EngineDied(reason));
@@ -216,4 +284,8 @@ function runMessage(unit: Unit): RunMessage {
     offset += text.length;
   }
   return { kind: "run", id: unit.id, ids, lengths };
+}
+
+function stepMessage({ id, texts, long }: Unit): StepMessage {
+  return { kind: "step", id, ...(long?.begun === false && { ids: must(texts[0], "a long text") }) };
 }

@@ -5,9 +5,8 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 
 import { assert, must } from "../../shared/assert.ts";
 import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
+import { OUTPUT_NAME } from "../compiler/qwen3-graph.ts";
 import { packBatch } from "./batch-inputs.ts";
-
-const OUTPUT_NAME = "embeddings";
 
 export interface SessionOptions {
   readonly graphPath: string;
@@ -17,6 +16,23 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
+/** Loads a graph; its weights file is mapped, not read. Rejects with the runtime's own error. */
+export function openSession({ graphPath, target, cudaWeights, threads }: SessionOptions): Promise<InferenceSession> {
+  return InferenceSession.create(graphPath, {
+    executionProviders: target === "cpu" ? ["cpu"] : [{ name: "cuda", deviceId: 0 }],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 3,
+    // A memory pattern is kept per shape, and packed batches hardly ever repeat one: over a few different batches of
+    // the 0.6B shape the process grew to 8.9 GB with patterns and stayed at 2.3 GB without, at the same speed.
+    enableMemPattern: false,
+    // The fast int4 kernels of the CUDA provider take float16 and blocks of 32, and are off unless asked for.
+    ...(target === "cuda-fp16" && cudaWeights === "block32" && { extra: { ep: { cuda: { fpa_intb_gemm: "1" } } } }),
+  });
+}
+
 export class GraphSession {
   readonly #session: InferenceSession;
 
@@ -24,22 +40,9 @@ export class GraphSession {
     this.#session = session;
   }
 
-  /** Loads the graph; its weights file is mapped, not read. Rejects with the runtime's own error. */
-  static async open({ graphPath, target, cudaWeights, threads }: SessionOptions): Promise<GraphSession> {
-    const session = await InferenceSession.create(graphPath, {
-      executionProviders: target === "cpu" ? ["cpu"] : [{ name: "cuda", deviceId: 0 }],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      graphOptimizationLevel: "all",
-      logSeverityLevel: 3,
-      // A memory pattern is kept per shape, and packed batches hardly ever repeat one: over a few different batches of
-      // the 0.6B shape the process grew to 8.9 GB with patterns and stayed at 2.3 GB without, at the same speed.
-      enableMemPattern: false,
-      // The fast int4 kernels of the CUDA provider take float16 and blocks of 32, and are off unless asked for.
-      ...(target === "cuda-fp16" && cudaWeights === "block32" && { extra: { ep: { cuda: { fpa_intb_gemm: "1" } } } }),
-    });
-    return new GraphSession(session);
+  /** As openSession. */
+  static async open(options: SessionOptions): Promise<GraphSession> {
+    return new GraphSession(await openSession(options));
   }
 
   /** Embeds one batch in one run. Gives float32 [texts, hiddenSize], L2-normalised, row-major. */

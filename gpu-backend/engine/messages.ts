@@ -1,6 +1,7 @@
 // What the server process and the engine process say to each other (child_process "advanced" serialisation, so typed
 // arrays travel as bytes).
 
+import type { ModelConfig } from "../checkpoint/read-config.ts";
 import type { Precision } from "../compiler/compiled-model.ts";
 import type { BatchBudget } from "./batch-budget.ts";
 import type { SessionOptions } from "./graph-session.ts";
@@ -8,11 +9,13 @@ import type { SessionOptions } from "./graph-session.ts";
 export interface StartMessage {
   readonly kind: "start";
   readonly session: SessionOptions;
-  readonly hiddenSize: number;
+  readonly shape: ModelShape;
   readonly budget: BatchBudget;
   /** Given: compile this first, and open what came of it rather than `session.graphPath`. */
   readonly compile?: CompileRequest;
 }
+
+export type ModelShape = Pick<ModelConfig, "layers" | "hiddenSize" | "keyValueHeads" | "headDim">;
 
 export interface CompileRequest {
   readonly checkpointDir: string;
@@ -28,7 +31,20 @@ export interface RunMessage {
   /** Tokens of each text. */
   readonly lengths: Int32Array;
 }
-export type ToEngine = StartMessage | RunMessage;
+/** The next chunk of a long text. Answered by SteppedMessage, or by a result after the last chunk. */
+export interface StepMessage {
+  readonly kind: "step";
+  readonly id: number;
+  /** With the first chunk. */
+  readonly ids?: Int32Array;
+}
+export type ToEngine =
+  | StartMessage
+  | RunMessage
+  | StepMessage
+  /** Nobody waits for this long text any more. No answer. */
+  | { readonly kind: "drop"; readonly id: number }
+  | { readonly kind: "ping" };
 
 export interface FailedText {
   readonly index: number;
@@ -44,7 +60,14 @@ export interface ResultMessage {
   readonly failed: readonly FailedText[];
   readonly runMs: number;
 }
+export interface SteppedMessage {
+  readonly kind: "stepped";
+  readonly id: number;
+  readonly runMs: number;
+}
 export type FromEngine =
   | { readonly kind: "ready" }
   | { readonly kind: "cannot-start"; readonly reason: string }
-  | ResultMessage;
+  | ResultMessage
+  | SteppedMessage
+  | { readonly kind: "pong" };

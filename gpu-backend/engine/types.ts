@@ -13,13 +13,20 @@ export interface EngineResult {
   readonly runMs: number;
 }
 
+export interface RunOptions {
+  /** Seconds that the texts are expected to take: a process that needs far more hangs. */
+  readonly seconds?: number;
+  /** Aborted: nobody waits any more. A long text then ends within a chunk, with EngineDied; a batch that runs is not stopped. */
+  readonly signal?: AbortSignal;
+}
+
 export interface Engine {
   /**
    * Embeds texts. `texts`: at least one; each the token ids of one text, ending token included, 1..config.maxTokens ids
    * below config.vocabSize. Rejects with TextsFailed when some of the texts cannot be embedded (it carries the vectors
    * of the others) and with EngineDied when the engine is closed or cannot be started again.
    */
-  run(texts: readonly Int32Array[]): Promise<EngineResult>;
+  run(texts: readonly Int32Array[], options?: RunOptions): Promise<EngineResult>;
   readonly state: EngineState;
   /** How often the engine process was started again after it had died. */
   readonly restarts: number;
@@ -41,8 +48,13 @@ export interface EngineOptions {
   readonly onRestart?: (reason: string) => void;
   /** Bounds of one run of the graph; a larger batch is run in parts. Default: DEFAULT_BUDGETS of the target. */
   readonly budget?: BatchBudget;
-  /** A batch that runs longer than this ends the process (it is then retried like any other death). Default 15 minutes. */
-  readonly runTimeoutMs?: number;
+  /** Texts with more tokens are computed in chunks. Default: SHORT_TOKENS_MAX of the target. */
+  readonly shortTokensMax?: number;
+  /**
+   * A process that has not answered for so long, nor for twice as long as what it runs was expected to take, and that uses
+   * no processor time either, hangs: it is ended, and its batch goes the way of any death. Default 15 seconds.
+   */
+  readonly hangMs?: number;
 }
 
 /** Starts an engine and resolves when it is ready for texts. Rejects with EngineDied when the session cannot be made. */

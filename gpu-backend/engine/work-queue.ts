@@ -1,9 +1,11 @@
 // What the engine has to do and what becomes of it when the engine process dies: pure bookkeeping, no I/O.
 // A unit of work is a batch, or one text of a batch that fell apart. The unit that was running at a death is retried once
-// whole; a second death takes it apart into single texts; a single text that dies once more fails alone.
+// whole; a second death takes it apart into single texts; a single text that dies once more fails alone. A long text is a
+// unit of its own that is done in steps: one at a time, in turns with the batches that wait, so that none of these waits
+// longer than a step, and however many come, the long text gets on.
 
 import { assert, must } from "../../shared/assert.ts";
-import type { ResultMessage } from "./messages.ts";
+import type { ResultMessage, SteppedMessage } from "./messages.ts";
 import { EngineDied, type EngineResult, NonFiniteVector, RunFailed, type TextFailure, TextsFailed } from "./types.ts";
 
 /** A caller's batch, until each of its texts has a vector or a failure. */
@@ -13,6 +15,8 @@ interface Batch {
   readonly failures: Map<number, TextFailure>;
   open: number;
   runMs: number;
+  /** Seconds it is expected to take, if that is known. */
+  readonly seconds: number | undefined;
   readonly resolve: (result: EngineResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -23,19 +27,27 @@ export interface Unit {
   readonly batch: Batch;
   /** Positions of its texts in the batch. */
   readonly indices: readonly number[];
+  /** Of a long text: the process has begun with it; nobody waits for it any more. */
+  readonly long: { begun: boolean; dropped: boolean } | undefined;
   /** Process deaths it was running at. */
   deaths: number;
 }
 
 export class WorkQueue {
   readonly #hiddenSize: number;
+  readonly #shortTokensMax: number;
   #waiting: Unit[] = [];
+  /** Long texts; the first may be in progress, and is among the sent ones while a step of it runs. */
+  #long: Unit[] = [];
+  #longIsNext = true;
   /** Sent to the process, the running one first. */
   #sent: Unit[] = [];
   #nextId = 1;
 
-  constructor(hiddenSize: number) {
+  /** `shortTokensMax`: texts with more tokens are long. */
+  constructor(hiddenSize: number, shortTokensMax: number = Number.POSITIVE_INFINITY) {
     this.#hiddenSize = hiddenSize;
+    this.#shortTokensMax = shortTokensMax;
   }
 
   get sentCount(): number {
@@ -48,24 +60,56 @@ export class WorkQueue {
   }
 
   /** Takes a batch in; the promise settles when every text has a vector or a failure. */
-  add(texts: readonly Int32Array[]): Promise<EngineResult> {
+  add(texts: readonly Int32Array[], seconds?: number): Promise<EngineResult> {
     return new Promise((resolve, reject) => {
       const vectors = new Uint16Array(texts.length * this.#hiddenSize);
-      const batch: Batch = { texts, vectors, failures: new Map(), open: texts.length, runMs: 0, resolve, reject };
-      this.#waiting.push(
-        this.#unit(
-          batch,
-          texts.map((_, index) => index),
-          0,
-        ),
-      );
+      const open = texts.length;
+      const batch: Batch = { texts, vectors, failures: new Map(), open, runMs: 0, seconds, resolve, reject };
+      const isLong = (index: number): boolean => (texts[index]?.length ?? 0) > this.#shortTokensMax;
+      const indices = [...texts.keys()];
+      for (const index of indices.filter(isLong)) this.#long.push(this.#unit(batch, [index], 0, true));
+      const short = indices.filter((index) => !isLong(index));
+      if (short.length > 0) this.#waiting.push(this.#unit(batch, short, 0));
     });
   }
 
-  /** Moves the next waiting unit to the sent ones and gives it, or undefined when none waits. */
+  /** Moves the next unit (of a long text: its next step) to the sent ones and gives it, or undefined when nothing can be sent. */
   takeNext(): Unit | undefined {
+    const long = this.#long[0];
+    // A step is sent when the one before has been answered: what comes meanwhile goes between.
+    const mayStep = long !== undefined && !this.#sent.includes(long);
+    if (mayStep && (this.#longIsNext || this.#waiting.length === 0)) {
+      this.#longIsNext = false;
+      this.#sent.push(long);
+      return long;
+    }
     const unit = this.#waiting.shift();
-    if (unit !== undefined) this.#sent.push(unit);
+    if (unit === undefined) return undefined;
+    this.#longIsNext = true;
+    this.#sent.push(unit);
+    return unit;
+  }
+
+  /** Nobody waits for the long texts of `texts` any more. Gives those that the process is to be told of. */
+  drop(texts: readonly Int32Array[]): readonly Unit[] {
+    const dropped = this.#long.filter(({ batch }) => batch.texts === texts);
+    for (const unit of dropped) {
+      if (unit.long !== undefined) unit.long.dropped = true;
+      unit.batch.reject(new EngineDied("nobody waits for this text any more"));
+    }
+    const idle = dropped.filter((unit) => !this.#sent.includes(unit));
+    this.#long = this.#long.filter((unit) => !idle.includes(unit));
+    return idle.filter((unit) => unit.long?.begun === true);
+  }
+
+  /** Takes in the answer to a step that was not the last one. Gives the unit when the process is to be told to drop it. */
+  stepped({ id, runMs }: SteppedMessage): Unit | undefined {
+    const unit = this.#sent.shift();
+    assert(unit?.long !== undefined && unit.id === id, "answers come in the order of what was sent");
+    unit.batch.runMs += runMs;
+    unit.long.begun = true;
+    if (!unit.long.dropped) return undefined;
+    this.#long = this.#long.filter((other) => other !== unit);
     return unit;
   }
 
@@ -74,6 +118,8 @@ export class WorkQueue {
     const unit = this.#sent.shift();
     assert(unit !== undefined && unit.id === result.id, "answers come in the order of the batches");
     assert(result.vectors.length === unit.texts.length * this.#hiddenSize, "one vector per text");
+    if (unit.long !== undefined) this.#long = this.#long.filter((other) => other !== unit);
+    if (unit.long?.dropped === true) return;
     const { batch } = unit;
     batch.runMs += result.runMs;
     for (const [position, index] of unit.indices.entries()) {
@@ -92,18 +138,25 @@ export class WorkQueue {
     const [running, ...behind] = this.#sent;
     this.#sent = [];
     const again = running === undefined ? [] : this.#afterDeath(running);
-    this.#waiting = [...again, ...behind, ...this.#waiting];
+    this.#waiting = [...again, ...behind, ...this.#waiting].filter((unit) => unit.long === undefined);
+    this.#long = this.#long.filter(
+      (unit) => unit.long?.dropped === false && (unit !== running || again.includes(unit)),
+    );
+    // What it had of a long text is gone with it.
+    for (const { long } of this.#long) if (long !== undefined) long.begun = false;
   }
 
   /** Rejects everything that has no answer yet. */
   failAll(error: EngineDied): void {
-    const batches = new Set([...this.#sent, ...this.#waiting].map((unit) => unit.batch));
+    const batches = new Set([...this.#sent, ...this.#waiting, ...this.#long].map((unit) => unit.batch));
     this.#sent = [];
     this.#waiting = [];
+    this.#long = [];
     for (const batch of batches) batch.reject(error);
   }
 
   #afterDeath(unit: Unit): readonly Unit[] {
+    if (unit.long?.dropped === true) return [];
     unit.deaths += 1;
     if (unit.deaths === 1) return [unit];
     if (unit.indices.length > 1) return unit.indices.map((index) => this.#unit(unit.batch, [index], 1));
@@ -121,9 +174,10 @@ export class WorkQueue {
     else batch.reject(new TextsFailed(batch.failures, batch.vectors, batch.runMs));
   }
 
-  #unit(batch: Batch, indices: readonly number[], deaths: number): Unit {
+  #unit(batch: Batch, indices: readonly number[], deaths: number, isLong = false): Unit {
     const texts = indices.map((index) => must(batch.texts[index], "text"));
-    const unit = { id: this.#nextId, texts, batch, indices, deaths };
+    const long = isLong ? { begun: false, dropped: false } : undefined;
+    const unit = { id: this.#nextId, texts, batch, indices, long, deaths };
     this.#nextId += 1;
     return unit;
   }

@@ -69,6 +69,8 @@ export class Runner {
   readonly #pending = new Map<Ticket, Pending>();
   /** Oldest first; the engine runs them in order. */
   readonly #inFlight: Batch[] = [];
+  /** The long text that runs beside them; aborted when nobody waits for it. */
+  #long: { readonly batch: Batch; readonly controller: AbortController } | undefined;
   #currentSince = 0;
   #pumpTimer: NodeJS.Timeout | undefined;
   #deadlineTimer: NodeJS.Timeout | undefined;
@@ -150,6 +152,8 @@ export class Runner {
       if (batch === undefined) break;
       void this.#run(batch);
     }
+    const long = this.#scheduler.nextLong(now);
+    if (long !== undefined) void this.#runLong(long);
   }
 
   /** With one batch running: only a full one, or when the running one is about to end; else waits for more texts. */
@@ -168,9 +172,26 @@ export class Runner {
   async #run(batch: Batch): Promise<void> {
     if (this.#inFlight.length === 0) this.#currentSince = seconds();
     this.#inFlight.push(batch);
-    const outcome = await this.#outcome(batch, () => this.#engine.run(batch.texts));
+    const outcome = await this.#outcome(batch, () => this.#engine.run(batch.texts, { seconds: batch.seconds }));
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     this.#currentSince = seconds();
+    this.#finish(batch, outcome);
+  }
+
+  async #runLong(batch: Batch): Promise<void> {
+    const controller = new AbortController();
+    this.#long = { batch, controller };
+    const { signal } = controller;
+    const outcome = await this.#outcome(batch, () => this.#engine.run(batch.texts, { seconds: batch.seconds, signal }));
+    this.#long = undefined;
+    this.#finish(batch, outcome);
+  }
+
+  #dropUnwanted(): void {
+    if (this.#long !== undefined && !this.#scheduler.isWanted(this.#long.batch)) this.#long.controller.abort();
+  }
+
+  #finish(batch: Batch, outcome: Outcome): void {
     if (outcome.runMs > 0) {
       this.#cost.observe(batch.seconds, outcome.runMs / 1_000);
       this.#events.batchDone(batch, outcome.runMs);
@@ -250,6 +271,7 @@ export class Runner {
     if (pending === undefined) return;
     this.#release(ticket, pending);
     this.#scheduler.cancel(ticket);
+    this.#dropUnwanted();
     this.#events.shed("cancelled");
     pending.reject(reason);
   }
@@ -261,6 +283,7 @@ export class Runner {
       this.#events.shed("deadline");
       pending.reject(apiError("deadline_exceeded", "The deadline passed before the embeddings were ready."));
     }
+    this.#dropUnwanted();
   }
 
   #release(ticket: Ticket, pending: Pending): void {

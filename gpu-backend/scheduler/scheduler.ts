@@ -1,6 +1,7 @@
 // Who runs next. Pure: no clock, no I/O; seconds come in as `now`, the engine's end of a batch as `finish`. Interactive
 // before batch, accounts in fair turns, texts of like length together as far as fairness allows, no text twice for the
-// same account, and a queue bounded in seconds of work. A ticket ends exactly once: done, failed, cancelled or expired.
+// same account, and a queue bounded in seconds of work. Long texts have a lane of their own beside the batches. A ticket
+// ends exactly once: done, failed, cancelled or expired.
 
 import { assert, must } from "../../shared/assert.ts";
 import type { Tier } from "../../shared/wire.ts";
@@ -25,12 +26,18 @@ export const BATCH_TIER_TURN = 4;
 export const BATCH_TIER_SHARE = 0.5;
 /** Turns are this fraction of a batch, so that a batch serves several accounts. */
 const QUANTA_PER_BATCH = 16;
+/** A long text's turn is worth so many batches: few turns pay for one. */
+const LONG_QUANTUM_BATCHES = 16;
 const RETRY_AFTER_S_MAX = 5;
 
 export class Scheduler {
   readonly #limits: SchedulerLimits;
   readonly #cost: CostModel;
   readonly #queues: { readonly interactive: TierQueue; readonly batch: TierQueue };
+  readonly #longQueues: { readonly interactive: TierQueue; readonly batch: TierQueue };
+  /** The long text that runs, if one does. */
+  #long: Batch | undefined;
+  #longTurn: Tier = "interactive";
   /** Queued and running jobs, for coalescing. */
   readonly #jobs = new Map<string, Job>();
   readonly #open = new Set<OpenTicket>();
@@ -43,12 +50,14 @@ export class Scheduler {
     this.#cost = cost;
     const quantum = limits.batchSecondsMax / QUANTA_PER_BATCH;
     this.#queues = { interactive: new TierQueue(quantum), batch: new TierQueue(quantum) };
+    const longQuantum = limits.batchSecondsMax * LONG_QUANTUM_BATCHES;
+    this.#longQueues = { interactive: new TierQueue(longQuantum), batch: new TierQueue(longQuantum) };
   }
 
   /** Takes a call in whole or refuses it whole, at once: what counts is the work ahead of it, not its own size. */
   admit(call: SchedulerCall, now: number): Admission {
     assert(call.texts.length > 0, "a call has texts");
-    const refused = this.refusal(call.account, call.tier, now);
+    const refused = this.refusal(call.account, call.tier, now) ?? this.#longRefusal(call, now);
     if (refused !== undefined) return refused;
     const { account, tier, deadline, texts } = call;
     const ticket: OpenTicket = { account, tier, deadline, left: texts.length, state: "waiting", jobs: new Set() };
@@ -94,10 +103,35 @@ export class Scheduler {
       batch.fillBatch(builder, agedBefore);
     }
     if (builder.size === 0) return undefined;
-    const { jobs, tokens, paddedTokens, seconds } = builder;
+    return this.#start(builder, now);
+  }
+
+  #start({ jobs, tokens, paddedTokens, seconds }: BatchBuilder, now: number): Batch {
     const next: Batch = { texts: jobs.map((job) => job.ids), tokens, paddedTokens, seconds, startedAt: now };
     this.#running.set(next, jobs);
     return next;
+  }
+
+  /** The next long text, as a batch of its own, while none runs. Call expire first. */
+  nextLong(now: number): Batch | undefined {
+    if (this.#long !== undefined) return undefined;
+    const builder = new BatchBuilder({ ...this.#limits, batchTextsMax: 1 });
+    const agedBefore = now - this.#limits.ageSecondsMax;
+    const { interactive, batch } = this.#longQueues;
+    // In turns with interactive ones, once the batch tier's oldest is over its age.
+    const first = this.#longTurn === "batch" && batch.oldestAdmittedAt <= agedBefore ? batch : interactive;
+    first.fillBatch(builder, agedBefore);
+    if (builder.size === 0) batch.fillBatch(builder, agedBefore);
+    const [job] = builder.jobs;
+    if (job === undefined) return undefined;
+    this.#longTurn = job.tier === "interactive" ? "batch" : "interactive";
+    this.#long = this.#start(builder, now);
+    return this.#long;
+  }
+
+  /** Whether somebody still waits for a text of a running batch. */
+  isWanted(batch: Batch): boolean {
+    return this.#running.get(batch)?.some((job) => job !== undefined && job.waiters.length > 0) === true;
   }
 
   /**
@@ -118,6 +152,7 @@ export class Scheduler {
   finish<Reason extends object>(batch: Batch, failures: ReadonlyMap<number, Reason>): Delivery<Reason>[] {
     const jobs = must(this.#running.get(batch), "a batch that runs");
     this.#running.delete(batch);
+    if (batch === this.#long) this.#long = undefined;
     const deliveries: Delivery<Reason>[] = [];
     for (const [row, job] of jobs.entries()) {
       if (job === undefined) continue;
@@ -144,7 +179,7 @@ export class Scheduler {
 
   /** Seconds of work that wait or run at `now`. */
   queueSeconds(now: number): number {
-    return this.waitingSeconds + this.#runningSeconds(now);
+    return this.waitingSeconds + this.#runningSeconds(now) + this.#longSeconds(now);
   }
 
   get waitingSeconds(): number {
@@ -183,6 +218,31 @@ export class Scheduler {
     return { kind: "overloaded", reason: over >= 0 ? "queue" : "account", retryAfterS };
   }
 
+  /** Why a call with a long text is refused: what counts is the work of the lane that it goes to. */
+  #longRefusal({ account, tier, texts }: SchedulerCall, now: number): Overload | undefined {
+    if (!texts.some((ids) => this.#isLong(ids))) return undefined;
+    const { queueSecondsMax, batchQueueSecondsMax, accountShareMax } = this.#limits;
+    const bound = tier === "interactive" ? queueSecondsMax : batchQueueSecondsMax;
+    if (this.#longQueues[tier].secondsOf(account) >= bound * accountShareMax)
+      return { kind: "overloaded", reason: "account", retryAfterS: RETRY_AFTER_S_MAX };
+    if (this.#longSeconds(now) < bound) return undefined;
+    return { kind: "overloaded", reason: "queue", retryAfterS: RETRY_AFTER_S_MAX };
+  }
+
+  /** Seconds of long texts that wait or run. */
+  #longSeconds(now: number): number {
+    const running = this.#long === undefined ? 0 : this.#long.seconds - (now - this.#long.startedAt);
+    return this.#longQueues.interactive.seconds + this.#longQueues.batch.seconds + Math.max(0, running);
+  }
+
+  #isLong(ids: Int32Array): boolean {
+    return ids.length > this.#limits.shortTokensMax;
+  }
+
+  #queueOf({ ids, tier }: Job): TierQueue {
+    return this.#isLong(ids) ? this.#longQueues[tier] : this.#queues[tier];
+  }
+
   /** The account's job for `ids`, an open one if there is one. */
   #join(ticket: OpenTicket, ids: Int32Array, tag: number, now: number): Job {
     const key = jobKey(ticket.account, ticket.tier, ids);
@@ -202,7 +262,7 @@ export class Scheduler {
       waiters: [],
     };
     this.#jobs.set(key, job);
-    this.#queues[ticket.tier].add(job);
+    this.#queueOf(job).add(job);
     return job;
   }
 
@@ -217,7 +277,7 @@ export class Scheduler {
     let seconds = 0;
     let since = now;
     for (const batch of this.#running.keys()) {
-      if (batch.seconds === 0) continue; // split off
+      if (batch.seconds === 0 || batch === this.#long) continue; // split off; beside the others
       seconds += batch.seconds;
       since = Math.min(since, batch.startedAt);
     }
@@ -230,9 +290,10 @@ export class Scheduler {
     this.#open.delete(ticket);
     for (const job of ticket.jobs) {
       job.waiters = job.waiters.filter((waiter) => waiter.ticket !== ticket);
-      if (job.waiters.length > 0 || job.state !== "queued") continue;
-      this.#queues[job.tier].remove(job);
-      this.#forget(job);
+      if (job.waiters.length > 0) continue;
+      if (job.state === "queued") this.#queueOf(job).remove(job);
+      // A batch that runs goes on, and may still serve somebody; a long text is broken off.
+      if (job.state === "queued" || this.#isLong(job.ids)) this.#forget(job);
     }
     ticket.jobs.clear();
   }

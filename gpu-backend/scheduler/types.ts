@@ -15,6 +15,8 @@ export interface SchedulerLimits {
   /** Texts × longest text of a batch of several: attention is padded. */
   readonly paddedTokensMax: number;
   readonly batchTextsMax: number;
+  /** A text with more tokens is long: it is computed beside the batches, in chunks, one such text at a time. */
+  readonly shortTokensMax: number;
   /** Estimated seconds of a batch (one text alone may be over it): what an interactive text waits behind. */
   readonly batchSecondsMax: number;
   /**

@@ -24,7 +24,7 @@ const { graphPath, config } = await compiledShape(shape);
 console.log(`${shape}: checkpoint and compiled files there after ${seconds((performance.now() - began) / 1000)}`);
 const runs: OneText[] = [];
 for (let round = 0; round < Number(values.rounds); round += 1) {
-  const run = await runOneText(graphPath, Number(values.tokens), config.vocabSize, Number(values.threads), SECONDS_MAX);
+  const run = await runOneText(graphPath, Number(values.tokens), config, Number(values.threads), SECONDS_MAX);
   console.log(
     `load ${seconds(run.loadSeconds)} (${run.loadedMb} MB), ${values.tokens} tokens ${seconds(run.runSeconds)}, peak ${run.peakMb} MB`,
   );

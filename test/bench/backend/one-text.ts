@@ -9,7 +9,9 @@ import { promisify } from "node:util";
 
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import type { ModelConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
-import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { SHORT_TOKENS_MAX } from "../../../gpu-backend/engine/batch-budget.ts";
+import { GraphSession, type SessionOptions } from "../../../gpu-backend/engine/graph-session.ts";
+import { LongText } from "../../../gpu-backend/engine/long-text.ts";
 import { textsOf } from "../gpu/mixes.ts";
 import { type ShapeName, SHAPES, writeRandomCheckpoint } from "../gpu/random-checkpoint.ts";
 
@@ -20,6 +22,8 @@ export interface OneText {
   readonly runSeconds: number;
   /** Largest resident memory of the process, in MB: of anonymous memory, and with the mapped weights that it touched. */
   readonly peakMb: number;
+  /** The longest that other work would have had to wait. */
+  readonly longestRunSeconds: number;
 }
 
 /** The compiled random checkpoint of a shape, made in the system's temporary folder when it is not there yet. */
@@ -41,7 +45,7 @@ export async function compiledShape(
 export async function runOneText(
   graphPath: string,
   tokens: number,
-  vocabulary: number,
+  config: ModelConfig,
   threads: number,
   secondsMax: number,
 ): Promise<OneText> {
@@ -51,7 +55,7 @@ export async function runOneText(
     import.meta.filename,
     graphPath,
     String(tokens),
-    String(vocabulary),
+    JSON.stringify(config),
     String(threads),
   ];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
@@ -61,20 +65,35 @@ export async function runOneText(
   return JSON.parse(stdout) as OneText;
 }
 
-async function measure([
-  graphPath = "",
-  tokens = "",
-  vocabulary = "",
-  threads = "",
-]: readonly string[]): Promise<OneText> {
+async function measure([graphPath = "", tokens = "", config = "", threads = ""]: readonly string[]): Promise<OneText> {
   const began = performance.now();
-  const session = await GraphSession.open({ graphPath, target: "cpu", cudaWeights: "as-is", threads: Number(threads) });
+  const options = { graphPath, target: "cpu", cudaWeights: "as-is", threads: Number(threads) } as const;
+  const shape = JSON.parse(config) as ModelConfig;
+  const session = await GraphSession.open(options);
   const loadSeconds = (performance.now() - began) / 1000;
   const loadedMb = statusMb("VmRSS");
-  const texts = textsOf([Number(tokens)], Number(vocabulary));
+  const [text = new Int32Array()] = textsOf([Number(tokens)], shape.vocabSize);
   const start = performance.now();
-  await session.run(texts);
-  return { loadSeconds, loadedMb, runSeconds: (performance.now() - start) / 1000, peakMb: statusMb("VmHWM") };
+  const longestRunSeconds = await runAsTheEngine(session, text, options, shape);
+  const runSeconds = (performance.now() - start) / 1000;
+  return { loadSeconds, loadedMb, runSeconds, peakMb: statusMb("VmHWM"), longestRunSeconds };
+}
+
+/** Whole or in chunks, by its length. Gives the time of the longest of its runs. */
+async function runAsTheEngine(
+  session: GraphSession,
+  text: Int32Array,
+  options: SessionOptions,
+  shape: ModelConfig,
+): Promise<number> {
+  const long = text.length > SHORT_TOKENS_MAX.cpu ? new LongText(text, options, shape) : undefined;
+  let longest = 0;
+  for (let vector: Float32Array | undefined; vector === undefined;) {
+    const began = performance.now();
+    vector = long === undefined ? await session.run([text]) : await long.step();
+    longest = Math.max(longest, (performance.now() - began) / 1000);
+  }
+  return longest;
 }
 
 /** A line of the kernel's account of this process. */

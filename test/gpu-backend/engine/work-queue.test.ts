@@ -63,6 +63,36 @@ describe("the work queue of the engine", () => {
     expect([...(await innocent).vectors]).toEqual([5, 6]);
   });
 
+  it("sends a long text's steps in turns with what waits, one at a time, and begins it anew after a death", async () => {
+    const queue = new WorkQueue(1, 1);
+    const long = queue.add([Int32Array.of(7, 7)]);
+    const short = [queue.add(texts(1)), queue.add(texts(2))];
+    const [first, second] = [queue.takeNext(), queue.takeNext()];
+    expect([first?.long, second?.texts, queue.takeNext()?.texts]).toEqual([{ begun: false, dropped: false }, texts(1), texts(2)]); // prettier-ignore
+    const id = first?.id ?? 0;
+    expect(queue.stepped({ kind: "stepped", id, runMs: 1 })).toBeUndefined();
+    expect(queue.takeNext()?.long?.begun).toBe(true);
+    // The short one runs when the process dies: the long text has lost what was done of it, and no life.
+    queue.processDied();
+    expect(first?.long?.begun).toBe(false);
+    expect(first?.deaths).toBe(0);
+    work(queue);
+    expect((await long).vectors).toEqual(Uint16Array.of(7));
+    await Promise.all(short);
+  });
+
+  it("tells the process of a dropped long text when its step is done, and never of one that it has not begun", async () => {
+    const queue = new WorkQueue(1, 1);
+    const given = [[Int32Array.of(7, 7)], [Int32Array.of(8, 8)]] as const;
+    const results = given.map((each) => expect(queue.add(each)).rejects.toThrow(EngineDied));
+    const unit = queue.takeNext();
+    expect(given.map((each) => queue.drop(each))).toEqual([[], []]);
+    await Promise.all(results);
+    expect(queue.takeNext()).toBeUndefined();
+    expect(queue.stepped({ kind: "stepped", id: unit?.id ?? 0, runMs: 1 })).toBe(unit);
+    expect([queue.running, queue.takeNext()]).toEqual([undefined, undefined]);
+  });
+
   it("tells every waiting batch when the engine is given up", async () => {
     const queue = new WorkQueue(1);
     const results = [queue.add(texts(1)), queue.add(texts(2))].map((result) => result.catch((error: unknown) => error));

@@ -15,6 +15,7 @@ export const LIMITS: SchedulerLimits = {
   batchTokensMax: 400,
   paddedTokensMax: 600,
   batchTextsMax: 32,
+  shortTokensMax: Number.POSITIVE_INFINITY,
   batchSecondsMax: 0.2,
   ageSecondsMax: 1,
 };
@@ -57,11 +58,11 @@ export class Simulation {
     record.ends.push("cancelled");
   }
 
-  /** Hands one more batch over, if two are not running and something waits. */
+  /** Hands one more batch over, if two are not running and something waits, or a long text, if none runs. */
   start(): Batch | undefined {
     this.expire();
-    if (this.running.length >= 2) return undefined;
-    const batch = this.scheduler.nextBatch(this.now);
+    const batch =
+      (this.running.length < 2 ? this.scheduler.nextBatch(this.now) : undefined) ?? this.scheduler.nextLong(this.now);
     if (batch === undefined) return undefined;
     this.#check(batch);
     this.batches.push(batch);

@@ -7,7 +7,7 @@ import pino from "pino";
 
 import { readConfig } from "../../../gpu-backend/config.ts";
 import type { CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
-import type { Engine, EngineResult, EngineState } from "../../../gpu-backend/engine/types.ts";
+import type { Engine, EngineResult, EngineState, RunOptions } from "../../../gpu-backend/engine/types.ts";
 import { Metrics } from "../../../gpu-backend/metrics.ts";
 import { CostModel } from "../../../gpu-backend/scheduler/cost-model.ts";
 import { Runner } from "../../../gpu-backend/scheduler/runner.ts";
@@ -30,17 +30,21 @@ export class SteeredEngine implements Engine {
   state: EngineState = "ready";
   restarts = 0;
   pid = undefined;
-  readonly batches: { readonly texts: readonly Int32Array[]; readonly end: (error?: Error) => void }[] = [];
+  readonly batches: {
+    readonly texts: readonly Int32Array[];
+    readonly options: RunOptions;
+    readonly end: (error?: Error) => void;
+  }[] = [];
   /** Ends each batch as soon as it comes. */
   free = true;
   #onBatch: (() => void)[] = [];
 
-  run(texts: readonly Int32Array[]): Promise<EngineResult> {
+  run(texts: readonly Int32Array[], options: RunOptions = {}): Promise<EngineResult> {
     const vectors = Uint16Array.from(texts.flatMap((text) => Array.from({ length: DIMENSIONS }, () => text.length)));
     const runMs = texts.reduce((sum, text) => sum + text.length, 0) * MS_PER_TOKEN;
     return new Promise((resolve, reject) => {
       const end = (error?: Error): void => (error === undefined ? resolve({ vectors, runMs }) : reject(error));
-      this.batches.push({ texts, end });
+      this.batches.push({ texts, options, end });
       if (this.free) end();
       for (const wake of this.#onBatch.splice(0)) wake();
     });

@@ -206,6 +206,10 @@ describe("the routes", () => {
     backend.state.status = "ready";
     backend.engine.state = "failed";
     expect((await fetch(`${backend.origin}/ready`)).status).toBe(503);
+    // Started again: no place for new work, but what comes all the same is kept.
+    backend.engine.state = "restarting";
+    expect((await fetch(`${backend.origin}/ready`)).status).toBe(503);
+    expect((await post(backend.origin, "/embed", { texts: ["x"] })).status).toBe(200);
     backend.engine.state = "ready";
     expect((await fetch(`${backend.origin}/ready`, { method: "HEAD" })).status).toBe(200);
   });

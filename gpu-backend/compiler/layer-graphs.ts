@@ -1,0 +1,84 @@
+// The same graph cut into one per layer, for texts that are computed in chunks: chunk after chunk goes through a layer,
+// with the layer's keys and values of the chunks before as its past, then through the next layer. So only one layer's
+// keys and values are in memory (all of them would be 229 KB a token in the 0.6B shape), and between two chunks the
+// engine can do other work. Same nodes, same weights file; the cut is where a residual norm adds its two inputs.
+
+import type { ModelConfig } from "../checkpoint/read-config.ts";
+import { must } from "../../shared/assert.ts";
+import type { ModelProto, NodeProto, ValueInfo } from "./onnx-proto.ts";
+
+/** Where the past stands among GroupQueryAttention's inputs. */
+const PAST_KEY_INPUT = 3;
+const PAST_VALUE_INPUT = 4;
+
+/** What engine/long-text.ts feeds and fetches beside the names of a batch's inputs. */
+export const LAYER_VALUES = {
+  /** What the layer before adds to the residual stream, and the stream without it: [tokens, hidden] both. */
+  added: (layer: number) => `layers.${layer}.down`,
+  stream: (layer: number) => `layers.${layer}.post_norm.sum`,
+  pastKey: "past_key",
+  pastValue: "past_value",
+  presentKey: (layer: number) => `layers.${layer}.present_key`,
+  presentValue: (layer: number) => `layers.${layer}.present_value`,
+} as const;
+
+/** One model a layer, in order, over the weights file of `model`. */
+export function layerGraphs(model: ModelProto, config: ModelConfig): readonly ModelProto[] {
+  return Array.from({ length: config.layers }, (_, layer) => layerGraph(model, config, layer));
+}
+
+function layerGraph(model: ModelProto, config: ModelConfig, layer: number): ModelProto {
+  const rows: ValueInfo["dims"] = ["tokens", config.hiddenSize];
+  const carried = (of: number): ValueInfo[] =>
+    [LAYER_VALUES.added(of), LAYER_VALUES.stream(of)].map((name) => ({ name, type: "float32", dims: rows }));
+  const cache = (names: readonly string[], tokens: string): ValueInfo[] =>
+    names.map((name) => ({ name, type: "float32", dims: [1, config.keyValueHeads, tokens, config.headDim] }));
+  const outputs = [
+    ...(layer === config.layers - 1 ? model.outputs : carried(layer)),
+    ...cache([LAYER_VALUES.presentKey(layer), LAYER_VALUES.presentValue(layer)], "present"),
+  ];
+  const before = layer === 0 ? [] : carried(layer - 1);
+  const nodes = nodesBetween(model.nodes, new Set(before.map(({ name }) => name)), outputs).map(withPast);
+  const read = new Set(nodes.flatMap((node) => node.inputs));
+  return {
+    ...model,
+    graphName: `${model.graphName}-layer-${layer}`,
+    inputs: [
+      ...before,
+      ...model.inputs.filter(({ name }) => read.has(name)),
+      ...cache([LAYER_VALUES.pastKey, LAYER_VALUES.pastValue], "past"),
+    ],
+    outputs,
+    initializers: model.initializers.filter(({ name }) => read.has(name)),
+    nodes,
+  };
+}
+
+/** The nodes that `outputs` need when `given` is there, in the order of the graph. */
+function nodesBetween(
+  nodes: readonly NodeProto[],
+  given: ReadonlySet<string>,
+  outputs: readonly ValueInfo[],
+): readonly NodeProto[] {
+  const makers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const needed = new Set<NodeProto>();
+  const open = outputs.map(({ name }) => must(makers.get(name), "an output's node"));
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (needed.has(node)) continue;
+    needed.add(node);
+    for (const name of node.inputs) {
+      // An empty name is an input left out, not one that a node makes.
+      const maker = name === "" || given.has(name) ? undefined : makers.get(name);
+      if (maker !== undefined) open.push(maker);
+    }
+  }
+  return nodes.filter((node) => needed.has(node));
+}
+
+function withPast(node: NodeProto): NodeProto {
+  if (node.opType !== "GroupQueryAttention") return node;
+  const inputs = [...node.inputs];
+  inputs[PAST_KEY_INPUT] = LAYER_VALUES.pastKey;
+  inputs[PAST_VALUE_INPUT] = LAYER_VALUES.pastValue;
+  return { ...node, inputs };
+}

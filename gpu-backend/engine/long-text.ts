@@ -1,0 +1,118 @@
+// One long text, computed chunk by chunk and layer by layer: the same values as in one run, bit for bit, at the same
+// speed, in a fraction of the memory. The residual stream of all tokens stays in two buffers that each chunk reads and
+// writes in place; keys and values of one layer alone are kept, in buffers that the kernel fills in place. A layer's
+// session is opened when its turn comes, so that nothing is held while there are no long texts.
+
+import { dirname, join } from "node:path";
+
+import { type InferenceSession, Tensor } from "onnxruntime-node";
+
+import { assert, must } from "../../shared/assert.ts";
+import { layerFile } from "../compiler/compiled-folder.ts";
+import { LAYER_VALUES } from "../compiler/layer-graphs.ts";
+import { OUTPUT_NAME } from "../compiler/qwen3-graph.ts";
+import { type BatchInputs, packBatch } from "./batch-inputs.ts";
+import type { ModelShape } from "./messages.ts";
+import { openSession, type SessionOptions } from "./graph-session.ts";
+
+/**
+ * At most. Between two of them other work can be done: 512 tokens of the 0.6B shape take a layer 0.1 to 0.9 s on two cores.
+ * Chunks of a text are of one size, since the kernels take other ways for a handful of tokens, and round otherwise.
+ */
+export const CHUNK_TOKENS_MAX = 512;
+
+type Values = Record<string, Tensor>;
+
+export class LongText {
+  readonly #options: SessionOptions;
+  readonly #shape: ModelShape;
+  readonly #ids: Int32Array;
+  readonly #chunkTokens: number;
+  /** [tokens, hidden] both, see LAYER_VALUES. */
+  readonly #added: Float32Array;
+  readonly #stream: Float32Array;
+  /** [1, keyValueHeads, tokens, headDim] of the present layer. */
+  readonly #keys: Tensor;
+  readonly #values: Tensor;
+  #session: InferenceSession | undefined;
+  #layer = 0;
+  #start = 0;
+
+  /** `options.graphPath`: the whole graph, beside which the layers' graphs lie. */
+  constructor(ids: Int32Array, options: SessionOptions, shape: ModelShape) {
+    assert(ids.length > 0, "a text has at least its ending token");
+    this.#options = options;
+    this.#shape = shape;
+    this.#ids = ids;
+    this.#chunkTokens = Math.ceil(ids.length / Math.ceil(ids.length / CHUNK_TOKENS_MAX));
+    this.#added = new Float32Array(ids.length * shape.hiddenSize);
+    this.#stream = new Float32Array(ids.length * shape.hiddenSize);
+    const dims = [1, shape.keyValueHeads, ids.length, shape.headDim];
+    const size = dims.reduce((product, count) => product * count, 1);
+    this.#keys = new Tensor("float32", new Float32Array(size), dims);
+    this.#values = new Tensor("float32", new Float32Array(size), dims);
+  }
+
+  /** Runs the next chunk through the present layer. Gives float32 [hiddenSize], L2-normalised, after the last one. */
+  async step(): Promise<Float32Array | undefined> {
+    const session = (this.#session ??= await openSession({
+      ...this.#options,
+      graphPath: join(dirname(this.#options.graphPath), layerFile(this.#layer)),
+    }));
+    const end = Math.min(this.#ids.length, this.#start + this.#chunkTokens);
+    const last = this.#layer === this.#shape.layers - 1;
+    const feeds = this.#feeds(packBatch([this.#ids.subarray(this.#start, end)]), end);
+    const inputs = Object.entries(feeds).filter(([name]) => session.inputNames.includes(name));
+    const fetches: Record<string, Tensor | null> = {
+      [LAYER_VALUES.presentKey(this.#layer)]: this.#keys,
+      [LAYER_VALUES.presentValue(this.#layer)]: this.#values,
+      ...(last ? { [OUTPUT_NAME]: null } : this.#rows(this.#layer, end)),
+    };
+    const results = await session.run(Object.fromEntries(inputs), fetches);
+    if (end < this.#ids.length) {
+      this.#start = end;
+      return undefined;
+    }
+    await this.close();
+    this.#start = 0;
+    this.#layer += 1;
+    if (!last) return undefined;
+    const { data } = must(results[OUTPUT_NAME], "graph output");
+    assert(data instanceof Float32Array, "the graph's output is float32");
+    return data;
+  }
+
+  /** Frees the layer that is loaded. */
+  async close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.release();
+  }
+
+  #feeds(batch: BatchInputs, end: number): Values {
+    return {
+      input_ids: new Tensor("int64", batch.inputIds, [batch.tokens]),
+      pad_idx: new Tensor("int64", batch.padIdx, [1, batch.tokens]),
+      unpad_idx: new Tensor("int64", batch.unpadIdx, [batch.tokens]),
+      last_idx: new Tensor("int64", batch.lastIdx, [1]),
+      // With the tokens of the chunks before.
+      seqlens_k: new Tensor("int32", Int32Array.of(end - 1), [1]),
+      total_seq: new Tensor("int32", Int32Array.of(end), [1]),
+      // The same buffers as the present ones: then the kernel appends instead of copying.
+      [LAYER_VALUES.pastKey]: this.#keys,
+      [LAYER_VALUES.pastValue]: this.#values,
+      ...this.#rows(this.#layer - 1, end),
+    };
+  }
+
+  /** The chunk's rows of what `layer` gives. */
+  #rows(layer: number, end: number): Values {
+    const { hiddenSize } = this.#shape;
+    const rows = (values: Float32Array): Tensor =>
+      new Tensor("float32", values.subarray(this.#start * hiddenSize, end * hiddenSize), [
+        end - this.#start,
+        hiddenSize,
+      ]);
+    return { [LAYER_VALUES.added(layer)]: rows(this.#added), [LAYER_VALUES.stream(layer)]: rows(this.#stream) };
+  }
+}
