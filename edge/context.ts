@@ -23,6 +23,8 @@ export interface AppEnv {
     readonly key: ParsedKey;
     /** Set by `readJson` for a call with an `Idempotency-Key`: the keyed hash of its body. */
     readonly bodyHash?: string;
+    /** Set by `oweRequest`: the call counts against its caller's rate though it be refused. */
+    readonly owesRequest?: boolean;
     /** Set by `admitMemory`: what this request holds of the isolate's memory. */
     readonly memory?: MemoryLease;
     /** Set by `trace`: the W3C header that goes along to the backend. */

@@ -17,6 +17,7 @@ import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./middleware/call-options.ts";
 import { faultOfRefusal } from "./middleware/refusals.ts";
+import { oweRequest, requestIsCounted } from "./middleware/refused-request.ts";
 import type { Charge, TierPrices } from "./pricing.ts";
 import { chargeOf, costBound, pricesOf } from "./pricing.ts";
 import { unreachable } from "../shared/assert.ts";
@@ -61,6 +62,7 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
   if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
   const { admission } = result;
+  noteAdmitted(c);
   return runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
     admission.settle(settlementOf(c, call, charge)),
   );
@@ -87,6 +89,7 @@ async function embedIdempotent(
   switch (result.kind) {
     case "admitted": {
       const { admission } = result;
+      noteAdmitted(c);
       const abandon = new Cancel();
       const looking = embedTexts.start(embedTextsRequest(c, call, abandon));
       return runAdmitted(c, call, { looking, abandon, admission }, (computed) => {
@@ -116,6 +119,12 @@ async function embedIdempotent(
     default:
       return unreachable(result);
   }
+}
+
+/** The ledger counts it, and its memory is no longer what anybody may take for nothing. */
+function noteAdmitted(c: Context): void {
+  requestIsCounted(c);
+  c.get("memory")?.admit();
 }
 
 interface Admitted {
@@ -258,8 +267,9 @@ class Quote {
   }
 
   async #count() {
-    const { options, model, texts, prefix, truncate } = this.#call;
-    const counted = await this.#c.get("services").pool.tokenize(
+    const { options, model, texts, prefix, truncate, field = "input" } = this.#call;
+    await oweRequest(this.#c);
+    const counting = this.#c.get("services").pool.tokenize(
       { model: model.id, tier: options.tier, accountId: this.#c.get("key").accountId, truncate, prefix, texts },
       {
         requestId: this.#c.get("requestId"),
@@ -271,6 +281,10 @@ class Quote {
         itemOf: this.#call.itemOf ?? ((index) => `input[${index}]`),
       },
     );
+    const counted = await counting.catch((error: unknown) => {
+      const isTooMany = error instanceof ApiError && error.fault.code === "too_many_tokens";
+      throw isTooMany ? new ApiError({ ...error.fault, param: field }) : error;
+    });
     const tokens = counted.tokens.reduce((sum, count) => sum + count, 0);
     return { tokens, nanoUsd: costBound(this.#prices, tokens) };
   }

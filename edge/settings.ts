@@ -126,8 +126,8 @@ export interface Config extends Readonly<z.output<typeof requiredSchema>>, Reado
 /** Limits of one request and one isolate. Each has a name, because each has an error that names it. */
 export const LIMITS = {
   bodyBytesMax: 8 * 1024 * 1024,
-  /** A body of which nothing arrives for so long is given up: it holds memory. */
-  bodyIdleMs: 10_000,
+  /** A body that stalls, crawls or takes longer is given up: it holds memory. Half of the deadline is for the work. */
+  bodyPatience: { idleMs: 10_000, graceMs: 5000, bytesPerSecondMin: 16 * 1024, totalMs: 30_000 },
   requestDeadlineMs: 60_000,
   /** A call to a cold model is held this long before its 503 (`Prefer: wait=N` up to the second figure). */
   coldHoldMs: 25_000,

@@ -10,7 +10,7 @@ import { bodyMemory } from "./memory-budget.ts";
 export async function admitMemory(c: Context, next: Next): Promise<void> {
   // Before the budget is asked: a length that can never be admitted is not a shortage of ours.
   checkAnnouncedLength(c, c.get("services").config.limits.bodyBytesMax);
-  const memory = c.get("services").memory.take(bodyMemory(0));
+  const memory = c.get("services").memory.take(bodyMemory(0), c.get("key").accountId);
   c.set("memory", memory);
   try {
     await next();

@@ -7,6 +7,8 @@ import type { ApiError } from "../../shared/errors.ts";
 import { apiError } from "../../shared/errors.ts";
 
 export const MEMORY_BYTES_MAX = 96 * 1024 * 1024;
+/** What the requests of one account may take of it before they are admitted: a body of 8 MB and some smaller ones. */
+export const OWNER_BYTES_MAX = 40 * 1024 * 1024;
 /** A lease that nobody touched for so long belongs to a request whose context died; it comes back. */
 export const MEMORY_LEASE_IDLE_MS = 120_000;
 /** What a body of n bytes takes while it is parsed: the bytes, the decoded text, the values, and the frame made of them. */
@@ -25,8 +27,10 @@ export interface Yielding {
 
 export interface MemoryLease {
   readonly bytes: number;
-  /** Takes more for the same request. Throws ApiError `overloaded` when there is no room. */
+  /** Takes more for the same request. Throws ApiError `overloaded` when there is no room, for this account or at all. */
   grow(bytes: number): void;
+  /** The ledger has taken the request in: it no longer counts as one that may cost nothing. */
+  admit(): void;
   /** The answer is being streamed: whoever writes it releases the lease. */
   isStreaming: boolean;
   /** Progress: the request is alive. */
@@ -37,6 +41,8 @@ export interface MemoryLease {
 
 interface Held {
   bytes: number;
+  /** Whose it is, until it is admitted; undefined: nobody's who could send it for nothing. */
+  owner: string | undefined;
   touchedMs: number;
 }
 
@@ -45,6 +51,7 @@ export class MemoryBudget {
   readonly #cache: Yielding;
   readonly #now: () => number;
   readonly #held = new Set<Held>();
+  readonly #owned = new Map<string, number>();
   #heldBytes = 0;
 
   constructor(cache: Yielding, now: () => number, bytesMax: number = MEMORY_BYTES_MAX) {
@@ -63,9 +70,12 @@ export class MemoryBudget {
     return Math.max(0, this.#bytesMax - this.#heldBytes);
   }
 
-  /** Reserves `bytes`. Throws ApiError `overloaded` (Retry-After 1) when requests in progress leave no room. */
-  take(bytes: number): MemoryLease {
-    const held: Held = { bytes: 0, touchedMs: this.#now() };
+  /**
+   * Reserves `bytes`, for `owner` until it is admitted. Throws ApiError `overloaded` (Retry-After 1) when requests in
+   * progress leave no room.
+   */
+  take(bytes: number, owner?: string): MemoryLease {
+    const held: Held = { bytes: 0, owner, touchedMs: this.#now() };
     this.#add(held, bytes);
     this.#held.add(held);
     return {
@@ -74,6 +84,7 @@ export class MemoryBudget {
       },
       isStreaming: false,
       grow: (more) => this.#add(held, more),
+      admit: () => this.#disown(held),
       touch: () => {
         held.touchedMs = this.#now();
       },
@@ -83,16 +94,30 @@ export class MemoryBudget {
 
   #add(held: Held, bytes: number): void {
     assert(bytes >= 0, "memory is taken, not given");
-    if (this.#heldBytes + bytes > this.#bytesMax) this.#reclaim();
+    const { owner } = held;
+    const owned = owner === undefined ? 0 : (this.#owned.get(owner) ?? 0) + bytes;
+    if (this.#heldBytes + bytes > this.#bytesMax || owned > OWNER_BYTES_MAX) this.#reclaim();
     if (this.#heldBytes + bytes > this.#bytesMax) throw noRoom();
+    if (owner !== undefined && (this.#owned.get(owner) ?? 0) + bytes > OWNER_BYTES_MAX) throw noRoomForOwner();
     this.#heldBytes += bytes;
     held.bytes += bytes;
+    if (owner !== undefined) this.#owned.set(owner, (this.#owned.get(owner) ?? 0) + bytes);
     if (this.#cache.bytes > this.cacheBytesMax) this.#cache.shrinkTo(this.cacheBytesMax);
   }
 
   #release(held: Held): void {
     if (!this.#held.delete(held)) return;
+    this.#disown(held);
     this.#heldBytes -= held.bytes;
+  }
+
+  #disown(held: Held): void {
+    const { owner } = held;
+    if (owner === undefined) return;
+    held.owner = undefined;
+    const left = (this.#owned.get(owner) ?? 0) - held.bytes;
+    if (left > 0) this.#owned.set(owner, left);
+    else this.#owned.delete(owner);
   }
 
   #reclaim(): void {
@@ -106,14 +131,18 @@ export function bodyMemory(bodyBytes: number): number {
   return REQUEST_BYTES + bodyBytes * BODY_FACTOR;
 }
 
-/** Bytes that a piece of a body takes, beside what its request takes already (`bodyMemory(0)`). */
-export function pieceMemory(pieceBytes: number): number {
-  return pieceBytes * BODY_FACTOR;
+/** Bytes that a body takes beside its own once it is there and is parsed. */
+export function parseMemory(bodyBytes: number): number {
+  return bodyBytes * (BODY_FACTOR - 1);
 }
 
 /** Bytes that the vectors of `texts` texts take until their answer has been written; `dimensions` undefined: not known yet. */
 export function frameMemory(texts: number, dimensions: number = DIMENSIONS_MAX): number {
   return texts * dimensions * FLOAT16_BYTES;
+}
+
+function noRoomForOwner(): ApiError {
+  return apiError("overloaded", "Too many large bodies of this account are being read: send fewer at a time.", null, 1);
 }
 
 function noRoom(): ApiError {

@@ -1,5 +1,6 @@
 // What a stored file is: facts that its owner sees, and the list of encrypted chunks that make its content.
 
+import type { Patience } from "../middleware/body-pieces.ts";
 import type { AccountId, Id } from "../../shared/ids.ts";
 
 export type FileId = Id<"file">;
@@ -66,12 +67,4 @@ export const FILE_LIMITS = {
 } as const;
 
 /** How long an upload may keep its memory. */
-export interface Patience {
-  /** Nothing arrives for so long: given up. */
-  readonly idleMs: number;
-  /** From this age on it must have come at this speed on average. */
-  readonly graceMs: number;
-  readonly bytesPerSecondMin: number;
-}
-
 export const PATIENCE: Patience = { idleMs: 30_000, graceMs: 15_000, bytesPerSecondMin: 16 * 1024 };

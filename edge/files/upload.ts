@@ -10,9 +10,11 @@ import { shownName } from "../../shared/schemas/shown.ts";
 import { CHUNK_BYTES } from "./chunk-store.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { readForm } from "./multipart.ts";
-import type { FileChunk, FilePlace, Patience } from "./types.ts";
-import { FILE_LIMITS, PATIENCE } from "./types.ts";
+import type { FileChunk, FilePlace } from "./types.ts";
+import { FILE_LIMITS } from "./types.ts";
 
+/** Of a whole form. */
+export const FORM_BYTES_MAX = FILE_LIMITS.bytesMax + FILE_LIMITS.formBytesMax;
 const NEWLINE = 0x0a;
 const FIELD_BYTES_MAX = 1024;
 const FILENAME_LENGTH_MAX = 255;
@@ -221,53 +223,15 @@ export function fileTooLarge(): ApiError {
   );
 }
 
-/** The request's body as it arrives, capped, and given up when it stalls or crawls. Throws ApiError. */
-export async function* bodyPieces(
-  stream: ReadableStream<Uint8Array>,
-  bytesMax: number,
-  patience: Patience = PATIENCE,
+/** `pieces` as long as they are no more than a form may be. Throws `body_too_large`. */
+export async function* uploadPieces(
+  pieces: AsyncIterable<Uint8Array>,
+  bytesMax: number = FORM_BYTES_MAX,
 ): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
-  const startedMs = Date.now();
   let total = 0;
-  try {
-    for (;;) {
-      const piece = await nextPiece(reader, patience.idleMs);
-      if (piece === undefined) return;
-      total += piece.length;
-      if (total > bytesMax) throw fileTooLarge();
-      const ageMs = Date.now() - startedMs;
-      if (ageMs > patience.graceMs && (total * 1000) / ageMs < patience.bytesPerSecondMin) {
-        throw apiError(
-          "invalid_request",
-          `The body arrives at less than ${patience.bytesPerSecondMin} bytes a second.`,
-        );
-      }
-      yield piece;
-    }
-  } finally {
-    // Whoever stopped reading early: the rest of the body is not wanted.
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-async function nextPiece(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  idleMs: number,
-): Promise<Uint8Array | undefined> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const stalled = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(apiError("invalid_request", `Nothing more of the body arrived for ${idleMs / 1000} s.`)),
-      idleMs,
-    );
-  });
-  try {
-    return (await Promise.race([reader.read(), stalled])).value;
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    throw apiError("invalid_request", "The body broke off, or its framing or encoding is wrong.");
-  } finally {
-    clearTimeout(timer);
+  for await (const piece of pieces) {
+    total += piece.length;
+    if (total > bytesMax) throw fileTooLarge();
+    yield piece;
   }
 }

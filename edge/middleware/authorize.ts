@@ -9,6 +9,7 @@ import type { Context } from "../context.ts";
 import { clientAddress, waitUntilOf } from "../context.ts";
 import { rateLimitHeaders } from "../usage-answer.ts";
 import { faultOfRefusal } from "./refusals.ts";
+import { requestIsCounted } from "./refused-request.ts";
 import { acted } from "./acted.ts";
 import { ApiError } from "../../shared/errors.ts";
 
@@ -27,6 +28,7 @@ export async function authorize(c: Context, scope: Scope | undefined): Promise<C
   const asked = { ip: clientAddress(c), ...(scope === undefined ? {} : { scope }) };
   const result = await wallet.authorize({ key, ...asked, countsRequest: true, waitUntil: waitUntilOf(c) });
   if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
+  requestIsCounted(c);
   for (const [name, value] of Object.entries(rateLimitHeaders(result.rateLimit))) c.header(name, value);
   const by: ActingKey = { secret: await peppers.hashes(key.secret), ...asked };
   const readsBooks = scope === undefined || scope === "usage:read";

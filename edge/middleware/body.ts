@@ -2,10 +2,12 @@
 // announced; otherwise the moment the cap is passed. A body that stalls or breaks off is the caller's fault, never ours:
 // it holds memory that other requests need.
 
-import { pieceMemory } from "../answer/memory-budget.ts";
-import { collectBytes } from "../collect-bytes.ts";
+import { parseMemory } from "../answer/memory-budget.ts";
+import { joinBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../idempotent-call.ts";
+import { bodyBrokeOff, bodyPieces, inflate, isGzip } from "./body-pieces.ts";
+import { oweRequest } from "./refused-request.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 
 /**
@@ -13,6 +15,10 @@ import { ApiError, apiError } from "../../shared/errors.ts";
  * what a client sends before it waits for an acknowledgement, so that either all of it is there or the client stalls.
  */
 const SHORT_BYTES_MAX = 14 * 1024;
+/** Routes whose bodies are never larger take them as they are: nobody needs gzip there. */
+const PLAIN_BYTES_MAX = 64 * 1024;
+/** What is larger is read of a key that may call now alone, and counts as a call though it be refused. */
+const LARGE_BYTES = 256 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -52,63 +58,52 @@ export function checkAnnouncedLength(c: Context, bytesMax: number): void {
 async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
   checkAnnouncedLength(c, bytesMax);
   const { body } = c.req.raw;
+  const gzip = isGzip(c, bytesMax > PLAIN_BYTES_MAX);
   if (body === null) return new Uint8Array();
-  const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
-  const idleMs = c.get("services").config.limits.bodyIdleMs;
-  if (encoding !== "identity" && encoding !== "gzip")
-    throw apiError("unsupported_media_type", "The content encoding must be gzip or none.");
-  const isGzip = encoding === "gzip";
-  const isShort = !isGzip && Number(c.req.header("content-length") ?? Infinity) <= SHORT_BYTES_MAX;
-  const stall = new StallTimer(idleMs);
-  // Memory is taken as bytes arrive, inflated ones: what is announced and never sent must not keep others out.
-  const arrived = (bytes: number): void => {
-    stall.touch();
-    c.get("memory")?.grow(pieceMemory(bytes));
-  };
-  try {
-    const stream = isGzip ? body.pipeThrough(new DecompressionStream("gzip")) : body;
-    const reading = isShort ? shortBody(c) : collectBytes(stream, bytesMax, arrived);
-    const bytes = await Promise.race([reading, stall.stalled]);
-    if (bytes === undefined) throw tooLarge(bytesMax);
-    return bytes;
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    if (isGzip && error instanceof TypeError) throw apiError("invalid_json", "The body is not valid gzip.");
-    // What else the runtime throws here is about the connection: a chunk size that is no number, a body cut short.
-    throw apiError("invalid_request", "The body broke off, or its framing (Content-Length, chunks) is wrong.");
-  } finally {
-    stall.stop();
+  const announced = Number(c.req.header("content-length") ?? Infinity);
+  if (!gzip && announced <= SHORT_BYTES_MAX) return shortBody(c);
+  // Before it is there: it is much to read for a key that may not call, and what is inflated may be more.
+  if (gzip || (announced > LARGE_BYTES && announced < Infinity)) await oweRequest(c);
+  const received = await collect(c, body, bytesMax);
+  const bytes = gzip ? inflate(received, bytesMax) : received;
+  if (bytes === undefined) throw tooLarge(bytesMax);
+  c.get("memory")?.grow(parseMemory(bytes.length));
+  return bytes;
+}
+
+/** All of `stream`. Memory is taken as bytes arrive: what is announced and never sent must not keep others out. */
+async function collect(
+  c: Context,
+  stream: ReadableStream<Uint8Array>,
+  bytesMax: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array[] = [];
+  let total = 0;
+  for await (const piece of bodyPieces(stream, c.get("services").config.limits.bodyPatience)) {
+    total += piece.length;
+    if (total > bytesMax) throw tooLarge(bytesMax);
+    c.get("memory")?.grow(piece.length);
+    pieces.push(piece);
+    if (total > LARGE_BYTES) await oweRequest(c);
   }
+  return joinBytes(pieces);
 }
 
 /** It takes no more memory than every request has (`bodyMemory(0)`). */
 async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await c.req.raw.arrayBuffer());
-}
-
-/** Rejects `stalled` when nothing arrived for `idleMs`. One timer that looks at the clock, not one a piece. */
-class StallTimer {
-  readonly stalled: Promise<never>;
-  #lastMs = performance.now();
-  #timer: ReturnType<typeof setTimeout> | null = null;
-
-  constructor(idleMs: number) {
-    this.stalled = new Promise((_, reject) => {
-      const look = (): void => {
-        const leftMs = this.#lastMs + idleMs - performance.now();
-        if (leftMs > 0) this.#timer = setTimeout(look, leftMs);
-        else reject(apiError("invalid_request", `Nothing more of the body arrived for ${idleMs / 1000} s.`));
-      };
-      this.#timer = setTimeout(look, idleMs);
-    });
-  }
-
-  touch(): void {
-    this.#lastMs = performance.now();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
+  const { idleMs } = c.get("services").config.limits.bodyPatience;
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const stalled = new Promise<never>((_, reject) => {
+    const late = (): void => reject(apiError("invalid_request", `The body did not arrive within ${idleMs / 1000} s.`));
+    timer = setTimeout(late, idleMs);
+  });
+  try {
+    return new Uint8Array(await Promise.race([c.req.raw.arrayBuffer(), stalled]));
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw bodyBrokeOff();
+  } finally {
+    clearTimeout(timer);
   }
 }
 

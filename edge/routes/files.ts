@@ -7,11 +7,12 @@ import { contentMemory, contentOf } from "../files/content.ts";
 import type { BeginUpload } from "../files/library.ts";
 import { libraryStub } from "../files/library-stub.ts";
 import { boundaryOf } from "../files/multipart.ts";
-import { FILE_LIMITS, FILE_PURPOSES } from "../files/types.ts";
+import { FILE_LIMITS, FILE_PURPOSES, PATIENCE } from "../files/types.ts";
 import type { FileFacts, FileId, FileRecord } from "../files/types.ts";
-import { bodyPieces, fileTooLarge, receiveUpload } from "../files/upload.ts";
+import { FORM_BYTES_MAX, fileTooLarge, receiveUpload, uploadPieces } from "../files/upload.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import type { Caller } from "../middleware/authorize.ts";
+import { bodyPieces, inflated, isGzip } from "../middleware/body-pieces.ts";
 import type { MemoryLease } from "../answer/memory-budget.ts";
 import { seconds } from "./key-fields.ts";
 import { listPage, readAfter, readOrder } from "./list-query.ts";
@@ -29,11 +30,10 @@ const UPLOAD_CHUNKS = 3;
 const UPLOAD_BYTES = 256 * 1024;
 
 export async function createFile(c: Context): Promise<Response> {
-  const bytesMax = FILE_LIMITS.bytesMax + FILE_LIMITS.formBytesMax;
-  if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw fileTooLarge();
+  if (Number(c.req.header("content-length") ?? 0) > FORM_BYTES_MAX) throw fileTooLarge();
   const caller = await authorize(c, "batches");
   const boundary = boundaryOf(c.req.header("content-type"));
-  const pieces = bodyPieces(uploadBody(c), bytesMax);
+  const pieces = uploadBody(c);
   const work = storeUpload(c, caller, pieces, boundary);
   // A client that leaves would otherwise take along the work that clears away what it sent.
   waitUntilOf(c)(work.catch(() => undefined));
@@ -86,13 +86,12 @@ function chunkBytesOf(c: Context): number {
   return isPlain && announced > 0 ? Math.min(CHUNK_BYTES, announced) : CHUNK_BYTES;
 }
 
-function uploadBody(c: Context): ReadableStream<Uint8Array> {
+function uploadBody(c: Context): AsyncIterable<Uint8Array> {
   const { body } = c.req.raw;
+  const gzip = isGzip(c, true);
   if (body === null) throw apiError("missing_field", "`file` is missing: it must be a JSONL file.", "file");
-  const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (encoding === "identity") return body;
-  if (encoding === "gzip") return body.pipeThrough(new DecompressionStream("gzip"));
-  throw apiError("unsupported_media_type", "The content encoding must be gzip or none.");
+  const received = bodyPieces(body, PATIENCE);
+  return uploadPieces(gzip ? inflated(received) : received);
 }
 
 /** An upload that moves is alive, however long it takes. */

@@ -93,7 +93,7 @@ function checkAnswer(answer: RawAnswer | undefined, expected: HostileCase["expec
 async function nextCallWorks(connection: RawConnection, hostile: HostileCase): Promise<void> {
   if (hostile.closes !== true) {
     connection.write(HEALTH);
-    expect((await inTime(connection.read()))?.body).toBe('{"status":"ok"}');
+    expect((await inTime(connection.read()))?.body).toContain('"status":"ok"');
   }
   const next = new RawConnection(port);
   next.write(embed(bodyWith({}))(keys));
@@ -123,7 +123,7 @@ describe("a connection", () => {
     connection.write(Buffer.concat([HEALTH, embed(bodyWith({}))(keys), HEALTH]));
     const answers = [await connection.read(), await connection.read(), await connection.read()];
     expect(answers.map((answer) => answer?.status)).toEqual([200, 200, 200]);
-    expect([answers[0]?.body, answers[2]?.body]).toEqual(['{"status":"ok"}', '{"status":"ok"}']);
+    for (const place of [0, 2]) expect(answers[place]?.body).toContain('"status":"ok"');
     connection.destroy();
   });
 

@@ -3,9 +3,14 @@ import {
   MEMORY_BYTES_MAX,
   MEMORY_LEASE_IDLE_MS,
   MemoryBudget,
+  OWNER_BYTES_MAX,
   bodyMemory,
   frameMemory,
+  parseMemory,
 } from "../../../edge/answer/memory-budget.ts";
+import { LIMITS } from "../../../edge/settings.ts";
+
+const NO_ROOM = { code: "overloaded", message: expect.stringContaining("of this account"), retryAfterS: 1 };
 
 class FakeCache {
   bytes = 0;
@@ -50,6 +55,29 @@ describe("the isolate's memory", () => {
     nowMs += 1;
     budget.take(50);
     expect(() => budget.take(1)).toThrow("memory");
+  });
+
+  it("is refused to the account whose requests wait to be admitted with too much of it, and to no other", () => {
+    const budget = new MemoryBudget(new FakeCache(), () => 0);
+    const own = Array.from({ length: 4 }, () => budget.take(OWNER_BYTES_MAX / 4, "a"));
+    expect(() => budget.take(1, "a")).toThrow(expect.objectContaining({ fault: { ...NO_ROOM, param: null } }));
+    expect(() => own[0]?.grow(1)).toThrow("of this account");
+    budget.take(OWNER_BYTES_MAX, "b").release();
+    own[0]?.admit();
+    own[0]?.admit();
+    own[0]?.grow(OWNER_BYTES_MAX / 4);
+    own[1]?.release();
+    own[1]?.admit();
+    budget.take(OWNER_BYTES_MAX / 2, "a");
+    expect(() => budget.take(1, "a")).toThrow("of this account");
+  });
+
+  it("has room for a body of the largest size while its account has no other", () => {
+    const budget = new MemoryBudget(new FakeCache(), () => 0);
+    const lease = budget.take(bodyMemory(0), "a");
+    lease.grow(LIMITS.bodyBytesMax);
+    lease.grow(parseMemory(LIMITS.bodyBytesMax));
+    expect(lease.bytes).toBe(bodyMemory(LIMITS.bodyBytesMax));
   });
 
   it("holds eight of the largest answers at once, and not sixteen", () => {

@@ -49,7 +49,8 @@ export class Api {
     await directoryTables();
     const context = createExecutionContext();
     this.#contexts.push(context);
-    const isJson = typeof body === "object" && body !== null && !(body instanceof Uint8Array);
+    const isRaw = body instanceof Uint8Array || body instanceof ReadableStream;
+    const isJson = typeof body === "object" && body !== null && !isRaw;
     const request = new Request(ORIGIN + path, {
       method: method ?? (body === undefined ? "GET" : "POST"),
       headers: {
@@ -66,6 +67,11 @@ export class Api {
     const fault = published.fault({ method: request.method, path, status: response.status, contentType, text });
     if (fault !== undefined) throw new Error(`an answer that the published document does not have: ${fault}`);
     return { status: response.status, headers: response.headers, text, body: parsed(text) };
+  }
+
+  /** What the Worker does behind its answers so far is done. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#contexts.splice(0).map((context) => waitOnExecutionContext(context)));
   }
 
   admin(path: string, body?: unknown, method?: string): Promise<ApiAnswer> {
