@@ -38,6 +38,8 @@ export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   readonly KEY_TAG_SECRET_PREVIOUS?: string;
   readonly KEY_PEPPER: string;
   readonly KEY_PEPPER_PREVIOUS?: string;
+  readonly STORAGE_SECRET?: string;
+  readonly STORAGE_SECRET_PREVIOUS?: string;
   readonly CACHE_HMAC_KEY: string;
   readonly SESSION_SECRET: string;
   readonly SESSION_SECRET_PREVIOUS?: string;

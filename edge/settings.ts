@@ -41,6 +41,9 @@ const optional = {
   ADMIN_KEY_PREVIOUS: secret,
   KEY_TAG_SECRET_PREVIOUS: secret,
   KEY_PEPPER_PREVIOUS: secret,
+  /** Seals files and webhooks' secrets; absent: KEY_PEPPER does. */
+  STORAGE_SECRET: secret,
+  STORAGE_SECRET_PREVIOUS: secret,
   /** Nobody can sign in to the pages without it. */
   SESSION_SECRET: secret,
   SESSION_SECRET_PREVIOUS: secret,

@@ -3,7 +3,9 @@
 
 import { reportBooks } from "../directory/accounts.ts";
 import type { NoticeSettings } from "../webhooks/settings.ts";
-import { allowsLoopback, emailConfig } from "../webhooks/settings.ts";
+import { cipherOf } from "../files/cipher.ts";
+import type { StorageSecrets } from "../files/cipher.ts";
+import { allowsLoopback, emailConfig, ownHosts } from "../webhooks/settings.ts";
 import { newWebhookSecret } from "../webhooks/signature.ts";
 import type { Outcome, Send } from "../webhooks/sinks.ts";
 import { isRefused } from "./acting-key.ts";
@@ -16,11 +18,12 @@ import type { AlertKind, AlertRecord } from "./alerts.ts";
 import { NoticeStore, WEBHOOKS_MAX } from "./notice-store.ts";
 import type { WebhookRecord } from "./notice-store.ts";
 import { Notices, noticeOf } from "./notices.ts";
+import { WebhookSecrets } from "./webhook-secrets.ts";
 import type { Id } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 
-export type NoticesEnv = AccountEnv & NoticeSettings & { readonly DIRECTORY: D1Database };
+export type NoticesEnv = AccountEnv & StorageSecrets & NoticeSettings & { readonly DIRECTORY: D1Database };
 
 /** How often an account that spends reports its sums: an alarm and two rows each time. */
 const REPORT_MS = 6 * 3_600_000;
@@ -28,12 +31,24 @@ const REPORT_MS = 6 * 3_600_000;
 const TEST_INTERVAL_MS = 10_000;
 
 /** A webhook as its owner sees it. */
-export type WebhookView = Omit<WebhookRecord, "secret">;
+export type WebhookView = Omit<WebhookRecord, "secret" | "previous"> & {
+  /** Until when the secret that a rotation replaced signs too. */
+  readonly previousUntilMs?: number;
+};
+/** The only answers that hold the secret. */
+export type CreatedWebhook = WebhookView & { readonly secret: string };
+
+/** `events` null: all of them. */
+export interface WebhookPatch {
+  readonly url?: string;
+  readonly events?: readonly string[] | null;
+}
 
 export class AccountWithNotices extends AccountObject {
   readonly #notices: Notices;
   readonly #store: NoticeStore;
   readonly #directory: D1Database;
+  readonly #secrets: WebhookSecrets;
   /** What was charged when it was last reported; undefined: not in this life. */
   #reportedNanoUsd: NanoUsd | undefined;
   /** Rows written when the alerts were last looked at; the first turn of a life always looks. */
@@ -44,11 +59,14 @@ export class AccountWithNotices extends AccountObject {
     super(ctx, env);
     this.#store = new NoticeStore(ctx.storage.sql);
     this.#directory = env.DIRECTORY;
+    this.#secrets = new WebhookSecrets(cipherOf(env));
     this.#notices = new Notices({
       store: this.#store,
       transaction: (work) => ctx.storage.transactionSync(work),
       send: (url, init) => this.send(url, init),
-      allowLoopback: allowsLoopback(env),
+      egress: egressOf(env),
+      secrets: this.#secrets,
+      rules: { allowLoopback: allowsLoopback(env), ownHosts: ownHosts(env) },
       email: emailConfig(env),
     });
   }
@@ -142,23 +160,55 @@ export class AccountWithNotices extends AccountObject {
     });
   }
 
-  /** The only answer that holds the secret. */
-  createWebhook(
+  async createWebhook(
     webhook: { readonly url: string; readonly events?: readonly string[] },
     by: Actor,
-  ): WebhookRecord | "too_many" | Refused | undefined {
+  ): Promise<CreatedWebhook | "too_many" | Refused | undefined> {
+    const [id, secret] = [newId("webhook"), newWebhookSecret()];
+    const sealed = await this.#secrets.seal(id, secret);
     return this.act(by, (ledger, nowMs, { name: actor }) => {
       if (this.#store.webhooks().length >= WEBHOOKS_MAX) return "too_many";
       const record: WebhookRecord = {
         ...webhook,
-        id: newId("webhook"),
-        secret: newWebhookSecret(),
+        id,
+        secret: sealed,
         createdAtMs: nowMs,
       };
       this.#store.putWebhook(record);
       // The host alone: a path may hold a token of the receiver's.
-      audit(ledger, nowMs, actor, "webhook.create", { id: record.id, host: new URL(record.url).host });
-      return record;
+      audit(ledger, nowMs, actor, "webhook.create", { id, host: new URL(record.url).host });
+      return { ...viewOf(record), secret };
+    });
+  }
+
+  /** One that goes to another address is active again. */
+  patchWebhook(id: string, patch: WebhookPatch, by: Actor): WebhookView | "unknown" | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
+      const record = this.#store.webhook(id);
+      if (record === undefined) return "unknown";
+      const next = patched(record, patch);
+      this.#store.putWebhook(next);
+      audit(ledger, nowMs, actor, "webhook.patch", { id, terms: Object.keys(patch), host: new URL(next.url).host });
+      return viewOf(next);
+    });
+  }
+
+  /** A new secret; the old one signs too until `overlapMs` from now. A second rotation ends the first overlap. */
+  async rotateWebhook(
+    id: Id<"webhook">,
+    overlapMs: number,
+    by: Actor,
+  ): Promise<CreatedWebhook | "unknown" | Refused | undefined> {
+    const secret = newWebhookSecret();
+    const sealed = await this.#secrets.seal(id, secret);
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
+      const record = this.#store.webhook(id);
+      if (record === undefined) return "unknown";
+      const previous = { secret: record.secret, untilMs: nowMs + overlapMs };
+      const next = { ...record, secret: sealed, previous };
+      this.#store.putWebhook(next);
+      audit(ledger, nowMs, actor, "webhook.rotate", { id, overlapMs });
+      return { ...viewOf(next), secret };
     });
   }
 
@@ -182,7 +232,22 @@ export class AccountWithNotices extends AccountObject {
   }
 }
 
+function patched(record: WebhookRecord, { url = record.url, events = record.events }: WebhookPatch): WebhookRecord {
+  const { events: _events, disabledReason, lastAttempt, ...rest } = record;
+  return {
+    ...rest,
+    url,
+    ...(events === undefined || events === null ? {} : { events }),
+    ...(url !== record.url || disabledReason === undefined ? {} : { disabledReason }),
+    ...(url !== record.url || lastAttempt === undefined ? {} : { lastAttempt }),
+  };
+}
+
 function viewOf(record: WebhookRecord): WebhookView {
-  const { secret: _secret, ...shown } = record;
-  return shown;
+  const { secret: _secret, previous, ...shown } = record;
+  return previous === undefined ? shown : { ...shown, previousUntilMs: previous.untilMs };
+}
+
+function egressOf({ WEBHOOK_EGRESS: egress }: NoticeSettings): Send | undefined {
+  return egress === undefined ? undefined : (url, init) => egress.fetch(url, init);
 }

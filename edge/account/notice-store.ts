@@ -14,13 +14,17 @@ export interface WebhookRecord {
   readonly url: string;
   /** Event types; undefined: all. */
   readonly events?: readonly string[];
-  /** `whsec_…`: needed to sign, so it is kept; shown once, never exported. */
-  readonly secret: string;
+  readonly secret: StoredSecret;
+  /** What a rotation replaced: signs too until then. */
+  readonly previous?: { readonly secret: StoredSecret; readonly untilMs: number };
   readonly createdAtMs: number;
   /** Why it gets nothing any more; undefined: it is active. */
   readonly disabledReason?: string;
   readonly lastAttempt?: { readonly atMs: number; readonly detail: string };
 }
+
+/** `whsec_…`, needed to sign, so it is kept: sealed, in base64 (webhook-secrets.ts). Older rows have it as it is. */
+export type StoredSecret = string | { readonly sealed: string };
 
 /** The outbox's receiver that is no webhook. */
 export const EMAIL = "email";

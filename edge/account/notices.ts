@@ -2,20 +2,23 @@
 // and the object's alarm delivers them, tries again with backoff, and gives a webhook up at last with a reason that its
 // owner sees. At least once: a copy carries the same id. Nothing here stands in the way of a sync.
 
+import { DamagedFileError } from "../files/cipher.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
 import { TRIES_MAX, delayAfter } from "../webhooks/backoff.ts";
-import type { EmailConfig, Notice, Outcome, Send, Sink } from "../webhooks/sinks.ts";
+import type { EmailConfig, Notice, Outcome, Send, TargetRules } from "../webhooks/sinks.ts";
 import { emailSink, webhookSink } from "../webhooks/sinks.ts";
 import { changedAlerts } from "./alerts.ts";
 import type { AlertRecord, Levels } from "./alerts.ts";
 import type { Ledger } from "./ledger.ts";
 import { EMAIL } from "./notice-store.ts";
-import type { NoticeStore, OutboxRow, WebhookRecord } from "./notice-store.ts";
+import type { NoticeStore, OutboxRow, StoredSecret, WebhookRecord } from "./notice-store.ts";
+import type { WebhookSecrets } from "./webhook-secrets.ts";
 import { monthStartMs, periodStartMs } from "./periods.ts";
 import { cellsBetween } from "./usage-history.ts";
 
+const NO_RECEIVER: Outcome = { kind: "gone", detail: "no such receiver any more" };
 /** Deliveries of one alarm, at once: each may take ten seconds. */
 const BATCH = 10;
 
@@ -23,7 +26,10 @@ export interface NoticesOptions {
   readonly store: NoticeStore;
   readonly transaction: <Result>(work: () => Result) => Result;
   readonly send: Send;
-  readonly allowLoopback: boolean;
+  /** The way out for webhooks; absent: `send`. */
+  readonly egress: Send | undefined;
+  readonly secrets: WebhookSecrets;
+  readonly rules: TargetRules;
   readonly email: EmailConfig | undefined;
 }
 
@@ -137,7 +143,7 @@ export class Notices {
 
   /** One try at once, outside the outbox: what a test of a webhook asks for. Success makes a disabled one active again. */
   async test(record: WebhookRecord, notice: Notice, clock: () => number): Promise<Outcome> {
-    const outcome = await this.#webhookSink(record).deliver(notice, clock());
+    const outcome = await this.#deliverTo(record, notice, clock());
     const nowMs = clock();
     this.#options.transaction(() => this.#noteAttempt(record.id, outcome, nowMs));
     return outcome;
@@ -145,18 +151,33 @@ export class Notices {
 
   async #deliverOne(row: OutboxRow, email: string | undefined, nowMs: number): Promise<Outcome> {
     const notice: Notice = JSON.parse(row.notice);
-    const sink = this.#sinkOf(row.receiver, email);
-    return sink === undefined ? { kind: "gone", detail: "no such receiver any more" } : sink.deliver(notice, nowMs);
+    if (row.receiver === EMAIL) {
+      const sink = emailSink(this.#options.email, email, this.#options.send);
+      return sink === undefined ? NO_RECEIVER : sink.deliver(notice, nowMs);
+    }
+    const record = this.#store.webhook(row.receiver);
+    if (record === undefined || record.disabledReason !== undefined) return NO_RECEIVER;
+    return this.#deliverTo(record, notice, nowMs);
   }
 
-  #sinkOf(receiver: string, email: string | undefined): Sink | undefined {
-    if (receiver === EMAIL) return emailSink(this.#options.email, email, this.#options.send);
-    const record = this.#store.webhook(receiver);
-    return record === undefined || record.disabledReason !== undefined ? undefined : this.#webhookSink(record);
+  async #deliverTo(record: WebhookRecord, notice: Notice, nowMs: number): Promise<Outcome> {
+    const { secrets, egress, send, rules } = this.#options;
+    try {
+      const inForce = await secrets.inForce(record, nowMs);
+      if (inForce.renewed !== undefined) this.#renew(record, inForce.renewed);
+      const target = { url: record.url, secrets: inForce.secrets };
+      return await webhookSink(target, egress ?? send, rules).deliver(notice, nowMs);
+    } catch (error) {
+      if (!(error instanceof DamagedFileError)) throw error;
+      return { kind: "failed", detail: "its signing secret cannot be read any more: rotate it" };
+    }
   }
 
-  #webhookSink(record: WebhookRecord): Sink {
-    return webhookSink(record, this.#options.send, this.#options.allowLoopback);
+  /** Unless it was rotated meanwhile. */
+  #renew(seen: WebhookRecord, secret: StoredSecret): void {
+    const record = this.#store.webhook(seen.id);
+    if (record !== undefined && JSON.stringify(record.secret) === JSON.stringify(seen.secret))
+      this.#store.putWebhook({ ...record, secret });
   }
 
   #note(row: OutboxRow, outcome: Outcome, nowMs: number): void {

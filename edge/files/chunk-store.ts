@@ -4,7 +4,8 @@
 import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Env } from "../config.ts";
-import { DamagedFileError, FileCipher } from "./cipher.ts";
+import { DamagedFileError, cipherOf } from "./cipher.ts";
+import type { Cipher, StorageSecrets } from "./cipher.ts";
 import type { FileChunk, FilePlace } from "./types.ts";
 
 /** Plaintext of an upload's chunk: 25 writes for 100 MB, and less memory than a request may take. */
@@ -14,9 +15,9 @@ const KEYS_MAX = 1000;
 
 export class ChunkStore {
   readonly #bucket: R2Bucket;
-  readonly #cipher: FileCipher;
+  readonly #cipher: Cipher;
 
-  constructor(bucket: R2Bucket, cipher: FileCipher) {
+  constructor(bucket: R2Bucket, cipher: Cipher) {
     this.#bucket = bucket;
     this.#cipher = cipher;
   }
@@ -38,13 +39,9 @@ export class ChunkStore {
   }
 }
 
-/**
- * The store behind the Worker's bindings. Keys of files are derived from KEY_PEPPER: the secret that guards what is at
- * rest already, which keeps its previous value while it is being rotated (for files: 30 days).
- */
-export function chunkStoreOf(env: Pick<Env, "FILES" | "KEY_PEPPER" | "KEY_PEPPER_PREVIOUS">): ChunkStore {
-  const { KEY_PEPPER: current, KEY_PEPPER_PREVIOUS: previous } = env;
-  return new ChunkStore(env.FILES, new FileCipher(previous === undefined ? [current] : [current, previous]));
+/** The store behind the Worker's bindings. */
+export function chunkStoreOf(env: Pick<Env, "FILES"> & StorageSecrets): ChunkStore {
+  return new ChunkStore(env.FILES, cipherOf(env));
 }
 
 /** Deletes every chunk of a file. Again has no effect. */

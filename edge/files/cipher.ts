@@ -1,10 +1,11 @@
-// Content at rest: AES-256-GCM under a key of its own for each file, derived by HKDF-SHA-256 from a Worker secret, the
-// account and the file, so that an object of the bucket says nothing without the secret, and nothing in the place of
-// another. A sealed chunk: version (1 byte) ‖ secret's id (4) ‖ nonce (12) ‖ ciphertext and tag (16).
+// What is sealed at rest, files and webhooks' secrets: AES-256-GCM under a key of its own for each, derived by HKDF-SHA-256
+// from a Worker secret and what it is (of a file: account and file), so that a sealed thing says nothing without the
+// secret, and nothing in the place of another. A sealed chunk: version (1 byte) ‖ secret's id (4) ‖ nonce (12) ‖ ciphertext and tag (16).
 // The chunk's name is associated data: chunks cannot change places. That none is missing is known from the file's
 // record, which is not in the bucket (library.ts).
 
 import { equalBytes } from "../../shared/hmac.ts";
+import type { Id } from "../../shared/ids.ts";
 import type { FilePlace } from "./types.ts";
 
 const VERSION = 1;
@@ -27,28 +28,51 @@ interface Secret {
   readonly key: CryptoKey;
 }
 
-export class FileCipher {
+export interface StorageSecrets {
+  readonly STORAGE_SECRET?: string;
+  readonly STORAGE_SECRET_PREVIOUS?: string;
+  readonly KEY_PEPPER: string;
+  readonly KEY_PEPPER_PREVIOUS?: string;
+}
+
+export class Cipher {
   readonly #secrets: Promise<readonly Secret[]>;
 
-  /** `secrets`: the one in force, then the previous one while it is being rotated. */
+  /** `secrets`: the one in force, then those that still open what was sealed under them. */
   constructor(secrets: readonly string[]) {
     this.#secrets = Promise.all(secrets.map(importSecret));
   }
 
   /** The seal of one file; derives its key once. */
-  file(place: FilePlace): FileSeal {
-    return new FileSeal(this.#secrets, place);
+  file({ accountId, fileId }: FilePlace): Seal {
+    return new Seal(this.#secrets, `gigarouter file 1\0${accountId}\0${fileId}`);
+  }
+
+  /** The seal of one webhook's signing secrets. */
+  webhook(id: Id<"webhook">): Seal {
+    return new Seal(this.#secrets, `gigarouter webhook 1\0${id}`);
   }
 }
 
-export class FileSeal {
+/**
+ * Sealed under STORAGE_SECRET. A deployment that is older than it seals under KEY_PEPPER, and what was sealed so is opened
+ * as long as that is there: KEY_PEPPER can go at once only where STORAGE_SECRET has been set for as long as files live.
+ */
+export function cipherOf(env: StorageSecrets): Cipher {
+  const { STORAGE_SECRET, STORAGE_SECRET_PREVIOUS, KEY_PEPPER, KEY_PEPPER_PREVIOUS } = env;
+  const all = [STORAGE_SECRET, STORAGE_SECRET_PREVIOUS, KEY_PEPPER, KEY_PEPPER_PREVIOUS];
+  return new Cipher(all.flatMap((secret) => (secret === undefined || secret === "" ? [] : [secret])));
+}
+
+export class Seal {
   readonly #secrets: Promise<readonly Secret[]>;
-  readonly #place: FilePlace;
+  readonly #what: string;
   readonly #keys = new Map<Secret, Promise<CryptoKey>>();
 
-  constructor(secrets: Promise<readonly Secret[]>, place: FilePlace) {
+  /** `what`: no other seal's. */
+  constructor(secrets: Promise<readonly Secret[]>, what: string) {
     this.#secrets = secrets;
-    this.#place = place;
+    this.#what = what;
   }
 
   async seal(name: string, plain: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
@@ -62,6 +86,12 @@ export class FileSeal {
     bytes.set(nonce, 1 + SECRET_ID_BYTES);
     bytes.set(new Uint8Array(sealed), HEADER_BYTES);
     return bytes;
+  }
+
+  /** Whether it was sealed under the secret that seals now: what was not should be sealed anew. */
+  async isCurrent(sealed: Uint8Array): Promise<boolean> {
+    const [secret] = await this.#secrets;
+    return secret !== undefined && equalBytes(secret.id, sealed.subarray(1, 1 + SECRET_ID_BYTES));
   }
 
   /** The plaintext of chunk `name`. Throws DamagedFileError. */
@@ -88,16 +118,15 @@ export class FileSeal {
   #keyOf(secret: Secret): Promise<CryptoKey> {
     let key = this.#keys.get(secret);
     if (key === undefined) {
-      key = deriveKey(secret.key, this.#place);
+      key = deriveKey(secret.key, this.#what);
       this.#keys.set(secret, key);
     }
     return key;
   }
 }
 
-function deriveKey(secret: CryptoKey, { accountId, fileId }: FilePlace): Promise<CryptoKey> {
-  const info = encoder.encode(`gigarouter file 1\0${accountId}\0${fileId}`);
-  const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info };
+function deriveKey(secret: CryptoKey, what: string): Promise<CryptoKey> {
+  const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: encoder.encode(what) };
   return crypto.subtle.deriveKey(hkdf, secret, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 

@@ -13,7 +13,15 @@ import { reportLeak } from "./report-leak.ts";
 import { createTopUp, deleteAutoTopUp, getAutoTopUp, postStripeWebhook, putAutoTopUp } from "./top-ups.ts";
 import { deleteSession, deleteSessions, listSessions } from "./sessions.ts";
 import { getUsage } from "./usage.ts";
-import { createWebhook, deleteWebhook, getWebhook, listWebhooks, testWebhook } from "./webhooks.ts";
+import {
+  createWebhook,
+  deleteWebhook,
+  getWebhook,
+  listWebhooks,
+  patchWebhook,
+  rotateWebhook,
+  testWebhook,
+} from "./webhooks.ts";
 
 export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/account", getAccountByQueryKey);
@@ -47,6 +55,8 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/v1/webhooks", authenticate, listWebhooks);
   app.post("/v1/webhooks", authenticate, createWebhook);
   app.get("/v1/webhooks/:id", authenticate, getWebhook);
+  app.patch("/v1/webhooks/:id", authenticate, patchWebhook);
   app.delete("/v1/webhooks/:id", authenticate, deleteWebhook);
+  app.post("/v1/webhooks/:id/rotate", authenticate, rotateWebhook);
   app.post("/v1/webhooks/:id/test", authenticate, testWebhook);
 }

@@ -3,44 +3,78 @@
 
 import * as z from "zod";
 import { accountStub } from "../account-stub.ts";
-import type { WebhookView } from "../account/account-with-notices.ts";
-import type { WebhookRecord } from "../account/notice-store.ts";
+import type { CreatedWebhook, WebhookView } from "../account/account-with-notices.ts";
 import { WEBHOOKS_MAX } from "../account/notice-store.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { acted } from "../middleware/acted.ts";
 import { EVENT_TYPES } from "../webhooks/events.ts";
-import { allowsLoopback } from "../webhooks/settings.ts";
+import { allowsLoopback, ownHosts } from "../webhooks/settings.ts";
 import type { Outcome } from "../webhooks/sinks.ts";
 import { judgeTarget } from "../webhooks/target.ts";
 import { seconds } from "./key-fields.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
-import { oneOf, parseBody, text } from "../../shared/schemas/fields.ts";
+import { integer, oneOf, parseBody, parsePatch, text } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 8192;
 
-export const createWebhookSchema = z.strictObject({
+const OVERLAP_S_MAX = 7 * 86_400;
+/** As Stripe's and Svix's. */
+const OVERLAP_S = 86_400;
+
+const fields = {
   url: text("an https URL"),
   events: z
     .array(oneOf(EVENT_TYPES), { error: () => "an array of event types" })
     .min(1, { error: "at least one event type" })
-    .max(EVENT_TYPES.length, { error: `at most ${EVENT_TYPES.length} event types` })
-    .optional(),
+    .max(EVENT_TYPES.length, { error: `at most ${EVENT_TYPES.length} event types` }),
+};
+export const createWebhookSchema = z.strictObject({ url: fields.url, events: fields.events.optional() });
+export const patchWebhookSchema = z.strictObject({
+  url: fields.url.optional(),
+  events: fields.events.nullable().optional(),
 });
+export const rotateWebhookSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(OVERLAP_S) });
 
 export async function createWebhook(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "account:write");
   const body = parseBody(createWebhookSchema, await readJson(c, BODY_BYTES_MAX));
-  const target = judgeTarget(body.url, allowsLoopback(c.env));
-  if (target.kind === "refused") throw apiError("invalid_value", `\`url\` must be ${target.rule}.`, "url");
-  const webhook = { url: target.url, ...(body.events === undefined ? {} : { events: body.events }) };
-  const created: WebhookRecord | "too_many" = acted(await accountStub(c.env, accountId).createWebhook(webhook, by));
+  const webhook = { url: targetOf(c, body.url), ...(body.events === undefined ? {} : { events: body.events }) };
+  const created: CreatedWebhook | "too_many" = acted(await accountStub(c.env, accountId).createWebhook(webhook, by));
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${WEBHOOKS_MAX} webhooks: delete one first.`);
-  return c.json({ ...webhookAnswer(created), secret: created.secret }, 201);
+  return c.json(createdAnswer(created), 201);
+}
+
+/** `events: null`: all of them. */
+export async function patchWebhook(c: Context): Promise<Response> {
+  const { accountId, by } = await authorize(c, "account:write");
+  const { url, events } = parsePatch(patchWebhookSchema, await readJson(c, BODY_BYTES_MAX));
+  const patch = {
+    ...(url === undefined ? {} : { url: targetOf(c, url) }),
+    ...(events === undefined ? {} : { events }),
+  };
+  const patched: WebhookView | "unknown" = acted(await accountStub(c.env, accountId).patchWebhook(idOf(c), patch, by));
+  return c.json(webhookAnswer(known(patched)));
+}
+
+export async function rotateWebhook(c: Context): Promise<Response> {
+  const { accountId, by } = await authorize(c, "account:write");
+  const { overlap_s: overlapS } = parseBody(rotateWebhookSchema, await readJson(c, BODY_BYTES_MAX));
+  const rotated: CreatedWebhook | "unknown" = acted(
+    await accountStub(c.env, accountId).rotateWebhook(idOf(c), overlapS * 1000, by),
+  );
+  return c.json(createdAnswer(known(rotated)));
+}
+
+/** The address as it is stored, or throws ApiError. */
+function targetOf(c: Context, url: string): string {
+  const target = judgeTarget(url, allowsLoopback(c.env), ownHosts(c.env, c.req.url));
+  if (target.kind === "allowed") return target.url;
+  throw apiError("invalid_value", `\`url\` must be ${target.rule}.`, "url");
 }
 
 export async function listWebhooks(c: Context): Promise<Response> {
@@ -76,6 +110,10 @@ export async function testWebhook(c: Context): Promise<Response> {
   });
 }
 
+function createdAnswer(webhook: CreatedWebhook) {
+  return { ...webhookAnswer(webhook), secret: webhook.secret };
+}
+
 export function webhookAnswer(webhook: WebhookView) {
   return {
     id: webhook.id,
@@ -85,6 +123,7 @@ export function webhookAnswer(webhook: WebhookView) {
     status: webhook.disabledReason === undefined ? "active" : "disabled",
     disabled_reason: webhook.disabledReason ?? null,
     created_at: seconds(webhook.createdAtMs),
+    previous_secret_until: seconds(webhook.previousUntilMs),
     last_attempt:
       webhook.lastAttempt === undefined
         ? null

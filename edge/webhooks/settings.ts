@@ -4,12 +4,25 @@
 import type { EmailConfig } from "./sinks.ts";
 
 export interface NoticeSettings {
+  /** Names of this deployment, which no webhook may go to: JSON as in wrangler.toml, and the operator's host. */
+  readonly BACKENDS?: string;
+  readonly ADMIN_HOST?: string;
+  /** The way out for webhooks where the platform's own reaches more than the public internet. */
+  readonly WEBHOOK_EGRESS?: Pick<Fetcher, "fetch">;
   /** `true` in development: webhooks may go to http://127.0.0.1. */
   readonly WEBHOOK_ALLOW_LOOPBACK?: string;
   /** An HTTP API that takes `{from, to, subject, text}` with a bearer key; it needs all three. */
   readonly EMAIL_API_URL?: string;
   readonly EMAIL_API_KEY?: string;
   readonly EMAIL_FROM?: string;
+}
+
+/** Host names of this deployment. `requestUrl`: what it was called by. */
+export function ownHosts({ BACKENDS, ADMIN_HOST }: NoticeSettings, requestUrl?: string): string[] {
+  // Read and refused by the configuration (edge/settings.ts); here are only names to keep away from.
+  const origins = [...(BACKENDS ?? "").matchAll(/https?:\/\/[^"\s]+/g)].map(([origin]) => origin);
+  const all = [...origins, ...(ADMIN_HOST === undefined ? [] : [`https://${ADMIN_HOST}`]), requestUrl ?? ""];
+  return all.flatMap((url) => (URL.canParse(url) ? [new URL(url).hostname] : []));
 }
 
 export function allowsLoopback(settings: NoticeSettings): boolean {

@@ -19,9 +19,23 @@ export interface SignedHeaders {
   readonly "webhook-signature": string;
 }
 
-/** Headers of one attempt. `id` stays the same over the tries of one event, so that a receiver can drop copies. */
-export async function signedHeaders(secret: string, id: string, nowMs: number, body: string): Promise<SignedHeaders> {
+/**
+ * Headers of one attempt. `id` stays the same over the tries of one event, so that a receiver can drop copies. Of several
+ * `secrets` each signs, while one takes over from another.
+ */
+export async function signedHeaders(
+  secrets: readonly string[],
+  id: string,
+  nowMs: number,
+  body: string,
+): Promise<SignedHeaders> {
   const timestamp = String(Math.floor(nowMs / 1000));
+  const signed = encoder.encode(`${id}.${timestamp}.${body}`);
+  const signatures = await Promise.all(secrets.map((secret) => signatureOf(secret, signed)));
+  return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures.join(" ") };
+}
+
+async function signatureOf(secret: string, signed: Uint8Array): Promise<string> {
   const key = await crypto.subtle.importKey(
     "raw",
     Uint8Array.from(atob(secret.slice(SECRET_PREFIX.length)), (unit) => unit.codePointAt(0) ?? 0),
@@ -29,8 +43,7 @@ export async function signedHeaders(secret: string, id: string, nowMs: number, b
     false,
     ["sign"],
   );
-  const signature = await hmac(key, encoder.encode(`${id}.${timestamp}.${body}`));
-  return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": `v1,${base64(signature)}` };
+  return `v1,${base64(await hmac(key, signed))}`;
 }
 
 function base64(bytes: Uint8Array): string {

@@ -34,19 +34,25 @@ export interface Sink {
 
 export interface WebhookTarget {
   readonly url: string;
-  readonly secret: string;
+  /** All of them sign. */
+  readonly secrets: readonly string[];
 }
 
-export function webhookSink(target: WebhookTarget, send: Send, allowLoopback: boolean): Sink {
+export interface TargetRules {
+  readonly allowLoopback: boolean;
+  readonly ownHosts: readonly string[];
+}
+
+export function webhookSink(target: WebhookTarget, send: Send, rules: TargetRules): Sink {
   return {
     async deliver(notice, nowMs) {
       // Judged again: what was allowed when it was made may not be allowed now.
-      const judged = judgeTarget(target.url, allowLoopback);
+      const judged = judgeTarget(target.url, rules.allowLoopback, rules.ownHosts);
       if (judged.kind === "refused") return { kind: "gone", detail: `address not allowed: must be ${judged.rule}` };
       const headers = {
         "content-type": "application/json",
         "user-agent": "gigarouter-webhooks/1",
-        ...(await signedHeaders(target.secret, notice.id, nowMs, notice.body)),
+        ...(await signedHeaders(target.secrets, notice.id, nowMs, notice.body)),
       };
       return attempt(send, judged.url, { method: "POST", headers, body: notice.body });
     },

@@ -1,7 +1,9 @@
 // Where a webhook may go: public https names, nothing else. A customer chooses the address and our machine makes the
 // call, so an address inside a network must never be reachable through it (SSRF; OWASP cheat sheet of that name). The
 // URL parser has already turned every spelling of an IP address (decimal, octal, short) into its plain form.
-// What a public name resolves to is the platform's to guard: a Worker's fetch reaches no private network.
+// Nor is it a way to ourselves: a signed POST of ours to our own backends or operator's routes. What a public name
+// resolves to is guarded where the call is made: by the platform, whose fetch is strictly public (wrangler.toml), and on
+// a machine of one's own by the way out that its server gives (WEBHOOK_EGRESS, scripts/dev-server/webhook-egress.ts).
 
 const PORTS = new Set(["", "443", "8443"]);
 const URL_LENGTH_MAX = 2048;
@@ -9,6 +11,8 @@ const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[.*\])$/;
 /** Names that mean a machine or network of one's own (RFC 6761, 6762, 8375; cloud metadata under `.internal`). */
 const PRIVATE_SUFFIXES = [
   ".internal",
+  ".svc",
+  ".cluster",
   ".local",
   ".localhost",
   ".localdomain",
@@ -33,8 +37,11 @@ export type Target =
 
 const refused = (rule: string): Target => ({ kind: "refused", rule });
 
-/** Judges `text`. `allowLoopback`: development alone, where `http://127.0.0.1` stands for a receiver on this machine. */
-export function judgeTarget(text: string, allowLoopback: boolean): Target {
+/**
+ * Judges `text`. `allowLoopback`: development alone, where `http://127.0.0.1` stands for a receiver on this machine.
+ * `ownHosts`: names of this deployment.
+ */
+export function judgeTarget(text: string, allowLoopback: boolean, ownHosts: readonly string[] = []): Target {
   if (text.length > URL_LENGTH_MAX) return refused(`at most ${URL_LENGTH_MAX} characters`);
   if (!URL.canParse(text)) return refused("a URL like https://example.com/hook");
   const url = new URL(text);
@@ -50,5 +57,6 @@ export function judgeTarget(text: string, allowLoopback: boolean): Target {
   if (!host.includes(".") || host.endsWith(".") || PRIVATE_SUFFIXES.some((suffix) => `.${host}`.endsWith(suffix))) {
     return refused("a URL with a public host name");
   }
+  if (ownHosts.includes(host)) return refused("a URL of another service than this one");
   return { kind: "allowed", url: url.href };
 }

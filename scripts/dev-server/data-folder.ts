@@ -10,6 +10,7 @@ export const SECRET_NAMES = [
   "BACKEND_SECRET",
   "KEY_TAG_SECRET",
   "KEY_PEPPER",
+  "STORAGE_SECRET",
   "CACHE_HMAC_KEY",
   "SESSION_SECRET",
 ] as const;
@@ -55,6 +56,7 @@ export class DataFolder {
       BACKEND_SECRET: "",
       KEY_TAG_SECRET: "",
       KEY_PEPPER: "",
+      STORAGE_SECRET: "",
       CACHE_HMAC_KEY: "",
       SESSION_SECRET: "",
       ...secrets,

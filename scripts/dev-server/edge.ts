@@ -4,13 +4,15 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { Log, LogLevel, Miniflare } from "miniflare";
+import { Log, LogLevel, Miniflare, Response } from "miniflare";
 import type { MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import * as z from "zod";
 import { openFrontDoor } from "./front-door.ts";
 import { ROOT } from "./options.ts";
 import { buildPageAssets } from "./page-assets.ts";
+import { callPublic } from "./webhook-egress.ts";
+import type { Outgoing } from "./webhook-egress.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 
 const wranglerSchema = z.object({
@@ -105,7 +107,10 @@ function miniflareOptions(
     r2Buckets: Object.fromEntries(config.r2_buckets.map(({ binding, bucket_name }) => [binding, bucket_name])),
     // Not Miniflare's `assets`: its router would be one more hop in front of every call. The folder is served as it is,
     // and the Worker asks only for files that the manifest lists.
-    serviceBindings: { [config.assets.binding]: { disk: { path: assetsDir } } },
+    serviceBindings: {
+      [config.assets.binding]: { disk: { path: assetsDir } },
+      WEBHOOK_EGRESS: async (request: Outgoing) => new Response(null, { status: await callPublic(request) }),
+    },
     // A free one: the front door has the port that clients know.
     host: "127.0.0.1",
     port: 0,

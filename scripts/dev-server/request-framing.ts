@@ -53,6 +53,8 @@ const HEADER_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$/s;
 // oxlint-disable-next-line no-control-regex -- finding control characters is the point
 const CONTROL = /[\u0000-\u0008\u000A-\u001F\u007F]/;
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+/** Headers by which Cloudflare tells the Worker who calls: from a client they are a lie. */
+const FRONTS_OWN = /^cf-connecting-ip(?:v6)?:/i;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)([^#]*)$/i;
 const LENGTH = /^\d{1,15}$/;
 const CHUNK_SIZE = /^[\da-f]{1,8}$/i;
@@ -194,7 +196,8 @@ function readHead(text: string): Head {
   if (host === undefined || moreHosts.length > 0 || !HOST.test(host)) {
     throw new RefusedError("A request needs exactly one `Host` header with a host's name.");
   }
-  return { text: [target.requestLine, ...withHost(lines, target.host)].join("\r\n"), ...readLength(values) };
+  const passed = withHost(lines, target.host).filter((line) => !FRONTS_OWN.test(line));
+  return { text: [target.requestLine, ...passed].join("\r\n"), ...readLength(values) };
 }
 
 /** The target as a path; an absolute one, as proxies send it, names its own host. */

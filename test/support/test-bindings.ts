@@ -5,6 +5,7 @@ export const TEST_BINDINGS = {
   BACKEND_SECRET: "backend-secret-of-the-tests-0123456789abcdef",
   KEY_TAG_SECRET: "key-tag-secret-of-the-tests-0123456789abcdef",
   KEY_PEPPER: "key-pepper-of-the-tests-0123456789abcdef",
+  STORAGE_SECRET: "storage-secret-of-the-tests-0123456789abcdef",
   CACHE_HMAC_KEY: "cache-hmac-key-of-the-tests-0123456789abcdef",
   SESSION_SECRET: "session-secret-of-the-tests-0123456789abcdef",
   GITHUB_CLIENT_ID: "github-client",

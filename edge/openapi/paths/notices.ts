@@ -7,7 +7,7 @@ import { BODY_ERRORS } from "../operation.ts";
 import { pathId } from "../parameters.ts";
 import { ALERT_KINDS } from "../../account/alerts.ts";
 import { createAlertSchema } from "../../routes/alerts.ts";
-import { createWebhookSchema } from "../../routes/webhooks.ts";
+import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../../routes/webhooks.ts";
 import { EVENT_TYPES } from "../../webhooks/events.ts";
 
 const tag = "Account";
@@ -40,6 +40,7 @@ const webhook = z.object({
   status: z.enum(["active", "disabled"]),
   disabled_reason: z.nullable(z.string()),
   created_at: time,
+  previous_secret_until: time.describe("Until when the secret that a rotation replaced signs too."),
   last_attempt: z.nullable(z.object({ at: time, detail: z.string() })),
 });
 const WEBHOOK = {
@@ -50,6 +51,7 @@ const WEBHOOK = {
   status: "active",
   disabled_reason: null,
   created_at: 1_790_000_000,
+  previous_secret_until: null,
   last_attempt: null,
 };
 
@@ -62,6 +64,13 @@ const deleted = (object: string, id: string): Answer => ({
   schema: z.object({ id: z.string(), object: z.literal(object), deleted: z.literal(true) }),
   example: { id, object, deleted: true },
 });
+
+const createdWebhook: Answer = {
+  description: "The webhook with its secret: shown this once.",
+  name: "CreatedWebhook",
+  schema: webhook.extend({ secret: z.string() }),
+  example: { ...WEBHOOK, secret: "whsec_…" },
+};
 
 const alerts: readonly Operation[] = [
   {
@@ -141,14 +150,7 @@ const webhooks: readonly Operation[] = [
     description: "Signed as Standard Webhooks says.",
     auth: "key",
     body: { name: "CreateWebhookRequest", schema: createWebhookSchema, example: { url: WEBHOOK.url } },
-    answers: {
-      201: {
-        description: "The webhook with its secret: shown this once.",
-        name: "CreatedWebhook",
-        schema: webhook.extend({ secret: z.string() }),
-        example: { ...WEBHOOK, secret: "whsec_…" },
-      },
-    },
+    answers: { 201: createdWebhook },
     errors: [...BODY_ERRORS, "limit_reached"],
   },
   {
@@ -161,6 +163,32 @@ const webhooks: readonly Operation[] = [
     parameters: [webhookId],
     answers: { 200: { description: "The webhook.", name: "Webhook", schema: webhook, example: WEBHOOK } },
     errors: ["object_not_found"],
+  },
+  {
+    method: "patch",
+    path: "/v1/webhooks/{id}",
+    id: "patchWebhook",
+    tag,
+    summary: "Change where events go, or which",
+    description: "One that goes to another address is active again. `events: null`: all of them.",
+    auth: "key",
+    parameters: [webhookId],
+    body: { name: "PatchWebhookRequest", schema: patchWebhookSchema, example: { events: ["batch.completed"] } },
+    answers: { 200: { description: "The webhook.", name: "Webhook", schema: webhook, example: WEBHOOK } },
+    errors: [...BODY_ERRORS, "object_not_found"],
+  },
+  {
+    method: "post",
+    path: "/v1/webhooks/{id}/rotate",
+    id: "rotateWebhook",
+    tag,
+    summary: "Give a webhook a new signing secret",
+    description: "The old one signs too for `overlap_s` seconds, a day unless told: a receiver takes either.",
+    auth: "key",
+    parameters: [webhookId],
+    body: { name: "RotateWebhookRequest", schema: rotateWebhookSchema, example: { overlap_s: 86_400 } },
+    answers: { 200: createdWebhook },
+    errors: [...BODY_ERRORS, "object_not_found"],
   },
   {
     method: "delete",

@@ -4,7 +4,9 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AlertKind, AlertRecord } from "../../../edge/account/alerts.ts";
 import { changedAlerts } from "../../../edge/account/alerts.ts";
+import { newWebhookSecret, signedHeaders } from "../../../edge/webhooks/signature.ts";
 import { TRIES_MAX } from "../../../edge/webhooks/backoff.ts";
+import type { Id } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { directoryTables } from "../support/directory-tables.ts";
 import { TestIsolate, admissionOf, openAccount, settlement } from "./support.ts";
@@ -17,7 +19,13 @@ const URL_A = "https://example.com/a";
 class Fixture {
   status = 200;
   nowMs = Date.UTC(2030, 4, 17, 12);
-  readonly got: { url: string; id: string; body: { type: string; data: Record<string, unknown> } }[] = [];
+  readonly got: {
+    url: string;
+    id: string;
+    headers: Record<string, string>;
+    text: string;
+    body: { type: string; data: Record<string, unknown> };
+  }[] = [];
   readonly account: TestAccount;
 
   constructor(account: TestAccount) {
@@ -30,8 +38,10 @@ class Fixture {
       const held = object as unknown as { nowMs: () => number; send: (url: string, init: RequestInit) => unknown };
       held.nowMs = () => fixture.nowMs;
       held.send = (url, init) => {
-        const id = new Headers(init.headers).get("webhook-id") ?? "";
-        fixture.got.push({ url, id, body: JSON.parse(init.body as string) as Fixture["got"][0]["body"] });
+        const headers = Object.fromEntries(new Headers(init.headers));
+        const text = init.body as string;
+        const body = JSON.parse(text) as Fixture["got"][0]["body"];
+        fixture.got.push({ url, id: headers["webhook-id"] ?? "", headers, text, body });
         return Promise.resolve(new Response(null, { status: fixture.status }));
       };
     });
@@ -302,4 +312,81 @@ test("a spend alert fires once a month, when the month's spend first reaches it,
       expect(fired).toEqual(expected);
     }),
   );
+});
+
+/** The signatures of a delivery, as a receiver with `secret` would make it. */
+async function signatureOf(secret: string, { id, headers, text }: Fixture["got"][0]): Promise<string> {
+  const atMs = Number(headers["webhook-timestamp"]) * 1000;
+  return (await signedHeaders([secret], id, atMs, text))["webhook-signature"];
+}
+
+test("a rotated secret signs beside the old one until the overlap ends", async () => {
+  const fixture = await Fixture.open();
+  const { stub } = fixture.account;
+  const made = await stub.createWebhook({ url: URL_A }, "test");
+  if (typeof made !== "object" || !("id" in made)) throw new Error("no webhook");
+  const rotated = await stub.rotateWebhook(made.id, 60_000, "test");
+  if (typeof rotated !== "object" || !("id" in rotated)) throw new Error("not rotated");
+  expect(rotated).toMatchObject({ id: made.id, previousUntilMs: fixture.nowMs + 60_000 });
+  const signatures = async () => {
+    fixture.nowMs += 30_000;
+    expect(await stub.testWebhook(made.id, "test")).toMatchObject({ kind: "delivered" });
+    const sent = fixture.got.at(-1);
+    if (sent === undefined) throw new Error("nothing was sent");
+    const [old, fresh] = [await signatureOf(made.secret, sent), await signatureOf(rotated.secret, sent)];
+    return { old, fresh, given: sent.headers["webhook-signature"]?.split(" ") };
+  };
+  const during = await signatures();
+  expect(during.given).toEqual([during.fresh, during.old]);
+  const after = await signatures();
+  expect(after.given).toEqual([after.fresh]);
+});
+
+test("secrets lie sealed, and one that an older version left open signs until it is rotated away", async () => {
+  const fixture = await Fixture.open();
+  const { stub } = fixture.account;
+  const id = await fixture.hook();
+  await stub.rotateWebhook(id as Id<"webhook">, 60_000, "test");
+  const old = newWebhookSecret();
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const rows = storage.sql.exec<{ body: string }>("SELECT body FROM webhooks").toArray();
+    expect(JSON.stringify(rows)).not.toContain("whsec_");
+    const record = JSON.parse(rows[0]?.body ?? "") as object;
+    const open = JSON.stringify({ ...record, secret: old, previous: undefined });
+    storage.sql.exec("UPDATE webhooks SET body = ?", open);
+  });
+  await stub.testWebhook(id, "test");
+  const sent = fixture.got.at(-1);
+  if (sent === undefined) throw new Error("nothing was sent");
+  expect(sent.headers["webhook-signature"]).toBe(await signatureOf(old, sent));
+  await runInDurableObject(stub, (_object, { storage }) => {
+    const rows = storage.sql.exec<{ body: string }>("SELECT body FROM webhooks").toArray();
+    expect(JSON.stringify(rows)).not.toContain("whsec_"); // sealed when it was used
+    const gone = { sealed: btoa("\u0001".repeat(80)) };
+    const record = JSON.parse(rows[0]?.body ?? "") as object;
+    storage.sql.exec("UPDATE webhooks SET body = ?", JSON.stringify({ ...record, secret: gone }));
+  });
+  fixture.nowMs += 60_000;
+  const detail = "its signing secret cannot be read any more: rotate it";
+  expect(await stub.testWebhook(id, "test")).toEqual({ kind: "failed", detail });
+  await stub.rotateWebhook(id as Id<"webhook">, 0, "test");
+  fixture.nowMs += 60_000;
+  expect(await stub.testWebhook(id, "test")).toMatchObject({ kind: "delivered" });
+});
+
+test("a webhook's address and events change, and a new address is active again", async () => {
+  const fixture = await Fixture.open();
+  const { stub } = fixture.account;
+  const id = await fixture.hook(URL_A, ["batch.completed"]);
+  fixture.status = 410;
+  await stub.testWebhook(id, "test");
+  expect(await fixture.webhook(id)).toMatchObject({ disabledReason: "it is gone; last: HTTP 410" });
+  fixture.status = 200;
+  expect(await stub.patchWebhook(id, { events: null }, "test")).toHaveProperty("disabledReason");
+  const moved = await stub.patchWebhook(id, { url: "https://example.com/b" }, "test");
+  expect(moved).not.toHaveProperty("disabledReason");
+  expect(moved).not.toHaveProperty("events");
+  await fixture.alert("balance_below", CREDIT + 1);
+  expect((await fixture.deliver()).map(({ url }) => url)).toEqual(["https://example.com/b"]);
+  expect(await stub.patchWebhook("wh_0", {}, "test")).toBe("unknown");
 });

@@ -3,7 +3,7 @@
 import { env } from "cloudflare:test";
 import { expect, test } from "vitest";
 import { ChunkStore } from "../../../edge/files/chunk-store.ts";
-import { DamagedFileError, FileCipher, SEAL_BYTES } from "../../../edge/files/cipher.ts";
+import { DamagedFileError, Cipher, SEAL_BYTES } from "../../../edge/files/cipher.ts";
 import { newId } from "../../../shared/ids.ts";
 
 const SECRET = "a secret of the tests, long enough to be one";
@@ -13,34 +13,34 @@ const PLAIN = new TextEncoder().encode("what a customer wrote");
 
 test("a chunk opens under its own account, file and name, and nothing of it can be seen", async () => {
   const own = place();
-  const cipher = new FileCipher([SECRET]);
+  const cipher = new Cipher([SECRET]);
   const sealed = await cipher.file(own).seal("0", PLAIN);
   expect(sealed.length).toBe(PLAIN.length + SEAL_BYTES);
   expect(new TextDecoder().decode(sealed)).not.toContain("customer");
-  expect(await new FileCipher([SECRET]).file(own).open("0", sealed)).toEqual(PLAIN);
+  expect(await new Cipher([SECRET]).file(own).open("0", sealed)).toEqual(PLAIN);
 });
 
 test("two sealings of the same bytes have nothing in common", async () => {
-  const seal = new FileCipher([SECRET]).file(place());
+  const seal = new Cipher([SECRET]).file(place());
   const [a, b] = [await seal.seal("0", PLAIN), await seal.seal("0", PLAIN)];
   expect(a.slice(5)).not.toEqual(b.slice(5));
 });
 
 test("another secret, account, file or name does not open it", async () => {
   const own = place();
-  const sealed = await new FileCipher([SECRET]).file(own).seal("0", PLAIN);
+  const sealed = await new Cipher([SECRET]).file(own).seal("0", PLAIN);
   const attempts = [
-    new FileCipher([OTHER]).file(own).open("0", sealed),
-    new FileCipher([SECRET]).file({ ...own, accountId: newId("account") }).open("0", sealed),
-    new FileCipher([SECRET]).file({ ...own, fileId: newId("file") }).open("0", sealed),
-    new FileCipher([SECRET]).file(own).open("1", sealed),
+    new Cipher([OTHER]).file(own).open("0", sealed),
+    new Cipher([SECRET]).file({ ...own, accountId: newId("account") }).open("0", sealed),
+    new Cipher([SECRET]).file({ ...own, fileId: newId("file") }).open("0", sealed),
+    new Cipher([SECRET]).file(own).open("1", sealed),
   ];
   for (const attempt of attempts) await expect(attempt).rejects.toThrow(DamagedFileError);
 });
 
 test("a chunk of which any bit or the end was changed does not open", async () => {
   const own = place();
-  const seal = new FileCipher([SECRET]).file(own);
+  const seal = new Cipher([SECRET]).file(own);
   const sealed = await seal.seal("0", PLAIN);
   for (let index = 0; index < sealed.length; index += 1) {
     const damaged = sealed.slice();
@@ -52,13 +52,13 @@ test("a chunk of which any bit or the end was changed does not open", async () =
 
 test("a secret that was replaced still opens what it sealed", async () => {
   const own = place();
-  const sealed = await new FileCipher([OTHER]).file(own).seal("0", PLAIN);
-  expect(await new FileCipher([SECRET, OTHER]).file(own).open("0", sealed)).toEqual(PLAIN);
+  const sealed = await new Cipher([OTHER]).file(own).seal("0", PLAIN);
+  expect(await new Cipher([SECRET, OTHER]).file(own).open("0", sealed)).toEqual(PLAIN);
 });
 
 test("a stored chunk that is gone, shorter than recorded, or in another's place is told so", async () => {
   const own = place();
-  const store = new ChunkStore(env.FILES, new FileCipher([SECRET]));
+  const store = new ChunkStore(env.FILES, new Cipher([SECRET]));
   const first = await store.write(own, "0", PLAIN);
   const second = await store.write(own, "1", new Uint8Array([1, 2, 3]));
   expect(await store.read(own, first)).toEqual(PLAIN);

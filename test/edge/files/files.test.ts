@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { endsItself } from "../../../edge/ends-itself.ts";
 import { ChunkStore, chunkStoreOf } from "../../../edge/files/chunk-store.ts";
-import { FileCipher } from "../../../edge/files/cipher.ts";
+import { Cipher } from "../../../edge/files/cipher.ts";
 import { libraryStub } from "../../../edge/files/library-stub.ts";
 import { FILE_LIMITS, PATIENCE } from "../../../edge/files/types.ts";
 import { receiveUpload, uploadPieces } from "../../../edge/files/upload.ts";
@@ -219,7 +219,7 @@ describe("an upload", () => {
   test("whose storage fails in the middle fails, and is not half a file", async () => {
     const place = { accountId: newId("account"), fileId: newId("file") };
     const broken = { put: () => Promise.reject(new Error("R2 is away")) } as unknown as R2Bucket;
-    const store = new ChunkStore(broken, new FileCipher(["secret"]));
+    const store = new ChunkStore(broken, new Cipher(["secret"]));
     const form = formOf({ file, purpose: "batch" });
     const stream = new Response(form.body).body ?? new ReadableStream();
     const boundary = form.headers["content-type"]?.split("boundary=")[1] ?? "";

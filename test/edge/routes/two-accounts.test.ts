@@ -23,6 +23,8 @@ const KINDS: Readonly<Record<string, IdKind>> = {
 const BODIES: Readonly<Record<string, object>> = {
   "PATCH /v1/keys/:id": { name: "mine now" },
   "POST /v1/keys/:id/rotate": { overlap_s: 60 },
+  "PATCH /v1/webhooks/:id": { events: null },
+  "POST /v1/webhooks/:id/rotate": {},
 };
 
 interface Route {

@@ -20,11 +20,14 @@ function receiver(answer: () => Response | Promise<Response>) {
 }
 
 const hook = (send: Send, url = "https://example.com/hook") =>
-  webhookSink({ url, secret: newWebhookSecret() }, send, false).deliver(NOTICE, NOW);
+  webhookSink({ url, secrets: [newWebhookSecret()] }, send, { allowLoopback: false, ownHosts: [] }).deliver(
+    NOTICE,
+    NOW,
+  );
 
 test("a receiver that verifies Standard Webhooks accepts what is sent, and nothing that was changed", async () => {
   const secret = newWebhookSecret();
-  const headers = { ...(await signedHeaders(secret, NOTICE.id, NOW, NOTICE.body)) };
+  const headers = { ...(await signedHeaders([secret], NOTICE.id, NOW, NOTICE.body)) };
   const client = new OpenAI({ apiKey: "x", dangerouslyAllowBrowser: true });
   await client.webhooks.verifySignature(NOTICE.body, headers, secret);
   await expect(client.webhooks.verifySignature(`${NOTICE.body} `, headers, secret)).rejects.toThrow();

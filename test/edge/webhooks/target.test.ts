@@ -1,6 +1,7 @@
 // Which addresses a webhook may have: nothing that could lie inside a network.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ownHosts } from "../../../edge/webhooks/settings.ts";
 import { judgeTarget } from "../../../edge/webhooks/target.ts";
 
 const kindOf = (url: string, loopback = false) => judgeTarget(url, loopback).kind;
@@ -24,6 +25,26 @@ describe("a public https name is allowed", () => {
   });
 });
 
+describe("a name of this deployment is refused", () => {
+  const own = ownHosts(
+    {
+      BACKENDS: '[{"model": "a/b", "origin": "https://backend-1.example.com:8443"}]',
+      ADMIN_HOST: "operator.example.com",
+    },
+    "https://api.example.com/v1/webhooks",
+  );
+  test.each([
+    "https://backend-1.example.com/",
+    "https://BACKEND-1.example.com:8443/embed",
+    "https://operator.example.com./admin",
+    "https://api.example.com/v1/keys",
+  ])("%s", (url) => expect(judgeTarget(url, false, own).kind).toBe("refused"));
+
+  test("and no other of its domain", () => {
+    expect(judgeTarget("https://hooks.example.com/", false, own).kind).toBe("allowed");
+  });
+});
+
 describe("what could lie inside a network is refused", () => {
   test.each([
     "http://example.com/",
@@ -43,6 +64,10 @@ describe("what could lie inside a network is refused", () => {
     "https://a.localhost/",
     "https://router.lan/",
     "https://box.home.arpa/",
+    "https://kubernetes.default.svc/",
+    "https://kubernetes.default.svc./",
+    "https://api.prod.svc.cluster/",
+    "https://api.prod.svc.cluster.local/",
     "https://127.0.0.1/",
     "https://127.1/",
     "https://2130706433/",
