@@ -5,6 +5,7 @@ import type { Session } from "../session/session.ts";
 import type { Html, Page } from "./layout.ts";
 import type { PublicModel } from "./public-models.ts";
 import { STATUS_LABELS } from "./public-models.ts";
+import { codeBlock } from "./parts.ts";
 
 const EXAMPLE = [
   "How do I reset my password?",
@@ -28,13 +29,15 @@ export function playgroundPage(session: Session | undefined, models: readonly Pu
       ${
         session === undefined
           ? html`<p class="note">
-              <a href="/dashboard">Sign in</a> with an API key to run it: seven short texts cost less than a millionth
-              of a dollar.
+              This is what a call looks like. <a href="/dashboard">Sign in</a> with an API key to send your own texts:
+              seven short ones cost less than a millionth of a dollar.
             </p>`
           : ""
       }
       ${form(models, session !== undefined)}
       <p class="fault" id="fault" role="alert" hidden></p>
+      <h2>The request</h2>
+      <div id="request">${codeBlock("", "Request")}</div>
       <div id="results" hidden></div>`,
   };
 }

@@ -8,6 +8,7 @@ import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID } from "../../shared/catalog.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
 import { BROWSER, WatchedPage, accessibilityFaults, launch, noteFigures, screenshot } from "./chromium.ts";
+import { playgroundAndCharts } from "./playground-and-charts.ts";
 import { yearOfUsage } from "./year.ts";
 
 const WEIGHT_BYTES_MAX = 150 * 1024;
@@ -171,27 +172,12 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     });
   });
 
-  test("the playground draws texts, and says what fewer dimensions change", async () => {
-    await withPage({}, async (watched) => {
-      const { page } = watched;
-      await signIn(watched);
-      await page.goto("/playground");
-      await page.getByRole("button", { name: "Embed" }).click();
-      await page.getByRole("heading", { name: "Map" }).waitFor();
-      const cells = page.locator(".heat td[title]");
-      expect(await cells.count()).toBe(49);
-      expect(await cells.first().innerText()).toBe("1.00");
-      const before = await cells.allInnerTexts();
-      await page.getByLabel("Dimensions").fill("8");
-      expect(await page.getByText("Similarities change by").innerText()).toMatch(/by 0\.\d+ on average/);
-      expect(await cells.allInnerTexts()).not.toEqual(before);
-      expect(await accessibilityFaults(page)).toEqual([]);
-      await screenshot(page, "playground-result-light");
-      await page.emulateMedia({ colorScheme: "dark" });
-      expect(await accessibilityFaults(page, ["color-contrast"])).toEqual([]);
-      await screenshot(page, "playground-result-dark");
-      expect(await watched.weight()).toBeLessThan(WEIGHT_BYTES_MAX);
-    });
+  playgroundAndCharts({
+    withPage,
+    signIn,
+    server: () => server,
+    weightBytesMax: WEIGHT_BYTES_MAX,
+    narrow: NARROW,
   });
 
   test("limits, alerts, webhooks and batches are set and seen", async () => {

@@ -63,7 +63,12 @@ function row(batch: Batch, refresh: () => Promise<void>): HTMLTableRowElement {
     "tr",
     {},
     h("th", { scope: "row" }, h("code", {}, batch.id), h("br"), h("span", { class: "muted small" }, batch.endpoint)),
-    h("td", {}, h("span", { class: "badge", "data-status": batch.status }, batch.status.replaceAll("_", " "))),
+    h(
+      "td",
+      {},
+      h("span", { class: "badge", "data-status": batch.status }, batch.status.replaceAll("_", " ")),
+      reason(batch),
+    ),
     h("td", {}, progress(batch)),
     h("td", { class: "nowrap" }, formatTime(batch.created_at)),
     h(
@@ -84,6 +89,15 @@ function row(batch: Batch, refresh: () => Promise<void>): HTMLTableRowElement {
         ),
     ),
   );
+}
+
+/** Why it failed, or will: the first fault, and how many more there are. */
+function reason({ errors }: Batch): HTMLElement | false {
+  const [first, ...more] = errors?.data ?? [];
+  if (first === undefined) return false;
+  const where = first.line === null ? "" : `Line ${formatCount(first.line)}: `;
+  const rest = more.length === 0 ? "" : ` And ${formatCount(more.length)} more.`;
+  return h("p", { class: "small" }, `${where}${first.message}${rest}`);
 }
 
 function cancelBatch(batch: Batch, refresh: () => Promise<void>): void {

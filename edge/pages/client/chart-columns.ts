@@ -42,9 +42,9 @@ export function columnsPanel(columns: Columns): HTMLElement {
       ]),
     },
     draw: (root, width, say) => {
-      const y = drawGrid(root, width, Math.max(0, ...totals), format);
-      const step = (width - MARGIN.left - MARGIN.right) / Math.max(1, stack.rows.length);
-      const x = (index: number) => MARGIN.left + index * step;
+      const { y, left } = drawGrid(root, width, Math.max(0, ...totals), format);
+      const step = (width - left - MARGIN.right) / Math.max(1, stack.rows.length);
+      const x = (index: number) => left + index * step;
       for (const series of stack.names.keys()) {
         root.append(svg("path", { class: fill(series), d: seriesPath(stack.rows, series, { x, y, step }) }));
       }
@@ -52,7 +52,7 @@ export function columnsPanel(columns: Columns): HTMLElement {
         root.append(svg("text", { x: x(index) + step / 2, y: HEIGHT - 6, "text-anchor": "middle" }, axis[index] ?? ""));
       }
       readOut(root, (clientX) => {
-        const index = Math.floor((clientX - MARGIN.left) / step);
+        const index = Math.floor((clientX - left) / step);
         const row = stack.rows[index];
         say(row === undefined ? undefined : sentence(labels[index] ?? "", row, stack.names, format));
         return row === undefined ? undefined : { x: x(index), width: step };

@@ -45,10 +45,10 @@ export function linesPanel(lines: Lines): HTMLElement {
     },
     draw: (root, width, say) => {
       const max = Math.max(0, ...series.flatMap(({ points }) => points.map(({ value }) => value ?? 0)));
-      const y = drawGrid(root, width, max, format);
+      const { y, left } = drawGrid(root, width, max, format);
       const [first = 0, last = 1] = [xs[0], xs.at(-1)];
-      const plotWidth = width - MARGIN.left - MARGIN.right;
-      const px = (x: number) => MARGIN.left + (plotWidth * (x - first)) / Math.max(last - first, 1e-9);
+      const plotWidth = width - left - MARGIN.right;
+      const px = (x: number) => left + (plotWidth * (x - first)) / Math.max(last - first, 1e-9);
       for (const one of series) {
         root.append(
           svg("path", {
@@ -62,8 +62,8 @@ export function linesPanel(lines: Lines): HTMLElement {
       }
       drawDates(root, width, [first, last], px, formatAxis);
       readOut(root, (clientX) => {
-        if (clientX < MARGIN.left) say(undefined);
-        const nearest = clientX < MARGIN.left ? undefined : nearestTo(xs, clientX, px);
+        if (clientX < left) say(undefined);
+        const nearest = clientX < left ? undefined : nearestTo(xs, clientX, px);
         if (nearest === undefined) return undefined;
         const values = series.map((one) => ({ name: one.name, value: valueAt(one, nearest) }));
         const known = values.filter(({ value }) => value !== null);

@@ -6,7 +6,9 @@ import { h, scrollable, svg } from "./dom.ts";
 import { ticks } from "./scale.ts";
 
 export const HEIGHT = 210;
-export const MARGIN = { top: 10, right: 8, bottom: 22, left: 62 } as const;
+export const MARGIN = { top: 10, right: 8, bottom: 22 } as const;
+/** Between the labels of the axis and the plot, and beside them. */
+const LABEL_GAP = 8;
 
 export interface ChartFrame {
   readonly title: string;
@@ -74,28 +76,27 @@ function tableOf({ title, table }: ChartFrame): Child {
   }
 }
 
-/** Grid lines with labels, from 0 to a round number above `max`; returns the y of a value. */
-export function drawGrid(
-  root: SVGSVGElement,
-  width: number,
-  max: number,
-  format: (value: number) => string,
-): (value: number) => number {
+export interface Grid {
+  /** Of a value. */
+  readonly y: (value: number) => number;
+  /** Where the plot begins: behind the widest label, however many digits an amount has. */
+  readonly left: number;
+}
+
+/** Grid lines with labels, from 0 to a round number above `max`. */
+export function drawGrid(root: SVGSVGElement, width: number, max: number, format: (value: number) => string): Grid {
   const marks = ticks(max, 4);
   const top = marks.at(-1) || 1;
   const plotHeight = HEIGHT - MARGIN.top - MARGIN.bottom;
   const y = (value: number) => MARGIN.top + plotHeight * (1 - value / top);
+  const labels = marks.map((mark) => svg("text", { y: y(mark) + 4, "text-anchor": "end" }, format(mark)));
+  root.append(...labels);
+  const widest = Math.max(...labels.map((label) => label.getComputedTextLength()));
+  const left = Math.ceil(widest) + 2 * LABEL_GAP;
+  for (const label of labels) label.setAttribute("x", String(left - LABEL_GAP));
   for (const mark of marks) {
-    root.append(
-      svg("line", {
-        class: mark === 0 ? "grid axis" : "grid",
-        x1: MARGIN.left,
-        x2: width - MARGIN.right,
-        y1: y(mark),
-        y2: y(mark),
-      }),
-      svg("text", { x: MARGIN.left - 8, y: y(mark) + 4, "text-anchor": "end" }, format(mark)),
-    );
+    const line = { x1: left, x2: width - MARGIN.right, y1: y(mark), y2: y(mark) };
+    root.append(svg("line", { class: mark === 0 ? "grid axis" : "grid", ...line }));
   }
-  return y;
+  return { y, left };
 }

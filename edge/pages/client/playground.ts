@@ -1,84 +1,60 @@
-// The playground: one call for all texts, everything else is computed here from the full vectors.
+// The playground: one call for all texts, everything else is computed here from the full vectors. A visitor who is not
+// signed in sees the request that would be sent, and a stored answer to the texts that stand there.
 
-import { ApiFault, call, sentenceOf } from "./api.ts";
+import { sentenceOf } from "./api.ts";
 import { find, h, scrollable, svg } from "./dom.ts";
 import { formatMoney, formatMs } from "./format.ts";
+import { answerText, askOf, embed, requestText, sampleRun } from "./playground-call.ts";
+import type { Run } from "./playground-call.ts";
+import { SAMPLE } from "./sample-answer.ts";
 import { mrlCost, prefix, principalMap, similarities } from "./vectors.ts";
 import type { Vector } from "./vectors.ts";
 
-const TEXTS_MAX = 40;
 const LABEL_LENGTH = 34;
 const MAP_SIZE = { width: 560, height: 400, pad: 44 } as const;
 const LABEL_HEIGHT = 13;
 const BYTES_PER_FLOAT = 4;
 
-interface Embeddings {
-  readonly data: readonly { readonly embedding: readonly number[] }[];
-  readonly usage: {
-    readonly prompt_tokens: number;
-    readonly prompt_tokens_details: { readonly cached_tokens: number };
-    readonly cost: number;
-  };
-}
-
-interface Run {
-  readonly texts: readonly string[];
-  readonly vectors: readonly Vector[];
-  readonly tokens: number;
-  readonly cachedTokens: number;
-  readonly costNanoUsd: number;
-  readonly elapsedMs: number;
-  readonly serverTiming: string | null;
-}
-
 const form = find("#embed", HTMLFormElement);
 const fault = find("#fault", HTMLElement);
 const results = find("#results", HTMLElement);
+const request = find("#request code", HTMLElement);
+const isSignedIn = form.dataset["signedIn"] === "true";
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   void run();
 });
+form.addEventListener("input", showRequest);
+showRequest();
+if (!isSignedIn) showSample();
+
+function showRequest(): void {
+  request.textContent = requestText(askOf(form));
+}
+
+function showSample(): void {
+  const texts = find("textarea", HTMLTextAreaElement, form).defaultValue.trim().split("\n");
+  const price = form.querySelector(`option[value="${SAMPLE.model}"]`)?.getAttribute("data-price");
+  show(sampleRun(texts, Number(price ?? 0)));
+}
 
 async function run(): Promise<void> {
   const button = find("button", HTMLButtonElement, form);
   fault.hidden = true;
+  if (!isSignedIn) {
+    fault.textContent = "Sign in (Dashboard) to send this request. Below stands a sample answer.";
+    fault.hidden = false;
+    return;
+  }
   button.disabled = true;
   try {
-    if (form.dataset["signedIn"] !== "true") throw new ApiFault(401, "missing_api_key", "Sign in first (Dashboard).");
-    show(await embed(new FormData(form)));
+    show(await embed(askOf(form)));
   } catch (error) {
     fault.textContent = sentenceOf(error);
     fault.hidden = false;
   } finally {
     button.disabled = false;
   }
-}
-
-async function embed(data: FormData): Promise<Run> {
-  const field = (name: string): string => {
-    const value = data.get(name);
-    return typeof value === "string" ? value : "";
-  };
-  const texts = field("texts")
-    .split("\n")
-    .map((text) => text.trim())
-    .filter((text) => text !== "")
-    .slice(0, TEXTS_MAX);
-  const inputType = field("input_type");
-  const startedMs = performance.now();
-  const { body, headers } = await call<Embeddings>("/v1/embeddings", {
-    method: "POST",
-    body: { model: field("model"), input: texts, ...(inputType === "" ? {} : { input_type: inputType }) },
-  });
-  return {
-    texts,
-    vectors: body.data.map((item) => item.embedding),
-    tokens: body.usage.prompt_tokens,
-    cachedTokens: body.usage.prompt_tokens_details.cached_tokens,
-    costNanoUsd: Math.round(body.usage.cost * 1e9),
-    elapsedMs: performance.now() - startedMs,
-    serverTiming: headers.get("server-timing"),
-  };
 }
 
 function show(made: Run): void {
@@ -96,7 +72,12 @@ function show(made: Run): void {
     oninput: draw,
   });
   results.replaceChildren(
-    h("h2", {}, "Result"),
+    ...(made.elapsedMs === undefined
+      ? [
+          h("h2", {}, "A sample answer"),
+          h("p", { class: "muted" }, "What the demo model answered to the seven texts that this page begins with."),
+        ]
+      : [h("h2", {}, "Result")]),
     figures(made),
     h("div", { class: "slider" }, h("label", { for: "dimensions" }, "Dimensions: ", chosen), slider, cost),
     h(
@@ -110,6 +91,12 @@ function show(made: Run): void {
         h("p", { class: "muted small" }, "The two directions in which these texts differ most."),
         map,
       ),
+    ),
+    h("h2", {}, "The answer, in short"),
+    h(
+      "div",
+      { class: "code" },
+      h("pre", { tabindex: 0, role: "region", "aria-label": "The answer as JSON" }, h("code", {}, answerText(made))),
     ),
   );
   results.hidden = false;
@@ -143,7 +130,9 @@ function figures(made: Run): HTMLElement {
     ["Texts", String(made.texts.length), `${made.vectors[0]?.length ?? 0} dimensions`],
     ["Tokens", made.tokens.toLocaleString("en-US"), `${made.cachedTokens.toLocaleString("en-US")} from the cache`],
     ["Price", formatMoney(made.costNanoUsd), "for this call"],
-    ["Time", formatMs(made.elapsedMs), server === "" ? "from here and back" : server],
+    ...(made.elapsedMs === undefined
+      ? []
+      : [["Time", formatMs(made.elapsedMs), server === "" ? "from here and back" : server] as const]),
   ];
   return h(
     "dl",

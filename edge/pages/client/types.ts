@@ -95,6 +95,7 @@ export interface Batch {
   readonly completed_at?: number | null;
   readonly output_file_id?: string | null;
   readonly error_file_id?: string | null;
+  readonly errors?: { readonly data: readonly { readonly message: string; readonly line: number | null }[] } | null;
   readonly request_counts?: { readonly total: number; readonly completed: number; readonly failed: number } | null;
 }
 

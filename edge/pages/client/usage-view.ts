@@ -172,13 +172,12 @@ function tokenStack(days: readonly UsageBucket[]) {
   };
 }
 
-/** Errors are requests too. */
 function requestStack(days: readonly UsageBucket[]) {
   return {
     names: ["answered", "4xx (the caller’s)", "5xx (ours)"],
     rows: days.map((day) => {
       const { requests, errors4xx, errors5xx } = sumUsage([day]);
-      return [Math.max(0, requests - errors4xx - errors5xx), errors4xx, errors5xx];
+      return [requests, errors4xx, errors5xx];
     }),
   };
 }
@@ -244,6 +243,11 @@ function projectionSentence(projection: Projection): string {
   }
 }
 
+/** Of an account for which nothing runs nothing is said to be held. */
+function heldSentence({ held_nano_usd: held }: Account): string {
+  return held === 0 ? "all of it spendable" : `${formatMoney(held)} held for calls`;
+}
+
 function tiles(account: Account, sums: Sums, projection: Projection, last: UsageBucket | undefined): HTMLElement {
   const hitRate = sums.tokens === 0 ? 0 : sums.cachedTokens / sums.tokens;
   const latency = last?.results[0]?.latency_ms;
@@ -252,9 +256,7 @@ function tiles(account: Account, sums: Sums, projection: Projection, last: Usage
     [
       "Balance",
       formatMoney(account.balance_nano_usd),
-      projection.kind === "ends"
-        ? `until ${formatDay(projection.at)}`
-        : `${formatMoney(account.held_nano_usd)} held for running calls`,
+      projection.kind === "ends" ? `until ${formatDay(projection.at)}` : heldSentence(account),
     ],
     ["Spend", formatMoney(sums.costNanoUsd), `${formatMoney(sums.savedNanoUsd)} saved by the cache`],
     [

@@ -1,0 +1,115 @@
+// Tests of the playground, signed in and as a visitor, and of how charts are drawn: part of pages.test.ts, in front of its
+// server.
+
+import type { Browser } from "playwright-core";
+import { expect, test } from "vitest";
+import { SAMPLE } from "../../edge/pages/client/sample-answer.ts";
+import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
+import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
+import { call } from "../support/dev-server.ts";
+import type { WatchedPage } from "./chromium.ts";
+import { accessibilityFaults, screenshot } from "./chromium.ts";
+
+interface Site {
+  readonly withPage: (
+    options: Parameters<Browser["newContext"]>[0],
+    work: (watched: WatchedPage) => Promise<void>,
+  ) => Promise<void>;
+  readonly signIn: (watched: WatchedPage) => Promise<void>;
+  readonly server: () => DevServer;
+  readonly weightBytesMax: number;
+  readonly narrow: { readonly width: number; readonly height: number };
+}
+
+export function playgroundAndCharts(site: Site): void {
+  test("the playground draws texts, and says what fewer dimensions change", async () => {
+    await site.withPage({}, async (watched) => {
+      const { page } = watched;
+      await site.signIn(watched);
+      await page.goto("/playground");
+      await page.getByRole("button", { name: "Embed" }).click();
+      await page.getByRole("heading", { name: "Map" }).waitFor();
+      const cells = page.locator(".heat td[title]");
+      expect(await cells.count()).toBe(49);
+      expect(await cells.first().innerText()).toBe("1.00");
+      const before = await cells.allInnerTexts();
+      await page.getByLabel("Dimensions").fill("8");
+      expect(await page.getByText("Similarities change by").innerText()).toMatch(/by 0\.\d+ on average/);
+      expect(await cells.allInnerTexts()).not.toEqual(before);
+      expect(await accessibilityFaults(page)).toEqual([]);
+      await screenshot(page, "playground-result-light");
+      await page.emulateMedia({ colorScheme: "dark" });
+      expect(await accessibilityFaults(page, ["color-contrast"])).toEqual([]);
+      await screenshot(page, "playground-result-dark");
+      expect(await watched.weight()).toBeLessThan(site.weightBytesMax);
+    });
+  });
+
+  test("the playground shows a visitor the request and a sample answer, without signing in", async () => {
+    await site.withPage({}, async (watched) => {
+      const { page } = watched;
+      await page.goto("/playground");
+      await page.getByRole("heading", { name: "A sample answer" }).waitFor();
+      expect(await page.locator(".heat td[title]").count()).toBe(49);
+      await page.getByRole("heading", { name: "Map" }).waitFor();
+      expect(await page.getByRole("region", { name: "The answer as JSON" }).innerText()).toContain('"object": "list"');
+      const request = page.locator("#request code");
+      expect(await request.innerText()).toContain("How do I reset my password?");
+      await page.getByLabel("Texts, one a line").fill("It's mine");
+      await page.getByLabel("The texts are").selectOption("query");
+      expect(await request.innerText()).toContain('"input_type": "query"');
+      expect(await request.innerText()).toContain(String.raw`"It'\''s mine"`);
+      expect(await request.innerText()).not.toContain("How do I reset");
+      await page.getByRole("button", { name: "Embed" }).click();
+      expect(await page.getByRole("alert").innerText()).toContain("Sign in");
+      expect(watched.urls.filter((url) => url.includes("/v1/"))).toEqual([]);
+      expect(await accessibilityFaults(page)).toEqual([]);
+      expect(await watched.weight()).toBeLessThan(site.weightBytesMax);
+      await screenshot(page, "playground-visitor-light");
+    });
+  });
+
+  test("the sample answer is the demo model's", async () => {
+    const { url, apiKey } = site.server();
+    const page = await (await fetch(`${url}/playground`, { headers: { accept: "text/html" } })).text();
+    const input = (/<textarea[^>]*>([^<]*)</.exec(page)?.[1] ?? "").split("\n");
+    const body = { model: DEMO_MODEL_ID, input, output_dtype: "int8" };
+    const live = (await call(url, apiKey, "/v1/embeddings", body)).body;
+    expect([SAMPLE.model, SAMPLE.tokens]).toEqual([
+      live["model"],
+      (live["usage"] as { readonly prompt_tokens: number }).prompt_tokens,
+    ]);
+    const vectors = (live["data"] as { readonly embedding: readonly number[] }[]).map(({ embedding }) => embedding);
+    const stored = SAMPLE.vectors.map((text) => [...new Int8Array(Buffer.from(text, "base64"))]);
+    expect(stored.map((vector) => vector.length)).toEqual(vectors.map((vector) => vector.length));
+    // A class of processors may round one component the other way.
+    const farthest = stored.map((vector, index) =>
+      Math.max(...vector.map((value, place) => Math.abs(value - (vectors[index]?.[place] ?? Infinity)))),
+    );
+    expect(Math.max(...farthest)).toBeLessThanOrEqual(2);
+  });
+
+  test("no label of a chart leaves its card, however small the amounts", async () => {
+    const { url, apiKey } = site.server();
+    await call(url, apiKey, "/v1/embeddings", { model: DEMO_MODEL_ID, input: "a" });
+    for (const viewport of [{ width: 1200, height: 800 }, site.narrow]) {
+      await site.withPage({ viewport }, async (watched) => {
+        const { page } = watched;
+        await site.signIn(watched);
+        await page.getByRole("heading", { name: "Spend by day and model" }).waitFor();
+        const labels = page.locator(".panel svg text");
+        await expect.poll(() => labels.count()).toBeGreaterThan(20);
+        expect((await labels.allTextContents()).some((text) => text.startsWith("$0.0000"))).toBe(true);
+        const outside = await page.evaluate(() =>
+          [...document.querySelectorAll(".panel svg text")]
+            .filter((label) => {
+              const [own, card] = [label, label.closest(".panel") ?? label].map((one) => one.getBoundingClientRect());
+              return own === undefined || card === undefined || own.left < card.left || own.right > card.right;
+            })
+            .map((label) => label.textContent),
+        );
+        expect(outside).toEqual([]);
+      });
+    }
+  });
+}
