@@ -12,7 +12,14 @@ const text = z.string().min(1);
 const url = z.url({ protocol: /^https?$/, error: "must be a URL (https://…)" });
 const share = z.coerce.number({ error: "must be a number from 0 to 1" }).min(0).max(1);
 
-const backendsSchema = z.array(z.strictObject({ model: z.string().min(3), origin: z.url({ protocol: /^https?$/ }) }));
+const backendsSchema = z.array(
+  z.strictObject({
+    model: z.string().min(3),
+    origin: z.url({ protocol: /^https?$/ }),
+    /** It may be absent by design: a replica that runs only under load. */
+    standby: z.boolean().default(false),
+  }),
+);
 
 /** Without one of these nothing can be embedded. */
 const required = {

@@ -20,6 +20,8 @@ export type Health = "unknown" | "ready" | "warming" | "draining" | "refused" | 
 export class Backend {
   readonly model: string;
   readonly origin: string;
+  /** It may be absent by design: a replica that runs only under load. */
+  readonly standby: boolean;
   readonly breaker = new Breaker();
   #health: Health = "unknown";
   #ready: BackendReady | undefined;
@@ -31,9 +33,15 @@ export class Backend {
   /** Estimated seconds of work that this isolate has sent since the last report. */
   #sentSeconds = 0;
 
-  constructor(model: string, origin: string) {
+  constructor(model: string, origin: string, standby = false) {
     this.model = model;
     this.origin = origin;
+    this.standby = standby;
+  }
+
+  /** Absent as it may be: nobody waits for it, and nothing is wrong. */
+  get isOnStandby(): boolean {
+    return this.standby && (this.#health === "down" || this.#health === "unknown");
   }
 
   get health(): Health {
@@ -100,7 +108,7 @@ export class Backend {
   /** Logged once per reason: every isolate that depends on it says so, and none says it with each call. */
   #lose(health: "down" | "refused", reason: string): void {
     this.#health = health;
-    if (reason === this.#reason) return;
+    if (reason === this.#reason || this.isOnStandby) return;
     this.#reason = reason;
     const event = health === "refused" ? "backend_refuses_secret" : "backend_down";
     writeLog({ level: "error", event, model: this.model, origin: this.origin, message: reason });

@@ -44,7 +44,10 @@ export class Group {
   async announced(waitUntil: WaitUntil): Promise<BackendReady | undefined> {
     const age = this.#ports.now() - this.#checkedAtMs;
     if (age > STALE_MS) await this.refresh(waitUntil);
-    else if (age > (this.backends.every(({ health }) => health === "ready") ? FRESH_MS : RECHECK_MS))
+    else if (
+      age >
+      (this.backends.every(({ health, isOnStandby }) => health === "ready" || isOnStandby) ? FRESH_MS : RECHECK_MS)
+    )
       void this.refresh(waitUntil);
     return this.current();
   }

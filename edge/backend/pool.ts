@@ -36,8 +36,15 @@ const HOLD_STEP_MS_MAX = 1000;
 /** Texts of more tokens than this, by estimate, are not worth a second backend's work. */
 const HEDGE_TOKENS_MAX = 2048;
 
+export interface BackendOrigin {
+  readonly model: string;
+  readonly origin: string;
+  /** It may be absent by design (backend.ts). */
+  readonly standby?: boolean;
+}
+
 export interface PoolOptions {
-  readonly backends: readonly { readonly model: string; readonly origin: string }[];
+  readonly backends: readonly BackendOrigin[];
   readonly secret: string;
   readonly now: () => number;
   readonly fetch?: Fetch;
@@ -92,7 +99,7 @@ export class Pool {
       this.#groups.set(
         model,
         new Group(
-          own.map(({ origin }) => new Backend(model, origin)),
+          own.map(({ origin, standby }) => new Backend(model, origin, standby)),
           this.#ports,
         ),
       );
@@ -104,18 +111,21 @@ export class Pool {
     return [...this.#groups.keys()];
   }
 
+  /** Of every backend that ought to be there, and of those on standby that are. */
   states(): BackendState[] {
     return [...this.#groups.values()].flatMap((group) =>
-      group.backends.map(({ model, origin, health, breaker, reason, ready }) => ({
-        model,
-        origin,
-        health,
-        breaker: breaker.state,
-        reason: reason ?? null,
-        revision: ready?.revision ?? null,
-        queueSeconds: ready?.load.queueSeconds ?? null,
-        tokensPerSecond: ready?.tokensPerSecond ?? null,
-      })),
+      group.backends
+        .filter(({ isOnStandby }) => !isOnStandby)
+        .map(({ model, origin, health, breaker, reason, ready }) => ({
+          model,
+          origin,
+          health,
+          breaker: breaker.state,
+          reason: reason ?? null,
+          revision: ready?.revision ?? null,
+          queueSeconds: ready?.load.queueSeconds ?? null,
+          tokensPerSecond: ready?.tokensPerSecond ?? null,
+        })),
     );
   }
 

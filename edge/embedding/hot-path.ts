@@ -2,6 +2,7 @@
 // per isolate.
 
 import { MemoryBudget } from "../answer/memory-budget.ts";
+import type { BackendOrigin } from "../backend/pool.ts";
 import { Pool } from "../backend/pool.ts";
 import { sleep } from "../cancel.ts";
 import { EntryCodec } from "../cache/entry.ts";
@@ -14,7 +15,7 @@ import { createEmbedTexts } from "./embed-texts.ts";
 import type { EmbedTexts } from "./types.ts";
 
 export interface HotPathOptions {
-  readonly backends: readonly { readonly model: string; readonly origin: string }[];
+  readonly backends: readonly BackendOrigin[];
   readonly backendSecret: string;
   readonly cacheSecret: string;
   readonly kv: KvStore;

@@ -17,7 +17,7 @@ const manifest = (name: string): unknown => parse(readFileSync(join(DEPLOY, "kub
 const SECRET = { BACKEND_SECRET: "s".repeat(32) };
 
 const probe = z.object({ httpGet: z.object({ path: z.string(), port: z.literal("http") }) });
-const deploymentSchema = z.object({
+const statefulSetSchema = z.object({
   spec: z.object({
     template: z.object({
       spec: z.object({
@@ -68,7 +68,7 @@ beforeAll(async () => {
 const metricsIn = (text: string) => [...text.matchAll(/\bbackend_\w+/g)].map(([name]) => name);
 
 describe("the Kubernetes manifests", () => {
-  const pod = deploymentSchema.parse(manifest("deployment.yaml")).spec.template.spec;
+  const pod = statefulSetSchema.parse(manifest("stateful-set.yaml")).spec.template.spec;
   const [container] = pod.containers;
 
   test("set what the backend reads, on the port that is probed", () => {
@@ -88,6 +88,31 @@ describe("the Kubernetes manifests", () => {
   test("wait longer than the drain before they kill", () => {
     const drain = Number(container.env.find(({ name }) => name === "DRAIN_MS_MAX")?.value);
     expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(drain);
+  });
+
+  test("give each pod a name, a volume that outlives it, and its successor the card that it held", () => {
+    const set = z
+      .object({
+        kind: z.literal("StatefulSet"),
+        spec: z.object({
+          serviceName: z.string(),
+          updateStrategy: z.object({ type: z.literal("RollingUpdate"), rollingUpdate: z.undefined().optional() }),
+          persistentVolumeClaimRetentionPolicy: z.object({ whenScaled: z.literal("Retain") }),
+          volumeClaimTemplates: z.tuple([z.object({ metadata: z.object({ name: z.literal("data") }) })]),
+        }),
+      })
+      .parse(manifest("stateful-set.yaml"));
+    const service = z
+      .object({
+        metadata: z.object({ name: z.string() }),
+        spec: z.object({ clusterIP: z.literal("None"), publishNotReadyAddresses: z.literal(true) }),
+      })
+      .parse(manifest("service.yaml"));
+    expect(set.spec.serviceName).toBe(service.metadata.name);
+    const scaled = z
+      .object({ spec: z.object({ scaleTargetRef: z.object({ kind: z.string(), name: z.string() }) }) })
+      .parse(manifest("scaled-object.yaml"));
+    expect(scaled.spec.scaleTargetRef).toEqual({ kind: "StatefulSet", name: "backend" });
   });
 
   test("are all in the kustomization, and it names only files that are there", () => {
