@@ -76,6 +76,10 @@ const optional = {
   EMAIL_API_URL: url,
   EMAIL_API_KEY: text,
   EMAIL_FROM: text,
+  /** Who offers this, on /terms, /privacy, /contact and in security.txt. */
+  OPERATOR_NAME: text,
+  OPERATOR_ADDRESS: text,
+  CONTACT_EMAIL: z.email({ error: "must be an e-mail address" }),
   /** The public base URL and a customer's key: edge/watch/canary.ts. Without a model the first of BACKENDS. */
   CANARY_URL: url,
   CANARY_KEY: text,
@@ -116,6 +120,9 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
   "ALERT_WEBHOOK_URL",
   "OTEL_EXPORTER_OTLP_HEADERS",
 ]);
+
+/** What a paying customer's lawyer looks for; without them the pages say that nobody filled them in. */
+export const LEGAL_SETTINGS = ["OPERATOR_NAME", "OPERATOR_ADDRESS", "CONTACT_EMAIL"] as const;
 
 /** What a deployment is expected to have, though embeddings do without. */
 const EXPECTED: Readonly<Partial<Record<OptionalName, string>>> = {

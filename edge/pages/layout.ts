@@ -104,6 +104,9 @@ export async function respond(c: Context, page: Page): Promise<Response> {
               <a href="/llms.txt">llms.txt</a>
               <a href="/docs/errors">Errors</a>
               <a href="/status">Status</a>
+              <a href="/terms">Terms</a>
+              <a href="/privacy">Privacy</a>
+              <a href="/contact">Contact</a>
             </nav>
           </div>
         </footer>

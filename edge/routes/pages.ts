@@ -7,6 +7,7 @@ import { getAsset } from "../pages/assets.ts";
 import { dashboardPage } from "../pages/dashboard-page.ts";
 import { landingPage } from "../pages/landing.ts";
 import { respond } from "../pages/layout.ts";
+import { ROBOTS_TXT, contactPage, privacyPage, securityTxt, termsPage } from "../pages/legal-pages.ts";
 import { modelPage } from "../pages/model-page.ts";
 import { modelsPage } from "../pages/models-page.ts";
 import { unknownModelPage } from "../pages/not-found-page.ts";
@@ -19,6 +20,9 @@ import { PROXY_PREFIX, proxyToApi } from "../session/proxy.ts";
 import { sameOrigin } from "../session/same-origin.ts";
 import { readSession } from "../session/session.ts";
 import { signInWithKey, signOut } from "../session/sign-in.ts";
+import { apiError } from "../../shared/errors.ts";
+
+const KEPT_A_DAY = { "cache-control": "public, max-age=86400" };
 
 export function addPageRoutes(app: Hono<AppEnv>): void {
   const originOf = (c: Context): string => new URL(c.req.url).origin;
@@ -47,6 +51,19 @@ export function addPageRoutes(app: Hono<AppEnv>): void {
   app.all(`${PROXY_PREFIX}/v1/*`, sameOrigin, (c) => proxyToApi(c, app));
 
   app.get("/assets/:file", getAsset);
+  addLegalRoutes(app);
+}
+
+function addLegalRoutes(app: Hono<AppEnv>): void {
+  app.get("/terms", (c) => respond(c, termsPage(c.get("services").config)));
+  app.get("/privacy", (c) => respond(c, privacyPage(c.get("services").config)));
+  app.get("/contact", (c) => respond(c, contactPage(c.get("services").config)));
+  app.get("/robots.txt", (c) => c.text(ROBOTS_TXT, 200, KEPT_A_DAY));
+  app.get("/.well-known/security.txt", (c) => {
+    const text = securityTxt(c.get("services").config, new URL(c.req.url).origin, Date.now());
+    if (text === undefined) throw apiError("route_not_found", "This deployment names nobody to write to.");
+    return c.text(text, 200, KEPT_A_DAY);
+  });
 }
 
 function modelIdOf(c: Context): string {

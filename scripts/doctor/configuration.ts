@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from "node:
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { ConfigError, readConfig } from "../../edge/settings.ts";
+import { ConfigError, LEGAL_SETTINGS, readConfig } from "../../edge/settings.ts";
 import { SECRET_NAMES } from "../dev-server/data-folder.ts";
 import { readEnvironment } from "../deploy/environment.ts";
 import { DeployError } from "../deploy/wrangler.ts";
@@ -83,8 +83,18 @@ export function examineDevVars(path: string): Finding[] {
 export function examineEnvironments(names: readonly string[] = ["staging", "production"], toml?: string): Finding[] {
   return names.flatMap((name) => {
     try {
-      const { faults } = readEnvironment(name, toml);
-      if (faults.length === 0) return [well(`[env.${name}] of wrangler.toml can be deployed`)];
+      const { faults, config } = readEnvironment(name, toml);
+      const unfilled = LEGAL_SETTINGS.filter((setting) => !config.vars[setting]);
+      const legal =
+        unfilled.length === 0
+          ? []
+          : [
+              note(
+                `[env.${name}] of wrangler.toml: ${unfilled.join(", ")} not filled in`,
+                "Set them in its vars: /terms, /privacy, /contact and security.txt name nobody without.",
+              ),
+            ];
+      if (faults.length === 0) return [well(`[env.${name}] of wrangler.toml can be deployed`), ...legal];
       const what = `[env.${name}] of wrangler.toml is not complete: ${faults.join(" ")}`;
       // As it came: nobody has begun to fill it in. Anything else was meant, and would be refused.
       if (faults.every((sentence) => sentence.endsWith("is a placeholder."))) {

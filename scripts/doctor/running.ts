@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { embed } from "../../edge/backend/client.ts";
 import { Cancel } from "../../edge/cancel.ts";
+import { LEGAL_SETTINGS } from "../../edge/settings.ts";
 import { WIRE_VERSION, backendFaultSchema, backendReadySchema } from "../../shared/wire.ts";
 import { type Finding, fault, note, well } from "./finding.ts";
 
@@ -32,7 +33,20 @@ export async function examineEdge(url: string): Promise<Finding[]> {
   if (!healthSchema.safeParse(parsed(text)).success) {
     return [fault(`${url}/health answers 200, but as no edge does: ${text}`, "Is it this product's URL?")];
   }
-  return [well(`${url} answers`), ...examineClock(health, url), ...(await examineBackends(url))];
+  return [
+    well(`${url} answers`),
+    ...examineClock(health, url),
+    ...(await examineBackends(url)),
+    ...(await examineContact(url)),
+  ];
+}
+
+/** Who offers this, and whom to write to: /terms, /privacy and security.txt say it where it is filled in. */
+async function examineContact(url: string): Promise<Finding[]> {
+  const answer = await ask(`${url}/.well-known/security.txt`);
+  if (answer instanceof Error || answer.status === 200) return [];
+  const cure = `Set ${LEGAL_SETTINGS.join(", ")} in wrangler.toml (docs/operating.md).`;
+  return [note("security.txt is missing: nobody to write to is filled in", cure)];
 }
 
 async function examineBackends(url: string): Promise<Finding[]> {

@@ -76,8 +76,11 @@ test("a port that another program holds is a fault; npm start's own is not", asy
 
 describe("a running edge", () => {
   test("with a ready backend is well", async () => {
-    const url = await serve({ "/health": { status: "ok" }, "/ready": backend("ready") });
+    const edge = { "/health": { status: "ok" }, "/ready": backend("ready") };
+    const url = await serve({ ...edge, "/.well-known/security.txt": {} });
     expect((await examineEdge(url)).every(({ kind }) => kind === "well")).toBe(true);
+    const nameless = await examineEdge(await serve(edge));
+    expect(nameless.at(-1)).toMatchObject({ kind: "note", what: expect.stringContaining("security.txt") as string });
   });
 
   test("without a backend, with one that does not answer, or one that is overloaded, is told apart", async () => {
@@ -170,7 +173,9 @@ describe("settings on disk", () => {
   test("as they came are a note; filled in and wrong they are a fault that names the setting", () => {
     expect(examineEnvironments(["production"], toml)[0]?.kind).toBe("note");
     const filled = toml.replaceAll("example.com", "gigarouter.test");
-    expect(examineEnvironments(["production"], filled)[0]?.kind).toBe("well");
+    const [found0, legal] = examineEnvironments(["production"], filled);
+    expect(found0?.kind).toBe("well");
+    expect(legal?.what).toContain("OPERATOR_NAME, OPERATOR_ADDRESS, CONTACT_EMAIL not filled in");
     const wrong = filled.replace('LOG_REQUESTS = "0.01"\nBACKENDS', 'LOG_REQUESTS = "2"\nBACKENDS');
     expect(wrong).not.toBe(filled);
     const [found] = faultsOf(examineEnvironments(["staging"], wrong));
