@@ -2,8 +2,15 @@
 
 import type { AccountWithBilling } from "./billing/account-with-billing.ts";
 import type { Env } from "./config.ts";
+import type { Location } from "./location.ts";
 import type { AccountId } from "../shared/ids.ts";
 
-export function accountStub(env: Pick<Env, "ACCOUNT">, id: AccountId): DurableObjectStub<AccountWithBilling> {
-  return env.ACCOUNT.get(env.ACCOUNT.idFromName(id));
+/** `location` counts for the call that makes the object, and for no other. */
+export function accountStub(
+  env: Pick<Env, "ACCOUNT">,
+  id: AccountId,
+  location?: Location,
+): DurableObjectStub<AccountWithBilling> {
+  const objectId = env.ACCOUNT.idFromName(id);
+  return location === undefined ? env.ACCOUNT.get(objectId) : env.ACCOUNT.get(objectId, { locationHint: location });
 }

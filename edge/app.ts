@@ -46,7 +46,7 @@ export function createApp(): Hono<AppEnv> {
   app.get("/status.json", getStatus);
   app.get("/status", getStatusPage);
   app.use(async (c, next) => {
-    c.set("services", servicesOf(c.env));
+    c.set("services", servicesOf(c.env, c.req.url));
     await next();
   });
   app.use(trace);

@@ -39,10 +39,15 @@ export interface Services {
   readonly canary: CanaryView;
 }
 
-let services: Services | undefined;
+/** A batch's object has no request; what it keeps in the data centre's cache before there was one is not found again. */
+const NO_ORIGIN = "https://embedding-cache.invalid";
 
-/** The isolate's services. Throws ConfigError while the Worker is not configured. */
-export function servicesOf(env: Env): Services {
+let services: Services | undefined;
+let ownOrigin: string | undefined;
+
+/** The isolate's services; `url` is the request's, whose host is the Worker's own. Throws ConfigError while not configured. */
+export function servicesOf(env: Env, url?: string): Services {
+  if (url !== undefined) ownOrigin ??= new URL(url).origin;
   services ??= createServices(env);
   return services;
 }
@@ -75,6 +80,7 @@ function createServices(env: Env): Services {
       backendSecret: config.BACKEND_SECRET,
       cacheSecret: config.CACHE_HMAC_KEY,
       kv: env.EMBEDDING_CACHE,
+      ownOrigin: () => ownOrigin ?? NO_ORIGIN,
       hedgeAfterMs: config.HEDGE_AFTER_MS,
     }),
     modelBook,

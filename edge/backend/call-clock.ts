@@ -1,9 +1,12 @@
 // The time of one call: its deadline, and how much of it may go into waiting for a cold model.
 
+import type { AtOnce } from "../at-once.ts";
 import type { CancelSignal } from "../cancel.ts";
 
 /** How one call travels. */
 export interface PoolCall {
+  /** Of a call in several parts: one of them at a time asks whether its backend is alive. */
+  readonly watching?: AtOnce;
   readonly requestId: string;
   readonly traceparent: string | undefined;
   /** What is left of the call's time, waiting for a cold model included. */

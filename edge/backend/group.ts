@@ -3,6 +3,7 @@
 
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady } from "../../shared/wire.ts";
+import { atOnce } from "../at-once.ts";
 import type { CancelSignal } from "../cancel.ts";
 import type { Backend } from "./backend.ts";
 import type { Fetch } from "./client.ts";
@@ -15,6 +16,8 @@ const RECHECK_MS = 1000;
 /** Older ones are asked for before an answer: a cached vector of a replaced revision must not outlive this. */
 export const STALE_MS = 30_000;
 const READY_TIMEOUT_MS = 2000;
+/** Beside the parts of a split call that run on; see edge/at-once.ts. */
+const READS_AT_ONCE = 2;
 /** After the first backend says ready, how long to wait for what the others say. */
 const GRACE_MS = 250;
 
@@ -70,7 +73,10 @@ export class Group {
       await Promise.race([running.enough, this.#ports.sleep(READY_TIMEOUT_MS)]);
       return;
     }
-    const reads = this.backends.map((backend) => this.ask(backend));
+    const slot = atOnce(READS_AT_ONCE);
+    // The ones that were ready first: a hung one must not keep them waiting.
+    const order = this.backends.toSorted((a, b) => Number(b.health === "ready") - Number(a.health === "ready"));
+    const reads = order.map((backend) => slot(() => this.ask(backend)));
     const all = this.#finish(reads);
     const enough = Promise.race([all, this.#firstReady(reads, all)]);
     this.#refresh = { enough, sinceMs: now };

@@ -8,6 +8,7 @@
 import { assert } from "../../shared/assert.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady, EmbedRequest } from "../../shared/wire.ts";
+import { atOnce } from "../at-once.ts";
 import type { CancelSignal } from "../cancel.ts";
 import { Cancel, sleep } from "../cancel.ts";
 import { Backend } from "./backend.ts";
@@ -168,7 +169,7 @@ export class Pool {
     if (parts.length === 1) return this.#attempt(group, { request, ids, offset: 0 }, call, clock, embed);
     const stop = new Cancel();
     const unlink = stop.follow(call.signal);
-    const shared = { ...call, signal: stop };
+    const shared = { ...call, signal: stop, watching: atOnce(1) };
     try {
       return join(await Promise.all(parts.map((part) => this.#attempt(group, part, shared, clock, embed))));
     } catch (error) {

@@ -6,6 +6,8 @@ import { ERRORS } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendLoad, EmbedRequest } from "../../shared/wire.ts";
 import type { Backend } from "./backend.ts";
+import type { AtOnce } from "../at-once.ts";
+import { atOnce } from "../at-once.ts";
 import { Cancel } from "../cancel.ts";
 import type { CallClock, PoolCall } from "./call-clock.ts";
 import type { BackendCall, BackendResult } from "./client.ts";
@@ -92,7 +94,7 @@ export class Sender {
     // Of the caller's cancellation, or of a backend that is found dead.
     const stop = new Cancel();
     const unlink = stop.follow(call.signal);
-    void this.#watch(group, backend, ended, stop);
+    void this.#watch(group, backend, ended, stop, call.watching ?? atOnce(1));
     const sent = await send(
       {
         fetch,
@@ -117,11 +119,11 @@ export class Sender {
   }
 
   /** While a call runs long: a backend that no longer answers /ready is given up, not waited for until the deadline. */
-  async #watch(group: Group, backend: Backend, ended: Cancel, stop: Cancel): Promise<void> {
+  async #watch(group: Group, backend: Backend, ended: Cancel, stop: Cancel, watching: AtOnce): Promise<void> {
     for (;;) {
       await this.#ports.sleep(WATCH_MS, ended);
       if (ended.aborted) return;
-      await group.ask(backend);
+      await watching(() => group.ask(backend));
       if (!backend.isLost) continue;
       stop.abort();
       return;

@@ -6,6 +6,8 @@ import type { Embedded } from "./client.ts";
 
 /** Below this many estimated tokens a part is not worth a second backend's attention. */
 export const PART_TOKENS_MIN = 16_384;
+/** With one more connection for /ready it stays below what a Worker opens at once (edge/at-once.ts). */
+export const PARTS_MAX = 4;
 /** Bytes of text per token, about: only shares of work are estimated with it, never money. */
 const BYTES_PER_TOKEN = 4;
 
@@ -30,7 +32,7 @@ export function split(request: EmbedRequest, ids: Uint32Array, partsMax: number)
   if (partsMax < 2 || request.texts.length < 2) return [whole];
   const tokens = estimateTokens(request);
   const total = tokens.reduce((sum, count) => sum + count, 0);
-  const count = Math.min(partsMax, request.texts.length, Math.floor(total / PART_TOKENS_MIN));
+  const count = Math.min(partsMax, PARTS_MAX, request.texts.length, Math.floor(total / PART_TOKENS_MIN));
   if (count < 2) return [whole];
   const ends = partEnds(tokens, count);
   let idOffset = 0;

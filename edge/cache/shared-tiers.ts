@@ -3,9 +3,12 @@
 // keeps failing is left alone for a while.
 
 import type { AccountId } from "../../shared/ids.ts";
+import { atOnce } from "../at-once.ts";
 import { Breaker } from "../backend/breaker.ts";
 import type { CacheEntry, EntryCodec } from "./entry.ts";
 
+/** Below what a Worker opens at once (edge/at-once.ts). */
+const CONNECTIONS_AT_ONCE = 4;
 /** What a tier is worth waiting for, at the most: the GPU needs about as long. */
 const KV_TIMEOUT_MS = 250;
 const DATA_CENTRE_TIMEOUT_MS = 60;
@@ -54,9 +57,10 @@ export class KvTier implements SharedTier {
       names.slice(bulk * KV_BULK_MAX, (bulk + 1) * KV_BULK_MAX),
     );
     const found = new Map<string, CacheEntry>();
+    const slot = atOnce(CONNECTIONS_AT_ONCE);
     const read = Promise.all(
       bulks.map(async (bulk) => {
-        for (const [name, text] of await this.#store.get(bulk, "text")) {
+        for (const [name, text] of await slot(() => this.#store.get(bulk, "text"))) {
           const entry = text === null ? undefined : await this.#unpack(name, accountId, text);
           if (entry !== undefined) found.set(name, entry);
         }
@@ -71,9 +75,10 @@ export class KvTier implements SharedTier {
 
   async put(entries: ReadonlyMap<string, CacheEntry>): Promise<void> {
     if (this.#breaker.state === "open") return;
+    const slot = atOnce(CONNECTIONS_AT_ONCE);
     const packed = [...entries].slice(0, KV_WRITES_MAX).map(async ([name, entry]) => {
       const bytes = await this.#ports.codec.pack(name, entry);
-      await this.#store.put(name, bytes.toBase64(), { expirationTtl: KV_LIFE_S });
+      await slot(() => this.#store.put(name, bytes.toBase64(), { expirationTtl: KV_LIFE_S }));
     });
     await Promise.allSettled(packed);
   }
@@ -93,12 +98,17 @@ export interface LocalCache {
 /** The data centre's Cache API: free of charge, but a subrequest per name: for requests of few texts. */
 export class DataCentreTier implements SharedTier {
   readonly #open: () => Promise<LocalCache>;
+  readonly #origin: () => string;
   readonly #ports: TierPorts;
   readonly #breaker = new Breaker();
 
-  /** `open` is called once a request: a Cache belongs to the request that opened it. */
-  constructor(open: () => Promise<LocalCache>, ports: TierPorts) {
+  /**
+   * `open` is called once a request: a Cache belongs to the request that opened it. `origin` is the Worker's own, as
+   * `https://host`.
+   */
+  constructor(open: () => Promise<LocalCache>, origin: () => string, ports: TierPorts) {
     this.#open = open;
+    this.#origin = origin;
     this.#ports = ports;
   }
 
@@ -108,9 +118,10 @@ export class DataCentreTier implements SharedTier {
     this.#breaker.begin(accountId, now());
     const found = new Map<string, CacheEntry>();
     const cache = this.#open();
+    const slot = atOnce(CONNECTIONS_AT_ONCE);
     const read = Promise.all(
       names.map(async (name) => {
-        const response = await (await cache).match(urlOf(name));
+        const response = await slot(async () => (await cache).match(this.#urlOf(name)));
         if (response === undefined) return;
         const entry = await codec.unpack(name, accountId, new Uint8Array(await response.arrayBuffer()));
         if (entry !== undefined) found.set(name, entry);
@@ -124,18 +135,19 @@ export class DataCentreTier implements SharedTier {
 
   async put(entries: ReadonlyMap<string, CacheEntry>): Promise<void> {
     const cache = this.#open();
+    const slot = atOnce(CONNECTIONS_AT_ONCE);
     const puts = [...entries].map(async ([name, entry]) => {
       const bytes = await this.#ports.codec.pack(name, entry);
       const headers = { "cache-control": `max-age=${DATA_CENTRE_LIFE_S}` };
-      await (await cache).put(urlOf(name), new Response(bytes, { headers }));
+      await slot(async () => (await cache).put(this.#urlOf(name), new Response(bytes, { headers })));
     });
     await Promise.allSettled(puts);
   }
-}
 
-/** A name that no route of ours, and no host on the Internet, answers. */
-function urlOf(name: string): string {
-  return `https://embedding-cache.invalid/${name}`;
+  /** Of our own host: Cloudflare keeps nothing under a host that is not the Worker's. No route of ours answers it. */
+  #urlOf(name: string): string {
+    return `${this.#origin()}/embedding-cache/${name}`;
+  }
 }
 
 async function within(work: Promise<unknown>, limit: Promise<void>): Promise<"done" | "failed" | "late"> {

@@ -4,6 +4,7 @@
 import { accountStub } from "../account-stub.ts";
 import type { GrantInput } from "../account/acts.ts";
 import type { Env } from "../config.ts";
+import type { Location } from "../location.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import { insertAccount, removeAccount } from "./accounts.ts";
@@ -21,12 +22,17 @@ export async function createAccount(
   env: Pick<Env, "ACCOUNT" | "DIRECTORY">,
   account: AccountToCreate,
   actor: string,
-  options: { readonly id?: AccountId; readonly firstGrant?: GrantInput } = {},
+  options: {
+    readonly id?: AccountId;
+    readonly firstGrant?: GrantInput;
+    /** Near who will call; undefined: near who makes it. */
+    readonly location?: Location | undefined;
+  } = {},
 ): Promise<AccountId> {
   const id = options.id ?? newId("account");
   const isNew = await insertAccount(env.DIRECTORY, { id, ...account, createdAtMs: Date.now() });
   try {
-    await accountStub(env, id).setUp({ accountId: id, ...account }, options.firstGrant, actor);
+    await accountStub(env, id, options.location).setUp({ accountId: id, ...account }, options.firstGrant, actor);
   } catch (error) {
     if (isNew) await removeAccount(env.DIRECTORY, id).catch(() => undefined);
     throw error;

@@ -19,6 +19,8 @@ export interface HotPathOptions {
   readonly backendSecret: string;
   readonly cacheSecret: string;
   readonly kv: KvStore;
+  /** The Worker's own, as `https://host`. */
+  readonly ownOrigin: () => string;
   /** When a slow call is sent to a second backend (backend/pool.ts); undefined: never. */
   readonly hedgeAfterMs?: number | undefined;
 }
@@ -46,7 +48,7 @@ export function createHotPath(options: HotPathOptions): HotPath {
   const ports = { codec: new EntryCodec(options.cacheSecret), now, sleep };
   const tiers = new Tiers({
     memory: memoryTier,
-    dataCentre: new DataCentreTier(() => caches.open(DATA_CENTRE_CACHE), ports),
+    dataCentre: new DataCentreTier(() => caches.open(DATA_CENTRE_CACHE), options.ownOrigin, ports),
     kv: new KvTier(options.kv, ports),
     memoryBytesMax: () => memory.cacheBytesMax,
   });

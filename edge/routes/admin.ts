@@ -13,6 +13,7 @@ import { listAccounts as readAccounts, reflectStatus, reportBooks } from "../dir
 import { audited } from "../directory/audit.ts";
 import { createAccount as makeAccount } from "../directory/create-account.ts";
 import { acted } from "../middleware/acted.ts";
+import { LOCATIONS } from "../location.ts";
 import { readJson } from "../middleware/body.ts";
 import { operatorActor } from "../middleware/operator.ts";
 import { accountAnswer, booksAnswer } from "./account.ts";
@@ -33,6 +34,8 @@ const RATE_MAX = 1_000_000_000;
 export const createAccountSchema = z.strictObject({
   name: text("the account's name").min(1, { error: "a name" }).max(200, { error: "at most 200 characters" }),
   email: z.email({ error: () => "an email address" }).optional(),
+  /** Near whom its object lives, for good; absent: near this call. */
+  location: oneOf(LOCATIONS).optional(),
 });
 export const grantSchema = z.strictObject({
   amount_usd: z.union([z.number(), z.string()], { error: () => AMOUNT_RULE }).optional(),
@@ -59,7 +62,9 @@ export async function createAccount(c: Context): Promise<Response> {
   const body = parseBody(createAccountSchema, await readJson(c, BODY_BYTES_MAX));
   const id = newId("account");
   const account = { name: body.name, ...(body.email === undefined ? {} : { email: body.email }) };
-  await act(c, "account.create", id, account, () => makeAccount(c.env, account, ACTOR, { id }));
+  await act(c, "account.create", id, account, () =>
+    makeAccount(c.env, account, ACTOR, { id, location: body.location }),
+  );
   return c.json(accountAnswer(found(await accountStub(c.env, id).getAccount())), 201);
 }
 

@@ -41,7 +41,7 @@ async function readinessOf(c: Context, pool: Pool, model: string) {
 /** The isolate's services, or why the Worker has none. */
 export function servicesOrFault(c: Context): Services | ConfigError {
   try {
-    return servicesOf(c.env);
+    return servicesOf(c.env, c.req.url);
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;

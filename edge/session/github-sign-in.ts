@@ -7,6 +7,7 @@ import * as z from "zod";
 import { accountStub } from "../account-stub.ts";
 import type { Context } from "../context.ts";
 import { createAccount } from "../directory/create-account.ts";
+import { locationOf } from "../location.ts";
 import { acted } from "../middleware/acted.ts";
 import { findAccount } from "../directory/accounts.ts";
 import { identify, replaceAccount } from "../directory/identities.ts";
@@ -76,7 +77,8 @@ async function accountOf(c: Context, person: GitHubPerson): Promise<AccountId> {
   if (known?.status === "deleted" || known?.status === "deleting") {
     return make(c, person, await replaceAccount(c.env.DIRECTORY, "github", person.subject, identity.accountId));
   }
-  const exists = known !== undefined && (await accountStub(c.env, known.id).getAccount()) !== undefined;
+  const exists =
+    known !== undefined && (await accountStub(c.env, known.id, locationOf(c.req.raw.cf)).getAccount()) !== undefined;
   return exists ? known.id : make(c, person, identity);
 }
 
@@ -85,6 +87,7 @@ function make(c: Context, person: GitHubPerson, { accountId, accountsMade }: Ide
   const firstGrant = { id: FREE_CREDIT_ID, kind: "free", amountNanoUsd: FREE_CREDIT } as const;
   return createAccount(c.env, newAccount(person), ACTOR, {
     id: accountId,
+    location: locationOf(c.req.raw.cf),
     ...(accountsMade === 1 && { firstGrant }),
   });
 }

@@ -67,7 +67,11 @@ function isolate(): Tiers {
   const memory = new MemoryTier(1_000_000);
   return new Tiers({
     memory,
-    dataCentre: new DataCentreTier(() => Promise.resolve(cache), ports),
+    dataCentre: new DataCentreTier(
+      () => Promise.resolve(cache),
+      () => "https://api.test",
+      ports,
+    ),
     kv: new KvTier(kv, ports),
     memoryBytesMax: () => memory.bytesMax,
   });
@@ -146,7 +150,7 @@ describe("the data centre's tier", () => {
     // Another isolate asks for the same sample: enough of it is found that all of it pays again.
     const names = Array.from({ length: 200 }, freshName);
     for (const name of names) await ask(tiers, name, 100);
-    const sampled = names.filter((name) => cache.entries.has(`https://embedding-cache.invalid/${name}`));
+    const sampled = names.filter((name) => cache.entries.has(`https://api.test/embedding-cache/${name}`));
     const other = isolate();
     for (let request = 0; request < 200; request += 1) await ask(other, freshName(), 100);
     for (const name of sampled) await other.lookUp([{ name, tokensAbout: 100 }], use());
