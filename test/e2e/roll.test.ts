@@ -53,16 +53,15 @@ async function roll(): Promise<void> {
 test("a thousand calls during a roll over two pods: none fails, and the new revision serves at the end", async () => {
   const failures: string[] = [];
   const revisions = new Set<string>();
-  let called = 0;
-  let rolled = false;
-  const rolling = roll().then(() => (rolled = true));
+  const state = { called: 0, rolled: false };
+  const rolling = roll().then(() => (state.rolled = true));
   async function caller(): Promise<void> {
-    while (called < CALLS || !rolled) {
-      called += 1;
+    while (state.called < CALLS || !state.rolled) {
+      state.called += 1;
       const response = await fetch(`${edge.url}/v1/embeddings`, {
         method: "POST",
         headers: { authorization: `Bearer ${edge.apiKey}`, "content-type": "application/json" },
-        body: JSON.stringify({ model: MODEL, input: `call ${called} of the roll` }),
+        body: JSON.stringify({ model: MODEL, input: `call ${state.called} of the roll` }),
       });
       const text = await response.text();
       if (response.status !== 200) failures.push(`${response.status} ${text}`);
@@ -72,6 +71,6 @@ test("a thousand calls during a roll over two pods: none fails, and the new revi
   await Promise.all(Array.from({ length: AT_ONCE }, caller));
   await rolling;
   expect(failures).toEqual([]);
-  expect(called).toBeGreaterThanOrEqual(CALLS);
+  expect(state.called).toBeGreaterThanOrEqual(CALLS);
   expect(revisions.size).toBe(2);
 });

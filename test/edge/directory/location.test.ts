@@ -2,7 +2,6 @@
 
 import { env } from "cloudflare:test";
 import { expect, test, vi } from "vitest";
-import type { Env } from "../../../edge/config.ts";
 import { locationOf } from "../../../edge/location.ts";
 import { Api } from "../support/api.ts";
 
@@ -15,7 +14,7 @@ const ACCOUNT = new Proxy(env.ACCOUNT, {
       return target.get(id);
     };
   },
-}) as Env["ACCOUNT"];
+});
 const api = new Api({ ACCOUNT });
 
 test.each([

@@ -8,7 +8,17 @@ import { MODEL } from "../support/fake-backends.ts";
 const api = new Api();
 const ORIGIN = "https://api.test";
 const ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8";
-const PAGES = ["/", "/models", `/models/${PRODUCTION_MODEL_ID}`, "/playground", "/dashboard", "/status", "/terms", "/privacy", "/contact"];
+const PAGES = [
+  "/",
+  "/models",
+  `/models/${PRODUCTION_MODEL_ID}`,
+  "/playground",
+  "/dashboard",
+  "/status",
+  "/terms",
+  "/privacy",
+  "/contact",
+];
 
 /** As a browser follows a link: a program gets the API's answer at the same address. */
 const open = (path: string) => api.call(path, { headers: { accept: ACCEPT } });
