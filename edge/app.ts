@@ -10,6 +10,7 @@ import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
 import { privateAnswers } from "./middleware/private-answers.ts";
 import { logRequests } from "./middleware/request-log.ts";
+import { recordRefused } from "./middleware/record-refused.ts";
 import { countRefused } from "./middleware/refused-request.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
@@ -57,12 +58,12 @@ export function createApp(): Hono<AppEnv> {
   app.get("/llms.txt", getLlms);
   app.get("/docs", getDocs);
   app.get("/docs/errors", getErrorDocs);
-  app.post("/v1/embeddings", authenticate, countRefused, admitMemory, postEmbeddings);
-  app.post("/embeddings", authenticate, countRefused, admitMemory, postEmbeddings);
-  app.post("/v1/similarity", authenticate, countRefused, admitMemory, postSimilarity);
-  app.post("/v1/tokenize", authenticate, countRefused, admitMemory, postTokenize);
-  app.post("/v1/rerank", authenticate, countRefused, admitMemory, postRerankV1);
-  app.post("/v2/rerank", authenticate, countRefused, admitMemory, postRerankV2);
+  app.post("/v1/embeddings", authenticate, recordRefused, countRefused, admitMemory, postEmbeddings);
+  app.post("/embeddings", authenticate, recordRefused, countRefused, admitMemory, postEmbeddings);
+  app.post("/v1/similarity", authenticate, recordRefused, countRefused, admitMemory, postSimilarity);
+  app.post("/v1/tokenize", authenticate, recordRefused, countRefused, admitMemory, postTokenize);
+  app.post("/v1/rerank", authenticate, recordRefused, countRefused, admitMemory, postRerankV1);
+  app.post("/v2/rerank", authenticate, recordRefused, countRefused, admitMemory, postRerankV2);
 
   addModelRoutes(app);
   addBatchRoutes(app);

@@ -4,6 +4,8 @@ import type { Context as HonoContext } from "hono";
 import type { Fault } from "../shared/errors.ts";
 import type { RequestId } from "../shared/ids.ts";
 import type { ParsedKey } from "../shared/keys.ts";
+import type { Tier } from "../shared/wire.ts";
+import type { CallStanding } from "./account/wallet-types.ts";
 import type { MemoryLease } from "./answer/memory-budget.ts";
 import type { Env } from "./config.ts";
 import type { Charge } from "./pricing.ts";
@@ -33,6 +35,12 @@ export interface AppEnv {
     readonly charge?: Charge;
     /** What was answered instead, for the log. */
     readonly fault?: Fault;
+    /** Where a refused caller stands, for its answer's headers. */
+    readonly standing?: CallStanding;
+    /** Set once a call of a model is known to be one: what its usage is counted under. */
+    readonly called?: { readonly model: string; readonly tier: Tier };
+    /** The ledger has admitted the call: it counts how it ends. */
+    readonly admitted?: true;
   };
 }
 export type Context = HonoContext<AppEnv>;

@@ -4,7 +4,8 @@
 //   - the charge is the moment the whole result has been received and verified;
 //   - whatever fails before that moment is released, never charged.
 
-import type { Admission, AdmitRequest, CallStanding, Scope, Settlement, StrictAdmission } from "./account/types.ts";
+import type { Scope } from "./account/types.ts";
+import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "./account/wallet-types.ts";
 import { frameMemory } from "./answer/memory-budget.ts";
 import type { CacheText } from "./cache/key.ts";
 import { Cancel, onAbort } from "./cancel.ts";
@@ -16,8 +17,8 @@ import { checkTokenLimit } from "./endpoints/token-limit.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./middleware/call-options.ts";
-import { faultOfRefusal } from "./middleware/refusals.ts";
 import { oweRequest, requestIsCounted } from "./middleware/refused-request.ts";
+import { refusedError } from "./middleware/refusals.ts";
 import type { Charge, TierPrices } from "./pricing.ts";
 import { chargeOf, costBound, pricesOf } from "./pricing.ts";
 import { unreachable } from "../shared/assert.ts";
@@ -41,7 +42,8 @@ export interface MeteredTexts {
 }
 
 export interface MeteredResult extends Computed {
-  readonly admission: CallStanding;
+  /** With this call's own charge. */
+  readonly standing: CallStanding;
   /** The first answer under this `Idempotency-Key`, not computed or charged again. */
   readonly replayed: boolean;
 }
@@ -52,6 +54,7 @@ export interface MeteredResult extends Computed {
  * must be the same for both, so ids are made from `callId`, never from the request's id.
  */
 export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
+  c.set("called", { model: call.model.id, tier: call.options.tier });
   checkOffered(call.model);
   const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
   await quote.checkLimits();
@@ -60,7 +63,7 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   const abandon = new Cancel();
   const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
   const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
-  if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
+  if (result.kind === "refused") throw refusedError(c, result);
   const { admission } = result;
   noteAdmitted(c);
   return runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
@@ -84,8 +87,7 @@ async function embedIdempotent(
   const { wallet, pool, embedTexts } = c.get("services");
   const announced = await pool.announced(call.model.id, waitUntilOf(c));
   checkStorable(call.texts.length, announced?.dimensions ?? call.model.nativeDimensions);
-  const deadlineMs = Math.ceil(call.options.deadlineMs - elapsedMs(c));
-  const result = await wallet.admitStrict({ ...admitRequest(c, call, quote), deadlineMs, idempotency });
+  const result = await wallet.admitStrict({ ...admitRequest(c, call, quote), idempotency });
   switch (result.kind) {
     case "admitted": {
       const { admission } = result;
@@ -100,7 +102,7 @@ async function embedIdempotent(
     }
     case "replay":
       c.get("memory")?.grow(2 * result.stored.vectors.byteLength);
-      return { ...computedBefore(result.stored), admission: result, replayed: true };
+      return { ...computedBefore(result.stored), standing: result.standing, replayed: true };
     case "running":
       throw apiError(
         "idempotency_in_progress",
@@ -115,7 +117,7 @@ async function embedIdempotent(
         "Idempotency-Key",
       );
     case "refused":
-      throw new ApiError(faultOfRefusal(result.refusal));
+      throw refusedError(c, result);
     default:
       return unreachable(result);
   }
@@ -123,6 +125,7 @@ async function embedIdempotent(
 
 /** The ledger counts it, and its memory is no longer what anybody may take for nothing. */
 function noteAdmitted(c: Context): void {
+  c.set("admitted", true);
   requestIsCounted(c);
   c.get("memory")?.admit();
 }
@@ -157,14 +160,14 @@ async function runAdmitted(
     const outcome = await settled;
     if (outcome === "charged") {
       c.set("charge", charge);
-      return { ...computed, admission, replayed: false };
+      return { ...computed, standing: admission.standing(), replayed: false };
     }
     // An uncharged result is not delivered.
     throw outcome === "lapsed" ? leaseLapsed() : chargeUnknown();
   } catch (error) {
     if (settling) throw error; // whatever it came to, the admission is over
     const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
-    admission.release({ status: client.aborted ? 499 : status, latencyMs: elapsedMs(c) });
+    admission.release({ status: client.aborted ? 499 : status });
     throw admission.signal.aborted ? leaseLapsed() : error;
   } finally {
     for (const unlink of unlinkers) unlink();

@@ -3,7 +3,7 @@
 
 import { createWallet } from "./account/isolate-wallet.ts";
 import { Peppers } from "./account/secret-hash.ts";
-import type { Wallet } from "./account/types.ts";
+import type { Wallet } from "./account/wallet-types.ts";
 import type { MemoryBudget } from "./answer/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
 import { sleep } from "./cancel.ts";

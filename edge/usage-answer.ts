@@ -1,6 +1,6 @@
 // `usage` and the headers that tell a caller what a call cost and what is left: one source for every spending route.
 
-import type { CallStanding, RateLimitView } from "./account/types.ts";
+import type { CallStanding, RateLimitView } from "./account/wallet-types.ts";
 import type { EmbedTextsResult } from "./embedding/types.ts";
 import type { MeteredResult } from "./metered-call.ts";
 import type { Charge } from "./pricing.ts";
@@ -27,14 +27,13 @@ export function usageOf(charge: Charge): UsageAnswer {
  * `x-cache`, `x-cost-usd`, `x-credit-remaining-usd`, `x-model-revision`, `x-ratelimit-*`, `x-idempotent-replayed`,
  * `Server-Timing`. A replay tells the first call's cost and cache state.
  */
-export function usageHeaders(charge: Charge, admission: CallStanding, result: MeteredResult): Record<string, string> {
+export function usageHeaders(result: MeteredResult): Record<string, string> {
   return {
     ...(result.replayed ? { "x-idempotent-replayed": "true" } : {}),
     "x-cache": cacheState(result),
-    "x-cost-usd": formatUsd(charge.costNanoUsd),
-    "x-credit-remaining-usd": formatUsd(admission.spendableNanoUsd),
+    "x-cost-usd": formatUsd(result.charge.costNanoUsd),
     "x-model-revision": result.revision,
-    ...rateLimitHeaders(admission.rateLimit),
+    ...standingHeaders(result.standing),
     ...serverTiming(result.timings),
   };
 }
@@ -45,14 +44,19 @@ function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
   return hits === result.texts.length ? "hit" : "partial";
 }
 
-export function rateLimitHeaders(view: CallStanding["rateLimit"]): Record<string, string> {
-  return { ...headersOf("requests", view.requests), ...headersOf("tokens", view.tokens) };
+/** `x-credit-remaining-usd` and `x-ratelimit-*`: of served calls and of refused ones. */
+export function standingHeaders({ creditNanoUsd, rateLimit }: CallStanding): Record<string, string> {
+  return {
+    "x-credit-remaining-usd": formatUsd(creditNanoUsd),
+    ...headersOf("requests", rateLimit.requests),
+    ...headersOf("tokens", rateLimit.tokens),
+  };
 }
 
 function headersOf(window: "requests" | "tokens", view: RateLimitView): Record<string, string> {
   return {
     [`x-ratelimit-limit-${window}`]: String(view.limit),
-    [`x-ratelimit-remaining-${window}`]: String(Math.max(0, Math.floor(view.remaining))),
+    [`x-ratelimit-remaining-${window}`]: String(view.remaining),
     [`x-ratelimit-reset-${window}`]: formatDuration(view.resetMs),
   };
 }

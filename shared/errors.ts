@@ -44,6 +44,7 @@ export const ERRORS = {
   invalid_header: invalid(),
   idempotency_key_reused: invalid(),
   limit_reached: invalid(),
+  limit_exceeded: invalid(),
   missing_api_key: { status: 401, type: "authentication_error", retry: false },
   invalid_api_key: { status: 401, type: "authentication_error", retry: false },
   expired_api_key: { status: 401, type: "authentication_error", retry: false },

@@ -26,7 +26,7 @@ export class AccountCore {
   turn<Result>(nowMs: number, work: (ledger: Ledger) => Result): Result | undefined {
     try {
       return this.storage.transaction(() => {
-        this.ledger ??= Ledger.open(this.storage, this.settings, nowMs, this.newIncarnation());
+        this.ledger ??= Ledger.open(this.storage, this.settings, this.newIncarnation());
         if (this.ledger === undefined) return undefined;
         const result = work(this.ledger);
         this.ledger.flush(nowMs);

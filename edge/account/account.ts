@@ -41,7 +41,7 @@ export interface AccountEnv {
 
 /** Calls that arrive within it are committed together. */
 const COLLECT_MS = 1;
-/** Rows of ended idempotency keys that one alarm deletes. */
+/** Receipts of batches that one alarm deletes. */
 const EXPIRED_ROWS_MAX = 500;
 const ALARM_AGAIN_MS = 60_000;
 const ALARM_DAILY_MS = 86_400_000;
@@ -305,13 +305,14 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return this.turn((ledger, nowMs) => keyActs.revokeLeaked(ledger, hashes, actor, nowMs));
   }
 
-  /** Housekeeping: history is folded, ended idempotency keys go. */
+  /** Housekeeping: history is folded, what nobody can ask for any more goes. */
   override async alarm(): Promise<void> {
     this.storage.woke();
     const nowMs = this.nowMs();
     const left = this.core.turn(nowMs, (ledger) => {
       const more = foldHistory(ledger.storage, nowMs);
-      return ledger.storage.deleteIdempotencyBefore(nowMs, EXPIRED_ROWS_MAX) === EXPIRED_ROWS_MAX || more;
+      ledger.expireAnswers(nowMs);
+      return ledger.storage.deleteReceiptsBefore(nowMs, EXPIRED_ROWS_MAX) === EXPIRED_ROWS_MAX || more;
     });
     if (left === true) this.storage.wakeAt(nowMs + ALARM_AGAIN_MS);
     else if (left === false && this.storage.hasHousekeeping()) this.storage.wakeAt(nowMs + ALARM_DAILY_MS);

@@ -2,23 +2,12 @@
 // timer, because a Worker's timers live in the request that set them), and reports once it ends.
 
 import { assert } from "../../shared/assert.ts";
-import type { NanoUsd } from "../../shared/money.ts";
-import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
 import type { CancelSignal } from "../cancel.ts";
 import { Cancel } from "../cancel.ts";
-import type { LeaseSession } from "./lease-session.ts";
 import type { Work } from "./session-types.ts";
 import type { Clock, SessionDriver } from "./session-driver.ts";
-import type {
-  Admission,
-  Failure,
-  RateLimitView,
-  Rights,
-  Settlement,
-  StoredAnswer,
-  StrictAdmission,
-  StrictRequest,
-} from "./types.ts";
+import type { Rights, StoredAnswer } from "./types.ts";
+import type { Admission, CallStanding, Failure, Settlement, StrictAdmission, StrictRequest } from "./wallet-types.ts";
 
 /** How long a running call goes without looking whether its lease wants renewing, or has ended. */
 const WATCH_MS = 5000;
@@ -26,8 +15,6 @@ const WATCH_MS_MIN = 500;
 
 export class CallAdmission implements Admission {
   readonly rights: Rights;
-  readonly rateLimit: Admission["rateLimit"];
-  readonly spendableNanoUsd: NanoUsd;
   protected readonly driver: SessionDriver;
   protected readonly work: Work;
   protected readonly clock: Clock;
@@ -43,8 +30,6 @@ export class CallAdmission implements Admission {
     this.clock = clock;
     this.waitUntil = waitUntil;
     this.rights = standing.rights;
-    this.rateLimit = rateLimitOf(driver.session, clock.nowMs());
-    this.spendableNanoUsd = spendableOf(driver.session, clock.nowMs());
     work.onCancel = () => this.cancel.abort();
     void this.watch();
     driver.flushLater(waitUntil);
@@ -52,6 +37,10 @@ export class CallAdmission implements Admission {
 
   get signal(): CancelSignal {
     return this.cancel;
+  }
+
+  standing(): CallStanding {
+    return this.driver.session.callStanding(this.clock.nowMs());
   }
 
   settle(settlement: Settlement): "charged" | "lapsed" {
@@ -110,28 +99,4 @@ export class StrictCallAdmission extends CallAdmission implements StrictAdmissio
     this.driver.session.discard(this.work);
     this.waitUntil(this.driver.roundTrip(this.waitUntil, true));
   }
-}
-
-/** This isolate's view of the limits: what the object had left, and what the lease still holds. */
-export function rateLimitOf(session: LeaseSession, nowMs: number): Admission["rateLimit"] {
-  return { requests: viewOf(session, "requests", nowMs), tokens: viewOf(session, "tokens", nowMs) };
-}
-
-function viewOf(session: LeaseSession, window: "requests" | "tokens", nowMs: number): RateLimitView {
-  const views = session.standing?.rates.filter((rate) => rate.window === window) ?? [];
-  const tightest = views.reduce(
-    (least, rate) => (rate.remaining < least.remaining ? rate : least),
-    views[0] ?? NO_RATE,
-  );
-  const remaining = Math.min(tightest.limit, tightest.remaining + session.free(nowMs)[window]);
-  return { limit: tightest.limit, remaining, resetMs: tightest.resetMs };
-}
-
-const NO_RATE = { limit: 0, remaining: 0, resetMs: 0 };
-
-/** What the object said could be spent, and what the lease still holds. */
-export function spendableOf(session: LeaseSession, nowMs: number): NanoUsd {
-  const { standing } = session;
-  if (standing === undefined) return ZERO_NANO_USD;
-  return nanoUsd(standing.funds.spendableNanoUsd + session.free(nowMs).nanoUsd);
 }

@@ -3,7 +3,7 @@
 // the batch names the key's id, and the key's state, caps and limits hold as they do for calls. Batches do not count
 // against the per-minute limits, which are there for calls that wait.
 //
-// Exactly once: the charge of a slice is a row of the idempotency table, written in the charge's own transaction.
+// Exactly once: the charge of a slice leaves a receipt, written in the charge's own transaction.
 // Fencing: a reservation belongs to one attempt; a newer attempt of the batch takes the older one's credit away, so that
 // a late message of an attempt that was given up finds no reservation and charges nothing.
 
@@ -16,12 +16,10 @@ import type { Ledger } from "./ledger.ts";
 import type { Refusal, Scope, UsageLine } from "./types.ts";
 import { recordUsage } from "./usage-history.ts";
 
-/** A slice's time (60 s) and what its messages may take. Below the longest strict lease, for which expiring credit waits. */
+/** A slice's time (60 s) and what its messages may take: below `expiredCreditGraceMs`. */
 const RESERVED_MS = 75_000;
 /** A batch knows the fate of a slice within its day, or it is lost anyway. */
 const RECEIPT_MS = 7 * 86_400_000;
-/** No route of the API: a customer's `Idempotency-Key` can never stand here. */
-const ROUTE = "batch slices";
 const HELD_RETRY_MS = 2000;
 
 /** One attempt at one slice of a batch. */
@@ -91,17 +89,7 @@ export function chargeBatch(ledger: Ledger, charge: BatchCharge, nowMs: number):
   const record = ledger.keys.get(keyId);
   if (record !== undefined) ledger.keys.use(keyId).spend(record, cost, nowMs);
   recordUsage(ledger, keyId, charge.lines, { reported: cost, writtenOff: nanoUsd(0) }, nowMs);
-  ledger.storage.putIdempotency(
-    {
-      route: ROUTE,
-      key: sliceOf(charge),
-      bodyHash: "",
-      session: String(charge.attempt),
-      expiresAtMs: nowMs + RECEIPT_MS,
-      done: true,
-    },
-    { meta: charge.receipt, vectors: new Uint8Array() },
-  );
+  ledger.storage.putReceipt(sliceOf(charge), charge.receipt, nowMs + RECEIPT_MS);
   ledger.storage.wakeAt(nowMs + RECEIPT_MS);
   ledger.touch();
   return { kind: "charged", receipt: charge.receipt };
@@ -134,12 +122,13 @@ function refusalOf(
   const model = models.find((id) => allowed?.includes(id) === false);
   if (model !== undefined && allowed !== undefined) return { kind: "model", model, allowed };
   const funds = ledger.funds(nowMs, record);
-  if (needNanoUsd > funds.potentialNanoUsd) {
+  const { by, potentialNanoUsd } = funds.tightest;
+  if (needNanoUsd > potentialNanoUsd) {
     return {
       kind: "insufficient_credit",
-      which: funds.boundBy,
+      which: by,
       neededNanoUsd: needNanoUsd,
-      spendableNanoUsd: funds.potentialNanoUsd,
+      spendableNanoUsd: potentialNanoUsd,
     };
   }
   if (needNanoUsd <= funds.grantableNanoUsd) return undefined;
@@ -152,7 +141,7 @@ function refusalOf(
 }
 
 function receiptOf(ledger: Ledger, attempt: BatchAttempt): string | undefined {
-  return ledger.storage.readStoredAnswer(ROUTE, sliceOf(attempt))?.meta;
+  return ledger.storage.readReceipt(sliceOf(attempt));
 }
 
 function sliceOf({ batchId, slice }: BatchAttempt): string {

@@ -1,16 +1,18 @@
 // The hot row: everything of an account that changes with its traffic, in one row of JSON, so that a sync costs one
-// row written. docs/storage.md lists its fields. Keys, grants, posted statement lines, segments and the audit log have
-// tables of their own.
+// row written. docs/storage.md lists its fields. Keys, grants, posted statement lines, segments, stored answers and the
+// audit log have tables of their own.
 
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { amount } from "./amount.ts";
+import type { AnswerSegment } from "./answer-log.ts";
 import type { OpenGrant, Totals } from "./books.ts";
 import type { KeyUseState } from "./key-ring.ts";
+import type { Lease } from "./lease-table.ts";
 import type { BucketState } from "./rate-bucket.ts";
 import type { StatementState } from "./statement.ts";
-import type { AccountStatus, Amount } from "./types.ts";
+import type { AccountStatus } from "./types.ts";
 import type { EncodedCells } from "./usage-cells.ts";
 
 export interface AccountLimits {
@@ -20,36 +22,28 @@ export interface AccountLimits {
   readonly monthlyNanoUsd?: NanoUsd;
 }
 
-/** What is remembered of a session, so that no message is applied twice. */
-export interface SessionMemory {
-  seq: number;
-  readonly epoch: string;
-  readonly keyId: KeyId;
-  /** Cumulative, as last reported. */
-  spent: Amount;
-  /** Forgotten after this. */
-  untilMs: number;
-  /** No message of it was applied in this life of the object: what a crash made it forget may be found again. */
-  recalled: boolean;
-  /** What calls that ran when it last spoke may cost: lost revenue, if it never speaks again. */
-  atRiskNanoUsd: NanoUsd;
+/** Durable form of a lease: [id, key, held nano-USD, requests, tokens, end, its session]. */
+export type LeaseState = readonly [string, KeyId, number, number, number, number, SessionState?];
+/** [seq, epoch, spent nano-USD, requests, tokens, at risk]. */
+type SessionState = readonly [number, string, number, number, number, number];
+
+export function encodeLease(id: string, { keyId, held, expiresAtMs, session }: Lease): LeaseState {
+  const lease = [id, keyId, held.nanoUsd, held.requests, held.tokens, expiresAtMs] as const;
+  if (session === undefined) return lease;
+  const { seq, epoch, spent, atRiskNanoUsd } = session;
+  return [...lease, [seq, epoch, spent.nanoUsd, spent.requests, spent.tokens, atRiskNanoUsd]];
 }
 
-/** Durable form of SessionMemory: [seq, epoch, key, spent nano-USD, requests, tokens, until, at risk]. */
-export type SessionState = readonly [number, string, KeyId, number, number, number, number, number?];
-
-export function encodeSession({ seq, epoch, keyId, spent, untilMs, atRiskNanoUsd }: SessionMemory): SessionState {
-  return [seq, epoch, keyId, spent.nanoUsd, spent.requests, spent.tokens, untilMs, atRiskNanoUsd];
-}
-
-export function decodeSession(state: SessionState): SessionMemory {
-  const [seq, epoch, keyId, nano, requests, tokens, untilMs, atRisk = 0] = state;
-  const spent = amount(nano, requests, tokens);
-  return { seq, epoch, keyId, spent, untilMs, recalled: true, atRiskNanoUsd: nanoUsd(atRisk) };
+export function decodeLease([, keyId, nano, requests, tokens, expiresAtMs, session]: LeaseState): Lease {
+  const lease = { keyId, held: amount(nano, requests, tokens), expiresAtMs };
+  if (session === undefined) return lease;
+  const [seq, epoch, spentNano, spentRequests, spentTokens, atRisk] = session;
+  const spent = amount(spentNano, spentRequests, spentTokens);
+  return { ...lease, session: { seq, epoch, spent, atRiskNanoUsd: nanoUsd(atRisk) } };
 }
 
 export interface Hot {
-  readonly version: 1;
+  readonly version: 2;
   readonly accountId: AccountId;
   readonly name: string;
   readonly email?: string;
@@ -63,12 +57,8 @@ export interface Hot {
   readonly tokens: BucketState;
   readonly month: { readonly startMs: number; readonly spentNanoUsd: NanoUsd };
   readonly keyUses: Readonly<Record<KeyId, KeyUseState>>;
-  /** Held by leases when this was written: what counts as held after a crash, per key; "" without a key. */
-  readonly held: Readonly<Record<string, Amount>>;
-  readonly heldUntilMs: number;
-  /** What may have been leased since without being written. */
-  readonly allowance: Amount;
-  readonly sessions: Readonly<Record<string, SessionState>>;
+  readonly leases: readonly LeaseState[];
+  readonly answers: readonly AnswerSegment[];
   readonly statement: StatementState;
   readonly cells: EncodedCells;
 }
@@ -77,8 +67,8 @@ export function encodeHot(hot: Hot): string {
   return JSON.stringify(hot);
 }
 
-/** The hot row as it was written: our own data, believed. */
+/** The hot row as it was written: our own data, believed. Version 1 knew leases by key alone: they end with its program. */
 export function decodeHot(body: string): Hot {
-  const hot: Hot = JSON.parse(body);
-  return hot;
+  const hot: Hot | (Omit<Hot, "version" | "leases" | "answers"> & { readonly version: 1 }) = JSON.parse(body);
+  return hot.version === 2 ? hot : { ...hot, version: 2, leases: [], answers: [] };
 }

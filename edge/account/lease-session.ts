@@ -1,47 +1,31 @@
-// The isolate's side of a lease: one key, one isolate. It spends the lease locally, composes the next message, and takes
-// the answer. Pure and synchronous; `nowMs` is a clock that only moves forward. wallet.ts drives it over the network,
-// the simulation drives it step by step.
+// The isolate's side of its dealings with one key. It spends the lease locally, composes the next message, and takes the
+// answer. Pure and synchronous; `nowMs` is a clock that only moves forward. wallet.ts drives it over the network, the
+// simulation drives it step by step.
 //
 // Rules it keeps: one message outstanding, resent unchanged until answered; the lease ends TTL after its message was
 // composed (before it was sent); work whose lease ended or was refused is cancelled; work is never charged above what
-// it reserved.
+// it reserved; a session of the object ends with its lease, and whatever follows begins another; a lease that the next
+// call will hardly find in force goes back with the report.
 
 import { assert, unreachable } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { ZERO, amount, covers, isZero, least, minus, minusFloor, most, plus } from "./amount.ts";
+import { ZERO, amount, covers, isZero, least, minus, minusFloor, plus } from "./amount.ts";
+import { callStanding } from "./call-standing.ts";
 import { RecentNeed } from "./recent-need.ts";
 import type { SessionSettings, Standing, StrictTerms, Waiter, Work } from "./session-types.ts";
-import type {
-  Amount,
-  Failure,
-  IdempotencyStep,
-  KeyRefusal,
-  SecretHash,
-  Settlement,
-  SyncAnswer,
-  SyncMessage,
-} from "./types.ts";
-import { LineBook } from "./usage-lines.ts";
+import type { Amount, IdempotencyStep, KeyRefusal, SecretHash, SyncAnswer, SyncMessage, Want } from "./types.ts";
+import type { CallStanding, Failure, Settlement } from "./wallet-types.ts";
+import { Unreported } from "./unreported.ts";
+import { NOTHING_WANTED, sumOf, wantOf } from "./want.ts";
+import { whenDue } from "./when-due.ts";
 import type { Tier } from "../../shared/wire.ts";
 
 interface Outstanding {
   readonly message: SyncMessage;
-  /** Spent under the session before, not told yet: the first message asks for it to be held. */
-  readonly carried: Amount;
   readonly composedAtMs: number;
   /** The lease ended while this was on its way. */
   lapsed: boolean;
 }
-
-/** A lease of fewer calls than this is not renewed early: the report after the call renews it. */
-const EARLY_UNITS = 4;
-
-/** What a renewal may take, retries included. */
-const RENEWAL_MS = 5000;
-/** Most calls end within it. */
-const SHORT_CALL_MS = 3000;
-/** Calls in about ten seconds from which a session counts as busy. */
-const BUSY_CALLS = 8;
 
 export class LeaseSession {
   /** Messages composed and answered so far, across restarts of the session. */
@@ -54,13 +38,12 @@ export class LeaseSession {
   closedUnknown = false;
   /** The object refused a new session: it remembers too many. */
   busy = false;
-  /** Revenue that could not be reported because the object might have it already. */
-  lostNanoUsd = 0;
-  private toldLostNanoUsd = 0;
+  readonly unreported = new Unreported();
 
   private readonly secret: readonly SecretHash[];
   private readonly settings: SessionSettings;
   private readonly newSessionId: () => string;
+  /** One call with an `Idempotency-Key`, and nothing else. */
   private readonly strict: StrictTerms | undefined;
   private finish: IdempotencyStep | undefined;
   private id: string;
@@ -69,17 +52,12 @@ export class LeaseSession {
   private lease: Amount = ZERO;
   private leasedAtMs = 0;
   private expiresAtMs = 0;
-  private objectLeaseEndMs: number | undefined;
   /** What the lease was when it was last renewed. */
   private renewedWith: Amount = ZERO;
   private reserved: Amount = ZERO;
-  private spent: Amount = ZERO;
-  private acknowledged: Amount = ZERO;
-  private readonly lines = new LineBook();
-  private unsentSinceMs: number | undefined;
   private outstanding: Outstanding | undefined;
   private readonly works = new Set<Work>();
-  private readonly waiters: Waiter[] = [];
+  private waiters: Waiter[] = [];
   private readonly recent = new RecentNeed();
 
   constructor(
@@ -110,12 +88,23 @@ export class LeaseSession {
     return this.expiresAtMs;
   }
 
-  get hasWork(): boolean {
-    return this.works.size > 0 || this.waiters.length > 0;
+  get hasUnsent(): boolean {
+    return this.unreported.hasLines || this.outstanding !== undefined;
   }
 
-  get hasUnsent(): boolean {
-    return this.lines.size > 0 || this.outstanding !== undefined;
+  /** Whether the first message of a session was the last that was answered. */
+  get hasBegun(): boolean {
+    return this.seq === 1 && this.outstanding === undefined;
+  }
+
+  /** What the isolate holds, free or reserved by calls that run. */
+  get holds(): Amount {
+    return this.lease;
+  }
+
+  /** Where the caller stands, for its answer's headers. */
+  callStanding(nowMs: number): CallStanding {
+    return callStanding(this.standing, this.unreported.used, nowMs);
   }
 
   /** Reserves `need` from the lease; undefined when it does not cover it, or others wait already. */
@@ -127,17 +116,16 @@ export class LeaseSession {
     return work;
   }
 
-  /** Queues for the next answer. */
-  enqueue(need: Amount, model: string, tier: Tier, nowMs: number): Waiter {
-    this.recent.note(need, nowMs);
+  /** Queues for the next answer. `again`: the same call has queued before, for another need. */
+  enqueue(need: Amount, model: string, tier: Tier, nowMs: number, again = false): Waiter {
+    if (!again) this.recent.note(need, nowMs);
     const waiter: Waiter = { need, model, tier, work: undefined };
     this.waiters.push(waiter);
     return waiter;
   }
 
   leaveQueue(waiter: Waiter): void {
-    const at = this.waiters.indexOf(waiter);
-    if (at >= 0) this.waiters.splice(at, 1);
+    this.waiters = this.waiters.filter((one) => one !== waiter);
   }
 
   /** Charges finished work, here and now. "lapsed": its lease had ended; nothing is charged, it counts as a failure. */
@@ -145,8 +133,7 @@ export class LeaseSession {
     this.lapse(nowMs);
     if (work.state === "cancelled") {
       work.state = "done";
-      this.lines.addFailure(work, { status: 503, latencyMs: settlement.latencyMs }, nowMs);
-      this.noteUnsent(nowMs);
+      this.unreported.addFailure(work, { status: 503 }, nowMs);
       return "lapsed";
     }
     assert(work.state === "running", "work is settled once");
@@ -154,9 +141,7 @@ export class LeaseSession {
     assert(covers(work.need, cost), "work costs at most what it reserved");
     this.endWork(work);
     this.lease = minus(this.lease, cost);
-    this.spent = plus(this.spent, cost);
-    this.lines.addSuccess(work.tier, settlement, nowMs);
-    this.noteUnsent(nowMs);
+    this.unreported.addSuccess(work.tier, settlement, cost, nowMs);
     return "charged";
   }
 
@@ -166,8 +151,7 @@ export class LeaseSession {
     assert(work.state !== "done", "work is released once");
     if (work.state === "running") this.endWork(work);
     work.state = "done";
-    this.lines.addFailure(work, failure, nowMs);
-    this.noteUnsent(nowMs);
+    this.unreported.addFailure(work, failure, nowMs);
   }
 
   /** Ends work that is no call of the model (a read, a quote): the request counts, nothing else, and no line is kept. */
@@ -180,112 +164,145 @@ export class LeaseSession {
   compose(nowMs: number, close = false): SyncMessage {
     if (this.outstanding !== undefined) return this.outstanding.message;
     this.lapse(nowMs);
+    // The object's lease has ended too, or is about to; what it was told was acknowledged: nothing is outstanding.
+    if (this.strict === undefined && this.seq > 0 && nowMs >= this.expiresAtMs) this.restart();
     this.seq += 1;
-    const waits = this.waiters.reduce((sum, { need }) => plus(sum, need), ZERO);
-    const target = this.strict === undefined ? this.recent.forecast(nowMs) : ZERO;
-    const closing = close || this.finish !== undefined || this.ended !== undefined;
-    const idle = closing || this.standing?.tight === true ? ZERO : plus(target, target);
+    const message = this.seq === 1 ? this.firstMessage(nowMs) : this.nextMessage(nowMs, close);
+    this.composed += 1;
+    this.outstanding = { message, composedAtMs: nowMs, lapsed: false };
+    return message;
+  }
+
+  /** A first message spends nothing, so that a late copy of it charges nothing. */
+  private firstMessage(nowMs: number): SyncMessage {
+    const waits = sumOf(this.waiters);
+    return {
+      session: this.id,
+      seq: 1,
+      secret: this.secret,
+      spent: ZERO,
+      lines: [],
+      keep: ZERO,
+      ...this.unreported.carried(),
+      runningNanoUsd: nanoUsd(0),
+      waitingNanoUsd: waits.nanoUsd,
+      want: this.wanted(ZERO, nowMs),
+      ...(this.strict === undefined ? {} : { idempotency: this.strict }),
+    };
+  }
+
+  private nextMessage(nowMs: number, close: boolean): SyncMessage {
+    const waits = sumOf(this.waiters);
+    const closing = close || this.finish !== undefined || this.ended !== undefined || this.isOver(waits);
     const free = this.free(nowMs);
-    const kept = closing ? ZERO : plus(minus(this.lease, free), least(free, plus(waits, idle)));
+    const idle = closing || this.isTight ? ZERO : this.forecast(nowMs);
+    const kept = closing ? ZERO : plus(minus(this.lease, free), least(free, plus(waits, plus(idle, idle))));
     this.lease = kept;
-    const first = this.seq === 1;
-    const missing = minusFloor(waits, free);
-    const idempotency = this.finish ?? this.strict?.begin;
-    const untoldLoss = this.lostNanoUsd - this.toldLostNanoUsd;
-    const message: SyncMessage = {
+    const idempotency = this.finish ?? this.strict;
+    return {
       session: this.id,
       seq: this.seq,
       ...(this.epoch === undefined ? {} : { epoch: this.epoch }),
       secret: this.secret,
-      spent: first ? ZERO : this.spent,
-      lines: first ? [] : this.lines.drain(),
-      keep: first ? plus(kept, this.spent) : kept,
-      ...(this.objectLeaseEndMs === undefined ? {} : { leaseEndMs: this.objectLeaseEndMs }),
+      ...this.unreported.tell(),
+      keep: kept,
       runningNanoUsd: this.reserved.nanoUsd,
       waitingNanoUsd: waits.nanoUsd,
-      ...(first || untoldLoss === 0 ? {} : { lostNanoUsd: nanoUsd(untoldLoss) }),
-      want: closing
-        ? { min: ZERO, target: ZERO, unit: ZERO }
-        : { min: missing, target: most(missing, minusFloor(plus(waits, target), free)), unit: this.recent.unit },
+      want: closing ? NOTHING_WANTED : this.wanted(free, nowMs),
+      ...(this.works.size === 0 && this.waiters.length === 0 ? { idle: true as const } : {}),
       ...(closing ? { close: true as const } : {}),
-      ...(this.strict === undefined ? {} : { strictLifeMs: this.strict.lifeMs }),
       ...(idempotency === undefined ? {} : { idempotency }),
     };
-    if (!first) this.unsentSinceMs = undefined;
-    this.composed += 1;
-    const carried = first ? this.spent : ZERO;
-    this.outstanding = { message, carried, composedAtMs: nowMs, lapsed: false };
-    return message;
+  }
+
+  /** What the next ten seconds take; requests alone where only reads wait and nothing runs: reading takes no credit. */
+  private forecast(nowMs: number): Amount {
+    if (this.strict !== undefined || this.recent.isSparse(this.settings.leaseTtlMs)) return ZERO;
+    const readsAlone = this.waiters.length > 0 && this.waiters.every(({ need }) => need.tokens === 0);
+    const forecast = this.recent.forecast(nowMs);
+    return readsAlone && this.works.size === 0 ? amount(0, forecast.requests, 0) : forecast;
+  }
+
+  private wanted(free: Amount, nowMs: number): Want {
+    return wantOf(this.waiters, this.forecast(nowMs), free, this.recent.unit);
+  }
+
+  /** Nothing runs or waits, and the next call is far off, or nothing may be held idle: the report gives the lease back. */
+  private isOver(waits: Amount): boolean {
+    const holdsNone = this.isTight || this.recent.isSparse(this.settings.leaseTtlMs);
+    return this.strict === undefined && holdsNone && this.works.size === 0 && isZero(waits);
   }
 
   /** Takes the answer to `message`. When that is not the outstanding one any more, nothing changes. */
   receive(message: SyncMessage, answer: SyncAnswer, nowMs: number): void {
     const sent = this.outstanding;
     if (sent === undefined || message !== sent.message) return;
+    this.outstanding = undefined;
     switch (answer.kind) {
       case "renewed":
-        this.outstanding = undefined;
-        this.acknowledged = sent.message.spent;
-        this.toldLostNanoUsd += sent.message.lostNanoUsd ?? 0;
+        this.answered = this.composed;
+        this.unreported.acknowledge(sent.message);
         this.renewed(answer, sent, nowMs);
         break;
       case "ended":
-        this.outstanding = undefined;
-        this.acknowledged = sent.message.spent;
+        this.answered = this.composed;
+        this.unreported.acknowledge(sent.message);
         this.ended = { refusal: answer.refusal, atMs: nowMs };
         this.cancelAll();
         if (sent.message.seq === 1) this.giveUp();
         break;
       case "closed":
-        this.outstanding = undefined;
-        this.acknowledged = sent.message.spent;
-        this.closed = true;
-        this.cancelAll();
+        this.answered = this.composed;
+        this.unreported.acknowledge(sent.message);
+        if (this.strict === undefined && this.ended === undefined) this.restart();
+        else this.closed = true;
         break;
       case "unknown_session":
       case "stale":
-        this.outstanding = undefined;
+        // No answer to what was asked: whoever waits asks again, in the session that begins now.
         this.lostSession(sent, nowMs);
         break;
       case "busy":
+        this.answered = this.composed;
         this.busy = true;
-        this.forgetSession(true, sent);
-        this.outstanding = undefined;
+        this.restart();
         break;
       default:
         unreachable(answer);
     }
-    this.answered = this.composed;
   }
 
   /** When the next message is due; undefined: not before something happens. */
   dueAtMs(nowMs: number): number | undefined {
     if (this.closed) return undefined;
     if (this.outstanding !== undefined || this.waiters.length > 0) return nowMs;
-    const due: number[] = [];
-    const tight = this.standing?.tight === true;
-    if (this.strict !== undefined) return undefined;
-    if (this.unsentSinceMs !== undefined) due.push(tight ? nowMs : this.unsentSinceMs + this.windowMs(nowMs));
-    if (this.ended === undefined && nowMs < this.expiresAtMs) {
-      const free = this.free(nowMs);
-      if (tight && free.nanoUsd > 0) due.push(nowMs);
-      const meantForMany = this.renewedWith.nanoUsd >= EARLY_UNITS * this.recent.unit.nanoUsd;
-      if (!tight && this.works.size > 0 && meantForMany && isBelowHalf(free, this.renewedWith)) due.push(nowMs);
-      const [oldest] = this.works;
-      if (oldest !== undefined) due.push(this.renewalDueAtMs(oldest));
-    }
-    return due.length === 0 ? undefined : Math.min(...due);
+    const { leasedAtMs, renewedWith } = this;
+    const expiresAtMs = this.ended === undefined ? this.expiresAtMs : 0;
+    const [oldest] = this.works;
+    // The call's last message tells what it used; until then its lease is kept alive.
+    if (this.strict !== undefined) return oldest === undefined ? undefined : (leasedAtMs + expiresAtMs) / 2;
+    return whenDue(
+      {
+        lease: { leasedAtMs, expiresAtMs, free: this.free(nowMs), renewedWith },
+        oldestStartedAtMs: oldest?.startedAtMs,
+        tight: this.isTight,
+        unit: this.recent.unit,
+        tellByMs: this.tellByMs(nowMs),
+      },
+      nowMs,
+    );
   }
 
-  /** After half of the lease; a call that has just begun gets time to end first, as long as there is time to renew. */
-  private renewalDueAtMs(oldest: Work): number {
-    const halfMs = (this.leasedAtMs + this.expiresAtMs) / 2;
-    return Math.min(this.expiresAtMs - RENEWAL_MS, Math.max(halfMs, oldest.startedAtMs + SHORT_CALL_MS));
-  }
-
-  private windowMs(nowMs: number): number {
+  private tellByMs(nowMs: number): number | undefined {
+    const { sinceMs, hasSpend } = this.unreported;
+    if (sinceMs === undefined) return undefined;
+    if (this.isTight && hasSpend) return nowMs;
     const { syncWindowMs, busySyncWindowMs } = this.settings;
-    return this.recent.forecast(nowMs).requests >= BUSY_CALLS ? busySyncWindowMs : syncWindowMs;
+    return sinceMs + (hasSpend && !this.recent.isBusy(nowMs) ? syncWindowMs : busySyncWindowMs);
+  }
+
+  private get isTight(): boolean {
+    return this.standing?.tight === true;
   }
 
   /** The strict path's last message: charge and stored answer together. */
@@ -302,48 +319,45 @@ export class LeaseSession {
   }
 
   private renewed(answer: Extract<SyncAnswer, { kind: "renewed" }>, sent: Outstanding, nowMs: number): void {
-    const { rights, funds, rates, tight, idempotency } = answer;
-    this.standing = { rights, funds, rates, tight, ...(idempotency === undefined ? {} : { idempotency }) };
-    // Less than promised: the object crashed in between, and others hold what it could not find again.
-    const promised = plus(sent.message.keep, answer.granted);
-    const shortfall = sent.lapsed ? ZERO : minusFloor(minusFloor(promised, answer.held), sent.carried);
+    const { rights, funds, rates, tight, others = [], idempotency } = answer;
+    const heard = { rights, funds, rates, tight, others, atMs: nowMs };
+    this.standing = idempotency === undefined ? heard : { ...heard, idempotency };
+    // Less than it kept: its lease had ended at the object, and others hold what it was.
+    const kept = minusFloor(answer.held, plus(answer.granted, amount(sent.message.untoldNanoUsd ?? 0, 0, 0)));
+    const shortfall = sent.lapsed ? ZERO : minusFloor(sent.message.keep, kept);
     const lease = minusFloor(plus(this.lease, answer.granted), shortfall);
     if (!covers(lease, this.reserved)) this.cancelAll();
     this.lease = lease;
     this.busy = false;
     this.epoch = answer.epoch;
-    this.objectLeaseEndMs = answer.leaseEndMs;
     this.leasedAtMs = sent.composedAtMs;
     this.expiresAtMs = sent.composedAtMs + answer.ttlMs;
     this.lapse(nowMs);
-    const queue = this.waiters.splice(0);
-    for (const waiter of queue) {
-      waiter.work = this.takeFor(waiter, nowMs);
-      if (waiter.work === undefined) this.waiters.push(waiter);
-    }
+    for (const waiter of this.waiters) waiter.work = this.takeFor(waiter, nowMs);
+    this.waiters = this.waiters.filter(({ work }) => work === undefined);
     this.renewedWith = this.free(nowMs);
+    if (answer.epoch === undefined && this.strict === undefined) this.restart();
   }
 
-  /** The object does not know this session (it crashed before writing it, or much time passed). Begin another. */
+  /** The object does not know this session: its lease had ended there. Begin another. */
   private lostSession(sent: Outstanding, nowMs: number): void {
-    if (sent.message.close === true) {
+    const { message, composedAtMs } = sent;
+    this.cancelAll();
+    if (this.strict !== undefined || (message.close === true && this.ended !== undefined)) {
       this.closed = true;
       this.closedUnknown = true;
-      this.lostNanoUsd += sent.message.spent.nanoUsd - this.acknowledged.nanoUsd;
       return;
     }
-    // Had the object applied a copy of this message, it would still remember the session for that long.
-    const neverApplied = nowMs - sent.composedAtMs < this.settings.sessionMemoryMs;
-    this.forgetSession(neverApplied, sent);
-    if (neverApplied && sent.message.lines.length > 0) this.noteUnsent(nowMs);
+    // A closing message is forgotten as soon as it is applied; any other, no sooner than a lease's life after.
+    const neverApplied = message.close !== true && nowMs - composedAtMs < this.settings.leaseTtlMs;
+    if (neverApplied) this.unreported.takeBack(message, nowMs);
+    else this.unreported.lose(message);
+    this.restart();
   }
 
-  private forgetSession(keepUnreported: boolean, sent: Outstanding): void {
-    const from = keepUnreported ? this.acknowledged : sent.message.spent;
-    if (keepUnreported) this.lines.putBack(sent.message.lines);
-    else this.lostNanoUsd += sent.message.spent.nanoUsd - this.acknowledged.nanoUsd;
-    this.spent = minus(this.spent, from);
-    this.acknowledged = ZERO;
+  /** What follows is told in a new session. */
+  private restart(): void {
+    this.unreported.restart();
     this.id = this.newSessionId();
     this.seq = 0;
     this.epoch = undefined;
@@ -351,9 +365,7 @@ export class LeaseSession {
 
   /** Refused before the session began: what a session before it left unreported can be told to nobody. */
   private giveUp(): void {
-    this.lostNanoUsd += this.spent.nanoUsd;
-    this.lines.drain();
-    this.unsentSinceMs = undefined;
+    this.unreported.loseAll();
     this.closed = true;
   }
 
@@ -362,7 +374,7 @@ export class LeaseSession {
     if (!covers(this.free(nowMs), need)) return undefined;
     const request = amount(0, need.requests, 0);
     this.lease = minus(this.lease, request);
-    this.spent = plus(this.spent, request);
+    this.unreported.addRequest(request);
     this.reserved = plus(this.reserved, minus(need, request));
     const work: Work = { need, model, tier, startedAtMs: nowMs, state: "running", onCancel: undefined };
     this.works.add(work);
@@ -384,12 +396,4 @@ export class LeaseSession {
     this.reserved = ZERO;
     this.lease = ZERO;
   }
-
-  private noteUnsent(nowMs: number): void {
-    this.unsentSinceMs ??= nowMs;
-  }
-}
-
-function isBelowHalf(free: Amount, before: Amount): boolean {
-  return free.nanoUsd * 2 < before.nanoUsd || free.requests * 2 < before.requests || free.tokens * 2 < before.tokens;
 }

@@ -1,21 +1,38 @@
-// Leases that are out, in memory: who holds how much of which key until when, with running totals per account and key.
-// What a crash forgets is covered by the durable marks in the hot row (hot.ts), which come back as phantom leases.
+// Leases that are out: who holds how much of which key until when, with running totals per account and key. An
+// isolate's lease is its session: the table knows a session exactly as long as its lease.
 
 import { assert } from "../../shared/assert.ts";
 import type { KeyId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO, isNonNegative, isZero, minus, plus } from "./amount.ts";
-import type { Amount } from "./types.ts";
+import type { Amount, IdempotencyStep } from "./types.ts";
+
+/** What is remembered of a session, so that no message is applied twice. */
+export interface SessionMemory {
+  readonly seq: number;
+  readonly epoch: string;
+  /** Cumulative, as last reported. */
+  readonly spent: Amount;
+  /** What calls that ran when it last spoke may cost: lost revenue, if it never speaks again. */
+  readonly atRiskNanoUsd: NanoUsd;
+  /** The call with an `Idempotency-Key` that it is for. */
+  readonly strict?: Extract<IdempotencyStep, { kind: "begin" }>;
+}
 
 export interface Lease {
-  /** undefined: the allowance of the account as a whole, known after a crash only. */
-  readonly keyId: KeyId | undefined;
+  readonly keyId: KeyId;
   readonly held: Amount;
+  /** Never moved but by a message of its own. */
   readonly expiresAtMs: number;
+  /** Absent: a batch's reservation. */
+  readonly session?: SessionMemory;
 }
 
 export class LeaseTable {
   private readonly leases = new Map<string, Lease>();
   private readonly byKey = new Map<KeyId, Amount>();
+  /** Running calls with an `Idempotency-Key`: route and key → session. */
+  private readonly running = new Map<string, string>();
   private accountTotal: Amount = ZERO;
 
   get total(): Amount {
@@ -38,26 +55,31 @@ export class LeaseTable {
     return this.leases.keys();
   }
 
-  /** Keys with something out, and how much. */
-  totals(): IterableIterator<[KeyId, Amount]> {
-    return this.byKey.entries();
+  entries(): IterableIterator<[string, Lease]> {
+    return this.leases.entries();
   }
 
-  /** The latest end of any lease; 0 without one. */
-  latestExpiryMs(): number {
-    let latest = 0;
-    for (const lease of this.leases.values()) latest = Math.max(latest, lease.expiresAtMs);
-    return latest;
+  /** Keys with something out. */
+  keyIds(): IterableIterator<KeyId> {
+    return this.byKey.keys();
   }
 
-  /** Creates or replaces the lease `id`; one that holds nothing is dropped. */
+  /** The session that runs the call under this `Idempotency-Key`, and what it began with. */
+  runningCall(route: string, key: string): { readonly id: string; readonly bodyHash: string } | undefined {
+    const id = this.running.get(nameOf({ route, key }));
+    const strict = id === undefined ? undefined : this.leases.get(id)?.session?.strict;
+    return id === undefined || strict === undefined ? undefined : { id, bodyHash: strict.bodyHash };
+  }
+
+  /** Creates or replaces the lease `id`; a reservation that holds nothing is dropped. */
   put(id: string, lease: Lease): void {
     assert(isNonNegative(lease.held), "a lease holds no negative amount");
     this.remove(id);
-    if (isZero(lease.held)) return;
+    if (lease.session === undefined && isZero(lease.held)) return;
     this.leases.set(id, lease);
     this.accountTotal = plus(this.accountTotal, lease.held);
-    if (lease.keyId !== undefined) this.byKey.set(lease.keyId, plus(this.totalOf(lease.keyId), lease.held));
+    if (!isZero(lease.held)) this.byKey.set(lease.keyId, plus(this.totalOf(lease.keyId), lease.held));
+    if (lease.session?.strict !== undefined) this.running.set(nameOf(lease.session.strict), id);
   }
 
   /** Drops the lease `id` and answers what it held. */
@@ -66,11 +88,11 @@ export class LeaseTable {
     if (lease === undefined) return ZERO;
     this.leases.delete(id);
     this.accountTotal = minus(this.accountTotal, lease.held);
-    if (lease.keyId !== undefined) {
-      const rest = minus(this.totalOf(lease.keyId), lease.held);
-      if (isZero(rest)) this.byKey.delete(lease.keyId);
-      else this.byKey.set(lease.keyId, rest);
-    }
+    const rest = minus(this.totalOf(lease.keyId), lease.held);
+    if (isZero(rest)) this.byKey.delete(lease.keyId);
+    else this.byKey.set(lease.keyId, rest);
+    const strict = lease.session?.strict;
+    if (strict !== undefined && this.running.get(nameOf(strict)) === id) this.running.delete(nameOf(strict));
     return lease.held;
   }
 
@@ -83,8 +105,18 @@ export class LeaseTable {
     return earliest;
   }
 
-  /** Drops every lease that has ended. */
-  expire(nowMs: number): void {
-    for (const [id, lease] of this.leases) if (lease.expiresAtMs <= nowMs) this.remove(id);
+  /** Drops every lease that has ended and answers them. */
+  expire(nowMs: number): Lease[] {
+    const ended: Lease[] = [];
+    for (const [id, lease] of this.leases) {
+      if (lease.expiresAtMs > nowMs) continue;
+      ended.push(lease);
+      this.remove(id);
+    }
+    return ended;
   }
+}
+
+function nameOf({ route, key }: { readonly route: string; readonly key: string }): string {
+  return `${route} ${key}`;
 }

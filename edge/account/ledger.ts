@@ -2,29 +2,48 @@
 // things go through the storage port. The caller runs each turn inside `storage.transaction` and ends it with
 // `flush`; when a turn throws, it forgets this object and opens a new one, because a rolled-back transaction does not
 // roll back fields (account-core.ts). sync.ts and acts.ts hold what happens in a turn.
+//
+// What the hot row means. An object is evicted seconds after its last message and built again from its row, and it may
+// crash at any moment. So memory knows no promise that the row does not:
+//   1. Every turn that makes, moves or ends a promise (a lease, a charge, a limit) writes the row before its answer
+//      leaves. The row holds each lease with its own end, and each bucket with the time it was last drained.
+//   2. All else that changes is the passing of time, and that is computed: `tick(now)` ends leases in the order of their
+//      ends and drains the buckets between them, so tick(a) then tick(b) equals tick(b).
+//   3. Hence opening the row at any time, any number of times, gives what an object that never slept would have: an end
+//      is never moved by reading, nothing is added, and a lease past its end is gone.
+// One thing stays out of the row: the lease of a call with an `Idempotency-Key`. It is a promise to try: its result is
+// charged and delivered by its last message alone, and that finds no lease after a crash (idempotency.ts). Credit and
+// rate that others get meanwhile are therefore never spent twice.
 
 import { assert } from "../../shared/assert.ts";
-import type { AccountId, KeyId } from "../../shared/ids.ts";
+import type { AccountId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { ZERO, amount, covers, least, lessNano, minus, plus } from "./amount.ts";
+import { AnswerLog } from "./answer-log.ts";
 import { Books, NO_TOTALS } from "./books.ts";
-import { decodeHot, decodeSession, encodeHot, encodeSession } from "./hot.ts";
-import type { AccountLimits, Hot, SessionMemory } from "./hot.ts";
+import { decodeHot, decodeLease, encodeHot, encodeLease } from "./hot.ts";
+import type { AccountLimits, Hot } from "./hot.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LeaseTable } from "./lease-table.ts";
 import { monthStartMs } from "./periods.ts";
 import { RateBucket } from "./rate-bucket.ts";
 import { ReplayPace } from "./replay-pace.ts";
+import { HOT_BYTES_MAX } from "./settings.ts";
 import type { LedgerSettings } from "./settings.ts";
 import { NO_STATEMENT, Statement } from "./statement.ts";
 import type { KeyRecord, LedgerStorage } from "./storage.ts";
-import type { AccountStatus, Amount, Funds, RateView, SyncAnswer } from "./types.ts";
+import type { AccountStatus, Funds, FundsBound, RateView } from "./types.ts";
 import { UsageCells, decodeCells, encodeCells } from "./usage-cells.ts";
+import { archiveCells } from "./usage-history.ts";
 
-/** The part of the hot row's `held` that belongs to no key. */
-const NO_KEY = "";
-const PHANTOM = "phantom:";
+/** A rate bucket, what it bounds, and how much of it is out in leases. */
+export interface BoundBucket {
+  readonly bucket: RateBucket;
+  readonly window: RateView["window"];
+  readonly which: RateView["which"];
+  readonly limit: number;
+  readonly leased: number;
+}
 
 export interface NewAccount {
   readonly accountId: AccountId;
@@ -46,16 +65,11 @@ export class Ledger {
   readonly leases = new LeaseTable();
   readonly requests: RateBucket;
   readonly tokens: RateBucket;
-  readonly sessions: Map<string, SessionMemory>;
-  /** The last answer of each session, for copies of its last message; gone after a crash. */
-  readonly answers = new Map<string, SyncAnswer>();
+  readonly answers: AnswerLog;
   readonly replayPace = new ReplayPace();
   readonly statement: Statement;
   readonly cells: UsageCells;
   private month: { startMs: number; spentNanoUsd: NanoUsd };
-  /** What may be leased between two writes, as the last write promised, and what has been. */
-  private allowance: Amount;
-  private unwritten: Amount = ZERO;
   private dirty = false;
 
   private readonly incarnation: string;
@@ -78,26 +92,17 @@ export class Ledger {
     this.keys = new KeyRing(storage.readKeys(), hot.keyUses);
     this.requests = new RateBucket(hot.requests);
     this.tokens = new RateBucket(hot.tokens);
-    this.sessions = new Map(Object.entries(hot.sessions).map(([id, state]) => [id, decodeSession(state)]));
+    for (const state of hot.leases) this.leases.put(state[0], decodeLease(state));
+    this.answers = new AnswerLog(hot.answers, storage);
     this.statement = new Statement(hot.statement, settings.hotPendingMax);
     this.cells = new UsageCells(decodeCells(hot.cells));
     this.month = { ...hot.month };
-    this.allowance = hot.allowance;
   }
 
   /** The account's ledger as last written (`incarnation` is new each time), or undefined when it was never set up. */
-  static open(
-    storage: LedgerStorage,
-    settings: LedgerSettings,
-    nowMs: number,
-    incarnation: string,
-  ): Ledger | undefined {
+  static open(storage: LedgerStorage, settings: LedgerSettings, incarnation: string): Ledger | undefined {
     const body = storage.readHot();
-    if (body === undefined) return undefined;
-    const hot = decodeHot(body);
-    const ledger = new Ledger(hot, storage, settings, incarnation);
-    ledger.recallHeld(hot, nowMs);
-    return ledger;
+    return body === undefined ? undefined : new Ledger(decodeHot(body), storage, settings, incarnation);
   }
 
   static create(
@@ -121,13 +126,8 @@ export class Ledger {
   /** Lets time pass: leases end, grants expire, what is receivable is collected. Call it first in every turn. */
   tick(nowMs: number): void {
     this.endLeases(nowMs);
-    for (const [id, memory] of this.sessions) {
-      if (memory.untilMs > nowMs) continue;
-      this.books.noteLost(memory.atRiskNanoUsd);
-      this.forget(id);
-    }
     const held = this.leases.total.nanoUsd;
-    const expired = this.books.expire(nowMs, held, this.settings.strictLifeMsMax + this.settings.leaseMarginMs);
+    const expired = this.books.expire(nowMs, held, this.settings.expiredCreditGraceMs);
     if (expired > 0) this.post(nowMs, "expiry", -expired, "Credit expired");
     const collected = this.books.collect(held);
     if (collected > 0) this.post(nowMs, "refund", -collected, "Taken for an earlier refund or dispute");
@@ -139,11 +139,13 @@ export class Ledger {
       const endMs = this.leases.earliestExpiryMs();
       if (endMs === undefined || endMs > nowMs) break;
       this.drainAccountBuckets(endMs);
-      for (const [keyId] of this.leases.totals()) {
+      for (const keyId of this.leases.keyIds()) {
         const record = this.keys.get(keyId);
         if (record !== undefined) this.buckets(endMs, record);
       }
-      this.leases.expire(endMs);
+      for (const { session } of this.leases.expire(endMs)) {
+        if (session !== undefined) this.books.noteLost(session.atRiskNanoUsd);
+      }
     }
     this.drainAccountBuckets(nowMs);
   }
@@ -159,9 +161,9 @@ export class Ledger {
     return `${this.incarnation}.${this.epochs}`;
   }
 
-  forget(session: string): void {
-    this.sessions.delete(session);
-    this.answers.delete(session);
+  /** Drops stored answers that nobody can ask for any more. */
+  expireAnswers(nowMs: number): void {
+    if (this.answers.expire(nowMs)) this.touch();
   }
 
   /** Posts a line that changed the balance by `change` (the books were changed already). */
@@ -179,46 +181,39 @@ export class Ledger {
   funds(nowMs: number, record?: KeyRecord): Funds {
     const held = this.leases.total.nanoUsd;
     const spendable = nanoUsd(this.books.balance - held);
-    const bounds: { by: Funds["boundBy"]; potential: number; free: number }[] = [
-      { by: "account", potential: this.books.lasting(nowMs), free: spendable },
-    ];
+    const bounds = [bound("account", this.books.lasting(nowMs), spendable)];
     if (this.limits.monthlyNanoUsd !== undefined) {
       const left = Math.max(0, this.limits.monthlyNanoUsd - this.monthSpent(nowMs));
-      bounds.push({ by: "monthly_limit", potential: left, free: left - held });
+      bounds.push(bound("monthly_limit", left, left - held));
     }
     if (record?.capNanoUsd !== undefined) {
       const left = Math.max(0, record.capNanoUsd - this.keys.use(record.id).spentIn(record, nowMs));
-      bounds.push({ by: "key_cap", potential: left, free: left - this.leases.totalOf(record.id).nanoUsd });
+      bounds.push(bound("key_cap", left, left - this.leases.totalOf(record.id).nanoUsd));
     }
-    const tightest = bounds.reduce((lowest, bound) => (bound.potential < lowest.potential ? bound : lowest));
     return {
       balanceNanoUsd: this.books.balance,
       spendableNanoUsd: spendable,
-      potentialNanoUsd: nanoUsd(tightest.potential),
-      boundBy: tightest.by,
-      grantableNanoUsd: nanoUsd(Math.max(0, Math.min(...bounds.map(({ free }) => free)))),
+      grantableNanoUsd: nanoUsd(Math.min(...bounds.map(({ freeNanoUsd }) => freeNanoUsd))),
+      bounds,
+      tightest: bounds.reduce((least, one) => (one.potentialNanoUsd < least.potentialNanoUsd ? one : least)),
     };
   }
 
   /** The buckets that bound `record`, drained to now. */
-  buckets(
-    nowMs: number,
-    record: KeyRecord,
-  ): { bucket: RateBucket; window: RateView["window"]; which: RateView["which"]; limit: number }[] {
-    const list: ReturnType<Ledger["buckets"]> = [
-      { bucket: this.requests, window: "requests", which: "account", limit: this.limits.requestsPerMinute },
-      { bucket: this.tokens, window: "tokens", which: "account", limit: this.limits.tokensPerMinute },
+  buckets(nowMs: number, record: KeyRecord): BoundBucket[] {
+    const { total } = this.leases;
+    const { requestsPerMinute, tokensPerMinute } = this.limits;
+    const list: BoundBucket[] = [
+      { bucket: this.requests, window: "requests", which: "account", limit: requestsPerMinute, leased: total.requests },
+      { bucket: this.tokens, window: "tokens", which: "account", limit: tokensPerMinute, leased: total.tokens },
     ];
     const out = this.leases.totalOf(record.id);
-    if (record.requestsPerMinute !== undefined) {
-      const { requests } = this.keys.use(record.id);
-      requests.drain(nowMs, record.requestsPerMinute, out.requests);
-      list.push({ bucket: requests, window: "requests", which: "key", limit: record.requestsPerMinute });
-    }
-    if (record.tokensPerMinute !== undefined) {
-      const { tokens } = this.keys.use(record.id);
-      tokens.drain(nowMs, record.tokensPerMinute, out.tokens);
-      list.push({ bucket: tokens, window: "tokens", which: "key", limit: record.tokensPerMinute });
+    for (const window of ["requests", "tokens"] as const) {
+      const limit = window === "requests" ? record.requestsPerMinute : record.tokensPerMinute;
+      if (limit === undefined) continue;
+      const bucket = this.keys.use(record.id)[window];
+      bucket.drain(nowMs, limit, out[window]);
+      list.push({ bucket, window, which: "key", limit, leased: out[window] });
     }
     return list;
   }
@@ -234,53 +229,24 @@ export class Ledger {
     this.month.spentNanoUsd = nanoUsd(before + value);
   }
 
-  /** A cap, a limit or a month's end that bounds this key: whatever it is leased is written at once. */
-  hasOwnBounds(record: KeyRecord): boolean {
-    return (
-      record.capNanoUsd !== undefined ||
-      record.requestsPerMinute !== undefined ||
-      record.tokensPerMinute !== undefined ||
-      this.limits.monthlyNanoUsd !== undefined
-    );
-  }
-
-  /** Notes that `granted` was leased: inside the allowance it needs no write; a key with bounds of its own always does. */
-  noteGranted(granted: Amount, exact: boolean): void {
-    this.unwritten = plus(this.unwritten, granted);
-    if (exact || !covers(this.allowance, this.unwritten)) this.touch();
-  }
-
   /** Writes the hot row if the turn changed it. Call it last in every turn, inside its transaction. */
   flush(nowMs: number): void {
     if (!this.dirty) return;
     const { nanoUsd: held } = this.leases.total;
     assert(held <= this.books.balance, "held never passes the balance");
-    this.allowance = this.nextAllowance(nowMs);
-    this.storage.writeHot(encodeHot(this.toHot()));
-    this.unwritten = ZERO;
+    let row = encodeHot(this.toHot());
+    if (row.length > HOT_BYTES_MAX && this.cells.size > 0) {
+      archiveCells(this, nowMs);
+      row = encodeHot(this.toHot());
+    }
+    this.storage.writeHot(row);
     this.dirty = false;
   }
 
-  private nextAllowance(nowMs: number): Amount {
-    const { allowanceShare, allowanceBalanceMinNanoUsd } = this.settings;
-    const { balance } = this.books;
-    const { grantableNanoUsd } = this.funds(nowMs);
-    const money = balance < allowanceBalanceMinNanoUsd ? 0 : Math.floor(grantableNanoUsd / allowanceShare);
-    if (money === 0) return ZERO;
-    return amount(
-      money,
-      Math.floor(this.limits.requestsPerMinute / allowanceShare),
-      Math.floor(this.limits.tokensPerMinute / allowanceShare),
-    );
-  }
-
   private toHot(): Hot {
-    const held: Record<string, Amount> = {};
-    for (const [keyId, total] of this.leases.totals()) held[keyId] = total;
-    const orphan = this.leases.get(PHANTOM + NO_KEY);
-    if (orphan !== undefined) held[NO_KEY] = orphan.held;
+    const written = [...this.leases.entries()].filter(([, { session }]) => session?.strict === undefined);
     return {
-      version: 1,
+      version: 2,
       accountId: this.accountId,
       name: this.name,
       ...(this.email === undefined ? {} : { email: this.email }),
@@ -293,64 +259,21 @@ export class Ledger {
       tokens: this.tokens.state,
       month: this.month,
       keyUses: this.keys.useStates,
-      held,
-      heldUntilMs: this.leases.latestExpiryMs(),
-      allowance: this.allowance,
-      sessions: Object.fromEntries([...this.sessions].map(([id, memory]) => [id, encodeSession(memory)])),
+      leases: written.map(([id, lease]) => encodeLease(id, lease)),
+      answers: this.answers.state,
       statement: this.statement.state,
       cells: encodeCells(this.cells.values()),
     };
   }
+}
 
-  /**
-   * After a crash: what was held when the row was written, and what may have been leased since, counts as held until
-   * every such lease has ended. Their requests and tokens count as used: the buckets take them.
-   */
-  private recallHeld(hot: Hot, nowMs: number): void {
-    const ttlEndMs = nowMs + this.settings.leaseTtlMs + this.settings.leaseMarginMs;
-    for (const [keyId, held] of Object.entries(hot.held) as [KeyId, Amount][]) {
-      const expiresAtMs = Math.max(hot.heldUntilMs, ttlEndMs);
-      this.leases.put(PHANTOM + keyId, { keyId: keyId === NO_KEY ? undefined : keyId, held, expiresAtMs });
-    }
-    const orphan = this.leases.get(PHANTOM + NO_KEY);
-    this.leases.put(PHANTOM + NO_KEY, {
-      keyId: undefined,
-      held: plus(orphan?.held ?? ZERO, hot.allowance),
-      expiresAtMs: orphan?.expiresAtMs ?? ttlEndMs,
-    });
-    this.requests.drain(nowMs, this.limits.requestsPerMinute, this.leases.total.requests);
-    this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
-    this.requests.take(hot.allowance.requests);
-    this.tokens.take(hot.allowance.tokens);
-  }
-
-  /** Takes up to `most` of what a crash left as held for `keyId`, for a session that has come back. */
-  adopt(keyId: KeyId, most: Amount, nowMs: number): Amount {
-    const own = this.takePhantom(PHANTOM + keyId, most);
-    return plus(own, this.takePhantom(PHANTOM + NO_KEY, this.withinCap(keyId, minus(most, own), nowMs)));
-  }
-
-  private takePhantom(id: string, most: Amount): Amount {
-    const phantom = this.leases.get(id);
-    if (phantom === undefined) return ZERO;
-    const part = least(phantom.held, most);
-    this.leases.put(id, { ...phantom, held: minus(phantom.held, part) });
-    return part;
-  }
-
-  /** The allowance was never part of a key's cap: a capped key takes of it only what its cap leaves. */
-  private withinCap(keyId: KeyId, wanted: Amount, nowMs: number): Amount {
-    const record = this.keys.get(keyId);
-    if (record?.capNanoUsd === undefined) return wanted;
-    const used = this.keys.use(keyId).spentIn(record, nowMs) + this.leases.totalOf(keyId).nanoUsd;
-    const room = nanoUsd(Math.max(0, record.capNanoUsd - used));
-    return { ...wanted, nanoUsd: lessNano(wanted.nanoUsd, room) };
-  }
+function bound(by: FundsBound["by"], potential: number, free: number): FundsBound {
+  return { by, potentialNanoUsd: nanoUsd(potential), freeNanoUsd: nanoUsd(Math.max(0, free)) };
 }
 
 function newHot(account: NewAccount, settings: LedgerSettings, nowMs: number): Hot {
   return {
-    version: 1,
+    version: 2,
     ...account,
     createdAtMs: nowMs,
     status: "active",
@@ -361,10 +284,8 @@ function newHot(account: NewAccount, settings: LedgerSettings, nowMs: number): H
     tokens: [0, nowMs],
     month: { startMs: monthStartMs(nowMs), spentNanoUsd: nanoUsd(0) },
     keyUses: {},
-    held: {},
-    heldUntilMs: 0,
-    allowance: ZERO,
-    sessions: {},
+    leases: [],
+    answers: [],
     statement: NO_STATEMENT,
     cells: encodeCells([]),
   };

@@ -6,7 +6,6 @@
 // full bucket would be a double burst): the debt never drains below what is leased.
 
 import { assert } from "../../shared/assert.ts";
-import type { RateView } from "./types.ts";
 
 const MS_PER_MINUTE = 60_000;
 
@@ -46,22 +45,5 @@ export class RateBucket {
   /** Gives back units that were taken and not used. */
   giveBack(units: number): void {
     this.debt = Math.max(0, this.debt - units * MS_PER_MINUTE);
-  }
-
-  /** Milliseconds until `units` can be taken, if nothing else is; a need beyond the capacity waits for a full bucket. */
-  waitMs(units: number, limitPerMinute: number): number {
-    const reachable = Math.min(units, limitPerMinute);
-    const excess = this.debt + reachable * MS_PER_MINUTE - limitPerMinute * MS_PER_MINUTE;
-    return excess <= 0 ? 0 : Math.ceil(excess / Math.max(1, limitPerMinute));
-  }
-
-  view(window: RateView["window"], which: RateView["which"], limitPerMinute: number): RateView {
-    return {
-      window,
-      which,
-      limit: limitPerMinute,
-      remaining: this.available(limitPerMinute),
-      resetMs: Math.ceil(this.debt / Math.max(1, limitPerMinute)),
-    };
   }
 }

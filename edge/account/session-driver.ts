@@ -22,6 +22,8 @@ const RETRY_MS = 50;
 const FLUSH_HORIZON_MS = 2500;
 /** What a caller waits for the object in all. */
 const PATIENCE_MS = 8000;
+/** One that is under way, the first of a new session, and the report. */
+const REPORT_MESSAGES_MAX = 3;
 
 export class SessionDriver {
   readonly session: LeaseSession;
@@ -52,9 +54,12 @@ export class SessionDriver {
     return true;
   }
 
-  /** Until what was spent so far has been told. */
+  /** Until what was spent so far has been told: a new session begins with a message that tells nothing. */
   async report(waitUntil: WaitUntil): Promise<void> {
-    if (this.session.hasUnsent && !this.session.closed) await this.roundTrip(waitUntil);
+    const { session } = this;
+    for (let message = 0; message < REPORT_MESSAGES_MAX && session.hasUnsent && !session.closed; message += 1) {
+      if (!(await this.roundTrip(waitUntil))) return;
+    }
   }
 
   /** Reports in the background when it is due; one timer serves all calls of the window. */
@@ -78,12 +83,19 @@ export class SessionDriver {
     const dueAtMs = this.session.dueAtMs(nowMs);
     if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
     if (dueAtMs <= nowMs) {
-      await this.roundTrip(() => undefined);
+      if (await this.roundTrip(() => undefined)) await this.tellRest();
       return;
     }
     // What was due has been told meanwhile, and a later call relied on this timer for what it spent; or it woke early.
     this.flushAtMs = dueAtMs;
     await this.flushAfter(this.clock.sleep(dueAtMs - nowMs).done);
+  }
+
+  /** What is still due behind the first message of a new session. */
+  private async tellRest(): Promise<void> {
+    const { session, clock } = this;
+    const dueAtMs = session.hasBegun ? session.dueAtMs(clock.nowMs()) : undefined;
+    if (dueAtMs !== undefined && dueAtMs <= clock.nowMs()) await this.roundTrip(() => undefined);
   }
 
   private start(waitUntil: WaitUntil, close: boolean): void {

@@ -1,15 +1,15 @@
 // What a lease session, its driver and the wallet share.
 
-import type { Amount, Funds, IdempotencyState, IdempotencyStep, RateView, Rights } from "./types.ts";
+import type { Amount, Funds, IdempotencyState, IdempotencyStep, OtherLease, RateView, Rights } from "./types.ts";
 import type { Tier } from "../../shared/wire.ts";
 
 export interface SessionSettings {
   /** Usage is reported this long after the first unreported call, together with what followed. */
   readonly syncWindowMs: number;
-  /** The same while calls come often: twice the calls share one message and one row. */
+  /** The same while calls come often, or where nothing but refusals is to be told: more of them share one message and one row. */
   readonly busySyncWindowMs: number;
-  /** The object forgets a session no sooner than this after its lease ended. */
-  readonly sessionMemoryMs: number;
+  /** A message that is not answered so long may have been applied and forgotten: a lease's life (LedgerSettings). */
+  readonly leaseTtlMs: number;
 }
 
 /** One call in flight. */
@@ -30,10 +30,8 @@ export interface Waiter {
   work: Work | undefined;
 }
 
-export interface StrictTerms {
-  readonly lifeMs: number;
-  readonly begin: Extract<IdempotencyStep, { kind: "begin" }>;
-}
+/** The step that a session for one call with an `Idempotency-Key` begins with. */
+export type StrictTerms = Extract<IdempotencyStep, { kind: "begin" }>;
 
 /** What the object last said. */
 export interface Standing {
@@ -41,5 +39,8 @@ export interface Standing {
   readonly funds: Funds;
   readonly rates: readonly RateView[];
   readonly tight: boolean;
+  readonly others: readonly OtherLease[];
+  /** When it was heard, by the isolate's clock. */
+  readonly atMs: number;
   readonly idempotency?: IdempotencyState;
 }

@@ -3,12 +3,12 @@
 
 import { must } from "../../shared/assert.ts";
 import type { KeyId } from "../../shared/ids.ts";
-import { SCHEMA } from "./schema.ts";
+import { SCHEMA, answersSchema, answersTable } from "./schema.ts";
 import { SEGMENT_LEVELS } from "./storage.ts";
 import type {
+  AnswerRow,
   AuditRow,
   GrantRecord,
-  IdempotencyRow,
   KeyRecord,
   LedgerStorage,
   Segment,
@@ -34,7 +34,9 @@ export class SqliteStorage implements LedgerStorage {
   constructor(storage: DurableObjectStorage) {
     this.storage = storage;
     this.sql = storage.sql;
-    this.ready = this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'hot'").toArray().length > 0;
+    const tables = this.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('hot', 'receipts')").toArray();
+    this.ready = tables.length === 2;
+    if (tables.length === 1) this.upgrade();
   }
 
   transaction<Result>(work: () => Result): Result {
@@ -134,57 +136,40 @@ export class SqliteStorage implements LedgerStorage {
     }));
   }
 
-  readIdempotency(route: string, key: string): IdempotencyRow | undefined {
-    const [row] = this.read("SELECT * FROM idempotency WHERE route = ? AND key = ?", route, key);
-    if (row === undefined) return undefined;
-    return {
-      route,
-      key,
-      bodyHash: String(row["body_hash"]),
-      session: String(row["session"]),
-      expiresAtMs: Number(row["expires_ms"]),
-      done: row["done"] === 1,
-    };
-  }
-
-  putIdempotency(row: IdempotencyRow, stored?: StoredAnswer): void {
-    const { route, key, bodyHash, session, expiresAtMs, done } = row;
-    this.write("DELETE FROM idempotency_parts WHERE route = ? AND key = ?", route, key);
-    this.write(
-      "INSERT OR REPLACE INTO idempotency (route, key, body_hash, session, expires_ms, done, meta) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      route,
-      key,
-      bodyHash,
-      session,
-      expiresAtMs,
-      done ? 1 : 0,
-      stored?.meta ?? null,
-    );
-    if (stored === undefined) return;
-    for (let from = 0, part = 0; from < stored.vectors.byteLength; from += PART_BYTES, part += 1) {
-      const bytes = stored.vectors.slice(from, from + PART_BYTES);
+  putAnswer(segment: number, row: AnswerRow, { meta, vectors }: StoredAnswer): void {
+    this.write(answersSchema(segment));
+    const { route, key, bodyHash, session, atMs } = row;
+    for (let from = 0, part = 0; part === 0 || from < vectors.byteLength; from += PART_BYTES, part += 1) {
+      const facts = part === 0 ? [bodyHash, session, atMs, meta] : [null, null, null, null];
+      const { buffer: bytes } = vectors.slice(from, from + PART_BYTES);
       this.write(
-        "INSERT INTO idempotency_parts (route, key, part, bytes) VALUES (?, ?, ?, ?)",
+        `INSERT INTO ${answersTable(segment)} VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
         route,
         key,
         part,
-        bytes.buffer,
+        ...facts,
+        bytes,
       );
     }
   }
 
-  readStoredAnswer(route: string, key: string): StoredAnswer | undefined {
-    const [row] = this.read(
-      "SELECT meta, (SELECT SUM(LENGTH(bytes)) FROM idempotency_parts p WHERE p.route = i.route AND p.key = i.key) AS length FROM idempotency i WHERE route = ? AND key = ? AND done = 1",
-      route,
-      key,
-    );
+  readAnswer(segment: number, route: string, key: string): AnswerRow | undefined {
+    const columns = "body_hash, session, at_ms";
+    const table = answersTable(segment);
+    const [row] = this.read(`SELECT ${columns} FROM ${table} WHERE route = ? AND key = ? AND part = 0`, route, key);
     if (row === undefined) return undefined;
-    const vectors = new Uint8Array(Number(row["length"] ?? 0));
+    const { body_hash: bodyHash, session, at_ms: atMs } = row;
+    return { route, key, bodyHash: String(bodyHash), session: String(session), atMs: Number(atMs) };
+  }
+
+  readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined {
+    const from = `FROM ${answersTable(segment)} WHERE route = ? AND key = ?`;
+    const [row] = this.read(`SELECT max(meta) AS meta, SUM(LENGTH(bytes)) AS length ${from}`, route, key);
+    if (row === undefined || row["length"] === null) return undefined;
+    const vectors = new Uint8Array(Number(row["length"]));
     let offset = 0;
-    const parts = "SELECT bytes FROM idempotency_parts WHERE route = ? AND key = ? ORDER BY part";
     // One part after the other: an object's memory may hold several such answers at once.
-    for (const { bytes } of this.sql.exec(parts, route, key)) {
+    for (const { bytes } of this.sql.exec(`SELECT bytes ${from} ORDER BY part`, route, key)) {
       const part = bytesOf(bytes);
       vectors.set(part, offset);
       offset += part.byteLength;
@@ -192,14 +177,22 @@ export class SqliteStorage implements LedgerStorage {
     return { meta: String(row["meta"]), vectors };
   }
 
-  deleteIdempotency(route: string, key: string): void {
-    this.write("DELETE FROM idempotency WHERE route = ? AND key = ?", route, key);
-    this.write("DELETE FROM idempotency_parts WHERE route = ? AND key = ?", route, key);
+  dropAnswers(segment: number): void {
+    this.write(`DROP TABLE IF EXISTS ${answersTable(segment)}`);
   }
 
-  deleteIdempotencyBefore(nowMs: number, limit: number): number {
-    const rows = this.read("SELECT route, key FROM idempotency WHERE expires_ms <= ? LIMIT ?", nowMs, limit);
-    for (const row of rows) this.deleteIdempotency(String(row["route"]), String(row["key"]));
+  putReceipt(name: string, receipt: string, untilMs: number): void {
+    this.write("INSERT OR REPLACE INTO receipts (name, until_ms, receipt) VALUES (?, ?, ?)", name, untilMs, receipt);
+  }
+
+  readReceipt(name: string): string | undefined {
+    const [row] = this.read("SELECT receipt FROM receipts WHERE name = ?", name);
+    return row === undefined ? undefined : String(row["receipt"]);
+  }
+
+  deleteReceiptsBefore(nowMs: number, limit: number): number {
+    const rows = this.read("SELECT name FROM receipts WHERE until_ms <= ? LIMIT ?", nowMs, limit);
+    for (const { name } of rows) this.write("DELETE FROM receipts WHERE name = ?", String(name));
     return rows.length;
   }
 
@@ -214,12 +207,12 @@ export class SqliteStorage implements LedgerStorage {
     this.wakesAtMs = 0;
   }
 
-  /** Whether anything waits for an alarm: young segments, or idempotency keys. */
+  /** Whether anything waits for an alarm: young segments, or receipts. */
   hasHousekeeping(): boolean {
     const young = SEGMENT_LEVELS.indexOf("month");
     return (
       this.read("SELECT 1 FROM segments WHERE level < ? LIMIT 1", young).length > 0 ||
-      this.read("SELECT 1 FROM idempotency LIMIT 1").length > 0
+      this.read("SELECT 1 FROM receipts LIMIT 1").length > 0
     );
   }
 
@@ -233,6 +226,19 @@ export class SqliteStorage implements LedgerStorage {
   private async setEarlierAlarm(atMs: number): Promise<void> {
     const set = await this.storage.getAlarm();
     if (set === null || set > atMs) await this.storage.setAlarm(atMs);
+  }
+
+  /** Version 1 kept receipts beside answers, row by row; those answers are forgotten. */
+  private upgrade(): void {
+    this.transaction(() => {
+      for (const statement of SCHEMA) this.sql.exec(statement);
+      this.sql.exec(
+        "INSERT INTO receipts (name, until_ms, receipt) SELECT key, expires_ms, meta FROM idempotency WHERE route = 'batch slices'",
+      );
+      this.sql.exec("DROP TABLE idempotency");
+      this.sql.exec("DROP TABLE idempotency_parts");
+    });
+    this.ready = true;
   }
 
   private read(query: string, ...bindings: SqlStorageValue[]): Row[] {

@@ -68,14 +68,14 @@ export interface AuditRow {
   readonly facts: string;
 }
 
-export interface IdempotencyRow {
+/** A first answer under an `Idempotency-Key`. */
+export interface AnswerRow {
   readonly route: string;
   readonly key: string;
   readonly bodyHash: string;
-  /** The strict session that runs it, or ran it. */
+  /** The session that computed it. */
   readonly session: string;
-  readonly expiresAtMs: number;
-  readonly done: boolean;
+  readonly atMs: number;
 }
 
 export interface LedgerStorage {
@@ -110,12 +110,18 @@ export interface LedgerStorage {
   /** Newest first, before row `before`. */
   readAudit(before: number, limit: number): (AuditRow & { readonly id: number })[];
 
-  readIdempotency(route: string, key: string): IdempotencyRow | undefined;
-  putIdempotency(row: IdempotencyRow, stored?: StoredAnswer): void;
-  readStoredAnswer(route: string, key: string): StoredAnswer | undefined;
-  deleteIdempotency(route: string, key: string): void;
-  /** Deletes up to `limit` rows that ended; answers how many. */
-  deleteIdempotencyBefore(nowMs: number, limit: number): number;
+  /** Adds to the segment of answers `segment`, which the first one creates. */
+  putAnswer(segment: number, row: AnswerRow, stored: StoredAnswer): void;
+  readAnswer(segment: number, route: string, key: string): AnswerRow | undefined;
+  readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined;
+  /** Drops the segment whole. */
+  dropAnswers(segment: number): void;
+
+  /** What the charge of `name` said, kept until `untilMs`. */
+  putReceipt(name: string, receipt: string, untilMs: number): void;
+  readReceipt(name: string): string | undefined;
+  /** Deletes up to `limit` receipts that ended; answers how many. */
+  deleteReceiptsBefore(nowMs: number, limit: number): number;
 
   /** Asks to be called at `atMs`, unless it will be called earlier. */
   wakeAt(atMs: number): void;

@@ -1,19 +1,26 @@
 // One message of one session, applied to the ledger: report, return, renew, grant, in this order, in one turn. A copy
 // of a message changes nothing and gets the current answer; figures are cumulative, so that a gap loses nothing.
-// Every outcome that is expected is a value. Source: design.md, Ledger.
+// Every outcome that is expected is a value.
+//
+// A session is a lease: it begins with a first message that holds something (or says that it has something to tell),
+// and it is known until its closing message or the lease's end. An isolate that gets `unknown_session` for a message
+// younger than a lease's life may therefore conclude that no copy of it was applied: it would still be known.
 
 import { assert } from "../../shared/assert.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, isZero, least, minus, minusFloor, plus } from "./amount.ts";
-import type { SessionMemory } from "./hot.ts";
-import { beginIdempotent, dropIdempotent, finishIdempotent, ownsIdempotent, wasFinishedBy } from "./idempotency.ts";
+import { beginIdempotent, finishIdempotent, wasFinishedBy } from "./idempotency.ts";
 import { rightsOf } from "./key-ring.ts";
-import type { Ledger } from "./ledger.ts";
-import { LEASE_SHARE, SESSIONS_MAX } from "./settings.ts";
+import type { Lease, SessionMemory } from "./lease-table.ts";
+import type { BoundBucket, Ledger } from "./ledger.ts";
+import { CROWDED_LEASES, IDLE_RATE_SHARE, LEASES_MAX, LEASE_SHARE } from "./settings.ts";
 import type { KeyRecord } from "./storage.ts";
-import type { Amount, KeyRefusal, SyncAnswer, SyncMessage } from "./types.ts";
+import type { Amount, KeyRefusal, OtherLease, RateView, SyncAnswer, SyncMessage } from "./types.ts";
 import { recordUsage } from "./usage-history.ts";
+
+/** Other leases that an answer lists one by one; what follows them counts as ending last. */
+const OTHERS_MAX = 16;
 
 /** Applies `message`, received at `nowMs`. The caller owns the transaction and flushes (ledger.ts). */
 export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): SyncAnswer {
@@ -24,38 +31,31 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
   const record = found.kind === "valid" ? found.record : undefined;
   if (record !== undefined) ledger.keys.renew(record, message.secret, nowMs, ledger.storage);
 
-  const memory = ledger.sessions.get(session) ?? newSession(ledger, message, record);
-  if (memory === undefined) {
-    if (seq === 1 && refusal !== undefined) return { kind: "ended", seq, refusal };
-    return wasFinishedBy(ledger, message, nowMs) ? { kind: "closed", seq } : { kind: "unknown_session", seq };
+  const lease = ledger.leases.get(session);
+  const memory = lease?.session;
+  if (lease === undefined || memory === undefined) {
+    if (seq !== 1) {
+      return wasFinishedBy(ledger, message, nowMs) ? { kind: "closed", seq } : { kind: "unknown_session", seq };
+    }
+    if (refusal !== undefined || record === undefined) {
+      return { kind: "ended", seq, refusal: refusal ?? { kind: "unknown_key" } };
+    }
+    return begin(ledger, message, record, nowMs);
   }
   if (seq > 1 && message.epoch !== memory.epoch) return { kind: "unknown_session", seq };
-  if (memory.seq === 0 && refusal !== undefined) return { kind: "ended", seq, refusal };
   if (seq < memory.seq) return { kind: "stale", seq };
-  if (seq === memory.seq) {
-    const answer = ledger.answers.get(session);
-    if (answer !== undefined) return answer;
-  }
-  if (memory.seq === 0 && ledger.sessions.size >= SESSIONS_MAX) return { kind: "busy", seq };
-  if (!ownsIdempotent(ledger, message)) {
-    ledger.leases.remove(session);
-    ledger.forget(session);
-    return { kind: "unknown_session", seq };
-  }
-  // The same number again, after a crash took its answer: it was recorded, but what it asked for is granted anew.
   const isNews = seq > memory.seq;
-  if (isNews) report(ledger, memory, message, nowMs);
-  memory.seq = seq;
-  if (message.close === true) return closeSession(ledger, memory, message, nowMs);
-  const kept = keepLease(ledger, memory, message, nowMs);
-  ledger.sessions.set(session, memory);
-  const answer =
-    refusal === undefined && record !== undefined
-      ? renew(ledger, memory, message, record, kept, nowMs)
-      : end(ledger, memory, message, refusal ?? { kind: "unknown_key" }, nowMs);
-  if (isNews) memory.recalled = false; // a copy may be old: the isolate's next message may still have to find its lease
-  if (ledger.sessions.has(session)) ledger.answers.set(session, answer);
-  return answer;
+  const left = isNews ? report(ledger, message, lease, memory, nowMs) : lease.held;
+  const reported: SessionMemory = isNews ? { ...memory, seq, spent: message.spent } : memory;
+  if (message.close === true) return close(ledger, message, lease, left, reported, nowMs);
+  if (refusal !== undefined || record === undefined) {
+    // What it holds stays out until its end. What ran is cancelled, and a cancelled call is never charged.
+    put(ledger, session, { ...lease, held: left, session: { ...reported, atRiskNanoUsd: nanoUsd(0) } });
+    return { kind: "ended", seq, refusal: refusal ?? { kind: "unknown_key" } };
+  }
+  if (!isNews) return again(ledger, message, record, lease, memory, nowMs);
+  const kept = keep(ledger, message, lease, left);
+  return renew(ledger, message, record, { ...lease, held: kept }, reported, nowMs);
 }
 
 function suspension(ledger: Ledger): KeyRefusal | undefined {
@@ -63,49 +63,39 @@ function suspension(ledger: Ledger): KeyRefusal | undefined {
 }
 
 /** A session begins with message 1, which spends nothing: a copy that arrives late can never charge. */
-function newSession(ledger: Ledger, message: SyncMessage, record: KeyRecord | undefined): SessionMemory | undefined {
-  if (message.seq !== 1 || record === undefined) return undefined;
+function begin(ledger: Ledger, message: SyncMessage, record: KeyRecord, nowMs: number): SyncAnswer {
   assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
-  return {
-    seq: 0,
-    epoch: ledger.nextEpoch(),
-    keyId: record.id,
-    spent: ZERO,
-    untilMs: 0,
-    recalled: true,
-    atRiskNanoUsd: nanoUsd(0),
-  };
+  assert(isZero(message.keep), "the first message of a session holds nothing");
+  if (ledger.leases.size >= LEASES_MAX) return { kind: "busy", seq: message.seq };
+  // As much of it as is there: the next message charges it.
+  const aside = Math.min(message.untoldNanoUsd ?? 0, ledger.funds(nowMs, record).grantableNanoUsd);
+  const fresh = { keyId: record.id, held: amount(aside, 0, 0), expiresAtMs: nowMs };
+  const memory = { seq: 1, epoch: ledger.nextEpoch(), spent: ZERO, atRiskNanoUsd: nanoUsd(0) };
+  return renew(ledger, message, record, fresh, memory, nowMs);
 }
 
-/** Charges what the session spent since its last message: from its lease, else from what is still spendable. */
-function report(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): void {
-  const record = ledger.keys.get(memory.keyId);
+/** Charges what the session spent since its last message, from its lease, else from what is still spendable; what the lease still holds. */
+function report(ledger: Ledger, message: SyncMessage, lease: Lease, memory: SessionMemory, nowMs: number): Amount {
+  const record = ledger.keys.get(lease.keyId);
   if (record !== undefined) ledger.buckets(nowMs, record); // drained while the lease is still out
-  noteDropped(ledger, message);
+  if (message.lostNanoUsd !== undefined) {
+    ledger.books.noteLost(message.lostNanoUsd);
+    ledger.touch();
+  }
   const delta = minus(message.spent, memory.spent);
-  if (isZero(delta) && message.lines.length === 0) return;
-  // A request that only runs is no news worth a row: its limit was charged when it was leased.
-  if (delta.nanoUsd > 0 || message.lines.length > 0) ledger.touch();
-  const lease = ledger.leases.get(message.session);
-  const fromLease = least(lease?.held ?? ZERO, delta);
-  if (lease !== undefined) ledger.leases.put(message.session, { ...lease, held: minus(lease.held, fromLease) });
+  if (isZero(delta) && message.lines.length === 0) return lease.held;
+  ledger.touch();
+  const fromLease = least(lease.held, delta);
+  const left = minus(lease.held, fromLease);
+  ledger.leases.put(message.session, { ...lease, held: left });
   charge(ledger, record, fromLease.nanoUsd, nowMs);
-  const found = adopt(ledger, memory, message, minus(delta, fromLease), nowMs);
-  charge(ledger, record, found.nanoUsd, nowMs);
-  const late = nanoUsd(delta.nanoUsd - fromLease.nanoUsd - found.nanoUsd);
+  const late = nanoUsd(delta.nanoUsd - fromLease.nanoUsd);
   const chargeable = nanoUsd(Math.min(late, ledger.funds(nowMs, record).grantableNanoUsd));
   charge(ledger, record, chargeable, nowMs);
   const writtenOff = nanoUsd(late - chargeable);
   ledger.books.writeOff(writtenOff);
-  recordUsage(ledger, memory.keyId, message.lines, { reported: delta.nanoUsd, writtenOff }, nowMs);
-  memory.spent = message.spent;
-}
-
-/** What an isolate could not report any more is in the books as a memo. */
-function noteDropped(ledger: Ledger, { lostNanoUsd }: SyncMessage): void {
-  if (lostNanoUsd === undefined) return;
-  ledger.books.noteLost(lostNanoUsd);
-  ledger.touch();
+  recordUsage(ledger, lease.keyId, message.lines, { reported: delta.nanoUsd, writtenOff }, nowMs);
+  return left;
 }
 
 function charge(ledger: Ledger, record: KeyRecord | undefined, value: NanoUsd, nowMs: number): void {
@@ -114,120 +104,172 @@ function charge(ledger: Ledger, record: KeyRecord | undefined, value: NanoUsd, n
   if (record !== undefined) ledger.keys.use(record.id).spend(record, value, nowMs);
 }
 
-/** What a crash made the object forget of a lease that is still in force; of one that has ended, others hold it now. */
-function adopt(ledger: Ledger, memory: SessionMemory, message: SyncMessage, missing: Amount, nowMs: number): Amount {
-  const inForce = message.leaseEndMs !== undefined && message.leaseEndMs > nowMs;
-  return memory.recalled && inForce ? ledger.adopt(memory.keyId, missing, nowMs) : ZERO;
-}
-
 /** Leaves the session what it says it keeps, and takes the rest back, into the rate buckets too. */
-function keepLease(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): Amount {
-  const lease = ledger.leases.get(message.session);
-  const held = lease?.held ?? ZERO;
-  const here = least(message.keep, held);
-  giveBack(ledger, memory, minus(held, here));
-  const kept = plus(here, adopt(ledger, memory, message, minusFloor(message.keep, here), nowMs));
-  const expiresAtMs = Math.max(lease?.expiresAtMs ?? 0, isZero(kept) ? 0 : (message.leaseEndMs ?? 0));
-  ledger.leases.put(message.session, { keyId: memory.keyId, held: kept, expiresAtMs });
+function keep(ledger: Ledger, message: SyncMessage, { keyId }: Lease, left: Amount): Amount {
+  const kept = least(message.keep, left);
+  giveBack(ledger, keyId, minus(left, kept));
   return kept;
 }
 
-function giveBack(ledger: Ledger, memory: SessionMemory, returned: Amount): void {
+function giveBack(ledger: Ledger, keyId: Lease["keyId"], returned: Amount): void {
   ledger.requests.giveBack(returned.requests);
   ledger.tokens.giveBack(returned.tokens);
-  const record = ledger.keys.get(memory.keyId);
+  const record = ledger.keys.get(keyId);
   if (record?.requestsPerMinute !== undefined) ledger.keys.use(record.id).requests.giveBack(returned.requests);
   if (record?.tokensPerMinute !== undefined) ledger.keys.use(record.id).tokens.giveBack(returned.tokens);
 }
 
-function closeSession(ledger: Ledger, memory: SessionMemory, message: SyncMessage, nowMs: number): SyncAnswer {
-  giveBack(ledger, memory, ledger.leases.remove(message.session));
-  if (message.idempotency?.kind === "finish") finishIdempotent(ledger, message, message.idempotency, nowMs);
-  else dropIdempotent(ledger, message);
-  ledger.forget(message.session);
-  return { kind: "closed", seq: message.seq };
-}
-
-/** The key is refused: what the session holds stays out until its end, so that work already done can be reported. */
-function end(
+function close(
   ledger: Ledger,
-  memory: SessionMemory,
   message: SyncMessage,
-  refusal: KeyRefusal,
+  lease: Lease,
+  left: Amount,
+  memory: SessionMemory,
   nowMs: number,
 ): SyncAnswer {
-  const { leaseTtlMs, leaseMarginMs, sessionMemoryMs } = ledger.settings;
-  memory.atRiskNanoUsd = nanoUsd(0); // what ran is cancelled, and a cancelled call is never charged
-  memory.untilMs = Math.max(memory.untilMs, nowMs + leaseTtlMs + leaseMarginMs + sessionMemoryMs);
-  return { kind: "ended", seq: message.seq, refusal };
+  const { session, seq, idempotency } = message;
+  ledger.leases.remove(session);
+  giveBack(ledger, lease.keyId, left);
+  if (memory.strict === undefined) ledger.touch();
+  else if (idempotency?.kind === "finish") {
+    finishIdempotent(ledger, session, memory.strict.bodyHash, idempotency, nowMs);
+  }
+  return { kind: "closed", seq };
 }
 
+/** Moves the session's lease to a new end and grants what it wants as far as it is there. */
 function renew(
   ledger: Ledger,
-  memory: SessionMemory,
   message: SyncMessage,
   record: KeyRecord,
-  held: Amount,
+  lease: Lease,
+  memory: SessionMemory,
   nowMs: number,
 ): SyncAnswer {
-  const { settings, leases } = ledger;
-  const ttlMs = message.strictLifeMs ?? settings.leaseTtlMs;
-  assert(ttlMs <= settings.strictLifeMsMax, "a strict lease has a longest life");
-  const expiresAtMs = nowMs + ttlMs + settings.leaseMarginMs;
-  memory.untilMs = expiresAtMs + settings.sessionMemoryMs;
-  leases.put(message.session, { keyId: memory.keyId, held, expiresAtMs });
-
+  const { settings } = ledger;
+  const { session, seq, want } = message;
+  const strict = message.idempotency?.kind === "begin" ? message.idempotency : undefined;
+  const marginMs = strict === undefined ? settings.leaseMarginMs : settings.strictMarginMs;
+  const before = ledger.leases.get(session)?.held ?? ZERO;
+  ledger.leases.put(session, { ...lease, session: memory }); // so that it counts as out while the rest is looked at
   const buckets = ledger.buckets(nowMs, record);
   const available = availableTo(ledger, record, buckets, nowMs);
-  const tight = !covers(shareOf(plus(available, held)), message.want.unit);
-  let granted = grantFrom(available, message, tight);
+  const tight = isTight(ledger, available, lease.held, want.unit);
+  // Others may have been told when it ends, and come back then.
+  const prolonged = !(tight && message.idle === true);
+  const ttlMs = prolonged ? lifeMs(ledger, message) : Math.max(0, lease.expiresAtMs - marginMs - nowMs);
+  const expiresAtMs = prolonged ? nowMs + ttlMs + marginMs : lease.expiresAtMs;
+  let granted = grantFrom(ledger, available, message, tight);
   // A repeat counts as a request, like any call: without one to take it learns nothing and is refused.
   const mayAsk = available.requests >= 1;
-  const fits = covers(granted, message.want.min);
-  const idempotency = mayAsk ? beginIdempotent(ledger, message, fits, expiresAtMs, nowMs) : undefined;
-  if (idempotency !== undefined && idempotency.kind !== "begun") {
-    granted = ZERO;
-    for (const { bucket, window } of buckets) if (window === "requests") bucket.take(1);
-  }
-  if (!isZero(granted)) {
-    for (const { bucket, window } of buckets) bucket.take(granted[window]);
-    leases.put(message.session, { keyId: memory.keyId, held: plus(held, granted), expiresAtMs });
-    ledger.noteGranted(granted, message.strictLifeMs !== undefined || ledger.hasOwnBounds(record));
-  }
-  const { runningNanoUsd, waitingNanoUsd, want } = message;
-  const starting = covers(granted, want.min) ? waitingNanoUsd : Math.min(waitingNanoUsd, granted.nanoUsd);
-  memory.atRiskNanoUsd = nanoUsd(runningNanoUsd + starting);
-  if (message.strictLifeMs !== undefined && isZero(granted)) ledger.forget(message.session);
+  const idempotency = mayAsk ? beginIdempotent(ledger, message, covers(granted, want.min), nowMs) : undefined;
+  const isRepeat = idempotency !== undefined && idempotency.kind !== "begun";
+  if (isRepeat) granted = ZERO;
+  for (const { bucket, window } of buckets) bucket.take(isRepeat && window === "requests" ? 1 : granted[window]);
+  const held = plus(lease.held, granted);
+  const isRemembered = seq > 1 || message.untoldNanoUsd !== undefined || !isZero(held);
+  if (isRemembered) {
+    const { runningNanoUsd, waitingNanoUsd } = message;
+    const starting = covers(granted, want.min) ? waitingNanoUsd : Math.min(waitingNanoUsd, granted.nanoUsd);
+    const atRiskNanoUsd = nanoUsd(runningNanoUsd + starting);
+    const begun = { ...memory, atRiskNanoUsd, ...(strict === undefined ? {} : { strict }) };
+    const renewed = { ...lease, held, expiresAtMs, session: begun };
+    // What holds nothing, before or after, is no promise: a refused call costs no row.
+    if (seq > 1 && isZero(before) && isZero(held)) ledger.leases.put(session, renewed);
+    else put(ledger, session, renewed);
+  } else ledger.leases.remove(session);
+  if (isRepeat) ledger.touch(); // the request that it took
   return {
-    kind: "renewed",
-    seq: message.seq,
-    epoch: memory.epoch,
+    ...answerOf(ledger, message, record, { granted, held, tight }, buckets, nowMs),
     ttlMs,
-    leaseEndMs: expiresAtMs,
-    granted,
-    held: plus(held, granted),
-    tight,
-    rights: rightsOf(ledger.accountId, record),
-    funds: ledger.funds(nowMs, record),
-    rates: buckets.map(({ bucket, window, which, limit }) => bucket.view(window, which, limit)),
+    ...(isRemembered ? { epoch: memory.epoch } : {}),
     ...(idempotency === undefined ? {} : { idempotency }),
   };
 }
 
-function availableTo(ledger: Ledger, record: KeyRecord, buckets: ReturnType<Ledger["buckets"]>, nowMs: number): Amount {
+/** The message was applied before and its answer was lost: the same answer, with what is true now beside it. */
+function again(
+  ledger: Ledger,
+  message: SyncMessage,
+  record: KeyRecord,
+  { held }: Lease,
+  memory: SessionMemory,
+  nowMs: number,
+): SyncAnswer {
+  const buckets = ledger.buckets(nowMs, record);
+  const granted = minusFloor(held, plus(message.keep, amount(message.untoldNanoUsd ?? 0, 0, 0)));
+  const tight = isTight(ledger, availableTo(ledger, record, buckets, nowMs), held, message.want.unit);
+  const idempotency = beginIdempotent(ledger, message, covers(granted, message.want.min), nowMs);
+  return {
+    ...answerOf(ledger, message, record, { granted, held, tight }, buckets, nowMs),
+    epoch: memory.epoch,
+    ...(idempotency === undefined ? {} : { idempotency }),
+  };
+}
+
+function answerOf(
+  ledger: Ledger,
+  message: SyncMessage,
+  record: KeyRecord,
+  { granted, held, tight }: { readonly granted: Amount; readonly held: Amount; readonly tight: boolean },
+  buckets: readonly BoundBucket[],
+  nowMs: number,
+): Extract<SyncAnswer, { kind: "renewed" }> {
+  return {
+    kind: "renewed",
+    seq: message.seq,
+    ttlMs: lifeMs(ledger, message),
+    granted,
+    held,
+    tight,
+    rights: rightsOf(ledger.accountId, record),
+    funds: ledger.funds(nowMs, record),
+    rates: buckets.map(viewOf),
+    ...(covers(granted, message.want.min) ? {} : { others: othersOf(ledger, message.session, record, nowMs) }),
+  };
+}
+
+function lifeMs({ settings }: Ledger, message: SyncMessage): number {
+  return message.idempotency === undefined ? settings.leaseTtlMs : settings.strictTtlMs;
+}
+
+/** Puts the lease, and writes it: a promise that only memory knows would be broken by an eviction (ledger.ts). */
+function put(ledger: Ledger, session: string, lease: Lease): void {
+  ledger.leases.put(session, lease);
+  if (lease.session?.strict === undefined) ledger.touch();
+}
+
+function availableTo(ledger: Ledger, record: KeyRecord, buckets: readonly BoundBucket[], nowMs: number): Amount {
   const left = { requests: Number.MAX_SAFE_INTEGER, tokens: Number.MAX_SAFE_INTEGER };
   for (const { bucket, window, limit } of buckets) left[window] = Math.min(left[window], bucket.available(limit));
   return amount(ledger.funds(nowMs, record).grantableNanoUsd, left.requests, left.tokens);
 }
 
+/** Near the end of credit or rate, or with many leases out, an isolate holds nothing idle and reports at once. */
+function isTight(ledger: Ledger, available: Amount, held: Amount, unit: Amount): boolean {
+  return ledger.leases.size > CROWDED_LEASES || !covers(shareOf(plus(available, held)), unit);
+}
+
 /** What waits is granted as far as it goes; beyond it no more than a share of what is there. Strict: all or nothing. */
-function grantFrom(available: Amount, message: SyncMessage, tight: boolean): Amount {
-  const { min, target } = message.want;
-  if (message.strictLifeMs !== undefined) return covers(available, min) ? min : ZERO;
+function grantFrom(ledger: Ledger, available: Amount, message: SyncMessage, tight: boolean): Amount {
+  const { min, target, least: needed } = message.want;
+  if (!covers(available, message.idempotency === undefined ? needed : min)) return ZERO;
+  if (message.idempotency !== undefined) return min;
   if (tight) return least(available, min);
-  const beyond = least(target, shareOf(available));
+  const { total } = ledger.leases;
+  const { requestsPerMinute, tokensPerMinute } = ledger.limits;
+  const share = shareOf(available);
+  const idle = {
+    requests: Math.max(0, Math.floor(requestsPerMinute / IDLE_RATE_SHARE) - total.requests),
+    tokens: Math.max(0, Math.floor(tokensPerMinute / IDLE_RATE_SHARE) - total.tokens),
+  };
+  const beyond = {
+    nanoUsd: Math.min(target.nanoUsd, share.nanoUsd),
+    requests: Math.min(target.requests, share.requests, idle.requests),
+    tokens: Math.min(target.tokens, share.tokens, idle.tokens),
+  };
   return least(available, {
-    nanoUsd: min.nanoUsd > beyond.nanoUsd ? min.nanoUsd : beyond.nanoUsd,
+    nanoUsd: nanoUsd(Math.max(min.nanoUsd, beyond.nanoUsd)),
     requests: Math.max(min.requests, beyond.requests),
     tokens: Math.max(min.tokens, beyond.tokens),
   });
@@ -239,4 +281,28 @@ function shareOf(available: Amount): Amount {
     Math.floor(available.requests / LEASE_SHARE),
     Math.floor(available.tokens / LEASE_SHARE),
   );
+}
+
+function viewOf({ bucket, window, which, limit, leased }: BoundBucket): RateView {
+  return { window, which, limit, available: bucket.available(limit), leased };
+}
+
+/** What other leases hold, the earliest end first: says when a need that is not covered now can be. */
+function othersOf(ledger: Ledger, session: string, record: KeyRecord, nowMs: number): OtherLease[] {
+  const others = [...ledger.leases.entries()]
+    .filter(([id, { held }]) => id !== session && !isZero(held))
+    .map(([, { held, keyId, expiresAtMs }]) => ({
+      endsInMs: expiresAtMs - nowMs,
+      held,
+      sameKey: keyId === record.id,
+    }))
+    .sort((a, b) => a.endsInMs - b.endsInMs);
+  const last = others.at(-1);
+  if (last === undefined || others.length <= OTHERS_MAX) return others;
+  const rest = others.splice(OTHERS_MAX - 1);
+  for (const sameKey of [true, false]) {
+    const held = rest.filter((one) => one.sameKey === sameKey).reduce((sum, one) => plus(sum, one.held), ZERO);
+    if (!isZero(held)) others.push({ endsInMs: last.endsInMs, held, sameKey });
+  }
+  return others;
 }

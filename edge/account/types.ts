@@ -2,9 +2,7 @@
 // Workers RPC): no classes, no functions but the admission's own. Expected refusals are values with their facts; the
 // one table that turns them into HTTP answers is edge/middleware/errors.
 
-import type { CancelSignal } from "../cancel.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
-import type { ParsedKey } from "../../shared/keys.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
 
@@ -62,7 +60,7 @@ export type Refusal =
   | { readonly kind: "bounded_key" }
   | {
       readonly kind: "insufficient_credit";
-      readonly which: "account" | "key_cap" | "monthly_limit";
+      readonly which: FundsBound["by"];
       readonly neededNanoUsd: NanoUsd;
       /** What could be spent if every lease came back. */
       readonly spendableNanoUsd: NanoUsd;
@@ -82,6 +80,15 @@ export type Refusal =
       readonly needed: number;
       readonly retryAfterMs: number;
     }
+  /** More than the whole limit of a minute: no waiting helps. */
+  | {
+      readonly kind: "over_limit";
+      readonly window: "requests" | "tokens";
+      readonly which: "account" | "key";
+      /** Per minute. */
+      readonly limit: number;
+      readonly needed: number;
+    }
   | { readonly kind: "ledger_unavailable" };
 
 /** The key itself is refused: everything it runs is cancelled. */
@@ -91,25 +98,44 @@ export type KeyRefusal =
   | { readonly kind: "expired"; readonly expiredAtMs: number }
   | { readonly kind: "suspended" };
 
+/** One thing that bounds what a key may spend. */
+export interface FundsBound {
+  readonly by: "account" | "key_cap" | "monthly_limit";
+  /** If every lease came back. */
+  readonly potentialNanoUsd: NanoUsd;
+  /** Now. */
+  readonly freeNanoUsd: NanoUsd;
+}
+
 /** Credit as the object sees it: now, and if every lease came back. */
 export interface Funds {
   readonly balanceNanoUsd: NanoUsd;
   readonly spendableNanoUsd: NanoUsd;
-  /** What this key could spend if every lease came back, and what bounds it. */
-  readonly potentialNanoUsd: NanoUsd;
-  readonly boundBy: "account" | "key_cap" | "monthly_limit";
-  /** What this key could be granted now. */
+  /** What this key could be granted now: the least of `bounds`. */
   readonly grantableNanoUsd: NanoUsd;
+  readonly bounds: readonly FundsBound[];
+  /** The one with the least potential. */
+  readonly tightest: FundsBound;
 }
 
-/** One rate bucket as the object sees it. `resetMs`: until it is full again. */
+/** One rate bucket as the object sees it. */
 export interface RateView {
   readonly window: "requests" | "tokens";
   readonly which: "account" | "key";
   /** Per minute, which is also the burst. */
   readonly limit: number;
-  readonly remaining: number;
-  readonly resetMs: number;
+  /** Whole units that could be leased now. */
+  readonly available: number;
+  /** Units out in leases and not used: no part of them refills before its lease ends. */
+  readonly leased: number;
+}
+
+/** What one other lease of the account holds, and how long it will if nobody speaks of it again. */
+export interface OtherLease {
+  readonly endsInMs: number;
+  readonly held: Amount;
+  /** Whether it counts against this key's own bounds too. */
+  readonly sameKey: boolean;
 }
 
 /** Hashes of one secret under the pepper values in force; the object compares the one whose pepper its row names. */
@@ -119,7 +145,7 @@ export interface SecretHash {
   readonly hash: string;
 }
 
-/** Usage of one (model, tier, minute) since the last message of the session. Errors count requests that failed. */
+/** Usage of one (model, tier, minute) since the last message of the session. `requests` were served; what failed or was refused stands in the errors alone. */
 export interface UsageLine {
   readonly model: string;
   readonly tier: Tier;
@@ -140,13 +166,18 @@ export interface UsageLine {
 export interface Want {
   /** What waits for credit now. */
   readonly min: Amount;
+  /** The least of each that one of them needs: with less nobody is served, and nothing is granted. */
+  readonly least: Amount;
   /** What it would rather have: about ten seconds of its recent spend. */
   readonly target: Amount;
   /** One request like its recent ones: tells when the end is near. */
   readonly unit: Amount;
 }
 
-/** One message of a session: an isolate's dealings with one key. Sent again unchanged until it is answered. */
+/**
+ * One message of a session: an isolate's dealings with one key, from the first lease to the last. Sent again unchanged
+ * until it is answered.
+ */
 export interface SyncMessage {
   /** 16 characters, random per session. */
   readonly session: string;
@@ -158,10 +189,16 @@ export interface SyncMessage {
   /** Cumulative since the session began. */
   readonly spent: Amount;
   readonly lines: readonly UsageLine[];
-  /** What the isolate goes on holding of its lease, after `spent` (what it has not told yet included); the rest comes back. */
+  /** What the isolate goes on holding of its lease, after `spent`; the rest comes back. */
   readonly keep: Amount;
-  /** `leaseEndMs` of the last renewal, sent back: after a crash it proves that the lease is still in force. */
-  readonly leaseEndMs?: number;
+  /**
+   * Of a first message: what was spent under an earlier session that ended before it was told. The object sets it aside
+   * as far as it is there, and remembers the session even if that is nothing: the next message reports it. (Requests and
+   * tokens count already, as used up to the end of that session's lease.)
+   */
+  readonly untoldNanoUsd?: NanoUsd;
+  /** No call runs or waits: `keep` is for calls to come. Near the end of credit or rate such a lease is not prolonged. */
+  readonly idle?: true;
   /** Of `keep`: what calls that run now may cost. Should the isolate never speak again, so much revenue may be lost. */
   readonly runningNanoUsd: NanoUsd;
   /** Revenue that the isolate dropped since it last told: it came too late to be told safely. */
@@ -171,8 +208,7 @@ export interface SyncMessage {
   readonly want: Want;
   /** The session ends: whatever it held comes back. */
   readonly close?: true;
-  /** Lease life other than the TTL: the strict path, one request. */
-  readonly strictLifeMs?: number;
+  /** A call with an `Idempotency-Key`: nothing of it is stored before its last message, and its lease is short. */
   readonly idempotency?: IdempotencyStep;
 }
 
@@ -183,12 +219,11 @@ export type SyncAnswer =
       /**
        * Tells this beginning of the session from another that a late copy of its first message might cause: without it
        * a late copy of the second could be charged again, after the isolate had told its figures to a new session.
+       * Absent: nothing is held, so nothing is remembered, and the isolate's next message begins a new session.
        */
-      readonly epoch: string;
+      readonly epoch?: string;
       /** The isolate counts it from before it first sent the message. */
       readonly ttlMs: number;
-      /** When the object lets the lease end, by its own clock: to be sent back, not to be compared with another clock. */
-      readonly leaseEndMs: number;
       readonly granted: Amount;
       /** What the object holds for this session after this message. */
       readonly held: Amount;
@@ -197,6 +232,8 @@ export type SyncAnswer =
       readonly rights: Rights;
       readonly funds: Funds;
       readonly rates: readonly RateView[];
+      /** Where what was wanted is not covered: what others hold, the earliest end first. */
+      readonly others?: readonly OtherLease[];
       readonly idempotency?: IdempotencyState;
     }
   | { readonly kind: "ended"; readonly seq: number; readonly refusal: KeyRefusal }
@@ -235,111 +272,3 @@ export type IdempotencyState =
   | { readonly kind: "replay"; readonly stored: StoredAnswer };
 
 export const IDEMPOTENCY_BYTES_MAX = 4 * 1024 * 1024;
-
-// The wallet, one per isolate.
-
-export interface AdmitRequest {
-  readonly key: ParsedKey;
-  readonly scope: Scope;
-  readonly model: string;
-  readonly ip: string;
-  readonly tier: Tier;
-  /** Upper bounds that need no tokenizer. */
-  readonly boundTokens: number;
-  readonly boundNanoUsd: NanoUsd;
-  /** The exact figures: asked for only when the bounds do not fit. */
-  readonly exact: () => Promise<{ readonly tokens: number; readonly nanoUsd: NanoUsd }>;
-  readonly waitUntil: (work: Promise<unknown>) => void;
-}
-
-/** A call with an `Idempotency-Key`: exactly one lease for it, alive until its deadline and ten seconds. */
-export interface StrictRequest extends AdmitRequest {
-  readonly deadlineMs: number;
-  readonly idempotency: { readonly route: string; readonly key: string; readonly bodyHash: string };
-}
-
-export interface AuthorizeRequest {
-  readonly key: ParsedKey;
-  /** undefined: any valid key (`GET /v1/key`). */
-  readonly scope?: Scope;
-  readonly ip: string;
-  /** Whether the call counts as one request against the limit. */
-  readonly countsRequest: boolean;
-  readonly waitUntil: (work: Promise<unknown>) => void;
-}
-
-/** What a finished call cost. `costNanoUsd` is at most the admitted bound. */
-export interface Settlement {
-  readonly model: string;
-  readonly tokens: number;
-  readonly cachedTokens: number;
-  readonly costNanoUsd: NanoUsd;
-  readonly savedNanoUsd: NanoUsd;
-  readonly latencyMs: number;
-}
-
-/** A call that ended without a charge. `status`: what the client was answered (499: it had gone). */
-export interface Failure {
-  readonly status: number;
-  readonly latencyMs: number;
-}
-
-/** For the `x-ratelimit-…` headers: this isolate's view. */
-export interface RateLimitView {
-  readonly limit: number;
-  readonly remaining: number;
-  readonly resetMs: number;
-}
-
-/** Where a caller stands, as this isolate sees it. */
-export interface CallStanding {
-  readonly rights: Rights;
-  readonly rateLimit: { readonly requests: RateLimitView; readonly tokens: RateLimitView };
-  /** The account's spendable credit. */
-  readonly spendableNanoUsd: NanoUsd;
-}
-
-export interface Admission extends CallStanding {
-  /** Aborted when the credit behind the work is gone (renewal refused, key revoked, lease lapsed): stop the work. */
-  readonly signal: CancelSignal;
-  /**
-   * Charges the call, locally and at once; call it when the whole result is verified, before the first byte goes out.
-   * "lapsed": the lease had ended, nothing was charged and the result must not be delivered (503).
-   * Exactly one of `settle` and `release` may be called, once.
-   */
-  settle(settlement: Settlement): "charged" | "lapsed";
-  /** Ends the call without a charge (error, abandoned, shed). */
-  release(failure: Failure): void;
-}
-
-export type AdmitResult =
-  | { readonly kind: "admitted"; readonly admission: Admission }
-  | { readonly kind: "refused"; readonly refusal: Refusal };
-
-/** The strict path's admission: charge and stored answer are one transaction at the object. */
-export interface StrictAdmission extends Omit<Admission, "settle"> {
-  /**
-   * "lapsed": the lease had ended, nothing was charged. "unknown": the object did not say in time whether it did both
-   * or neither; the same key tells, and the result must not be delivered. `release` may not follow.
-   */
-  commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed" | "unknown">;
-}
-
-export type StrictResult =
-  | { readonly kind: "admitted"; readonly admission: StrictAdmission }
-  | ({ readonly kind: "replay"; readonly stored: StoredAnswer } & CallStanding)
-  | { readonly kind: "running" }
-  | { readonly kind: "reused" }
-  | { readonly kind: "refused"; readonly refusal: Refusal };
-
-export type AuthorizeResult =
-  | { readonly kind: "authorized"; readonly rights: Rights; readonly rateLimit: Admission["rateLimit"] }
-  | { readonly kind: "refused"; readonly refusal: Refusal };
-
-export interface Wallet {
-  /** Reports what this isolate has spent of the account, all keys: afterwards the books have it, unless the object did not answer in time. */
-  report(accountId: AccountId, waitUntil: AdmitRequest["waitUntil"]): Promise<void>;
-  admit(request: AdmitRequest): Promise<AdmitResult>;
-  admitStrict(request: StrictRequest): Promise<StrictResult>;
-  authorize(request: AuthorizeRequest): Promise<AuthorizeResult>;
-}

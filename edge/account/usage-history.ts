@@ -41,10 +41,13 @@ export function recordUsage(
     ledger.statement.charge("write_off", at, lost, ledger.storage);
     ledger.cells.add({ startMs, keyId, model: line.model, tier: line.tier }, { ...line, costNanoUsd });
   }
-  if (ledger.cells.size > ledger.settings.hotCellsMax) {
-    putSegments(ledger.storage, "minute", ledger.cells.drain());
-    ledger.storage.wakeAt(nowMs + 2 * MS_PER_DAY);
-  }
+  if (ledger.cells.size > ledger.settings.hotCellsMax) archiveCells(ledger, nowMs);
+}
+
+/** Moves the hot row's cells into segments. */
+export function archiveCells(ledger: Ledger, nowMs: number): void {
+  putSegments(ledger.storage, "minute", ledger.cells.drain());
+  ledger.storage.wakeAt(nowMs + 2 * MS_PER_DAY);
 }
 
 function minuteOf(line: UsageLine, nowMs: number): number {

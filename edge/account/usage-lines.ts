@@ -4,7 +4,8 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
 import { addHistogram, latencyBucket } from "./histogram.ts";
 import type { Histogram } from "./histogram.ts";
-import type { Failure, Settlement, UsageLine } from "./types.ts";
+import type { UsageLine } from "./types.ts";
+import type { Failure, Settlement } from "./wallet-types.ts";
 import type { Tier } from "../../shared/wire.ts";
 
 const MS_PER_MINUTE = 60_000;
@@ -28,13 +29,11 @@ export class LineBook {
     addHistogram(line.latency, { [latencyBucket(settlement.latencyMs)]: 1 });
   }
 
-  /** A failed call: a request and an error, no tokens, no money. A client that had gone (499) counts as 4xx. */
+  /** A call that failed or was refused: an error, no request, no tokens, no money. A client that had gone (499) counts as 4xx. */
   addFailure(call: { readonly model: string; readonly tier: Tier }, failure: Failure, nowMs: number): void {
     const line = this.line(call.model, call.tier, Math.floor(nowMs / MS_PER_MINUTE));
-    line.requests += 1;
     if (failure.status >= 500) line.errors5xx += 1;
     else line.errors4xx += 1;
-    addHistogram(line.latency, { [latencyBucket(failure.latencyMs)]: 1 });
   }
 
   /** Empties the book into a message. */

@@ -5,29 +5,27 @@
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
-import { CallAdmission, StrictCallAdmission, rateLimitOf, spendableOf } from "./admission.ts";
-import { ZERO, amount, covers } from "./amount.ts";
+import { CallAdmission, StrictCallAdmission } from "./admission.ts";
+import { ZERO, amount } from "./amount.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { isAddressAllowed } from "./ip-allow.ts";
 import { LeaseSession } from "./lease-session.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 import type { SessionSettings, StrictTerms, Waiter, Work } from "./session-types.ts";
 import { SessionDriver } from "./session-driver.ts";
 import type { Clock } from "./session-driver.ts";
+import type { AccountStub, Amount, KeyRefusal, Refusal, Rights, SecretHash } from "./types.ts";
 import type {
-  AccountStub,
   AdmitRequest,
   AdmitResult,
-  Amount,
   AuthorizeRequest,
   AuthorizeResult,
-  KeyRefusal,
-  Refusal,
-  Rights,
-  SecretHash,
+  Refused,
+  RefusedCall,
   StrictRequest,
   StrictResult,
   Wallet,
-} from "./types.ts";
+} from "./wallet-types.ts";
 import type { Tier } from "../../shared/wire.ts";
 
 export interface WalletOptions {
@@ -47,17 +45,15 @@ export interface WalletOptions {
 export const WALLET_SETTINGS: WalletOptions["settings"] = {
   syncWindowMs: 1000,
   busySyncWindowMs: 2000,
-  sessionMemoryMs: 600_000,
+  leaseTtlMs: DEFAULT_SETTINGS.leaseTtlMs,
   refusalMs: 30_000,
   sessionsMax: 5000,
 };
 
 /** A suspension may be lifted any moment: it is asked about again sooner. */
 const SUSPENDED_MS = 1000;
-/** A strict lease outlives its call's deadline by this. */
-const STRICT_AFTER_DEADLINE_MS = 10_000;
-/** The least a call can cost: what must be there before its exact count is worth knowing. */
-const LEAST_TOKENS = 1;
+/** What a call that reads needs, if it counts. */
+const READ = amount(0, 1, 0);
 
 interface Call {
   readonly key: ParsedKey;
@@ -89,9 +85,9 @@ export class LeaseWallet implements Wallet {
     const result = await this.takeThrough(driver, need, request);
     if (result.kind === "refused") return result;
     if (result.work !== undefined) return this.admitted(driver, result.work, request);
-    if (!covers(this.best(session), amount(0, 1, LEAST_TOKENS))) return this.uncovered(driver, need, request);
+    if (this.requestsLeft(session) < 1) return this.uncovered(driver, uncounted(session, need), request);
     const { tokens, nanoUsd: cost } = await request.exact();
-    const exact = await this.takeThrough(driver, amount(cost, 1, tokens), request);
+    const exact = await this.takeThrough(driver, amount(cost, 1, tokens), request, true);
     if (exact.kind === "refused") return exact;
     if (exact.work !== undefined) return this.admitted(driver, exact.work, request);
     return this.uncovered(driver, amount(cost, 1, tokens), request);
@@ -99,21 +95,21 @@ export class LeaseWallet implements Wallet {
 
   /** The refusal; what was granted towards `need` and is not enough goes back at once, for others may need less. */
   private uncovered(driver: SessionDriver, need: Amount, request: AdmitRequest): AdmitResult {
-    const refusal = this.explain(driver.session, need);
+    const refused = this.refused(driver.session, need);
     driver.flushLater(request.waitUntil);
-    return { kind: "refused", refusal };
+    return refused;
   }
 
   async authorize(request: AuthorizeRequest): Promise<AuthorizeResult> {
     const { clock } = this.options;
-    const need = request.countsRequest ? amount(0, 1, 0) : ZERO;
+    const need = request.countsRequest ? READ : ZERO;
     const driver = this.known(request.key) ?? (await this.open(request.key));
     const { session } = driver;
     let work = session.isCurrent(clock.nowMs()) ? session.take(need, "", "interactive", clock.nowMs()) : undefined;
     if (work === undefined) {
       const result = await this.takeThrough(driver, need, { ...request, model: "", tier: "interactive" });
       if (result.kind === "refused") return result;
-      if (result.work === undefined) return { kind: "refused", refusal: this.explain(session, need) };
+      if (result.work === undefined) return this.refused(session, need);
       work = result.work;
     }
     session.discard(work);
@@ -121,16 +117,22 @@ export class LeaseWallet implements Wallet {
     if (refusal !== undefined) return { kind: "refused", refusal };
     const { standing } = session;
     if (standing === undefined) return { kind: "refused", refusal: { kind: "ledger_unavailable" } };
-    return { kind: "authorized", rights: standing.rights, rateLimit: rateLimitOf(session, clock.nowMs()) };
+    return { kind: "authorized", rights: standing.rights, standing: session.callStanding(clock.nowMs()) };
+  }
+
+  async noteRefused({ key, waitUntil, ...call }: RefusedCall): Promise<void> {
+    const driver = this.known(key) ?? (await this.open(key));
+    driver.session.unreported.addFailure(call, call, this.options.clock.nowMs());
+    driver.flushLater(waitUntil);
   }
 
   async admitStrict(request: StrictRequest): Promise<StrictResult> {
     const bound = await this.tryStrict(request, amount(request.boundNanoUsd, 1, request.boundTokens));
     if (bound.kind !== "uncovered") return bound;
-    if (!bound.isExactWorthKnowing) return { kind: "refused", refusal: bound.refusal };
+    if (!bound.isExactWorthKnowing) return bound.refused;
     const { tokens, nanoUsd: cost } = await request.exact();
     const exact = await this.tryStrict(request, amount(cost, 1, tokens));
-    return exact.kind === "uncovered" ? { kind: "refused", refusal: exact.refusal } : exact;
+    return exact.kind === "uncovered" ? exact.refused : exact;
   }
 
   async report(accountId: AccountId, waitUntil: AdmitRequest["waitUntil"]): Promise<void> {
@@ -143,10 +145,9 @@ export class LeaseWallet implements Wallet {
     const driver = this.drivers.get(nameOf(key));
     if (driver === undefined) return undefined;
     const { ended, closed, hasUnsent } = driver.session;
-    if (closed) return undefined;
-    if (ended === undefined) return driver;
+    if (ended === undefined) return closed ? undefined : driver;
     const rememberedMs = ended.refusal.kind === "suspended" ? SUSPENDED_MS : this.options.settings.refusalMs;
-    return hasUnsent || this.options.clock.nowMs() < ended.atMs + rememberedMs ? driver : undefined;
+    return (hasUnsent && !closed) || this.options.clock.nowMs() < ended.atMs + rememberedMs ? driver : undefined;
   }
 
   private async open(key: ParsedKey): Promise<SessionDriver> {
@@ -165,20 +166,27 @@ export class LeaseWallet implements Wallet {
     driver: SessionDriver,
     need: Amount,
     call: Call & { readonly model: string; readonly tier: Tier; readonly waitUntil: AdmitRequest["waitUntil"] },
-  ): Promise<{ kind: "refused"; refusal: Refusal } | { kind: "answered"; work: Work | undefined }> {
+    again = false,
+  ): Promise<Refused | { kind: "answered"; work: Work | undefined }> {
     const { session } = driver;
     const nowMs = this.options.clock.nowMs();
     const ended = session.ended?.refusal;
     if (ended !== undefined) return { kind: "refused", refusal: ended };
     const atOnce = session.isCurrent(nowMs) ? session.take(need, call.model, call.tier, nowMs) : undefined;
-    const waiter = atOnce === undefined ? session.enqueue(need, call.model, call.tier, nowMs) : undefined;
+    const waiter = atOnce === undefined ? session.enqueue(need, call.model, call.tier, nowMs, again) : undefined;
     const answered = waiter === undefined || (await driver.roundTrip(call.waitUntil));
     if (waiter !== undefined) session.leaveQueue(waiter);
-    const work = atOnce ?? waiter?.work;
     const refusal = this.refusalAfter(driver, call, answered);
+    // What others gave back since the answer counts too: a refusal is explained from what is there now.
+    const late = refusal === undefined && waiter?.work === undefined ? this.takeNow(session, need, call) : undefined;
+    const work = atOnce ?? waiter?.work ?? late;
     if (refusal === undefined) return { kind: "answered", work };
     if (work !== undefined) session.discard(work);
     return { kind: "refused", refusal };
+  }
+
+  private takeNow(session: LeaseSession, need: Amount, call: { model: string; tier: Tier }): Work | undefined {
+    return session.take(need, call.model, call.tier, this.options.clock.nowMs());
   }
 
   private refusalAfter({ session }: SessionDriver, call: Call, answered: boolean): Refusal | undefined {
@@ -187,20 +195,20 @@ export class LeaseWallet implements Wallet {
     return refusalBy(session.standing.rights, call, this.options.clock.nowMs());
   }
 
-  /** The most that could be covered now: what the lease has, and what the object could still give. */
-  private best(session: LeaseSession): Amount {
-    const free = session.free(this.options.clock.nowMs());
-    const { standing } = session;
-    if (standing === undefined) return free;
-    const left = { requests: Number.MAX_SAFE_INTEGER, tokens: Number.MAX_SAFE_INTEGER };
-    for (const { window, remaining } of standing.rates) left[window] = Math.min(left[window], remaining + free[window]);
-    return amount(standing.funds.grantableNanoUsd + free.nanoUsd, left.requests, left.tokens);
+  /** What the lease has, and what the object could still give. */
+  private requestsLeft(session: LeaseSession): number {
+    const { requests } = session.free(this.options.clock.nowMs());
+    const rates = session.standing?.rates.filter(({ window }) => window === "requests") ?? [];
+    return requests + Math.min(...rates.map(({ available }) => available));
   }
 
-  private explain(session: LeaseSession, need: Amount): Refusal {
+  /** From the answer to this very need. */
+  private refused(session: LeaseSession, need: Amount): Refused {
     const { standing } = session;
-    if (standing === undefined) return { kind: "ledger_unavailable" };
-    return explainRefusal(need, session.free(this.options.clock.nowMs()), standing);
+    if (standing === undefined) return { kind: "refused", refusal: { kind: "ledger_unavailable" } };
+    const nowMs = this.options.clock.nowMs();
+    const refusal = explainRefusal(need, session.free(nowMs), session.holds, standing);
+    return { kind: "refused", refusal, standing: session.callStanding(nowMs) };
   }
 
   private admitted(driver: SessionDriver, work: Work, request: AdmitRequest): AdmitResult {
@@ -212,11 +220,10 @@ export class LeaseWallet implements Wallet {
     request: StrictRequest,
     need: Amount,
   ): Promise<
-    StrictResult | { readonly kind: "uncovered"; readonly refusal: Refusal; readonly isExactWorthKnowing: boolean }
+    StrictResult | { readonly kind: "uncovered"; readonly refused: Refused; readonly isExactWorthKnowing: boolean }
   > {
     const { stubOf, hashesOf, newSessionId, clock, settings } = this.options;
-    const begin = { kind: "begin", ...request.idempotency } as const;
-    const terms: StrictTerms = { lifeMs: request.deadlineMs + STRICT_AFTER_DEADLINE_MS, begin };
+    const terms: StrictTerms = { kind: "begin", ...request.idempotency };
     const session = new LeaseSession(await hashesOf(request.key.secret), settings, newSessionId, terms);
     const driver = new SessionDriver(session, () => stubOf(request.key.accountId), clock);
     const waiter: Waiter = session.enqueue(need, request.model, request.tier, clock.nowMs());
@@ -230,17 +237,22 @@ export class LeaseWallet implements Wallet {
     }
     const { idempotency, rights } = standing;
     if (idempotency?.kind === "replay") {
-      const nowMs = clock.nowMs();
-      const seen = { rateLimit: rateLimitOf(session, nowMs), spendableNanoUsd: spendableOf(session, nowMs) };
-      return { kind: "replay", rights, ...seen, stored: idempotency.stored };
+      return { kind: "replay", rights, standing: session.callStanding(clock.nowMs()), stored: idempotency.stored };
     }
     if (idempotency?.kind === "running" || idempotency?.kind === "reused") return { kind: idempotency.kind };
     if (waiter.work === undefined) {
-      const isExactWorthKnowing = covers(this.best(session), amount(0, 1, LEAST_TOKENS));
-      return { kind: "uncovered", refusal: this.explain(session, need), isExactWorthKnowing };
+      const isExactWorthKnowing = this.requestsLeft(session) >= 1;
+      const refused = this.refused(session, isExactWorthKnowing ? need : uncounted(session, need));
+      return { kind: "uncovered", refused, isExactWorthKnowing };
     }
     return { kind: "admitted", admission: new StrictCallAdmission(driver, waiter.work, clock, request) };
   }
+}
+
+/** What a call needs for which no request is left: it is not worth counting, and is told by its bound when to come back. */
+function uncounted({ standing }: LeaseSession, bound: Amount): Amount {
+  const limits = standing?.rates.filter(({ window }) => window === "tokens").map(({ limit }) => limit) ?? [];
+  return amount(0, 1, Math.min(bound.tokens, ...limits));
 }
 
 /** What the rights themselves refuse, without any credit. */

@@ -7,11 +7,10 @@ import type { ActingKey } from "../account/acting-key.ts";
 import type { Rights, Scope } from "../account/types.ts";
 import type { Context } from "../context.ts";
 import { clientAddress, waitUntilOf } from "../context.ts";
-import { rateLimitHeaders } from "../usage-answer.ts";
-import { faultOfRefusal } from "./refusals.ts";
+import { standingHeaders } from "../usage-answer.ts";
+import { refusedError } from "./refusals.ts";
 import { requestIsCounted } from "./refused-request.ts";
 import { acted } from "./acted.ts";
-import { ApiError } from "../../shared/errors.ts";
 
 /** Who calls: its rights as the account knows them now, and the key as it acts on the account. */
 export interface Caller extends Rights {
@@ -27,9 +26,9 @@ export async function authorize(c: Context, scope: Scope | undefined): Promise<C
   const key = c.get("key");
   const asked = { ip: clientAddress(c), ...(scope === undefined ? {} : { scope }) };
   const result = await wallet.authorize({ key, ...asked, countsRequest: true, waitUntil: waitUntilOf(c) });
-  if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
+  if (result.kind === "refused") throw refusedError(c, result);
   requestIsCounted(c);
-  for (const [name, value] of Object.entries(rateLimitHeaders(result.rateLimit))) c.header(name, value);
+  for (const [name, value] of Object.entries(standingHeaders(result.standing))) c.header(name, value);
   const by: ActingKey = { secret: await peppers.hashes(key.secret), ...asked };
   const readsBooks = scope === undefined || scope === "usage:read";
   const [rights] = await Promise.all([

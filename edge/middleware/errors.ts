@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode, Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
+import { standingHeaders } from "../usage-answer.ts";
 
 export interface ErrorBody {
   readonly error: {
@@ -40,6 +41,10 @@ export function faultResponse(c: Context, fault: Fault): Response {
   if (retryAfterS !== undefined) {
     headers.set("retry-after", String(retryAfterS));
     headers.set("retry-after-ms", String(retryAfterS * 1000));
+  }
+  const standing = c.get("standing");
+  for (const [name, value] of Object.entries(standing === undefined ? {} : standingHeaders(standing))) {
+    headers.set(name, value);
   }
   if (!spec.retry) headers.set("x-should-retry", "false");
   if (spec.status === 401) headers.set("www-authenticate", "Bearer");

@@ -2,8 +2,17 @@
 
 import { unreachable } from "../../shared/assert.ts";
 import type { Fault } from "../../shared/errors.ts";
+import { ApiError } from "../../shared/errors.ts";
 import { formatUsd } from "../../shared/money.ts";
 import type { Refusal } from "../account/types.ts";
+import type { Refused } from "../account/wallet-types.ts";
+import type { Context } from "../context.ts";
+
+/** The error to throw; its answer carries where the caller stands. */
+export function refusedError(c: Context, { refusal, standing }: Refused): ApiError {
+  if (standing !== undefined) c.set("standing", standing);
+  return new ApiError(faultOfRefusal(refusal));
+}
 
 export function faultOfRefusal(refusal: Refusal): Fault {
   switch (refusal.kind) {
@@ -48,7 +57,7 @@ export function faultOfRefusal(refusal: Refusal): Fault {
       return {
         ...fault(
           "credit_held",
-          `This call needs $${formatUsd(refusal.neededNanoUsd)}; the credit is there but held by calls that run now. Try again in a moment.`,
+          `This call needs $${formatUsd(refusal.neededNanoUsd)}; the credit is there but held for other calls. Try again in ${Math.ceil(refusal.retryAfterMs / 1000)} s.`,
         ),
         retryAfterS: refusal.retryAfterMs / 1000,
       };
@@ -60,6 +69,11 @@ export function faultOfRefusal(refusal: Refusal): Fault {
         ),
         retryAfterS: refusal.retryAfterMs / 1000,
       };
+    case "over_limit":
+      return fault(
+        "limit_exceeded",
+        `This call takes ${refusal.needed} ${refusal.window}, more than the whole limit of ${refusal.limit} ${refusal.window} a minute of this ${refusal.which}: no waiting helps. Send smaller calls, or raise the limit.`,
+      );
     case "ledger_unavailable":
       return {
         ...fault("ledger_unavailable", "The ledger did not answer in time; nothing was run or charged."),

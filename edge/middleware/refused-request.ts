@@ -7,7 +7,7 @@ import type { Refusal } from "../account/types.ts";
 import type { Context } from "../context.ts";
 import { clientAddress, waitUntilOf } from "../context.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
-import { faultOfRefusal } from "./refusals.ts";
+import { faultOfRefusal, refusedError } from "./refusals.ts";
 
 const KEYS_MAX = 5000;
 /** Keys whose refused calls are over their rate: until when, by this isolate's clock. */
@@ -29,7 +29,7 @@ export async function oweRequest(c: Context): Promise<void> {
     throw new ApiError(faultOfRefusal({ ...known.refusal, retryAfterMs: leftMs }));
   }
   const result = await authorize(c, false);
-  if (result.kind === "refused") throw new ApiError(faultOfRefusal(result.refusal));
+  if (result.kind === "refused") throw refusedError(c, result);
 }
 
 /** The call was admitted, which counts it. */

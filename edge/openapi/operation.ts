@@ -137,6 +137,7 @@ export const SPENDING_ERRORS = [
   "key_cap_reached",
   "monthly_limit_reached",
   "credit_held",
+  "limit_exceeded",
   "model_not_allowed",
   "vector_not_finite",
 ] as const;

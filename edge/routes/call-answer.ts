@@ -23,10 +23,10 @@ export async function callAnswer(c: Context, endpoint: Endpoint): Promise<CallAn
   const body = await readJson(c, config.limits.bodyBytesMax);
   const call = await endpoint.prepare(body, contextOf(c));
   const result = await embedMetered(c, { ...call, scope: endpoint.scope, options });
-  const { charge, admission, callId, dimensions } = result;
+  const { charge, callId, dimensions } = result;
   return {
     ...call.answer(result.texts, { callId, dimensions, usage: usageOf(charge) }),
-    headers: usageHeaders(charge, admission, result),
+    headers: usageHeaders(result),
   };
 }
 

@@ -35,7 +35,7 @@ export async function postSimilarity(c: Context): Promise<Response> {
     if (first === undefined || second === undefined) throw new TypeError("a pair names texts of its request");
     return { index, similarity: cosine(first, second) };
   });
-  for (const [name, value] of Object.entries(usageHeaders(result.charge, result.admission, result))) {
+  for (const [name, value] of Object.entries(usageHeaders(result))) {
     c.header(name, value);
   }
   return c.json({ object: "list", data, model: resolved.model.id, usage: usageOf(result.charge) });

@@ -17,6 +17,7 @@ export async function postTokenize(c: Context): Promise<Response> {
   const options = readCallOptions(c);
   const request = parseTokenizeRequest(await readJson(c, config.limits.bodyBytesMax));
   const resolved = resolveModel(request.model, models);
+  c.set("called", { model: resolved.model.id, tier: options.tier });
   const prefix = prefixOf(request, resolved);
   await authorize(c, "embeddings");
   const texts = cacheTexts(request);

@@ -9,8 +9,6 @@ import type { Isolate, Running, StrictCall } from "./isolate.ts";
 import type { Step } from "./plan.ts";
 import type { World } from "./world.ts";
 
-const STRICT_LIFE_MS = 70_000;
-
 export function startCall(world: World, { a, b, c }: Step): void {
   const isolate = world.pickIsolate(a);
   if (isolate === undefined) return;
@@ -32,8 +30,17 @@ export function strictCall(world: World, { a, b, c }: Step): void {
   const name = `idempotent-${c % 8 === 0 ? 1 : 0}`;
   const bodyHash = (c >>> 4) % 6 === 0 ? "another body" : "body";
   const begin = { kind: "begin", route: "/v1/embeddings", key: name, bodyHash } as const;
-  const session = world.newSession(isolate, key, { lifeMs: STRICT_LIFE_MS, begin });
-  const strict: StrictCall = { session, key: name, bodyHash, costNanoUsd: 0, state: "asking", closeSoon: false };
+  const session = world.newSession(isolate, key, begin);
+  const strict: StrictCall = {
+    session,
+    accountKey: key,
+    key: name,
+    bodyHash,
+    applied: false,
+    costNanoUsd: 0,
+    state: "asking",
+    closeSoon: false,
+  };
   isolate.strict.push(strict);
   const bound = 1 + ((c >>> 8) % 50);
   queue(world, isolate, session, bound, key, 1 + ((c >>> 16) % bound), strict);
@@ -69,7 +76,8 @@ function queue(
 
 function start(world: World, isolate: Isolate, running: Running): void {
   isolate.running.push(running);
-  world.uses.push({ key: running.key, requests: 1, tokens: 0 });
+  // A strict call is used when its last message is applied: until then it is delivered to nobody (world.ts).
+  if (running.strict === undefined) world.uses.push({ key: running.key, requests: 1, tokens: 0 });
 }
 
 export function endWork(world: World, { a, b }: Step, success: boolean): void {
@@ -90,7 +98,7 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
   const nowMs = world.isolateNow(isolate);
   const { session, work, tokens, strict } = running;
   if (!success) {
-    session.release(work, { status: 500, latencyMs: 12 }, nowMs);
+    session.release(work, { status: 500 }, nowMs);
     if (strict !== undefined) strict.closeSoon = true;
     return;
   }
@@ -105,8 +113,8 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
   };
   const outcome = session.settle(work, settlement, nowMs);
   if (outcome === "lapsed") return;
-  world.uses.push({ key: running.key, requests: 0, tokens });
   if (strict === undefined) {
+    world.uses.push({ key: running.key, requests: 0, tokens });
     isolate.chargedNanoUsd += cost;
     return;
   }

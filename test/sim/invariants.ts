@@ -7,16 +7,9 @@ import { usageTotalNanoUsd } from "../../edge/account/usage-query.ts";
 import { listTransactions } from "../../edge/account/views.ts";
 import type { StatementLine } from "../../edge/account/statement.ts";
 import { endRunning } from "./calls.ts";
+import { Violation, insist } from "./insist.ts";
 import { setStatus } from "./operator.ts";
 import type { World } from "./world.ts";
-
-export class Violation extends Error {
-  override name = "Violation";
-}
-
-function insist(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Violation(message);
-}
 
 /** An independent leaky bucket over true time: no window may see more than the burst and the sold rate. */
 class RateCheck {
@@ -136,7 +129,8 @@ export class Invariants {
     const atLeast = world.isolates
       .filter(({ alive }) => alive)
       .reduce(
-        (sum, isolate) => sum + isolate.chargedNanoUsd - isolate.all.reduce((lost, s) => lost + s.lostNanoUsd, 0),
+        (sum, isolate) =>
+          sum + isolate.chargedNanoUsd - isolate.all.reduce((lost, s) => lost + s.unreported.lostNanoUsd, 0),
         0,
       );
     world.look((ledger) => {
@@ -145,7 +139,7 @@ export class Invariants {
       insist(accounted >= atLeast, `a living isolate settled ${atLeast}, the books know of ${accounted}`);
       return true;
     });
-    world.nowMs += world.settings.strictLifeMsMax + world.settings.leaseTtlMs + REST_MS;
+    world.nowMs += world.settings.expiredCreditGraceMs + REST_MS;
     setStatus(world, false);
     world.fold();
     this.afterStep();
@@ -192,7 +186,7 @@ export class Invariants {
     const { world } = this;
     const left = world.look((ledger) => ledger.funds(world.nowMs));
     if (left.grantableNanoUsd === 0) return;
-    insist(left.grantableNanoUsd === left.potentialNanoUsd, "all of the credit is free");
+    insist(left.grantableNanoUsd === left.tightest.potentialNanoUsd, "all of the credit is free");
     const before = left.balanceNanoUsd;
     const charged = world.callForAll(left.grantableNanoUsd);
     if (charged === undefined) return; // its key has bounds of its own

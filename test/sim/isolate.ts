@@ -27,8 +27,12 @@ export interface Queued {
 
 export interface StrictCall {
   readonly session: LeaseSession;
+  /** Of the account, by position. */
+  readonly accountKey: number;
   readonly key: string;
   readonly bodyHash: string;
+  /** Whether the object has applied its last message. */
+  applied: boolean;
   costNanoUsd: number;
   state: "asking" | "running" | "finishing" | "over";
   closeSoon: boolean;

@@ -9,7 +9,7 @@ import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY, FORGETFUL, FORGETS_KEYS } from "
 const PLANS = 5000;
 const WRONG_PLANS = 100;
 /** About one plan in 70 shows it. */
-const FORGETFUL_FIRST_SEED = 331;
+const FORGETFUL_FIRST_SEED = 31;
 
 test("no plan breaks an invariant of money, limits or idempotency", () => {
   const met = { begun: 0, running: 0, reused: 0, replay: 0, charged: 0, again: 0, lapsed: 0 };

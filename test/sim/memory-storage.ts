@@ -2,9 +2,9 @@
 // when it is told to (the machine stops in the middle of a turn).
 
 import type {
+  AnswerRow,
   AuditRow,
   GrantRecord,
-  IdempotencyRow,
   KeyRecord,
   LedgerStorage,
   Segment,
@@ -34,8 +34,8 @@ export class MemoryStorage implements StoppableStorage {
   private readonly pages = new Map<number, StatementPage>();
   private readonly references = new Map<string, true>();
   private readonly audit = new Map<number, AuditRow>();
-  private readonly idempotency = new Map<string, IdempotencyRow>();
-  private readonly answers = new Map<string, StoredAnswer>();
+  private readonly answers = new Map<string, { readonly row: AnswerRow; readonly stored: StoredAnswer }>();
+  private readonly receipts = new Map<string, { readonly receipt: string; readonly untilMs: number }>();
   private nextId = 1;
   private undo: (() => void)[] | undefined;
 
@@ -135,27 +135,33 @@ export class MemoryStorage implements StoppableStorage {
       .map(([id, row]) => ({ ...row, id }));
   }
 
-  readIdempotency(route: string, key: string): IdempotencyRow | undefined {
-    return this.idempotency.get(`${route}|${key}`);
+  putAnswer(segment: number, row: AnswerRow, stored: StoredAnswer): void {
+    this.set(this.answers, `${segment}|${row.route}|${row.key}`, { row, stored });
   }
 
-  putIdempotency(row: IdempotencyRow, stored?: StoredAnswer): void {
-    this.set(this.idempotency, `${row.route}|${row.key}`, row);
-    this.set(this.answers, `${row.route}|${row.key}`, stored);
+  readAnswer(segment: number, route: string, key: string): AnswerRow | undefined {
+    return this.answers.get(`${segment}|${route}|${key}`)?.row;
   }
 
-  readStoredAnswer(route: string, key: string): StoredAnswer | undefined {
-    return this.answers.get(`${route}|${key}`);
+  readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined {
+    return this.answers.get(`${segment}|${route}|${key}`)?.stored;
   }
 
-  deleteIdempotency(route: string, key: string): void {
-    this.set(this.idempotency, `${route}|${key}`, undefined);
-    this.set(this.answers, `${route}|${key}`, undefined);
+  dropAnswers(segment: number): void {
+    for (const name of this.answers.keys()) if (name.startsWith(`${segment}|`)) this.set(this.answers, name, undefined);
   }
 
-  deleteIdempotencyBefore(nowMs: number, limit: number): number {
-    const ended = [...this.idempotency.values()].filter((row) => row.expiresAtMs <= nowMs).slice(0, limit);
-    for (const row of ended) this.deleteIdempotency(row.route, row.key);
+  putReceipt(name: string, receipt: string, untilMs: number): void {
+    this.set(this.receipts, name, { receipt, untilMs });
+  }
+
+  readReceipt(name: string): string | undefined {
+    return this.receipts.get(name)?.receipt;
+  }
+
+  deleteReceiptsBefore(nowMs: number, limit: number): number {
+    const ended = [...this.receipts].filter(([, { untilMs }]) => untilMs <= nowMs).slice(0, limit);
+    for (const [name] of ended) this.set(this.receipts, name, undefined);
     return ended.length;
   }
 

@@ -24,8 +24,6 @@ export const REAL: Rig = {
   // Small, so that a plan's few calls reach every border.
   settings: {
     ...DEFAULT_SETTINGS,
-    allowanceShare: 3,
-    allowanceBalanceMinNanoUsd: 1000,
     hotCellsMax: 4,
     hotPendingMax: 3,
   },

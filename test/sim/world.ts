@@ -34,8 +34,11 @@ const START_MS = Date.UTC(2026, 0, 31, 23, 50);
 const SESSION_SETTINGS = {
   syncWindowMs: 1000,
   busySyncWindowMs: 2000,
-  sessionMemoryMs: DEFAULT_SETTINGS.sessionMemoryMs,
+  leaseTtlMs: DEFAULT_SETTINGS.leaseTtlMs,
 };
+
+/** An object that hears nothing for so long is evicted. */
+const IDLE_MS = 10_000;
 
 export type MakeCore = (
   storage: StoppableStorage,
@@ -156,8 +159,8 @@ export class World {
     batch: (step) => this.batches.step(this, step),
   };
 
+  /** The object is evicted, or it crashes: what is not written is gone. */
   crashObject(): void {
-    this.timeliness.noteCrash();
     this.core = this.newCore();
   }
 
@@ -179,7 +182,6 @@ export class World {
       );
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
-      this.timeliness.noteCrash();
       return; // the messages are lost with the machine
     }
     for (const [index, letter] of letters.entries()) {
@@ -188,15 +190,23 @@ export class World {
         const endMs = this.nowMs + answer.ttlMs + this.settings.leaseMarginMs;
         this.timeliness.noteRenewed(letter.message, this.nowMs, endMs, answer.held);
       }
+      this.noteStrict(letter, answer);
       this.wrongReplay ??= this.replays.check(letter.message, answer, this.nowMs);
       this.replies.push({ ...letter, answer });
     }
   }
 
+  private noteStrict({ isolate, session, message }: Letter, answer: SyncAnswer): void {
+    const call = isolate.strict.find((one) => one.session === session);
+    if (call === undefined || call.applied || answer.kind !== "closed" || message.idempotency?.kind !== "finish")
+      return;
+    call.applied = true;
+    this.uses.push({ key: call.accountKey, requests: 1, tokens: message.spent.tokens });
+  }
+
   answer(at: number): void {
     const reply = take(this.replies, at);
     if (reply === undefined || !reply.isolate.alive) return;
-    if (reply.answer.kind === "renewed") this.timeliness.noteHeard(reply.message);
     reply.session.receive(reply.message, reply.answer, this.isolateNow(reply.isolate));
     calls.afterAnswer(this, reply.isolate, reply.session);
   }
@@ -291,7 +301,9 @@ export class World {
   private pass({ a, b }: Step): void {
     const kinds = [500, 500, 5000, 5000, 20_000, 40_000, 200_000, 1_500_000, 4_000_000, 60 * 86_400_000];
     const limit = must(kinds[a % 100 === 0 ? 9 : a % 9], "span");
-    this.nowMs += b % limit;
+    const spanMs = b % limit;
+    this.nowMs += spanMs;
+    if (spanMs >= IDLE_MS) this.crashObject();
   }
 
   private crashIsolate({ a }: Step): void {
@@ -303,14 +315,7 @@ export class World {
 
   newSession(isolate: Isolate, key: number, strict?: ConstructorParameters<typeof LeaseSession>[3]): LeaseSession {
     const { hash } = must(this.keys[key], "key");
-    let previous: string | undefined;
-    const newId = (): string => {
-      const id = `session-${this.nextName()}`;
-      if (previous !== undefined) this.timeliness.noteSuccessor(id, previous);
-      previous = id;
-      return id;
-    };
-    const session = new LeaseSession([hash], SESSION_SETTINGS, newId, strict);
+    const session = new LeaseSession([hash], SESSION_SETTINGS, () => `session-${this.nextName()}`, strict);
     isolate.all.push(session);
     return session;
   }
@@ -331,7 +336,6 @@ export class World {
       return true;
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
-      this.timeliness.noteCrash();
       this.keys.splice(0, this.keys.length, ...keys);
       return false;
     }

@@ -1,19 +1,21 @@
-// Four ledgers that are known to be wrong, so that the simulation is known to be able to fail.
+// Ledgers that are known to be wrong, so that the simulation is known to be able to fail.
 
 import { AccountCore } from "../../edge/account/account-core.ts";
+import { ZERO, amount } from "../../edge/account/amount.ts";
 import type { Lease } from "../../edge/account/lease-table.ts";
+import type { Ledger } from "../../edge/account/ledger.ts";
 import type { SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
-import type { IdempotencyRow } from "../../edge/account/storage.ts";
 import { must } from "../../shared/assert.ts";
 import { MemoryStorage } from "./memory-storage.ts";
 import { REAL } from "./run.ts";
 import type { Rig } from "./run.ts";
+import type { MakeCore } from "./world.ts";
 
-/** Forgets what it promised: every lease is let go at once. Isolates are told at their next report, so it is caught seldom. */
+/** Forgets what it promised: every lease is emptied at once. Isolates are told at their next report, so it is caught seldom. */
 class Forgetful extends AccountCore {
   override sync(messages: readonly SyncMessage[], nowMs: number): SyncAnswer[] {
-    this.turn(nowMs, (ledger) => {
-      for (const id of ledger.leases.ids()) ledger.leases.remove(id);
+    this.turn(nowMs, ({ leases }) => {
+      for (const [id, lease] of Array.from(leases.entries())) leases.put(id, { ...lease, held: ZERO });
       return true;
     });
     return super.sync(messages, nowMs);
@@ -53,17 +55,88 @@ export const CHECK_THEN_ADD: Rig = {
 };
 
 /** Knows which idempotency keys are running, not which were charged. */
-class NoDoneKeys extends MemoryStorage {
-  override readIdempotency(route: string, key: string): IdempotencyRow | undefined {
-    const row = super.readIdempotency(route, key);
-    return row?.done === true ? undefined : row;
+class NoAnswers extends MemoryStorage {
+  override readAnswer(): undefined {
+    return undefined;
   }
 }
 
-export const FORGETS_KEYS: Rig = { ...REAL, storage: () => new NoDoneKeys() };
+export const FORGETS_KEYS: Rig = { ...REAL, storage: () => new NoAnswers() };
 
 /** Holds what was leased until the isolate comes back, which it may never do. */
 export const ESCROW_WITHOUT_EXPIRY: Rig = {
   ...REAL,
   settings: { ...REAL.settings, leaseMarginMs: 100 * 365 * 86_400_000 },
 };
+
+/** The first turn of each life does what an object once did when it woke. */
+abstract class BadWaker extends AccountCore {
+  private isAwake = false;
+
+  override turn<Result>(nowMs: number, work: (ledger: Ledger) => Result): Result | undefined {
+    return super.turn(nowMs, (ledger) => {
+      if (!this.isAwake) this.wake(ledger, nowMs);
+      this.isAwake = true;
+      return work(ledger);
+    });
+  }
+
+  protected abstract wake(ledger: Ledger, nowMs: number): void;
+}
+
+/** Gives every lease a new end at each wake, and holds an allowance of a thirty-second of all that is free beside them. */
+class RecallsAgain extends BadWaker {
+  protected override wake(ledger: Ledger, nowMs: number): void {
+    const { leases, settings, limits } = ledger;
+    const expiresAtMs = nowMs + settings.leaseTtlMs + settings.leaseMarginMs;
+    for (const [id, lease] of Array.from(leases.entries())) leases.put(id, { ...lease, expiresAtMs });
+    const { grantableNanoUsd } = ledger.funds(nowMs);
+    const share = amount(
+      Math.floor(grantableNanoUsd / 32),
+      Math.floor(limits.requestsPerMinute / 32),
+      Math.floor(limits.tokensPerMinute / 32),
+    );
+    const [key] = ledger.keys.live;
+    if (key !== undefined) leases.put(`phantom:${nowMs}`, { keyId: key.id, held: share, expiresAtMs });
+    ledger.requests.take(share.requests);
+    ledger.tokens.take(share.tokens);
+  }
+}
+
+export const RECALLS_AGAIN: MakeCore = (...parts) => new RecallsAgain(...parts);
+
+/** Takes from the buckets at each wake what leases hold, which took it when they were made. */
+class TakesTwice extends BadWaker {
+  protected override wake({ leases, requests, tokens }: Ledger): void {
+    requests.take(leases.total.requests);
+    tokens.take(leases.total.tokens);
+  }
+}
+
+export const TAKES_TWICE: MakeCore = (...parts) => new TakesTwice(...parts);
+
+/** Remembers each session for ten minutes, ended or not, and no more than a few. */
+class TableFills extends AccountCore {
+  private readonly seenAtMs = new Map<string, number>();
+
+  override sync(messages: readonly SyncMessage[], nowMs: number): SyncAnswer[] {
+    return messages.flatMap((message) => {
+      for (const [id, atMs] of this.seenAtMs) if (atMs + 600_000 < nowMs) this.seenAtMs.delete(id);
+      if (!this.seenAtMs.has(message.session) && this.seenAtMs.size >= 8) return [{ kind: "busy", seq: message.seq }];
+      this.seenAtMs.set(message.session, nowMs);
+      return super.sync([message], nowMs);
+    });
+  }
+}
+
+export const TABLE_FILLS: MakeCore = (...parts) => new TableFills(...parts);
+
+/** Not wrong: it is built again from its rows for every turn. */
+class AlwaysWoken extends AccountCore {
+  override turn<Result>(nowMs: number, work: (ledger: Ledger) => Result): Result | undefined {
+    this.forget();
+    return super.turn(nowMs, work);
+  }
+}
+
+export const ALWAYS_WOKEN: MakeCore = (...parts) => new AlwaysWoken(...parts);

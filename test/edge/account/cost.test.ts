@@ -7,11 +7,13 @@ import type { SyncAnswer, SyncMessage } from "../../../edge/account/types.ts";
 import { must } from "../../../shared/assert.ts";
 import { runScenario } from "../../bench/cost/worker/scenario.ts";
 import type { Counted, Scenario } from "../../bench/cost/worker/scenario.ts";
-import { VirtualTime } from "../../bench/cost/worker/virtual-time.ts";
+import { VirtualTime } from "../../sim/virtual-time.ts";
 import { TestIsolate, admissionOf, hashesOf, openAccount, settlement } from "./support.ts";
 import type { TestAccount } from "./support.ts";
 
 const CREDIT = 5_000_000_000;
+/** What the first answer of a segment writes beside its own row. */
+const SEGMENT_ROWS = 2;
 
 async function counted(account: TestAccount, scenario: Scenario): Promise<Counted & { readonly rows: number }> {
   await account.stub.setLimits({ requestsPerMinute: 6000, tokensPerMinute: 100_000_000 }, "test");
@@ -42,15 +44,34 @@ test("a sparse account writes one row and makes one object call a request, and w
   expect(result.waited).toBe(1);
 });
 
-test("an admission that no lease covers writes no row", async () => {
+test("a rare request writes two rows: its lease, which must outlive an eviction, and its charge", async () => {
+  const result = await counted(await openAccount(CREDIT), { isolates: 1, seconds: 3600, everyMs: 300_000, even: true });
+  expect(result.requests).toBe(12);
+  expect(result.objectCalls).toBe(24);
+  expect(result.rows).toBe(24);
+});
+
+test("a call under an `Idempotency-Key` writes two rows, and its answer goes without one", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
-  const before = (await account.stub.operations()).rowsWritten;
-  const admission = admissionOf(await isolate.admit(account, 100));
-  expect((await account.stub.operations()).rowsWritten).toBe(before);
-  admission.settle(settlement(50));
-  await isolate.report();
-  expect((await account.stub.operations()).rowsWritten).toBe(before + 1);
+  const before = await account.stub.operations();
+  for (const key of ["one", "two", "three"]) {
+    const result = await isolate.wallet.admitStrict({
+      ...isolate.request(account, 100),
+      idempotency: { route: "/v1/embeddings", key, bodyHash: "body" },
+    });
+    if (result.kind !== "admitted") throw new Error(result.kind);
+    await result.admission.commit(settlement(50), { meta: "{}", vectors: new Uint8Array(512) });
+  }
+  const after = await account.stub.operations();
+  expect(after.syncs - before.syncs).toBe(6);
+  // Of all three: the table of their segment and the alarm that drops it.
+  expect(after.rowsWritten - before.rowsWritten).toBeLessThanOrEqual(3 * 2 + SEGMENT_ROWS);
+  const answered = after.rowsWritten;
+  await runInDurableObject(account.stub, (instance, state) => {
+    expect(state.storage.sql.exec("DROP TABLE answers_1").rowsWritten).toBe(0);
+    expect((instance as AccountObject).operations().rowsWritten).toBe(answered);
+  });
 });
 
 test("syncs that arrive together share one commit and one row", async () => {
@@ -78,22 +99,11 @@ test("syncs that arrive together share one commit and one row", async () => {
   expect(after.rowsWritten - before.rowsWritten).toBe(after.commits - before.commits);
 });
 
-test("a refused key, a read of rights and a renewal write nothing", async () => {
-  const account = await openAccount(CREDIT);
+test("a refused call writes nothing but its line in the usage, many in one row", async () => {
+  const account = await openAccount(0);
   const isolate = new TestIsolate();
   const before = (await account.stub.operations()).rowsWritten;
-  const read = {
-    key: account.key,
-    scope: "usage:read" as const,
-    ip: "203.0.113.7",
-    countsRequest: false,
-    waitUntil: () => undefined,
-  };
-  expect(await isolate.wallet.authorize(read)).toMatchObject({ kind: "authorized" });
-  const admission = admissionOf(await isolate.admit(account, 10));
-  await isolate.clock.pass(15_000);
-  await isolate.clock.pass(7500);
-  expect(isolate.sent.length).toBeGreaterThan(1);
+  for (let call = 0; call < 20; call += 1) expect(await isolate.admit(account, 100)).toMatchObject({ kind: "refused" });
+  await isolate.clock.pass(10_000);
   expect((await account.stub.operations()).rowsWritten).toBe(before);
-  admission.release({ status: 500, latencyMs: 1 });
 });

@@ -1,7 +1,7 @@
 // `Idempotency-Key`: one lease for one call, charge and stored answer in one transaction, replays from storage.
 
 import { expect, test } from "vitest";
-import type { StrictAdmission, StrictRequest, StrictResult } from "../../../edge/account/types.ts";
+import type { StrictAdmission, StrictRequest, StrictResult } from "../../../edge/account/wallet-types.ts";
 import { IDEMPOTENCY_BYTES_MAX } from "../../../edge/account/types.ts";
 import { TestIsolate, openAccount, settlement } from "./support.ts";
 import type { TestAccount } from "./support.ts";
@@ -17,7 +17,6 @@ function ask(
 ): Promise<StrictResult> {
   return isolate.wallet.admitStrict({
     ...isolate.request(account, 100),
-    deadlineMs: 60_000,
     idempotency: { route: ROUTE, key, bodyHash: "body" },
     ...more,
   });
@@ -63,13 +62,13 @@ test("another body under the same key is told so, and a call still running too",
   expect(
     await ask(isolate, account, "k", { idempotency: { route: "/v1/rerank", key: "k", bodyHash: "other" } }),
   ).toMatchObject({ kind: "admitted" });
-  admission.release({ status: 500, latencyMs: 1 });
+  admission.release({ status: 500 });
 });
 
 test("a failed call does not occupy its key", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
-  strictly(await ask(isolate, account, "k")).release({ status: 503, latencyMs: 1 });
+  strictly(await ask(isolate, account, "k")).release({ status: 503 });
   await Promise.all(isolate.background.splice(0));
   expect(await account.stub.getAccount()).toMatchObject({ chargedNanoUsd: 0, heldNanoUsd: 0 });
   expect(await ask(isolate, account, "k")).toMatchObject({ kind: "admitted" });

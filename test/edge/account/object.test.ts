@@ -23,6 +23,7 @@ test("an object that was never set up writes nothing and knows no key", async ()
     waitingNanoUsd: nanoUsd(0),
     want: {
       min: { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 },
+      least: { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 },
       target: { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 },
       unit: { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 },
     },
@@ -144,8 +145,8 @@ test("usage by hour, model and key adds up to the ledger to the nano-dollar", as
     ...settlement(39),
     model: "owner/second",
   });
-  admissionOf(await isolate.admit(account, 100)).release({ status: 504, latencyMs: 9 });
-  admissionOf(await isolate.admit(account, 100)).release({ status: 499, latencyMs: 9 });
+  admissionOf(await isolate.admit(account, 100)).release({ status: 504 });
+  admissionOf(await isolate.admit(account, 100)).release({ status: 499 });
   await isolate.report();
   const nowMs = Date.now();
   const query = { startMs: nowMs - 7_200_000, endMs: nowMs + 3_600_000, width: "1h" as const, limit: 10 };
@@ -156,7 +157,7 @@ test("usage by hour, model and key adds up to the ledger to the nano-dollar", as
       .map(({ model, tokens, requests, errors4xx, errors5xx }) => [model, tokens, requests, errors4xx, errors5xx])
       .sort(),
   ).toEqual([
-    ["owner/model", 61, 3, 1, 1],
+    ["owner/model", 61, 1, 1, 1],
     ["owner/second", 39, 1, 0, 0],
   ]);
   expect(results.every(({ keyId }) => keyId === account.created.id)).toBe(true);
@@ -204,7 +205,7 @@ test("a deleted account is gone: its key is unknown, its tables too", async () =
   expect(await new TestIsolate().admit(account, 1)).toMatchObject({ refusal: { kind: "unknown_key" } });
 });
 
-test("an alarm folds old minutes and deletes ended idempotency keys", async () => {
+test("an alarm folds old minutes and deletes ended receipts and stored answers", async () => {
   const account = await openAccount(CREDIT);
   const old = Date.now() - 3 * 86_400_000;
   await runInDurableObject(account.stub, (_object, state) => {
@@ -219,16 +220,13 @@ test("an alarm folds old minutes and deletes ended idempotency keys", async () =
       old + 60_000,
       JSON.stringify(cells),
     );
-    state.storage.sql.exec(
-      "INSERT INTO idempotency (route, key, body_hash, session, expires_ms, done) VALUES ('r', 'k', 'h', 's', ?, 1)",
-      old,
-    );
+    state.storage.sql.exec("INSERT INTO receipts (name, until_ms, receipt) VALUES ('batch:1', ?, '{}')", old);
     return state.storage.setAlarm(Date.now() + 3_600_000);
   });
   expect(await runDurableObjectAlarm(account.stub)).toBe(true);
   const left = await runInDurableObject(account.stub, (_object, state) => [
     ...state.storage.sql.exec("SELECT level FROM segments"),
-    ...state.storage.sql.exec("SELECT * FROM idempotency"),
+    ...state.storage.sql.exec("SELECT * FROM receipts"),
   ]);
   expect(left).toEqual([{ level: 1 }]);
 });

@@ -53,8 +53,7 @@ function kindOf(answer: SyncAnswer): string {
 }
 
 function strictSession(): LeaseSession {
-  const begin = { kind: "begin", ...STEP, bodyHash: "body" } as const;
-  const terms = { lifeMs: 70_000, begin };
+  const terms = { kind: "begin", ...STEP, bodyHash: "body" } as const;
   return new LeaseSession([SECRET], WALLET_SETTINGS, () => crypto.randomUUID(), terms);
 }
 

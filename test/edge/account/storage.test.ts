@@ -4,7 +4,7 @@
 import { env, runInDurableObject } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
 import { SqliteStorage } from "../../../edge/account/sqlite-storage.ts";
-import type { IdempotencyRow, KeyRecord, LedgerStorage } from "../../../edge/account/storage.ts";
+import type { AnswerRow, KeyRecord, LedgerStorage } from "../../../edge/account/storage.ts";
 import { newId } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { MemoryStorage } from "../../sim/memory-storage.ts";
@@ -33,14 +33,8 @@ const KEY: KeyRecord = {
   createdAtMs: 1_795_000_000_123,
   capNanoUsd: nanoUsd(Number.MAX_SAFE_INTEGER),
 };
-const ROW: IdempotencyRow = {
-  route: "/v1/embeddings",
-  key: "k",
-  bodyHash: "ab",
-  session: "s",
-  expiresAtMs: 5000,
-  done: false,
-};
+const ROW: AnswerRow = { route: "/v1/embeddings", key: "k", bodyHash: "ab", session: "s", atMs: 5000 };
+const SEGMENT = 3;
 
 describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
   test("an empty storage answers nothing", () =>
@@ -52,9 +46,8 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
       expect(storage.readStatementPages(1e15, 10)).toEqual([]);
       expect(storage.hasReference("r")).toBe(false);
       expect(storage.readAudit(1e15, 10)).toEqual([]);
-      expect(storage.readIdempotency("/v1/embeddings", "k")).toBeUndefined();
-      expect(storage.readStoredAnswer("/v1/embeddings", "k")).toBeUndefined();
-      expect(storage.deleteIdempotencyBefore(1e15, 10)).toBe(0);
+      expect(storage.readReceipt("batch:1")).toBeUndefined();
+      expect(storage.deleteReceiptsBefore(1e15, 10)).toBe(0);
     }));
 
   test("the hot row, keys, grants and references are what was last written", () =>
@@ -82,13 +75,16 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
         storage.transaction(() => {
           storage.writeHot("lost");
           storage.transaction(() => storage.putKey(KEY));
-          storage.putIdempotency(ROW);
+          storage.putReceipt("batch:1", "lost", 9000);
+          storage.putAnswer(SEGMENT, ROW, { meta: "lost", vectors: new Uint8Array(1) });
           throw new Error("stop");
         });
       expect(broken).toThrow("stop");
       expect(storage.readHot()).toBe("kept");
       expect(storage.readKeys()).toEqual([]);
-      expect(storage.readIdempotency(ROW.route, ROW.key)).toBeUndefined();
+      expect(storage.readReceipt("batch:1")).toBeUndefined();
+      storage.putAnswer(SEGMENT, ROW, { meta: "kept", vectors: new Uint8Array(1) });
+      expect(storage.readStoredAnswer(SEGMENT, ROW.route, ROW.key)?.meta).toBe("kept");
       expect(storage.transaction(() => "answer")).toBe("answer");
     }));
 
@@ -125,27 +121,35 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
       expect(storage.readAudit(older?.id ?? 0, 5).map(({ atMs }) => atMs)).toEqual([1]);
     }));
 
-  test("an idempotency key runs, is finished with its answer, and goes with it", () =>
+  test("an answer is found in its segment, whole, and goes with it", () =>
     over((storage) => {
-      storage.putIdempotency(ROW);
-      expect(storage.readIdempotency(ROW.route, ROW.key)).toEqual(ROW);
-      expect(storage.readStoredAnswer(ROW.route, ROW.key)).toBeUndefined();
       const vectors = new Uint8Array(2_500_001).map((_, index) => index % 251);
-      storage.putIdempotency({ ...ROW, done: true, expiresAtMs: 9000 }, { meta: '{"a":1}', vectors });
-      const stored = storage.readStoredAnswer(ROW.route, ROW.key);
+      storage.putAnswer(SEGMENT, ROW, { meta: '{"a":1}', vectors });
+      storage.putAnswer(SEGMENT, { ...ROW, key: "other" }, { meta: "without vectors", vectors: new Uint8Array() });
+      storage.putAnswer(SEGMENT + 1, { ...ROW, session: "later" }, { meta: "later", vectors: new Uint8Array(1) });
+      expect(storage.readAnswer(SEGMENT, ROW.route, ROW.key)).toEqual(ROW);
+      expect(storage.readAnswer(SEGMENT, ROW.route, "unknown")).toBeUndefined();
+      const stored = storage.readStoredAnswer(SEGMENT, ROW.route, ROW.key);
       expect(stored?.meta).toBe('{"a":1}');
       expect(stored?.vectors.byteLength).toBe(vectors.byteLength);
       expect(stored?.vectors.every((byte, index) => byte === index % 251)).toBe(true);
-      storage.putIdempotency({ ...ROW, key: "other" });
-      expect(storage.deleteIdempotencyBefore(8999, 10)).toBe(1);
-      expect(storage.readIdempotency(ROW.route, "other")).toBeUndefined();
-      expect(storage.deleteIdempotencyBefore(9000, 10)).toBe(1);
-      expect(storage.readStoredAnswer(ROW.route, ROW.key)).toBeUndefined();
+      expect(storage.readStoredAnswer(SEGMENT, ROW.route, "other")).toEqual({
+        meta: "without vectors",
+        vectors: new Uint8Array(),
+      });
+      storage.dropAnswers(SEGMENT);
+      expect(storage.readAnswer(SEGMENT + 1, ROW.route, ROW.key)?.session).toBe("later");
     }));
 
-  test("an answer without vectors is an answer", () =>
+  test("a receipt is what was last written, until its time", () =>
     over((storage) => {
-      storage.putIdempotency({ ...ROW, done: true }, { meta: "receipt", vectors: new Uint8Array() });
-      expect(storage.readStoredAnswer(ROW.route, ROW.key)).toEqual({ meta: "receipt", vectors: new Uint8Array() });
+      storage.putReceipt("batch:1", "one", 5000);
+      storage.putReceipt("batch:1", "two", 9000);
+      storage.putReceipt("batch:2", "three", 9001);
+      expect(storage.readReceipt("batch:1")).toBe("two");
+      expect(storage.deleteReceiptsBefore(8999, 10)).toBe(0);
+      expect(storage.deleteReceiptsBefore(9000, 10)).toBe(1);
+      expect(storage.readReceipt("batch:1")).toBeUndefined();
+      expect(storage.readReceipt("batch:2")).toBe("three");
     }));
 });

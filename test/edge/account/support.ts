@@ -7,15 +7,8 @@ import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { createWallet } from "../../../edge/account/isolate-wallet.ts";
 import { Peppers } from "../../../edge/account/secret-hash.ts";
 import type { Clock } from "../../../edge/account/session-driver.ts";
-import type {
-  AccountStub,
-  Admission,
-  AdmitRequest,
-  AdmitResult,
-  SecretHash,
-  Settlement,
-  SyncMessage,
-} from "../../../edge/account/types.ts";
+import type { AccountStub, SecretHash, SyncMessage } from "../../../edge/account/types.ts";
+import type { Admission, AdmitRequest, AdmitResult, Settlement } from "../../../edge/account/wallet-types.ts";
 import { LeaseWallet, WALLET_SETTINGS } from "../../../edge/account/wallet.ts";
 import { encodeBase62 } from "../../../shared/base62.ts";
 import { importHmacKey } from "../../../shared/hmac.ts";

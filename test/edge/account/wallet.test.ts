@@ -22,7 +22,7 @@ test("a settled call is charged, once, after the answer", async () => {
 test("a failed call is never charged", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
-  admissionOf(await isolate.admit(account, 100)).release({ status: 500, latencyMs: 3 });
+  admissionOf(await isolate.admit(account, 100)).release({ status: 500 });
   await isolate.report();
   expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(0);
 });
@@ -42,7 +42,7 @@ test("whatever the rhythm of calls, all of it is reported without a call after t
           const admission = admissionOf(await isolate.admit(account, tokens));
           if (succeeds) expected += tokens * 8;
           if (succeeds) admission.settle(settlement(tokens));
-          else admission.release({ status: 503, latencyMs: 1 });
+          else admission.release({ status: 503 });
           await isolate.clock.pass(gapMs);
         }
         for (let step = 0; step < 12; step += 1) await isolate.clock.pass(250);
@@ -109,10 +109,11 @@ test("credit that only other calls hold is credit_held, not out of credit", asyn
   const account = await openAccount(80);
   const [first, second] = [new TestIsolate(), new TestIsolate()];
   admissionOf(await first.admit(account, 10));
-  expect(await second.admit(account, 10)).toMatchObject({
-    kind: "refused",
-    refusal: { kind: "credit_held", retryAfterMs: 1000 },
-  });
+  const refused = await second.admit(account, 10);
+  if (refused.kind !== "refused" || refused.refusal.kind !== "credit_held") throw new Error(refused.kind);
+  // The other isolate may have died: its lease ends a TTL and a margin later.
+  expect(refused.refusal.retryAfterMs).toBeGreaterThan(30_000);
+  expect(refused.refusal.retryAfterMs).toBeLessThanOrEqual(35_000);
 });
 
 test("what was granted towards a call that is then refused goes back at once", async () => {

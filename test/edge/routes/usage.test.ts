@@ -29,7 +29,7 @@ beforeAll(async () => {
   admissionOf(await isolate.admit(account, 100)).settle(settlement(61));
   admissionOf(await isolate.admit(account, 100, { model: SECOND })).settle({ ...settlement(39), model: SECOND });
   admissionOf(await isolate.admit(account, 100, { tier: "batch" })).settle(settlement(7));
-  admissionOf(await isolate.admit(account, 100)).release({ status: 504, latencyMs: 9 });
+  admissionOf(await isolate.admit(account, 100)).release({ status: 504 });
   await isolate.report();
 });
 
@@ -72,7 +72,7 @@ describe("GET /v1/usage", () => {
         const found = results(await get(`/v1/usage?${start}${group}`));
         expect(sum(found, "cost_nano_usd")).toBe(charged);
         expect(sum(found, "input_tokens")).toBe(107);
-        expect(sum(found, "requests")).toBe(4);
+        expect(sum(found, "requests")).toBe(3); // one of the four failed
       }
     },
   );
@@ -159,7 +159,7 @@ describe("OpenAI's usage of embeddings", () => {
       {
         object: "organization.usage.embeddings.result",
         input_tokens: 107,
-        num_model_requests: 4,
+        num_model_requests: 3,
         project_id: null,
         user_id: null,
         api_key_id: null,

@@ -6,7 +6,7 @@ import { encodeBase62 } from "../../../../shared/base62.ts";
 import type { ParsedKey } from "../../../../shared/keys.ts";
 import { costNanoUsd } from "../../../../shared/money.ts";
 import { Random } from "../../../sim/random.ts";
-import type { VirtualTime } from "./virtual-time.ts";
+import type { VirtualTime } from "../../../sim/virtual-time.ts";
 
 export const MODEL = "owner/model";
 /** The request that the cost table is about: one text of 200 tokens, about 4.5 bytes a token. */

@@ -9,7 +9,7 @@ import type { SyncMessage } from "../../../../edge/account/types.ts";
 import { BenchAccount, NaiveAccount, clock } from "./objects.ts";
 import { MODEL, TOKENS, runScenario } from "./scenario.ts";
 import type { Scenario, Traffic } from "./scenario.ts";
-import { VirtualTime } from "./virtual-time.ts";
+import { VirtualTime } from "../../../sim/virtual-time.ts";
 
 export { BenchAccount, NaiveAccount };
 
@@ -126,7 +126,7 @@ async function commits(env: BenchEnv, { sessions, rounds, alone }: CommitsTask):
   const epochs: string[] = [];
   for (let session = 0; session < sessions; session += 1) {
     const answer = await stub.sync(message(`s${session}`, 1, hashes, undefined));
-    if (answer.kind !== "renewed") throw new Error(answer.kind);
+    if (answer.kind !== "renewed" || answer.epoch === undefined) throw new Error(answer.kind);
     epochs.push(answer.epoch);
   }
   const startedMs = Date.now();
@@ -163,6 +163,6 @@ function message(session: string, seq: number, secret: SyncMessage["secret"], ep
     keep: ZERO,
     runningNanoUsd: nanoUsd(0),
     waitingNanoUsd: nanoUsd(0),
-    want: { min: unit, target: unit, unit },
+    want: { min: unit, least: unit, target: unit, unit },
   };
 }

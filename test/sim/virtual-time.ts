@@ -1,9 +1,12 @@
 // Time that a scenario moves: sleepers wake in order when it passes them, and every message that they cause is waited
 // for before time goes on. An hour of traffic takes a second.
 
-import type { Clock } from "../../../../edge/account/session-driver.ts";
-import { SleepersClock } from "../../../support/sleepers.ts";
-import type { Sleeper } from "../../../support/sleepers.ts";
+import type { Clock } from "../../edge/account/session-driver.ts";
+import { SleepersClock } from "../support/sleepers.ts";
+import type { Sleeper } from "../support/sleepers.ts";
+
+/** Longer than any chain of promises between two sleeps or messages. */
+const QUIET_TURNS = 24;
 
 export class VirtualTime extends SleepersClock implements Clock {
   /** Moves time to `atMs`, stopping at every sleeper on the way. */
@@ -19,10 +22,25 @@ export class VirtualTime extends SleepersClock implements Clock {
     this.now = Math.max(this.now, atMs);
   }
 
+  /** Moves time from sleeper to sleeper until `work` is done. */
+  async until<Result>(work: Promise<Result>): Promise<Result> {
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+    });
+    for (;;) {
+      await this.quiet();
+      if (isDone) return done;
+      const next = [...this.sleepers].reduce<Sleeper | undefined>(earlier, undefined);
+      if (next === undefined) throw new Error("nobody will wake what is waited for");
+      await this.passTo(next.atMs);
+    }
+  }
+
   private async quiet(): Promise<void> {
     await Promise.resolve();
     while (this.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();
+    for (let turn = 0; turn < QUIET_TURNS; turn += 1) await Promise.resolve();
     if (this.inFlight > 0) await this.quiet();
   }
 }

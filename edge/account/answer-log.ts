@@ -1,0 +1,72 @@
+// First answers under an `Idempotency-Key`, kept for repeats: a log in segments, each a table of its own. A segment is
+// dropped whole, since deleting its rows one by one would be billed like writing them. Which segments there are stands
+// in the hot row, written with each answer. Pure over the storage port; the clock is passed in.
+
+import { must } from "../../shared/assert.ts";
+import type { AnswerRow, LedgerStorage } from "./storage.ts";
+import type { StoredAnswer } from "./types.ts";
+
+/** How long a repeat gets the first answer. */
+const REMEMBERED_MS = 86_400_000;
+/** A new segment is begun after so much time or so many bytes. */
+const SEGMENT_MS = 6 * 3_600_000;
+const SEGMENT_BYTES = 32 * 1024 * 1024;
+/** What one account may keep: beyond it the oldest segment goes early. An object has 10 GB for everything. */
+export const ANSWER_BYTES_MAX = 512 * 1024 * 1024;
+/** A row's own bytes beside its vectors and meta: names, hashes, times. */
+const ROW_BYTES = 400;
+
+/** Durable form: [id, first answer at, last answer at, bytes]. */
+export type AnswerSegment = readonly [id: number, firstAtMs: number, lastAtMs: number, bytes: number];
+
+export class AnswerLog {
+  /** Oldest first. */
+  private segments: AnswerSegment[];
+  private readonly storage: LedgerStorage;
+
+  constructor(segments: readonly AnswerSegment[], storage: LedgerStorage) {
+    this.segments = [...segments];
+    this.storage = storage;
+  }
+
+  get state(): readonly AnswerSegment[] {
+    return this.segments;
+  }
+
+  /** The answer under this key that is still remembered. `read` reads it whole. */
+  find(route: string, key: string, nowMs: number): (AnswerRow & { readonly read: () => StoredAnswer }) | undefined {
+    for (const [id] of this.segments.toReversed()) {
+      const row = this.storage.readAnswer(id, route, key);
+      if (row === undefined) continue;
+      if (row.atMs + REMEMBERED_MS <= nowMs) return undefined;
+      return { ...row, read: () => must(this.storage.readStoredAnswer(id, route, key), "a stored answer") };
+    }
+    return undefined;
+  }
+
+  put(row: AnswerRow, stored: StoredAnswer): void {
+    this.expire(row.atMs);
+    const last = this.segments.at(-1);
+    const fits = last !== undefined && row.atMs < last[1] + SEGMENT_MS && last[3] < SEGMENT_BYTES;
+    const [id, firstAtMs, lastAtMs, bytes] = fits ? last : [(last?.[0] ?? 0) + 1, row.atMs, row.atMs, 0];
+    if (fits) this.segments.pop();
+    const grown = bytes + stored.vectors.byteLength + stored.meta.length + ROW_BYTES;
+    this.segments.push([id, firstAtMs, Math.max(lastAtMs, row.atMs), grown]);
+    this.storage.putAnswer(id, row, stored);
+    this.storage.wakeAt(row.atMs + REMEMBERED_MS + SEGMENT_MS);
+  }
+
+  /** Drops what nobody can ask for any more, and the oldest of what is too much. Answers whether anything went. */
+  expire(nowMs: number): boolean {
+    let bytes = this.segments.reduce((sum, segment) => sum + segment[3], 0);
+    const kept = this.segments.filter(([id, , lastAtMs, own]) => {
+      const goes = lastAtMs + REMEMBERED_MS <= nowMs || bytes > ANSWER_BYTES_MAX;
+      if (goes) bytes -= own;
+      if (goes) this.storage.dropAnswers(id);
+      return !goes;
+    });
+    const dropped = kept.length < this.segments.length;
+    this.segments = kept;
+    return dropped;
+  }
+}

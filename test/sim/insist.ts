@@ -1,0 +1,9 @@
+// What an invariant does when it is broken.
+
+export class Violation extends Error {
+  override name = "Violation";
+}
+
+export function insist(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Violation(message);
+}
