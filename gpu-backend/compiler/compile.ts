@@ -142,7 +142,9 @@ async function compileInto(
   const onWait = (): void => job.onProgress?.(0, "waiting for another start that compiles the same");
   try {
     makeRoot(root);
-    return await publish(root, job.revision, (temporary) => writeCompiled(temporary, files, config, job), onWait);
+    return await publish(root, job.revision, (temporary) => writeCompiled(temporary, files, config, job), {
+      onWait,
+    });
   } catch (error) {
     if (!WRITE_REFUSALS.has(codeOf(error) ?? "")) throw error;
     throw new PlaceRefused(`${root} ${refusalOf(error)}`);

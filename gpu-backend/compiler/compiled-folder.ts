@@ -19,7 +19,7 @@ import * as z from "zod";
 
 import { assert } from "../../shared/assert.ts";
 import { refusalOf } from "../storage/refusal.ts";
-import { withWorkLock, type WorkLock } from "../storage/work-lock.ts";
+import { type LockOptions, withWorkLock, type WorkLock } from "../storage/work-lock.ts";
 
 export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
@@ -84,7 +84,7 @@ export function publish(
   root: string,
   name: string,
   write: (folder: string) => Promise<string>,
-  onWait: () => void,
+  options: LockOptions,
 ): Promise<Manifest> {
   const target = join(root, name);
   return withWorkLock(
@@ -108,7 +108,7 @@ export function publish(
         rmSync(temporary, { recursive: true, force: true });
       }
     },
-    { onWait },
+    options,
   );
 }
 

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { downloadFile, HubApiError } from "@huggingface/hub";
 
 import { StartError } from "../config.ts";
+import { refusalOf } from "../storage/refusal.ts";
 
 export interface RemoteFile {
   readonly path: string;
@@ -142,6 +143,8 @@ async function digest(path: string, hash: Hash): Promise<string> {
 }
 
 function isFinal(error: unknown): boolean {
+  // A disk that is full or cannot be written stays so.
+  if (refusalOf(error) !== undefined) return true;
   return error instanceof HubApiError && error.statusCode < 500 && error.statusCode !== 429;
 }
 

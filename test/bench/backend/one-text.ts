@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import { compileCheckpoint, type CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
 import type { ModelConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
 import { SHORT_TOKENS_MAX } from "../../../gpu-backend/engine/batch-budget.ts";
 import { GraphSession, type SessionOptions } from "../../../gpu-backend/engine/graph-session.ts";
@@ -27,10 +27,7 @@ export interface OneText {
 }
 
 /** The compiled random checkpoint of a shape, made in the system's temporary folder when it is not there yet. */
-export async function compiledShape(
-  name: ShapeName,
-  layers: number = SHAPES[name].layers,
-): Promise<{ graphPath: string; config: ModelConfig }> {
+export async function compiledShape(name: ShapeName, layers: number = SHAPES[name].layers): Promise<CompiledModel> {
   const work = join(tmpdir(), "gigarouter-peers");
   const dir = join(work, `qwen3-${name}-${layers}`);
   mkdirSync(work, { recursive: true });

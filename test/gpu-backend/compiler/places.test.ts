@@ -13,6 +13,7 @@ import {
   statSync,
   symlinkSync,
   utimesSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,6 +24,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 
 import { compileCheckpoint, compileSoundly, removeDamage } from "../../../gpu-backend/compiler/compile.ts";
+import { publish } from "../../../gpu-backend/compiler/compiled-folder.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 
 const CHECKPOINT = fileURLToPath(new URL("../../vectors/checkpoints/ct-sym", import.meta.url));
@@ -102,6 +104,22 @@ describe("compiled files", () => {
       all[0]?.graphPath.split("/").at(-2),
       "fingerprints.json",
     ]);
+  });
+
+  it("of a compile that was killed, as process 1 or in another container, are made anew and what it left goes at once", async () => {
+    const root = newFolder();
+    // Its process id may be ours, or nobody's: only that the lock says nothing new counts.
+    writeFileSync(join(root, "compiling.lock"), "0123456789abcdef 5");
+    mkdirSync(join(root, "tmp-0123456789abcdef"));
+    writeFileSync(join(root, "tmp-0123456789abcdef", "weights.bin"), "half");
+    const write = (folder: string): Promise<string> => {
+      writeFileSync(join(folder, "weights.bin"), "whole");
+      return Promise.resolve("layout");
+    };
+    const timing = { beatMs: 4, silentMs: 60 };
+    const made = await Promise.all([1, 2].map(() => publish(root, "revision", write, { timing })));
+    expect(made[0]).toEqual(made[1]);
+    expect(readdirSync(root)).toEqual(["revision"]);
   });
 
   it("that a killed compile left are removed once nothing writes to them, whatever process id they name", async () => {
