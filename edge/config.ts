@@ -26,6 +26,9 @@ export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   readonly OTEL_EXPORTER_OTLP_HEADERS?: string;
   readonly OTEL_TRACES_SAMPLER_ARG?: string;
   readonly LOG_REQUESTS?: string;
+  readonly FREE_CREDIT_USD?: string;
+  readonly FREE_CREDIT_AGE_DAYS?: string;
+  readonly FREE_CREDIT_ASKS_CARD?: string;
   readonly OPERATOR_NAME?: string;
   readonly OPERATOR_ADDRESS?: string;
   readonly CONTACT_EMAIL?: string;

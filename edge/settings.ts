@@ -3,6 +3,7 @@
 // and `problems` says so: the log, GET /ready and `npm run doctor` show it. `npm run deploy` reads the same.
 
 import * as z from "zod";
+import { nanoUsd, parseUsd } from "../shared/money.ts";
 
 const SECRET_LENGTH_MIN = 32;
 const secret = z.string({ error: "is missing" }).min(SECRET_LENGTH_MIN, {
@@ -42,6 +43,8 @@ const required = {
 
 const HEDGE_RULE = "must be a whole number of milliseconds from 10 to 60000";
 
+const DAYS_RULE = "must be a whole number of days, 0 or more";
+
 const optional = {
   /** The operator's routes answer nobody without it. */
   ADMIN_KEY: secret,
@@ -76,6 +79,17 @@ const optional = {
   EMAIL_API_URL: url,
   EMAIL_API_KEY: text,
   EMAIL_FROM: text,
+  /** Of a new account, once a person; 0: none. How old its account at GitHub must be; whether a card must be on file. */
+  FREE_CREDIT_USD: z.string().transform((given, context) => {
+    const amount = given === "0" ? nanoUsd(0) : parseUsd(given);
+    if (amount !== undefined) return amount;
+    context.addIssue({ code: "custom", message: "must be an amount of USD, like 5 or 0" });
+    return z.NEVER;
+  }),
+  FREE_CREDIT_AGE_DAYS: z.coerce.number({ error: DAYS_RULE }).int({ error: DAYS_RULE }).min(0, { error: DAYS_RULE }),
+  FREE_CREDIT_ASKS_CARD: z
+    .enum(["true", "false"], { error: "must be true or false" })
+    .transform((word) => word === "true"),
   /** Who offers this, on /terms, /privacy, /contact and in security.txt. */
   OPERATOR_NAME: text,
   OPERATOR_ADDRESS: text,

@@ -11,11 +11,10 @@ import { locationOf } from "../location.ts";
 import { acted } from "../middleware/acted.ts";
 import { findAccount } from "../directory/accounts.ts";
 import { identify, replaceAccount } from "../directory/identities.ts";
-import type { Identity } from "../directory/identities.ts";
 import { apiError } from "../../shared/errors.ts";
 import { equalBytes } from "../../shared/hmac.ts";
 import type { AccountId } from "../../shared/ids.ts";
-import { nanoUsd } from "../../shared/money.ts";
+import { giveFreeCredit } from "./free-credit.ts";
 import { GitHub, GitHubError } from "./github.ts";
 import type { GitHubPerson } from "./github.ts";
 import { seal, toBase64Url, unseal } from "./seal.ts";
@@ -27,9 +26,6 @@ const LIFE_S = 600;
 const RANDOM_BYTES = 32;
 const CALLBACK = "/auth/github/callback";
 const ACTOR = "github";
-/** product.md, Defaults: what a new account gets. */
-const FREE_CREDIT = nanoUsd(5_000_000_000);
-const FREE_CREDIT_ID = "free-credit";
 const encoder = new TextEncoder();
 
 const pendingSchema = z.object({ state: z.string(), verifier: z.string(), expiresAtMs: z.number() });
@@ -70,26 +66,18 @@ export async function endGitHubSignIn(c: Context): Promise<GitHubSignIn> {
   }
 }
 
-/** The person's account, made with the free credit if it is the first. A sign-in that broke off is finished here. */
+/** The person's account, with the free credit where it is due. A sign-in that broke off is finished here. */
 async function accountOf(c: Context, person: GitHubPerson): Promise<AccountId> {
-  const identity = await identify(c.env.DIRECTORY, "github", person.subject, Date.now());
+  let identity = await identify(c.env.DIRECTORY, "github", person.subject, Date.now());
   const known = await findAccount(c.env.DIRECTORY, identity.accountId);
   if (known?.status === "deleted" || known?.status === "deleting") {
-    return make(c, person, await replaceAccount(c.env.DIRECTORY, "github", person.subject, identity.accountId));
+    identity = await replaceAccount(c.env.DIRECTORY, "github", person.subject, identity.accountId);
   }
-  const exists =
-    known !== undefined && (await accountStub(c.env, known.id, locationOf(c.req.raw.cf)).getAccount()) !== undefined;
-  return exists ? known.id : make(c, person, identity);
-}
-
-/** Made again, by another sign-in at the same moment, it is the same account with the same grant. */
-function make(c: Context, person: GitHubPerson, { accountId, accountsMade }: Identity): Promise<AccountId> {
-  const firstGrant = { id: FREE_CREDIT_ID, kind: "free", amountNanoUsd: FREE_CREDIT } as const;
-  return createAccount(c.env, newAccount(person), ACTOR, {
-    id: accountId,
-    location: locationOf(c.req.raw.cf),
-    ...(accountsMade === 1 && { firstGrant }),
-  });
+  // Made again, by another sign-in at the same moment, it is the same account.
+  const location = locationOf(c.req.raw.cf);
+  await createAccount(c.env, newAccount(person), ACTOR, { id: identity.accountId, location });
+  await giveFreeCredit(c.env, c.get("services").config, identity, { bornMs: person.bornMs, actor: ACTOR });
+  return identity.accountId;
 }
 
 function newAccount({ login, email }: GitHubPerson) {

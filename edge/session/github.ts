@@ -20,6 +20,8 @@ export interface GitHubPerson {
   /** GitHub's number: a login can change hands. */
   readonly subject: string;
   readonly login: string;
+  /** When the account at GitHub was made, unix ms; undefined where it does not say. */
+  readonly bornMs: number | undefined;
   /** The primary address, if GitHub has verified it. */
   readonly email: string | undefined;
 }
@@ -30,7 +32,11 @@ export class GitHubError extends Error {
 }
 
 const tokenSchema = z.object({ access_token: z.string().min(1) });
-const userSchema = z.object({ id: z.number().int().positive(), login: z.string().min(1) });
+const userSchema = z.object({
+  id: z.number().int().positive(),
+  login: z.string().min(1),
+  created_at: z.string().optional(),
+});
 const emailsSchema = z.array(z.object({ email: z.email(), primary: z.boolean(), verified: z.boolean() }));
 
 export class GitHub {
@@ -78,7 +84,8 @@ export class GitHub {
       call(`${this.#apiOrigin}/user/emails`, emailsSchema, { headers }),
     ]);
     const email = emails.find(({ primary, verified }) => primary && verified)?.email;
-    return { subject: String(user.id), login: user.login, email };
+    const bornMs = Date.parse(user.created_at ?? "");
+    return { subject: String(user.id), login: user.login, email, bornMs: Number.isNaN(bornMs) ? undefined : bornMs };
   }
 }
 

@@ -6,9 +6,10 @@ import { ROOT } from "../dev-server/options.ts";
 import { devUrl, examineDataFolder, examineDevVars, examineEnvironments, examinePort } from "./configuration.ts";
 import { type Examination, type Finding, fault } from "./finding.ts";
 import { examineDisk, examineEngine, examineMemory } from "./machine.ts";
+import { examineEmail } from "./email.ts";
 import { examineBackend, examineEdge } from "./running.ts";
 
-const USAGE = "npm run doctor -- [--data DIR] [--port N] [--url URL] [--backend URL]";
+const USAGE = "npm run doctor -- [--data DIR] [--port N] [--url URL] [--backend URL] [--email ADDRESS]";
 const MARKS: Readonly<Record<Finding["kind"], string>> = { well: "ok   ", note: "note ", fault: "FAULT" };
 
 export async function main(
@@ -37,13 +38,15 @@ interface Options {
   readonly port: number;
   readonly url: string | undefined;
   readonly backend: string | undefined;
+  readonly email: string | undefined;
 }
 
-/** With --url or --backend only those are examined: they are usually elsewhere. */
-function examinationsOf({ dataDir, port, url, backend }: Options): readonly Examination[] {
+/** With --url, --backend or --email only those are examined: they are usually elsewhere. */
+function examinationsOf({ dataDir, port, url, backend, email }: Options): readonly Examination[] {
   const remote: Examination[] = [];
   if (url !== undefined) remote.push(() => examineEdge(url));
   if (backend !== undefined) remote.push(() => examineBackend(backend, process.env["BACKEND_SECRET"]));
+  if (email !== undefined) remote.push(() => examineEmail(email, process.env, fetch));
   if (remote.length > 0) return remote;
   const local: Examination[] = [
     () => examineMemory(),
@@ -76,6 +79,7 @@ function readOptions(args: readonly string[]): Options | string {
         port: { type: "string", default: "8787" },
         url: { type: "string" },
         backend: { type: "string" },
+        email: { type: "string" },
       },
     });
     const port = Number(values.port);
@@ -89,6 +93,7 @@ function readOptions(args: readonly string[]): Options | string {
       port,
       url: trimmed(values.url),
       backend: trimmed(values.backend),
+      email: values.email,
     };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

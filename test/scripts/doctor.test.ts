@@ -12,6 +12,7 @@ import {
   examineEnvironments,
   examinePort,
 } from "../../scripts/doctor/configuration.ts";
+import { examineEmail } from "../../scripts/doctor/email.ts";
 import type { Finding } from "../../scripts/doctor/finding.ts";
 import { main } from "../../scripts/doctor/main.ts";
 import { examineBackend, examineEdge } from "../../scripts/doctor/running.ts";
@@ -192,5 +193,30 @@ describe("settings on disk", () => {
     expect(faultsOf(examineDevVars(path))[0]?.what).toContain("KEY_PEPPER is missing");
     writeFileSync(path, `${example}\nGITHUB_CLIENT_ID=x\n`);
     expect(faultsOf(examineDevVars(path))[0]?.what).toContain("GITHUB_CLIENT_SECRET is missing");
+  });
+});
+
+describe("e-mail", () => {
+  const settings = { EMAIL_API_URL: "https://mail.test/send", EMAIL_API_KEY: "key", EMAIL_FROM: "us@vectors.test" };
+  const sent: { readonly url: string; readonly body: string }[] = [];
+  const answering = (status: number) => (url: string | URL | Request, init?: RequestInit) => {
+    sent.push({ url: String(url), body: String(init?.body) });
+    return Promise.resolve(new Response("", { status }));
+  };
+
+  test("is sent as the Worker sends it, to the address that was asked for", async () => {
+    expect(faultsOf(await examineEmail("me@vectors.test", settings, answering(200)))).toEqual([]);
+    expect(sent[0]?.url).toBe("https://mail.test/send");
+    expect(JSON.parse(sent[0]?.body ?? "")).toMatchObject({ from: "us@vectors.test", to: ["me@vectors.test"] });
+  });
+
+  test("that the service refuses, or that is half set, is a fault that says which", async () => {
+    const [refused] = faultsOf(await examineEmail("me@vectors.test", settings, answering(403)));
+    expect(refused?.what).toContain("HTTP 403");
+    const { EMAIL_FROM: _from, ...half } = settings;
+    const [missing] = faultsOf(await examineEmail("me@vectors.test", half, answering(200)));
+    expect(missing?.what).toContain("EMAIL_FROM not in the environment");
+    const broken = { ...settings, EMAIL_API_URL: "mail" };
+    expect(faultsOf(await examineEmail("me@vectors.test", broken, answering(200)))[0]?.what).toContain("is no URL");
   });
 });

@@ -10,6 +10,8 @@ interface Grant {
 export interface FakeUser {
   readonly id: number;
   readonly login: string;
+  /** ISO 8601; old unless told. */
+  readonly createdAt?: string;
   readonly emails: readonly { readonly email: string; readonly primary: boolean; readonly verified: boolean }[];
 }
 
@@ -39,7 +41,15 @@ export class FakeGitHub {
     }
     const user = this.#tokens.get(headers.get("authorization")?.slice("Bearer ".length) ?? "");
     if (user === undefined) return Response.json({ message: "Bad credentials" }, { status: 401 });
-    return Response.json(url.endsWith("/emails") ? user.emails : { id: user.id, login: user.login });
+    return Response.json(
+      url.endsWith("/emails")
+        ? user.emails
+        : {
+            id: user.id,
+            login: user.login,
+            created_at: user.createdAt ?? "2011-01-25T18:44:36Z",
+          },
+    );
   }
 
   async #token(form: URLSearchParams): Promise<Response> {
