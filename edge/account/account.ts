@@ -26,6 +26,7 @@ import { DEFAULT_SETTINGS } from "./settings.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import type { AuditRow } from "./storage.ts";
 import type { AccountStatus, Rights, SecretHash, SyncAnswer, SyncMessage } from "./types.ts";
+import { dumpTables, restoreTables } from "./table-dump.ts";
 import { foldHistory } from "./usage-history.ts";
 import { queryUsage } from "./usage-query.ts";
 import type { UsagePage, UsageQuery } from "./usage-query.ts";
@@ -91,6 +92,26 @@ export class AccountObject extends DurableObject<AccountEnv> {
   /** What this instance has done since it was started: for the operator's figures. */
   operations(): Operations {
     return { ...this.done, rowsWritten: this.storage.rowsWritten };
+  }
+
+  // Backup (routes/admin-backup.ts).
+
+  /** All that is stored here, as JSON of dumpSchema; undefined: nothing is. What isolates have not reported is not in it. */
+  dump(): string | undefined {
+    return dumpTables(this.ctx.storage.sql);
+  }
+
+  /** Into an object that holds nothing; `restart` has to follow. */
+  restore(dump: string): "restored" | "exists" {
+    if (dumpTables(this.ctx.storage.sql) !== undefined) return "exists";
+    this.ctx.storage.transactionSync(() => restoreTables(this.ctx.storage.sql, dump));
+    return "restored";
+  }
+
+  /** Begins this object anew, from what is stored. The call itself breaks off. */
+  async restart(): Promise<void> {
+    await this.ctx.storage.sync();
+    this.ctx.abort("restarted");
   }
 
   // Hot path.

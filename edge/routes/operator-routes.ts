@@ -5,6 +5,7 @@ import type { AppEnv } from "../context.ts";
 import { operator } from "../middleware/operator.ts";
 import { createAccount, createAccountKey, createGrant, getAccountBooks, listAccounts, patchAccount } from "./admin.ts";
 import { getAudit } from "./admin-audit.ts";
+import { getBackup, postRestore } from "./admin-backup.ts";
 import { putModel } from "./admin-models.ts";
 import { getStats } from "./admin-stats.ts";
 
@@ -19,4 +20,6 @@ export function addOperatorRoutes(app: Hono<AppEnv>): void {
   app.put("/admin/models/:owner/:name", operator, putModel);
   app.get("/admin/stats", operator, getStats);
   app.get("/admin/audit", operator, getAudit);
+  app.get("/admin/backup", operator, getBackup);
+  app.post("/admin/restore", operator, postRestore);
 }

@@ -1,7 +1,7 @@
 // E-mail as the Worker sends it: one message, with the same three settings from the environment, by the same code.
 
 import { emailConfig } from "../../edge/webhooks/settings.ts";
-import { emailSink } from "../../edge/webhooks/sinks.ts";
+import { type Send, emailSink } from "../../edge/webhooks/sinks.ts";
 import { type Finding, fault, well } from "./finding.ts";
 
 const SETTINGS = ["EMAIL_API_URL", "EMAIL_API_KEY", "EMAIL_FROM"] as const;
@@ -9,12 +9,12 @@ const SETTINGS = ["EMAIL_API_URL", "EMAIL_API_KEY", "EMAIL_FROM"] as const;
 export async function examineEmail(
   to: string,
   environment: Readonly<Record<string, string | undefined>>,
-  send: typeof fetch,
+  send: Send,
 ): Promise<Finding[]> {
   const given = Object.fromEntries(
     SETTINGS.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]] as const])),
   );
-  const sink = emailSink(emailConfig(given), to, (url, init) => send(url, init));
+  const sink = emailSink(emailConfig(given), to, send);
   if (sink === undefined) {
     const missing = SETTINGS.filter((name) => !given[name]);
     const what = missing.length === 0 ? "EMAIL_API_URL is no URL" : `${missing.join(", ")} not in the environment`;

@@ -199,9 +199,9 @@ describe("settings on disk", () => {
 describe("e-mail", () => {
   const settings = { EMAIL_API_URL: "https://mail.test/send", EMAIL_API_KEY: "key", EMAIL_FROM: "us@vectors.test" };
   const sent: { readonly url: string; readonly body: string }[] = [];
-  const answering = (status: number) => (url: string | URL | Request, init?: RequestInit) => {
-    sent.push({ url: String(url), body: String(init?.body) });
-    return Promise.resolve(new Response("", { status }));
+  const answering = (status: number) => async (url: string, init: RequestInit) => {
+    sent.push({ url, body: await new Response(init.body).text() });
+    return new Response("", { status });
   };
 
   test("is sent as the Worker sends it, to the address that was asked for", async () => {

@@ -250,4 +250,46 @@ export const OPERATOR: readonly Operation[] = [
     },
     errors: ["invalid_value"],
   },
+  {
+    method: "get",
+    path: "/admin/backup",
+    id: "adminBackup",
+    tag,
+    summary: "The whole books, a line of JSON each; `npm run backup` reads them",
+    auth: "operator",
+    parameters: [queryText("after", "The account that the last line of the call before named.")],
+    answers: {
+      200: {
+        description: "Lines; the last is `end`, or `more` with where to go on.",
+        mediaType: "application/x-ndjson",
+      },
+    },
+    errors: ["invalid_value"],
+  },
+  {
+    method: "post",
+    path: "/admin/restore",
+    id: "adminRestore",
+    tag,
+    summary: "One line of a backup, into a deployment that lacks it; `npm run restore` sends them",
+    auth: "operator",
+    body: {
+      name: "RestoreRequest",
+      schema: z.looseObject({ kind: z.enum(["account", "directory"]) }),
+      example: { kind: "directory", table: "models", rows: [] },
+    },
+    answers: {
+      200: {
+        description: "`exists`: it was there, and stays as it is.",
+        name: "Restored",
+        schema: z.object({
+          kind: z.enum(["account", "directory"]),
+          id: z.string().optional(),
+          outcome: z.enum(["restored", "exists"]),
+        }),
+        example: { kind: "directory", outcome: "restored" },
+      },
+    },
+    errors: ["invalid_json", "invalid_value", "body_too_large"],
+  },
 ];

@@ -1,0 +1,66 @@
+// The directory's rows for a backup, table by table and page by page, and back. What only watches (canary, faults) stays
+// out.
+
+import * as z from "zod";
+import type { Directory } from "./directory.ts";
+import { withDirectory } from "./directory.ts";
+
+/** Each table, and what orders its pages. */
+const TABLES = [
+  ["accounts", "id"],
+  ["models", "id"],
+  ["identities", "provider, subject"],
+  ["wants", "model, person"],
+  ["audit", "id"],
+] as const;
+const ROWS_A_PAGE = 500;
+const NAME = /^[a-z][a-z0-9_]*$/;
+
+export const directoryRowsSchema = z.strictObject({
+  table: z.enum(TABLES.map(([table]) => table)),
+  rows: z.array(z.record(z.string().regex(NAME), z.union([z.string(), z.number(), z.null()]))),
+});
+export type DirectoryRows = z.output<typeof directoryRowsSchema>;
+
+/** All rows, a page at a time. Throws `directory_unavailable`. */
+export async function* directoryPages(directory: Directory): AsyncGenerator<DirectoryRows> {
+  for (const [table, order] of TABLES) {
+    for (let offset = 0; ; offset += ROWS_A_PAGE) {
+      const { results } = await withDirectory(() =>
+        directory
+          .prepare(`SELECT * FROM ${table} ORDER BY ${order} LIMIT ? OFFSET ?`)
+          .bind(ROWS_A_PAGE, offset)
+          .all<DirectoryRows["rows"][number]>(),
+      );
+      if (results.length > 0) yield { table, rows: results };
+      if (results.length < ROWS_A_PAGE) break;
+    }
+  }
+}
+
+/** Rows that are there already stay as they are. Throws `directory_unavailable`. */
+export async function restoreDirectoryRows(directory: Directory, { table, rows }: DirectoryRows): Promise<void> {
+  if (rows.length === 0) return;
+  await withDirectory(() =>
+    directory.batch(
+      rows.map((row) => {
+        const columns = Object.keys(row);
+        const places = columns.map(() => "?").join(", ");
+        return directory
+          .prepare(`INSERT OR IGNORE INTO ${table} (${columns.join(", ")}) VALUES (${places})`)
+          .bind(...Object.values(row));
+      }),
+    ),
+  );
+}
+
+/** Ids of accounts behind `after`, in order: those whose objects hold books. Throws `directory_unavailable`. */
+export async function accountIdsAfter(directory: Directory, after: string, limit: number): Promise<readonly string[]> {
+  const { results } = await withDirectory(() =>
+    directory
+      .prepare("SELECT id FROM accounts WHERE id > ? AND status <> 'deleted' ORDER BY id LIMIT ?")
+      .bind(after, limit)
+      .all<{ id: string }>(),
+  );
+  return results.map(({ id }) => id);
+}

@@ -1,0 +1,109 @@
+// GET /admin/backup: the whole books, a line of JSON each: first the directory's rows, then account by account, in order;
+// `?after=` goes on behind an account. The last line says whether there is more: a body that breaks off has none. POST
+// /admin/restore takes such a line into a deployment that lacks it, under the same secrets; twice is once.
+
+import * as z from "zod";
+import { accountStub } from "../account-stub.ts";
+import { dumpSchema } from "../account/table-dump.ts";
+import { collectBytes } from "../collect-bytes.ts";
+import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
+import { audited } from "../directory/audit.ts";
+import { accountIdsAfter, directoryPages, directoryRowsSchema, restoreDirectoryRows } from "../directory/backup.ts";
+import { operatorActor } from "../middleware/operator.ts";
+import { apiError } from "../../shared/errors.ts";
+import { parseId } from "../../shared/ids.ts";
+
+/** Objects asked by one request: each is a subrequest. */
+const ACCOUNTS_A_CALL = 200;
+/** A dump is at most 28 MiB. */
+const LINE_BYTES_MAX = 40 * 1024 * 1024;
+
+const accountLine = z.strictObject({ kind: z.literal("account"), id: z.string(), dump: dumpSchema });
+const directoryLine = directoryRowsSchema.extend({ kind: z.literal("directory") });
+const lineSchema = z.discriminatedUnion("kind", [accountLine, directoryLine]);
+
+export async function getBackup(c: Context): Promise<Response> {
+  const after = c.req.query("after");
+  if (after !== undefined && parseId("account", after) === undefined) {
+    throw apiError("invalid_value", "`after` must be an account's id.", "after");
+  }
+  c.header("content-type", "application/x-ndjson");
+  c.header("cache-control", "no-store");
+  if (c.req.method === "HEAD") return c.body(null);
+  const stream = new TransformStream<Uint8Array, Uint8Array>();
+  waitUntilOf(c)(writeAll(c, after, stream.writable.getWriter()));
+  return c.body(stream.readable);
+}
+
+async function writeAll(
+  c: Context,
+  after: string | undefined,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+): Promise<void> {
+  const encoder = new TextEncoder();
+  try {
+    for await (const line of linesOf(c, after)) await writer.write(encoder.encode(`${line}\n`));
+    await writer.close();
+  } catch (error) {
+    await writer.abort(error).catch(() => undefined);
+  }
+}
+
+async function* linesOf(c: Context, after: string | undefined): AsyncGenerator<string> {
+  const { DIRECTORY: directory } = c.env;
+  if (after === undefined) {
+    for await (const page of directoryPages(directory)) yield JSON.stringify({ kind: "directory", ...page });
+  }
+  const ids = await accountIdsAfter(directory, after ?? "", ACCOUNTS_A_CALL);
+  for (const text of ids) {
+    const id = parseId("account", text);
+    const dump = id === undefined ? undefined : await accountStub(c.env, id).dump();
+    // Not yet set up, or being deleted: there are no books.
+    if (dump !== undefined) yield `{"kind":"account","id":${JSON.stringify(text)},"dump":${dump}}`;
+  }
+  const last = ids.at(-1);
+  yield JSON.stringify(ids.length < ACCOUNTS_A_CALL ? { kind: "end" } : { kind: "more", after: last });
+}
+
+export async function postRestore(c: Context): Promise<Response> {
+  const line = await readLine(c);
+  if (line.kind === "directory") {
+    await restoreDirectoryRows(c.env.DIRECTORY, line);
+    return c.json({ kind: line.kind, outcome: "restored" });
+  }
+  const id = parseId("account", line.id);
+  if (id === undefined) throw apiError("invalid_value", "`id` must be an account's id.", "id");
+  const outcome = await audited(
+    c.env.DIRECTORY,
+    { atMs: Date.now(), actor: operatorActor(c), action: "account.restore", target: id, facts: {} },
+    () => accountStub(c.env, id).restore(JSON.stringify(line.dump)),
+  );
+  // The object forgets what it knew of its storage; the next call reads what was restored.
+  if (outcome === "restored")
+    await accountStub(c.env, id)
+      .restart()
+      .catch(() => undefined);
+  return c.json({ kind: line.kind, id, outcome });
+}
+
+async function readLine(c: Context): Promise<z.output<typeof lineSchema>> {
+  const { body } = c.req.raw;
+  const bytes = body === null ? new Uint8Array() : await collectBytes(body, LINE_BYTES_MAX);
+  if (bytes === undefined) throw apiError("body_too_large", "A line of a backup is at most 40 MB.");
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw apiError("invalid_json", "The body must be one line of a backup, which is JSON.");
+  }
+  const parsed = lineSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join(".") ?? "";
+  throw apiError(
+    "invalid_value",
+    `This is no line of a backup: \`${where}\` does not fit.`,
+    where === "" ? null : where,
+  );
+}
