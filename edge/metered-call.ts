@@ -25,7 +25,7 @@ import { unreachable } from "../shared/assert.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../shared/errors.ts";
 import { formatUsd } from "../shared/money.ts";
-import type { Truncation } from "../shared/wire.ts";
+import type { Prompts, Truncation } from "../shared/wire.ts";
 
 export interface MeteredTexts {
   readonly model: CatalogModel;
@@ -33,6 +33,8 @@ export interface MeteredTexts {
   readonly texts: readonly CacheText[];
   /** The instruction in the model's own form; empty for documents and ids. */
   readonly prefix: string;
+  /** What the prefixes were made from. */
+  readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
   readonly options: CallOptions;
   /** The text at `index` in the caller's words, for faults that name one; `input[index]` unless told. */
@@ -218,6 +220,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
     tier: options.tier,
     texts: call.texts,
     prefix: call.prefix,
+    prompts: call.prompts,
     truncate: call.truncate,
     cacheMode: "standard" as const,
     prices: call.model.prices,

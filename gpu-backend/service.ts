@@ -50,6 +50,7 @@ export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
     vocabularySize: model.config.vocabSize,
     endTokenId: model.config.endTokenId,
     pooling: "last_token",
+    prompts: model.config.prompts,
   };
 }
 

@@ -103,4 +103,9 @@ export function instructionPrefix(instruction: string): string {
   return `Instruct: ${instruction}\nQuery:`;
 }
 
+/** The instruction in a prompt of that form; null for a prompt of another one. */
+export function instructionOf(prompt: string): string | null {
+  return /^Instruct: (.*)\nQuery:$/s.exec(prompt)?.[1] ?? null;
+}
+
 export const DEFAULT_QUERY_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query";

@@ -102,6 +102,8 @@ export const backendReadySchema = z.object({
   vocabularySize: z.number().int().positive(),
   endTokenId: count,
   pooling: z.string(),
+  /** Absent: the catalogue's. */
+  prompts: promptsSchema.optional(),
   load: loadSchema,
   /** Tokens per second over the last minutes of work; null before there was any. */
   tokensPerSecond: z.nullable(z.number().nonnegative()),

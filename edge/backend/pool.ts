@@ -135,6 +135,11 @@ export class Pool {
     return this.#groups.get(model)?.announced(waitUntil);
   }
 
+  /** As `announced`, as last heard: nothing is asked. */
+  lastAnnounced(model: string): BackendReady | undefined {
+    return this.#groups.get(model)?.current();
+  }
+
   /** Whether `model` can be called now, as last heard; undefined: no backend is configured for it. */
   readiness(model: string): "ready" | "warming" | "secret_refused" | "unreachable" | undefined {
     const group = this.#groups.get(model);

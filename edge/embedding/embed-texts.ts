@@ -20,6 +20,7 @@ import type { Distinct } from "./distinct.ts";
 import { distinctTexts, tokensAbout } from "./distinct.ts";
 import type { Claim, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
+import { samePrompts } from "./prompts.ts";
 import type { CacheMode, EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
 
 /** How long a waiter trusts somebody else's computation: less than the 30 s that `waitUntil` lives after a client left. */
@@ -126,6 +127,11 @@ class EmbedCall {
   }
 
   async #lookUp(ready: BackendReady): Promise<Looked> {
+    // Known only since the call was prepared: the same call again is prepared right.
+    const { prompts } = this.#request;
+    if (prompts !== undefined && ready.prompts !== undefined && !samePrompts(prompts, ready.prompts)) {
+      throw apiError("model_not_ready", "The model has become ready a moment ago: send the call again.", null, 1);
+    }
     const use = this.#use;
     if (use === undefined) return { ready, names: undefined, found: new Map() };
     const { accountId, prefix } = this.#request;

@@ -4,12 +4,13 @@ import type { CacheText } from "../cache/key.ts";
 import type { ResolvedModel } from "../models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingInput } from "../../shared/schemas/input.ts";
-import { idsBound, instructionPrefix, prefixBound, tokenBound } from "../../shared/token-bound.ts";
-import type { TokenEncoding } from "../../shared/wire.ts";
+import { idsBound, prefixBound, tokenBound } from "../../shared/token-bound.ts";
+import type { Prompts, TokenEncoding } from "../../shared/wire.ts";
+import { promptFor } from "./prompts.ts";
 
 interface RequestTexts {
   readonly input: EmbeddingInput;
-  readonly prefix: string;
+  readonly instruction: string | undefined;
   readonly inputType: "query" | "document" | undefined;
   readonly tokenEncoding: TokenEncoding | undefined;
 }
@@ -22,7 +23,7 @@ export function cacheTexts({ input, tokenEncoding }: RequestTexts): readonly Cac
 }
 
 /** What is put before every text: by the request's fields, or by the model's suffix `:query`; they may not contradict. */
-export function prefixOf(request: RequestTexts, { model, inputType }: ResolvedModel): string {
+export function prefixOf(request: RequestTexts, { inputType }: ResolvedModel, prompts: Prompts): string {
   if (inputType !== undefined && request.inputType !== undefined && inputType !== request.inputType) {
     throw apiError(
       "incompatible_options",
@@ -30,15 +31,15 @@ export function prefixOf(request: RequestTexts, { model, inputType }: ResolvedMo
       "input_type",
     );
   }
-  if (request.inputType !== undefined || inputType !== "query") return request.prefix;
   if (request.input.kind === "ids") {
+    if (inputType !== "query") return "";
     throw apiError(
       "incompatible_options",
       "The suffix `:query` needs texts: token ids are embedded as they are.",
       "model",
     );
   }
-  return instructionPrefix(model.defaultInstruction);
+  return promptFor(request.inputType ?? inputType, request.instruction, prompts);
 }
 
 /** Bound in tokens for all texts together, each behind `prefix` and none beyond `contextTokens`. */

@@ -3,7 +3,7 @@
 import type { ModelRevision, RequestId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Prices } from "../../shared/catalog.ts";
-import type { Tier, Truncation } from "../../shared/wire.ts";
+import type { Prompts, Tier, Truncation } from "../../shared/wire.ts";
 import type { CacheText } from "../cache/key.ts";
 import type { CancelSignal } from "../cancel.ts";
 
@@ -16,8 +16,10 @@ export interface EmbedTextsRequest {
   readonly accountId: AccountId;
   readonly tier: Tier;
   readonly texts: readonly CacheText[];
-  /** The instruction in the model's own form, put before every string; empty for documents and ids. */
+  /** Put before every string; empty for ids. */
   readonly prefix: string;
+  /** What the prefixes were made from: a backend that has other prompts is not asked. Absent: of nothing of the model's. */
+  readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
   readonly cacheMode: CacheMode;
   /** The model's own, by which the cache's shared tiers are judged; the catalogue's defaults unless told. */

@@ -25,10 +25,12 @@ export const embeddings: Endpoint = {
     const wanted = wantedDimensions(request.dimensions, resolved);
     await checkDimensions(context, model, wanted, request.dtype);
     checkDecoding(context, request);
+    const prompts = await context.promptsOf(model);
     return {
       model,
       texts: cacheTexts(request),
-      prefix: prefixOf(request, resolved),
+      prefix: prefixOf(request, resolved, prompts),
+      prompts,
       truncate: request.truncate,
       itemOf: (index) => `input[${index}]`,
       field: "input",

@@ -4,17 +4,20 @@
 import type { Scope } from "../account/types.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { CacheText } from "../cache/key.ts";
+import { promptsOf } from "../embedding/prompts.ts";
 import type { EmbeddedText } from "../embedding/types.ts";
 import type { ResultBody } from "../files/results.ts";
 import type { UsageAnswer } from "../usage-answer.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
-import type { Truncation } from "../../shared/wire.ts";
+import type { Prompts, Truncation } from "../../shared/wire.ts";
 
 /** A body that fits its endpoint. */
 export interface PreparedCall {
   readonly model: CatalogModel;
   readonly texts: readonly CacheText[];
   readonly prefix: string;
+  /** What the prefixes were made from: another checkpoint's would be wrong. */
+  readonly prompts: Prompts;
   readonly truncate: Truncation;
   /** The text at `index` in the caller's words. */
   readonly itemOf: (index: number) => string;
@@ -36,6 +39,8 @@ export interface CallContext {
   readonly models: readonly CatalogModel[];
   /** What the model's backend says; undefined while nobody has said it. */
   readonly nativeDimensionsOf: (model: CatalogModel) => Promise<number | undefined>;
+  /** What the model's checkpoint puts before texts, as well as it is known. */
+  readonly promptsOf: (model: CatalogModel) => Promise<Prompts>;
   /** The client decodes base64 as float32 whatever it holds. */
   readonly decodesBlindly: boolean;
 }
@@ -50,7 +55,7 @@ export interface Endpoint {
 
 /** Who asks: a line of a batch, or a route for a client of its own. */
 export interface CallSource {
-  readonly pool: Pick<Pool, "announced">;
+  readonly pool: Pick<Pool, "announced" | "lastAnnounced">;
   readonly models: readonly CatalogModel[];
   readonly waitUntil: (work: Promise<unknown>) => void;
   readonly decodesBlindly?: boolean;
@@ -64,6 +69,12 @@ export function callContext({ pool, models, waitUntil, decodesBlindly = false }:
       // The catalogue's figure where it has one: no model is asked before its price and sizes are known.
       if (model.nativeDimensions > 0) return model.nativeDimensions;
       return (await pool.announced(model.id, waitUntil))?.dimensions;
+    },
+    async promptsOf(model) {
+      // Likewise: the catalogue's models have the catalogue's prompts, unless a backend has said otherwise.
+      const known = pool.lastAnnounced(model.id);
+      if (known !== undefined || model.nativeDimensions > 0) return promptsOf(model, known);
+      return promptsOf(model, await pool.announced(model.id, waitUntil));
     },
   };
 }

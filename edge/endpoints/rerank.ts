@@ -1,6 +1,7 @@
 // /v1/rerank and /v2/rerank: documents ordered by the cosine of their embedding and the query's, in a shape that the
 // rerank clients of Cohere, Jina and Voyage read unchanged.
 
+import { promptFor } from "../embedding/prompts.ts";
 import { resolveModel } from "../models.ts";
 import type { RerankRequest } from "../../shared/schemas/rerank.ts";
 import { parseRerankRequest } from "../../shared/schemas/rerank.ts";
@@ -22,18 +23,22 @@ export function rerank(apiVersion: "1" | "2"): Endpoint {
       const wanted = wantedDimensions(undefined, resolved);
       await checkDimensions(context, model, wanted);
       const cut = cutterOf(wanted.count);
+      const prompts = await context.promptsOf(model);
+      const query = promptFor(request.inputType, request.instruction, prompts) + request.query;
+      const documents = request.documents.map((document) => prompts.document + document);
       return {
         model,
-        // A call has one prefix for all its texts, and documents have none: the query carries its own.
-        texts: [request.prefix + request.query, ...request.documents].map((text) => ({ kind: "text", text })),
+        // A call has one prefix for all its texts: each carries its own.
+        texts: [query, ...documents].map((text) => ({ kind: "text", text })),
         prefix: "",
+        prompts,
         truncate: request.truncate,
         itemOf: (index) => (index === 0 ? "query" : `documents[${index - 1}]`),
         field: "documents",
         answer(embedded, { callId, usage }) {
-          const [query, ...documents] = embedded.map(({ vector }) => cut(vector));
-          if (query === undefined) throw new TypeError("a call answers every text");
-          const scores = documents.map((document) => cosine(query, document));
+          const [first, ...others] = embedded.map(({ vector }) => cut(vector));
+          if (first === undefined) throw new TypeError("a call answers every text");
+          const scores = others.map((other) => cosine(first, other));
           const results = bestFirst(scores, request);
           const meta = { api_version: { version: apiVersion }, billed_units: { input_tokens: usage.prompt_tokens } };
           const answer = { id: callId, object: "list", results, data: results, model: model.id, usage, meta };

@@ -75,7 +75,12 @@ export const model = z.object({
   context_length: count,
   native_dimensions: count,
   permitted_dimensions: z.object({ min: count, max: count }),
-  default_query_instruction: z.string(),
+  default_query_instruction: orNull(z.string()).describe("Null where the model's query prompt has another form."),
+  prompts: z
+    .object({ query: z.string(), document: z.string(), default: z.string() })
+    .describe(
+      'What is put before a text: by `input_type`, and without one. The caller\'s `instruction` replaces "query".',
+    ),
   pooling: z.string(),
   revision: orNull(z.string()),
   throughput_tokens_per_second: orNull(z.number().nonnegative()),

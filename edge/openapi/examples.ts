@@ -71,6 +71,11 @@ export const MODEL_ANSWER = {
   native_dimensions: 256,
   permitted_dimensions: { min: 1, max: 256 },
   default_query_instruction: "Given a web search query, retrieve relevant passages that answer the query",
+  prompts: {
+    query: "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:",
+    document: "",
+    default: "",
+  },
   pooling: "last_token",
   revision: "0123456789abcdef",
   throughput_tokens_per_second: null,

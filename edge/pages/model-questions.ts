@@ -64,7 +64,7 @@ function instructions(model: PublicModel, facts: ModelFacts | undefined): Questi
         <code>"instruction"</code>. A client that cannot send extra fields writes <code>${model.id}:query</code> as the
         model.
       </p>
-      <blockquote>${model.default_query_instruction}</blockquote>`,
+      <blockquote>${model.default_query_instruction ?? model.prompts.query}</blockquote>`,
   };
 }
 

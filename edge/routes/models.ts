@@ -3,8 +3,10 @@
 import type { Pool } from "../backend/pool.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
+import { promptsOf } from "../embedding/prompts.ts";
 import { publicStatus, resolveModel } from "../models.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
+import { instructionOf } from "../../shared/token-bound.ts";
 import type { BackendReady } from "../../shared/wire.ts";
 
 export async function listModels(c: Context): Promise<Response> {
@@ -34,6 +36,7 @@ export function modelAnswer(
 ) {
   const native = announced?.dimensions ?? model.nativeDimensions;
   const { prices } = model;
+  const prompts = promptsOf(model, announced);
   return {
     id: model.id,
     object: "model",
@@ -46,7 +49,8 @@ export function modelAnswer(
     context_length: announced?.contextTokens ?? model.contextTokens,
     native_dimensions: native,
     permitted_dimensions: { min: 1, max: native },
-    default_query_instruction: model.defaultInstruction,
+    default_query_instruction: instructionOf(prompts.query),
+    prompts: { query: prompts.query, document: prompts.document, default: prompts.plain },
     pooling: announced?.pooling ?? "last_token",
     revision: announced?.revision ?? null,
     throughput_tokens_per_second: announced?.tokensPerSecond ?? null,

@@ -2,6 +2,7 @@
 
 import type { Context } from "../context.ts";
 import { checkDimensions, cutterOf, wantedDimensions } from "../endpoints/dimensions.ts";
+import { promptFor } from "../embedding/prompts.ts";
 import { embedMetered } from "../metered-call.ts";
 import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../middleware/call-options.ts";
@@ -9,7 +10,6 @@ import { resolveModel } from "../models.ts";
 import { contextOf } from "./call-answer.ts";
 import { usageHeaders, usageOf } from "../usage-answer.ts";
 import { parseSimilarityRequest } from "../../shared/schemas/similarity.ts";
-import { instructionPrefix } from "../../shared/token-bound.ts";
 import { cosine } from "../../shared/vectors.ts";
 
 export async function postSimilarity(c: Context): Promise<Response> {
@@ -19,11 +19,13 @@ export async function postSimilarity(c: Context): Promise<Response> {
   const resolved = resolveModel(request.model, models);
   await checkDimensions(contextOf(c), resolved.model, wantedDimensions(undefined, resolved));
   const cut = cutterOf(resolved.dimensions);
+  const prompts = await contextOf(c).promptsOf(resolved.model);
   const result = await embedMetered(c, {
     model: resolved.model,
     scope: "embeddings",
     texts: request.texts.map((text) => ({ kind: "text", text })),
-    prefix: resolved.inputType === "query" ? instructionPrefix(resolved.model.defaultInstruction) : "",
+    prefix: promptFor(resolved.inputType, undefined, prompts),
+    prompts,
     truncate: request.truncate,
     options,
     itemOf: request.itemOf,

@@ -8,6 +8,7 @@ import { cacheTexts, prefixOf } from "../embedding/request-texts.ts";
 import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../middleware/call-options.ts";
 import { resolveModel } from "../models.ts";
+import { contextOf } from "./call-answer.ts";
 import { costBound, pricesOf } from "../pricing.ts";
 import { usdNumber } from "../../shared/money.ts";
 import { parseTokenizeRequest } from "../../shared/schemas/tokenize.ts";
@@ -18,7 +19,7 @@ export async function postTokenize(c: Context): Promise<Response> {
   const request = parseTokenizeRequest(await readJson(c, config.limits.bodyBytesMax));
   const resolved = resolveModel(request.model, models);
   c.set("called", { model: resolved.model.id, tier: options.tier });
-  const prefix = prefixOf(request, resolved);
+  const prefix = prefixOf(request, resolved, await contextOf(c).promptsOf(resolved.model));
   await authorize(c, "embeddings");
   const texts = cacheTexts(request);
   const answer = await pool.tokenize(

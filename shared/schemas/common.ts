@@ -2,7 +2,6 @@
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
-import { DEFAULT_QUERY_INSTRUCTION, instructionPrefix } from "../token-bound.ts";
 import { TRUNCATIONS } from "../wire.ts";
 import type { TokenEncoding, Truncation } from "../wire.ts";
 import { text } from "./fields.ts";
@@ -53,21 +52,15 @@ export const ignoredFields = {
   priority: ignored(),
 };
 
-/** The instruction in the model's own form; the model's default one where none is given. */
-export function queryPrefix(instruction: string | undefined): string {
-  return instructionPrefix((instruction ?? DEFAULT_QUERY_INSTRUCTION).toWellFormed());
-}
-
 interface QueryFields {
   readonly instruction?: string | undefined;
   readonly input_type?: InputType | undefined;
   readonly token_encoding?: TokenEncoding | undefined;
 }
 
-/** What is put before every text (empty for documents and ids), and what the fields say the texts are. */
+/** What the fields say the texts are, and the instruction of queries; the model has its own where none is given. */
 export function queryOf(fields: QueryFields, input: EmbeddingInput) {
   const inputType = fields.input_type ?? (fields.instruction === undefined ? undefined : "query");
-  const prefix = inputType === "query" ? queryPrefix(fields.instruction) : "";
   if (inputType === "document" && fields.instruction !== undefined) {
     throw apiError(
       "incompatible_options",
@@ -75,7 +68,7 @@ export function queryOf(fields: QueryFields, input: EmbeddingInput) {
       "instruction",
     );
   }
-  if (input.kind === "ids" && prefix !== "") {
+  if (input.kind === "ids" && inputType === "query") {
     throw apiError(
       "incompatible_options",
       "`instruction` and `input_type` need texts: token ids are embedded as they are. Send strings, or put the instruction's ids first.",
@@ -89,7 +82,7 @@ export function queryOf(fields: QueryFields, input: EmbeddingInput) {
       "token_encoding",
     );
   }
-  return { prefix, inputType };
+  return { instruction: fields.instruction?.toWellFormed(), inputType };
 }
 
 /** One value under two names; both at once must agree. */

@@ -53,9 +53,9 @@ export interface EmbeddingsRequest {
   readonly dimensions: number | undefined;
   readonly encoding: "float" | "base64";
   readonly dtype: OutputDtype;
-  /** The instruction in the model's own form, put before every text; empty for documents. */
-  readonly prefix: string;
-  /** Whether prefix was asked for by a field (a suffix of the model's name may still set it otherwise). */
+  /** Of queries; undefined: the model's own. */
+  readonly instruction: string | undefined;
+  /** What a field says (a suffix of the model's name may still say it). */
   readonly inputType: InputType | undefined;
   readonly truncate: Truncation;
   readonly tokenEncoding: TokenEncoding | undefined;
@@ -65,7 +65,7 @@ export interface EmbeddingsRequest {
 export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
   const fields = parseBody(embeddingsBodySchema, body);
   const input = parseInput(fields.input);
-  const { prefix, inputType } = queryOf(fields, input);
+  const { instruction, inputType } = queryOf(fields, input);
   const dtype = fields.output_dtype ?? "float";
   const dims = aliased("dimensions", fields.dimensions, "output_dimension", fields.output_dimension);
   return {
@@ -74,7 +74,7 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
     dimensions: dims,
     encoding: fields.encoding_format ?? "float",
     dtype,
-    prefix,
+    instruction,
     inputType,
     truncate: truncationOf(fields.truncate, fields.truncation),
     tokenEncoding: fields.token_encoding,

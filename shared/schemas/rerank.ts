@@ -2,16 +2,9 @@
 
 import * as z from "zod";
 import type { Truncation } from "../wire.ts";
-import {
-  aliased,
-  ignoredFields,
-  instructionFields,
-  modelField,
-  queryPrefix,
-  truncateFields,
-  truncationOf,
-} from "./common.ts";
+import { aliased, ignoredFields, instructionFields, modelField, truncateFields, truncationOf } from "./common.ts";
 import { integer, parseBody } from "./fields.ts";
+import type { InputType } from "./input-type.ts";
 import { describe } from "./shown.ts";
 import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
@@ -56,8 +49,10 @@ export interface RerankRequest {
   /** How many of the best are answered; undefined: all. */
   readonly top: number | undefined;
   readonly returnDocuments: boolean;
-  /** The query's instruction in the model's own form; empty for `input_type: "document"`. */
-  readonly prefix: string;
+  /** Of the query; undefined: the model's own. */
+  readonly instruction: string | undefined;
+  /** What the query is embedded as. */
+  readonly inputType: InputType;
   /** `end` unless told: rerankers read the beginning of a document that is too long. */
   readonly truncate: Truncation;
 }
@@ -83,7 +78,8 @@ export function parseRerankRequest(body: unknown): RerankRequest {
     documents,
     top: aliased("top_n", fields.top_n, "top_k", fields.top_k),
     returnDocuments: fields.return_documents ?? false,
-    prefix: fields.input_type === "document" ? "" : queryPrefix(fields.instruction),
+    instruction: fields.instruction?.toWellFormed(),
+    inputType: fields.input_type ?? "query",
     truncate: truncationOf(fields.truncate, fields.truncation, "end"),
   };
 }

@@ -21,7 +21,8 @@ export const tokenizeBodySchema = z.strictObject({
 export interface TokenizeRequest {
   readonly model: string;
   readonly input: EmbeddingInput;
-  readonly prefix: string;
+  /** Of queries; undefined: the model's own. */
+  readonly instruction: string | undefined;
   /** Undefined: neither `input_type` nor `instruction` was given. */
   readonly inputType: InputType | undefined;
   readonly tokenEncoding: TokenEncoding | undefined;

@@ -37,16 +37,24 @@ describe("a good body", () => {
       truncate: "END",
       user: "u",
     });
-    expect(request).toMatchObject({ dimensions: 8, truncate: "end", encoding: "float", dtype: "float", prefix: "" });
+    expect(request).toMatchObject({
+      dimensions: 8,
+      truncate: "end",
+      encoding: "float",
+      dtype: "float",
+      instruction: undefined,
+    });
   });
 
-  test("an instruction alone means a query, in the model's own form", () => {
-    expect(parseEmbeddingsRequest({ model: MODEL, input: "a", instruction: "Find it" }).prefix).toBe(
-      "Instruct: Find it\nQuery:",
-    );
-    expect(parseEmbeddingsRequest({ model: MODEL, input: "a", input_type: "query" }).prefix).toBe(
-      "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:",
-    );
+  test("an instruction alone means a query, and a query without one takes the model's", () => {
+    expect(parseEmbeddingsRequest({ model: MODEL, input: "a", instruction: "Find\ud800" })).toMatchObject({
+      instruction: "Find\ufffd",
+      inputType: "query",
+    });
+    expect(parseEmbeddingsRequest({ model: MODEL, input: "a", input_type: "query" })).toMatchObject({
+      instruction: undefined,
+      inputType: "query",
+    });
   });
 
   test("a lone surrogate becomes U+FFFD before anything sees it", () => {

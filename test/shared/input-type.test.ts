@@ -43,8 +43,8 @@ describe("`input_type` in the words of other providers", () => {
 
   test("means the same on every route that takes it", () => {
     const document = { model: MODEL, query: "q", documents: ["d"], input_type: "Passage" };
-    expect(parseRerankRequest(document).prefix).toBe("");
-    expect(parseRerankRequest({ ...document, input_type: "Search_Query" }).prefix).toMatch(/^Instruct: /);
+    expect(parseRerankRequest(document).inputType).toBe("document");
+    expect(parseRerankRequest({ ...document, input_type: "Search_Query" }).inputType).toBe("query");
     expect(parseTokenizeRequest({ model: MODEL, input: "a", input_type: "SEARCH_QUERY" }).inputType).toBe("query");
   });
 

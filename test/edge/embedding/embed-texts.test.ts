@@ -74,6 +74,23 @@ async function embed(texts: readonly string[], change: Partial<EmbedTextsRequest
 
 const sent = (): unknown[] => backend.embeds.flatMap(({ texts }) => texts);
 
+describe("the model's prompts", () => {
+  const prompts = { query: "find: ", document: "doc: ", plain: "" };
+
+  it("are those that the call was prepared with, or nothing is embedded", async () => {
+    backend.prompts = prompts;
+    await expect(embed(["a"], { prompts: { ...prompts, query: "Instruct: " } })).rejects.toMatchObject({
+      fault: { code: "model_not_ready", retryAfterS: 1 },
+    });
+    expect(backend.embeds).toHaveLength(0);
+    expect((await embed(["a"], { prompts: { ...prompts } })).texts).toHaveLength(1);
+  });
+
+  it("are not asked of a backend that does not say them", async () => {
+    expect((await embed(["a"], { prompts })).texts).toHaveLength(1);
+  });
+});
+
 describe("the cache", () => {
   it("answers a text it has seen with the same vector and the same token count", async () => {
     const first = await embed(["a", "bc"]);

@@ -8,7 +8,7 @@ import { float32ToFloat16Bits } from "../../../shared/float16.ts";
 import { parseRevision } from "../../../shared/ids.ts";
 import type { ModelRevision } from "../../../shared/ids.ts";
 import { embedRequestSchema } from "../../../shared/wire.ts";
-import type { BackendFault, EmbedRequest } from "../../../shared/wire.ts";
+import type { BackendFault, EmbedRequest, Prompts } from "../../../shared/wire.ts";
 
 export const MODEL = "owner/model";
 export const DIMENSIONS = 8;
@@ -43,6 +43,8 @@ export class FakeBackend {
   /** undefined: it does not answer /ready. */
   status: "ready" | "warming" | "draining" | undefined = "ready";
   revision = REVISION_1;
+  /** undefined: it is one that does not say. */
+  prompts: Prompts | undefined;
   queueSeconds = 0;
   tokensPerSecond: number | null = 1000;
   /** Texts whose vectors come with `truncated`. */
@@ -88,6 +90,7 @@ export class FakeBackend {
       vocabularySize: 1000,
       endTokenId: 0,
       pooling: "last",
+      ...(this.prompts === undefined ? {} : { prompts: this.prompts }),
       load: { queueSeconds: this.queueSeconds },
       tokensPerSecond: this.tokensPerSecond,
     };

@@ -200,3 +200,41 @@ describe("beside the fields that are known", () => {
     expect(String(dot)).toMatch(/similarity_fn_name dot without a Normalize module is not supported/u);
   });
 });
+
+describe("sentence-transformers' settings", () => {
+  const QWEN = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:";
+  const configOf = (settings: Json): ModelConfig => {
+    const dir = folderOf("plain-fp16");
+    editJson(dir, "config_sentence_transformers.json", () => settings);
+    return readConfig(dir);
+  };
+
+  it.each<[string, Json, { query: string; document: string; plain: string }]>([
+    ["nothing", {}, { query: QWEN, document: "", plain: "" }],
+    ["null", { prompts: null, default_prompt_name: null }, { query: QWEN, document: "", plain: "" }],
+    ["both", { prompts: { query: "q: ", document: "d: " } }, { query: "q: ", document: "d: ", plain: "" }],
+    ["an empty query prompt", { prompts: { query: "" } }, { query: "", document: "", plain: "" }],
+    ["a passage prompt", { prompts: { passage: "p: " } }, { query: QWEN, document: "p: ", plain: "" }],
+    [
+      "a default",
+      { prompts: { STS: "s: " }, default_prompt_name: "STS" },
+      { query: "s: ", document: "s: ", plain: "s: " },
+    ],
+  ])("give the prompts where they say %s", (_, settings, prompts) => {
+    expect(configOf(settings).prompts).toEqual(prompts);
+  });
+
+  it("are refused when they name a prompt that is not there, or one of endless length", () => {
+    expect(() => configOf({ prompts: {}, default_prompt_name: "query" })).toThrow(
+      /default_prompt_name "query" is none of/u,
+    );
+    expect(() => configOf({ prompts: { query: "x".repeat(5_000) } })).toThrow(/field prompts.query: Too big/u);
+  });
+
+  it("bound the context", () => {
+    const dir = folderOf("plain-fp16");
+    expect(readConfig(dir).maxTokens).toBe(100);
+    editJson(dir, "sentence_bert_config.json", () => ({ max_seq_length: null }));
+    expect(readConfig(dir).maxTokens).toBe(256);
+  });
+});

@@ -5,6 +5,7 @@ import type { Env } from "../../../../edge/config.ts";
 import type { Context } from "../../../../edge/context.ts";
 import { waitUntilOf } from "../../../../edge/context.ts";
 import { cacheTexts, prefixOf } from "../../../../edge/embedding/request-texts.ts";
+import { promptsOf } from "../../../../edge/embedding/prompts.ts";
 import { readJson } from "../../../../edge/middleware/body.ts";
 import { readCallOptions } from "../../../../edge/middleware/call-options.ts";
 import { resolveModel } from "../../../../edge/models.ts";
@@ -21,12 +22,14 @@ export async function postBare(c: Context): Promise<Response> {
   const options = readCallOptions(c);
   const request = parseEmbeddingsRequest(await readJson(c, config.limits.bodyBytesMax));
   const resolved = resolveModel(request.model, models);
+  const prompts = promptsOf(resolved.model, pool.lastAnnounced(resolved.model.id));
   const looking = embedTexts.start({
     model: resolved.model.id,
     accountId: NOBODY,
     tier: options.tier,
     texts: cacheTexts(request),
-    prefix: prefixOf(request, resolved),
+    prefix: prefixOf(request, resolved, prompts),
+    prompts,
     truncate: request.truncate,
     cacheMode: "standard",
     noStore: options.noStore,
