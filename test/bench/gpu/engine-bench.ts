@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import { compileCheckpoint, removeDamage } from "../../../gpu-backend/compiler/compile.ts";
 import { DEFAULT_BUDGETS, planRuns } from "../../../gpu-backend/engine/batch-budget.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
 import { MIXES, textsOf } from "./mixes.ts";
@@ -35,6 +35,9 @@ const [dir = ""] = positionals;
 let began = performance.now();
 const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
 print({ step: "compile (or found compiled)", seconds: (performance.now() - began) / 1000 });
+began = performance.now();
+await removeDamage(model);
+print({ step: "check of the compiled files", seconds: (performance.now() - began) / 1000 });
 began = performance.now();
 const session = await GraphSession.open({
   graphPath: model.graphPath,
