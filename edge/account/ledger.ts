@@ -36,13 +36,12 @@ import type { AccountStatus, Funds, FundsBound, RateView } from "./types.ts";
 import { UsageCells, decodeCells, encodeCells } from "./usage-cells.ts";
 import { archiveCells } from "./usage-history.ts";
 
-/** A rate bucket, what it bounds, and how much of it is out in leases. */
+/** A rate bucket and what it bounds. */
 export interface BoundBucket {
   readonly bucket: RateBucket;
   readonly window: RateView["window"];
   readonly which: RateView["which"];
   readonly limit: number;
-  readonly leased: number;
 }
 
 export interface NewAccount {
@@ -201,11 +200,10 @@ export class Ledger {
 
   /** The buckets that bound `record`, drained to now. */
   buckets(nowMs: number, record: KeyRecord): BoundBucket[] {
-    const { total } = this.leases;
     const { requestsPerMinute, tokensPerMinute } = this.limits;
     const list: BoundBucket[] = [
-      { bucket: this.requests, window: "requests", which: "account", limit: requestsPerMinute, leased: total.requests },
-      { bucket: this.tokens, window: "tokens", which: "account", limit: tokensPerMinute, leased: total.tokens },
+      { bucket: this.requests, window: "requests", which: "account", limit: requestsPerMinute },
+      { bucket: this.tokens, window: "tokens", which: "account", limit: tokensPerMinute },
     ];
     const out = this.leases.totalOf(record.id);
     for (const window of ["requests", "tokens"] as const) {
@@ -213,7 +211,7 @@ export class Ledger {
       if (limit === undefined) continue;
       const bucket = this.keys.use(record.id)[window];
       bucket.drain(nowMs, limit, out[window]);
-      list.push({ bucket, window, which: "key", limit, leased: out[window] });
+      list.push({ bucket, window, which: "key", limit });
     }
     return list;
   }

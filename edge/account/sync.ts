@@ -224,7 +224,7 @@ function answerOf(
     tight,
     rights: rightsOf(ledger.accountId, record),
     funds: ledger.funds(nowMs, record),
-    rates: buckets.map(viewOf),
+    rates: buckets.map((bound) => viewOf(ledger, record, bound)),
     ...(covers(granted, message.want.min) ? {} : { others: othersOf(ledger, message.session, record, nowMs) }),
   };
 }
@@ -283,7 +283,8 @@ function shareOf(available: Amount): Amount {
   );
 }
 
-function viewOf({ bucket, window, which, limit, leased }: BoundBucket): RateView {
+function viewOf({ leases }: Ledger, { id }: KeyRecord, { bucket, window, which, limit }: BoundBucket): RateView {
+  const { [window]: leased } = which === "account" ? leases.total : leases.totalOf(id);
   return { window, which, limit, available: bucket.available(limit), leased };
 }
 

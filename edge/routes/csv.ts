@@ -8,7 +8,12 @@ const NEEDS_QUOTES = /[",\r\n]/;
 
 /** The text of a table: a line of names, then a line per row. */
 export function csvOf(names: readonly string[], rows: Iterable<readonly Cell[]>): string {
-  let text = `${names.map(cellText).join(",")}\r\n`;
+  return csvRows([names]) + csvRows(rows);
+}
+
+/** Lines to follow the names. */
+export function csvRows(rows: Iterable<readonly Cell[]>): string {
+  let text = "";
   for (const row of rows) text += `${row.map(cellText).join(",")}\r\n`;
   return text;
 }

@@ -3,13 +3,12 @@
 
 import { accountStub } from "../account-stub.ts";
 import { BUCKET_WIDTHS, GROUPINGS } from "../account/usage-query.ts";
-import type { BucketWidth, UsagePage, UsageResult } from "../account/usage-query.ts";
+import type { BucketWidth, UsagePage, UsageQuery, UsageResult } from "../account/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { acted } from "../middleware/acted.ts";
-import type { Cell } from "./csv.ts";
-import { csvOf } from "./csv.ts";
 import { readChoices, readLimit } from "./query.ts";
+import { csvOfPage, csvOfPeriod } from "./usage-csv.ts";
 import { bucketsAnswer, readWidth, readWindow } from "./usage-window.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
@@ -27,15 +26,16 @@ export async function getUsage(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "usage:read");
   const width = readWidth(c, BUCKET_WIDTHS);
   const format = readFormat(c);
-  const answer: UsagePage = acted(
-    await accountStub(c.env, accountId).usage({
-      ...readWindow(c, DEFAULT_SPAN_MS[width]),
-      width,
-      groupBy: readChoices(c, "group_by", GROUPINGS),
-      limit: readLimit(c, BUCKETS_MAX, DEFAULT_BUCKETS[width]),
-    }),
-  );
-  return format === "csv" ? csvAnswer(c, answer) : c.json(jsonAnswer(answer));
+  const query: UsageQuery = {
+    ...readWindow(c, DEFAULT_SPAN_MS[width]),
+    width,
+    groupBy: readChoices(c, "group_by", GROUPINGS),
+    limit: readLimit(c, BUCKETS_MAX, DEFAULT_BUCKETS[width]),
+  };
+  const isPage = c.req.query("limit") !== undefined || c.req.query("page") !== undefined;
+  if (format === "csv" && !isPage) return csvOfPeriod(c, accountId, query);
+  const answer: UsagePage = acted(await accountStub(c.env, accountId).usage(query));
+  return format === "csv" ? csvOfPage(c, answer) : c.json(jsonAnswer(answer));
 }
 
 function jsonAnswer(answer: UsagePage) {
@@ -55,55 +55,6 @@ export function resultAnswer(result: UsageResult) {
     errors: { "4xx": result.errors4xx, "5xx": result.errors5xx },
     latency_ms: result.latencyMs,
   };
-}
-
-const COLUMNS = [
-  "start_time",
-  "end_time",
-  "model",
-  "key_id",
-  "tier",
-  "requests",
-  "input_tokens",
-  "cached_tokens",
-  "cost_nano_usd",
-  "saved_nano_usd",
-  "errors_4xx",
-  "errors_5xx",
-  "latency_ms_p50",
-  "latency_ms_p95",
-  "latency_ms_p99",
-];
-
-/** A row per bucket and group; buckets without usage have none. The next page is a `Link` (RFC 8288). */
-function csvAnswer(c: Context, answer: UsagePage): Response {
-  const rows = answer.buckets.flatMap(({ startMs, endMs, results }) =>
-    results.map((result): Cell[] => [
-      new Date(startMs).toISOString(),
-      new Date(endMs).toISOString(),
-      result.model,
-      result.keyId,
-      result.tier,
-      result.requests,
-      result.tokens,
-      result.cachedTokens,
-      result.costNanoUsd,
-      result.savedNanoUsd,
-      result.errors4xx,
-      result.errors5xx,
-      result.latencyMs.p50,
-      result.latencyMs.p95,
-      result.latencyMs.p99,
-    ]),
-  );
-  c.header("content-type", "text/csv; charset=utf-8; header=present");
-  c.header("content-disposition", 'attachment; filename="usage.csv"');
-  if (answer.nextPage !== undefined) {
-    const next = new URL(c.req.url);
-    next.searchParams.set("page", String(answer.nextPage));
-    c.header("link", `<${next.pathname}${next.search}>; rel="next"`);
-  }
-  return c.body(csvOf(COLUMNS, rows));
 }
 
 function readFormat(c: Context): "json" | "csv" {

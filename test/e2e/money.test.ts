@@ -133,6 +133,21 @@ describe("Idempotency-Key", () => {
     expect(again.headers.get("x-idempotent-replayed")).toBe("true");
     expect(await booksOf(account)).toMatchObject({ charged_nano_usd: tokensOf("kept") * 8 });
   });
+
+  test("a call that ran when the runtime was killed can be repeated within ten seconds", async () => {
+    const account = await newAccount();
+    backend.fault = "hangs";
+    const { calls } = backend;
+    const cutOff = embed(account.key, "cut off", { "idempotency-key": "again" }).catch(() => undefined);
+    await expect.poll(() => backend.calls, { timeout: 10_000 }).toBe(calls + 1);
+    backend.fault = "none";
+    await killAndRestart();
+    await cutOff;
+    const startedMs = performance.now();
+    expect((await embedUntilDecided(account.key, "cut off", "again")).status).toBe(200);
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+    expect(await booksOf(account)).toMatchObject({ charged_nano_usd: tokensOf("cut off") * 8, held_nano_usd: 0 });
+  });
 });
 
 /** As a client does that is told when to try again. */

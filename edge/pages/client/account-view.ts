@@ -9,6 +9,13 @@ import { sessionsPanel } from "./sessions-panel.ts";
 import type { Account, AutoTopUp, List, SignedIn } from "./types.ts";
 import type { View } from "./view.ts";
 
+function heldRow({ held_nano_usd: held }: Account): readonly [string, string] {
+  return [
+    "Set aside",
+    `${formatMoney(held)} for calls of the last half minute; what they do not use comes back by itself`,
+  ];
+}
+
 export const accountView: View = async (body) => {
   const [account, auto, signedIn] = await Promise.all([
     get<Account>("/v1/account"),
@@ -21,8 +28,8 @@ export const accountView: View = async (body) => {
     ["Status", h("span", { class: "badge", "data-status": account.status }, account.status)],
     ["Since", formatTime(account.created_at)],
     ["Balance", formatMoney(account.balance_nano_usd)],
-    ["Held for calls", formatMoney(account.held_nano_usd)],
-    ["Spendable", formatMoney(account.spendable_nano_usd)],
+    // Nothing is held half a minute after the last call: there is nothing to explain then.
+    ...(account.held_nano_usd === 0 ? [] : [heldRow(account)]),
   ];
   body.replaceChildren(
     h(

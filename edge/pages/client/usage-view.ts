@@ -245,7 +245,7 @@ function projectionSentence(projection: Projection): string {
 
 /** Of an account for which nothing runs nothing is said to be held. */
 function heldSentence({ held_nano_usd: held }: Account): string {
-  return held === 0 ? "all of it spendable" : `${formatMoney(held)} held for calls`;
+  return held === 0 ? "all of it spendable" : `${formatMoney(held)} set aside for calls of the last half minute`;
 }
 
 function tiles(account: Account, sums: Sums, projection: Projection, last: UsageBucket | undefined): HTMLElement {

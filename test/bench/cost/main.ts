@@ -15,6 +15,8 @@ const REVENUE_USD = 1.6;
 const NANO_USD_PER_USD_PER_MILLION = 1000;
 const BUSY_USD_MAX = 0.45;
 const SPARSE_USD_MAX = 1.55;
+/** With what its expiry costs: nothing, since stored answers are dropped a segment at a time. */
+const IDEMPOTENT_USD_MAX = 3;
 const GROUPING_MIN = 5;
 
 interface Row {
@@ -24,6 +26,7 @@ interface Row {
     readonly seconds: number;
     readonly everyMs: number;
     readonly even: boolean;
+    readonly idempotent?: boolean;
   };
   readonly usdMax?: number;
 }
@@ -46,6 +49,15 @@ const SCENARIOS: readonly Row[] = [
     usdMax: SPARSE_USD_MAX,
   },
   { name: "rare: a request every 5 minutes", task: { isolates: 1, seconds: 86_400, everyMs: 300_000, even: true } },
+  ...[1, 10, 30, 100].map((isolates) => ({
+    name: `9.5 requests/s, ${isolates} isolate${isolates === 1 ? "" : "s"}`,
+    task: { isolates, seconds: 300, everyMs: 105, even: false },
+  })),
+  {
+    name: "9.5 requests/s, each with an `Idempotency-Key`",
+    task: { isolates: 1, seconds: 120, everyMs: 105, even: false, idempotent: true },
+    usdMax: IDEMPOTENT_USD_MAX,
+  },
 ];
 
 const folder = await mkdtemp(join(tmpdir(), "bench-cost-"));

@@ -1,5 +1,5 @@
 // Usage in every form: /v1/usage as JSON and CSV, OpenAI's two routes. Figures are the ledger's, to the nano-dollar.
-import { env, runInDurableObject } from "cloudflare:test";
+import { abortAllDurableObjects, env, runInDurableObject } from "cloudflare:test";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { csvOf } from "../../../edge/routes/csv.ts";
 import { TestIsolate, admissionOf, openAccount, settlement } from "../account/support.ts";
@@ -127,6 +127,27 @@ describe("GET /v1/usage", () => {
     const next = /^<(.*)>; rel="next"$/.exec(paged.headers.get("link") ?? "")?.[1] ?? "";
     expect(next).toContain("format=csv");
     expect((await get(next)).status).toBe(200);
+  });
+
+  test("as CSV is the whole period, however many pages of buckets it has", async () => {
+    const { created, stub } = await openAccount(1_000_000);
+    const nowS = Math.floor(Date.now() / 1000);
+    // Set up three weeks ago: as an account that has grown old.
+    await runInDurableObject(stub, (_object, state) => {
+      const [row] = state.storage.sql.exec<{ body: string }>("SELECT body FROM hot").toArray();
+      const hot = { ...JSON.parse(row?.body ?? "{}"), createdAtMs: (nowS - 21 * 86_400) * 1000 };
+      state.storage.sql.exec("UPDATE hot SET body = ?", JSON.stringify(hot));
+    });
+    await abortAllDurableObjects();
+    for (const input of ["one", "two words"]) {
+      await api.call("/v1/embeddings", { key: created.key, body: { model: MODEL, input } });
+    }
+    const path = `/v1/usage?format=csv&bucket_width=1m&group_by=model&start_time=${nowS - 400 * 86_400}`;
+    const answer = await api.call(path, { key: created.key });
+    expect(answer.headers.get("link")).toBeNull();
+    const [names, ...rows] = answer.text.trimEnd().split("\r\n");
+    const at = names?.split(",").indexOf("requests") ?? -1;
+    expect(rows.reduce((sum, row) => sum + Number(row.split(",")[at]), 0)).toBe(2);
   });
 
   test("names what is wrong with a query", async () => {

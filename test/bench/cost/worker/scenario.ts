@@ -2,6 +2,7 @@
 
 import { LeaseWallet, WALLET_SETTINGS } from "../../../../edge/account/wallet.ts";
 import type { AccountStub, SecretHash } from "../../../../edge/account/types.ts";
+import type { AdmitRequest, Settlement } from "../../../../edge/account/wallet-types.ts";
 import { encodeBase62 } from "../../../../shared/base62.ts";
 import type { ParsedKey } from "../../../../shared/keys.ts";
 import { costNanoUsd } from "../../../../shared/money.ts";
@@ -14,6 +15,8 @@ export const TOKENS = 200;
 const BOUND_TOKENS = 901;
 const PRICE_NANO_USD_PER_MILLION = 8_000_000;
 const CALL_MS = 40;
+/** 2,560 dimensions of two bytes. */
+const VECTOR_BYTES = 5120;
 
 export interface Scenario {
   readonly isolates: number;
@@ -21,6 +24,8 @@ export interface Scenario {
   /** Mean pause between two requests of the account, over all isolates; exponential, or exact with `even`. */
   readonly everyMs: number;
   readonly even: boolean;
+  /** Every request has an `Idempotency-Key` of its own. */
+  readonly idempotent?: boolean;
 }
 
 export interface Traffic {
@@ -50,19 +55,45 @@ export async function runScenario(scenario: Scenario, traffic: Traffic): Promise
     const wallet = wallets[random.below(wallets.length)];
     if (wallet === undefined) break;
     const before = objectCalls;
-    const call = oneCall(wallet, traffic, () => {
+    const admitted = (): void => {
       waited += objectCalls > before ? 1 : 0;
-    });
-    void call;
+    };
+    void (scenario.idempotent === true
+      ? strictCall(wallet, traffic, requests, admitted)
+      : oneCall(wallet, traffic, admitted));
     requests += 1;
   }
   await time.passTo(endMs + 60_000);
   return { requests, objectCalls, waited };
 }
 
+const cost = (tokens: number) => costNanoUsd([{ tokens, priceNanoUsdPerMillion: PRICE_NANO_USD_PER_MILLION }]);
+
 async function oneCall(wallet: LeaseWallet, { time, key }: Traffic, admitted: () => void): Promise<void> {
-  const cost = (tokens: number) => costNanoUsd([{ tokens, priceNanoUsdPerMillion: PRICE_NANO_USD_PER_MILLION }]);
-  const result = await wallet.admit({
+  const result = await wallet.admit(requestOf(key));
+  if (result.kind === "refused") throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
+  admitted();
+  await time.sleep(CALL_MS).done;
+  result.admission.settle(SETTLEMENT);
+}
+
+async function strictCall(
+  wallet: LeaseWallet,
+  { time, key }: Traffic,
+  request: number,
+  admitted: () => void,
+): Promise<void> {
+  const idempotency = { route: "/v1/embeddings", key: `request-${request}`, bodyHash: "00".repeat(32) };
+  const result = await wallet.admitStrict({ ...requestOf(key), idempotency });
+  if (result.kind !== "admitted") throw new Error(result.kind);
+  admitted();
+  await time.sleep(CALL_MS).done;
+  const outcome = await result.admission.commit(SETTLEMENT, { meta: "{}", vectors: new Uint8Array(VECTOR_BYTES) });
+  if (outcome !== "charged") throw new Error(outcome);
+}
+
+function requestOf(key: ParsedKey): AdmitRequest {
+  return {
     key,
     scope: "embeddings",
     model: MODEL,
@@ -72,21 +103,17 @@ async function oneCall(wallet: LeaseWallet, { time, key }: Traffic, admitted: ()
     boundNanoUsd: cost(BOUND_TOKENS),
     exact: () => Promise.resolve({ tokens: TOKENS, nanoUsd: cost(TOKENS) }),
     waitUntil: () => undefined,
-  });
-  if (result.kind === "refused") throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
-  admitted();
-  await time.sleep(CALL_MS).done;
-  const costOfCall = cost(TOKENS);
-  const nothing = cost(0);
-  result.admission.settle({
-    model: MODEL,
-    tokens: TOKENS,
-    cachedTokens: 0,
-    costNanoUsd: costOfCall,
-    savedNanoUsd: nothing,
-    latencyMs: CALL_MS,
-  });
+  };
 }
+
+const SETTLEMENT: Settlement = {
+  model: MODEL,
+  tokens: TOKENS,
+  cachedTokens: 0,
+  costNanoUsd: cost(TOKENS),
+  savedNanoUsd: cost(0),
+  latencyMs: CALL_MS,
+};
 
 function walletOf({ time, hashes, stub }: Traffic, count: () => void): LeaseWallet {
   return new LeaseWallet({
