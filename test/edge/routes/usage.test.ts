@@ -147,7 +147,7 @@ describe("GET /v1/usage", () => {
     expect(answer.headers.get("link")).toBeNull();
     const [names, ...rows] = answer.text.trimEnd().split("\r\n");
     const at = names?.split(",").indexOf("requests") ?? -1;
-    expect(rows.reduce((sum, row) => sum + Number(row.split(",")[at]), 0)).toBe(2);
+    expect(rows.reduce((total, row) => total + Number(row.split(",")[at]), 0)).toBe(2);
   });
 
   test("names what is wrong with a query", async () => {
