@@ -298,23 +298,24 @@ export function checkFields(
 ): void {
   for (const [name, value] of Object.entries(object)) {
     const rule = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    const said = `${path}: ${where}${name} ${shown(value)}`;
-    if (rule?.kind === "only" && value !== null && value !== undefined && !rule.accepts(value)) {
-      throw new CheckpointError(`${said} is not supported; ${rule.supported} is`);
-    }
-    if (
-      rule === undefined &&
-      !saysNothing(value) &&
-      name
-        .toLowerCase()
-        .split(/[_.]/)
-        .some((word) => WORDS.has(word))
-    ) {
-      throw new CheckpointError(
-        `${said} is not known here and may change what the vectors mean; without it is supported`,
-      );
-    }
+    if (rule === undefined ? !speaksOfMeaning(name) || saysNothing(value) : allows(rule, value)) continue;
+    const why =
+      rule?.kind === "only"
+        ? `not supported; ${rule.supported} is`
+        : "not known here and may change what the vectors mean; without it is supported";
+    throw new CheckpointError(`${path}: ${where}${name} ${shown(value)} is ${why}`);
   }
+}
+
+function allows(rule: Rule, value: unknown): boolean {
+  return rule.kind !== "only" || value === null || value === undefined || rule.accepts(value);
+}
+
+function speaksOfMeaning(name: string): boolean {
+  return name
+    .toLowerCase()
+    .split(/[_.]/)
+    .some((word) => WORDS.has(word));
 }
 
 function shown(value: unknown): string {

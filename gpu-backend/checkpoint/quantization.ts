@@ -68,7 +68,7 @@ export function readQuantization(
       return parseCompressed(path, `${field}.`, settings);
     default:
       throw new CheckpointError(
-        `${path}: quant_method ${JSON.stringify(settings.quant_method)} is not supported; gptq and compressed-tensors are`,
+        `${path}: ${field}.quant_method ${JSON.stringify(settings.quant_method ?? null)} is not supported; gptq and compressed-tensors are`,
       );
   }
 }
