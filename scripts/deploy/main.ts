@@ -71,11 +71,15 @@ export async function main(args: readonly string[], real: DeployContext = REAL):
   }
 }
 
-/** Wrangler whose warnings are shown. */
+/** Wrangler whose warnings are shown, each once: the bundle's come again with the deployment. */
 function speaking({ run, say }: DeployContext): Wrangler {
+  const said = new Set<string>();
   return (args, input) => {
     const result = run(args, input);
-    for (const warning of warningsIn(result)) say(`wrangler ${args[0] ?? ""}: ${warning}`);
+    for (const warning of warningsIn(result).filter((text) => !said.has(text))) {
+      said.add(warning);
+      say(`wrangler ${args[0] ?? ""}: ${warning}`);
+    }
     return result;
   };
 }
@@ -123,6 +127,8 @@ async function deploy(context: DeployContext, environment: Environment, options:
   outputOf(run, "Asking Cloudflare who this is", ["whoami"]);
   const provided = provide(run, config, say);
   const path = writeConfig(context, name, provided);
+  // Before the secrets: storing them makes a Worker without code, which is nothing to go back to.
+  const before = currentVersion(run, path);
   ensureSecrets(context, environment, path, options.createSecrets);
   if (!options.takeOver) {
     const conflicts = await conflictsOf(context, config);
@@ -134,7 +140,6 @@ async function deploy(context: DeployContext, environment: Environment, options:
     say(`migrating ${database}`);
     outputOf(run, `Migrating ${database}`, ["d1", "migrations", "apply", database, "--remote", "--config", path]);
   }
-  const before = currentVersion(run, path);
   say(`deploying ${config.name} over ${before === undefined ? "nothing" : `version ${before}`}`);
   const strict = options.takeOver ? [] : ["--strict"];
   const version = versionIn(outputOf(run, "Deploying", ["deploy", "--config", path, ...strict]));

@@ -36,7 +36,8 @@ export const wrangler: Wrangler = (args, input) => {
     return { status: 1, stdout, stderr: `${stderr}\nIt was ended: no answer within ${minutes} minutes.` };
   }
   if (error !== undefined) throw new DeployError(`wrangler cannot be run: ${error.message}`);
-  return { status: status ?? 1, stdout, stderr };
+  // It colours a program's output too.
+  return { status: status ?? 1, stdout: stripVTControlCharacters(stdout), stderr: stripVTControlCharacters(stderr) };
 };
 
 /** Standard output of a call that has to succeed; else DeployError with wrangler's own words and `what` failed. */
