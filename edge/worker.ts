@@ -2,7 +2,8 @@
 
 import { createApp } from "./app.ts";
 import type { Env } from "./config.ts";
-import { runCanary } from "./watch/canary.ts";
+import { reconcileDaily } from "./billing/daily-reconcile.ts";
+import { REAL_PORTS, runCanary } from "./watch/canary.ts";
 
 export { AccountWithBilling as AccountObject } from "./billing/account-with-billing.ts";
 export { BatchObject } from "./batch/batch.ts";
@@ -10,6 +11,8 @@ export { LibraryObject } from "./files/library.ts";
 
 export default {
   fetch: createApp().fetch,
-  scheduled: (_event: ScheduledController, env: Env, context: ExecutionContext): void =>
-    context.waitUntil(runCanary(env)),
+  scheduled({ scheduledTime }: ScheduledController, env: Env, context: ExecutionContext): void {
+    context.waitUntil(runCanary(env));
+    context.waitUntil(reconcileDaily(env, scheduledTime, REAL_PORTS));
+  },
 };

@@ -14,7 +14,8 @@ import { unreachable } from "../../shared/assert.ts";
 const ACTOR = "stripe";
 
 export type Applied =
-  | { readonly kind: "applied" }
+  /** `isNew`: it had not been heard of before. */
+  | { readonly kind: "applied"; readonly isNew: boolean }
   /** None of ours: of another business, another deployment, or a kind that moves no money. */
   | { readonly kind: "ignored"; readonly reason: string }
   /** Nothing was done, and it is for a person to find out why. */
@@ -37,7 +38,8 @@ export async function applyAct(env: Env, stripe: Stripe, act: BillingAct): Promi
       // Credited first, if it was not yet.
       const credited = await applyPayment(env, found);
       if (credited.kind !== "applied" || found.kind !== "paid") return credited;
-      return applyReturn(env, found.payment, act);
+      const returned = await applyReturn(env, found.payment, act);
+      return returned.kind === "applied" ? { ...returned, isNew: returned.isNew || credited.isNew } : returned;
     }
     default:
       return unreachable(act);
@@ -70,7 +72,7 @@ async function credit(env: Env, { id, accountId, amountNanoUsd, card }: Payment)
   if (outcome === undefined) return ignored(`No such account here: ${accountId}.`);
   if (outcome === "too_much") return refused(`The account ${accountId} can be given no more.`);
   if (card !== undefined) await stub.rememberCard(card);
-  return { kind: "applied" };
+  return { kind: "applied", isNew: outcome === "granted" };
 }
 
 async function applyReturn(env: Env, { accountId }: Payment, returned: Returned): Promise<Applied> {
@@ -78,7 +80,8 @@ async function applyReturn(env: Env, { accountId }: Payment, returned: Returned)
   const input = { id: `stripe:${returned.id}`, kind: returned.act, amountNanoUsd: returned.amountNanoUsd };
   const outcome =
     returned.kind === "taken_back" ? await stub.takeBack(input, ACTOR) : await stub.giveBack(input, ACTOR);
-  return outcome === "too_much" ? refused(`The account ${accountId} has too much behind it.`) : { kind: "applied" };
+  if (outcome === "too_much") return refused(`The account ${accountId} has too much behind it.`);
+  return { kind: "applied", isNew: outcome !== "repeated" };
 }
 
 function ignored(reason: string): Applied {

@@ -80,6 +80,11 @@ export class Stripe {
     return checkoutSchema.parse(await this.#call("POST", "/v1/checkout/sessions", form, request.idempotencyKey));
   }
 
+  /** A list, as Stripe answers it. Throws StripeError. */
+  async list(path: string): Promise<unknown> {
+    return this.#call("GET", path);
+  }
+
   /** What is known of a payment by its id. Throws StripeError. */
   async payment(id: string): Promise<PaymentFound> {
     return this.#look(`/v1/payment_intents/${encodeURIComponent(id)}`, judgePayment, { kind: "not_ours" });

@@ -7,6 +7,7 @@ import { createAccount, createAccountKey, createGrant, getAccountBooks, listAcco
 import { getAudit } from "./admin-audit.ts";
 import { getBackup, postRestore } from "./admin-backup.ts";
 import { putModel } from "./admin-models.ts";
+import { postReconcile } from "./admin-reconcile.ts";
 import { getStats } from "./admin-stats.ts";
 
 export function addOperatorRoutes(app: Hono<AppEnv>): void {
@@ -22,4 +23,5 @@ export function addOperatorRoutes(app: Hono<AppEnv>): void {
   app.get("/admin/audit", operator, getAudit);
   app.get("/admin/backup", operator, getBackup);
   app.post("/admin/restore", operator, postRestore);
+  app.post("/admin/reconcile", operator, postReconcile);
 }

@@ -22,10 +22,10 @@ export interface CanaryPorts {
   readonly now: () => number;
 }
 
-const REAL: CanaryPorts = { fetch: (url, init) => fetch(url, init), now: () => Date.now() };
+export const REAL_PORTS: CanaryPorts = { fetch: (url, init) => fetch(url, init), now: () => Date.now() };
 
 /** One turn of the canary; nothing where it is not configured. Never throws: whatever fails is a line in the log. */
-export async function runCanary(env: Env, ports: CanaryPorts = REAL): Promise<void> {
+export async function runCanary(env: Env, ports: CanaryPorts = REAL_PORTS): Promise<void> {
   try {
     const { CANARY_URL: url, CANARY_KEY: key, ALERT_WEBHOOK_URL: hook, ...config } = readConfig(env);
     const model = config.CANARY_MODEL ?? config.BACKENDS[0]?.model;
@@ -76,7 +76,7 @@ function alertOf(
 }
 
 /** `{"text": …}`: what Slack, Mattermost and most chat programs take. */
-async function sendAlert({ fetch: send }: CanaryPorts, hook: string, text: string): Promise<void> {
+export async function sendAlert({ fetch: send }: CanaryPorts, hook: string, text: string): Promise<void> {
   try {
     const answer = await send(hook, {
       method: "POST",

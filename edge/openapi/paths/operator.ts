@@ -8,6 +8,7 @@ import { BODY_ERRORS } from "../operation.ts";
 import { limitParameter, pathId, queryText } from "../parameters.ts";
 import { created } from "./keys.ts";
 import { createAccountSchema, grantSchema, patchAccountSchema } from "../../routes/admin.ts";
+import { reconcileSchema } from "../../routes/admin-reconcile.ts";
 import { putModelSchema } from "../../routes/admin-models.ts";
 import { createKeySchema } from "../../routes/key-fields.ts";
 
@@ -291,5 +292,28 @@ export const OPERATOR: readonly Operation[] = [
       },
     },
     errors: ["invalid_json", "invalid_value", "body_too_large"],
+  },
+  {
+    method: "post",
+    path: "/admin/reconcile",
+    id: "adminReconcile",
+    tag,
+    summary: "A page of Stripe's events against the books; what was missed is done, once",
+    auth: "operator",
+    body: { name: "ReconcileRequest", schema: reconcileSchema, example: { days: 3 } },
+    answers: {
+      200: {
+        description: "What was found on this page.",
+        name: "Reconciled",
+        schema: z.object({
+          checked: count,
+          missed: z.array(z.string()),
+          refused: z.array(z.object({ event: z.string(), reason: z.string() })),
+          next: z.nullable(z.string()),
+        }),
+        example: { checked: 2, missed: [], refused: [], next: null },
+      },
+    },
+    errors: [...BODY_ERRORS, "payments_not_offered", "payment_unavailable"],
   },
 ];

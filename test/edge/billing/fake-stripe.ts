@@ -23,6 +23,9 @@ export class FakeStripe {
   readonly charges = new Map<string, FakePayment>();
   /** Charge → payment; null: it was made without one. */
   readonly chargeIds = new Map<string, string | null>();
+  /** What happened, oldest first, delivered or not: Stripe's list of events, `pageSize` at a time. */
+  readonly events: { readonly id: string; readonly type: string; readonly data: { readonly object: object } }[] = [];
+  pageSize = 100;
   readonly forms: URLSearchParams[] = [];
   /** Idempotency keys of the pages that were opened. */
   readonly sessionKeys: string[] = [];
@@ -62,6 +65,7 @@ export class FakeStripe {
       return Response.json({ id: "cs_1", url: "https://checkout.stripe.test/cs_1" });
     }
     if (path === "/v1/payment_intents") return this.#charge(form, headers.get("idempotency-key") ?? "");
+    if (path.startsWith("/v1/events?")) return this.#list(new URLSearchParams(path.split("?")[1]));
     if (path.startsWith("/v1/charges/")) {
       const paymentId = this.chargeIds.get(path.slice("/v1/charges/".length));
       return paymentId === undefined
@@ -72,6 +76,13 @@ export class FakeStripe {
     return payment === undefined
       ? stripeError(404, "No such payment_intent", "resource_missing")
       : Response.json(payment);
+  }
+
+  #list(query: URLSearchParams): Response {
+    const newest = this.events.filter(({ type }) => query.getAll("types[]").includes(type)).toReversed();
+    const start = newest.findIndex(({ id }) => id === query.get("starting_after")) + 1;
+    const data = newest.slice(start, start + this.pageSize);
+    return Response.json({ object: "list", data, has_more: start + data.length < newest.length });
   }
 
   #charge(form: URLSearchParams, key: string): Response {
