@@ -7,8 +7,10 @@ import { joinBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../idempotent-call.ts";
 import { bodyBrokeOff, bodyPieces, inflate, isGzip } from "./body-pieces.ts";
+import { hasMoreValues } from "./json-size.ts";
 import { oweRequest } from "./refused-request.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
+import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 
 /**
  * A body that is announced to be no longer is read in one piece, which costs half of reading it as a stream: it fits
@@ -19,6 +21,8 @@ const SHORT_BYTES_MAX = 14 * 1024;
 const PLAIN_BYTES_MAX = 64 * 1024;
 /** What is larger is read of a key that may call now alone, and counts as a call though it be refused. */
 const LARGE_BYTES = 256 * 1024;
+/** Of a large body: the most token ids, in the most arrays, and room for the rest. */
+const VALUES_MAX = REQUEST_TOKENS_MAX + 20_000;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -27,6 +31,7 @@ export async function readJson(c: Context, bytesMax: number): Promise<unknown> {
   checkMediaType(c);
   const bytes = await readBytes(c, bytesMax);
   if (bytes.length === 0) throw apiError("invalid_json", "The body is empty: it must be a JSON object.");
+  if (bytes.length > LARGE_BYTES && hasMoreValues(bytes, VALUES_MAX)) throw tooManyValues();
   if (c.req.header(IDEMPOTENCY_HEADER) !== undefined) {
     c.set("bodyHash", await bodyHashOf(c.get("services").config.CACHE_HMAC_KEY, bytes));
   }
@@ -105,6 +110,13 @@ async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+function tooManyValues() {
+  return apiError(
+    "too_many_tokens",
+    `The body holds over ${VALUES_MAX} JSON values: a request takes at most ${REQUEST_TOKENS_MAX} token ids, and fewer texts.`,
+  );
 }
 
 function tooLarge(bytesMax: number) {
