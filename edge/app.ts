@@ -8,6 +8,7 @@ import { cors } from "./middleware/cors.ts";
 import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
 import { answerUnknownRoutes } from "./middleware/not-found.ts";
+import { noteRefusals } from "./middleware/note-refusals.ts";
 import { privateAnswers } from "./middleware/private-answers.ts";
 import { logRequests } from "./middleware/request-log.ts";
 import { recordRefused } from "./middleware/record-refused.ts";
@@ -51,7 +52,7 @@ export function createApp(): Hono<AppEnv> {
     await next();
   });
   app.use(trace);
-  for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, cors, currentModels);
+  for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, cors, noteRefusals, currentModels);
 
   app.get("/metrics", getMetrics);
   app.get("/v1/openapi.json", getOpenApi);

@@ -15,11 +15,15 @@ import { AccountObject } from "./account.ts";
 import type { AccountEnv } from "./account.ts";
 import { ALERTS_MAX } from "./alerts.ts";
 import type { AlertKind, AlertRecord } from "./alerts.ts";
+import type { KeyView } from "./key-acts.ts";
 import { NoticeStore, WEBHOOKS_MAX } from "./notice-store.ts";
 import type { WebhookRecord } from "./notice-store.ts";
 import { Notices, noticeOf } from "./notices.ts";
+import { RefusedKeys } from "./refused-keys.ts";
+import type { LastRefusal, MendableCode } from "./refused-keys.ts";
+import type { SecretHash } from "./types.ts";
 import { WebhookSecrets } from "./webhook-secrets.ts";
-import type { Id } from "../../shared/ids.ts";
+import type { Id, KeyId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 
@@ -47,6 +51,7 @@ export interface WebhookPatch {
 export class AccountWithNotices extends AccountObject {
   readonly #notices: Notices;
   readonly #store: NoticeStore;
+  readonly #refused: RefusedKeys;
   readonly #directory: D1Database;
   readonly #secrets: WebhookSecrets;
   /** What was charged when it was last reported; undefined: not in this life. */
@@ -58,6 +63,7 @@ export class AccountWithNotices extends AccountObject {
   constructor(ctx: DurableObjectState, env: NoticesEnv) {
     super(ctx, env);
     this.#store = new NoticeStore(ctx.storage.sql);
+    this.#refused = new RefusedKeys(ctx.storage.sql);
     this.#directory = env.DIRECTORY;
     this.#secrets = new WebhookSecrets(cipherOf(env));
     this.#notices = new Notices({
@@ -69,6 +75,30 @@ export class AccountWithNotices extends AccountObject {
       rules: { allowLoopback: allowsLoopback(env), ownHosts: ownHosts(env) },
       email: emailConfig(env),
     });
+  }
+
+  /** A call of the key behind `secret` was refused for what its owner can mend. */
+  noteRefusal(secret: readonly SecretHash[], code: MendableCode): void {
+    this.turn((ledger, nowMs) => {
+      const record = ledger.keys.locate(secret);
+      if (record !== undefined && record.revokedAtMs === undefined) this.#refused.note(record.id, code, nowMs);
+    });
+  }
+
+  override listKeys(): KeyView[] | undefined {
+    const refused = this.#refused.all();
+    return super.listKeys()?.map((key) => withRefusal(key, refused.get(key.id)));
+  }
+
+  override getKey(id: KeyId): KeyView | undefined {
+    const key = super.getKey(id);
+    return key === undefined ? undefined : withRefusal(key, this.#refused.all().get(id));
+  }
+
+  override revokeKey(id: KeyId, by: Actor): ReturnType<AccountObject["revokeKey"]> {
+    const outcome = super.revokeKey(id, by);
+    if (outcome === "revoked") this.#refused.delete(id);
+    return outcome;
   }
 
   /** The way out; tests replace it. */
@@ -112,6 +142,7 @@ export class AccountWithNotices extends AccountObject {
     await super.deleteAccount();
     this.core.forget(); // whatever ran meanwhile: a ledger in memory would write the account again
     this.#store.forget();
+    this.#refused.forget();
     this.#notices.forget();
   }
 
@@ -250,4 +281,8 @@ function viewOf(record: WebhookRecord): WebhookView {
 
 function egressOf({ WEBHOOK_EGRESS: egress }: NoticeSettings): Send | undefined {
   return egress === undefined ? undefined : (url, init) => egress.fetch(url, init);
+}
+
+function withRefusal(key: KeyView, lastRefusal: LastRefusal | undefined): KeyView {
+  return lastRefusal === undefined ? key : { ...key, lastRefusal };
 }

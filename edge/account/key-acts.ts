@@ -4,6 +4,7 @@
 import type { KeyId } from "../../shared/ids.ts";
 import { audit } from "./acts.ts";
 import type { Ledger } from "./ledger.ts";
+import type { LastRefusal } from "./refused-keys.ts";
 import { KEYS_MAX } from "./settings.ts";
 import type { KeyRecord } from "./storage.ts";
 import type { SecretHash } from "./types.ts";
@@ -18,6 +19,8 @@ export type KeyTerms = Omit<
 export type KeyView = Omit<KeyRecord, "pepperId" | "hash" | "previous"> & {
   /** Coarse: when its last spend was reported. */
   readonly lastUsedAtMs?: number;
+  /** Where keys are listed. */
+  readonly lastRefusal?: LastRefusal;
 };
 
 type Optional<Term extends keyof KeyTerms> = object extends Pick<KeyTerms, Term> ? null : never;

@@ -6,6 +6,7 @@ import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
 import { encodeResults, resultLineBytes } from "../files/results.ts";
 import type { ResultLine } from "../files/results.ts";
 import type { FileId } from "../files/types.ts";
+import { describeError, writeLog } from "../log.ts";
 import type { Charge } from "../pricing.ts";
 import { chargeOf } from "../pricing.ts";
 import { usageOf } from "../usage-answer.ts";
@@ -110,8 +111,9 @@ async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceSc
       bytes += resultLineBytes(result);
       results.push(result);
       usage.add(modelId, charge);
-    } catch {
+    } catch (error) {
       // Ours, and this line's alone: an answer that cannot be written must not take its neighbours along.
+      writeLog({ level: "error", event: "batch_line", batch_id: order.id, line: line.line, ...describeError(error) });
       unanswered.push({ ...line, fault: UNANSWERABLE, modelId });
     }
   }

@@ -1,6 +1,7 @@
 // What several routes answer, as schemas for the document and for the tests that hold every answer against it.
 
 import * as z from "zod";
+import { MENDABLE } from "../account/refused-keys.ts";
 import { SCOPES } from "../account/types.ts";
 
 export const count = z.int().nonnegative();
@@ -149,6 +150,9 @@ export const key = z.object({
   cache: z.enum(["off", "standard", "eager"]),
   created_at: orNull(unixSeconds),
   last_used_at: orNull(unixSeconds),
+  last_refusal: orNull(z.object({ at: orNull(unixSeconds), code: z.enum(MENDABLE) })).describe(
+    "The last call refused for what you can mend (credit, cap, limit, expiry, scope, model, address); in lists and GET alone.",
+  ),
   unusable_because: orNull(z.string()).describe(
     "Why this key can do nothing: it has expired, or it is older than the checks.",
   ),

@@ -24,7 +24,8 @@ export const KEY = {
   tokens_per_minute: null,
   cache: "standard",
   created_at: 1_790_000_000,
-  last_used_at: null,
+  last_used_at: 1_790_003_000,
+  last_refusal: { at: 1_790_003_600, code: "key_cap_reached" },
   unusable_because: null,
 };
 

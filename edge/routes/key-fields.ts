@@ -156,6 +156,8 @@ export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
     cache: key.cache,
     created_at: seconds(key.createdAtMs),
     last_used_at: seconds(key.lastUsedAtMs),
+    last_refusal:
+      key.lastRefusal === undefined ? null : { at: seconds(key.lastRefusal.atMs), code: key.lastRefusal.code },
     unusable_because: unusableBecause(key, models),
   };
 }

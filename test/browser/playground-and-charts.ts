@@ -1,4 +1,4 @@
-// Tests of the playground, signed in and as a visitor, and of how charts are drawn: part of pages.test.ts, in front of its
+// Tests of the playground, of how charts are drawn and of refusals that an owner sees: part of pages.test.ts, in front of its
 // server.
 
 import type { Browser } from "playwright-core";
@@ -111,5 +111,27 @@ export function playgroundAndCharts(site: Site): void {
         expect(outside).toEqual([]);
       });
     }
+  });
+
+  test("a refusal that the owner can mend stands on the first view and beside the key, with its name", async () => {
+    const { url, apiKey } = site.server();
+    const terms = { name: "Nightly job", scopes: ["embeddings"], cap_nano_usd: 1 };
+    const made = (await call(url, apiKey, "/v1/keys", terms)).body;
+    const refused = await call(url, String(made["key"]), "/v1/embeddings", { model: DEMO_MODEL_ID, input: "a" });
+    expect(refused.status).toBe(402);
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const listed = async () => await (await fetch(`${url}/v1/keys/${String(made["id"])}`, { headers })).json();
+    await expect.poll(listed).toMatchObject({ last_refusal: { code: "key_cap_reached" } });
+    await site.withPage({}, async (watched) => {
+      const { page } = watched;
+      await site.signIn(watched);
+      const note = page.locator(".note.warn", { hasText: "Nightly job" });
+      expect(await note.innerText()).toMatch(/^Nightly job Refused .*\d\d:\d\d: the key’s spending cap is reached\.$/);
+      await page.getByRole("navigation", { name: "Dashboard" }).getByRole("link", { name: "Keys" }).click();
+      await page.getByRole("row", { name: /Nightly job Refused .*spending cap/ }).waitFor();
+      expect(await accessibilityFaults(page)).toEqual([]);
+      await screenshot(page, "keys-refused-light");
+    });
+    await fetch(`${url}/v1/keys/${String(made["id"])}`, { method: "DELETE", headers });
   });
 }

@@ -5,6 +5,7 @@ import { openForm, openNotice } from "./dialog.ts";
 import { announce, copyButton, h, scrollable } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
 import { keyFields, keyTerms } from "./key-form.ts";
+import { refusalOf } from "./refusal.ts";
 import type { ApiKey, CreatedKey, List } from "./types.ts";
 import type { View } from "./view.ts";
 
@@ -80,10 +81,11 @@ function row(key: ApiKey, refresh: () => Promise<void>): HTMLTableRowElement {
       },
       label,
     );
+  const refusal = refusalOf(key);
   return h(
     "tr",
     { "data-key": key.id },
-    h("th", { scope: "row" }, key.name),
+    h("th", { scope: "row" }, key.name, refusal !== undefined && h("p", { class: "small refused" }, refusal)),
     h("td", {}, h("code", {}, `${key.prefix}`)),
     h("td", {}, key.scopes.length >= 6 ? "everything" : key.scopes.join(", ")),
     h("td", { class: "nowrap" }, capOf(key)),

@@ -73,6 +73,7 @@ export interface ApiKey {
   readonly cache: "off" | "standard" | "eager";
   readonly created_at: number;
   readonly last_used_at: number | null;
+  readonly last_refusal?: { readonly at: number; readonly code: string } | null;
 }
 
 /** Somebody who is signed in to the pages. */

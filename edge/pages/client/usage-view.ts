@@ -8,6 +8,7 @@ import { linesPanel } from "./chart-lines.ts";
 import { h } from "./dom.ts";
 import { formatCount, formatDay, formatMoney, formatMs, formatPercent, formatShortDay } from "./format.ts";
 import type { Account, ApiKey, List, Transaction, UsageBucket, UsagePage, UsageResult } from "./types.ts";
+import { refusalOf } from "./refusal.ts";
 import { lastActive, stackUsage, sumUsage } from "./usage-data.ts";
 import type { Sums } from "./usage-data.ts";
 import type { View } from "./view.ts";
@@ -16,6 +17,8 @@ import { unreachable } from "../../../shared/assert.ts";
 const DAY_S = 86_400;
 const PACE_DAYS = 7;
 const TRANSACTIONS_SHOWN = 100;
+const REFUSED_DAYS = 7;
+const REFUSED_SHOWN = 5;
 
 const RANGES = [
   { id: "7d", label: "7 days", days: 7 },
@@ -99,13 +102,14 @@ function queryOf(range: Range, grouping: Grouping | undefined): string {
 }
 
 async function load(range: Range, grouping: Grouping): Promise<readonly HTMLElement[]> {
-  const [account, grouped, daily, transactions, names] = await Promise.all([
+  const [account, grouped, daily, transactions, keys] = await Promise.all([
     get<Account>("/v1/account"),
     get<UsagePage>(`/v1/usage?${queryOf(range, grouping)}`),
     get<UsagePage>(`/v1/usage?${queryOf(range, undefined)}`),
     get<List<Transaction>>(`/v1/transactions?limit=${TRANSACTIONS_SHOWN}`),
-    grouping === "key" ? keyNames() : new Map<string, string>(),
+    keysIfShown(),
   ]);
+  const names = new Map(keys.map(({ id, name, prefix }) => [id, `${name} (${prefix})`]));
   const now = { at: daily.fresh_as_of, nanoUsd: account.balance_nano_usd };
   const days = daily.data;
   const projection = project(now, days.slice(-PACE_DAYS));
@@ -117,6 +121,7 @@ async function load(range: Range, grouping: Grouping): Promise<readonly HTMLElem
   const labels = days.map(({ start_time: start }) => formatDay(start));
   const axis = days.map(({ start_time: start }) => formatShortDay(start));
   return [
+    ...refusalNotes(keys),
     tiles(account, sums, projection, lastActive(days)),
     h(
       "div",
@@ -156,10 +161,19 @@ async function load(range: Range, grouping: Grouping): Promise<readonly HTMLElem
   ];
 }
 
-/** Without names (a revoked key, or a session that may not list keys) a series is called by its id. */
-async function keyNames(): Promise<ReadonlyMap<string, string>> {
-  const keys = await getIfThere<List<ApiKey>>("/v1/keys");
-  return new Map((keys?.data ?? []).map(({ id, name, prefix }) => [id, `${name} (${prefix})`]));
+/** None where the session may not list keys: a series is then called by its key's id. */
+async function keysIfShown(): Promise<readonly ApiKey[]> {
+  return (await getIfThere<List<ApiKey>>("/v1/keys"))?.data ?? [];
+}
+
+/** Keys that were refused lately for what the owner can mend, the latest first. */
+function refusalNotes(keys: readonly ApiKey[]): readonly HTMLElement[] {
+  const sinceS = Date.now() / 1000 - REFUSED_DAYS * DAY_S;
+  return keys
+    .filter(({ last_refusal: last }) => last !== undefined && last !== null && last.at > sinceS)
+    .sort((a, b) => (b.last_refusal?.at ?? 0) - (a.last_refusal?.at ?? 0))
+    .slice(0, REFUSED_SHOWN)
+    .map((key) => h("p", { class: "note warn" }, h("b", {}, key.name), ` ${refusalOf(key) ?? ""}.`));
 }
 
 function tokenStack(days: readonly UsageBucket[]) {

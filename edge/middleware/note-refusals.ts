@@ -1,0 +1,32 @@
+// A refusal that the key's owner can mend is noted at the account, behind the answer: the owner sees it beside the key
+// (GET /v1/keys, dashboard), also where nobody reads the refused program's log.
+
+import { createMiddleware } from "hono/factory";
+import { LRUCache } from "lru-cache";
+import { accountStub } from "../account-stub.ts";
+import { MENDABLE, REPEAT_MS } from "../account/refused-keys.ts";
+import type { MendableCode } from "../account/refused-keys.ts";
+import type { AppEnv, Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
+
+/** What this isolate has noted lately: a program that is refused all day wakes no object for each call. */
+const noted = new LRUCache<string, true>({ max: 5000, ttl: REPEAT_MS });
+
+export const noteRefusals = createMiddleware<AppEnv>(async (c, next) => {
+  await next();
+  const code = MENDABLE.find((known) => known === c.get("fault")?.code);
+  if (code !== undefined && c.get("key") !== undefined) waitUntilOf(c)(note(c, code));
+});
+
+async function note(c: Context, code: MendableCode): Promise<void> {
+  const key = c.get("key");
+  const hashes = await c.get("services").peppers.hashes(key.secret);
+  const name = `${key.accountId} ${hashes[0]?.hash ?? ""} ${code}`;
+  if (noted.has(name)) return;
+  noted.set(name, true);
+  try {
+    await accountStub(c.env, key.accountId).noteRefusal(hashes, code);
+  } catch {
+    noted.delete(name); // the next refusal tries again
+  }
+}
