@@ -11,6 +11,7 @@ import { createAccountSchema, grantSchema, patchAccountSchema } from "../../rout
 import { reconcileSchema } from "../../routes/admin-reconcile.ts";
 import { putModelSchema } from "../../routes/admin-models.ts";
 import { createKeySchema } from "../../routes/key-fields.ts";
+import { oneOf } from "../../../shared/schemas/fields.ts";
 
 const tag = "Operator";
 const id = pathId("id", "The account's id.");
@@ -276,7 +277,7 @@ export const OPERATOR: readonly Operation[] = [
     auth: "operator",
     body: {
       name: "RestoreRequest",
-      schema: z.looseObject({ kind: z.enum(["account", "directory"]) }),
+      schema: z.looseObject({ kind: oneOf(["account", "directory"]) }),
       example: { kind: "directory", table: "models", rows: [] },
     },
     answers: {

@@ -101,6 +101,7 @@ export class World {
         pool: {
           models: () => [MODEL],
           announced: () => Promise.resolve({ dimensions: 8 }),
+          lastAnnounced: () => undefined,
           tokenize: ({ texts }: { texts: readonly { text: string }[] }) =>
             Promise.resolve({ tokens: texts.map(({ text }) => tokensOf(text)) }),
         },
