@@ -104,7 +104,11 @@ export const account = z.object({
   balance_nano_usd: nanoUsd,
   spendable_usd: z.string(),
   spendable_nano_usd: nanoUsd,
-  held_usd: z.string(),
+  held_usd: z
+    .string()
+    .describe(
+      "Of the balance: set aside for calls that run, or ran a moment ago. What they do not use comes back by itself, at the latest 35 s after the last call.",
+    ),
   held_nano_usd: nanoUsd,
   spent_this_month_usd: z.string(),
   spent_this_month_nano_usd: nanoUsd,
