@@ -4,6 +4,7 @@ import type { CacheText } from "../cache/key.ts";
 import type { ResolvedModel } from "../models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingInput } from "../../shared/schemas/input.ts";
+import type { InputType } from "../../shared/schemas/input-type.ts";
 import { idsBound, prefixBound, tokenBound } from "../../shared/token-bound.ts";
 import type { Prompts, TokenEncoding } from "../../shared/wire.ts";
 import { promptFor } from "./prompts.ts";
@@ -11,7 +12,7 @@ import { promptFor } from "./prompts.ts";
 interface RequestTexts {
   readonly input: EmbeddingInput;
   readonly instruction: string | undefined;
-  readonly inputType: "query" | "document" | undefined;
+  readonly inputType: InputType | undefined;
   readonly tokenEncoding: TokenEncoding | undefined;
 }
 
@@ -22,24 +23,31 @@ export function cacheTexts({ input, tokenEncoding }: RequestTexts): readonly Cac
     : input.texts.map((text) => ({ kind: "text", text }));
 }
 
-/** What is put before every text: by the request's fields, or by the model's suffix `:query`; they may not contradict. */
-export function prefixOf(request: RequestTexts, { inputType }: ResolvedModel, prompts: Prompts): string {
-  if (inputType !== undefined && request.inputType !== undefined && inputType !== request.inputType) {
-    throw apiError(
-      "incompatible_options",
-      `\`input_type\` is "${request.inputType}", the model's suffix says "${inputType}": send one of them.`,
-      "input_type",
-    );
-  }
+/** What the texts are, by the request's fields or by the model's suffix `:query`; they may not contradict. */
+export function inputTypeOf(
+  { inputType, instruction }: Pick<RequestTexts, "inputType" | "instruction">,
+  { inputType: suffix }: ResolvedModel,
+): InputType | undefined {
+  if (suffix === undefined || inputType === undefined || suffix === inputType) return inputType ?? suffix;
+  const [param, said] =
+    instruction === undefined
+      ? ["input_type", `\`input_type\` is "${inputType}"`]
+      : ["instruction", "`instruction` belongs to queries"];
+  throw apiError("incompatible_options", `${said}, the model's suffix says "${suffix}": send one of them.`, param);
+}
+
+/** What is put before every text. */
+export function prefixOf(request: RequestTexts, resolved: ResolvedModel, prompts: Prompts): string {
+  const inputType = inputTypeOf(request, resolved);
   if (request.input.kind === "ids") {
-    if (inputType !== "query") return "";
+    if (resolved.inputType !== "query") return "";
     throw apiError(
       "incompatible_options",
       "The suffix `:query` needs texts: token ids are embedded as they are.",
       "model",
     );
   }
-  return promptFor(request.inputType ?? inputType, request.instruction, prompts);
+  return promptFor(inputType, request.instruction, prompts);
 }
 
 /** Bound in tokens for all texts together, each behind `prefix` and none beyond `contextTokens`. */

@@ -2,6 +2,7 @@
 // rerank clients of Cohere, Jina and Voyage read unchanged.
 
 import { promptFor } from "../embedding/prompts.ts";
+import { inputTypeOf } from "../embedding/request-texts.ts";
 import { resolveModel } from "../models.ts";
 import type { RerankRequest } from "../../shared/schemas/rerank.ts";
 import { parseRerankRequest } from "../../shared/schemas/rerank.ts";
@@ -24,7 +25,7 @@ export function rerank(apiVersion: "1" | "2"): Endpoint {
       await checkDimensions(context, model, wanted);
       const cut = cutterOf(wanted.count);
       const prompts = await context.promptsOf(model);
-      const query = promptFor(request.inputType, request.instruction, prompts) + request.query;
+      const query = promptFor(inputTypeOf(request, resolved) ?? "query", request.instruction, prompts) + request.query;
       const documents = request.documents.map((document) => prompts.document + document);
       return {
         model,

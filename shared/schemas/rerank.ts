@@ -52,7 +52,8 @@ export interface RerankRequest {
   /** Of the query; undefined: the model's own. */
   readonly instruction: string | undefined;
   /** What the query is embedded as. */
-  readonly inputType: InputType;
+  /** Undefined: nothing was said, which means a query. */
+  readonly inputType: InputType | undefined;
   /** `end` unless told: rerankers read the beginning of a document that is too long. */
   readonly truncate: Truncation;
 }
@@ -79,7 +80,7 @@ export function parseRerankRequest(body: unknown): RerankRequest {
     top: aliased("top_n", fields.top_n, "top_k", fields.top_k),
     returnDocuments: fields.return_documents ?? false,
     instruction: fields.instruction?.toWellFormed(),
-    inputType: fields.input_type ?? "query",
+    inputType: fields.input_type ?? (fields.instruction === undefined ? undefined : "query"),
     truncate: truncationOf(fields.truncate, fields.truncation, "end"),
   };
 }

@@ -79,6 +79,9 @@ describe("rerank", () => {
   test("no instruction is put before a query that is asked for as a document", async () => {
     const { results } = await rerank({ input_type: "document" });
     expect(results[0]).toEqual({ index: 1, relevance_score: expect.closeTo(1, 6) as number });
+    // A client that cannot send the field says it in the model's name.
+    const named = await rerank({ model: `${MODEL}:document` });
+    expect(named.results).toEqual(results);
   });
 
   test("a text that is too long is cut unless the caller forbids it", async () => {
