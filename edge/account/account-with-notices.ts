@@ -3,15 +3,14 @@
 
 import { reportBooks } from "../directory/accounts.ts";
 import type { NoticeSettings } from "../webhooks/settings.ts";
-import { cipherOf } from "../files/cipher.ts";
-import type { StorageSecrets } from "../files/cipher.ts";
 import { allowsLoopback, emailConfig, ownHosts } from "../webhooks/settings.ts";
 import { newWebhookSecret } from "../webhooks/signature.ts";
 import type { Outcome, Send } from "../webhooks/sinks.ts";
 import { isRefused } from "./acting-key.ts";
 import type { Actor, Refused } from "./acting-key.ts";
 import { audit } from "./acts.ts";
-import { AccountObject } from "./account.ts";
+import type { Once, Repeat } from "../made-once.ts";
+import { AccountWithKeys, isMade } from "./account-with-keys.ts";
 import type { AccountEnv } from "./account.ts";
 import { ALERTS_MAX } from "./alerts.ts";
 import type { AlertKind, AlertRecord } from "./alerts.ts";
@@ -27,7 +26,7 @@ import type { Id, KeyId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 
-export type NoticesEnv = AccountEnv & StorageSecrets & NoticeSettings & { readonly DIRECTORY: D1Database };
+export type NoticesEnv = AccountEnv & NoticeSettings & { readonly DIRECTORY: D1Database };
 
 /** How often an account that spends reports its sums: an alarm and two rows each time. */
 const REPORT_MS = 6 * 3_600_000;
@@ -48,7 +47,7 @@ export interface WebhookPatch {
   readonly events?: readonly string[] | null;
 }
 
-export class AccountWithNotices extends AccountObject {
+export class AccountWithNotices extends AccountWithKeys {
   readonly #notices: Notices;
   readonly #store: NoticeStore;
   readonly #refused: RefusedKeys;
@@ -65,7 +64,7 @@ export class AccountWithNotices extends AccountObject {
     this.#store = new NoticeStore(ctx.storage.sql);
     this.#refused = new RefusedKeys(ctx.storage.sql);
     this.#directory = env.DIRECTORY;
-    this.#secrets = new WebhookSecrets(cipherOf(env));
+    this.#secrets = new WebhookSecrets(this.cipher);
     this.#notices = new Notices({
       store: this.#store,
       transaction: (work) => ctx.storage.transactionSync(work),
@@ -162,8 +161,9 @@ export class AccountWithNotices extends AccountObject {
   createAlert(
     alert: { readonly kind: AlertKind; readonly thresholdNanoUsd: NanoUsd },
     by: Actor,
-  ): AlertRecord | "too_many" | Refused | undefined {
-    return this.act(by, (ledger, nowMs, { name: actor }) => {
+    once?: Once,
+  ): Promise<AlertRecord | Repeat<AlertRecord> | "too_many" | "reused" | Refused | undefined> {
+    return this.actOnce<AlertRecord, "too_many">(by, once, undefined, (ledger, nowMs, { name: actor }) => {
       if (this.#notices.alerts.length >= ALERTS_MAX) return "too_many";
       const record: AlertRecord = { ...alert, id: newId("alert"), createdAtMs: nowMs };
       this.#notices.putAlert(record);
@@ -194,22 +194,29 @@ export class AccountWithNotices extends AccountObject {
   async createWebhook(
     webhook: { readonly url: string; readonly events?: readonly string[] },
     by: Actor,
-  ): Promise<CreatedWebhook | "too_many" | Refused | undefined> {
+    once?: Once,
+  ): Promise<CreatedWebhook | Repeat<WebhookView> | "too_many" | "reused" | Refused | undefined> {
     const [id, secret] = [newId("webhook"), newWebhookSecret()];
     const sealed = await this.#secrets.seal(id, secret);
-    return this.act(by, (ledger, nowMs, { name: actor }) => {
-      if (this.#store.webhooks().length >= WEBHOOKS_MAX) return "too_many";
-      const record: WebhookRecord = {
-        ...webhook,
-        id,
-        secret: sealed,
-        createdAtMs: nowMs,
-      };
-      this.#store.putWebhook(record);
-      // The host alone: a path may hold a token of the receiver's.
-      audit(ledger, nowMs, actor, "webhook.create", { id, host: new URL(record.url).host });
-      return { ...viewOf(record), secret };
-    });
+    const made = await this.actOnce<WebhookView, "too_many">(
+      by,
+      once,
+      { id, secret },
+      (ledger, nowMs, { name: actor }) => {
+        if (this.#store.webhooks().length >= WEBHOOKS_MAX) return "too_many";
+        const record: WebhookRecord = {
+          ...webhook,
+          id,
+          secret: sealed,
+          createdAtMs: nowMs,
+        };
+        this.#store.putWebhook(record);
+        // The host alone: a path may hold a token of the receiver's.
+        audit(ledger, nowMs, actor, "webhook.create", { id, host: new URL(record.url).host });
+        return viewOf(record);
+      },
+    );
+    return isMade(made) ? { ...made, secret } : made;
   }
 
   /** One that goes to another address is active again. */
@@ -229,18 +236,25 @@ export class AccountWithNotices extends AccountObject {
     id: Id<"webhook">,
     overlapMs: number,
     by: Actor,
-  ): Promise<CreatedWebhook | "unknown" | Refused | undefined> {
+    once?: Once,
+  ): Promise<CreatedWebhook | Repeat<WebhookView> | "unknown" | "reused" | Refused | undefined> {
     const secret = newWebhookSecret();
     const sealed = await this.#secrets.seal(id, secret);
-    return this.act(by, (ledger, nowMs, { name: actor }) => {
-      const record = this.#store.webhook(id);
-      if (record === undefined) return "unknown";
-      const previous = { secret: record.secret, untilMs: nowMs + overlapMs };
-      const next = { ...record, secret: sealed, previous };
-      this.#store.putWebhook(next);
-      audit(ledger, nowMs, actor, "webhook.rotate", { id, overlapMs });
-      return { ...viewOf(next), secret };
-    });
+    const rotated = await this.actOnce<WebhookView, "unknown">(
+      by,
+      once,
+      { id, secret },
+      (ledger, nowMs, { name: actor }) => {
+        const record = this.#store.webhook(id);
+        if (record === undefined) return "unknown";
+        const previous = { secret: record.secret, untilMs: nowMs + overlapMs };
+        const next = { ...record, secret: sealed, previous };
+        this.#store.putWebhook(next);
+        audit(ledger, nowMs, actor, "webhook.rotate", { id, overlapMs });
+        return viewOf(next);
+      },
+    );
+    return isMade(rotated) ? { ...rotated, secret } : rotated;
   }
 
   deleteWebhook(id: string, by: Actor): "deleted" | "unknown" | Refused | undefined {

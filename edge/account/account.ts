@@ -1,31 +1,23 @@
 // The account's Durable Object, the only judge of its credit, requests and tokens: a thin shell. It reads the clock,
-// collects syncs for a millisecond so that one commit serves them all (each commit is one fdatasync), makes key secrets,
-// and otherwise runs one turn of the ledger per call. Expected refusals are return values.
+// collects syncs for a millisecond so that one commit serves them all (each commit is one fdatasync), and otherwise runs
+// one turn of the ledger per call. Expected refusals are return values.
 
 import { DurableObject } from "cloudflare:workers";
-import { must } from "../../shared/assert.ts";
 import { encodeBase62 } from "../../shared/base62.ts";
-import type { AccountId, KeyId } from "../../shared/ids.ts";
-import { newId } from "../../shared/ids.ts";
-import { createKey, shownPrefix } from "../../shared/keys.ts";
-import { importHmacKey } from "../../shared/hmac.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { AccountCore } from "./account-core.ts";
 import { isRefused, judgeActor } from "./acting-key.ts";
-import type { Acting, ActingKey, Actor, Refused } from "./acting-key.ts";
+import type { Acting, Actor, Refused } from "./acting-key.ts";
 import * as acts from "./acts.ts";
 import { chargeBatch, releaseBatch, reserveBatch } from "./batch-charge.ts";
 import type { BatchCharge, BatchReservation, ChargeOutcome, ReserveOutcome } from "./batch-charge.ts";
 import type { AccountLimits } from "./hot.ts";
-import * as keyActs from "./key-acts.ts";
-import { draftedTerms, refusalToChange, refusalToMake, refusalToRevoke } from "./key-reach.ts";
-import { rightsOf } from "./key-ring.ts";
 import type { Ledger, NewAccount } from "./ledger.ts";
-import { Peppers } from "./secret-hash.ts";
+import type { StorageSecrets } from "../files/cipher.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import type { AuditRow } from "./storage.ts";
-import type { AccountStatus, Rights, SecretHash, SyncAnswer, SyncMessage } from "./types.ts";
+import type { AccountStatus, SyncAnswer, SyncMessage } from "./types.ts";
 import { dumpTables, restoreTables } from "./table-dump.ts";
 import { foldHistory } from "./usage-history.ts";
 import { queryUsage } from "./usage-query.ts";
@@ -34,10 +26,8 @@ import { listTransactions, viewAccount } from "./views.ts";
 import type { AccountView, TransactionsPage } from "./views.ts";
 
 /** What the object needs of the Worker's environment. */
-export interface AccountEnv {
+export interface AccountEnv extends StorageSecrets {
   readonly KEY_TAG_SECRET: string;
-  readonly KEY_PEPPER: string;
-  readonly KEY_PEPPER_PREVIOUS?: string;
 }
 
 /** Calls that arrive within it are committed together. */
@@ -65,13 +55,9 @@ export interface Operations {
   readonly rowsWritten: number;
 }
 
-/** A key as its creator sees it, the only time. */
-export type CreatedKey = keyActs.KeyView & { readonly key: string };
-
 export class AccountObject extends DurableObject<AccountEnv> {
   protected readonly storage: SqliteStorage;
   protected readonly core: AccountCore;
-  private readonly peppers: Peppers;
   private waiting: Waiting[] = [];
   private readonly done = { syncs: 0, commits: 0 };
 
@@ -79,9 +65,6 @@ export class AccountObject extends DurableObject<AccountEnv> {
     super(ctx, env);
     this.storage = new SqliteStorage(ctx.storage);
     this.core = new AccountCore(this.storage, DEFAULT_SETTINGS, newIncarnation);
-    this.peppers = new Peppers(
-      env.KEY_PEPPER_PREVIOUS === undefined ? [env.KEY_PEPPER] : [env.KEY_PEPPER, env.KEY_PEPPER_PREVIOUS],
-    );
   }
 
   /** The object's clock: Unix ms. */
@@ -240,92 +223,6 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.storage.forget();
   }
 
-  // Keys.
-
-  /** The rights of a key as they are now; `Refused` where it may not do what it asks for. */
-  rightsNow(by: ActingKey): Rights | Refused | undefined {
-    return this.turn((ledger, nowMs) => {
-      const acting = judgeActor(ledger, by, nowMs);
-      return isRefused(acting) ? acting : rightsOf(ledger.accountId, must(acting.key, "a key that acts"));
-    });
-  }
-
-  listKeys(): keyActs.KeyView[] | undefined {
-    return this.turn((ledger) => ledger.keys.live.map((record) => keyActs.viewKey(ledger, record)));
-  }
-
-  getKey(id: KeyId): keyActs.KeyView | undefined {
-    return this.turn((ledger) => {
-      const record = keyActs.liveKey(ledger, id);
-      return record === undefined ? undefined : keyActs.viewKey(ledger, record);
-    });
-  }
-
-  async createKey(
-    accountId: AccountId,
-    draft: keyActs.KeyDraft,
-    by: Actor,
-  ): Promise<CreatedKey | "too_many_keys" | Refused | undefined> {
-    const { text, prefix, secret } = await this.newSecret(accountId);
-    const made = this.act(by, (ledger, nowMs, acting) => {
-      const terms = draftedTerms(draft, acting);
-      const key = { id: newId("key"), prefix, secret, terms };
-      return refusalToMake(terms, acting) ?? keyActs.addKey(ledger, key, acting.name, nowMs);
-    });
-    return typeof made === "object" && !isRefused(made) ? { ...made, key: text } : made;
-  }
-
-  /** Adopts a key whose text exists already (`npm start` keeps one per data folder), unless it is there. */
-  addKnownKey(key: keyActs.NewKey, actor: string): keyActs.KeyView | "too_many_keys" | undefined {
-    return this.turn((ledger, nowMs) => {
-      const known = ledger.keys.get(key.id);
-      return known === undefined ? keyActs.addKey(ledger, key, actor, nowMs) : keyActs.viewKey(ledger, known);
-    });
-  }
-
-  patchKey(
-    id: KeyId,
-    patch: keyActs.KeyPatch,
-    by: Actor,
-  ): keyActs.KeyView | "unknown" | "no_cap" | Refused | undefined {
-    return this.act(
-      by,
-      (ledger, nowMs, acting) =>
-        refusalToChange(keyActs.liveKey(ledger, id), patch, acting) ??
-        keyActs.patchKey(ledger, id, patch, acting.name, nowMs),
-    );
-  }
-
-  async rotateKey(
-    accountId: AccountId,
-    id: KeyId,
-    overlapMs: number,
-    by: Actor,
-  ): Promise<CreatedKey | "unknown" | Refused | undefined> {
-    const { text, ...fresh } = await this.newSecret(accountId);
-    const rotated = this.act(
-      by,
-      (ledger, nowMs, acting) =>
-        refusalToChange(keyActs.liveKey(ledger, id), undefined, acting) ??
-        keyActs.rotateKey(ledger, id, { ...fresh, overlapMs }, acting.name, nowMs),
-    );
-    return typeof rotated === "object" && !isRefused(rotated) ? { ...rotated, key: text } : rotated;
-  }
-
-  revokeKey(id: KeyId, by: Actor): "revoked" | "unknown" | Refused | undefined {
-    return this.act(
-      by,
-      (ledger, nowMs, acting) =>
-        refusalToRevoke(keyActs.liveKey(ledger, id), acting) ?? keyActs.revokeKey(ledger, id, acting.name, nowMs),
-    );
-  }
-
-  /** A leaked key, reported by whoever holds it. */
-  async reportLeak(secret: Uint8Array, actor: string): Promise<"revoked" | "unknown" | undefined> {
-    const hashes = await this.peppers.hashes(secret);
-    return this.turn((ledger, nowMs) => keyActs.revokeLeaked(ledger, hashes, actor, nowMs));
-  }
-
   /** Housekeeping: history is folded, what nobody can ask for any more goes. */
   override async alarm(): Promise<void> {
     this.storage.woke();
@@ -355,12 +252,5 @@ export class AccountObject extends DurableObject<AccountEnv> {
       const acting = judgeActor(ledger, by, nowMs);
       return isRefused(acting) ? acting : work(ledger, nowMs, acting);
     });
-  }
-
-  protected async newSecret(accountId: AccountId): Promise<{ text: string; prefix: string; secret: SecretHash }> {
-    const { text, parsed } = await createKey(accountId, await importHmacKey(this.env.KEY_TAG_SECRET));
-    const [secret] = await this.peppers.hashes(parsed.secret);
-    if (secret === undefined) throw new Error("no pepper is configured");
-    return { text, prefix: shownPrefix(text), secret };
   }
 }

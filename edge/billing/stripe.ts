@@ -29,15 +29,20 @@ export interface StripeSettings {
 
 const chargeSchema = z.object({ payment_intent: z.nullable(z.string()).default(null) });
 const checkoutSchema = z.object({ id: z.string(), url: z.url() });
-const errorSchema = z.object({ error: z.object({ message: z.string().optional(), code: z.string().optional() }) });
+const errorSchema = z.object({
+  error: z.object({ message: z.string().optional(), code: z.string().optional(), type: z.string().optional() }),
+});
 
 /** Stripe refused, or could not be reached. `code`: Stripe's own, for a declined card `card_declined`. */
 export class StripeError extends Error {
   override name = "StripeError";
   readonly code: string | undefined;
-  constructor(message: string, code?: string) {
+  /** As `idempotency_error`: other parameters under a key that was used. */
+  readonly type: string | undefined;
+  constructor(message: string, code?: string, type?: string) {
     super(message);
     this.code = code;
+    this.type = type;
   }
 }
 
@@ -146,8 +151,8 @@ export class Stripe {
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok) return body;
     const said = errorSchema.safeParse(body);
-    const { message, code } = said.success ? said.data.error : {};
-    throw new StripeError(message ?? `Stripe answered ${response.status}`, code);
+    const { message, code, type } = said.success ? said.data.error : {};
+    throw new StripeError(message ?? `Stripe answered ${response.status}`, code, type);
   }
 }
 

@@ -48,6 +48,11 @@ export class Cipher {
     return new Seal(this.#secrets, `gigarouter file 1\0${accountId}\0${fileId}`);
   }
 
+  /** The seal of a secret that is shown once, by the id of what it is a secret of. */
+  shown(id: string): Seal {
+    return new Seal(this.#secrets, `gigarouter shown once 1\0${id}`);
+  }
+
   /** The seal of one webhook's signing secrets. */
   webhook(id: Id<"webhook">): Seal {
     return new Seal(this.#secrets, `gigarouter webhook 1\0${id}`);

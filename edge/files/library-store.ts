@@ -1,5 +1,6 @@
 // The tables of an account's library, synchronous over SQLite: files (facts, chunks) and batches (their last view).
-// Listed by the order of their making. Numbers bind as REAL: columns are declared INTEGER.
+// Listed by the order of their making, whose numbers are never used twice: a cursor stands where its file stood, also when
+// that is deleted. Numbers bind as REAL: columns are declared INTEGER.
 
 import type { BatchSnapshot } from "../batch/types.ts";
 import type { BatchId, FileContent, FileFacts, FileId, FilePurpose, FileRecord } from "./types.ts";
@@ -7,6 +8,7 @@ import { FILE_LIMITS } from "./types.ts";
 
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS files (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, purpose TEXT NOT NULL, stored_bytes INTEGER NOT NULL, expires_ms INTEGER NOT NULL, facts TEXT NOT NULL, content TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS gone_files (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE)`,
   `CREATE TABLE IF NOT EXISTS batches (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, ended INTEGER NOT NULL, created_ms INTEGER NOT NULL, view TEXT NOT NULL)`,
 ];
 
@@ -28,6 +30,9 @@ export interface ListedBatch {
   readonly ended: boolean;
 }
 
+/** Deleted files that a cursor may still name: as many as a list shows at once, and again. */
+const GONE_FILES_MAX = 20_000;
+
 type Row = Record<string, SqlStorageValue>;
 
 export class LibraryStore {
@@ -36,7 +41,9 @@ export class LibraryStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#ready = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'files'").toArray().length > 0;
+    const has = (table: string) => sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", table).toArray().length > 0;
+    this.#ready = has("files");
+    if (this.#ready && !has("gone_files")) this.#makeTables(); // made before there were cursors of deleted files
   }
 
   /** Files that are there or being uploaded, and their stored bytes. */
@@ -58,7 +65,8 @@ export class LibraryStore {
     const { content, ...facts } = record;
     const stored = content.chunks.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#write(
-      `INSERT INTO files (id, state, purpose, stored_bytes, expires_ms, facts, content) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO files (seq, id, state, purpose, stored_bytes, expires_ms, facts, content)
+         VALUES (1 + MAX(COALESCE((SELECT MAX(seq) FROM files), 0), COALESCE((SELECT MAX(seq) FROM gone_files), 0)), ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, stored_bytes = excluded.stored_bytes,
          expires_ms = excluded.expires_ms, facts = excluded.facts, content = excluded.content`,
       record.fileId,
@@ -109,7 +117,10 @@ export class LibraryStore {
   }
 
   dropFile(id: FileId): void {
+    this.#write("INSERT OR IGNORE INTO gone_files (seq, id) SELECT seq, id FROM files WHERE id = ?", id);
     this.#write("DELETE FROM files WHERE id = ?", id);
+    // By the numbers, not by counting rows: each that is looked at is billed.
+    this.#write("DELETE FROM gone_files WHERE seq <= (SELECT MAX(seq) FROM gone_files) - ?", GONE_FILES_MAX);
   }
 
   expiredFiles(nowMs: number, limit: number): FileFacts[] {
@@ -167,7 +178,8 @@ export class LibraryStore {
 
   #seqOf(table: "files" | "batches", { after, order }: PageQuery): number | undefined {
     if (after === undefined) return order === "asc" ? 0 : Number.MAX_SAFE_INTEGER;
-    const [row] = this.#read(`SELECT seq FROM ${table} WHERE id = ?`, after);
+    const gone = table === "files" ? " UNION ALL SELECT seq, id FROM gone_files" : "";
+    const [row] = this.#read(`SELECT seq FROM (SELECT seq, id FROM ${table}${gone}) WHERE id = ?`, after);
     return row === undefined ? undefined : Number(row["seq"]);
   }
 
@@ -176,11 +188,13 @@ export class LibraryStore {
   }
 
   #write(query: string, ...bindings: SqlStorageValue[]): void {
-    if (!this.#ready) {
-      for (const statement of SCHEMA) this.#sql.exec(statement);
-      this.#ready = true;
-    }
+    if (!this.#ready) this.#makeTables();
     this.#sql.exec(query, ...bindings);
+  }
+
+  #makeTables(): void {
+    for (const statement of SCHEMA) this.#sql.exec(statement);
+    this.#ready = true;
   }
 }
 

@@ -8,6 +8,8 @@ import { BATCH_LIMITS } from "../batch/types.ts";
 import type { Env } from "../config.ts";
 import { ACCOUNT_DELETED, endsItself } from "../ends-itself.ts";
 import type { AccountId } from "../../shared/ids.ts";
+import { MadeOnce } from "../made-once.ts";
+import type { Once, Repeat } from "../made-once.ts";
 import { deleteAccountChunks, deleteChunks } from "./chunk-store.ts";
 import { LibraryStore } from "./library-store.ts";
 import type { ListedBatch, Page, PageQuery } from "./library-store.ts";
@@ -22,10 +24,12 @@ export type BeginUpload = "begun" | "too_many_uploads" | "too_many_files" | "sto
 
 export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
   private readonly store: LibraryStore;
+  private readonly made: MadeOnce;
 
   constructor(ctx: DurableObjectState, env: Pick<Env, "FILES" | "BATCH">) {
     super(ctx, env);
     this.store = new LibraryStore(ctx.storage.sql);
+    this.made = new MadeOnce(ctx.storage.sql);
   }
 
   /** An upload begins. Whatever becomes of it, its chunks are deleted a day later unless `finishUpload` came. */
@@ -42,9 +46,17 @@ export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
     return "begun";
   }
 
-  /** The upload is whole. False: it was given up meanwhile. */
-  async finishUpload(record: FileRecord): Promise<boolean> {
+  /** The upload is whole; a repeat of one that was is answered with the first, and its own chunks go. False: it was given up meanwhile. */
+  async finishUpload(record: FileRecord, by: string, once?: Once): Promise<boolean | Repeat<FileFacts> | "reused"> {
     if (this.store.fileState(record.fileId) !== "uploading") return false;
+    const { content: _content, ...facts } = record;
+    const nowMs = Date.now();
+    const before = once === undefined ? undefined : this.made.find<FileFacts>(once, by, nowMs);
+    if (before !== undefined) {
+      await this.deleteFile(record);
+      return before === "reused" ? before : { again: before.again, secret: null };
+    }
+    if (once !== undefined) this.made.note(once, by, facts, undefined, nowMs);
     await this.addFile(record);
     return true;
   }
@@ -76,11 +88,18 @@ export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
     return "deleted";
   }
 
-  /** A batch is about to begin. */
-  beginBatch(view: BatchSnapshot): "begun" | "too_many_batches" {
+  /** A batch is about to begin; a repeat begins none. */
+  beginBatch(
+    view: BatchSnapshot,
+    by: string,
+    once?: Once,
+  ): "begun" | "too_many_batches" | "reused" | { readonly again: BatchId } {
+    const before = once === undefined ? undefined : this.made.find<BatchId>(once, by, Date.now());
+    if (before !== undefined) return before === "reused" ? before : { again: before.again };
     if (this.store.runningBatches() >= BATCH_LIMITS.runningMax) return "too_many_batches";
     this.store.putBatch(view, false);
     this.store.trimBatches(BATCH_LIMITS.rememberedMax);
+    if (once !== undefined) this.made.note(once, by, view.id, undefined, Date.now());
     return "begun";
   }
 

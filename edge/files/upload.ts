@@ -38,7 +38,7 @@ export interface Upload {
 export async function receiveUpload(
   pieces: AsyncIterable<Uint8Array>,
   boundary: string,
-  store: ChunkStore,
+  store: Pick<ChunkStore, "write">,
   place: FilePlace,
   chunkBytes: number = CHUNK_BYTES,
 ): Promise<Upload> {
@@ -54,7 +54,7 @@ export async function receiveUpload(
 async function receive(
   pieces: AsyncIterable<Uint8Array>,
   boundary: string,
-  store: ChunkStore,
+  store: Pick<ChunkStore, "write">,
   place: FilePlace,
   chunkBytes: number,
 ): Promise<Upload> {
@@ -147,7 +147,7 @@ class FieldReader {
 }
 
 class FileWriter {
-  readonly #store: ChunkStore;
+  readonly #store: Pick<ChunkStore, "write">;
   readonly #place: FilePlace;
   readonly #filename: string;
   readonly #buffer: Uint8Array;
@@ -158,7 +158,7 @@ class FileWriter {
   /** Whether the line that is being read has a character other than white space. */
   #hasText = false;
 
-  constructor(store: ChunkStore, place: FilePlace, filename: string, chunkBytes: number) {
+  constructor(store: Pick<ChunkStore, "write">, place: FilePlace, filename: string, chunkBytes: number) {
     this.#buffer = new Uint8Array(chunkBytes);
     this.#store = store;
     this.#place = place;

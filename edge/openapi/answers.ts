@@ -162,7 +162,9 @@ export const key = z.object({
   ),
 });
 
-export const createdKey = key.extend({ key: z.string().describe("The key itself: shown this once.") });
+export const createdKey = key.extend({
+  key: orNull(z.string()).describe("The key itself: shown this once; null in a repeat that comes over a minute later."),
+});
 
 /** A list in OpenAI's shape. */
 export const listOf = <Item extends z.ZodType>(item: Item) =>

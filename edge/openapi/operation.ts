@@ -107,6 +107,9 @@ export const BODY_ERRORS = [
   "unsupported_media_type",
 ] as const;
 
+/** Routes that make something once for each `Idempotency-Key`. */
+export const MAKING_ERRORS = ["invalid_header", "idempotency_key_reused"] as const;
+
 /** Routes that embed texts or count their tokens. */
 export const TEXT_ERRORS = [
   ...BODY_ERRORS,

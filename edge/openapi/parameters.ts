@@ -33,6 +33,18 @@ export const CALL_HEADERS: readonly Parameter[] = [
   { name: "X-Request-Id", in: "header", ...text("Echoed where it is well formed; for tracing alone.") },
 ];
 
+const KEY_PATTERN = { type: "string", minLength: 1, maxLength: 255, pattern: "^[!-~]+$" };
+
+/** Of routes that make something. */
+export const ONCE: Parameter = {
+  name: "Idempotency-Key",
+  in: "header",
+  ...text(
+    "Per key and route, for 24 hours: the same call again makes nothing and is answered with what was made.",
+    KEY_PATTERN,
+  ),
+};
+
 const RATE_HEADERS: Answer["headers"] = {
   "x-ratelimit-limit-requests": text("Requests a minute."),
   "x-ratelimit-remaining-requests": text("As this part of the edge sees it."),

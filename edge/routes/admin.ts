@@ -2,7 +2,6 @@
 // log before it is done (directory/audit.ts) and in the account's own with it.
 
 import * as z from "zod";
-import type { CreatedKey } from "../account/account.ts";
 import { LIFETIME_NANO_USD_MAX } from "../account/acts.ts";
 import type { GrantInput } from "../account/acts.ts";
 import { SCOPES } from "../account/types.ts";
@@ -133,8 +132,8 @@ export async function createAccountKey(c: Context): Promise<Response> {
   const { models } = c.get("services");
   const draft = draftOf(parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX)), models);
   const created = await act(c, "key.create", id, { name: draft.name, scopes: draft.scopes ?? SCOPES }, async () => {
-    const answer: CreatedKey | "too_many_keys" = acted(found(await accountStub(c.env, id).createKey(id, draft, ACTOR)));
-    if (answer !== "too_many_keys") return answer;
+    const answer = acted(found(await accountStub(c.env, id).createKey(id, draft, ACTOR)));
+    if (typeof answer === "object" && "key" in answer) return answer;
     throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
   });
   return c.json(createdKeyAnswer(created, models), 201);

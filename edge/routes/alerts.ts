@@ -8,6 +8,9 @@ import { ALERT_KINDS, ALERTS_MAX } from "../account/alerts.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
+import { isRepeat } from "../made-once.ts";
+import type { Repeat } from "../made-once.ts";
 import { acted } from "../middleware/acted.ts";
 import { emailConfig } from "../webhooks/settings.ts";
 import { readAmount } from "./amount.ts";
@@ -30,12 +33,13 @@ export async function createAlert(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "account:write");
   const body = parseBody(createAlertSchema, await readJson(c, BODY_BYTES_MAX));
   const thresholdNanoUsd = readAmount("threshold", body.threshold_usd, body.threshold_nano_usd);
-  const created: AlertRecord | "too_many" = acted(
-    await accountStub(c.env, accountId).createAlert({ kind: body.kind, thresholdNanoUsd }, by),
+  const created: AlertRecord | Repeat<AlertRecord> | "too_many" | "reused" = acted(
+    await accountStub(c.env, accountId).createAlert({ kind: body.kind, thresholdNanoUsd }, by, onceOf(c)),
   );
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${ALERTS_MAX} alerts: delete one first.`);
-  return c.json(alertAnswer(created), 201);
+  if (created === "reused") throw keyReused();
+  return isRepeat(created) ? answerRepeat(c, alertAnswer(created.again), 201) : c.json(alertAnswer(created), 201);
 }
 
 export async function listAlerts(c: Context): Promise<Response> {

@@ -12,6 +12,7 @@ import type { BatchId, FileRecord } from "../files/types.ts";
 import { FILE_LIMITS } from "../files/types.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
 import { faultOfRefusal } from "../middleware/refusals.ts";
 import { pricesOf } from "../pricing.ts";
 import { seconds } from "./key-fields.ts";
@@ -56,7 +57,10 @@ export async function createBatch(c: Context): Promise<Response> {
     prices: Object.fromEntries(c.get("services").models.map((model) => [model.id, pricesOf(model, "batch")])),
   };
   const snapshot = snapshotOf(newBatch(order));
-  if ((await libraryStub(c.env, rights.accountId).beginBatch(snapshot)) === "too_many_batches") {
+  const begun = await libraryStub(c.env, rights.accountId).beginBatch(snapshot, rights.keyId, onceOf(c));
+  if (begun === "reused") throw keyReused();
+  if (typeof begun === "object") return answerAgain(c, { ...order, id: begun.again });
+  if (begun === "too_many_batches") {
     throw apiError(
       "limit_reached",
       `An account runs at most ${BATCH_LIMITS.runningMax} batches at a time: wait for one to end, or cancel one.`,
@@ -64,6 +68,18 @@ export async function createBatch(c: Context): Promise<Response> {
   }
   await batchStub(c, order.id).start(order);
   return c.json(batchAnswer(snapshot));
+}
+
+/** The batch that the call's first try made. Should that have died before it began the batch, it begins now. */
+async function answerAgain(c: Context, order: BatchOrder): Promise<Response> {
+  const listed = await libraryStub(c.env, order.accountId).getBatch(order.id);
+  if (listed === undefined) throw unknownBatch();
+  const { createdAtMs, expiresAtMs } = listed.view;
+  const stub = batchStub(c, order.id);
+  const isYoung = Date.now() < createdAtMs + BEGIN_MS_MAX;
+  if (!listed.ended && isYoung && (await stub.view()) === undefined)
+    await stub.start({ ...order, createdAtMs, expiresAtMs });
+  return answerRepeat(c, batchAnswer(await currentView(c, order.accountId, listed)), 200);
 }
 
 function checkEndpoint(rights: Rights, endpoint: BatchEndpoint): void {
@@ -118,8 +134,12 @@ export async function cancelBatch(c: Context): Promise<Response> {
 async function ownBatch(c: Context, accountId: AccountId): Promise<ListedBatch> {
   const id = parseId("batch", c.req.param("id") ?? "");
   const listed = id === undefined ? undefined : await libraryStub(c.env, accountId).getBatch(id);
-  if (listed === undefined) throw apiError("object_not_found", "No such batch in this account.", "id");
+  if (listed === undefined) throw unknownBatch();
   return listed;
+}
+
+function unknownBatch() {
+  return apiError("object_not_found", "No such batch in this account.", "id");
 }
 
 async function currentView(c: Context, accountId: AccountId, { view, ended }: ListedBatch): Promise<BatchSnapshot> {

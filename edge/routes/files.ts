@@ -10,6 +10,11 @@ import { boundaryOf } from "../files/multipart.ts";
 import { FILE_LIMITS, FILE_PURPOSES, PATIENCE } from "../files/types.ts";
 import type { FileFacts, FileId, FileRecord } from "../files/types.ts";
 import { FORM_BYTES_MAX, fileTooLarge, receiveUpload, uploadPieces } from "../files/upload.ts";
+import { readIdempotencyKey } from "../middleware/call-options.ts";
+import { answerRepeat, keyReused, onceOfText } from "../middleware/once.ts";
+import { isRepeat } from "../made-once.ts";
+import type { Repeat } from "../made-once.ts";
+import { DigestedStore } from "../files/digested-store.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import type { Caller } from "../middleware/authorize.ts";
 import { bodyPieces, inflated, isGzip } from "../middleware/body-pieces.ts";
@@ -37,7 +42,8 @@ export async function createFile(c: Context): Promise<Response> {
   const work = storeUpload(c, caller, pieces, boundary);
   // A client that leaves would otherwise take along the work that clears away what it sent.
   waitUntilOf(c)(work.catch(() => undefined));
-  return c.json(fileAnswer(await work));
+  const stored = await work;
+  return isRepeat(stored) ? answerRepeat(c, fileAnswer(stored.again), 200) : c.json(fileAnswer(stored));
 }
 
 async function storeUpload(
@@ -45,8 +51,9 @@ async function storeUpload(
   caller: Caller,
   pieces: AsyncIterable<Uint8Array>,
   boundary: string,
-): Promise<FileRecord> {
+): Promise<FileRecord | Repeat<FileFacts>> {
   const nowMs = Date.now();
+  const isOnce = readIdempotencyKey(c) !== undefined;
   const { accountId } = caller;
   const place = { accountId, fileId: newId("file") };
   const empty: FileRecord = {
@@ -64,13 +71,20 @@ async function storeUpload(
   const memory = c.get("services").memory.take(UPLOAD_BYTES + UPLOAD_CHUNKS * chunkBytes);
   try {
     checkRoom(await library.beginUpload(empty));
-    const upload = await receiveUpload(touching(pieces, memory), boundary, chunkStoreOf(c.env), place, chunkBytes);
+    const chunkStore = chunkStoreOf(c.env);
+    const digested = isOnce ? new DigestedStore(chunkStore) : undefined;
+    const store = digested ?? chunkStore;
+    const upload = await receiveUpload(touching(pieces, memory), boundary, store, place, chunkBytes);
     const { filename, bytes, lines, chunks, lifeMs = FILE_LIMITS.lifeMs } = upload;
     const content = { format: "lines", chunks } as const;
     const record: FileRecord = { ...empty, filename, bytes, lines, expiresAtMs: nowMs + lifeMs, content };
     await authorizeAgain(c, caller); // an upload may take longer than its key lives
-    if (!(await library.finishUpload(record))) throw apiError("invalid_request", "The upload took over a day.");
-    return record;
+    const held = [filename, String(upload.lifeMs), await digested?.digest()].join("\n");
+    const once = isOnce ? await onceOfText(c, held) : undefined;
+    const finished = await library.finishUpload(record, caller.keyId, once);
+    if (finished === false) throw apiError("invalid_request", "The upload took over a day.");
+    if (finished === "reused") throw keyReused();
+    return finished === true ? record : finished;
   } catch (error) {
     waitUntilOf(c)(library.deleteFile(place));
     throw error;

@@ -3,7 +3,7 @@
 
 import * as z from "zod";
 import { canonicalRange, isAddressRange } from "../account/ip-allow.ts";
-import type { CreatedKey } from "../account/account.ts";
+import type { CreatedKey } from "../account/account-with-keys.ts";
 import type { KeyDraft, KeyPatch, KeyView } from "../account/key-acts.ts";
 import { SCOPES } from "../account/types.ts";
 import { findModel, nearestModel } from "../models.ts";

@@ -2,11 +2,14 @@
 
 import * as z from "zod";
 import { accountStub } from "../account-stub.ts";
-import type { CreatedKey } from "../account/account.ts";
+import type { CreatedKey } from "../account/account-with-keys.ts";
 import type { KeyView } from "../account/key-acts.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
+import { isRepeat } from "../made-once.ts";
+import type { Repeat } from "../made-once.ts";
 import { acted } from "../middleware/acted.ts";
 import { createKeySchema, createdKeyAnswer, draftOf, keyAnswer, noCap, patchKeySchema, patchOf } from "./key-fields.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -33,12 +36,12 @@ export async function listKeys(c: Context): Promise<Response> {
 export async function createKey(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "keys:write");
   const draft = draftOf(parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX)), modelsOf(c));
-  const created: CreatedKey | "too_many_keys" = acted(
-    await accountStub(c.env, accountId).createKey(accountId, draft, by),
+  const created: CreatedKey | Repeat<KeyView> | "too_many_keys" | "reused" = acted(
+    await accountStub(c.env, accountId).createKey(accountId, draft, by, onceOf(c)),
   );
   if (created === "too_many_keys")
     throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
-  return c.json(createdKeyAnswer(created, modelsOf(c)), 201);
+  return answerCreated(c, created, 201);
 }
 
 export async function getKey(c: Context): Promise<Response> {
@@ -60,10 +63,10 @@ export async function patchKey(c: Context): Promise<Response> {
 export async function rotateKey(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "keys:write");
   const { overlap_s: overlapS } = parseBody(rotateSchema, await readJson(c, BODY_BYTES_MAX));
-  const rotated: CreatedKey | "unknown" = acted(
-    await accountStub(c.env, accountId).rotateKey(accountId, keyIdOf(c), overlapS * 1000, by),
+  const rotated: CreatedKey | Repeat<KeyView> | "unknown" | "reused" = acted(
+    await accountStub(c.env, accountId).rotateKey(accountId, keyIdOf(c), overlapS * 1000, by, onceOf(c)),
   );
-  return c.json(createdKeyAnswer(known(rotated), modelsOf(c)));
+  return answerCreated(c, known(rotated), 200);
 }
 
 export async function deleteKey(c: Context): Promise<Response> {
@@ -71,6 +74,12 @@ export async function deleteKey(c: Context): Promise<Response> {
   const id = keyIdOf(c);
   known(acted(await accountStub(c.env, accountId).revokeKey(id, by)));
   return c.json({ id, object: "api_key", deleted: true });
+}
+
+function answerCreated(c: Context, created: CreatedKey | Repeat<KeyView> | "reused", status: 200 | 201): Response {
+  if (created === "reused") throw keyReused();
+  if (!isRepeat(created)) return c.json(createdKeyAnswer(created, modelsOf(c)), status);
+  return answerRepeat(c, { ...keyAnswer(created.again, modelsOf(c)), key: created.secret }, status);
 }
 
 function modelsOf(c: Context) {

@@ -13,6 +13,7 @@ import { monthStartMs } from "../account/periods.ts";
 import { collectBytes } from "../collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { readIdempotencyKey } from "../middleware/call-options.ts";
+import { keyReused } from "../middleware/once.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { acted } from "../middleware/acted.ts";
@@ -61,6 +62,7 @@ export async function createTopUp(c: Context): Promise<Response> {
     })
     .catch((error: unknown) => {
       if (!(error instanceof StripeError)) throw error;
+      if (error.type === "idempotency_error") throw keyReused();
       throw apiError(
         "payment_unavailable",
         "The payment page cannot be opened now; nothing was charged. Try again later.",

@@ -8,6 +8,9 @@ import { WEBHOOKS_MAX } from "../account/notice-store.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
+import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
+import { isRepeat } from "../made-once.ts";
+import type { Repeat } from "../made-once.ts";
 import { acted } from "../middleware/acted.ts";
 import { EVENT_TYPES } from "../webhooks/events.ts";
 import { allowsLoopback, ownHosts } from "../webhooks/settings.ts";
@@ -43,10 +46,12 @@ export async function createWebhook(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "account:write");
   const body = parseBody(createWebhookSchema, await readJson(c, BODY_BYTES_MAX));
   const webhook = { url: targetOf(c, body.url), ...(body.events === undefined ? {} : { events: body.events }) };
-  const created: CreatedWebhook | "too_many" = acted(await accountStub(c.env, accountId).createWebhook(webhook, by));
+  const created: CreatedWebhook | Repeat<WebhookView> | "too_many" | "reused" = acted(
+    await accountStub(c.env, accountId).createWebhook(webhook, by, onceOf(c)),
+  );
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${WEBHOOKS_MAX} webhooks: delete one first.`);
-  return c.json(createdAnswer(created), 201);
+  return answerCreated(c, created, 201);
 }
 
 /** `events: null`: all of them. */
@@ -64,10 +69,10 @@ export async function patchWebhook(c: Context): Promise<Response> {
 export async function rotateWebhook(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "account:write");
   const { overlap_s: overlapS } = parseBody(rotateWebhookSchema, await readJson(c, BODY_BYTES_MAX));
-  const rotated: CreatedWebhook | "unknown" = acted(
-    await accountStub(c.env, accountId).rotateWebhook(idOf(c), overlapS * 1000, by),
+  const rotated: CreatedWebhook | Repeat<WebhookView> | "unknown" | "reused" = acted(
+    await accountStub(c.env, accountId).rotateWebhook(idOf(c), overlapS * 1000, by, onceOf(c)),
   );
-  return c.json(createdAnswer(known(rotated)));
+  return answerCreated(c, known(rotated), 200);
 }
 
 /** The address as it is stored, or throws ApiError. */
@@ -110,8 +115,14 @@ export async function testWebhook(c: Context): Promise<Response> {
   });
 }
 
-function createdAnswer(webhook: CreatedWebhook) {
-  return { ...webhookAnswer(webhook), secret: webhook.secret };
+function answerCreated(
+  c: Context,
+  created: CreatedWebhook | Repeat<WebhookView> | "reused",
+  status: 200 | 201,
+): Response {
+  if (created === "reused") throw keyReused();
+  if (!isRepeat(created)) return c.json({ ...webhookAnswer(created), secret: created.secret }, status);
+  return answerRepeat(c, { ...webhookAnswer(created.again), secret: created.secret }, status);
 }
 
 export function webhookAnswer(webhook: WebhookView) {

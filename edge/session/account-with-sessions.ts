@@ -4,7 +4,7 @@
 import type { ActingKey, Actor, Refused } from "../account/acting-key.ts";
 import { AccountWithNotices } from "../account/account-with-notices.ts";
 import type { NoticesEnv } from "../account/account-with-notices.ts";
-import type { CreatedKey } from "../account/account.ts";
+import type { CreatedKey } from "../account/account-with-keys.ts";
 import { audit } from "../account/acts.ts";
 import { addKey, liveKey, revokeKey } from "../account/key-acts.ts";
 import type { Ledger } from "../account/ledger.ts";

@@ -3,8 +3,8 @@
 import * as z from "zod";
 import { count, unixSeconds } from "../answers.ts";
 import type { Answer, Operation, Parameter } from "../operation.ts";
-import { BODY_ERRORS } from "../operation.ts";
-import { limitParameter, pathId, queryText } from "../parameters.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
+import { ONCE, limitParameter, pathId, queryText } from "../parameters.ts";
 import { createBatchSchema } from "../../../shared/schemas/batches.ts";
 import { uploadFieldsSchema } from "../../../shared/schemas/files.ts";
 
@@ -169,7 +169,8 @@ const files: readonly Operation[] = [
       example: { purpose: "batch", file: "{}" },
     },
     answers: { 200: oneFile },
-    errors: [...BODY_ERRORS, "empty_input", "limit_reached", "overloaded"],
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "empty_input", "limit_reached", "overloaded"],
   },
   {
     method: "get",
@@ -244,7 +245,8 @@ const batches: readonly Operation[] = [
       example: { input_file_id: FILE.id, endpoint: "/v1/embeddings", completion_window: "24h" },
     },
     answers: { 200: oneBatch },
-    errors: [...BODY_ERRORS, "object_not_found", "limit_reached"],
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found", "limit_reached"],
   },
   {
     method: "get",

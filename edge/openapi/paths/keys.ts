@@ -4,8 +4,8 @@ import * as z from "zod";
 import { createdKey, key } from "../answers.ts";
 import { KEY } from "../examples.ts";
 import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS } from "../operation.ts";
-import { pathId } from "../parameters.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
+import { ONCE, pathId } from "../parameters.ts";
 import { createKeySchema, patchKeySchema } from "../../routes/key-fields.ts";
 import { rotateSchema } from "../../routes/keys.ts";
 import { reportSchema } from "../../routes/report-leak.ts";
@@ -63,7 +63,8 @@ export const KEYS: readonly Operation[] = [
       example: { name: "Search", scopes: ["embeddings"], cap_nano_usd: 1_000_000_000, cap_reset: "month" },
     },
     answers: { 201: created },
-    errors: [...BODY_ERRORS, "limit_reached"],
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "limit_reached"],
   },
   {
     method: "get",
@@ -118,10 +119,10 @@ export const KEYS: readonly Operation[] = [
     summary: "Give a key a new secret",
     description: "The old one goes on for `overlap_s` seconds.",
     auth: "key",
-    parameters: [id],
+    parameters: [id, ONCE],
     body: { name: "RotateKeyRequest", schema: rotateSchema, example: { overlap_s: 3600 } },
     answers: { 200: created },
-    errors: [...BODY_ERRORS, "object_not_found"],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
   },
   {
     method: "post",

@@ -3,8 +3,8 @@
 import * as z from "zod";
 import { nanoUsd, unixSeconds } from "../answers.ts";
 import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS } from "../operation.ts";
-import { pathId } from "../parameters.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
+import { ONCE, pathId } from "../parameters.ts";
 import { ALERT_KINDS } from "../../account/alerts.ts";
 import { createAlertSchema } from "../../routes/alerts.ts";
 import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../../routes/webhooks.ts";
@@ -68,7 +68,9 @@ const deleted = (object: string, id: string): Answer => ({
 const createdWebhook: Answer = {
   description: "The webhook with its secret: shown this once.",
   name: "CreatedWebhook",
-  schema: webhook.extend({ secret: z.string() }),
+  schema: webhook.extend({
+    secret: z.nullable(z.string()).describe("Null in a repeat that comes over a minute later."),
+  }),
   example: { ...WEBHOOK, secret: "whsec_…" },
 };
 
@@ -108,7 +110,8 @@ const alerts: readonly Operation[] = [
       example: { kind: "balance_below", threshold_usd: 1 },
     },
     answers: { 201: { description: "The alert.", name: "Alert", schema: alert, example: ALERT } },
-    errors: [...BODY_ERRORS, "incompatible_options", "limit_reached"],
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "incompatible_options", "limit_reached"],
   },
   {
     method: "delete",
@@ -151,7 +154,8 @@ const webhooks: readonly Operation[] = [
     auth: "key",
     body: { name: "CreateWebhookRequest", schema: createWebhookSchema, example: { url: WEBHOOK.url } },
     answers: { 201: createdWebhook },
-    errors: [...BODY_ERRORS, "limit_reached"],
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "limit_reached"],
   },
   {
     method: "get",
@@ -185,10 +189,10 @@ const webhooks: readonly Operation[] = [
     summary: "Give a webhook a new signing secret",
     description: "The old one signs too for `overlap_s` seconds, a day unless told: a receiver takes either.",
     auth: "key",
-    parameters: [webhookId],
+    parameters: [webhookId, ONCE],
     body: { name: "RotateWebhookRequest", schema: rotateWebhookSchema, example: { overlap_s: 86_400 } },
     answers: { 200: createdWebhook },
-    errors: [...BODY_ERRORS, "object_not_found"],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
   },
   {
     method: "delete",

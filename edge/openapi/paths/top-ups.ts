@@ -3,7 +3,8 @@
 import * as z from "zod";
 import { nanoUsd } from "../answers.ts";
 import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS } from "../operation.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
+import { ONCE } from "../parameters.ts";
 import { autoTopUpSchema, topUpSchema } from "../../routes/top-ups.ts";
 
 const tag = "Account";
@@ -67,7 +68,8 @@ export const TOP_UPS: readonly Operation[] = [
         },
       },
     },
-    errors: [...BODY_ERRORS, "payments_not_offered", "payment_unavailable", "invalid_header"],
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "payments_not_offered", "payment_unavailable"],
   },
   {
     method: "get",

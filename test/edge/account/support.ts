@@ -1,8 +1,7 @@
 // What the account's tests share: an account in the real Durable Object, and a wallet with a clock of its own.
 
 import { env } from "cloudflare:test";
-import { isRefused } from "../../../edge/account/acting-key.ts";
-import type { CreatedKey } from "../../../edge/account/account.ts";
+import type { CreatedKey } from "../../../edge/account/account-with-keys.ts";
 import type { KeyTerms } from "../../../edge/account/key-acts.ts";
 import { createWallet } from "../../../edge/account/isolate-wallet.ts";
 import { Peppers } from "../../../edge/account/secret-hash.ts";
@@ -43,7 +42,7 @@ export async function openAccount(credit: number, terms: Partial<KeyTerms> = {})
   const grant = credit > 0 ? { id: "first", kind: "free" as const, amountNanoUsd: nanoUsd(credit) } : undefined;
   await stub.setUp({ accountId: id, name: "Test" }, grant, "test");
   const created = await stub.createKey(id, { ...ALL_SCOPES, ...terms }, "test");
-  if (typeof created !== "object" || isRefused(created)) throw new Error(`no key: ${JSON.stringify(created)}`);
+  if (typeof created !== "object" || !("key" in created)) throw new Error(`no key: ${JSON.stringify(created)}`);
   return {
     id,
     get stub() {

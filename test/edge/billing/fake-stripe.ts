@@ -29,6 +29,7 @@ export class FakeStripe {
   readonly forms: URLSearchParams[] = [];
   /** Idempotency keys of the pages that were opened. */
   readonly sessionKeys: string[] = [];
+  readonly sessions = new Map<string, string>();
   /** What an off-session charge meets. */
   behaviour: "pays" | "declines" | "is down" | "pays, but the answer is lost" = "pays";
   #count = 0;
@@ -61,7 +62,12 @@ export class FakeStripe {
     const form = new URLSearchParams(typeof init.body === "string" ? init.body : "");
     if (init.method === "POST") this.forms.push(form);
     if (path === "/v1/checkout/sessions") {
-      this.sessionKeys.push(headers.get("idempotency-key") ?? "");
+      const key = headers.get("idempotency-key") ?? "";
+      this.sessionKeys.push(key);
+      const before = this.sessions.get(key);
+      if (before !== undefined && before !== form.toString())
+        return stripeError(400, "Keys", undefined, "idempotency_error");
+      this.sessions.set(key, form.toString());
       return Response.json({ id: "cs_1", url: "https://checkout.stripe.test/cs_1" });
     }
     if (path === "/v1/payment_intents") return this.#charge(form, headers.get("idempotency-key") ?? "");
@@ -95,8 +101,8 @@ export class FakeStripe {
   }
 }
 
-function stripeError(status: number, message: string, code: string): Response {
-  return Response.json({ error: { message, code, type: "invalid_request_error" } }, { status });
+function stripeError(status: number, message: string, code?: string, type = "invalid_request_error"): Response {
+  return Response.json({ error: { message, type, ...(code === undefined ? {} : { code }) } }, { status });
 }
 
 /** Body and header of an event as Stripe would send it at `atS`. */

@@ -68,6 +68,9 @@ describe("a top-up", () => {
     expect(new Set(stripe.sessionKeys).size).toBe(2);
     for (const key of stripe.sessionKeys) expect(key.length).toBeLessThanOrEqual(255);
     const { key } = await api.newAccount();
+    const once = (usd: number) => api.call("/v1/top-ups", { key, headers, body: { amount_usd: usd } });
+    expect((await once(20)).body["id"]).toBe((await once(20)).body["id"]);
+    expect(await once(30)).toMatchObject({ status: 400, body: { error: { code: "idempotency_key_reused" } } });
     const bad = await api.call("/v1/top-ups", { key, headers: { "idempotency-key": "a b" }, body: { amount_usd: 20 } });
     expect(bad).toMatchObject({ status: 400, body: { error: { param: "Idempotency-Key" } } });
   });

@@ -250,7 +250,7 @@ describe("time", () => {
     });
     await runDurableObjectAlarm(stub());
     expect(await objectsOf(accountId)).toEqual([`files/${accountId}/${young.fileId}/0`]);
-    expect(await stub().finishUpload(unfinished)).toBe(false);
+    expect(await stub().finishUpload(unfinished, "key")).toBe(false);
     await endsItself(stub().forget(accountId));
     expect(await objectsOf(accountId)).toEqual([]);
     await expect.poll(() => stub().getFile(young.fileId)).toBeUndefined();

@@ -2,7 +2,7 @@
 // the same body, schema, model, look-ups and answer.
 
 import { Hono } from "hono";
-import { AccountObject } from "../../../../edge/account/account.ts";
+import { AccountWithKeys } from "../../../../edge/account/account-with-keys.ts";
 import { admitMemory } from "../../../../edge/answer/admit-memory.ts";
 import type { AppEnv } from "../../../../edge/context.ts";
 import { authenticate } from "../../../../edge/middleware/authenticate.ts";
@@ -12,7 +12,7 @@ import { postEmbeddings } from "../../../../edge/routes/embeddings.ts";
 import { servicesOf } from "../../../../edge/services.ts";
 import { openAccount, postBare } from "./routes.ts";
 
-export { AccountObject };
+export { AccountWithKeys as AccountObject };
 
 const app = new Hono<AppEnv>();
 app.onError(answerError);

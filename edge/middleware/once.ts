@@ -1,0 +1,39 @@
+// `Idempotency-Key` on a POST that makes something (calls of models: idempotent-call.ts): the call as its header and body
+// name it, and the answer to a repeat.
+
+import type { Context } from "../context.ts";
+import { bodyHashOf, idempotentCall } from "../idempotent-call.ts";
+import type { Once } from "../made-once.ts";
+import { readIdempotencyKey } from "./call-options.ts";
+import { apiError } from "../../shared/errors.ts";
+
+const encoder = new TextEncoder();
+
+/** The call, after its JSON body was read; undefined without the header. Throws `invalid_header`. */
+export function onceOf(c: Context): Once | undefined {
+  const key = readIdempotencyKey(c);
+  return key === undefined ? undefined : idempotentCall(c, key);
+}
+
+/** The same for a body that is no JSON; `text` says what it held. */
+export async function onceOfText(c: Context, text: string): Promise<Once | undefined> {
+  const key = readIdempotencyKey(c);
+  if (key === undefined) return undefined;
+  const { CACHE_HMAC_KEY: secret } = c.get("services").config;
+  return { route: c.req.path.replace(/\/+$/, ""), key, bodyHash: await bodyHashOf(secret, encoder.encode(text)) };
+}
+
+/** Answers a repeat with what was made, and says that it is one. */
+export function answerRepeat(c: Context, body: object, status: 200 | 201): Response {
+  c.header("x-idempotent-replayed", "true");
+  return c.json(body, status);
+}
+
+/** The fault of another body under a key that was used. */
+export function keyReused() {
+  return apiError(
+    "idempotency_key_reused",
+    "This `Idempotency-Key` was used with another body: send a new one for a new request.",
+    "Idempotency-Key",
+  );
+}
