@@ -19,7 +19,10 @@ const dataDir = temporaryFolder();
 const logs: string[] = [];
 const errors: string[] = [];
 const texts: string[] = [];
+const values: string[] = [];
 const keys: string[] = [];
+/** Signing secrets of webhooks, and the cookies of sessions. */
+const secrets: string[] = [];
 let server: DevServer;
 let key: string;
 
@@ -30,6 +33,13 @@ const MARK = `needle${crypto.randomUUID().replaceAll("-", "")}`;
 function needle(what: string): string {
   const text = `${MARK}${what.replaceAll(" ", "")}`;
   texts.push(text);
+  return text;
+}
+
+/** A value of a field that is no text: a message names it, cut to 40 characters, and it goes nowhere else. */
+function named(what: string): string {
+  const text = `named${crypto.randomUUID().replaceAll("-", "")}${what}`;
+  values.push(text);
   return text;
 }
 
@@ -77,11 +87,11 @@ async function failingTraffic(): Promise<void> {
   await fails({ model, input: `${needle("too long")} `.repeat(4000) });
   await fails({ model, input: { text: needle("object") } });
   await fails({ model, input: [needle("mixed"), 1] });
-  await fails({ model: needle("model"), input: needle("no model") });
+  await fails({ model: named("model"), input: needle("no model") });
   await fails({ model, input: needle("cost") }, { "x-max-cost": "0" });
-  await fails({ model, input: "a", truncate: needle("value") });
+  await fails({ model, input: "a", truncate: named("value") });
   await fails({ model, input: "a", instruction: [needle("instruction list")] });
-  await fails({ model, input: "a" }, { "x-tier": needle("tier") });
+  await fails({ model, input: "a" }, { "x-tier": named("tier") });
   await fails({ model, query: needle("query alone") }, {}, key, "/v1/rerank");
   await fails({ model, input: needle("other body") }, { "idempotency-key": "once" });
   await fails(needle("body"));
@@ -89,7 +99,7 @@ async function failingTraffic(): Promise<void> {
   await fails({ model, input: needle("wrong prefix") }, {}, `gr-${needle("bearer2")}`);
   await fails(undefined, {}, key, `/v1/${needle("path")}`);
   await fails(undefined, {}, key, `/account?key=${needle("query key")}`);
-  await fails(undefined, {}, key, `/v1/usage?bucket_width=${needle("parameter")}`);
+  await fails(undefined, {}, key, `/v1/usage?bucket_width=${named("parameter")}`);
   await fails({ model, input: needle("suspended key") }, {}, keys.at(-1));
   expect(statuses.filter((status) => status < 400 || status >= 500)).toEqual([]);
 }
@@ -125,6 +135,29 @@ async function fileTraffic(): Promise<void> {
   }
 }
 
+/** What an owner does with secrets: each is shown once, kept sealed or hashed, and told to nobody else. */
+async function ownerTraffic(): Promise<void> {
+  const once = { "idempotency-key": "once" };
+  const owner = (path: string, body: object) => ask(path, body, once, server.apiKey);
+  const made = await owner("/v1/keys", { name: "made once" });
+  const hook = await owner("/v1/webhooks", { url: "https://hooks.example.com/" });
+  const rotated = await owner(`/v1/webhooks/${String(hook.body["id"])}/rotate`, {});
+  keys.push(String(made.body["key"]));
+  secrets.push(String(hook.body["secret"]), String(rotated.body["secret"]));
+  const form = { origin: server.url, "content-type": "application/x-www-form-urlencoded" };
+  const post = (path: string, headers: Record<string, string>, body: string) =>
+    fetch(`${server.url}${path}`, { method: "POST", headers, body, redirect: "manual" });
+  const signedIn = await post("/dashboard/sign-in", form, `key=${encodeURIComponent(key)}`);
+  const [cookie = ""] = signedIn.headers.getSetCookie().map((set) => set.split(";")[0] ?? "");
+  secrets.push(cookie.slice(cookie.indexOf("=") + 1));
+  const read = await fetch(`${server.url}/dashboard/api/v1/key`, { headers: { cookie } });
+  expect([made.status, hook.status, rotated.status, signedIn.status, read.status]).toEqual([201, 201, 200, 303, 200]);
+  await post("/dashboard/sign-out", { ...form, cookie }, "");
+  const after = await fetch(`${server.url}/dashboard/api/v1/key`, { headers: { cookie } });
+  expect(after.status).toBe(401);
+  errors.push(await after.text());
+}
+
 /** What can be read of metrics and books, by customers and by the operator. */
 async function figures(): Promise<string> {
   const secret = new DataFolder(dataDir).secrets().BACKEND_SECRET;
@@ -139,6 +172,8 @@ async function figures(): Promise<string> {
     read(`${server.url}/v1/transactions`, key),
     read(`${server.url}/v1/account/export`, server.apiKey),
     read(`${server.url}/v1/keys`, server.apiKey),
+    read(`${server.url}/v1/webhooks`, server.apiKey),
+    read(`${server.url}/v1/sessions`, server.apiKey),
     read(`${server.url}/admin/stats`, server.adminKey),
     read(`${server.url}/admin/audit`, server.adminKey),
     read(`${server.url}/admin/accounts/${server.accountId}`, server.adminKey),
@@ -160,6 +195,7 @@ beforeAll(async () => {
   const gone = await newKey({ name: "gone" });
   await goodTraffic();
   await fileTraffic();
+  await ownerTraffic();
   const rotated = await ask(`/v1/keys/${gone.id}/rotate`, {}, {}, server.apiKey);
   keys.push(String(rotated.body["key"]));
   await fetch(`${server.url}/v1/keys/${gone.id}`, {
@@ -191,37 +227,47 @@ function found(haystack: Uint8Array, needles: readonly (Uint8Array | string)[]):
   );
 }
 
-/** A key's text, and the secret bytes inside it: the account's id before them is no secret. */
+/** A key's text, and the secret bytes inside it: the account's id before them is no secret. So of other secrets. */
 function formsOfKeys(): readonly (Uint8Array | string)[] {
-  return keys.flatMap((text) => {
+  const hooks = secrets.flatMap((text) => {
+    const base64 = text.replace(/^whsec_/, "");
+    return base64 === text ? [text] : [base64, Buffer.from(base64, "base64")];
+  });
+  const ofKeys = keys.flatMap((text) => {
     const bytes = decodeBase62(text.slice(3), KEY_BYTES);
     return bytes === undefined ? [text] : [text, bytes.subarray(ACCOUNT_ID_BYTES, ACCOUNT_ID_BYTES + SECRET_BYTES)];
   });
+  return [...ofKeys, ...hooks];
 }
 
 describe("the search", () => {
-  test.each(["bytes", "hex", "HEX", "reversed", "utf-16", "base64", "base64url"])("finds a text as %s", (form) => {
-    const text = "needle?>~ÿplanted";
-    const planted = {
-      bytes: Buffer.from(text),
-      hex: Buffer.from(Buffer.from(text).toString("hex")),
-      HEX: Buffer.from(Buffer.from(text).toString("hex").toUpperCase()),
-      reversed: Buffer.from(Buffer.from(text).toReversed()),
-      "utf-16": Buffer.from(text, "utf16le"),
-      base64: Buffer.from(Buffer.from(`.${text}.`).toString("base64")),
-      base64url: Buffer.from(Buffer.from(`..${text}`).toString("base64url")),
-    }[form];
-    expect(findNeedle(Buffer.concat([Buffer.alloc(3), planted ?? Buffer.alloc(0), Buffer.alloc(3)]), text)).not.toEqual(
-      [],
-    );
-  });
+  test.each(["bytes", "hex", "HEX", "reversed", "utf-16", "base64", "base64url", "url"])(
+    "finds a text as %s",
+    (form) => {
+      const text = "needle?>~ÿplanted";
+      const planted = {
+        bytes: Buffer.from(text),
+        hex: Buffer.from(Buffer.from(text).toString("hex")),
+        HEX: Buffer.from(Buffer.from(text).toString("hex").toUpperCase()),
+        reversed: Buffer.from(Buffer.from(text).toReversed()),
+        "utf-16": Buffer.from(text, "utf16le"),
+        url: Buffer.from(encodeURIComponent(text)),
+        base64: Buffer.from(Buffer.from(`.${text}.`).toString("base64")),
+        base64url: Buffer.from(Buffer.from(`..${text}`).toString("base64url")),
+      }[form];
+      expect(
+        findNeedle(Buffer.concat([Buffer.alloc(3), planted ?? Buffer.alloc(0), Buffer.alloc(3)]), text),
+      ).not.toEqual([]);
+    },
+  );
 
   test("had something to search: lines of both programs, keys, ledgers, a cache entry, sealed files", () => {
     const log = logs.join("");
     expect(log).toContain('"event":"request"');
     expect(log).toContain('"process":"gpu-backend"');
     expect(texts.length).toBeGreaterThan(30);
-    expect(keys).toHaveLength(4);
+    expect(keys).toHaveLength(5);
+    expect(secrets.filter((text) => text.length > 40)).toHaveLength(3);
     expect(errors.length).toBeGreaterThan(15);
     const names = [...files.keys()].join("\n");
     for (const store of ["durable-objects", "kv", "r2", "d1", "cache"]) expect(names).toContain(`edge/${store}/`);
@@ -232,15 +278,21 @@ describe("the search", () => {
 
 describe("no text that a caller sent", () => {
   test("is in a log line", () => {
-    expect(foundTexts(Buffer.from(logs.join("")))).toEqual([]);
+    const bytes = Buffer.from(logs.join(""));
+    expect([...foundTexts(bytes), ...found(bytes, values)]).toEqual([]);
   });
 
   test("is in a file under the data folder, uploaded files included", () => {
-    expect([...files].flatMap(([name, bytes]) => foundTexts(bytes).map((what) => `${name}: ${what}`))).toEqual([]);
+    expect(
+      [...files].flatMap(([name, bytes]) =>
+        [...foundTexts(bytes), ...found(bytes, values)].map((what) => `${name}: ${what}`),
+      ),
+    ).toEqual([]);
   });
 
   test("is in a metric, a book or a list", () => {
-    expect(foundTexts(Buffer.from(metrics))).toEqual([]);
+    const bytes = Buffer.from(metrics);
+    expect([...foundTexts(bytes), ...found(bytes, values)]).toEqual([]);
   });
 
   test("is in the answer to a call that failed", () => {
@@ -248,7 +300,7 @@ describe("no text that a caller sent", () => {
   });
 });
 
-describe("no key", () => {
+describe("no key, signing secret or session", () => {
   test("is in a log line, a metric, or the answer to a call that failed", () => {
     expect(
       found(Buffer.from([logs.join(""), metrics, ...errors].join("\n")), [...formsOfKeys(), server.adminKey]),

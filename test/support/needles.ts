@@ -17,6 +17,7 @@ export function formsOf(needle: Uint8Array | string): ReadonlyMap<string, Buffer
   if (typeof needle === "string") {
     forms.set("utf-16", Buffer.from(needle, "utf16le"));
     forms.set("utf-16, big-endian", Buffer.from(needle, "utf16le").swap16());
+    forms.set("url", Buffer.from(encodeURIComponent(needle)));
   }
   for (const offset of [0, 1, 2]) {
     // Characters at the edges also hold bits of their neighbours; those between are the needle's alone.
