@@ -94,7 +94,7 @@ export class AccountWithNotices extends AccountWithKeys {
     return key === undefined ? undefined : withRefusal(key, this.#refused.all().get(id));
   }
 
-  override revokeKey(id: KeyId, by: Actor): ReturnType<AccountObject["revokeKey"]> {
+  override revokeKey(id: KeyId, by: Actor): ReturnType<AccountWithKeys["revokeKey"]> {
     const outcome = super.revokeKey(id, by);
     if (outcome === "revoked") this.#refused.delete(id);
     return outcome;

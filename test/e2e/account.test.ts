@@ -1,6 +1,7 @@
 // Accounts, keys, usage and money from outside: the operator's routes, an owner's routes, and a credit that many calls
 // want at once.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PRODUCTION_MODEL_ID } from "../../shared/catalog.ts";
 import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
@@ -156,7 +157,7 @@ describe("keys", () => {
       status: 403,
       body: { error: { code: "insufficient_scope" } },
     });
-    expect(await embed(await keyWith({ models: ["other/model"] }), "a")).toMatchObject({
+    expect(await embed(await keyWith({ models: [PRODUCTION_MODEL_ID] }), "a")).toMatchObject({
       status: 403,
       body: { error: { code: "model_not_allowed", param: "model" } },
     });

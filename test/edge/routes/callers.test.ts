@@ -119,6 +119,7 @@ const ROWS: Readonly<Record<string, readonly [Access, object?]>> = {
   "GET /admin/audit": ["operator"],
   "GET /admin/backup": ["operator"],
   "POST /admin/restore": ["operator"],
+  "POST /admin/reconcile": ["operator"],
 };
 
 const KINDS = {

@@ -13,7 +13,7 @@ const body = { model: MODEL, input: "refused" };
 async function keyWith(terms: Partial<KeyTerms>, credit: number = NANO_USD_PER_USD) {
   const { id: accountId, created: owner } = await openAccount(credit);
   const made = await stubOf(accountId).createKey(accountId, { ...ALL_SCOPES, name: "Search", ...terms }, "test");
-  if (typeof made !== "object" || "refused" in made) throw new Error("no key");
+  if (typeof made !== "object" || !("key" in made)) throw new Error("no key");
   const listed = async () => {
     const { body: list } = await api.call("/v1/keys", { key: owner.key });
     return (list["data"] as readonly Record<string, unknown>[]).find(({ id }) => id === made.id);

@@ -98,7 +98,8 @@ describe("POST /v1/files", () => {
 
   test("again stores nothing, and is answered with what was stored", async () => {
     const name = newName();
-    const count = async () => ((await api.call("/v1/files", { key: account.key })).body["data"] as unknown[]).length;
+    const count = async () =>
+      ((await api.call("/v1/files?purpose=batch", { key: account.key })).body["data"] as unknown[]).length;
     const before = await count();
     const first = await file(embeddingLine("a", "text"), name);
     const again = await file(embeddingLine("a", "text"), name);
