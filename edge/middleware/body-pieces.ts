@@ -18,6 +18,9 @@ export interface Patience {
   readonly totalMs?: number;
 }
 
+/** Of inflated bytes, after which it is somebody else's turn. */
+const TURN_BYTES = 256 * 1024;
+
 /** The body's bytes as they come over the network. Throws ApiError. */
 export async function* bodyPieces(stream: ReadableStream<Uint8Array>, patience: Patience): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
@@ -107,7 +110,15 @@ export async function* inflated(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
   // An error on either side ends the loop below; so does leaving it, the reading.
   pipeline(Readable.from(pieces), gunzip, () => undefined);
   try {
-    for await (const piece of gunzip) yield piece;
+    let bytes = 0;
+    for await (const piece of gunzip) {
+      yield piece;
+      bytes += piece.length;
+      if (bytes < TURN_BYTES) continue;
+      // What comes from memory comes without a pause: others of this isolate would wait for all of it.
+      bytes = 0;
+      await scheduler.wait(0);
+    }
   } catch (error) {
     throw error instanceof ApiError ? error : notGzip();
   }

@@ -60,11 +60,13 @@ export async function startStage(): Promise<Stage> {
   }
 
   async function embed(input: string | string[]): Promise<number> {
-    const response = await fetch(`${url}/v1/embeddings`, {
+    const init = {
       method: "POST",
       headers: { authorization: `Bearer ${other}`, "content-type": "application/json" },
       body: JSON.stringify({ model: MODEL, input, encoding_format: "base64" }),
-    });
+    };
+    const post = () => fetch(`${url}/v1/embeddings`, init);
+    const response = await post().catch(post);
     await response.arrayBuffer();
     return response.status;
   }
