@@ -1,13 +1,12 @@
 // The way to an account's Durable Object: its name is the account's id.
 
 import type { AccountWithBilling } from "./billing/account-with-billing.ts";
-import type { Env } from "./config.ts";
 import type { Location } from "./location.ts";
 import type { AccountId } from "../shared/ids.ts";
 
 /** `location` counts for the call that makes the object, and for no other. */
 export function accountStub(
-  env: Pick<Env, "ACCOUNT">,
+  env: { readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling> },
   id: AccountId,
   location?: Location,
 ): DurableObjectStub<AccountWithBilling> {

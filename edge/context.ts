@@ -7,7 +7,7 @@ import type { ParsedKey } from "../shared/keys.ts";
 import type { Tier } from "../shared/wire.ts";
 import type { CallStanding } from "./account/wallet-types.ts";
 import type { MemoryLease } from "./answer/memory-budget.ts";
-import type { Env } from "./config.ts";
+import type { Env } from "./bindings.ts";
 import type { Charge } from "./pricing.ts";
 import type { Services } from "./services.ts";
 

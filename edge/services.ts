@@ -7,7 +7,7 @@ import type { Wallet } from "./account/wallet-types.ts";
 import type { MemoryBudget } from "./answer/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
 import { sleep } from "./cancel.ts";
-import type { Env } from "./config.ts";
+import type { Env } from "./bindings.ts";
 import { ModelBook } from "./directory/model-book.ts";
 import { loadModelSettings } from "./directory/model-settings.ts";
 import { createHotPath } from "./embedding/hot-path.ts";

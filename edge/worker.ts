@@ -1,7 +1,7 @@
 // The Worker's entry: exports only.
 
 import { createApp } from "./app.ts";
-import type { Env } from "./config.ts";
+import type { Env } from "./bindings.ts";
 import { reconcileDaily } from "./billing/daily-reconcile.ts";
 import { REAL_PORTS, runCanary } from "./watch/canary.ts";
 

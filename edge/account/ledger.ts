@@ -34,7 +34,7 @@ import { NO_STATEMENT, Statement } from "./statement.ts";
 import type { KeyRecord, LedgerStorage } from "./storage.ts";
 import type { AccountStatus, Funds, FundsBound, RateView } from "./types.ts";
 import { UsageCells, decodeCells, encodeCells } from "./usage-cells.ts";
-import { archiveCells } from "./usage-history.ts";
+import { archiveCells } from "./usage-segments.ts";
 
 /** A rate bucket and what it bounds. */
 export interface BoundBucket {
@@ -234,7 +234,7 @@ export class Ledger {
     assert(held <= this.books.balance, "held never passes the balance");
     let row = encodeHot(this.toHot());
     if (row.length > HOT_BYTES_MAX && this.cells.size > 0) {
-      archiveCells(this, nowMs);
+      archiveCells(this.cells, this.storage, nowMs);
       row = encodeHot(this.toHot());
     }
     this.storage.writeHot(row);

@@ -3,9 +3,9 @@
 
 import * as z from "zod";
 
-/** An RPC carries 32 MiB. Beyond it finished answers of Idempotency-Keys stay out: they live a day. */
-const DUMP_BYTES_MAX = 28 * 1024 * 1024;
-const LEAVE_OUT = "idempotency_parts";
+/** An RPC carries 32 MiB, an object has 128. Answers under Idempotency-Keys of more bytes stay out: they live a day. */
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+const ANSWERS = /^answers_/;
 const NAME = /^[a-z][a-z0-9_]*$/;
 
 const value = z.union([z.string(), z.number(), z.null(), z.strictObject({ base64: z.string() })]);
@@ -27,16 +27,23 @@ export function dumpTables(sql: SqlStorage): string | undefined {
     )
     .toArray();
   if (!found.some(({ name }) => name === "hot")) return undefined;
-  const tables = found.map((table) => dumpTable(sql, table));
-  const whole = JSON.stringify({ tables });
-  if (whole.length <= DUMP_BYTES_MAX) return whole;
-  return JSON.stringify({
-    tables: tables.map((table) => (table.name === LEAVE_OUT ? { ...table, rows: [] } : table)),
-  });
+  const answers = found.filter(({ name }) => ANSWERS.test(name));
+  const answerBytes = answers.reduce((sum, { name }) => sum + bytesIn(sql, name), 0);
+  const isLeftOut = (name: string): boolean => ANSWERS.test(name) && answerBytes > ANSWER_BYTES_MAX;
+  return JSON.stringify({ tables: found.map((table) => dumpTable(sql, table, isLeftOut(table.name))) });
 }
 
-function dumpTable(sql: SqlStorage, { name, sql: definition }: { name: string; sql: string }): Table {
-  const cursor = sql.exec(`SELECT * FROM ${name}`);
+function bytesIn(sql: SqlStorage, name: string): number {
+  return Number(sql.exec(`SELECT SUM(LENGTH(bytes)) AS bytes FROM ${name}`).one()["bytes"] ?? 0);
+}
+
+/** `isEmpty`: its definition alone, so that what names it still finds a table. */
+function dumpTable(
+  sql: SqlStorage,
+  { name, sql: definition }: { readonly name: string; readonly sql: string },
+  isEmpty: boolean,
+): Table {
+  const cursor = sql.exec(`SELECT * FROM ${name}${isEmpty ? " LIMIT 0" : ""}`);
   const columns = cursor.columnNames;
   const rows = [...cursor.raw()].map((row) =>
     row.map((cell) => (cell instanceof ArrayBuffer ? { base64: new Uint8Array(cell).toBase64() } : cell)),

@@ -10,9 +10,10 @@ import { nanoUsd } from "../../shared/money.ts";
 import type { Ledger } from "./ledger.ts";
 import { monthStartMs } from "./periods.ts";
 import { MS_PER_HOUR } from "./statement.ts";
+import { archiveCells, putSegments } from "./usage-segments.ts";
 import type { LedgerStorage, SegmentLevel } from "./storage.ts";
 import type { UsageLine } from "./types.ts";
-import { UsageCells, decodeCells, encodeCells } from "./usage-cells.ts";
+import { UsageCells, decodeCells } from "./usage-cells.ts";
 import type { UsageCell } from "./usage-cells.ts";
 
 const MS_PER_MINUTE = 60_000;
@@ -41,32 +42,13 @@ export function recordUsage(
     ledger.statement.charge("write_off", at, lost, ledger.storage);
     ledger.cells.add({ startMs, keyId, model: line.model, tier: line.tier }, { ...line, costNanoUsd });
   }
-  if (ledger.cells.size > ledger.settings.hotCellsMax) archiveCells(ledger, nowMs);
-}
-
-/** Moves the hot row's cells into segments. */
-export function archiveCells(ledger: Ledger, nowMs: number): void {
-  putSegments(ledger.storage, "minute", ledger.cells.drain());
-  ledger.storage.wakeAt(nowMs + 2 * MS_PER_DAY);
+  if (ledger.cells.size > ledger.settings.hotCellsMax) archiveCells(ledger.cells, ledger.storage, nowMs);
 }
 
 function minuteOf(line: UsageLine, nowMs: number): number {
   const earliest = Math.max(Math.floor(nowMs / MS_PER_HOUR) * MS_PER_HOUR, nowMs - LATE_MS_MAX);
   const said = Math.min(Math.max(line.minute * MS_PER_MINUTE, earliest), nowMs);
   return Math.floor(said / MS_PER_MINUTE) * MS_PER_MINUTE;
-}
-
-/** Cells a segment holds at most: about 50 KB of JSON. */
-const SEGMENT_CELLS_MAX = 500;
-
-function putSegments(storage: LedgerStorage, level: SegmentLevel, cells: UsageCell[]): void {
-  cells.sort((a, b) => a.startMs - b.startMs);
-  for (let from = 0; from < cells.length; from += SEGMENT_CELLS_MAX) {
-    const part = cells.slice(from, from + SEGMENT_CELLS_MAX);
-    const startMs = part[0]?.startMs ?? 0;
-    const endMs = (part.at(-1)?.startMs ?? 0) + 1;
-    storage.putSegment({ level, startMs, endMs, body: JSON.stringify(encodeCells(part)) });
-  }
 }
 
 interface Fold {

@@ -2,7 +2,7 @@
 
 import type { AccountWithNotices } from "../account/account-with-notices.ts";
 import { accountStub } from "../account-stub.ts";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import { chunkStoreOf, deleteChunks } from "../files/chunk-store.ts";
 import type { LibraryObject } from "../files/library.ts";

@@ -2,8 +2,9 @@
 // that a restart goes on where it stood. Lives while the batch does; afterwards the account's library knows it.
 
 import { DurableObject } from "cloudflare:workers";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import { ACCOUNT_DELETED } from "../ends-itself.ts";
+import type { BatchCalls } from "./batch-calls.ts";
 import { batchPorts } from "./batch-ports.ts";
 import { BatchStore } from "./batch-store.ts";
 import type { Step } from "./batch-work.ts";
@@ -19,7 +20,7 @@ const ALARM_WORK_MS = 20_000;
  */
 const FALLBACK_MS = 3000;
 
-export class BatchObject extends DurableObject<Env> {
+export class BatchObject extends DurableObject<Env> implements BatchCalls {
   private readonly store: BatchStore;
   private work: BatchWork | undefined;
   private working: Promise<void> | undefined;

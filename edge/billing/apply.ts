@@ -5,7 +5,7 @@
 // switches an endpoint off that refuses for days.
 
 import { accountStub } from "../account-stub.ts";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import type { BillingAct, PaymentName } from "./events.ts";
 import type { Payment, PaymentFound } from "./payment.ts";
 import type { Stripe } from "./stripe.ts";

@@ -1,6 +1,6 @@
 // The daily job over the last days' events: what was missed or is refused is a line in the log and an alert.
 
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import { describeError, writeLog } from "../log.ts";
 import { readConfig } from "../settings.ts";
 import type { CanaryPorts } from "../watch/canary.ts";

@@ -3,7 +3,7 @@
 // named. Nothing is compared by sums: an amount alone does not say whose it is.
 
 import * as z from "zod";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import { applyAct } from "./apply.ts";
 import { actOf } from "./events.ts";
 import { Stripe, StripeError } from "./stripe.ts";

@@ -3,7 +3,7 @@
 
 import { accountStub } from "../account-stub.ts";
 import type { GrantInput } from "../account/acts.ts";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import type { Location } from "../location.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";

@@ -3,7 +3,6 @@
 
 import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
-import type { Env } from "../config.ts";
 import { DamagedFileError, cipherOf } from "./cipher.ts";
 import type { Cipher, StorageSecrets } from "./cipher.ts";
 import type { FileChunk, FilePlace } from "./types.ts";
@@ -40,7 +39,7 @@ export class ChunkStore {
 }
 
 /** The store behind the Worker's bindings. */
-export function chunkStoreOf(env: Pick<Env, "FILES"> & StorageSecrets): ChunkStore {
+export function chunkStoreOf(env: { readonly FILES: R2Bucket } & StorageSecrets): ChunkStore {
   return new ChunkStore(env.FILES, cipherOf(env));
 }
 

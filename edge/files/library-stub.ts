@@ -1,9 +1,11 @@
 // The way to an account's library: its name is the account's id.
 
-import type { Env } from "../config.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { LibraryObject } from "./library.ts";
 
-export function libraryStub(env: Pick<Env, "LIBRARY">, id: AccountId): DurableObjectStub<LibraryObject> {
+export function libraryStub(
+  env: { readonly LIBRARY: DurableObjectNamespace<LibraryObject> },
+  id: AccountId,
+): DurableObjectStub<LibraryObject> {
   return env.LIBRARY.get(env.LIBRARY.idFromName(id));
 }

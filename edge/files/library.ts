@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { BatchSnapshot } from "../batch/types.ts";
 import { BATCH_LIMITS } from "../batch/types.ts";
-import type { Env } from "../config.ts";
+import type { BatchCalls } from "../batch/batch-calls.ts";
 import { ACCOUNT_DELETED, endsItself } from "../ends-itself.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { MadeOnce } from "../made-once.ts";
@@ -22,11 +22,17 @@ const ALARM_AGAIN_MS = 1000;
 
 export type BeginUpload = "begun" | "too_many_uploads" | "too_many_files" | "storage_full";
 
-export class LibraryObject extends DurableObject<Pick<Env, "FILES" | "BATCH">> {
+/** What the library needs of the Worker's bindings. */
+export interface LibraryEnv {
+  readonly FILES: R2Bucket;
+  readonly BATCH: DurableObjectNamespace<BatchCalls>;
+}
+
+export class LibraryObject extends DurableObject<LibraryEnv> {
   private readonly store: LibraryStore;
   private readonly made: MadeOnce;
 
-  constructor(ctx: DurableObjectState, env: Pick<Env, "FILES" | "BATCH">) {
+  constructor(ctx: DurableObjectState, env: LibraryEnv) {
     super(ctx, env);
     this.store = new LibraryStore(ctx.storage.sql);
     this.made = new MadeOnce(ctx.storage.sql);

@@ -1,6 +1,5 @@
 // What a stored file is: facts that its owner sees, and the list of encrypted chunks that make its content.
 
-import type { Patience } from "../middleware/body-pieces.ts";
 import type { AccountId, Id } from "../../shared/ids.ts";
 
 export type FileId = Id<"file">;
@@ -67,4 +66,4 @@ export const FILE_LIMITS = {
 } as const;
 
 /** How long an upload may keep its memory. */
-export const PATIENCE: Patience = { idleMs: 30_000, graceMs: 15_000, bytesPerSecondMin: 16 * 1024 };
+export const PATIENCE = { idleMs: 30_000, graceMs: 15_000, bytesPerSecondMin: 16 * 1024 };

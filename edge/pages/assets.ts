@@ -3,7 +3,7 @@
 // never meets the script of another deployment.
 
 import * as z from "zod";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import type { Context } from "../context.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";

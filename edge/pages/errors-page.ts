@@ -2,7 +2,7 @@
 // deployment; statuses and types are the table's own.
 
 import { html } from "hono/html";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import { readAsset } from "./assets.ts";
 import type { Html, Page } from "./layout.ts";
 import { ERRORS, isErrorCode } from "../../shared/errors.ts";

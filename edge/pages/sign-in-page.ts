@@ -1,7 +1,7 @@
 // The dashboard of a visitor who is not signed in.
 
 import { html } from "hono/html";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import { SIGN_IN_PROVIDERS } from "../session/providers.ts";
 import type { Page } from "./layout.ts";
 

@@ -3,7 +3,7 @@
 // What is not due at the first sign-in is looked at again at the next.
 
 import { accountStub } from "../account-stub.ts";
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import type { Identity } from "../directory/identities.ts";
 import type { Config } from "../settings.ts";
 import { nanoUsd } from "../../shared/money.ts";

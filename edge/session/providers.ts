@@ -1,6 +1,6 @@
 // Other ways to sign in than with an API key: each is a link that the sign-in page shows where it is configured.
 
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 
 export interface SignInProvider {
   /** On the button: `Continue with GitHub`. */

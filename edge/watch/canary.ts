@@ -3,7 +3,7 @@
 // directory that is gone. Its result is in GET /status.json and GET /metrics; a failure is a line in the log and, the
 // second in a row, an alert to `ALERT_WEBHOOK_URL`, as is the first success after it.
 
-import type { Env } from "../config.ts";
+import type { Env } from "../bindings.ts";
 import { describeError, writeLog } from "../log.ts";
 import { ConfigError, readConfig } from "../settings.ts";
 import { recordCanary } from "./canary-record.ts";

@@ -1,6 +1,6 @@
 // The bindings that tests inside workerd see: the Worker's own, and the directory's migrations (vitest.config.ts).
 import type { D1Migration } from "cloudflare:test";
-import type { Env as WorkerEnv } from "../../edge/config.ts";
+import type { Env as WorkerEnv } from "../../edge/bindings.ts";
 
 declare global {
   namespace Cloudflare {

@@ -3,7 +3,7 @@
 import { env } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { reconcileDaily } from "../../../edge/billing/daily-reconcile.ts";
-import type { Env } from "../../../edge/config.ts";
+import type { Env } from "../../../edge/bindings.ts";
 import { Api } from "../support/api.ts";
 import { fetchOf } from "../support/fake-backends.ts";
 import { FakeStripe, STRIPE_ORIGIN, signedEvent } from "./fake-stripe.ts";

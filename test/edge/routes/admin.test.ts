@@ -1,7 +1,7 @@
 // The operator's routes, with the real directory (D1) and real account objects: accounts, the audit log, models.
 import { env } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import type { Env } from "../../../edge/config.ts";
+import type { Env } from "../../../edge/bindings.ts";
 import { createAccount } from "../../../edge/directory/create-account.ts";
 import { loadModelSettings } from "../../../edge/directory/model-settings.ts";
 import { newId } from "../../../shared/ids.ts";

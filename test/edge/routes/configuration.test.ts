@@ -3,7 +3,7 @@
 
 import { array, assert, constantFrom, property } from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { Env } from "../../../edge/config.ts";
+import type { Env } from "../../../edge/bindings.ts";
 import { forgetServices } from "../../../edge/services.ts";
 import { FEATURES, readConfig } from "../../../edge/settings.ts";
 import { TEST_BINDINGS } from "../../support/test-bindings.ts";

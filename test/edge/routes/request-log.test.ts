@@ -1,6 +1,6 @@
 // The line a request leaves, where the deployment asks for one.
 import { expect, test, vi } from "vitest";
-import type { Env } from "../../../edge/config.ts";
+import type { Env } from "../../../edge/bindings.ts";
 import { forgetServices } from "../../../edge/services.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";

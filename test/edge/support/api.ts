@@ -4,7 +4,7 @@
 import { createExecutionContext, env, waitOnExecutionContext } from "cloudflare:test";
 import { afterAll } from "vitest";
 import { createApp } from "../../../edge/app.ts";
-import type { Env } from "../../../edge/config.ts";
+import type { Env } from "../../../edge/bindings.ts";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
 import { OpenApiCheck } from "../../support/openapi-check.ts";
 import { TEST_BINDINGS } from "../../support/test-bindings.ts";

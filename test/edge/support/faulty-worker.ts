@@ -2,7 +2,7 @@
 // misbehaves, which a local runtime never does by itself. `POST /fault {"kv": …}` or `{"object": …}` sets what happens next.
 
 import worker from "../../../edge/worker.ts";
-import type { Env } from "../../../edge/config.ts";
+import type { Env } from "../../../edge/bindings.ts";
 
 export * from "../../../edge/worker.ts";
 

@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Env } from "../../../edge/config.ts";
+import type { Env } from "../../../edge/bindings.ts";
 import { forgetServices } from "../../../edge/services.ts";
 import type { CanaryPorts } from "../../../edge/watch/canary.ts";
 import { runCanary } from "../../../edge/watch/canary.ts";

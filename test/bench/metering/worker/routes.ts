@@ -1,7 +1,7 @@
 // What the metering bench compares with, and an account for it.
 
 import { embeddingsAnswer } from "../../../../edge/answer/embeddings-answer.ts";
-import type { Env } from "../../../../edge/config.ts";
+import type { Env } from "../../../../edge/bindings.ts";
 import type { Context } from "../../../../edge/context.ts";
 import { waitUntilOf } from "../../../../edge/context.ts";
 import { cacheTexts, prefixOf } from "../../../../edge/embedding/request-texts.ts";

@@ -1,7 +1,7 @@
 // The Worker's bindings, as the runtime hands them over. What the settings among them mean is settings.ts.
 
 import type { AccountWithBilling } from "./billing/account-with-billing.ts";
-import type { BatchObject } from "./batch/batch.ts";
+import type { BatchCalls } from "./batch/batch-calls.ts";
 import type { LibraryObject } from "./files/library.ts";
 import type { StripeSettings } from "./billing/stripe.ts";
 import type { GitHubSettings } from "./session/github.ts";
@@ -10,7 +10,7 @@ import type { NoticeSettings } from "./webhooks/settings.ts";
 /** The Worker's bindings (wrangler.toml) and secrets. */
 export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>;
-  readonly BATCH: DurableObjectNamespace<BatchObject>;
+  readonly BATCH: DurableObjectNamespace<BatchCalls>;
   readonly LIBRARY: DurableObjectNamespace<LibraryObject>;
   readonly EMBEDDING_CACHE: KVNamespace;
   readonly DIRECTORY: D1Database;
