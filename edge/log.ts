@@ -1,6 +1,9 @@
 // The Worker's log: one JSON object a line, whose fields Workers Logs index. The only writer of the console. No line
 // carries a text, a key, a path or a query: an error's message is one of ours or the runtime's, cut where it may quote.
 
+import { ApiError, ERRORS } from "../shared/errors.ts";
+import type { ErrorCode } from "../shared/errors.ts";
+
 export interface LogLine {
   readonly level: "info" | "error";
   readonly event: string;
@@ -15,6 +18,7 @@ export function writeLog(line: LogLine): void {
 const CAUSES_MAX = 4;
 const FRAMES_MAX = 12;
 const MESSAGE_LENGTH_MAX = 500;
+const BUSY: ReadonlySet<ErrorCode> = new Set(["overloaded", "model_not_ready"]);
 /** Parsers quote what they could not parse. */
 const QUOTING_ERRORS: ReadonlySet<string> = new Set(["SyntaxError", "ZodError"]);
 /** Something in quotes, or that looks like a key of ours or of Stripe's. */
@@ -32,6 +36,14 @@ export function describeError(error: unknown): { readonly error: string; readonl
   }
   const frames = innermost instanceof Error ? framesOf(innermost) : "";
   return { error: chain.join(" ← "), ...(frames !== "" && { stack: frames }) };
+}
+
+/** `error`, after a line on it where it is our own: not for a refusal, nor for a model that is cold or busy. */
+export function loggedFault(event: string, error: unknown): unknown {
+  const code = error instanceof ApiError ? error.fault.code : undefined;
+  const isExpected = code !== undefined && (ERRORS[code].status < 500 || BUSY.has(code));
+  if (!isExpected) writeLog({ level: "error", event, code, ...describeError(error) });
+  return error;
 }
 
 function safeMessage({ name, message }: Error): string {

@@ -12,6 +12,7 @@ import type { ReserveOutcome } from "../account/batch-charge.ts";
 import type { UsageLine } from "../account/types.ts";
 import { ENDPOINTS } from "../endpoints/endpoints.ts";
 import { DamagedFileError } from "../files/cipher.ts";
+import { loggedFault } from "../log.ts";
 import { faultOfRefusal } from "../middleware/refusals.ts";
 import { must, unreachable } from "../../shared/assert.ts";
 import type { Fault } from "../../shared/errors.ts";
@@ -333,7 +334,7 @@ export class BatchWork {
   }
 
   private async postpone(cause: unknown): Promise<Step> {
-    const { change, delayMs } = afterFailure(this.now, cause, this.attempted);
+    const { change, delayMs } = afterFailure(this.now, loggedFault("batch_postponed", cause), this.attempted);
     this.attempted = 0;
     this.patch(change);
     await this.release();
