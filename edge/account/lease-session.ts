@@ -344,6 +344,7 @@ export class LeaseSession {
     const { message, composedAtMs } = sent;
     this.cancelAll();
     if (this.strict !== undefined || (message.close === true && this.ended !== undefined)) {
+      if (this.strict === undefined) this.unreported.lose(message);
       this.closed = true;
       this.closedUnknown = true;
       return;

@@ -69,6 +69,11 @@ export class Ledger {
   readonly statement: Statement;
   readonly cells: UsageCells;
   private month: { startMs: number; spentNanoUsd: NanoUsd };
+  /**
+   * Until then nobody is left idle credit or rate: a caller was refused for what others hold, and told when that ends.
+   * Gone after an eviction, which takes a silence in which no lease is prolonged.
+   */
+  scarceUntilMs = 0;
   private dirty = false;
 
   private readonly incarnation: string;

@@ -154,7 +154,7 @@ function renew(
   ledger.leases.put(session, { ...lease, session: memory }); // so that it counts as out while the rest is looked at
   const buckets = ledger.buckets(nowMs, record);
   const available = availableTo(ledger, record, buckets, nowMs);
-  const tight = isTight(ledger, available, lease.held, want.unit);
+  const tight = isTight(ledger, available, lease.held, want.unit, nowMs);
   // Others may have been told when it ends, and come back then.
   const prolonged = !(tight && message.idle === true);
   const ttlMs = prolonged ? lifeMs(ledger, message) : Math.max(0, lease.expiresAtMs - marginMs - nowMs);
@@ -198,7 +198,7 @@ function again(
 ): SyncAnswer {
   const buckets = ledger.buckets(nowMs, record);
   const granted = minusFloor(held, plus(message.keep, amount(message.untoldNanoUsd ?? 0, 0, 0)));
-  const tight = isTight(ledger, availableTo(ledger, record, buckets, nowMs), held, message.want.unit);
+  const tight = isTight(ledger, availableTo(ledger, record, buckets, nowMs), held, message.want.unit, nowMs);
   const idempotency = beginIdempotent(ledger, message, covers(granted, message.want.min), nowMs);
   return {
     ...answerOf(ledger, message, record, { granted, held, tight }, buckets, nowMs),
@@ -215,6 +215,9 @@ function answerOf(
   buckets: readonly BoundBucket[],
   nowMs: number,
 ): Extract<SyncAnswer, { kind: "renewed" }> {
+  const others = covers(granted, message.want.min) ? [] : othersOf(ledger, message.session, record, nowMs);
+  const last = others.at(-1);
+  if (last !== undefined) ledger.scarceUntilMs = Math.max(ledger.scarceUntilMs, nowMs + last.endsInMs);
   return {
     kind: "renewed",
     seq: message.seq,
@@ -225,7 +228,7 @@ function answerOf(
     rights: rightsOf(ledger.accountId, record),
     funds: ledger.funds(nowMs, record),
     rates: buckets.map((bound) => viewOf(ledger, record, bound)),
-    ...(covers(granted, message.want.min) ? {} : { others: othersOf(ledger, message.session, record, nowMs) }),
+    ...(last === undefined ? {} : { others }),
   };
 }
 
@@ -245,9 +248,10 @@ function availableTo(ledger: Ledger, record: KeyRecord, buckets: readonly BoundB
   return amount(ledger.funds(nowMs, record).grantableNanoUsd, left.requests, left.tokens);
 }
 
-/** Near the end of credit or rate, or with many leases out, an isolate holds nothing idle and reports at once. */
-function isTight(ledger: Ledger, available: Amount, held: Amount, unit: Amount): boolean {
-  return ledger.leases.size > CROWDED_LEASES || !covers(shareOf(plus(available, held)), unit);
+/** Near the end of credit or rate, with many leases out, or where somebody waits, an isolate holds nothing idle and reports at once. */
+function isTight(ledger: Ledger, available: Amount, held: Amount, unit: Amount, nowMs: number): boolean {
+  const isCrowded = ledger.leases.size > CROWDED_LEASES || nowMs < ledger.scarceUntilMs;
+  return isCrowded || !covers(shareOf(plus(available, held)), unit);
 }
 
 /** What waits is granted as far as it goes; beyond it no more than a share of what is there. Strict: all or nothing. */
