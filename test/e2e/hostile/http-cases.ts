@@ -1,6 +1,6 @@
 // Hostile HTTP: framing and smuggling, methods, targets, credentials, options, and headers as a weapon.
 import type { HostileCase } from "./support.ts";
-import { NEEDLE, ask, bodyWith, embed } from "./support.ts";
+import { NEEDLE, VALUE, ask, bodyWith, embed } from "./support.ts";
 import type { HeaderLines } from "./raw-http.ts";
 import { rawRequest } from "./raw-http.ts";
 
@@ -141,10 +141,10 @@ const TARGETS: readonly HostileCase[] = (
     ["GET /v1/models/constructor/prototype HTTP/1.1", "model_not_found"],
     ["GET /v1/models/..%2f..%2fetc%2fpasswd HTTP/1.1", "model_not_found"],
     ["GET /v1/models/%ff%fe HTTP/1.1", "model_not_found"],
-    [`GET /v1/models/${NEEDLE} HTTP/1.1`, "model_not_found"],
+    [`GET /v1/models/${VALUE} HTTP/1.1`, "model_not_found"],
     ["GET /v1/keys/__proto__ HTTP/1.1", "object_not_found"],
     ["GET /v1/keys/%2e%2e%2faccount HTTP/1.1", "object_not_found"],
-    [`GET /v1/usage?bucket_width=${NEEDLE} HTTP/1.1`, "invalid_value"],
+    [`GET /v1/usage?bucket_width=${VALUE} HTTP/1.1`, "invalid_value"],
     ["GET /v1/usage?start_time=١٢٣ HTTP/1.1", "invalid_value"],
     ["GET /v1/usage?limit=99999999999999999999 HTTP/1.1", "invalid_value"],
     ["GET /v1/usage?start_time=999999999999999&end_time=1 HTTP/1.1", "invalid_value"],
@@ -241,9 +241,9 @@ const OPTIONS: readonly HostileCase[] = [
   option("X-Max-Cost", "0x1", "invalid_header"),
   option("X-Max-Cost", "0.0000000001", "invalid_header"),
   option("X-Max-Cost", "9".repeat(400), "invalid_header"),
-  option("X-Max-Cost", NEEDLE, "invalid_header"),
+  option("X-Max-Cost", VALUE, "invalid_header"),
   option("X-Max-Cost", "0", "max_cost_exceeded"),
-  option("X-Tier", NEEDLE, "invalid_header"),
+  option("X-Tier", VALUE, "invalid_header"),
   option("X-Tier", "__proto__", "invalid_header"),
   option("Idempotency-Key", "", ["invalid_header", 200]),
   option("Idempotency-Key", "two words", "invalid_header"),

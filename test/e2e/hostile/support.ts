@@ -7,6 +7,9 @@ import type { ErrorCode } from "../../../shared/errors.ts";
 /** In every text, instruction and credential of these cases: no answer may hold it. */
 export const NEEDLE = "zebraquartz7731";
 
+/** In fields that hold no text: an answer may name it, since it names the value that was wrong. */
+export const VALUE = "ochre42";
+
 export interface Keys {
   readonly apiKey: string;
   readonly adminKey: string;
