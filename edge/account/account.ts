@@ -4,6 +4,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { encodeBase62 } from "../../shared/base62.ts";
+import type { Id, IdKind } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { AccountCore } from "./account-core.ts";
 import { isRefused, judgeActor } from "./acting-key.ts";
@@ -194,6 +195,11 @@ export class AccountObject extends DurableObject<AccountEnv> {
   /** Newest first, before row `before`. */
   auditLog(before: number | undefined, limit: number): (AuditRow & { readonly id: number })[] {
     return this.storage.readAudit(before ?? Number.MAX_SAFE_INTEGER, limit);
+  }
+
+  /** When the key, alert, webhook or session of this id was made, though it is gone; null: none ever was. */
+  madeAtMs(id: Id<IdKind>): number | null | undefined {
+    return this.turn(() => this.storage.madeAtMs(id) ?? null);
   }
 
   // Batches: batch-charge.ts.

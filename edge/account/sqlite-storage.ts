@@ -2,7 +2,7 @@
 // set up costs nothing to ask. Everything it reads was written here, and is believed.
 
 import { must } from "../../shared/assert.ts";
-import type { KeyId } from "../../shared/ids.ts";
+import type { Id, IdKind, KeyId } from "../../shared/ids.ts";
 import { SCHEMA, answersSchema, answersTable } from "./schema.ts";
 import { SEGMENT_LEVELS } from "./storage.ts";
 import type {
@@ -134,6 +134,15 @@ export class SqliteStorage implements LedgerStorage {
       action: String(row["action"]),
       facts: String(row["facts"]),
     }));
+  }
+
+  /** When an act began with `id`: the audit log outlives what was made. */
+  madeAtMs(id: Id<IdKind>): number | undefined {
+    const [row] = this.read(
+      "SELECT at_ms FROM audit WHERE action IN ('key.create', 'alert.create', 'webhook.create', 'session.begin') AND json_extract(facts, '$.id') = ? LIMIT 1",
+      id,
+    );
+    return row === undefined ? undefined : Number(row["at_ms"]);
   }
 
   putAnswer(segment: number, row: AnswerRow, { meta, vectors }: StoredAnswer): void {

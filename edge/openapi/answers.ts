@@ -169,3 +169,21 @@ export const createdKey = key.extend({
 /** A list in OpenAI's shape. */
 export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ object: z.literal("list"), data: z.array(item) });
+
+/** A page of a list in OpenAI's shape. */
+export const pageAnswer = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    object: z.literal("list"),
+    data: z.array(item),
+    first_id: z.nullable(z.string()),
+    last_id: z.nullable(z.string()),
+    has_more: z.boolean(),
+  });
+
+export const pageExample = (data: readonly { readonly id: string }[]) => ({
+  object: "list",
+  data,
+  first_id: data[0]?.id ?? null,
+  last_id: data.at(-1)?.id ?? null,
+  has_more: false,
+});

@@ -15,6 +15,7 @@ import { acted } from "../middleware/acted.ts";
 import { emailConfig } from "../webhooks/settings.ts";
 import { readAmount } from "./amount.ts";
 import { seconds } from "./key-fields.ts";
+import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 import { formatUsd } from "../../shared/money.ts";
@@ -45,10 +46,9 @@ export async function createAlert(c: Context): Promise<Response> {
 export async function listAlerts(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "usage:read");
   const alerts = acted(await accountStub(c.env, accountId).listAlerts());
+  const page = await pageOfAll(c, accountId, "alert", alerts);
   return c.json({
-    object: "list",
-    data: alerts.map(alertAnswer),
-    has_more: false,
+    ...listPage(page.items.map(alertAnswer), page.hasMore),
     email: emailConfig(c.env) === undefined ? "not_configured" : "configured",
   });
 }

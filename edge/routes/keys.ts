@@ -12,6 +12,7 @@ import { isRepeat } from "../made-once.ts";
 import type { Repeat } from "../made-once.ts";
 import { acted } from "../middleware/acted.ts";
 import { createKeySchema, createdKeyAnswer, draftOf, keyAnswer, noCap, patchKeySchema, patchOf } from "./key-fields.ts";
+import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { KeyId } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
@@ -30,7 +31,13 @@ export async function getOwnKey(c: Context): Promise<Response> {
 export async function listKeys(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "keys:write");
   const keys = acted(await accountStub(c.env, accountId).listKeys());
-  return c.json({ object: "list", data: keys.map((key) => keyAnswer(key, modelsOf(c))), has_more: false });
+  const page = await pageOfAll(c, accountId, "key", keys);
+  return c.json(
+    listPage(
+      page.items.map((key) => keyAnswer(key, modelsOf(c))),
+      page.hasMore,
+    ),
+  );
 }
 
 export async function createKey(c: Context): Promise<Response> {

@@ -1,6 +1,12 @@
-// OpenAI's lists: the query (`after`, the last id of the page before, and `order`) and the page that answers it.
+// OpenAI's lists: the query (`limit`; `after`, the last id of the page before; `order`) and the page that answers it.
 
+import { accountStub } from "../account-stub.ts";
 import type { Context } from "../context.ts";
+import { acted } from "../middleware/acted.ts";
+import { readLimit } from "./query.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { AccountId, IdKind } from "../../shared/ids.ts";
+import { parseId } from "../../shared/ids.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
 const AFTER_LENGTH_MAX = 64;
@@ -28,4 +34,55 @@ export function listPage<Item extends { readonly id: string }>(data: readonly It
     last_id: data.at(-1)?.id ?? null,
     has_more: hasMore,
   };
+}
+
+/** What an account has at most of anything that is listed whole: without `limit` there is one page. */
+export const WHOLE_LIST_MAX = 100;
+
+interface Made {
+  readonly id: string;
+  readonly createdAtMs: number;
+}
+
+/**
+ * The page of `all` that was asked for. It goes on where the object of `after` stood, though it is gone: the account
+ * remembers when it was made.
+ */
+export async function pageOfAll<Item extends Made>(
+  c: Context,
+  accountId: AccountId,
+  kind: IdKind,
+  all: readonly Item[],
+): Promise<{ readonly items: readonly Item[]; readonly hasMore: boolean }> {
+  const limit = readLimit(c, WHOLE_LIST_MAX, WHOLE_LIST_MAX);
+  const order = readOrder(c);
+  const { after } = readAfter(c);
+  const sorted = all.toSorted((a, b) => (order === "asc" ? compare(a, b) : compare(b, a)));
+  const cursor = after === undefined ? undefined : await placeOf(c, accountId, kind, after, all);
+  const isBehind = (item: Item): boolean =>
+    cursor === undefined || (order === "asc" ? compare(item, cursor) > 0 : compare(item, cursor) < 0);
+  const behind = sorted.filter(isBehind);
+  return { items: behind.slice(0, limit), hasMore: behind.length > limit };
+}
+
+async function placeOf(
+  c: Context,
+  accountId: AccountId,
+  kind: IdKind,
+  after: string,
+  all: readonly Made[],
+): Promise<Made> {
+  const listed = all.find(({ id }) => id === after);
+  if (listed !== undefined) return listed;
+  const id = parseId(kind, after);
+  const createdAtMs = id === undefined ? null : acted(await accountStub(c.env, accountId).madeAtMs(id));
+  if (id === undefined || createdAtMs === null)
+    throw apiError("invalid_value", `\`after\` must be the id of one of your ${kind}s.`, "after");
+  return { id, createdAtMs };
+}
+
+/** Of what was made in one millisecond the ids decide, so that no page has what another had. */
+function compare(a: Made, b: Made): number {
+  if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs - b.createdAtMs;
+  return a.id === b.id ? 0 : a.id < b.id ? -1 : 1;
 }

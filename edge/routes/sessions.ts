@@ -7,13 +7,15 @@ import { acted } from "../middleware/acted.ts";
 import { authorize } from "../middleware/authorize.ts";
 import type { SessionRecord } from "../session/session-store.ts";
 import { seconds } from "./key-fields.ts";
+import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 
 export async function listSessions(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
   const sessions = acted(await accountStub(c.env, accountId).listSessions());
-  return c.json({ object: "list", data: sessions.map(sessionAnswer), has_more: false });
+  const page = await pageOfAll(c, accountId, "session", sessions);
+  return c.json(listPage(page.items.map(sessionAnswer), page.hasMore));
 }
 
 export async function deleteSession(c: Context): Promise<Response> {

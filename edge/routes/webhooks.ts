@@ -17,6 +17,7 @@ import { allowsLoopback, ownHosts } from "../webhooks/settings.ts";
 import type { Outcome } from "../webhooks/sinks.ts";
 import { judgeTarget } from "../webhooks/target.ts";
 import { seconds } from "./key-fields.ts";
+import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
@@ -85,7 +86,8 @@ function targetOf(c: Context, url: string): string {
 export async function listWebhooks(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
   const webhooks = acted(await accountStub(c.env, accountId).listWebhooks());
-  return c.json({ object: "list", data: webhooks.map(webhookAnswer), has_more: false });
+  const page = await pageOfAll(c, accountId, "webhook", webhooks);
+  return c.json(listPage(page.items.map(webhookAnswer), page.hasMore));
 }
 
 export async function getWebhook(c: Context): Promise<Response> {

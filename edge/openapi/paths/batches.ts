@@ -1,10 +1,10 @@
 // Files and batches, in OpenAI's shape.
 
 import * as z from "zod";
-import { count, unixSeconds } from "../answers.ts";
-import type { Answer, Operation, Parameter } from "../operation.ts";
+import { count, pageAnswer, pageExample, unixSeconds } from "../answers.ts";
+import type { Answer, Operation } from "../operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE, limitParameter, pathId, queryText } from "../parameters.ts";
+import { ONCE, PAGING, limitParameter, pathId, queryText } from "../parameters.ts";
 import { createBatchSchema } from "../../../shared/schemas/batches.ts";
 import { uploadFieldsSchema } from "../../../shared/schemas/files.ts";
 
@@ -122,31 +122,6 @@ const BATCH = {
   metadata: null,
 };
 
-const pageOf = <Item extends z.ZodType>(item: Item) =>
-  z.object({
-    object: z.literal("list"),
-    data: z.array(item),
-    first_id: z.nullable(z.string()),
-    last_id: z.nullable(z.string()),
-    has_more: z.boolean(),
-  });
-const EMPTY = { object: "list", data: [], first_id: null, last_id: null, has_more: false };
-
-const paging: readonly Parameter[] = [
-  {
-    name: "after",
-    in: "query",
-    description: "The last id of the page before.",
-    schema: { type: "string", maxLength: 64 },
-  },
-  {
-    name: "order",
-    in: "query",
-    description: "By the time of making; newest first unless told.",
-    schema: { enum: ["asc", "desc"] },
-  },
-];
-
 const oneFile: Answer = { description: "The file.", name: "File", schema: file, example: FILE };
 const oneBatch: Answer = { description: "The batch.", name: "Batch", schema: batch, example: BATCH };
 const fileId = pathId("id", "The file's id.");
@@ -182,9 +157,11 @@ const files: readonly Operation[] = [
     parameters: [
       { ...queryText("purpose", "Only these."), schema: { enum: ["batch", "batch_output"] } },
       limitParameter(10_000, 10_000),
-      ...paging,
+      ...PAGING,
     ],
-    answers: { 200: { description: "A page of files.", name: "Files", schema: pageOf(file), example: EMPTY } },
+    answers: {
+      200: { description: "A page of files.", name: "Files", schema: pageAnswer(file), example: pageExample([]) },
+    },
     errors: ["invalid_value"],
   },
   {
@@ -255,8 +232,10 @@ const batches: readonly Operation[] = [
     tag,
     summary: "All batches of the account",
     auth: "key",
-    parameters: [limitParameter(100, 20), ...paging],
-    answers: { 200: { description: "A page of batches.", name: "Batches", schema: pageOf(batch), example: EMPTY } },
+    parameters: [limitParameter(100, 20), ...PAGING],
+    answers: {
+      200: { description: "A page of batches.", name: "Batches", schema: pageAnswer(batch), example: pageExample([]) },
+    },
     errors: ["invalid_value"],
   },
   {

@@ -1,13 +1,14 @@
 // An account's keys.
 
 import * as z from "zod";
-import { createdKey, key } from "../answers.ts";
+import { createdKey, key, pageAnswer, pageExample } from "../answers.ts";
 import { KEY } from "../examples.ts";
 import type { Answer, Operation } from "../operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE, pathId } from "../parameters.ts";
+import { ONCE, PAGING, limitParameter, pathId } from "../parameters.ts";
 import { createKeySchema, patchKeySchema } from "../../routes/key-fields.ts";
 import { rotateSchema } from "../../routes/keys.ts";
+import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
 import { reportSchema } from "../../routes/report-leak.ts";
 
 const tag = "Keys";
@@ -38,15 +39,16 @@ export const KEYS: readonly Operation[] = [
     tag,
     summary: "All keys of the account",
     auth: "key",
+    parameters: [limitParameter(WHOLE_LIST_MAX, WHOLE_LIST_MAX), ...PAGING],
     answers: {
       200: {
-        description: "Newest first; an account has at most 100 keys, so there is one page.",
+        description: "A page of keys; an account has at most 100, so that without `limit` there is one.",
         name: "Keys",
-        schema: z.object({ object: z.literal("list"), data: z.array(key), has_more: z.literal(false) }),
-        example: { object: "list", data: [KEY], has_more: false },
+        schema: pageAnswer(key),
+        example: pageExample([KEY]),
       },
     },
-    errors: [],
+    errors: ["invalid_value"],
   },
   {
     method: "post",

@@ -1,12 +1,13 @@
 // Alerts and webhooks.
 
 import * as z from "zod";
-import { nanoUsd, unixSeconds } from "../answers.ts";
+import { nanoUsd, pageAnswer, pageExample, unixSeconds } from "../answers.ts";
 import type { Answer, Operation } from "../operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE, pathId } from "../parameters.ts";
+import { ONCE, PAGING, limitParameter, pathId } from "../parameters.ts";
 import { ALERT_KINDS } from "../../account/alerts.ts";
 import { createAlertSchema } from "../../routes/alerts.ts";
+import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
 import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../../routes/webhooks.ts";
 import { EVENT_TYPES } from "../../webhooks/events.ts";
 
@@ -82,20 +83,16 @@ const alerts: readonly Operation[] = [
     tag,
     summary: "All alerts",
     auth: "key",
+    parameters: [limitParameter(WHOLE_LIST_MAX, WHOLE_LIST_MAX), ...PAGING],
     answers: {
       200: {
         description: "Alerts, and whether this deployment sends e-mail.",
         name: "Alerts",
-        schema: z.object({
-          object: z.literal("list"),
-          data: z.array(alert),
-          has_more: z.literal(false),
-          email: z.enum(["configured", "not_configured"]),
-        }),
-        example: { object: "list", data: [ALERT], has_more: false, email: "not_configured" },
+        schema: pageAnswer(alert).extend({ email: z.enum(["configured", "not_configured"]) }),
+        example: { ...pageExample([ALERT]), email: "not_configured" },
       },
     },
-    errors: [],
+    errors: ["invalid_value"],
   },
   {
     method: "post",
@@ -134,15 +131,16 @@ const webhooks: readonly Operation[] = [
     tag,
     summary: "All webhooks",
     auth: "key",
+    parameters: [limitParameter(WHOLE_LIST_MAX, WHOLE_LIST_MAX), ...PAGING],
     answers: {
       200: {
         description: "Webhooks, without their secrets.",
         name: "Webhooks",
-        schema: z.object({ object: z.literal("list"), data: z.array(webhook), has_more: z.literal(false) }),
-        example: { object: "list", data: [WEBHOOK], has_more: false },
+        schema: pageAnswer(webhook),
+        example: pageExample([WEBHOOK]),
       },
     },
-    errors: [],
+    errors: ["invalid_value"],
   },
   {
     method: "post",

@@ -1,9 +1,10 @@
 // Who is signed in to an account's pages.
 
 import * as z from "zod";
-import { orNull, unixSeconds } from "../answers.ts";
+import { orNull, pageAnswer, pageExample, unixSeconds } from "../answers.ts";
 import type { Operation } from "../operation.ts";
-import { pathId } from "../parameters.ts";
+import { PAGING, limitParameter, pathId } from "../parameters.ts";
+import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
 
 const tag = "Account";
 const SESSION = {
@@ -33,15 +34,16 @@ export const SESSIONS: readonly Operation[] = [
     tag,
     summary: "Who is signed in to the dashboard",
     auth: "key",
+    parameters: [limitParameter(WHOLE_LIST_MAX, WHOLE_LIST_MAX), ...PAGING],
     answers: {
       200: {
         description: "Newest first; an account has at most 20, the oldest end.",
         name: "Sessions",
-        schema: z.object({ object: z.literal("list"), data: z.array(session), has_more: z.literal(false) }),
-        example: { object: "list", data: [SESSION], has_more: false },
+        schema: pageAnswer(session),
+        example: pageExample([SESSION]),
       },
     },
-    errors: [],
+    errors: ["invalid_value"],
   },
   {
     method: "delete",
