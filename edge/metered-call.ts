@@ -1,5 +1,5 @@
 // A call that spends: bound, lease and cache look-ups together, compute, charge. The routes that embed texts all go
-// through here, so that the money rules stand once (product.md, Money):
+// through here, so that the money rules are kept in one place (docs/contract.md, Money):
 //   - nothing runs before the lease covers its bound; before a refusal the exact token count decides;
 //   - the charge is the moment the whole result has been received and verified;
 //   - whatever fails before that moment is released, never charged.

@@ -1,5 +1,5 @@
 // Every error code that either program may answer, in one table. A fault is a value `{code, message, param, facts}`;
-// one place at the edge turns it into an HTTP answer. Statuses and types: product.md, Errors. 422 never appears: real
+// one place at the edge turns it into an HTTP answer. Statuses and types: docs/contract.md, Errors. 422 never appears: real
 // clients retry it.
 
 export type ErrorType =

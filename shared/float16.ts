@@ -1,5 +1,5 @@
 // IEEE 754 binary16 as bits in a Uint16Array. Node 20 and workerd have no Float16Array yet, and the canonical vector
-// travels and rests as float16 (design.md, "Canonical vector"), so the conversion is ours and the same on both sides.
+// travels and rests as float16 (docs/contract.md, Vectors), so the conversion is ours and the same on both sides.
 
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);

@@ -1,7 +1,7 @@
 // API keys: `gr-` + base62(account id 10 bytes ‖ secret 20 bytes ‖ tag 8 bytes), 55 characters in all. The key names
 // its account, so no directory is asked; the tag is HMAC(KEY_TAG_SECRET, the rest), so that a mistyped or forged key
-// costs no look-up and wakes no object. Only a keyed hash of the secret is ever stored (edge/account/keys).
-// Source: product.md, Money.
+// costs no look-up and wakes no object. Only a keyed hash of the secret is ever stored. Rules: docs/contract.md,
+// Keys.
 
 import { decodeBase62, encodeBase62 } from "./base62.ts";
 import { equalBytes, hmac } from "./hmac.ts";

@@ -26,7 +26,7 @@ export interface PricedTokens {
 
 /**
  * The cost of one request (or one line of a batch): the exact sum of its parts, rounded up once, at least
- * `minimumNanoUsd`. Source: product.md, Money.
+ * `minimumNanoUsd`. Rules: docs/contract.md, Money.
  */
 export function costNanoUsd(parts: readonly PricedTokens[], minimumNanoUsd: number = 0): NanoUsd {
   let numerator = 0n;

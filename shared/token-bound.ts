@@ -98,7 +98,7 @@ function isLowSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit < 0xe000;
 }
 
-/** The instruction prefix of a query: no space after the colon, as the model was trained (its card, and product.md). */
+/** The instruction prefix of a query: no space after the colon, as the model was trained (its card; docs/contract.md, Embeddings). */
 export function instructionPrefix(instruction: string): string {
   return `Instruct: ${instruction}\nQuery:`;
 }

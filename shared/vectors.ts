@@ -1,6 +1,6 @@
 // From the canonical vector (full length, L2-normalised, float16 bits) to what a customer asked for: cut (Matryoshka),
 // normalised again, quantised. Every answer, hit or miss, is made here, so that a cached answer equals the first one
-// bit for bit. Types and ranges: product.md, `POST /v1/embeddings`.
+// bit for bit. Types and ranges: docs/contract.md, Vectors.
 
 import { assert, unreachable } from "./assert.ts";
 import { float16BitsToNumber } from "./float16.ts";

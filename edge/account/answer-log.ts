@@ -7,7 +7,7 @@ import type { AnswerRow, LedgerStorage } from "./storage.ts";
 import type { StoredAnswer } from "./types.ts";
 
 /** How long a repeat gets the first answer. */
-const REMEMBERED_MS = 86_400_000;
+export const REMEMBERED_MS = 86_400_000;
 /** A new segment is begun after so much time or so many bytes. */
 const SEGMENT_MS = 6 * 3_600_000;
 const SEGMENT_BYTES = 32 * 1024 * 1024;

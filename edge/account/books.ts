@@ -1,6 +1,6 @@
 // The account's credit: what came in, what went out, and which grants it still stands in.
 //   balance = granted + topped up − expired − refunded − charged ≥ 0, and it equals what the open grants hold.
-// No I/O, no clock: `nowMs` and what leases hold are passed in. Source: product.md, Money.
+// No I/O, no clock: `nowMs` and what leases hold are passed in. Rules: docs/contract.md, Money.
 
 import { assert } from "../../shared/assert.ts";
 import type { NanoUsd } from "../../shared/money.ts";

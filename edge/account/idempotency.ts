@@ -1,7 +1,7 @@
 // `Idempotency-Key`, per account and route, 24 h. A call that runs under one is known to the object's memory alone, as
 // long as its session's lease, which its isolate renews while it lives; nothing is written before the call's last
 // message, which stores the answer and charges it in one transaction. Should the object crash in between, that message
-// finds no session: nothing is charged, nothing is delivered, and the key is free. Source: product.md, Headers.
+// finds no session: nothing is charged, nothing is delivered, and the key is free. Rules: docs/contract.md, Headers.
 
 import { assert } from "../../shared/assert.ts";
 import type { Ledger } from "./ledger.ts";

@@ -1,5 +1,5 @@
-// The ledger's named figures, each with its reason. Defaults of product.md; everything takes them as a value, so that
-// tests and the simulation can shorten time.
+// The ledger's named figures, each with its reason (docs/contract.md, Defaults). Everything takes them as a value, so
+// that tests and the simulation can shorten time.
 
 export interface LedgerSettings {
   /** How long a lease lives after the isolate sent its message: the bound of revocation. */

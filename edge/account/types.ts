@@ -250,7 +250,7 @@ export interface AccountStub {
   sync(message: SyncMessage): Promise<SyncAnswer>;
 }
 
-// Idempotency (product.md, Headers): the strict session's first message begins it, its last one stores the answer and
+// Idempotency (docs/contract.md, Headers): the strict session's first message begins it, its last one stores the answer and
 // charges in one transaction.
 
 export type IdempotencyStep =

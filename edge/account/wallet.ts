@@ -1,6 +1,6 @@
 // The wallet of one isolate: admits calls from leases it holds, and asks the account's object when they do not reach.
 // In steady state a call costs no network: the lease covers it, and usage is reported afterwards, many calls in one
-// message. Before a 402 or 429 the object has always been asked, with exact figures. Source: design.md, Ledger.
+// message. Before a 402 or 429 the object has always been asked, with exact figures. Rules: docs/contract.md, Money.
 
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";

@@ -8,7 +8,7 @@ import type { BackendFault } from "../../shared/wire.ts";
 import type { BackendResult } from "./client.ts";
 import { TOO_LARGE } from "./client.ts";
 
-/** `Retry-After` for a cold model (product.md, Errors). */
+/** `Retry-After` for a cold model (docs/contract.md, Defaults). */
 export const COLD_RETRY_AFTER_S = 30;
 const OVERLOAD_RETRY_AFTER_S_MAX = 5;
 

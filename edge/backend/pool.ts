@@ -1,4 +1,4 @@
-// Who gets a call. Several backends per model, their origins from configuration alone. Rules (product.md, 503/504):
+// Who gets a call. Several backends per model, their origins from configuration alone. Rules:
 //   - a backend gets calls while /ready says so, its breaker is closed, and its revision is the one asked for;
 //   - the least loaded first (choose.ts); a large request is split over several (split.ts);
 //   - one retry, elsewhere, on a broken connection, a 503 or an answer that is none: no work is accepted three times;

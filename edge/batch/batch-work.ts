@@ -1,6 +1,6 @@
-// What a batch does next. Each step leaves a durable state from which the next one, perhaps of another life of the
-// object, goes on; docs/decisions/batches.md says why a crash anywhere neither computes a stored line again nor charges
-// one twice. The order within a slice:
+// What a batch does next. Each step leaves a durable state from which the next one goes on, also after the object was
+// evicted. docs/decisions/files-and-batches.md says why a crash anywhere neither computes a stored line again nor
+// charges one twice. The order within a slice:
 //   1. the attempt's number is written (nothing of an older attempt can be charged from now on: account/batch-charge.ts);
 //   2. its bound is reserved at the account;
 //   3. it is computed, and its results stored in R2;

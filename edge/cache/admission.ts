@@ -1,8 +1,8 @@
 // What may use the shared tiers: arithmetic over named inputs, pure. A KV operation costs money, a hit saves the GPU's
 // work but is sold at a discount; so a look-up, and a write, is worth it only above a length and above a rate of
 // success. The data centre's cache costs CPU and time alone, and has a line of its own. Prices of operations:
-// Cloudflare, Workers KV; a million milliseconds of CPU. The reasoning and a table: design.md, Cache; the simulation that checks it
-// against always-write, never-write and no KV at all: test/edge/cache/admission-simulation.test.ts.
+// Cloudflare, Workers KV; a million milliseconds of CPU. The lines it draws: test/edge/cache/admission.test.ts; a
+// simulation against always-write, never-write and no KV at all: test/edge/cache/admission-simulation.test.ts.
 
 import type { Prices } from "../../shared/catalog.ts";
 

@@ -1,5 +1,5 @@
 // Cache keys: HMAC-SHA-256 over length-prefixed fields, so that nobody outside, and no other account, can name an
-// entry, and no two field lists run together. Nothing of the text survives in the key. Source: design.md, Cache.
+// entry, and no two field lists run together. Nothing of the text survives in the key. Rules: docs/contract.md, Cache.
 
 import { joinBytes } from "../collect-bytes.ts";
 import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";

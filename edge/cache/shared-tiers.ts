@@ -16,7 +16,7 @@ const DATA_CENTRE_TIMEOUT_MS = 60;
 const KV_BULK_MAX = 100;
 /** Puts by one request: a subrequest each, of which a Worker has 1,000. */
 export const KV_WRITES_MAX = 200;
-const KV_LIFE_S = 30 * 24 * 3600;
+export const KV_LIFE_S = 30 * 24 * 3600;
 const DATA_CENTRE_LIFE_S = 24 * 3600;
 
 export type Found = ReadonlyMap<string, CacheEntry>;

@@ -20,7 +20,7 @@ export interface ModelBookOptions {
 
 /** From this age on a request starts a refresh behind itself. */
 export const REFRESH_AFTER_MS = 20_000;
-/** From this age on a request waits: a price is in force everywhere within 60 s (product.md, Operator). */
+/** From this age on a request waits: a price is in force everywhere within 60 s (docs/contract.md, Routes). */
 export const STALE_MS = 55_000;
 /** The longest that a request waits for it; then it goes on with what is known. */
 export const WAIT_MS_MAX = 1000;

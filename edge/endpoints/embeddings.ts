@@ -1,4 +1,4 @@
-// /v1/embeddings: texts or token ids in, vectors out. Rules: product.md.
+// /v1/embeddings: texts or token ids in, vectors out. Rules: docs/contract.md, Embeddings.
 
 import { cacheTexts, prefixOf } from "../embedding/request-texts.ts";
 import { resolveModel } from "../models.ts";

@@ -14,7 +14,7 @@ import { readJson } from "./read-json.ts";
 import { readSentenceTransformers } from "./sentence-transformers.ts";
 import { END_TOKEN, readEndToken } from "./tokenizer-files.ts";
 
-/** Qwen3 embedding models are trained and served up to this length (product.md). */
+/** Qwen3 embedding models are trained up to this length (their model cards), and served up to it. */
 const CONTEXT_TOKENS_MAX = 32_768;
 /** What transformers takes where config.json says nothing (Qwen3Config). */
 const HEAD_DIM_DEFAULT = 128;

@@ -16,7 +16,7 @@ export const SECRET_NAMES = [
 ] as const;
 export type Secrets = Readonly<Record<(typeof SECRET_NAMES)[number], string>>;
 
-/** What DIR/dev.json says once everything is ready (product.md, Two commands). */
+/** What DIR/dev.json says once everything is ready (docs/storage.md, A development machine). */
 export interface DevFile {
   readonly url: string;
   readonly apiKey: string;

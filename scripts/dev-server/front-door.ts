@@ -9,7 +9,7 @@ import type { Refusal } from "./request-framing.ts";
 import { assert } from "../../shared/assert.ts";
 import { ERRORS } from "../../shared/errors.ts";
 
-/** A head that is not complete by then is refused: product.md's limits name every wait. */
+/** A head that is not complete by then is refused: a connection that says nothing must not be held for ever. */
 const HEAD_WAIT_MS = 10_000;
 /** How long the Worker may take to refuse a large body before the body follows its head. */
 const BODY_HOLD_MS = 500;

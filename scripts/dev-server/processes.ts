@@ -1,5 +1,5 @@
-// Which processes hold a data folder. `kill -9` on this program leaves workerd serving and holding the port (measured
-// for design.md), and perhaps the backend: their pids stand in DIR/pids.json, and the next start ends what is left of
+// Which processes hold a data folder. `kill -9` on this program leaves workerd serving and holding the port
+// (measured), and perhaps the backend: their pids stand in DIR/pids.json, and the next start ends what is left of
 // them. A pid may meanwhile belong to a stranger, so a process is only touched when its command line is one of ours.
 
 import { execFileSync } from "node:child_process";

@@ -1,4 +1,4 @@
-// `POST /v1/batches` and the lines of its input file: OpenAI's fields. Rules: product.md.
+// `POST /v1/batches` and the lines of its input file: OpenAI's fields. Rules: docs/batches.md.
 
 import * as z from "zod";
 import { integer, oneOf, text } from "./fields.ts";

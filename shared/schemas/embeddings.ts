@@ -1,4 +1,4 @@
-// `POST /v1/embeddings`: the body, parsed once. Rules: product.md, "POST /v1/embeddings".
+// `POST /v1/embeddings`: the body, parsed once. Rules: docs/contract.md, Embeddings.
 
 import * as z from "zod";
 import { OUTPUT_DTYPES } from "../vectors.ts";

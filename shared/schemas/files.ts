@@ -1,4 +1,4 @@
-// The fields of `POST /v1/files` beside the file itself: a form's, so all are text. Rules: product.md; OpenAI's names.
+// The fields of `POST /v1/files` beside the file itself: a form's, so all are text. OpenAI's names. Rules: docs/batches.md.
 
 import * as z from "zod";
 import { oneOf } from "./fields.ts";

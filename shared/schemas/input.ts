@@ -1,6 +1,6 @@
 // The `input` field of an embeddings request: a string, strings, token ids, lists of them, or pairs of strings.
-// Checked by plain loops: a schema library that looks at each of 300,000 token ids costs 80 times as much (measured
-// for design.md). Every fault names its item.
+// Checked by plain loops: a schema library that looks at each of 300,000 token ids costs 80 times as much
+// (measured). Every fault names its item.
 
 import { apiError } from "../errors.ts";
 import { describe } from "./shown.ts";

@@ -1,4 +1,4 @@
-// `POST /v1/rerank` and `/v2/rerank`: the fields of Cohere's, Jina's and Voyage's rerankers. Rules: product.md.
+// `POST /v1/rerank` and `/v2/rerank`: the fields of Cohere's, Jina's and Voyage's rerankers.
 
 import * as z from "zod";
 import type { Truncation } from "../wire.ts";

@@ -1,4 +1,4 @@
-// `POST /v1/similarity`: pairs of texts, or one source and its targets. Rules: product.md.
+// `POST /v1/similarity`: pairs of texts, or one source and its targets.
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";

@@ -1,4 +1,4 @@
-// `POST /v1/tokenize`: what a call of /v1/embeddings would read and cost. Rules: product.md.
+// `POST /v1/tokenize`: what a call of /v1/embeddings would read and cost. Rules: docs/contract.md, Embeddings.
 
 import * as z from "zod";
 import type { TokenEncoding } from "../wire.ts";

@@ -27,6 +27,12 @@ const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclud
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
 const sources = files.filter((file) => SOURCE.test(file));
 
+/** The comments of a source as one line: a name may be cut off from what follows it by a line's end. */
+function commentsOf(text: string): string {
+  const lines = [...text.matchAll(/(?:^|\s)(?:\/\/|\/\*\*?|\*|#) ?(.*)$/gm)].map(([, line = ""]) => line);
+  return lines.join(" ");
+}
+
 function offenders(list: readonly string[], isOffender: (text: string, file: string) => boolean): string[] {
   return list.filter((file) => isOffender(read(file), file));
 }
@@ -99,6 +105,20 @@ describe("the layout", () => {
       [...read(file).matchAll(/npm run ([a-z]+(?::[a-z]+)*)/g)].map(([, name]) => name ?? ""),
     );
     expect([...new Set(named)].filter((name) => !scripts.includes(name))).toEqual([]);
+  });
+
+  test("every document that a comment or a page names is here, and so is the section of the contract", () => {
+    const headings = new Set([...read("docs/contract.md").matchAll(/^## (.+)$/gm)].map(([, title]) => title));
+    const lost = files.flatMap((file) => {
+      const text = file.endsWith(".md") ? read(file) : commentsOf(read(file));
+      const names = [...text.matchAll(/(?<![\w/:.-])[\w./-]+\.md\b/g)].map(([name]) => name);
+      const sections = [...text.matchAll(/docs\/contract\.md, (\w+)/g)].map(([, title = ""]) => title);
+      return [
+        ...names.filter((name) => !existsSync(join(ROOT, name)) && !existsSync(join(ROOT, dirname(file), name))),
+        ...sections.filter((title) => !headings.has(title)).map((title) => `docs/contract.md, ${title}`),
+      ].map((name) => `${file}: ${name}`);
+    });
+    expect(lost).toEqual([]);
   });
 
   test("npm knows every setting of .npmrc, and says nothing", () => {

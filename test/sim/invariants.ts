@@ -1,4 +1,4 @@
-// What must be true of a world: after every step, and when everything has come to rest. Source: product.md, Money.
+// What must be true of a world: after every step, and when everything has come to rest. Rules: docs/contract.md, Money.
 
 import { must } from "../../shared/assert.ts";
 import { monthStartMs } from "../../edge/account/periods.ts";

@@ -1,5 +1,5 @@
 // What every repeat under an `Idempotency-Key` must be told, by true time: kept apart from the ledger, and compared with
-// each of its answers. Source: product.md, Headers.
+// each of its answers. Rules: docs/contract.md, Headers.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { IdempotencyState, StoredAnswer, SyncAnswer, SyncMessage } from "../../edge/account/types.ts";

@@ -1,4 +1,4 @@
-// Writes a Qwen3 GGUF of a given shape with random Q4_0 weights, for llama.cpp. Format: ggml's docs/gguf.md, version 3;
+// Writes a Qwen3 GGUF of a given shape with random Q4_0 weights, for llama.cpp. Format: ggml's own page on GGUF, version 3;
 // Q4_0: blocks of 32 values, a float16 scale and 16 bytes of nibbles, value = (nibble − 8) · scale.
 
 import { closeSync, openSync, writeSync } from "node:fs";

@@ -23,7 +23,7 @@ describe("the arithmetic", () => {
     expect(gainPerHit({ ...inputs, gpuShare: 0.4 }, 1000)).toBeLessThan(0);
   });
 
-  it("has design.md's lines where hits are sold at full price: 45 % at 200 tokens, 22 % at 400, 6 % at 1,600", () => {
+  it("draws these lines where hits are sold at full price: 45 % at 200 tokens, 22 % at 400, 6 % at 1,600", () => {
     const full = { ...inputs, hitPriceNanoUsdPerMillion: inputs.priceNanoUsdPerMillion };
     for (const [tokens, line] of [
       [200, 0.45],
