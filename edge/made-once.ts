@@ -2,6 +2,7 @@
 // the turn that made it. A key of the account names its own: another key's repeat is another call. A secret that is shown
 // once comes back within the first minute, for the answer that was lost on its way; it waits sealed, and is then wiped.
 
+import { LazyTables } from "./account/lazy-tables.ts";
 import type { Cipher } from "./files/cipher.ts";
 
 /** One call, as its header and body name it. */
@@ -35,32 +36,20 @@ const TABLE =
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export class MadeOnce {
-  readonly #sql: SqlStorage;
-  #ready: boolean;
-
+export class MadeOnce extends LazyTables {
   constructor(sql: SqlStorage) {
-    this.#sql = sql;
-    this.#ready = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'made'").toArray().length > 0;
-  }
-
-  /** Everything was deleted: the next write makes the table anew. */
-  forget(): void {
-    this.#ready = false;
+    super(sql, "made", [TABLE]);
   }
 
   /** What `by` made with this call before; undefined: nothing. */
   find<Made>({ route, key, bodyHash }: Once, by: string, nowMs: number): Before<Made> | undefined {
-    if (!this.#ready) return undefined;
-    const [row] = this.#sql
-      .exec<{ body_hash: string; at_ms: number; made: string; sealed: string | null }>(
-        "SELECT * FROM made WHERE route = ? AND by = ? AND key = ? AND at_ms > ?",
-        route,
-        by,
-        key,
-        nowMs - REMEMBERED_MS,
-      )
-      .toArray();
+    const [row] = this.read<{ body_hash: string; at_ms: number; made: string; sealed: string | null }>(
+      "SELECT * FROM made WHERE route = ? AND by = ? AND key = ? AND at_ms > ?",
+      route,
+      by,
+      key,
+      nowMs - REMEMBERED_MS,
+    );
     if (row === undefined) return undefined;
     if (row.body_hash !== bodyHash) return "reused";
     const again: Made = JSON.parse(row.made); // written below, and believed
@@ -74,9 +63,7 @@ export class MadeOnce {
     sealed: string | undefined,
     nowMs: number,
   ): void {
-    if (!this.#ready) this.#sql.exec(TABLE);
-    this.#ready = true;
-    this.#sql.exec(
+    this.write(
       "INSERT OR REPLACE INTO made (route, by, key, body_hash, at_ms, made, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)",
       route,
       by,
@@ -86,7 +73,7 @@ export class MadeOnce {
       JSON.stringify(made),
       sealed ?? null,
     );
-    this.#sql.exec(
+    this.write(
       "DELETE FROM made WHERE at_ms <= ? OR at_ms < (SELECT at_ms FROM made ORDER BY at_ms DESC LIMIT 1 OFFSET ?)",
       nowMs - REMEMBERED_MS,
       ROWS_MAX - 1,
@@ -95,11 +82,11 @@ export class MadeOnce {
 
   /** Wipes secrets that are due; answers when the next one is. */
   wipe(nowMs: number): number | undefined {
-    if (!this.#ready) return undefined;
-    this.#sql.exec("UPDATE made SET sealed = NULL WHERE sealed IS NOT NULL AND at_ms <= ?", nowMs - SECRET_MS);
-    const [row] = this.#sql
-      .exec<{ at: number | null }>("SELECT MIN(at_ms) AS at FROM made WHERE sealed IS NOT NULL")
-      .toArray();
+    const due = "SELECT MIN(at_ms) AS at FROM made WHERE sealed IS NOT NULL";
+    const [first] = this.read<{ at: number | null }>(due);
+    if (first === undefined || first.at === null) return undefined;
+    this.write("UPDATE made SET sealed = NULL WHERE sealed IS NOT NULL AND at_ms <= ?", nowMs - SECRET_MS);
+    const [row] = this.read<{ at: number | null }>(due);
     return row === undefined || row.at === null ? undefined : row.at + SECRET_MS;
   }
 }

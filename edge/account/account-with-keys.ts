@@ -128,14 +128,22 @@ export class AccountWithKeys extends AccountObject {
     return this.act(
       by,
       (ledger, nowMs, acting) =>
-        refusalToRevoke(keyActs.liveKey(ledger, id), acting) ?? keyActs.revokeKey(ledger, id, acting.name, nowMs),
+        refusalToRevoke(keyActs.liveKey(ledger, id), acting) ?? this.endKey(ledger, id, acting.name, nowMs),
     );
   }
 
   /** A leaked key, reported by whoever holds it. */
   async reportLeak(secret: Uint8Array, actor: string): Promise<"revoked" | "unknown" | undefined> {
     const hashes = await this.#peppers.hashes(secret);
-    return this.turn((ledger, nowMs) => keyActs.revokeLeaked(ledger, hashes, actor, nowMs));
+    return this.turn((ledger, nowMs) => {
+      const leaked = keyActs.leakedKey(ledger, hashes, actor, nowMs);
+      return leaked.kind === "key" ? this.endKey(ledger, leaked.id, actor, nowMs) : leaked.kind;
+    });
+  }
+
+  /** Every way in which a key ends comes by here, in the turn that ends it. */
+  protected endKey(ledger: Ledger, id: KeyId, actor: string, nowMs: number): "revoked" | "unknown" {
+    return keyActs.revokeKey(ledger, id, actor, nowMs);
   }
 
   override async alarm(): Promise<void> {
@@ -144,8 +152,8 @@ export class AccountWithKeys extends AccountObject {
     if (wipeAtMs !== undefined) this.storage.wakeAt(wipeAtMs);
   }
 
-  override async deleteAccount(): Promise<void> {
-    await super.deleteAccount();
+  protected override storedAnew(): void {
+    super.storedAnew();
     this.#made.forget();
   }
 

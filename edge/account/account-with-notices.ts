@@ -15,6 +15,7 @@ import type { AccountEnv } from "./account.ts";
 import { ALERTS_MAX } from "./alerts.ts";
 import type { AlertKind, AlertRecord } from "./alerts.ts";
 import type { KeyView } from "./key-acts.ts";
+import type { Ledger } from "./ledger.ts";
 import { NoticeStore, WEBHOOKS_MAX } from "./notice-store.ts";
 import type { WebhookRecord } from "./notice-store.ts";
 import { Notices, noticeOf } from "./notices.ts";
@@ -94,10 +95,9 @@ export class AccountWithNotices extends AccountWithKeys {
     return key === undefined ? undefined : withRefusal(key, this.#refused.all().get(id));
   }
 
-  override revokeKey(id: KeyId, by: Actor): ReturnType<AccountWithKeys["revokeKey"]> {
-    const outcome = super.revokeKey(id, by);
-    if (outcome === "revoked") this.#refused.delete(id);
-    return outcome;
+  protected override endKey(ledger: Ledger, id: KeyId, actor: string, nowMs: number): "revoked" | "unknown" {
+    this.#refused.delete(id);
+    return super.endKey(ledger, id, actor, nowMs);
   }
 
   /** The way out; tests replace it. */
@@ -137,12 +137,13 @@ export class AccountWithNotices extends AccountWithKeys {
     }
   }
 
-  override async deleteAccount(): Promise<void> {
-    await super.deleteAccount();
-    this.core.forget(); // whatever ran meanwhile: a ledger in memory would write the account again
+  protected override storedAnew(): void {
+    super.storedAnew();
     this.#store.forget();
     this.#refused.forget();
     this.#notices.forget();
+    this.#reportedNanoUsd = undefined;
+    this.#rowsSeen = -1;
   }
 
   /** A batch has ended: its webhooks are told, as OpenAI tells them. Told again, it has the same id. */

@@ -85,17 +85,12 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return dumpTables(this.ctx.storage.sql);
   }
 
-  /** Into an object that holds nothing; `restart` has to follow. */
+  /** Into an object that holds nothing. */
   restore(dump: string): "restored" | "exists" {
     if (dumpTables(this.ctx.storage.sql) !== undefined) return "exists";
     this.ctx.storage.transactionSync(() => restoreTables(this.ctx.storage.sql, dump));
+    this.storedAnew();
     return "restored";
-  }
-
-  /** Begins this object anew, from what is stored. The call itself breaks off. */
-  async restart(): Promise<void> {
-    await this.ctx.storage.sync();
-    this.ctx.abort("restarted");
   }
 
   // Hot path.
@@ -226,6 +221,12 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.core.forget();
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
+    this.storedAnew();
+  }
+
+  /** What is stored was deleted, or came from a backup: whatever memory knows of it is forgotten. */
+  protected storedAnew(): void {
+    this.core.forget(); // after a deletion too: what ran meanwhile may have read it
     this.storage.forget();
   }
 

@@ -119,21 +119,24 @@ export function revokeKey(ledger: Ledger, id: KeyId, actor: string, nowMs: numbe
   return "revoked";
 }
 
-/** A secret that leaked: its key is revoked, whatever its state; of one that a rotation replaced, the old secret alone. */
-export function revokeLeaked(
+/**
+ * A secret that leaked. `key`: this one is to be revoked, whatever its state; `revoked`: a rotation had replaced the secret,
+ * which alone works no more.
+ */
+export function leakedKey(
   ledger: Ledger,
   hashes: readonly SecretHash[],
   actor: string,
   nowMs: number,
-): "revoked" | "unknown" {
+): { readonly kind: "key"; readonly id: KeyId } | { readonly kind: "revoked" | "unknown" } {
   const record = ledger.keys.locate(hashes);
-  if (record === undefined) return "unknown";
+  if (record === undefined) return { kind: "unknown" };
   const { previous, ...rest } = record;
   const isOld = hashes.some(({ pepperId, hash }) => previous?.pepperId === pepperId && previous.hash === hash);
-  if (!isOld) return revokeKey(ledger, record.id, actor, nowMs);
+  if (!isOld) return { kind: "key", id: record.id };
   ledger.keys.put(rest, ledger.storage);
   audit(ledger, nowMs, actor, "key.revoke_previous", { id: record.id });
-  return "revoked";
+  return { kind: "revoked" };
 }
 
 export function liveKey(ledger: Ledger, id: KeyId): KeyRecord | undefined {

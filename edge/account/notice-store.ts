@@ -1,9 +1,9 @@
 // Alerts, webhooks and the outbox of an account, in its object's SQLite: rows of their own, off the ledger's hot row.
-// The tables are made by the first write, so that an account without them pays nothing and one made before them gets
-// them. Everything it reads was written here, and is believed. docs/storage.md lists the columns.
+// Everything it reads was written here, and is believed. docs/storage.md lists the columns.
 
 import type { Id } from "../../shared/ids.ts";
 import type { AlertRecord } from "./alerts.ts";
+import { LazyTables } from "./lazy-tables.ts";
 
 export const WEBHOOKS_MAX = 10;
 /** Notices that wait at once; beyond it new ones are dropped. */
@@ -45,63 +45,54 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, notice TEXT NOT NULL, tries INTEGER NOT NULL, next_ms INTEGER NOT NULL)`,
 ];
 
-export class NoticeStore {
-  readonly #sql: SqlStorage;
-  #ready: boolean;
-
+export class NoticeStore extends LazyTables {
   constructor(sql: SqlStorage) {
-    this.#sql = sql;
-    this.#ready = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").toArray().length > 0;
-  }
-
-  /** Everything was deleted: the next write makes the tables anew. */
-  forget(): void {
-    this.#ready = false;
+    super(sql, "outbox", TABLES);
   }
 
   alerts(): AlertRecord[] {
-    return this.#read("SELECT body FROM alerts ORDER BY id").map(({ body }) => {
+    return this.read("SELECT body FROM alerts ORDER BY id").map(({ body }) => {
       const record: AlertRecord = JSON.parse(textOf(body));
       return record;
     });
   }
 
   putAlert(record: AlertRecord): void {
-    this.#write("INSERT OR REPLACE INTO alerts (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
+    this.write("INSERT OR REPLACE INTO alerts (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
   }
 
   deleteAlert(id: string): boolean {
-    return this.#write("DELETE FROM alerts WHERE id = ?", id) > 0;
+    return this.write("DELETE FROM alerts WHERE id = ?", id) > 0;
   }
 
   webhooks(): WebhookRecord[] {
-    return this.#read("SELECT body FROM webhooks ORDER BY id").map(webhookOf);
+    return this.read("SELECT body FROM webhooks ORDER BY id").map(webhookOf);
   }
 
   webhook(id: string): WebhookRecord | undefined {
-    const [row] = this.#read("SELECT body FROM webhooks WHERE id = ?", id);
+    const [row] = this.read("SELECT body FROM webhooks WHERE id = ?", id);
     return row === undefined ? undefined : webhookOf(row);
   }
 
   putWebhook(record: WebhookRecord): void {
-    this.#write("INSERT OR REPLACE INTO webhooks (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
+    this.write("INSERT OR REPLACE INTO webhooks (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
   }
 
   /** With everything that waits for it. */
   deleteWebhook(id: string): boolean {
     this.dropWaiting(id);
-    return this.#write("DELETE FROM webhooks WHERE id = ?", id) > 0;
+    return this.write("DELETE FROM webhooks WHERE id = ?", id) > 0;
   }
 
   /** Whether there was room. */
   append(receiver: string, notice: string, nextMs: number): boolean {
-    if (this.#read("SELECT id FROM outbox LIMIT ?", OUTBOX_MAX).length >= OUTBOX_MAX) return false;
-    this.#write("INSERT INTO outbox (receiver, notice, tries, next_ms) VALUES (?, ?, 0, ?)", receiver, notice, nextMs);
+    if (this.read("SELECT id FROM outbox LIMIT ?", OUTBOX_MAX).length >= OUTBOX_MAX) return false;
+    this.write("INSERT INTO outbox (receiver, notice, tries, next_ms) VALUES (?, ?, 0, ?)", receiver, notice, nextMs);
     return true;
   }
 
   due(nowMs: number, limit: number): OutboxRow[] {
-    return this.#read("SELECT * FROM outbox WHERE next_ms <= ? ORDER BY next_ms, id LIMIT ?", nowMs, limit).map(
+    return this.read("SELECT * FROM outbox WHERE next_ms <= ? ORDER BY next_ms, id LIMIT ?", nowMs, limit).map(
       (row) => ({
         id: Number(row["id"]),
         receiver: textOf(row["receiver"]),
@@ -114,32 +105,20 @@ export class NoticeStore {
 
   /** When the earliest waits for; undefined: none waits. */
   nextDueMs(): number | undefined {
-    const [row] = this.#read("SELECT next_ms FROM outbox ORDER BY next_ms LIMIT 1");
+    const [row] = this.read("SELECT next_ms FROM outbox ORDER BY next_ms LIMIT 1");
     return row === undefined ? undefined : Number(row["next_ms"]);
   }
 
   postpone(id: number, tries: number, nextMs: number): void {
-    this.#write("UPDATE outbox SET tries = ?, next_ms = ? WHERE id = ?", tries, nextMs, id);
+    this.write("UPDATE outbox SET tries = ?, next_ms = ? WHERE id = ?", tries, nextMs, id);
   }
 
   remove(id: number): void {
-    this.#write("DELETE FROM outbox WHERE id = ?", id);
+    this.write("DELETE FROM outbox WHERE id = ?", id);
   }
 
   dropWaiting(receiver: string): void {
-    this.#write("DELETE FROM outbox WHERE receiver = ?", receiver);
-  }
-
-  #read(query: string, ...bindings: SqlStorageValue[]): Record<string, SqlStorageValue>[] {
-    return this.#ready ? this.#sql.exec(query, ...bindings).toArray() : [];
-  }
-
-  #write(query: string, ...bindings: SqlStorageValue[]): number {
-    if (!this.#ready) {
-      for (const statement of TABLES) this.#sql.exec(statement);
-      this.#ready = true;
-    }
-    return this.#sql.exec(query, ...bindings).rowsWritten;
+    this.write("DELETE FROM outbox WHERE receiver = ?", receiver);
   }
 }
 

@@ -1,6 +1,7 @@
 // The last refusal of each key that its owner can mend: raise a cap, a limit or the credit, widen a scope, renew the key.
-// A table of its own, made by the first write; one row a key, written again at most once a minute.
+// One row a key, written again at most once a minute.
 
+import { LazyTables } from "./lazy-tables.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { KeyId } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
@@ -29,22 +30,13 @@ export const REPEAT_MS = 60_000;
 const TABLE =
   "CREATE TABLE IF NOT EXISTS refusals (key_id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, code TEXT NOT NULL) WITHOUT ROWID";
 
-export class RefusedKeys {
-  readonly #sql: SqlStorage;
-  #ready: boolean;
-
+export class RefusedKeys extends LazyTables {
   constructor(sql: SqlStorage) {
-    this.#sql = sql;
-    this.#ready = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'refusals'").toArray().length > 0;
-  }
-
-  /** Everything was deleted: the next write makes the table anew. */
-  forget(): void {
-    this.#ready = false;
+    super(sql, "refusals", [TABLE]);
   }
 
   all(): ReadonlyMap<KeyId, LastRefusal> {
-    const rows = this.#ready ? this.#sql.exec("SELECT key_id, at_ms, code FROM refusals").toArray() : [];
+    const rows = this.read("SELECT key_id, at_ms, code FROM refusals");
     return new Map(
       rows.flatMap(({ key_id: id, at_ms: atMs, code }) => {
         const keyId = typeof id === "string" ? parseId("key", id) : undefined;
@@ -59,13 +51,11 @@ export class RefusedKeys {
   note(keyId: KeyId, code: MendableCode, nowMs: number): void {
     const last = this.all().get(keyId);
     if (last?.code === code && nowMs < last.atMs + REPEAT_MS) return;
-    if (!this.#ready) this.#sql.exec(TABLE);
-    this.#ready = true;
-    this.#sql.exec("INSERT OR REPLACE INTO refusals (key_id, at_ms, code) VALUES (?, ?, ?)", keyId, nowMs, code);
+    this.write("INSERT OR REPLACE INTO refusals (key_id, at_ms, code) VALUES (?, ?, ?)", keyId, nowMs, code);
   }
 
   /** A key that is gone can be mended no more. */
   delete(keyId: KeyId): void {
-    if (this.#ready) this.#sql.exec("DELETE FROM refusals WHERE key_id = ?", keyId);
+    if (this.all().has(keyId)) this.write("DELETE FROM refusals WHERE key_id = ?", keyId);
   }
 }

@@ -34,9 +34,13 @@ export class SqliteStorage implements LedgerStorage {
   constructor(storage: DurableObjectStorage) {
     this.storage = storage;
     this.sql = storage.sql;
+    this.ready = this.hasTables();
+  }
+
+  private hasTables(): boolean {
     const tables = this.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('hot', 'receipts')").toArray();
-    this.ready = tables.length === 2;
     if (tables.length === 1) this.upgrade();
+    return tables.length > 0;
   }
 
   transaction<Result>(work: () => Result): Result {
@@ -225,9 +229,9 @@ export class SqliteStorage implements LedgerStorage {
     );
   }
 
-  /** Everything was deleted (`DurableObjectStorage.deleteAll`): the next write makes the tables anew. */
+  /** Everything was deleted (`DurableObjectStorage.deleteAll`), or came from a backup. */
   forget(): void {
-    this.ready = false;
+    this.ready = this.hasTables();
     this.wakesAtMs = 0;
   }
 
@@ -247,7 +251,6 @@ export class SqliteStorage implements LedgerStorage {
       this.sql.exec("DROP TABLE idempotency");
       this.sql.exec("DROP TABLE idempotency_parts");
     });
-    this.ready = true;
   }
 
   private read(query: string, ...bindings: SqlStorageValue[]): Row[] {

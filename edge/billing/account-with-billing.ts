@@ -104,8 +104,8 @@ export class AccountWithBilling extends AccountWithSessions {
     }
   }
 
-  override async deleteAccount(): Promise<void> {
-    await super.deleteAccount();
+  protected override storedAnew(): void {
+    super.storedAnew();
     this.#state = undefined;
   }
 

@@ -79,11 +79,6 @@ export async function postRestore(c: Context): Promise<Response> {
     { atMs: Date.now(), actor: operatorActor(c), action: "account.restore", target: id, facts: {} },
     () => accountStub(c.env, id).restore(JSON.stringify(line.dump)),
   );
-  // The object forgets what it knew of its storage; the next call reads what was restored.
-  if (outcome === "restored")
-    await accountStub(c.env, id)
-      .restart()
-      .catch(() => undefined);
   return c.json({ kind: line.kind, id, outcome });
 }
 

@@ -6,7 +6,7 @@ import { AccountWithNotices } from "../account/account-with-notices.ts";
 import type { NoticesEnv } from "../account/account-with-notices.ts";
 import type { CreatedKey } from "../account/account-with-keys.ts";
 import { audit } from "../account/acts.ts";
-import { addKey, liveKey, revokeKey } from "../account/key-acts.ts";
+import { addKey, liveKey } from "../account/key-acts.ts";
 import type { Ledger } from "../account/ledger.ts";
 import { SCOPES } from "../account/types.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
@@ -79,8 +79,8 @@ export class AccountWithSessions extends AccountWithNotices {
     });
   }
 
-  override async deleteAccount(): Promise<void> {
-    await super.deleteAccount();
+  protected override storedAnew(): void {
+    super.storedAnew();
     this.#sessions.forget();
   }
 
@@ -108,7 +108,7 @@ export class AccountWithSessions extends AccountWithNotices {
 
   #end(ledger: Ledger, { id, keyId, ownsKey }: SessionRecord, actor: string, nowMs: number): void {
     this.#sessions.delete(id);
-    if (ownsKey) revokeKey(ledger, keyId, actor, nowMs);
+    if (ownsKey) this.endKey(ledger, keyId, actor, nowMs);
     audit(ledger, nowMs, actor, "session.end", { id });
   }
 }

@@ -1,6 +1,7 @@
 // Sessions of an account's pages, in its object's SQLite: a row each, so that signing out ends a session wherever its
-// cookie was copied to. The table is made by the first write. Everything it reads was written here, and is believed.
+// cookie was copied to. Everything it reads was written here, and is believed.
 
+import { LazyTables } from "../account/lazy-tables.ts";
 import type { Id, KeyId } from "../../shared/ids.ts";
 
 export interface SessionRecord {
@@ -18,39 +19,28 @@ export interface SessionRecord {
 
 const TABLE = "CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID";
 
-export class SessionStore {
-  readonly #sql: SqlStorage;
-  #ready: boolean;
-
+export class SessionStore extends LazyTables {
   constructor(sql: SqlStorage) {
-    this.#sql = sql;
-    this.#ready = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray().length > 0;
-  }
-
-  /** Everything was deleted: the next write makes the table anew. */
-  forget(): void {
-    this.#ready = false;
+    super(sql, "sessions", [TABLE]);
   }
 
   /** Newest first. */
   all(): SessionRecord[] {
-    const rows = this.#ready ? this.#sql.exec("SELECT body FROM sessions").toArray() : [];
+    const rows = this.read("SELECT body FROM sessions");
     return rows.map((row) => recordOf(row["body"])).toSorted((a, b) => b.createdAtMs - a.createdAtMs);
   }
 
   get(id: string): SessionRecord | undefined {
-    const [row] = this.#ready ? this.#sql.exec("SELECT body FROM sessions WHERE id = ?", id).toArray() : [];
+    const [row] = this.read("SELECT body FROM sessions WHERE id = ?", id);
     return row === undefined ? undefined : recordOf(row["body"]);
   }
 
   put(record: SessionRecord): void {
-    if (!this.#ready) this.#sql.exec(TABLE);
-    this.#ready = true;
-    this.#sql.exec("INSERT INTO sessions (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
+    this.write("INSERT INTO sessions (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
   }
 
   delete(id: string): void {
-    if (this.#ready) this.#sql.exec("DELETE FROM sessions WHERE id = ?", id);
+    this.write("DELETE FROM sessions WHERE id = ?", id);
   }
 }
 

@@ -1,0 +1,71 @@
+// What hangs on an account is there at once after a backup was put back, and gone at once after a deletion, in one life of
+// the object; and what is kept of a key goes with it, however it ends.
+
+import { expect, test } from "vitest";
+import { must } from "../../../shared/assert.ts";
+import type { AccountId } from "../../../shared/ids.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { hashesOf, openAccount, parsed, stubOf } from "./support.ts";
+
+const session = { via: "github", name: "octocat", expiresAtMs: Date.UTC(2099, 0) } as const;
+const alert = { kind: "balance_below", thresholdNanoUsd: nanoUsd(5) } as const;
+const once = { route: "POST /v1/alerts", key: "once", bodyHash: "a" };
+
+async function signIn(id: AccountId) {
+  const begun = must(await stubOf(id).beginOwnSession(id, session, "github"), "a session");
+  if (begun === "too_many_keys") throw new Error(begun);
+  return begun;
+}
+
+async function seen(id: AccountId): Promise<object> {
+  const stub = stubOf(id);
+  return {
+    account: await stub.getAccount(),
+    keys: await stub.listKeys(),
+    alerts: await stub.listAlerts(),
+    webhooks: await stub.listWebhooks(),
+    sessions: await stub.listSessions(),
+    billing: await stub.billing(),
+  };
+}
+
+async function tableOf(id: AccountId, table: string): Promise<readonly unknown[]> {
+  const dump = must(await stubOf(id).dump(), "a dump");
+  const { tables } = JSON.parse(dump) as { tables: { name: string; rows: unknown[] }[] };
+  return tables.find(({ name }) => name === table)?.rows ?? [];
+}
+
+test("all that a backup holds is there at once", async () => {
+  const { id, key } = await openAccount(1000);
+  const stub = stubOf(id);
+  await signIn(id);
+  const made = await stub.createAlert(alert, "test", once);
+  await stub.createWebhook({ url: "https://example.com/a" }, "test");
+  await stub.noteRefusal(await hashesOf(key), "insufficient_credit");
+  const before = await seen(id);
+  const dump = must(await stub.dump(), "a dump");
+
+  await stub.deleteAccount();
+  expect(new Set(Object.values(await seen(id)))).toEqual(new Set([undefined]));
+  expect(await stub.restore(dump)).toBe("restored");
+  expect(await seen(id)).toEqual(before);
+  expect(await stub.createAlert(alert, "test", once)).toEqual({ again: made, secret: null });
+  expect(await stub.restore(dump)).toBe("exists");
+});
+
+test.each(["revoked", "reported as leaked", "signed out", "signed out everywhere"])(
+  "a key's last refusal goes with a key that was %s",
+  async (end) => {
+    const { id } = await openAccount(1000);
+    const stub = stubOf(id);
+    const { session: begun, key } = await signIn(id);
+    const { secret } = await parsed(key);
+    await stub.noteRefusal(await hashesOf(await parsed(key)), "insufficient_credit");
+    expect(await tableOf(id, "refusals")).toHaveLength(1);
+    if (end === "revoked") expect(await stub.revokeKey(begun.keyId, "test")).toBe("revoked");
+    if (end === "reported as leaked") expect(await stub.reportLeak(secret, "test")).toBe("revoked");
+    if (end === "signed out") expect(await stub.endSessions(begun.id, "test")).toBe(1);
+    if (end === "signed out everywhere") expect(await stub.endSessions(undefined, "test")).toBe(1);
+    expect(await tableOf(id, "refusals")).toEqual([]);
+  },
+);
