@@ -62,7 +62,7 @@ function headersOf(window: "requests" | "tokens", view: RateLimitView): Record<s
 }
 
 /** A duration as OpenAI writes it: `250ms`, `1.5s`, `6m0s`. */
-export function formatDuration(durationMs: number): string {
+function formatDuration(durationMs: number): string {
   const ms = Math.max(0, Math.ceil(durationMs));
   if (ms < 1000) return `${ms}ms`;
   const minutes = Math.floor(ms / 60_000);

@@ -4,10 +4,12 @@
 import { availableParallelism } from "node:os";
 
 import type { BackendReady } from "../shared/wire.ts";
-import { type CompiledModel, compileCheckpoint, type Damage, removeDamage } from "./compiler/compile.ts";
+import { compileCheckpoint, type Damage, removeDamage } from "./compiler/compile.ts";
+import type { CompiledModel } from "./compiler/compiled-model.ts";
 import { type Config, StartError } from "./config.ts";
 import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./engine/batch-budget.ts";
-import { type Engine, startEngine } from "./engine/engine.ts";
+import { startEngine } from "./engine/engine.ts";
+import type { Engine } from "./engine/types.ts";
 import { ExactEngine } from "./engine/exact-engine.ts";
 import type { Metrics } from "./metrics.ts";
 import { CostModel } from "./scheduler/cost-model.ts";
@@ -23,7 +25,7 @@ const CPU_WARM_UP_TOKENS = 256;
 const DAMAGES_MAX = 2;
 
 /** A hint to the operator while the start goes on: fraction done of the whole, 0..1. */
-export type OnProgress = (fraction: number, what: string) => void;
+type OnProgress = (fraction: number, what: string) => void;
 
 export interface Service {
   readonly model: CompiledModel;

@@ -1,7 +1,7 @@
 // Checks of our own mistakes. They stay on in production (a wrong balance is worse than a 500); input faults of
 // callers are values (errors.ts), never assertions.
 
-export class AssertionError extends Error {
+class AssertionError extends Error {
   override name = "AssertionError";
 }
 

@@ -2,7 +2,7 @@
 // one place at the edge turns it into an HTTP answer. Statuses and types: docs/contract.md, Errors. 422 never appears: real
 // clients retry it.
 
-export type ErrorType =
+type ErrorType =
   | "invalid_request_error"
   | "authentication_error"
   | "insufficient_quota"

@@ -24,7 +24,6 @@ export type Id<Kind extends IdKind> = string & { readonly [idBrand]: Kind };
 export type AccountId = Id<"account">;
 export type KeyId = Id<"key">;
 export type RequestId = Id<"request">;
-export type GrantId = Id<"grant">;
 
 declare const revisionBrand: unique symbol;
 /** Hash over weights, config, tokenizer, compiler version, target and precision: 16 to 64 lower-case hex digits. */

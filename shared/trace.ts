@@ -10,7 +10,7 @@ export interface TraceContext {
   readonly sampled: boolean;
 }
 
-export type SpanKind = "internal" | "server" | "client";
+type SpanKind = "internal" | "server" | "client";
 
 export interface Span {
   readonly name: string;

@@ -12,7 +12,6 @@ import * as z from "zod";
 import { isErrorCode } from "./errors.ts";
 import type { ErrorCode } from "./errors.ts";
 import { parseRevision } from "./ids.ts";
-import type { ModelRevision } from "./ids.ts";
 
 export const WIRE_VERSION = 1;
 export const DEADLINE_HEADER = "x-deadline-ms";
@@ -89,7 +88,7 @@ export type TokenizeAnswer = z.infer<typeof tokenizeAnswerSchema>;
 export const PROMPT_CHARS_MAX = 4_200;
 const prompt = z.string().max(PROMPT_CHARS_MAX);
 /** What the checkpoint puts before a query, a document, and a text of which nothing is said; mostly empty. */
-export const promptsSchema = z.object({ query: prompt, document: prompt, plain: prompt });
+const promptsSchema = z.object({ query: prompt, document: prompt, plain: prompt });
 export type Prompts = Readonly<z.infer<typeof promptsSchema>>;
 
 /** A backend that runs but cannot serve yet answers 503 with status `warming` or `draining`. */
@@ -128,5 +127,3 @@ export const backendFaultSchema = z.object({
     retryAfterS: z.nullable(z.number().int().positive()),
   }),
 });
-
-export type { ModelRevision };

@@ -84,14 +84,6 @@ export class AccountWithKeys extends AccountObject {
     return isMade(made) ? { ...made, key: text } : made;
   }
 
-  /** Adopts a key whose text exists already (`npm start` keeps one per data folder), unless it is there. */
-  addKnownKey(key: keyActs.NewKey, actor: string): keyActs.KeyView | "too_many_keys" | undefined {
-    return this.turn((ledger, nowMs) => {
-      const known = ledger.keys.get(key.id);
-      return known === undefined ? keyActs.addKey(ledger, key, actor, nowMs) : keyActs.viewKey(ledger, known);
-    });
-  }
-
   patchKey(
     id: KeyId,
     patch: keyActs.KeyPatch,

@@ -211,11 +211,6 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.turn((ledger) => releaseBatch(ledger, batchId));
   }
 
-  /** Writes a row of the audit log for an act that happens outside the ledger. */
-  noteAct(actor: string, action: string, facts: Record<string, string | number | boolean | null>): void {
-    this.turn((ledger, nowMs) => acts.audit(ledger, nowMs, actor, action, facts));
-  }
-
   /** Deletes everything of the account; what isolates still hold ends within a lease TTL and is refused. */
   async deleteAccount(): Promise<void> {
     this.core.forget();

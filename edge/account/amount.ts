@@ -62,6 +62,6 @@ export function covers(have: Amount, need: Amount): boolean {
   return have.nanoUsd >= need.nanoUsd && have.requests >= need.requests && have.tokens >= need.tokens;
 }
 
-export function lessNano(a: NanoUsd, b: NanoUsd): NanoUsd {
+function lessNano(a: NanoUsd, b: NanoUsd): NanoUsd {
   return a < b ? a : b;
 }

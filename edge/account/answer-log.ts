@@ -12,7 +12,7 @@ export const REMEMBERED_MS = 86_400_000;
 const SEGMENT_MS = 6 * 3_600_000;
 const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** What one account may keep: beyond it the oldest segment goes early. An object has 10 GB for everything. */
-export const ANSWER_BYTES_MAX = 512 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 512 * 1024 * 1024;
 /** A row's own bytes beside its vectors and meta: names, hashes, times. */
 const ROW_BYTES = 400;
 

@@ -7,7 +7,7 @@ import { LazyTables } from "./lazy-tables.ts";
 
 export const WEBHOOKS_MAX = 10;
 /** Notices that wait at once; beyond it new ones are dropped. */
-export const OUTBOX_MAX = 500;
+const OUTBOX_MAX = 500;
 
 export interface WebhookRecord {
   readonly id: Id<"webhook">;

@@ -8,7 +8,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { LedgerStorage } from "./storage.ts";
 
-export type LineKind = "grant" | "topup" | "charge" | "refund" | "dispute" | "expiry" | "write_off";
+type LineKind = "grant" | "topup" | "charge" | "refund" | "dispute" | "expiry" | "write_off";
 
 /** One line. `amountNanoUsd` is signed: what it did to the balance (for write_off: what could not be charged). */
 export interface StatementLine {
@@ -38,7 +38,7 @@ export interface PendingCharge {
 export const MS_PER_HOUR = 3_600_000;
 
 /** Durable form: [kind, hour, key, model, value, last at]. */
-export type PendingState = readonly [PendingKind, number, KeyId, string, number, number];
+type PendingState = readonly [PendingKind, number, KeyId, string, number, number];
 
 export interface StatementState {
   /** Position of the next posted line. */

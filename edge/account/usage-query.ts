@@ -86,13 +86,6 @@ export function queryUsage(ledger: Ledger, query: UsageQuery, nowMs: number): Us
   return { buckets, ...(pageEndMs < query.endMs ? { nextPage: pageEndMs } : {}), freshAsOfMs: nowMs };
 }
 
-/** Sum of everything ever charged, from usage: equals the books. */
-export function usageTotalNanoUsd(ledger: Ledger): number {
-  let total = 0;
-  for (const cell of cellsBetween(ledger, 0, Number.MAX_SAFE_INTEGER)) total += cell.costNanoUsd;
-  return total;
-}
-
 function bucketStarts(query: UsageQuery): number[] {
   const starts: number[] = [];
   let startMs = bucketStart(query.width, query.page ?? query.startMs);

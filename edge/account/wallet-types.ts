@@ -69,7 +69,7 @@ export interface RateLimitView {
   readonly resetMs: number;
 }
 
-export interface RateLimitViews {
+interface RateLimitViews {
   readonly requests: RateLimitView;
   readonly tokens: RateLimitView;
 }

@@ -16,7 +16,7 @@ const QUOTE = 0x22;
 const encoder = new TextEncoder();
 
 /** Components in an output vector of `dimensions`: eight dimensions make one of a binary type. */
-export function componentCount(dimensions: number, dtype: OutputDtype): number {
+function componentCount(dimensions: number, dtype: OutputDtype): number {
   return dtype === "binary" || dtype === "ubinary" ? dimensions / 8 : dimensions;
 }
 

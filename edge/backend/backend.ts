@@ -9,7 +9,7 @@ import { Breaker } from "./breaker.ts";
 import type { Candidate } from "./choose.ts";
 
 /** A report of load older than this says nothing. */
-export const LOAD_LIFE_MS = 10_000;
+const LOAD_LIFE_MS = 10_000;
 const FORBIDDEN = 403;
 /** Until a backend has measured itself. */
 const TOKENS_PER_SECOND_GUESS = 1000;

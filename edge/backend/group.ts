@@ -10,11 +10,11 @@ import type { Fetch } from "./client.ts";
 import { readReady } from "./client.ts";
 
 /** Younger reports are believed without asking. */
-export const FRESH_MS = 5000;
+const FRESH_MS = 5000;
 /** While one of them is not ready: it may be back. */
 const RECHECK_MS = 1000;
 /** Older ones are asked for before an answer: a cached vector of a replaced revision must not outlive this. */
-export const STALE_MS = 30_000;
+const STALE_MS = 30_000;
 const READY_TIMEOUT_MS = 2000;
 /** Beside the parts of a split call that run on; see edge/at-once.ts. */
 const READS_AT_ONCE = 2;

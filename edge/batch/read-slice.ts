@@ -16,7 +16,7 @@ export interface SliceSize {
 /** About 130,000 tokens of English: some seconds of a GPU, and 2 % of its price for what a slice costs beside it. */
 const WHOLE: SliceSize = { lines: 1024, texts: 1024, bytes: 512 * 1024 };
 /** A slice halved so often is one line. */
-export const SHRINK_MAX = 10;
+const SHRINK_MAX = 10;
 /** Lines that are only written into the error file. */
 export const REJECTED_SIZE: SliceSize = { lines: 2000, texts: Infinity, bytes: 4 * 1024 * 1024 };
 

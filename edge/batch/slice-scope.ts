@@ -25,9 +25,9 @@ export interface SliceScope {
 }
 
 /** Time of one frame; the reservation behind it lives a little longer (account/batch-charge.ts). */
-export const SLICE_DEADLINE_MS = 60_000;
+const SLICE_DEADLINE_MS = 60_000;
 /** A cold model is asked again by the next attempt. */
-export const COLD_HOLD_MS = 5000;
+const COLD_HOLD_MS = 5000;
 
 /** How a frame of the slice travels; each with an id of its own. */
 export function sliceCall({ waitUntil }: SliceScope) {

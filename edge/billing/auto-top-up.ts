@@ -25,7 +25,7 @@ export interface Card {
 }
 
 /** A charge that was decided on and is not settled. */
-export interface Attempt {
+interface Attempt {
   /** Stripe's idempotency key: the same attempt is the same charge. */
   readonly key: string;
   readonly amountNanoUsd: NanoUsd;

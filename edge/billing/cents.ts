@@ -6,7 +6,7 @@ import { nanoUsd } from "../../shared/money.ts";
 
 export const NANO_USD_PER_CENT = 10_000_000;
 /** Stripe takes eight digits: no payment, refund or dispute of its own is above it. */
-export const CENTS_MAX = 99_999_999;
+const CENTS_MAX = 99_999_999;
 
 /** An amount that an event claims; what is above `CENTS_MAX` is refused, and a person looks. */
 export const centsSchema = z.number().int().nonnegative().max(CENTS_MAX);

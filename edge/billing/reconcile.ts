@@ -10,7 +10,7 @@ import { Stripe, StripeError } from "./stripe.ts";
 import type { Config } from "../settings.ts";
 
 /** The kinds that move money (events.ts); others are not asked for. */
-export const EVENT_TYPES = [
+const EVENT_TYPES = [
   "payment_intent.succeeded",
   "refund.created",
   "refund.updated",

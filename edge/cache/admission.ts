@@ -27,7 +27,7 @@ export const KV_WRITE_NANO_USD = 5000;
 const DATA_CENTRE_NANO_USD = 4;
 /** A look-up delays a miss by about a fiftieth of what a hit saves: below this rate it costs callers more time than it saves. */
 const DATA_CENTRE_HIT_RATE_MIN = 0.02;
-export const GPU_SHARE = 0.7;
+const GPU_SHARE = 0.7;
 
 export function admissionInputs(
   prices: Pick<Prices, "priceNanoUsdPerMillion" | "hitPriceNanoUsdPerMillion">,

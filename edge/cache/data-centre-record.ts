@@ -7,7 +7,7 @@ import { HitRate } from "./hit-rate.ts";
 const PRIOR_LOOK_UPS = 4;
 const PRIOR_HIT_RATE = 0.5;
 /** One name of so many is asked for whatever the rate. */
-export const SAMPLE_OF = 16;
+const SAMPLE_OF = 16;
 
 export class DataCentreRecord {
   readonly #rate = new HitRate(PRIOR_LOOK_UPS, PRIOR_HIT_RATE);

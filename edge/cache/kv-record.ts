@@ -8,7 +8,7 @@ const PRIOR_HIT_RATE = 0.5;
 const PRIOR_WRITES = 4;
 const PRIOR_HITS_PER_WRITE = 4;
 /** Below the line every so many-th look-up is made all the same: it may pay again by now. */
-export const EXPLORE_EVERY = 32;
+const EXPLORE_EVERY = 32;
 
 export class KvRecord {
   readonly #rate = new HitRate(PRIOR_LOOK_UPS, PRIOR_HIT_RATE);

@@ -6,7 +6,7 @@ import type { AccountId } from "../../shared/ids.ts";
 import type { CacheEntry } from "./entry.ts";
 
 /** Of the isolate's 96 MB (answer/memory-budget.ts): 6,000 vectors of 2,560 dimensions. */
-export const MEMORY_TIER_BYTES_MAX = 32 * 1024 * 1024;
+const MEMORY_TIER_BYTES_MAX = 32 * 1024 * 1024;
 /** Name, account, map slots: what an entry takes besides its vector, about. */
 const ENTRY_OVERHEAD_BYTES = 320;
 

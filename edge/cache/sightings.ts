@@ -7,29 +7,28 @@ const SEEN_AGAIN = 2;
 const STORED = 3;
 const STATE_BITS = 3;
 
-/** `stored`: it stands in KV already, or an attempt was made. */
-export type Sighting = "first" | "again" | "stored";
-
 export class Sightings {
   readonly #slots = new Uint32Array(SLOTS);
 
   /** Notes that the entry called `name` (hex) is asked for. */
-  note(name: string): Sighting {
-    const slot = slotOf(name);
-    const print = printOf(name);
+  note(name: string): void {
     const state = this.#state(name);
-    if (state === STORED) return "stored";
-    this.#slots[slot] = (print | (state === undefined ? SEEN : SEEN_AGAIN)) >>> 0;
-    return state === undefined ? "first" : "again";
+    if (state !== STORED) this.#set(name, state === undefined ? SEEN : SEEN_AGAIN);
   }
 
-  /** Whether it was asked for at least twice and does not stand in KV. */
+  /** Whether it was asked for at least twice and is not in KV. */
   isAgain(name: string): boolean {
     return this.#state(name) === SEEN_AGAIN;
   }
 
+  /** Whether it is in KV, or a write was begun. */
   isStored(name: string): boolean {
     return this.#state(name) === STORED;
+  }
+
+  /** Notes that it is in KV. */
+  stored(name: string): void {
+    this.#set(name, STORED);
   }
 
   #state(name: string): number | undefined {
@@ -37,9 +36,8 @@ export class Sightings {
     return (known & ~STATE_BITS) >>> 0 === printOf(name) ? known & STATE_BITS : undefined;
   }
 
-  /** Notes that it stands in KV. */
-  stored(name: string): void {
-    this.#slots[slotOf(name)] = (printOf(name) | STORED) >>> 0;
+  #set(name: string, state: number): void {
+    this.#slots[slotOf(name)] = (printOf(name) | state) >>> 0;
   }
 }
 

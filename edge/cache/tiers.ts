@@ -16,7 +16,7 @@ import { Sightings } from "./sightings.ts";
 /** Of the memory tier: one scan of 2,048 new texts must not flush what others come back for. */
 const STORE_SHARE_MAX = 1 / 4;
 /** Requests of more texts leave the data centre's tier alone: every name is a subrequest. */
-export const DATA_CENTRE_TEXTS_MAX = 16;
+const DATA_CENTRE_TEXTS_MAX = 16;
 /** Accounts whose records are kept. */
 const RECORDS_MAX = 4096;
 

@@ -10,7 +10,7 @@ import type { Directory } from "./directory.ts";
 import { withDirectory } from "./directory.ts";
 
 /** `deleting`: between the owner's request and the end of its data; a repeated request goes on. */
-export type DirectoryStatus = AccountStatus | "deleting" | "deleted";
+type DirectoryStatus = AccountStatus | "deleting" | "deleted";
 
 export interface AccountRow {
   readonly id: AccountId;

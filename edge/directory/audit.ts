@@ -18,7 +18,7 @@ export interface AuditEntry {
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-export interface AuditRow extends AuditEntry {
+interface AuditRow extends AuditEntry {
   readonly id: number;
   /** `done`, an error code, or null: cut off. */
   readonly outcome: string | null;

@@ -23,7 +23,7 @@ export const REFRESH_AFTER_MS = 20_000;
 /** From this age on a request waits: a price is in force everywhere within 60 s (docs/contract.md, Routes). */
 export const STALE_MS = 55_000;
 /** The longest that a request waits for it; then it goes on with what is known. */
-export const WAIT_MS_MAX = 1000;
+const WAIT_MS_MAX = 1000;
 /** After a failure, and for a load whose request is gone, the next try comes this much later. */
 export const RETRY_MS = 5000;
 

@@ -27,7 +27,7 @@ export interface PreparedCall {
   answer(embedded: readonly EmbeddedText[], facts: AnswerFacts): { body: ResultBody; vectors: readonly Uint16Array[] };
 }
 
-export interface AnswerFacts {
+interface AnswerFacts {
   /** The id of the charge. */
   readonly callId: string;
   readonly usage: UsageAnswer;

@@ -7,7 +7,7 @@ import type { ErrorCode, Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
 import { standingHeaders } from "../usage-answer.ts";
 
-export interface ErrorBody {
+interface ErrorBody {
   readonly error: {
     readonly message: string;
     readonly type: string;

@@ -9,14 +9,14 @@ export const nanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");
 export const unixSeconds = z.int().nonnegative().describe("Unix seconds.");
 export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.nullable(schema);
 
-export const usage = z.object({
+const usage = z.object({
   prompt_tokens: count.describe("Ids the model read: instruction and ending token included, after truncation."),
   total_tokens: count,
   prompt_tokens_details: z.object({ cached_tokens: count }),
   cost: z.number().nonnegative().describe("USD."),
 });
 
-export const embedding = z.object({
+const embedding = z.object({
   object: z.literal("embedding"),
   index: count,
   embedding: z.union([z.array(z.number()), z.string()]).describe("Numbers, or base64."),

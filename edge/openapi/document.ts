@@ -49,7 +49,7 @@ export function openApiDocument(origin: string): OpenApiDocument {
 }
 
 /** Every error code that `operation` may answer. */
-export function errorCodesOf(operation: Operation): readonly ErrorCode[] {
+function errorCodesOf(operation: Operation): readonly ErrorCode[] {
   const own: readonly ErrorCode[] = [
     ...operation.errors,
     ...COMMON_ERRORS,

@@ -12,7 +12,7 @@ export const TAGS = {
   Service: "Whether this deployment is alive and ready.",
   Operator: "For whoever runs this deployment, with the operator's key.",
 } as const;
-export type Tag = keyof typeof TAGS;
+type Tag = keyof typeof TAGS;
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 

@@ -33,7 +33,7 @@ export async function errorsPage(env: Env): Promise<Page> {
 }
 
 /** The sections of docs/errors.md, in its order. */
-export function sectionsOf(markdown: string): readonly Section[] {
+function sectionsOf(markdown: string): readonly Section[] {
   return [...markdown.matchAll(SECTION)].flatMap(([, code = "", text = ""]) =>
     isErrorCode(code) ? [{ code, text: text.trim() }] : [],
   );

@@ -26,7 +26,7 @@ export interface ModelFacts {
   readonly isOnHub: boolean;
 }
 
-export interface Quantization {
+interface Quantization {
   readonly method: string;
   readonly weights: string;
   readonly groupSize: number;

@@ -12,7 +12,7 @@ export function getLlms(c: Context): Response {
 }
 
 /** https://llmstxt.org: a title, a summary, sections. */
-export function llmsText(origin: string): string {
+function llmsText(origin: string): string {
   const models = CATALOG.map(
     ({ id, description, nativeDimensions, contextTokens }) =>
       `- \`${id}\`: ${description} ${nativeDimensions} dimensions, ${contextTokens} tokens of context.`,

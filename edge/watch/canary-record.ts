@@ -5,7 +5,7 @@ import { withDirectory } from "../directory/directory.ts";
 import type { ProbeResult } from "./probe.ts";
 
 const DAY_MS = 86_400_000;
-export const DAYS_SHOWN = 90;
+const DAYS_SHOWN = 90;
 
 export interface CanaryLast {
   readonly atMs: number;

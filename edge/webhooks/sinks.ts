@@ -5,7 +5,7 @@
 import { signedHeaders } from "./signature.ts";
 import { judgeTarget } from "./target.ts";
 
-export const ATTEMPT_TIMEOUT_MS = 10_000;
+const ATTEMPT_TIMEOUT_MS = 10_000;
 
 /** The runtime's fetch, or a test's. */
 export type Send = (url: string, init: RequestInit) => Promise<Response>;

@@ -7,7 +7,7 @@
 
 import { CheckpointError } from "./checkpoint-error.ts";
 
-export type Rule =
+type Rule =
   | { readonly kind: "honoured" }
   | { readonly kind: "ignored" }
   /** `supported` completes the sentence "…is not supported; … is". */

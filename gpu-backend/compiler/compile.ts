@@ -34,9 +34,6 @@ import { encodeModel } from "./onnx-proto.ts";
 import { buildQwen3Graph } from "./qwen3-graph.ts";
 import { WeightsFile } from "./weights-file.ts";
 
-export { CheckpointError } from "../checkpoint/checkpoint-error.ts";
-export type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
-
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
 const COMPILER_VERSION = "4";
 const PRODUCER = { name: "gigarouter", version: COMPILER_VERSION };

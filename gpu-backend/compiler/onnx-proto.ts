@@ -3,7 +3,7 @@
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
-export const IR_VERSION = 10;
+const IR_VERSION = 10;
 
 /** TensorProto.DataType, the values used here. */
 export const DATA_TYPE = { float32: 1, uint8: 2, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;

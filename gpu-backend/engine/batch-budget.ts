@@ -33,7 +33,7 @@ export const SHORT_TOKENS_MAX: Readonly<Record<CompileTarget, number>> = {
 };
 
 /** What one text alone may exceed: a text longer than the budget is a batch of its own. */
-export function fitsBudget(budget: BatchBudget, texts: number, tokens: number, longest: number): boolean {
+function fitsBudget(budget: BatchBudget, texts: number, tokens: number, longest: number): boolean {
   return texts <= 1 || (tokens <= budget.maxTokens && texts * longest <= budget.maxPaddedTokens);
 }
 

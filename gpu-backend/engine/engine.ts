@@ -20,17 +20,6 @@ import {
 } from "./types.ts";
 import { type Unit, WorkQueue } from "./work-queue.ts";
 
-export {
-  type Engine,
-  EngineDied,
-  type EngineOptions,
-  type EngineResult,
-  type EngineState,
-  NonFiniteVector,
-  RunFailed,
-  TextsFailed,
-} from "./types.ts";
-
 /** One batch runs while the next one waits in the process, so that it is never idle between two. */
 const PIPELINE_DEPTH = 2;
 /** Without an answer for so long, however busy: ended as well. */

@@ -10,7 +10,7 @@ export interface OpenTicket extends Ticket {
   readonly jobs: Set<Job>;
 }
 
-export interface Waiter {
+interface Waiter {
   readonly ticket: OpenTicket;
   readonly position: number;
 }

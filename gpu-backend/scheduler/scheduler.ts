@@ -21,9 +21,9 @@ import type {
 } from "./types.ts";
 
 /** While batch-tier texts are over their age, one batch in so many is theirs first. */
-export const BATCH_TIER_TURN = 4;
+const BATCH_TIER_TURN = 4;
 /** The batch tier's share of a batch's seconds beside interactive texts, and at its aged turn. */
-export const BATCH_TIER_SHARE = 0.5;
+const BATCH_TIER_SHARE = 0.5;
 /** Turns are this fraction of a batch, so that a batch serves several accounts. */
 const QUANTA_PER_BATCH = 16;
 /** A long text's turn is worth so many batches: few turns pay for one. */

@@ -17,7 +17,7 @@ export interface WorkLock {
   readonly deadToken: string | undefined;
 }
 
-export interface LockTiming {
+interface LockTiming {
   readonly beatMs: number;
   /** Beats missing for so long: the holder is gone. A compile writes a layer between two beats. */
   readonly silentMs: number;

@@ -9,7 +9,7 @@ export const SPACE = 3;
 export const PUNCTUATION = 4;
 export const MARK = 5;
 /** Also halves of surrogate pairs. */
-export const OTHER = 6;
+const OTHER = 6;
 
 const APOSTROPHES = "'\u2019\u2018\u02bc\uff07";
 const classes = new Uint8Array(65_536);

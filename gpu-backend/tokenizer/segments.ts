@@ -10,7 +10,7 @@
 import { DIGIT, LETTER, MARK, PUNCTUATION, SPACE, classOf } from "./char-class.ts";
 
 /** Pieces are at least this long (but for the last): short enough to stop early, long enough to cost nothing. */
-export const SEGMENT_CHARS = 32_768;
+const SEGMENT_CHARS = 32_768;
 /** Merging costs up to 4 µs a character (measured on words of random Han): half a second at worst. */
 export const PIECE_CHARS_MAX = 131_072;
 /**

@@ -5,8 +5,8 @@
 
 import type { ErrorCode } from "../../shared/errors.ts";
 
-export const HEAD_BYTES_MAX = 64 * 1024;
-export const HEADERS_MAX = 256;
+const HEAD_BYTES_MAX = 64 * 1024;
+const HEADERS_MAX = 256;
 /** Larger bodies than any route but uploads takes: their head goes first, alone, for it is likely to be refused. */
 const BODY_HELD_BYTES = 8 * 1024 * 1024;
 const CHUNK_LINE_BYTES_MAX = 256;

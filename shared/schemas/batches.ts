@@ -3,7 +3,7 @@
 import * as z from "zod";
 import { integer, oneOf, text } from "./fields.ts";
 
-export const BATCH_ENDPOINTS = ["/v1/embeddings", "/v1/rerank"] as const;
+const BATCH_ENDPOINTS = ["/v1/embeddings", "/v1/rerank"] as const;
 export type BatchEndpoint = (typeof BATCH_ENDPOINTS)[number];
 
 const METADATA_MAX = 16;
@@ -15,7 +15,7 @@ const EXPIRES_S_MIN = 3600;
 const EXPIRES_S_MAX = 2_592_000;
 
 /** OpenAI's expiry of a file: seconds from its making. */
-export const expiresAfterSchema = z.strictObject(
+const expiresAfterSchema = z.strictObject(
   { anchor: oneOf(["created_at"]), seconds: integer(EXPIRES_S_MIN, EXPIRES_S_MAX) },
   { error: () => 'an object like {"anchor": "created_at", "seconds": 86400}' },
 );

@@ -11,7 +11,7 @@ import type { EmbeddingInput } from "./input.ts";
 
 const MODEL_RULE = "the id of a model, for example one of GET /v1/models";
 const TRUNCATE_RULE = 'one of "none", "end", "start"';
-export const INSTRUCTION_LENGTH_MAX = 4096;
+const INSTRUCTION_LENGTH_MAX = 4096;
 
 const ignored = () => z.unknown().describe("Accepted and ignored.").optional();
 

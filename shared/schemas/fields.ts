@@ -23,13 +23,13 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** A JSON object as it came: never a prototype name by accident, for `JSON.parse` makes own properties. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Fields of a body, known or not: many times what any route takes, and few enough to look at each. */
-export const FIELDS_MAX = 100;
+const FIELDS_MAX = 100;
 
 /** The body as an object without its nulls; throws `invalid_type` for anything else. */
-export function bodyObject(body: unknown): JsonObject {
+function bodyObject(body: unknown): JsonObject {
   return Object.fromEntries(entriesOf(body).filter(([, value]) => value !== null));
 }
 

@@ -10,7 +10,7 @@ import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
 
 /** The query is a text of the request too. */
-export const DOCUMENTS_MAX = INPUTS_MAX - 1;
+const DOCUMENTS_MAX = INPUTS_MAX - 1;
 const TOP_MAX = 1_000_000;
 const DOCUMENTS = "an array of strings or of {text} objects";
 

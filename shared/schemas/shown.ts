@@ -2,7 +2,7 @@
 // those a message says the kind alone.
 
 /** Characters of a caller's value that a message repeats. */
-export const SHOWN_LENGTH_MAX = 40;
+const SHOWN_LENGTH_MAX = 40;
 const NAME_LENGTH_MAX = 64;
 
 /** Fields that hold texts to be embedded, what queries are to find, or a secret. */

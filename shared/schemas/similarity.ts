@@ -8,9 +8,9 @@ import { parseBody } from "./fields.ts";
 import { describe } from "./shown.ts";
 import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 
-export const PAIRS_MAX = INPUTS_MAX / 2;
+const PAIRS_MAX = INPUTS_MAX / 2;
 /** The source is a text of the request too. */
-export const TARGETS_MAX = INPUTS_MAX - 1;
+const TARGETS_MAX = INPUTS_MAX - 1;
 
 export const similarityBodySchema = z.strictObject({
   model: modelField,

@@ -3,12 +3,12 @@
 import { must } from "../../shared/assert.ts";
 import { monthStartMs } from "../../edge/account/periods.ts";
 import type { Ledger } from "../../edge/account/ledger.ts";
-import { usageTotalNanoUsd } from "../../edge/account/usage-query.ts";
 import { listTransactions } from "../../edge/account/views.ts";
 import type { StatementLine } from "../../edge/account/statement.ts";
 import { endRunning } from "./calls.ts";
 import { Violation, insist } from "./insist.ts";
 import { setStatus } from "./operator.ts";
+import { usageTotalNanoUsd } from "./usage-total.ts";
 import type { World } from "./world.ts";
 
 /** An independent leaky bucket over true time: no window may see more than the burst and the sold rate. */

@@ -16,7 +16,7 @@ export interface Running {
   readonly strict: StrictCall | undefined;
 }
 
-export interface Queued {
+interface Queued {
   readonly session: LeaseSession;
   readonly waiter: Waiter;
   readonly key: number;

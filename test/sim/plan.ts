@@ -3,7 +3,7 @@
 
 import { Random } from "./random.ts";
 
-export const STEP_KINDS = [
+const STEP_KINDS = [
   "call",
   "settle",
   "fail",
@@ -26,7 +26,7 @@ export const STEP_KINDS = [
   "fold",
   "batch",
 ] as const;
-export type StepKind = (typeof STEP_KINDS)[number];
+type StepKind = (typeof STEP_KINDS)[number];
 
 export interface Step {
   readonly kind: StepKind;
@@ -42,7 +42,7 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
-export interface Terms {
+interface Terms {
   readonly isolates: number;
   readonly firstGrantNanoUsd: number;
   readonly requestsPerMinute: number;

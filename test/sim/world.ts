@@ -29,7 +29,7 @@ import type { Plan, Step } from "./plan.ts";
 import { Replays } from "./replays.ts";
 import { Timeliness } from "./timeliness.ts";
 
-export const ACCOUNT_ID = idFromBytes("account", new Uint8Array(10));
+const ACCOUNT_ID = idFromBytes("account", new Uint8Array(10));
 const START_MS = Date.UTC(2026, 0, 31, 23, 50);
 const SESSION_SETTINGS = {
   syncWindowMs: 1000,

@@ -9,7 +9,7 @@ import { readOptions } from "../../scripts/dev-server/options.ts";
 import type { PublishedDocument } from "./openapi-check.ts";
 import { OpenApiCheck } from "./openapi-check.ts";
 
-export const SILENT: Reporter = { progress: () => undefined, log: () => undefined };
+const SILENT: Reporter = { progress: () => undefined, log: () => undefined };
 
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "gigarouter-test-"));

@@ -6,7 +6,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Every form of `needle` that is looked for, by name. */
-export function formsOf(needle: Uint8Array | string): ReadonlyMap<string, Buffer> {
+function formsOf(needle: Uint8Array | string): ReadonlyMap<string, Buffer> {
   const bytes = Buffer.from(needle);
   const forms = new Map<string, Buffer>([
     ["bytes", bytes],

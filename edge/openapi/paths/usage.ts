@@ -12,7 +12,7 @@ const tag = "Account";
 const page = queryText("page", "`next_page` of the page before.");
 
 const latency = z.nullable(z.number().nonnegative());
-export const usageResult = z.object({
+const usageResult = z.object({
   model: z.nullable(z.string()),
   key_id: z.nullable(z.string()),
   tier: z.nullable(z.enum(TIERS)),

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { compileCheckpoint, type CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import type { CompiledModel } from "../../../gpu-backend/compiler/compiled-model.ts";
 import type { ModelConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
 import { SHORT_TOKENS_MAX } from "../../../gpu-backend/engine/batch-budget.ts";
 import { GraphSession, type SessionOptions } from "../../../gpu-backend/engine/graph-session.ts";

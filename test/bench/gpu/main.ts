@@ -10,7 +10,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { compileCheckpoint, type CompileTarget, type CudaWeights } from "../../../gpu-backend/compiler/compile.ts";
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import type { CompileTarget, CudaWeights } from "../../../gpu-backend/compiler/compiled-model.ts";
 import type { ModelConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
 import { DEFAULT_BUDGETS, planRuns } from "../../../gpu-backend/engine/batch-budget.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";

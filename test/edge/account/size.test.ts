@@ -7,7 +7,7 @@ import { addKey } from "../../../edge/account/key-acts.ts";
 import { DEFAULT_SETTINGS } from "../../../edge/account/settings.ts";
 import type { SyncMessage, UsageLine } from "../../../edge/account/types.ts";
 import { foldHistory } from "../../../edge/account/usage-history.ts";
-import { usageTotalNanoUsd } from "../../../edge/account/usage-query.ts";
+import { usageTotalNanoUsd } from "../../sim/usage-total.ts";
 import { newId } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { MemoryStorage } from "../../sim/memory-storage.ts";

@@ -3,7 +3,6 @@
 import { env } from "cloudflare:test";
 import type { CreatedKey } from "../../../edge/account/account-with-keys.ts";
 import type { KeyTerms } from "../../../edge/account/key-acts.ts";
-import { createWallet } from "../../../edge/account/isolate-wallet.ts";
 import { Peppers } from "../../../edge/account/secret-hash.ts";
 import type { Clock } from "../../../edge/account/session-driver.ts";
 import type { AccountStub, SecretHash, SyncMessage } from "../../../edge/account/types.ts";
@@ -67,13 +66,8 @@ export function hashesOf(key: ParsedKey): Promise<SecretHash[]> {
   return new Peppers([TEST_BINDINGS.KEY_PEPPER]).hashes(key.secret);
 }
 
-/** The wallet as the Worker builds it. */
-export function realWallet(): LeaseWallet {
-  return createWallet(env.ACCOUNT, new Peppers([TEST_BINDINGS.KEY_PEPPER]));
-}
-
 /** A clock that the test moves; sleepers wake when it passes them, and whatever they ask of the object is waited for. */
-export class TestClock extends SleepersClock implements Clock {
+class TestClock extends SleepersClock implements Clock {
   constructor() {
     super(Date.now());
   }

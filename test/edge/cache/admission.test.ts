@@ -76,13 +76,18 @@ describe("sightings", () => {
   it("tell the first time from the second, until stored", () => {
     const sightings = new Sightings();
     const name = "0123456789abcdef".repeat(4);
-    expect([sightings.note(name), sightings.isAgain(name)]).toEqual(["first", false]);
-    expect([sightings.note(name), sightings.isAgain(name)]).toEqual(["again", true]);
+    const state = () => ({ again: sightings.isAgain(name), stored: sightings.isStored(name) });
+    sightings.note(name);
+    expect(state()).toEqual({ again: false, stored: false });
+    sightings.note(name);
+    expect(state()).toEqual({ again: true, stored: false });
     sightings.stored(name);
-    expect([sightings.note(name), sightings.isAgain(name), sightings.isStored(name)]).toEqual(["stored", false, true]);
+    sightings.note(name);
+    expect(state()).toEqual({ again: false, stored: true });
     // The newer one wins a slot.
     const sameSlot = `0123${"9".repeat(60)}`;
-    expect(sightings.note(sameSlot)).toBe("first");
-    expect(sightings.note(name)).toBe("first");
+    sightings.note(sameSlot);
+    sightings.note(name);
+    expect(state()).toEqual({ again: false, stored: false });
   });
 });

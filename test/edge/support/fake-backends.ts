@@ -13,7 +13,7 @@ import type { BackendFault, EmbedRequest, Prompts } from "../../../shared/wire.t
 export const MODEL = "owner/model";
 export const DIMENSIONS = 8;
 
-export function revisionOf(digit: string): ModelRevision {
+function revisionOf(digit: string): ModelRevision {
   const revision = parseRevision(digit.repeat(16));
   if (revision === undefined) throw new TypeError("a hex digit makes a revision");
   return revision;

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 
-import { CheckpointError, compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import { CheckpointError } from "../../../gpu-backend/checkpoint/checkpoint-error.ts";
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 
 const CHECKPOINTS = fileURLToPath(new URL("../../vectors/checkpoints", import.meta.url));

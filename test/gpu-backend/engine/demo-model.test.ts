@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
-import { type Engine, startEngine } from "../../../gpu-backend/engine/engine.ts";
+import { startEngine } from "../../../gpu-backend/engine/engine.ts";
+import type { Engine } from "../../../gpu-backend/engine/types.ts";
 import { distance, row, worstDistance } from "../cosine.ts";
 import { float32Tolerance } from "../tolerances.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 
-import { compileCheckpoint, type CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
-import { type Engine, EngineDied, startEngine } from "../../../gpu-backend/engine/engine.ts";
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import type { CompiledModel } from "../../../gpu-backend/compiler/compiled-model.ts";
+import { startEngine } from "../../../gpu-backend/engine/engine.ts";
+import { type Engine, EngineDied } from "../../../gpu-backend/engine/types.ts";
 import { distance, row } from "../cosine.ts";
 import { float32Tolerance } from "../tolerances.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 
-import type { CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
+import type { CompiledModel } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { EXACT_TEXTS_MAX, ExactEngine } from "../../../gpu-backend/engine/exact-engine.ts";
 import { EngineDied, type EngineOptions } from "../../../gpu-backend/engine/types.ts";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";

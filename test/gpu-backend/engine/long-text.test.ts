@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
-import { type Engine, EngineDied, startEngine } from "../../../gpu-backend/engine/engine.ts";
+import { startEngine } from "../../../gpu-backend/engine/engine.ts";
+import { type Engine, EngineDied } from "../../../gpu-backend/engine/types.ts";
 import { CHUNK_TOKENS_MAX } from "../../../gpu-backend/engine/long-text.ts";
 import type { EngineOptions } from "../../../gpu-backend/engine/types.ts";
 import { distance, row } from "../cosine.ts";

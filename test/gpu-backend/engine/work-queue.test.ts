@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { EngineDied, TextsFailed } from "../../../gpu-backend/engine/engine.ts";
+import { EngineDied, TextsFailed } from "../../../gpu-backend/engine/types.ts";
 import { type Unit, WorkQueue } from "../../../gpu-backend/engine/work-queue.ts";
 
 const POISON = 666;

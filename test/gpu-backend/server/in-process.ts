@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import pino from "pino";
 
 import { readConfig } from "../../../gpu-backend/config.ts";
-import type { CompiledModel } from "../../../gpu-backend/compiler/compile.ts";
+import type { CompiledModel } from "../../../gpu-backend/compiler/compiled-model.ts";
 import type { Engine, EngineResult, EngineState, RunOptions } from "../../../gpu-backend/engine/types.ts";
 import { Metrics } from "../../../gpu-backend/metrics.ts";
 import { CostModel } from "../../../gpu-backend/scheduler/cost-model.ts";
