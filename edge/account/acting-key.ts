@@ -3,17 +3,15 @@
 // alive, not expired, from an address and with a scope that are its own. What happens in that turn happens as its own.
 
 import type { KeyId } from "../../shared/ids.ts";
-import { isAddressAllowed } from "./ip-allow.ts";
 import type { Ledger } from "./ledger.ts";
+import { refusalByRights } from "./rights.ts";
+import type { Asked } from "./rights.ts";
 import type { KeyRecord } from "./storage.ts";
-import type { Refusal, Scope, SecretHash } from "./types.ts";
+import type { Refusal, SecretHash } from "./types.ts";
 
 /** A key that asks for something, as its call brought it. */
-export interface ActingKey {
+export interface ActingKey extends Omit<Asked, "model"> {
   readonly secret: readonly SecretHash[];
-  readonly ip: string;
-  /** undefined: any valid key. */
-  readonly scope?: Scope;
 }
 
 /** A key, or one of our own by name (`operator`, `stripe`), whose rights are not the account's to judge. */
@@ -41,9 +39,6 @@ export function judgeActor(ledger: Ledger, by: Actor, nowMs: number): Acting | R
   if (found.kind === "refused") return { refused: found.refusal };
   if (ledger.status === "suspended") return { refused: { kind: "suspended" } };
   const { record } = found;
-  if (record.ipAllow !== undefined && !isAddressAllowed(by.ip, record.ipAllow))
-    return { refused: { kind: "ip", ip: by.ip } };
-  if (by.scope !== undefined && !record.scopes.includes(by.scope))
-    return { refused: { kind: "scope", needed: by.scope, granted: record.scopes } };
-  return { name: record.id, key: record };
+  const refusal = refusalByRights(record, by, nowMs);
+  return refusal === undefined ? { name: record.id, key: record } : { refused: refusal };
 }

@@ -6,6 +6,7 @@ import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { periodStartMs } from "./periods.ts";
+import { expiryOf } from "./rights.ts";
 import { RateBucket } from "./rate-bucket.ts";
 import type { BucketState } from "./rate-bucket.ts";
 import type { KeyRecord, LedgerStorage } from "./storage.ts";
@@ -177,9 +178,8 @@ export function rightsOf(accountId: AccountId, record: KeyRecord): Rights {
 
 function refusalOf(record: KeyRecord, hash: string, nowMs: number): KeyRefusal | undefined {
   if (record.revokedAtMs !== undefined) return { kind: "revoked" };
-  if (record.expiresAtMs !== undefined && nowMs >= record.expiresAtMs) {
-    return { kind: "expired", expiredAtMs: record.expiresAtMs };
-  }
+  const expired = expiryOf(record, nowMs);
+  if (expired !== undefined) return expired;
   const replaced = record.previous;
   if (replaced !== undefined && replaced.hash === hash && nowMs >= replaced.untilMs) return { kind: "revoked" };
   return undefined;

@@ -8,13 +8,14 @@ import type { ParsedKey } from "../../shared/keys.ts";
 import { CallAdmission, StrictCallAdmission } from "./admission.ts";
 import { ZERO, amount } from "./amount.ts";
 import { explainRefusal } from "./explain-refusal.ts";
-import { isAddressAllowed } from "./ip-allow.ts";
 import { LeaseSession } from "./lease-session.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import type { SessionSettings, StrictTerms, Waiter, Work } from "./session-types.ts";
 import { SessionDriver } from "./session-driver.ts";
 import type { Clock } from "./session-driver.ts";
-import type { AccountStub, Amount, KeyRefusal, Refusal, Rights, SecretHash } from "./types.ts";
+import { refusalByRights } from "./rights.ts";
+import type { Asked } from "./rights.ts";
+import type { AccountStub, Amount, Refusal, SecretHash } from "./types.ts";
 import type {
   AdmitRequest,
   AdmitResult,
@@ -55,11 +56,8 @@ const SUSPENDED_MS = 1000;
 /** What a call that reads needs, if it counts. */
 const READ = amount(0, 1, 0);
 
-interface Call {
+interface Call extends Asked {
   readonly key: ParsedKey;
-  readonly scope?: AdmitRequest["scope"];
-  readonly model?: string;
-  readonly ip: string;
 }
 
 export class LeaseWallet implements Wallet {
@@ -77,7 +75,7 @@ export class LeaseWallet implements Wallet {
     const driver = this.known(request.key) ?? (await this.open(request.key));
     const { session } = driver;
     if (session.isCurrent(clock.nowMs())) {
-      const refusal = refusalBy(session.standing?.rights, request, clock.nowMs());
+      const refusal = refusalIn(session, request, clock.nowMs());
       if (refusal !== undefined) return { kind: "refused", refusal };
       const work = session.take(need, request.model, request.tier, clock.nowMs());
       if (work !== undefined) return this.admitted(driver, work, request);
@@ -113,7 +111,7 @@ export class LeaseWallet implements Wallet {
       work = result.work;
     }
     session.discard(work);
-    const refusal = refusalBy(session.standing?.rights, request, clock.nowMs());
+    const refusal = refusalIn(session, request, clock.nowMs());
     if (refusal !== undefined) return { kind: "refused", refusal };
     const { standing } = session;
     if (standing === undefined) return { kind: "refused", refusal: { kind: "ledger_unavailable" } };
@@ -192,7 +190,7 @@ export class LeaseWallet implements Wallet {
   private refusalAfter({ session }: SessionDriver, call: Call, answered: boolean): Refusal | undefined {
     if (session.ended !== undefined) return session.ended.refusal;
     if (!answered || session.busy || session.standing === undefined) return { kind: "ledger_unavailable" };
-    return refusalBy(session.standing.rights, call, this.options.clock.nowMs());
+    return refusalByRights(session.standing.rights, call, this.options.clock.nowMs());
   }
 
   /** What the lease has, and what the object could still give. */
@@ -255,25 +253,8 @@ function uncounted({ standing }: LeaseSession, bound: Amount): Amount {
   return amount(0, 1, Math.min(bound.tokens, ...limits));
 }
 
-/** What the rights themselves refuse, without any credit. */
-function refusalBy(rights: Rights | undefined, call: Call, nowMs: number): Refusal | undefined {
-  if (rights === undefined) return undefined;
-  const expired = expiry(rights, nowMs);
-  if (expired !== undefined) return expired;
-  if (rights.ipAllow !== undefined && !isAddressAllowed(call.ip, rights.ipAllow)) return { kind: "ip", ip: call.ip };
-  if (call.scope !== undefined && !rights.scopes.includes(call.scope)) {
-    return { kind: "scope", needed: call.scope, granted: rights.scopes };
-  }
-  const { model } = call;
-  if (rights.models !== undefined && model !== undefined && model !== "" && !rights.models.includes(model)) {
-    return { kind: "model", model, allowed: rights.models };
-  }
-  return undefined;
-}
-
-function expiry(rights: Rights, nowMs: number): KeyRefusal | undefined {
-  const { expiresAtMs } = rights;
-  return expiresAtMs !== undefined && nowMs >= expiresAtMs ? { kind: "expired", expiredAtMs: expiresAtMs } : undefined;
+function refusalIn({ standing }: LeaseSession, call: Call, nowMs: number): Refusal | undefined {
+  return standing === undefined ? undefined : refusalByRights(standing.rights, call, nowMs);
 }
 
 function nameOf(key: ParsedKey): string {
