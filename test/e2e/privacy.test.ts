@@ -1,5 +1,7 @@
 // No text and no key is found anywhere it should not be: traffic with needles in everything a caller may send, calls
-// that fail included, then a search of every log line, every file under the data folder, every metric and every answer.
+// that fail included, then a search of every log line, every file under the data folder, every metric, every answer, and
+// all that a collector of traces and Stripe were sent.
+import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decodeBase62 } from "../../shared/base62.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
@@ -7,6 +9,7 @@ import { DataFolder } from "../../scripts/dev-server/data-folder.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
 import type { Answer } from "../support/dev-server.ts";
 import { filesBelow, findNeedle } from "../support/needles.ts";
+import { OutsideServer } from "../support/outside-server.ts";
 
 const KEY_BYTES = 38;
 const ACCOUNT_ID_BYTES = 10;
@@ -23,7 +26,10 @@ const values: string[] = [];
 const keys: string[] = [];
 /** Signing secrets of webhooks, and the cookies of sessions. */
 const secrets: string[] = [];
+/** What the deployment shows to Stripe, and Stripe to it. */
+const STRIPE = { secret: `sk_test_${crypto.randomUUID()}`, webhook: `whsec_${crypto.randomUUID()}` };
 let server: DevServer;
+let outside: OutsideServer;
 let key: string;
 
 /** In every text, so that a place without it need not be searched for each of them. */
@@ -158,6 +164,47 @@ async function ownerTraffic(): Promise<void> {
   errors.push(await after.text());
 }
 
+/** Pages to pay on, automatic top-ups, and events: in order, refused, forged, of a shape that is not known. */
+async function stripeTraffic(): Promise<void> {
+  const pay = (amount: unknown, once: string) =>
+    ask("/v1/top-ups", { amount_usd: amount }, { "idempotency-key": once }, server.apiKey);
+  const asked = [await pay(20, needle("payonce")), await pay(30, needle("payagain")), await pay(named("usd"), "a")];
+  const payment = {
+    id: "pi_1",
+    status: "succeeded",
+    currency: "usd",
+    amount_received: 2000,
+    metadata: { account_id: server.accountId, note: needle("paymentnote") },
+    receipt_email: needle("email"),
+    description: needle("description"),
+  };
+  outside.payments.set("pi_1", payment);
+  const tell = async (type: string, object: object, secret = STRIPE.webhook) => {
+    const body = JSON.stringify({ id: "evt_1", type, data: { object } });
+    const at = Math.floor(Date.now() / 1000);
+    const mac = createHmac("sha256", secret).update(`${at}.${body}`).digest("hex");
+    const headers = { "stripe-signature": `t=${at},v1=${mac}` };
+    const answer = await fetch(`${server.url}/stripe/webhook`, { method: "POST", headers, body });
+    errors.push(await answer.text());
+    return answer.status;
+  };
+  const told = [
+    await tell("payment_intent.succeeded", payment),
+    await tell("payment_intent.succeeded", { ...payment, amount_received: needle("cents") }),
+    await tell("payment_intent.succeeded", payment, needle("forged")),
+    await tell("refund.created", {
+      id: "re_1",
+      amount: 100,
+      currency: "usd",
+      payment_intent: "pi_1",
+      reason: needle("why"),
+    }),
+    await tell("charge.dispute.closed", { id: "dp_1", status: needle("status"), payment_intent: "pi_1" }),
+    await tell(needle("kind"), { text: needle("event") }),
+  ];
+  expect([...asked.map(({ status }) => status), ...told]).toEqual([201, 201, 400, 200, 400, 400, 200, 400, 200]);
+}
+
 /** What can be read of metrics and books, by customers and by the operator. */
 async function figures(): Promise<string> {
   const secret = new DataFolder(dataDir).secrets().BACKEND_SECRET;
@@ -185,9 +232,13 @@ let metrics: string;
 let files: ReadonlyMap<string, Buffer>;
 
 beforeAll(async () => {
+  outside = await OutsideServer.start();
+  vi.stubEnv("OTEL_EXPORTER_OTLP_ENDPOINT", outside.origin); // the backend's
+  const traces = { OTEL_EXPORTER_OTLP_ENDPOINT: outside.origin, OTEL_TRACES_SAMPLER_ARG: "1" };
+  const stripe = { STRIPE_SECRET_KEY: STRIPE.secret, STRIPE_WEBHOOK_SECRET: STRIPE.webhook };
   server = await startTestServer(
     dataDir,
-    { LOG_REQUESTS: "1" },
+    { LOG_REQUESTS: "1", ...traces, ...stripe, STRIPE_API_ORIGIN: outside.origin },
     { progress: () => undefined, log: (text) => logs.push(text) },
   );
   keys.push(server.apiKey);
@@ -196,6 +247,7 @@ beforeAll(async () => {
   await goodTraffic();
   await fileTraffic();
   await ownerTraffic();
+  await stripeTraffic();
   const rotated = await ask(`/v1/keys/${gone.id}/rotate`, {}, {}, server.apiKey);
   keys.push(String(rotated.body["key"]));
   await fetch(`${server.url}/v1/keys/${gone.id}`, {
@@ -205,6 +257,8 @@ beforeAll(async () => {
   await failingTraffic();
   metrics = await figures();
   await server.stop();
+  vi.unstubAllEnvs();
+  await outside.stop();
   files = filesBelow(dataDir);
 });
 afterAll(() => {
@@ -237,7 +291,7 @@ function formsOfKeys(): readonly (Uint8Array | string)[] {
     const bytes = decodeBase62(text.slice(3), KEY_BYTES);
     return bytes === undefined ? [text] : [text, bytes.subarray(ACCOUNT_ID_BYTES, ACCOUNT_ID_BYTES + SECRET_BYTES)];
   });
-  return [...ofKeys, ...hooks];
+  return [...ofKeys, ...hooks, ...Object.values(STRIPE)];
 }
 
 describe("the search", () => {
@@ -273,6 +327,11 @@ describe("the search", () => {
     for (const store of ["durable-objects", "kv", "r2", "d1", "cache"]) expect(names).toContain(`edge/${store}/`);
     expect(findNeedle(Buffer.concat([...files.values()]), "Development")).toContain("bytes");
     expect(metrics).toContain("backend_tokens_total");
+    const paths = outside.received.map(({ path }) => path);
+    expect(paths.filter((path) => path === "/v1/traces").length).toBeGreaterThan(40);
+    expect(paths.filter((path) => path.startsWith("/v1/checkout"))).toHaveLength(2);
+    const sent = outside.received.map(({ bytes }) => bytes.toString()).join("\n");
+    for (const service of ["gigarouter-edge", "gigarouter-backend"]) expect(sent).toContain(service);
   });
 });
 
@@ -295,12 +354,22 @@ describe("no text that a caller sent", () => {
     expect([...foundTexts(bytes), ...found(bytes, values)]).toEqual([]);
   });
 
+  test("is in what a collector of traces or Stripe was sent", () => {
+    const sent = Buffer.concat(outside.received.map(({ bytes }) => bytes));
+    expect([...foundTexts(sent), ...found(sent, values)]).toEqual([]);
+  });
+
   test("is in the answer to a call that failed", () => {
     expect(foundTexts(Buffer.from(errors.join("\n")))).toEqual([]);
   });
 });
 
 describe("no key, signing secret or session", () => {
+  test("is in what a collector of traces or Stripe was sent", () => {
+    const sent = Buffer.concat(outside.received.map(({ bytes }) => bytes));
+    expect(found(sent, [...formsOfKeys(), server.adminKey])).toEqual([]);
+  });
+
   test("is in a log line, a metric, or the answer to a call that failed", () => {
     expect(
       found(Buffer.from([logs.join(""), metrics, ...errors].join("\n")), [...formsOfKeys(), server.adminKey]),
