@@ -24,7 +24,7 @@ export class Cancel implements CancelSignal {
     for (const listener of this.#listeners.splice(0)) listener();
   }
 
-  /** Aborts when `signal` does, at once where it has; answers what takes that back. */
+  /** Aborts when `signal` aborts, at once if it already has. Returns a function that unlinks the two. */
   follow(signal: CancelSignal): () => void {
     return onAbort(signal, () => this.abort());
   }
@@ -39,7 +39,7 @@ export class Cancel implements CancelSignal {
   }
 }
 
-/** Calls `listener` when `signal` aborts, at once where it has; answers what takes that back. */
+/** Calls `listener` when `signal` aborts, at once if it already has. Returns a function that removes it. */
 export function onAbort(signal: CancelSignal, listener: () => void): () => void {
   if (signal.aborted) listener();
   else signal.addEventListener("abort", listener);

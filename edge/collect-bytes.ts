@@ -1,4 +1,4 @@
-// A stream whose length nobody vouches for, read into one buffer with a cap: request bodies and backends' answers.
+// A stream of unknown length, read into one buffer with a cap: request bodies and backends' answers.
 
 /**
  * All bytes of `stream`, or undefined as soon as they pass `bytesMax`; the stream is then cancelled. `onPiece` is told

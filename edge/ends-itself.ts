@@ -1,5 +1,5 @@
-// Calls after which an object ends itself with `ctx.abort`, so that nothing it still runs can write again: the caller
-// sees the abort as an error with its reason.
+// Some calls end with the object aborting itself (`ctx.abort`), so that nothing it still runs can write again. The caller
+// sees that abort as an error with its reason.
 
 /** The reason of every such abort. */
 export const ACCOUNT_DELETED = "the account was deleted";

@@ -68,7 +68,7 @@ const optional = {
   OTEL_EXPORTER_OTLP_ENDPOINT: url,
   OTEL_EXPORTER_OTLP_HEADERS: text,
   OTEL_TRACES_SAMPLER_ARG: share,
-  /** The share of requests that leave a line in the log, 0..1; every answer of our own fault does. */
+  /** The share of requests that leave a line in the log, 0..1. Every 5xx leaves one. */
   LOG_REQUESTS: share,
   STRIPE_SECRET_KEY: text,
   STRIPE_WEBHOOK_SECRET: text,

@@ -101,12 +101,12 @@ function endWithSignals(config: Config, log: pino.Logger, server: Server, state:
     // Connections that are kept alive would hold the server open after their last answer.
     setInterval(() => server.closeIdleConnections(), DRAIN_EVERY_MS).unref();
     setTimeout(end, config.drainMsMax).unref();
-    // A start that is not done has nothing to drain.
+    // Before start-up has finished there is nothing to drain.
     if (state.service === undefined) end();
   };
   process.on("SIGTERM", drain);
   process.on("SIGINT", drain);
-  // Without its parent nobody would ever end it.
+  // After its parent has gone, nothing else would end this process.
   process.on("disconnect", () => void stop(state).finally(() => process.exit(0)));
 }
 

@@ -153,12 +153,12 @@ function serving({ state, metrics: figures }: ServerDependencies): Service {
   throw apiError("model_not_ready", message, null, status === "draining" ? 1 : 2);
 }
 
-/** While the engine is started again this is not where new work should go. What comes all the same waits for it. */
+/** A backend whose engine restarts is not ready. A call that comes all the same waits for the engine. */
 function readinessOf({ status, service }: ServerState): Status {
   return status === "ready" && service?.engine.state !== "ready" ? "warming" : status;
 }
 
-/** An engine that fails to start again and again serves nothing, though it is tried on. */
+/** An engine that keeps failing to start counts as not ready; restarts go on. */
 function statusOf({ status, service }: ServerState): Status {
   return status === "ready" && service?.engine.state === "failed" ? "warming" : status;
 }

@@ -1,5 +1,5 @@
-// The account's object as it is deployed: the ledger (account.ts), and what hangs on it without standing in its way:
-// alerts, webhooks, and the report of its sums to the directory.
+// The account's object with its notices: alerts, webhooks, and the report of the account's sums to the directory. None
+// of them can fail a turn of the ledger.
 
 import { reportBooks } from "../directory/accounts.ts";
 import type { NoticeSettings } from "../webhooks/settings.ts";
@@ -54,9 +54,9 @@ export class AccountWithNotices extends AccountWithKeys {
   readonly #refused: RefusedKeys;
   readonly #directory: D1Database;
   readonly #secrets: WebhookSecrets;
-  /** What was charged when it was last reported; undefined: not in this life. */
+  /** Charged in all when the sums were last reported; undefined: this instance has not reported. */
   #reportedNanoUsd: NanoUsd | undefined;
-  /** Rows written when the alerts were last looked at; the first turn of a life always looks. */
+  /** Rows written when the alerts were last checked; the first turn of an instance always checks. */
   #rowsSeen = -1;
   readonly #testedAtMs = new Map<string, number>();
 
@@ -100,11 +100,11 @@ export class AccountWithNotices extends AccountWithKeys {
     return super.endKey(ledger, id, actor, nowMs);
   }
 
-  /** The way out; tests replace it. */
+  /** Sends a notice; tests replace it. */
   protected send: Send = (url, init) => fetch(url, init);
 
   protected override afterTurn(): void {
-    // What wrote nothing changed nothing: most syncs only renew.
+    // A turn that wrote nothing changed nothing.
     if (this.storage.rowsWritten === this.#rowsSeen) return;
     this.#rowsSeen = this.storage.rowsWritten;
     const nowMs = this.nowMs();
@@ -115,7 +115,7 @@ export class AccountWithNotices extends AccountWithKeys {
         if (charged > (this.#reportedNanoUsd ?? 0)) this.storage.wakeAt(nowMs + REPORT_MS);
       });
     } catch (error) {
-      // Whoever made the turn has its answer; what failed here is ours, and is looked at again after the next turn.
+      // The caller already has its answer. This failure is ours; the check runs again after the next turn.
       this.#notices.forget();
       this.#rowsSeen = -1;
       this.ctx.waitUntil(Promise.reject(error instanceof Error ? error : new Error("notices failed")));
@@ -146,7 +146,7 @@ export class AccountWithNotices extends AccountWithKeys {
     this.#rowsSeen = -1;
   }
 
-  /** A batch has ended: its webhooks are told, as OpenAI tells them. Told again, it has the same id. */
+  /** Queues `batch.<status>` for the webhooks, as OpenAI sends it. A second call sends the same event id. */
   announceBatch(id: Id<"batch">, status: string): void {
     this.turn((_ledger, nowMs) => {
       const eventId = `evt_${id.slice(id.indexOf("_") + 1)}`;

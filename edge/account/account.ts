@@ -115,7 +115,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.afterTurn();
   }
 
-  /** Behind every turn that may have changed the books (account-with-notices.ts); must not throw. */
+  /** Called after every turn that may have changed the books (account-with-notices.ts). Must not throw. */
   protected afterTurn(): void {}
 
   /** Commits one message by itself. */

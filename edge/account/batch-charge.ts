@@ -46,7 +46,7 @@ export interface BatchCharge extends BatchAttempt {
   readonly costNanoUsd: NanoUsd;
   /** Adds up to the cost. */
   readonly lines: readonly UsageLine[];
-  /** Kept with the charge, told to later attempts: where the results lie. No input text. */
+  /** Where the results are: stored with the charge and returned to later attempts. No input text. */
   readonly receipt: string;
 }
 

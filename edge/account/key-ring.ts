@@ -113,7 +113,8 @@ export class KeyRing {
 
   /**
    * A key that is stored under a pepper that is being rotated out is stored under the current one, now that its secret is
-   * at hand (`hashes`, the current pepper's first). Isolates that know the old pepper alone find it for an hour more.
+   * at hand (`hashes`, the current pepper's first). The old hash stays valid for an hour, for isolates that know only the
+   * old pepper.
    */
   renew(record: KeyRecord, hashes: readonly SecretHash[], nowMs: number, storage: LedgerStorage): void {
     const [current] = hashes;

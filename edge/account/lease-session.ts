@@ -356,7 +356,7 @@ export class LeaseSession {
     this.restart();
   }
 
-  /** What follows is told in a new session. */
+  /** Later messages belong to a new session. */
   private restart(): void {
     this.unreported.restart();
     this.id = this.newSessionId();
@@ -364,7 +364,7 @@ export class LeaseSession {
     this.epoch = undefined;
   }
 
-  /** Refused before the session began: what a session before it left unreported can be told to nobody. */
+  /** Refused before the session began: what an earlier session left unreported can no longer be reported. */
   private giveUp(): void {
     this.unreported.loseAll();
     this.closed = true;

@@ -14,15 +14,15 @@ export interface Clock {
 
 type WaitUntil = (work: Promise<unknown>) => void;
 
-/** One attempt that takes longer than this is taken over. */
+/** An attempt that takes longer than this is taken over by whoever waits. */
 const TAKEOVER_MS = 3000;
 /** Pause after an attempt that failed, times the failures so far. */
 const RETRY_MS = 50;
-/** What is due later than this is another call's to send: a Worker should not wait for it after its answer. */
+/** A report due later than this is left to a later call: a Worker should not wait so long after its answer. */
 const FLUSH_HORIZON_MS = 2500;
-/** What a caller waits for the object in all. */
+/** The longest that a caller waits for the object, all attempts together. */
 const PATIENCE_MS = 8000;
-/** One that is under way, the first of a new session, and the report. */
+/** The message under way, the first of a new session, and the report. */
 const REPORT_MESSAGES_MAX = 3;
 
 export class SessionDriver {
@@ -39,7 +39,7 @@ export class SessionDriver {
     this.clock = clock;
   }
 
-  /** Until a message composed after this call has been answered. False when the object did not answer in time. */
+  /** Waits until a message composed after this call has been answered; false on timeout. */
   async roundTrip(waitUntil: WaitUntil, close = false): Promise<boolean> {
     const { session, clock } = this;
     const wanted = session.composed + 1;
@@ -54,7 +54,7 @@ export class SessionDriver {
     return true;
   }
 
-  /** Until what was spent so far has been told: a new session begins with a message that tells nothing. */
+  /** Reports everything spent so far and waits for the answers; the first message of a session reports nothing. */
   async report(waitUntil: WaitUntil): Promise<void> {
     const { session } = this;
     for (let message = 0; message < REPORT_MESSAGES_MAX && session.hasUnsent && !session.closed; message += 1) {

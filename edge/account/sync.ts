@@ -254,7 +254,10 @@ function isTight(ledger: Ledger, available: Amount, held: Amount, unit: Amount, 
   return isCrowded || !covers(shareOf(plus(available, held)), unit);
 }
 
-/** What waits is granted as far as it goes; beyond it no more than a share of what is there. Strict: all or nothing. */
+/**
+ * Grants what waiting calls need (`min`), as far as it is available; more, up to `target`, only within a share of what
+ * is available. Strict: all of `min` or nothing.
+ */
 function grantFrom(ledger: Ledger, available: Amount, message: SyncMessage, tight: boolean): Amount {
   const { min, target, least: needed } = message.want;
   if (!covers(available, message.idempotency === undefined ? needed : min)) return ZERO;

@@ -1,6 +1,6 @@
 // What the isolate and the account object say to each other, and what both say to routes. Plain data (it crosses
-// Workers RPC): no classes, no functions but the admission's own. Expected refusals are values with their facts; the
-// one table that turns them into HTTP answers is edge/middleware/errors.
+// Workers RPC): no classes, no functions but the admission's own. Expected refusals are values with their facts;
+// `faultOfRefusal` turns them into HTTP answers.
 
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -199,9 +199,9 @@ export interface SyncMessage {
   readonly untoldNanoUsd?: NanoUsd;
   /** No call runs or waits: `keep` is for calls to come. Near the end of credit or rate such a lease is not prolonged. */
   readonly idle?: true;
-  /** Of `keep`: what calls that run now may cost. Should the isolate never speak again, so much revenue may be lost. */
+  /** Of `keep`: what calls that run now may cost. The bound of the revenue lost if the isolate dies now. */
   readonly runningNanoUsd: NanoUsd;
-  /** Revenue that the isolate dropped since it last told: it came too late to be told safely. */
+  /** Revenue that the isolate dropped since its last message, because it came too late to be reported safely. */
   readonly lostNanoUsd?: NanoUsd;
   /** What calls that wait for this answer may cost. */
   readonly waitingNanoUsd: NanoUsd;

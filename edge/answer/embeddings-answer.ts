@@ -14,7 +14,7 @@ export interface EmbeddingsAnswer extends EmbeddingsBody {
 
 /** Status and headers now, the body as it is read. */
 export function embeddingsAnswer(c: Context, answer: EmbeddingsAnswer): Response {
-  // Not by way of the context: it would make the runtime's headers one by one, and copy them.
+  // Made directly: `c.body()` would set each header one by one and copy them.
   return new Response(embeddingsContent(answer, waitUntilOf(c), c.get("memory")), {
     headers: { ...answer.headers, "content-type": "application/json; charset=utf-8" },
   });

@@ -254,7 +254,7 @@ export class Pool {
     });
   }
 
-  /** Elsewhere now, or, where the backend was lost rather than busy or wrong, here once it is back. */
+  /** Retry on another backend, or on the same one if it was lost (not busy, not wrong). */
   #retryIsPossible(group: Group, request: EmbedRequest, tried: ReadonlySet<Backend>, result: Failed): boolean {
     if (this.#candidates(group, request, tried).length > 0) return true;
     return result.kind === "unreachable" || (result.kind === "fault" && result.fault.code === "model_not_ready");

@@ -54,14 +54,14 @@ export type Step =
 const AGAIN: Step = { kind: "again" };
 const SUSPENDED_MS = 60_000;
 const HELD_MS = 5000;
-/** A slice that took less may be larger next time. */
+/** After a slice faster than this, slices may grow. */
 const QUICK_MS = 15_000;
 export class BatchWork {
   private readonly store: BatchStore;
   private readonly ports: BatchPorts;
   private readonly reader: InputReader;
   private now: BatchState;
-  /** Lines of the slice that is being worked on; 0: none was begun in this life. */
+  /** Lines of the slice under way; 0: this instance has begun none. */
   private attempted = 0;
 
   constructor(state: BatchState, store: BatchStore, ports: BatchPorts) {

@@ -1,6 +1,6 @@
-// Whose fault it is that a slice could not be run. What is nobody's fault (a cold model, a full queue) is tried again,
-// later each time, in smaller slices where their size may be the reason. Where one text may be (it kills the engine, it
-// takes for ever), slices shrink to single lines, and a line is blamed only for what happened while it was alone. Pure.
+// Whose fault it is that a slice could not be run. A fault that is not a line's own (a cold model, a full queue) is
+// retried with back-off, in smaller slices if size may be the cause. If one text may be the cause (it kills the engine,
+// it never ends), slices shrink to single lines, and a line is blamed only for failures of the line alone. Pure.
 
 import type { Fault } from "../../shared/errors.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -8,7 +8,7 @@ import { shrinkAfter } from "./read-slice.ts";
 import type { BatchState } from "./types.ts";
 
 const RETRY_MS_MAX = 60_000;
-/** After so many attempts in a row at a line alone it is on trial. */
+/** After this many failed attempts in a row at one line alone, the line is on trial. */
 const ALONE_MAX = 10;
 const SUSPICIOUS = new Set(["deadline_exceeded", "internal_error", "backend_unavailable"]);
 const SUSPICIOUS_FAILURES = 3;
@@ -38,14 +38,14 @@ export function afterFailure(state: Failures, cause: unknown, lines: number): Af
 }
 
 /**
- * Whether the line that is a slice of its own has failed so often that its next failure is its own: if the backend
- * serves another text just before, for an outage is no line's fault.
+ * Whether a slice of one line has failed so often that the line is blamed for its next failure, provided that the
+ * backend serves another text just before: an outage is no line's fault.
  */
 export function isOnTrial({ failuresAlone = 0, suspicion }: Failures, lines: number): boolean {
   return lines === 1 && failuresAlone >= ALONE_MAX && suspicion !== undefined;
 }
 
-/** What a line on trial fails with; undefined: this failure says nothing of it. */
+/** The fault of a line on trial; undefined: this failure says nothing about the line. */
 export function verdictOf(cause: unknown): Fault | undefined {
   const fault = faultOf(cause);
   return SUSPICIOUS.has(fault.code) ? fault : undefined;

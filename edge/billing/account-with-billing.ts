@@ -1,6 +1,6 @@
-// The account's object as it is deployed: the ledger, its notices (account-with-notices.ts), and automatic top-ups. A
-// charge is decided behind a turn, written down, and made by the alarm; what it brings is a grant with the payment's id,
-// the same that Stripe's webhook would make.
+// The account's object as it is deployed: the ledger, keys, sessions, notices, and here the automatic top-ups. A
+// charge is decided after a turn, written down, and made by the alarm. Its money becomes a grant with the payment's id,
+// the same grant that Stripe's webhook would make.
 
 import type { NoticesEnv } from "../account/account-with-notices.ts";
 import type { Actor, Refused } from "../account/acting-key.ts";
@@ -57,7 +57,7 @@ export class AccountWithBilling extends AccountWithSessions {
 
   protected override afterTurn(): void {
     super.afterTurn();
-    // Behind every sync: an account without automatic top-ups has no turn more.
+    // Runs after every turn, so an account without automatic top-ups must not pay for another one.
     if (this.#stripe === undefined || this.#read().terms === undefined) return;
     const nowMs = this.nowMs();
     this.core.turn(nowMs, (ledger) => {

@@ -7,7 +7,7 @@ const PRIOR_LOOK_UPS = 10;
 const PRIOR_HIT_RATE = 0.5;
 const PRIOR_WRITES = 4;
 const PRIOR_HITS_PER_WRITE = 4;
-/** Below the line every so many-th look-up is made all the same: it may pay again by now. */
+/** Even where look-ups do not pay, one in so many is made, to notice when they pay again. */
 const EXPLORE_EVERY = 32;
 
 export class KvRecord {
@@ -31,7 +31,7 @@ export class KvRecord {
     this.#writes += 1;
   }
 
-  /** A look-up that would not pay: whether it is made all the same, to learn. */
+  /** Whether a look-up that would not pay is made all the same. */
   explores(): boolean {
     this.#skipped += 1;
     return this.#skipped % EXPLORE_EVERY === 0;

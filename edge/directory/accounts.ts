@@ -68,7 +68,7 @@ export function removeAccount(directory: Directory, id: AccountId): Promise<unkn
   return withDirectory(() => directory.prepare("DELETE FROM accounts WHERE id = ?").bind(id).run());
 }
 
-/** Newest first, `limit` rows behind `cursor`. `undefined`: the cursor is none of ours. */
+/** Newest first, `limit` rows behind `cursor`. `undefined`: not a cursor that we issued. */
 export async function listAccounts(
   directory: Directory,
   cursor: string | undefined,

@@ -65,7 +65,7 @@ async function noteOutcome(directory: Directory, id: number, outcome: string): P
     .catch(() => undefined);
 }
 
-/** Newest first, `limit` rows behind `cursor`. `undefined`: the cursor is none of ours. */
+/** Newest first, `limit` rows behind `cursor`. `undefined`: not a cursor that we issued. */
 export async function listAudit(
   directory: Directory,
   cursor: string | undefined,

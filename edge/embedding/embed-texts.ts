@@ -23,7 +23,7 @@ import { InFlight } from "./in-flight.ts";
 import { samePrompts } from "./prompts.ts";
 import type { CacheMode, EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
 
-/** How long a waiter trusts somebody else's computation: less than the 30 s that `waitUntil` lives after a client left. */
+/** How long a waiter waits for another call's computation: less than the 30 s for which `waitUntil` keeps it alive. */
 const TAKEOVER_MS = 20_000;
 /** Rolling updates that one request survives. */
 const REVISION_ROUNDS_MAX = 3;
@@ -84,7 +84,7 @@ class EmbedCall {
     this.#startedMs = ports.now();
     this.#distinct = distinctTexts(request.texts);
     this.#looking = this.#start();
-    // `finish` may never be called (a refused lease): its failure is nobody's then.
+    // `finish` may never be called (a refused lease); a failed look-up would then be an unhandled rejection.
     this.#looking.catch(() => undefined);
   }
 
@@ -167,7 +167,7 @@ class EmbedCall {
     return { revision: looked.ready.revision, dimensions: looked.ready.dimensions, texts, timings: this.#timings };
   }
 
-  /** Computes what is missing, or waits for those who do; takes over what fails elsewhere. */
+  /** Computes the missing texts, or waits for a computation under way; takes over one that fails. */
   async #computeShared(looked: Looked, names: readonly string[], results: (EmbeddedText | undefined)[]): Promise<void> {
     const { accountId, signal, tier, truncate } = this.#request;
     for (;;) {
@@ -201,7 +201,7 @@ class EmbedCall {
     }
   }
 
-  /** When those who wait for others stop waiting; `timer` ends it when nobody waits any more. */
+  /** Resolves when waiters should stop waiting; `timer` cancels it. */
   async #waitEnd(timer: Cancel): Promise<WaitEnd> {
     const { signal } = this.#request;
     const unlink = timer.follow(signal);
@@ -210,7 +210,7 @@ class EmbedCall {
     return signal.aborted ? "left" : "late";
   }
 
-  /** One frame for all of `owned`. It lives on for those who wait for it when this call's client goes. */
+  /** Sends one frame for all of `owned`. It goes on after this call's client has gone, as long as another call waits. */
   async #compute(looked: Looked, owned: readonly Owned[], results: (EmbeddedText | undefined)[]): Promise<void> {
     if (owned.length === 0) return;
     const { signal, waitUntil } = this.#request;
@@ -242,7 +242,7 @@ class EmbedCall {
       }
       return computed;
     } finally {
-      // After a failure: forgotten, and those who wait compute for themselves. After success this has no effect.
+      // After a failure the claim is dropped and the waiters compute themselves. After success this has no effect.
       for (const { claim } of owned) claim?.settle(undefined);
     }
   }

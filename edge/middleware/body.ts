@@ -94,7 +94,7 @@ async function collect(
   return joinBytes(pieces);
 }
 
-/** It takes no more memory than every request has (`bodyMemory(0)`). */
+/** Reserves no memory of its own: a short body fits into what every request has (`bodyMemory(0)`). */
 async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
   const { idleMs } = c.get("services").config.limits.bodyPatience;
   let timer: ReturnType<typeof setTimeout> | null = null;

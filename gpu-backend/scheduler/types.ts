@@ -20,8 +20,8 @@ export interface SchedulerLimits {
   /** Estimated seconds of a batch (one text alone may be over it): what an interactive text waits behind. */
   readonly batchSecondsMax: number;
   /**
-   * A text that has waited so long goes before younger ones of its account, one a batch; and once the batch tier's oldest
-   * has, every BATCH_TIER_TURN-th batch is the batch tier's.
+   * A text older than this is scheduled before younger ones of its account, one a batch. Once the batch tier's oldest
+   * text is older, every BATCH_TIER_TURN-th batch is the batch tier's.
    */
   readonly ageSecondsMax: number;
 }
