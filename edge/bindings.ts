@@ -4,11 +4,10 @@ import type { AccountWithBilling } from "./billing/account-with-billing.ts";
 import type { BatchCalls } from "./batch/batch-calls.ts";
 import type { LibraryObject } from "./files/library.ts";
 import type { StripeSettings } from "./billing/stripe.ts";
-import type { GitHubSettings } from "./session/github.ts";
 import type { NoticeSettings } from "./webhooks/settings.ts";
 
 /** The Worker's bindings (wrangler.toml) and secrets. */
-export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
+export interface Env extends NoticeSettings, StripeSettings {
   readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>;
   readonly BATCH: DurableObjectNamespace<BatchCalls>;
   readonly LIBRARY: DurableObjectNamespace<LibraryObject>;
@@ -37,6 +36,10 @@ export interface Env extends NoticeSettings, StripeSettings, GitHubSettings {
   readonly CANARY_MODEL?: string;
   readonly ALERT_WEBHOOK_URL?: string;
   readonly METRICS_KEY?: string;
+  readonly GITHUB_CLIENT_ID?: string;
+  readonly GITHUB_CLIENT_SECRET?: string;
+  readonly GITHUB_ORIGIN?: string;
+  readonly GITHUB_API_ORIGIN?: string;
   readonly ADMIN_KEY: string;
   readonly ADMIN_KEY_PREVIOUS?: string;
   readonly BACKEND_SECRET: string;

@@ -7,7 +7,7 @@
 import type { Scope } from "./account/types.ts";
 import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "./account/wallet-types.ts";
 import { frameMemory } from "./answer/memory-budget.ts";
-import type { CacheText } from "./cache/key.ts";
+import type { CallText } from "./call-text.ts";
 import { Cancel, onAbort } from "./cancel.ts";
 import type { Context } from "./context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "./context.ts";
@@ -30,7 +30,7 @@ import type { Prompts, Truncation } from "../shared/wire.ts";
 export interface MeteredTexts {
   readonly model: CatalogModel;
   readonly scope: Scope;
-  readonly texts: readonly CacheText[];
+  readonly texts: readonly CallText[];
   /** The instruction in the model's own form; empty for documents and ids. */
   readonly prefix: string;
   /** What the prefixes were made from. */

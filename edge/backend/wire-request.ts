@@ -6,14 +6,14 @@ import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 import type { EmbedRequest, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { WIRE_VERSION } from "../../shared/wire.ts";
 import { LRUCache } from "lru-cache";
-import type { CacheText } from "../cache/key.ts";
+import type { CallText } from "../call-text.ts";
 
 /** Texts for one model, on behalf of one account. */
 export interface BackendTexts {
   readonly model: string;
   readonly accountId: AccountId;
   readonly tier: Tier;
-  readonly texts: readonly CacheText[];
+  readonly texts: readonly CallText[];
   readonly prefix: string;
   readonly truncate: Truncation;
 }

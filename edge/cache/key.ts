@@ -1,10 +1,10 @@
 // Cache keys: HMAC-SHA-256 over length-prefixed fields, so that nobody outside, and no other account, can name an
 // entry, and no two field lists run together. Nothing of the text survives in the key. Rules: docs/contract.md, Cache.
 
+import type { CallText } from "../call-text.ts";
 import { joinBytes } from "../collect-bytes.ts";
 import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
-import type { TokenEncoding } from "../../shared/wire.ts";
 
 const encoder = new TextEncoder();
 const KEY_FORMAT_VERSION = "1";
@@ -21,11 +21,6 @@ export interface CacheScope {
   readonly prefix: string;
 }
 
-export type CacheText =
-  | { readonly kind: "text"; readonly text: string }
-  /** `encoding`: of another tokenizer, decoded to text by the backend; absent: the model's own ids. */
-  | { readonly kind: "ids"; readonly ids: readonly number[]; readonly encoding?: TokenEncoding };
-
 /** Names entries of one scope: 64 hex digits each. */
 export class CacheKeys {
   readonly #hmacKey: Promise<CryptoKey>;
@@ -35,7 +30,7 @@ export class CacheKeys {
   }
 
   /** The names of `texts`, in their order. */
-  async namesOf(scope: CacheScope, texts: readonly CacheText[]): Promise<readonly string[]> {
+  async namesOf(scope: CacheScope, texts: readonly CallText[]): Promise<readonly string[]> {
     const hmacKey = await this.#hmacKey;
     const prefix = await shortened(scope.prefix, hmacKey);
     // What texts have in common is most of the fields and encoded once.

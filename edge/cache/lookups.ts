@@ -1,9 +1,11 @@
 // What embed-texts asks of the cache as a whole; tiers.ts is the real one.
 
 import type { AccountId } from "../../shared/ids.ts";
-import type { CacheMode } from "../embedding/types.ts";
 import type { AdmissionInputs } from "./admission.ts";
 import type { CacheEntry } from "./entry.ts";
+
+/** A key's setting: `off` never reads nor writes, `standard` lets the admission policy decide, `eager` always uses every tier. */
+export type CacheMode = "off" | "standard" | "eager";
 
 /** One call's use of the cache. */
 export interface CacheUse {

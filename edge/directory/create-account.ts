@@ -3,7 +3,7 @@
 
 import { accountStub } from "../account-stub.ts";
 import type { GrantInput } from "../account/acts.ts";
-import type { Env } from "../bindings.ts";
+import type { AccountWithBilling } from "../billing/account-with-billing.ts";
 import type { Location } from "../location.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
@@ -19,7 +19,7 @@ export interface AccountToCreate {
  * Throws `directory_unavailable`, or what the object throws.
  */
 export async function createAccount(
-  env: Pick<Env, "ACCOUNT" | "DIRECTORY">,
+  env: { readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>; readonly DIRECTORY: D1Database },
   account: AccountToCreate,
   actor: string,
   options: {

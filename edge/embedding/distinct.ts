@@ -1,21 +1,21 @@
 // Identical texts of one request, found before anything is hashed or sent. Pure.
 
 import { utf8Length } from "../../shared/token-bound.ts";
-import type { CacheText } from "../cache/key.ts";
+import type { CallText } from "../call-text.ts";
 
 /** The distinct texts of a request, in order of first appearance. */
 export interface Distinct {
-  readonly texts: readonly CacheText[];
+  readonly texts: readonly CallText[];
   /** Per distinct text: where it first stood in the request. */
   readonly first: readonly number[];
   /** Per text of the request: which distinct text it is. */
   readonly of: readonly number[];
 }
 
-export function distinctTexts(texts: readonly CacheText[]): Distinct {
+export function distinctTexts(texts: readonly CallText[]): Distinct {
   if (texts.length === 1) return { texts, first: [0], of: [0] };
   const places = new Map<string, number>();
-  const unique: CacheText[] = [];
+  const unique: CallText[] = [];
   const first: number[] = [];
   const of = texts.map((text, index) => {
     const identity = text.kind === "text" ? `t${text.text}` : `i${text.ids.join(",")}`;
@@ -33,7 +33,7 @@ export function distinctTexts(texts: readonly CacheText[]): Distinct {
 const BYTES_PER_TOKEN = 4;
 
 /** About how many tokens the model will read for each of `texts` behind `prefix`. */
-export function tokensAbout(texts: readonly CacheText[], prefix: string): readonly number[] {
+export function tokensAbout(texts: readonly CallText[], prefix: string): readonly number[] {
   const before = utf8Length(prefix);
   return texts.map((text) =>
     text.kind === "ids" ? text.ids.length + 1 : Math.ceil((before + utf8Length(text.text)) / BYTES_PER_TOKEN) + 1,

@@ -21,7 +21,8 @@ import { distinctTexts, tokensAbout } from "./distinct.ts";
 import type { Claim, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
 import { samePrompts } from "./prompts.ts";
-import type { CacheMode, EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
+import type { CacheMode } from "../cache/lookups.ts";
+import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
 
 /** How long a waiter waits for another call's computation: less than the 30 s for which `waitUntil` keeps it alive. */
 const TAKEOVER_MS = 20_000;

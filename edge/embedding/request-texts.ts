@@ -1,6 +1,6 @@
 // From a parsed request to the texts that travel: for the routes that take `input` (embeddings, tokenize).
 
-import type { CacheText } from "../cache/key.ts";
+import type { CallText } from "../call-text.ts";
 import type { ResolvedModel } from "../models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingInput } from "../../shared/schemas/input.ts";
@@ -16,7 +16,7 @@ interface RequestTexts {
   readonly tokenEncoding: TokenEncoding | undefined;
 }
 
-export function cacheTexts({ input, tokenEncoding }: RequestTexts): readonly CacheText[] {
+export function callTexts({ input, tokenEncoding }: RequestTexts): readonly CallText[] {
   const encoding = tokenEncoding === undefined ? {} : { encoding: tokenEncoding };
   return input.kind === "ids"
     ? input.ids.map((ids) => ({ kind: "ids", ids, ...encoding }))
@@ -51,7 +51,7 @@ export function prefixOf(request: RequestTexts, resolved: ResolvedModel, prompts
 }
 
 /** Bound in tokens for all texts together, each behind `prefix` and none beyond `contextTokens`. */
-export function textsBound(texts: readonly CacheText[], prefix: string, contextTokens: number): number {
+export function textsBound(texts: readonly CallText[], prefix: string, contextTokens: number): number {
   const before = prefixBound(prefix);
   let bound = 0;
   for (const text of texts) {

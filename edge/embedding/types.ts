@@ -1,21 +1,19 @@
 // What the routes ask of the hot path: vectors for texts, from the cache tiers or a backend, each computed once.
 
+import type { CacheMode } from "../cache/lookups.ts";
 import type { ModelRevision, RequestId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Prices } from "../../shared/catalog.ts";
 import type { Prompts, Tier, Truncation } from "../../shared/wire.ts";
-import type { CacheText } from "../cache/key.ts";
+import type { CallText } from "../call-text.ts";
 import type { CancelSignal } from "../cancel.ts";
-
-/** A key's setting: `off` never reads nor writes, `standard` lets the admission policy decide, `eager` always uses every tier. */
-export type CacheMode = "off" | "standard" | "eager";
 
 /** One call's texts, of one account and one model. */
 export interface EmbedTextsRequest {
   readonly model: string;
   readonly accountId: AccountId;
   readonly tier: Tier;
-  readonly texts: readonly CacheText[];
+  readonly texts: readonly CallText[];
   /** Put before every string; empty for ids. */
   readonly prefix: string;
   /** What the prefixes were made from: a backend that has other prompts is not asked. Absent: of nothing of the model's. */

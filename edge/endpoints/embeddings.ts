@@ -1,6 +1,6 @@
 // /v1/embeddings: texts or token ids in, vectors out. Rules: docs/contract.md, Embeddings.
 
-import { cacheTexts, prefixOf } from "../embedding/request-texts.ts";
+import { callTexts, prefixOf } from "../embedding/request-texts.ts";
 import { resolveModel } from "../models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
@@ -28,7 +28,7 @@ export const embeddings: Endpoint = {
     const prompts = await context.promptsOf(model);
     return {
       model,
-      texts: cacheTexts(request),
+      texts: callTexts(request),
       prefix: prefixOf(request, resolved, prompts),
       prompts,
       truncate: request.truncate,

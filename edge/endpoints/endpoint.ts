@@ -3,7 +3,7 @@
 
 import type { Scope } from "../account/types.ts";
 import type { Pool } from "../backend/pool.ts";
-import type { CacheText } from "../cache/key.ts";
+import type { CallText } from "../call-text.ts";
 import { promptsOf } from "../embedding/prompts.ts";
 import type { EmbeddedText } from "../embedding/types.ts";
 import type { ResultBody } from "../files/results.ts";
@@ -14,7 +14,7 @@ import type { Prompts, Truncation } from "../../shared/wire.ts";
 /** A body that fits its endpoint. */
 export interface PreparedCall {
   readonly model: CatalogModel;
-  readonly texts: readonly CacheText[];
+  readonly texts: readonly CallText[];
   readonly prefix: string;
   /** What the prefixes were made from: another checkpoint's would be wrong. */
   readonly prompts: Prompts;

@@ -5,8 +5,13 @@
 // record, which is not in the bucket (library.ts).
 
 import { equalBytes } from "../../shared/hmac.ts";
-import type { Id } from "../../shared/ids.ts";
-import type { FilePlace } from "./types.ts";
+import type { AccountId, Id } from "../../shared/ids.ts";
+
+/** Which file of which account a secret is for. */
+interface SealedPlace {
+  readonly accountId: AccountId;
+  readonly fileId: Id<"file">;
+}
 
 const VERSION = 1;
 const SECRET_ID_BYTES = 4;
@@ -44,7 +49,7 @@ export class Cipher {
   }
 
   /** The seal of one file; derives its key once. */
-  file({ accountId, fileId }: FilePlace): Seal {
+  file({ accountId, fileId }: SealedPlace): Seal {
     return new Seal(this.#secrets, `gigarouter file 1\0${accountId}\0${fileId}`);
   }
 

@@ -4,7 +4,7 @@
 import { authorize } from "../middleware/authorize.ts";
 import type { Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
-import { cacheTexts, prefixOf } from "../embedding/request-texts.ts";
+import { callTexts, prefixOf } from "../embedding/request-texts.ts";
 import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../middleware/call-options.ts";
 import { resolveModel } from "../models.ts";
@@ -21,7 +21,7 @@ export async function postTokenize(c: Context): Promise<Response> {
   c.set("called", { model: resolved.model.id, tier: options.tier });
   const prefix = prefixOf(request, resolved, await contextOf(c).promptsOf(resolved.model));
   await authorize(c, "embeddings");
-  const texts = cacheTexts(request);
+  const texts = callTexts(request);
   const answer = await pool.tokenize(
     {
       model: resolved.model.id,

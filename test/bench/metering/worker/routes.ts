@@ -4,7 +4,7 @@ import { embeddingsAnswer } from "../../../../edge/answer/embeddings-answer.ts";
 import type { Env } from "../../../../edge/bindings.ts";
 import type { Context } from "../../../../edge/context.ts";
 import { waitUntilOf } from "../../../../edge/context.ts";
-import { cacheTexts, prefixOf } from "../../../../edge/embedding/request-texts.ts";
+import { callTexts, prefixOf } from "../../../../edge/embedding/request-texts.ts";
 import { promptsOf } from "../../../../edge/embedding/prompts.ts";
 import { readJson } from "../../../../edge/middleware/body.ts";
 import { readCallOptions } from "../../../../edge/middleware/call-options.ts";
@@ -27,7 +27,7 @@ export async function postBare(c: Context): Promise<Response> {
     model: resolved.model.id,
     accountId: NOBODY,
     tier: options.tier,
-    texts: cacheTexts(request),
+    texts: callTexts(request),
     prefix: prefixOf(request, resolved, prompts),
     prompts,
     truncate: request.truncate,
