@@ -1,28 +1,28 @@
 // The Worker's routes and the order of its middleware: id, CORS, then per route: key, then the route's own work.
 
 import { Hono } from "hono";
-import { admitMemory } from "./answer/admit-memory.ts";
+import { admitMemory } from "./middleware/admit-memory.ts";
 import type { AppEnv } from "./context.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { cors } from "./middleware/cors.ts";
 import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
-import { answerUnknownRoutes } from "./middleware/not-found.ts";
+import { answerUnknownRoutes } from "./pages/not-found.ts";
 import { noteRefusals } from "./middleware/note-refusals.ts";
 import { privateAnswers } from "./middleware/private-answers.ts";
 import { logRequests } from "./middleware/request-log.ts";
-import { recordRefused } from "./middleware/record-refused.ts";
-import { countRefused } from "./middleware/refused-request.ts";
+import { recordRefused } from "./metering/record-refused.ts";
+import { countRefused } from "./metering/refused-request.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
 import { addBatchRoutes } from "./routes/batch-routes.ts";
 import { getDocs, getErrorDocs } from "./routes/docs.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
-import { getLlms } from "./routes/llms.ts";
+import { getLlms } from "./openapi/llms.ts";
 import { getMetrics } from "./routes/metrics.ts";
 import { addModelRoutes } from "./routes/model-routes.ts";
-import { getOpenApi } from "./routes/openapi.ts";
+import { getOpenApi } from "./openapi/openapi.ts";
 import { addOperatorRoutes } from "./routes/operator-routes.ts";
 import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";

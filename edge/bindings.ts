@@ -1,10 +1,10 @@
 // The Worker's bindings, as the runtime hands them over. What the settings among them mean is settings.ts.
 
-import type { AccountWithBilling } from "./billing/account-with-billing.ts";
-import type { BatchCalls } from "./batch/batch-calls.ts";
+import type { AccountWithBilling } from "./account/account-with-billing.ts";
+import type { BatchCalls } from "./files/batch-calls.ts";
 import type { LibraryObject } from "./files/library.ts";
 import type { StripeSettings } from "./billing/stripe.ts";
-import type { NoticeSettings } from "./webhooks/settings.ts";
+import type { NoticeSettings } from "./notices/settings.ts";
 
 /** The Worker's bindings (wrangler.toml) and secrets. */
 export interface Env extends NoticeSettings, StripeSettings {

@@ -5,10 +5,10 @@ import type { Fault } from "../shared/errors.ts";
 import type { RequestId } from "../shared/ids.ts";
 import type { ParsedKey } from "../shared/keys.ts";
 import type { Tier } from "../shared/wire.ts";
-import type { CallStanding } from "./account/wallet-types.ts";
-import type { MemoryLease } from "./answer/memory-budget.ts";
+import type { CallStanding } from "./wallet/wallet-types.ts";
+import type { MemoryLease } from "./lib/memory-budget.ts";
 import type { Env } from "./bindings.ts";
-import type { Charge } from "./pricing.ts";
+import type { Charge } from "./models/pricing.ts";
 import type { Services } from "./services.ts";
 
 export interface AppEnv {

@@ -1,19 +1,19 @@
 // One set of services per isolate: whatever keeps state in memory between requests (leases, look-ups, backend health).
 // Built on the first request from the isolate's bindings, which never change under a running isolate.
 
-import { createWallet } from "./account/isolate-wallet.ts";
-import { Peppers } from "./account/secret-hash.ts";
-import type { Wallet } from "./account/wallet-types.ts";
-import type { MemoryBudget } from "./answer/memory-budget.ts";
+import { createWallet } from "./wallet/isolate-wallet.ts";
+import { Peppers } from "./keys/secret-hash.ts";
+import type { Wallet } from "./wallet/wallet-types.ts";
+import type { MemoryBudget } from "./lib/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
-import { sleep } from "./cancel.ts";
+import { sleep } from "./lib/cancel.ts";
 import type { Env } from "./bindings.ts";
 import { ModelBook } from "./directory/model-book.ts";
 import { loadModelSettings } from "./directory/model-settings.ts";
 import { createHotPath } from "./embedding/hot-path.ts";
 import type { EmbedTexts } from "./embedding/types.ts";
-import { writeLog } from "./log.ts";
-import { listedModels } from "./models.ts";
+import { writeLog } from "./lib/log.ts";
+import { listedModels } from "./models/models.ts";
 import type { Config } from "./settings.ts";
 import { readConfig } from "./settings.ts";
 import { CanaryView } from "./watch/canary-view.ts";

@@ -2,10 +2,10 @@
 
 import { createApp } from "./app.ts";
 import type { Env } from "./bindings.ts";
-import { reconcileDaily } from "./billing/daily-reconcile.ts";
+import { reconcileDaily } from "./payments/daily-reconcile.ts";
 import { REAL_PORTS, runCanary } from "./watch/canary.ts";
 
-export { AccountWithBilling as AccountObject } from "./billing/account-with-billing.ts";
+export { AccountWithBilling as AccountObject } from "./account/account-with-billing.ts";
 export { BatchObject } from "./batch/batch.ts";
 export { LibraryObject } from "./files/library.ts";
 

@@ -6,20 +6,20 @@ import { importHmacKey } from "../../shared/hmac.ts";
 import { newId } from "../../shared/ids.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import { createKey, shownPrefix } from "../../shared/keys.ts";
-import { cipherOf } from "../files/cipher.ts";
-import type { Cipher } from "../files/cipher.ts";
-import { MadeOnce, SECRET_MS, isRepeat, openShown, sealShown } from "../made-once.ts";
-import type { Once, Repeat } from "../made-once.ts";
+import { cipherOf } from "../lib/cipher.ts";
+import type { Cipher } from "../lib/cipher.ts";
+import { MadeOnce, SECRET_MS, isRepeat, openShown, sealShown } from "../lib/made-once.ts";
+import type { Once, Repeat } from "../lib/made-once.ts";
 import { AccountObject } from "./account.ts";
 import type { AccountEnv } from "./account.ts";
-import { isRefused, judgeActor } from "./acting-key.ts";
-import type { Acting, ActingKey, Actor, Refused } from "./acting-key.ts";
-import * as keyActs from "./key-acts.ts";
-import { draftedTerms, refusalToChange, refusalToMake, refusalToRevoke } from "./key-reach.ts";
-import { rightsOf } from "./key-ring.ts";
-import type { Ledger } from "./ledger.ts";
-import { Peppers } from "./secret-hash.ts";
-import type { Rights, SecretHash } from "./types.ts";
+import { isRefused, judgeActor } from "../keys/acting-key.ts";
+import type { Acting, ActingKey, Actor, Refused } from "../keys/acting-key.ts";
+import * as keyActs from "../keys/key-acts.ts";
+import { draftedTerms, refusalToChange, refusalToMake, refusalToRevoke } from "../keys/key-reach.ts";
+import { rightsOf } from "../ledger/key-ring.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { Peppers } from "../keys/secret-hash.ts";
+import type { Rights, SecretHash } from "../ledger/types.ts";
 
 /** What an act made, not what it or its repeat was answered with instead. */
 export function isMade<Answer>(answer: Answer): answer is Exclude<Extract<Answer, object>, Refused | Repeat<unknown>> {

@@ -4,7 +4,7 @@
 import { must } from "../../shared/assert.ts";
 import type { Id, IdKind, KeyId } from "../../shared/ids.ts";
 import { SCHEMA, answersSchema, answersTable } from "./schema.ts";
-import { SEGMENT_LEVELS } from "./storage.ts";
+import { SEGMENT_LEVELS } from "../ledger/storage.ts";
 import type {
   AnswerRow,
   AuditRow,
@@ -14,8 +14,8 @@ import type {
   Segment,
   SegmentLevel,
   StatementPage,
-} from "./storage.ts";
-import type { StoredAnswer } from "./types.ts";
+} from "../ledger/storage.ts";
+import type { StoredAnswer } from "../ledger/types.ts";
 
 /** A SQLite value may have 2 MB; stored vectors are cut into parts of this size. */
 const PART_BYTES = 1_000_000;

@@ -3,11 +3,11 @@
 import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import type { Totals } from "./books.ts";
-import type { AccountLimits } from "./hot.ts";
-import type { Ledger } from "./ledger.ts";
-import type { StatementLine } from "./statement.ts";
-import type { AccountStatus } from "./types.ts";
+import type { Totals } from "../ledger/books.ts";
+import type { AccountLimits } from "../ledger/hot.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { StatementLine } from "../ledger/statement.ts";
+import type { AccountStatus } from "../ledger/types.ts";
 
 export interface AccountView extends Readonly<Totals> {
   readonly id: AccountId;

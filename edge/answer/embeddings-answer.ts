@@ -6,7 +6,7 @@ import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import type { EmbeddingsBody } from "./embeddings-body.ts";
 import { CHUNK_BYTES, bodyBytes, bodyBytesMax, wholeBody, writeBody } from "./embeddings-body.ts";
-import type { MemoryLease } from "./memory-budget.ts";
+import type { MemoryLease } from "../lib/memory-budget.ts";
 
 export interface EmbeddingsAnswer extends EmbeddingsBody {
   readonly headers: Readonly<Record<string, string>>;

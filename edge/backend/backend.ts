@@ -4,7 +4,7 @@
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendLoad, BackendReady } from "../../shared/wire.ts";
 import type { ReadyResult } from "./client.ts";
-import { writeLog } from "../log.ts";
+import { writeLog } from "../lib/log.ts";
 import { Breaker } from "./breaker.ts";
 import type { Candidate } from "./choose.ts";
 

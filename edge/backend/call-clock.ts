@@ -1,7 +1,7 @@
 // The time of one call: its deadline, and how much of it may go into waiting for a cold model.
 
-import type { AtOnce } from "../at-once.ts";
-import type { CancelSignal } from "../cancel.ts";
+import type { AtOnce } from "../lib/at-once.ts";
+import type { CancelSignal } from "../lib/cancel.ts";
 
 /** How one call travels. */
 export interface PoolCall {

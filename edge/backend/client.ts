@@ -10,9 +10,9 @@ import {
   embedAnswerSchema,
   tokenizeAnswerSchema,
 } from "../../shared/wire.ts";
-import type { CancelSignal } from "../cancel.ts";
-import { onAbort } from "../cancel.ts";
-import { collectBytes } from "../collect-bytes.ts";
+import type { CancelSignal } from "../lib/cancel.ts";
+import { onAbort } from "../lib/cancel.ts";
+import { collectBytes } from "../lib/collect-bytes.ts";
 import {
   FRAME_BYTES_MAX,
   FRAME_CONTENT_TYPE,

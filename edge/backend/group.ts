@@ -3,8 +3,8 @@
 
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady } from "../../shared/wire.ts";
-import { atOnce } from "../at-once.ts";
-import type { CancelSignal } from "../cancel.ts";
+import { atOnce } from "../lib/at-once.ts";
+import type { CancelSignal } from "../lib/cancel.ts";
 import type { Backend } from "./backend.ts";
 import type { Fetch } from "./client.ts";
 import { readReady } from "./client.ts";
@@ -16,7 +16,7 @@ const RECHECK_MS = 1000;
 /** Older ones are asked for before an answer: a cached vector of a replaced revision must not outlive this. */
 const STALE_MS = 30_000;
 const READY_TIMEOUT_MS = 2000;
-/** Beside the parts of a split call that run on; see edge/at-once.ts. */
+/** Beside the parts of a split call that run on; see edge/lib/at-once.ts. */
 const READS_AT_ONCE = 2;
 /** After the first backend says ready, how long to wait for what the others say. */
 const GRACE_MS = 250;

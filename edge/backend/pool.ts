@@ -8,9 +8,9 @@
 import { assert } from "../../shared/assert.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady, EmbedRequest } from "../../shared/wire.ts";
-import { atOnce } from "../at-once.ts";
-import type { CancelSignal } from "../cancel.ts";
-import { Cancel, sleep } from "../cancel.ts";
+import { atOnce } from "../lib/at-once.ts";
+import type { CancelSignal } from "../lib/cancel.ts";
+import { Cancel, sleep } from "../lib/cancel.ts";
 import { Backend } from "./backend.ts";
 import type { PoolCall } from "./call-clock.ts";
 import { CallClock } from "./call-clock.ts";

@@ -6,7 +6,7 @@ import type { Embedded } from "./client.ts";
 
 /** Below this many estimated tokens a part is not worth a second backend's attention. */
 export const PART_TOKENS_MIN = 16_384;
-/** With one more connection for /ready it stays below what a Worker opens at once (edge/at-once.ts). */
+/** With one more connection for /ready it stays below what a Worker opens at once (edge/lib/at-once.ts). */
 const PARTS_MAX = 4;
 /** Bytes of text per token, about: only shares of work are estimated with it, never money. */
 const BYTES_PER_TOKEN = 4;

@@ -6,7 +6,7 @@ import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 import type { EmbedRequest, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { WIRE_VERSION } from "../../shared/wire.ts";
 import { LRUCache } from "lru-cache";
-import type { CallText } from "../call-text.ts";
+import type { CallText } from "../lib/call-text.ts";
 
 /** Texts for one model, on behalf of one account. */
 export interface BackendTexts {

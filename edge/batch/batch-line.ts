@@ -4,8 +4,8 @@
 import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
 import { describe, shown, shownName } from "../../shared/schemas/shown.ts";
 import type { InputLine } from "./input-lines.ts";
-import type { BatchFault } from "./types.ts";
-import { BATCH_LIMITS } from "./types.ts";
+import type { BatchFault } from "../files/batch-types.ts";
+import { BATCH_LIMITS } from "../files/batch-types.ts";
 
 export interface BatchLine {
   readonly customId: string;

@@ -1,7 +1,7 @@
 // What a batch reaches outside its own storage: the isolate's services, R2, the account's ledger and its library.
 
 import type { AccountWithNotices } from "../account/account-with-notices.ts";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Env } from "../bindings.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import { chunkStoreOf, deleteChunks } from "../files/chunk-store.ts";
@@ -11,7 +11,7 @@ import type { FilePlace } from "../files/types.ts";
 import type { Services } from "../services.ts";
 import { servicesOf } from "../services.ts";
 import type { AccountId } from "../../shared/ids.ts";
-import type { BatchSnapshot } from "./types.ts";
+import type { BatchSnapshot } from "../files/batch-types.ts";
 
 export interface BatchPorts {
   readonly services: Pick<Services, "pool" | "embedTexts" | "memory" | "models">;

@@ -2,7 +2,7 @@
 // customer's text; the object deletes all of it when the batch has ended.
 
 import type { FileChunk } from "../files/types.ts";
-import type { BatchState, SliceResult } from "./types.ts";
+import type { BatchState, SliceResult } from "../files/batch-types.ts";
 
 const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",

@@ -8,12 +8,12 @@
 //   5. it is charged, once, whatever is sent again;
 //   6. "slice done" is written: results, counts and usage together.
 
-import type { ReserveOutcome } from "../account/batch-charge.ts";
-import type { UsageLine } from "../account/types.ts";
+import type { ReserveOutcome } from "../ledger/batch-charge.ts";
+import type { UsageLine } from "../ledger/types.ts";
 import { ENDPOINTS } from "../endpoints/endpoints.ts";
-import { DamagedFileError } from "../files/cipher.ts";
-import { loggedFault } from "../log.ts";
-import { faultOfRefusal } from "../middleware/refusals.ts";
+import { DamagedFileError } from "../lib/cipher.ts";
+import { loggedFault } from "../lib/log.ts";
+import { faultOfRefusal } from "../metering/refusals.ts";
 import { must, unreachable } from "../../shared/assert.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
@@ -42,8 +42,8 @@ import type {
   SlicePart,
   SliceResult,
   UsageByModel,
-} from "./types.ts";
-import { scopeOf } from "./types.ts";
+} from "../files/batch-types.ts";
+import { scopeOf } from "../files/batch-types.ts";
 import { validateInput } from "./validate.ts";
 
 export type Step =

@@ -3,14 +3,14 @@
 
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../bindings.ts";
-import { ACCOUNT_DELETED } from "../ends-itself.ts";
-import type { BatchCalls } from "./batch-calls.ts";
+import { ACCOUNT_DELETED } from "../lib/ends-itself.ts";
+import type { BatchCalls } from "../files/batch-calls.ts";
 import { batchPorts } from "./batch-ports.ts";
 import { BatchStore } from "./batch-store.ts";
 import type { Step } from "./batch-work.ts";
 import { BatchWork } from "./batch-work.ts";
 import { isEnded, newBatch, snapshotOf } from "./snapshot.ts";
-import type { BatchOrder, BatchSnapshot } from "./types.ts";
+import type { BatchOrder, BatchSnapshot } from "../files/batch-types.ts";
 
 /** One alarm works for about so long, then sets the next: far below the limits of one invocation. */
 const ALARM_WORK_MS = 20_000;

@@ -5,7 +5,7 @@
 import type { Fault } from "../../shared/errors.ts";
 import { ApiError } from "../../shared/errors.ts";
 import { shrinkAfter } from "./read-slice.ts";
-import type { BatchState } from "./types.ts";
+import type { BatchState } from "../files/batch-types.ts";
 
 const RETRY_MS_MAX = 60_000;
 /** After this many failed attempts in a row at one line alone, the line is on trial. */

@@ -1,7 +1,7 @@
 // What a slice costs at most, counted exactly: asked for only when the credit does not cover the bound that costs nothing
 // to know.
 
-import { costBound } from "../pricing.ts";
+import { costBound } from "../models/pricing.ts";
 import { must } from "../../shared/assert.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";

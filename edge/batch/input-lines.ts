@@ -1,10 +1,10 @@
 // The lines of a batch's input file, from any place in it, one after the other: memory holds one chunk and one line.
 
-import { joinBytes } from "../collect-bytes.ts";
+import { joinBytes } from "../lib/collect-bytes.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileContent, FilePlace } from "../files/types.ts";
-import type { Position } from "./types.ts";
-import { BATCH_LIMITS } from "./types.ts";
+import type { Position } from "../files/batch-types.ts";
+import { BATCH_LIMITS } from "../files/batch-types.ts";
 
 export interface InputLine {
   /** 1 is the first line of the file; blank lines count. */

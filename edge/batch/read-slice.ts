@@ -4,7 +4,7 @@ import { parseBatchLine } from "./batch-line.ts";
 import type { InputReader } from "./input-lines.ts";
 import { ENDPOINTS } from "../endpoints/endpoints.ts";
 import type { SliceLine } from "./slice-prepare.ts";
-import type { BatchState } from "./types.ts";
+import type { BatchState } from "../files/batch-types.ts";
 
 export interface SliceSize {
   readonly lines: number;

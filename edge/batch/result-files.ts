@@ -1,7 +1,7 @@
 // The records of a batch's output and error file, made when it ends. Pure.
 
 import type { FileChunk, FileId, FileRecord } from "../files/types.ts";
-import type { BatchState } from "./types.ts";
+import type { BatchState } from "../files/batch-types.ts";
 
 type ResultFile = "output" | "errors";
 

@@ -5,9 +5,9 @@ import { textsBound } from "../embedding/request-texts.ts";
 import type { PreparedCall } from "../endpoints/endpoint.ts";
 import { callContext } from "../endpoints/endpoint.ts";
 import { ENDPOINTS } from "../endpoints/endpoints.ts";
-import { checkTokenLimit } from "../endpoints/token-limit.ts";
-import { resolveModel } from "../models.ts";
-import { costBound } from "../pricing.ts";
+import { checkTokenLimit } from "../metering/token-limit.ts";
+import { resolveModel } from "../models/models.ts";
+import { costBound } from "../models/pricing.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -18,7 +18,7 @@ import { nanoUsd } from "../../shared/money.ts";
 import type { BatchLine } from "./batch-line.ts";
 import type { SliceScope } from "./slice-scope.ts";
 import { faultOfLine, pricesOf, sliceCall } from "./slice-scope.ts";
-import type { Position } from "./types.ts";
+import type { Position } from "../files/batch-types.ts";
 
 /** A line as it was read. */
 export interface SliceLine extends BatchLine {

@@ -1,15 +1,15 @@
 // One slice of a batch: its lines embedded in as few frames as their terms allow, and stored as parts of the output and
 // the error file. What is nobody's fault (a cold model, a full queue) fails the slice, which is tried again.
 
-import { bodyMemory, frameMemory } from "../answer/memory-budget.ts";
+import { bodyMemory, frameMemory } from "../lib/memory-budget.ts";
 import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
 import { encodeResults, resultLineBytes } from "../files/results.ts";
 import type { ResultLine } from "../files/results.ts";
 import type { FileId } from "../files/types.ts";
-import { describeError, writeLog } from "../log.ts";
-import type { Charge } from "../pricing.ts";
-import { chargeOf } from "../pricing.ts";
-import { usageOf } from "../usage-answer.ts";
+import { describeError, writeLog } from "../lib/log.ts";
+import type { Charge } from "../models/pricing.ts";
+import { chargeOf } from "../models/pricing.ts";
+import { usageOf } from "../metering/usage-answer.ts";
 import { must } from "../../shared/assert.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { ERRORS } from "../../shared/errors.ts";
@@ -19,7 +19,7 @@ import { inGroups } from "./slice-groups.ts";
 import type { FailedLine, PreparedSlice, RunnableLine } from "./slice-prepare.ts";
 import type { SliceScope } from "./slice-scope.ts";
 import { pricesOf, sliceCall } from "./slice-scope.ts";
-import type { BatchUsage, SlicePart, SliceResult, UsageByModel } from "./types.ts";
+import type { BatchUsage, SlicePart, SliceResult, UsageByModel } from "../files/batch-types.ts";
 
 export interface SliceOutcome {
   readonly result: SliceResult;

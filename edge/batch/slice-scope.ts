@@ -1,17 +1,17 @@
 // What work on a slice stands on: the order it belongs to, where its results go, and the services of the isolate.
 
 import type { PoolCall } from "../backend/call-clock.ts";
-import { Cancel } from "../cancel.ts";
+import { Cancel } from "../lib/cancel.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileId } from "../files/types.ts";
-import type { TierPrices } from "../pricing.ts";
+import type { TierPrices } from "../models/pricing.ts";
 import type { Services } from "../services.ts";
 import { must } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
-import type { BatchOrder } from "./types.ts";
+import type { BatchOrder } from "../files/batch-types.ts";
 
 export interface SliceScope {
   readonly order: BatchOrder;

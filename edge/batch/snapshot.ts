@@ -3,7 +3,7 @@
 import { must } from "../../shared/assert.ts";
 import { NO_USAGE } from "./slice-run.ts";
 import { START } from "./input-lines.ts";
-import type { BatchOrder, BatchSnapshot, BatchState, BatchStatus } from "./types.ts";
+import type { BatchOrder, BatchSnapshot, BatchState, BatchStatus } from "../files/batch-types.ts";
 import { newId } from "../../shared/ids.ts";
 
 /** A batch that has just been ordered. */

@@ -1,15 +1,15 @@
 // The whole input file looked over before anything is run: every line is a request to the batch's endpoint, for a model
 // that is there and that the key may use, under a `custom_id` of its own. Faults are listed with their lines.
 
-import { resolveModel } from "../models.ts";
+import { resolveModel } from "../models/models.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { ApiError } from "../../shared/errors.ts";
 import { shown } from "../../shared/schemas/shown.ts";
 import { parseBatchLine } from "./batch-line.ts";
 import type { InputLine } from "./input-lines.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
-import type { BatchFault, BatchOrder } from "./types.ts";
-import { BATCH_LIMITS } from "./types.ts";
+import type { BatchFault, BatchOrder } from "../files/batch-types.ts";
+import { BATCH_LIMITS } from "../files/batch-types.ts";
 
 export interface Validated {
   readonly total: number;

@@ -1,8 +1,8 @@
 // Cache keys: HMAC-SHA-256 over length-prefixed fields, so that nobody outside, and no other account, can name an
 // entry, and no two field lists run together. Nothing of the text survives in the key. Rules: docs/contract.md, Cache.
 
-import type { CallText } from "../call-text.ts";
-import { joinBytes } from "../collect-bytes.ts";
+import type { CallText } from "../lib/call-text.ts";
+import { joinBytes } from "../lib/collect-bytes.ts";
 import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 

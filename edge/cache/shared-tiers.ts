@@ -3,11 +3,11 @@
 // keeps failing is left alone for a while.
 
 import type { AccountId } from "../../shared/ids.ts";
-import { atOnce } from "../at-once.ts";
+import { atOnce } from "../lib/at-once.ts";
 import { Breaker } from "../backend/breaker.ts";
 import type { CacheEntry, EntryCodec } from "./entry.ts";
 
-/** Below what a Worker opens at once (edge/at-once.ts). */
+/** Below what a Worker opens at once (edge/lib/at-once.ts). */
 const CONNECTIONS_AT_ONCE = 4;
 /** What a tier is worth waiting for, at the most: the GPU needs about as long. */
 const KV_TIMEOUT_MS = 250;

@@ -1,7 +1,7 @@
 // The accounts that exist: names, age, status, and what each last reported of its books. The account's object is the
 // only judge of its money and status; a row here is for lists and follows it.
 
-import type { AccountStatus } from "../account/types.ts";
+import type { AccountStatus } from "../ledger/types.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
 import { must } from "../../shared/assert.ts";

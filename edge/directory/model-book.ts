@@ -4,8 +4,8 @@
 // under it. The clock and the loading are passed in.
 
 import type { CatalogModel } from "../../shared/catalog.ts";
-import type { CancelSignal } from "../cancel.ts";
-import { Cancel } from "../cancel.ts";
+import type { CancelSignal } from "../lib/cancel.ts";
+import { Cancel } from "../lib/cancel.ts";
 import type { ModelSettings } from "./model-settings.ts";
 import { withSettings } from "./model-settings.ts";
 

@@ -1,7 +1,7 @@
 // Identical texts of one request, found before anything is hashed or sent. Pure.
 
 import { utf8Length } from "../../shared/token-bound.ts";
-import type { CallText } from "../call-text.ts";
+import type { CallText } from "../lib/call-text.ts";
 
 /** The distinct texts of a request, in order of first appearance. */
 export interface Distinct {

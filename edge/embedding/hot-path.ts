@@ -1,10 +1,10 @@
 // The hot path below the routes, put together: pool, cache tiers, texts computed once, memory admitted by bytes. One
 // per isolate.
 
-import { MemoryBudget } from "../answer/memory-budget.ts";
+import { MemoryBudget } from "../lib/memory-budget.ts";
 import type { BackendOrigin } from "../backend/pool.ts";
 import { Pool } from "../backend/pool.ts";
-import { sleep } from "../cancel.ts";
+import { sleep } from "../lib/cancel.ts";
 import { EntryCodec } from "../cache/entry.ts";
 import { CacheKeys } from "../cache/key.ts";
 import { MemoryTier } from "../cache/memory-tier.ts";

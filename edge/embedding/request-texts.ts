@@ -1,7 +1,7 @@
 // From a parsed request to the texts that travel: for the routes that take `input` (embeddings, tokenize).
 
-import type { CallText } from "../call-text.ts";
-import type { ResolvedModel } from "../models.ts";
+import type { CallText } from "../lib/call-text.ts";
+import type { ResolvedModel } from "../models/models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingInput } from "../../shared/schemas/input.ts";
 import type { InputType } from "../../shared/schemas/input-type.ts";

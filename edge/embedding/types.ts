@@ -5,8 +5,8 @@ import type { ModelRevision, RequestId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Prices } from "../../shared/catalog.ts";
 import type { Prompts, Tier, Truncation } from "../../shared/wire.ts";
-import type { CallText } from "../call-text.ts";
-import type { CancelSignal } from "../cancel.ts";
+import type { CallText } from "../lib/call-text.ts";
+import type { CancelSignal } from "../lib/cancel.ts";
 
 /** One call's texts, of one account and one model. */
 export interface EmbedTextsRequest {

@@ -1,7 +1,7 @@
 // How many dimensions an answer may have, checked before anything is run: a vector that cannot be cut so would be
 // charged for nothing, and stored as what nobody can read.
 
-import type { ResolvedModel } from "../models.ts";
+import type { ResolvedModel } from "../models/models.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";

@@ -1,7 +1,7 @@
 // /v1/embeddings: texts or token ids in, vectors out. Rules: docs/contract.md, Embeddings.
 
 import { callTexts, prefixOf } from "../embedding/request-texts.ts";
-import { resolveModel } from "../models.ts";
+import { resolveModel } from "../models/models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
 import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";

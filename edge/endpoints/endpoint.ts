@@ -1,13 +1,13 @@
 // What an endpoint makes of a body: which texts it needs, and how its answer is made of their vectors. A route and a
 // line of a batch go through the same `prepare`, so that both refuse the same bodies with the same words.
 
-import type { Scope } from "../account/types.ts";
+import type { Scope } from "../ledger/types.ts";
 import type { Pool } from "../backend/pool.ts";
-import type { CallText } from "../call-text.ts";
+import type { CallText } from "../lib/call-text.ts";
 import { promptsOf } from "../embedding/prompts.ts";
 import type { EmbeddedText } from "../embedding/types.ts";
 import type { ResultBody } from "../files/results.ts";
-import type { UsageAnswer } from "../usage-answer.ts";
+import type { UsageAnswer } from "../metering/usage-answer.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import type { Prompts, Truncation } from "../../shared/wire.ts";
 

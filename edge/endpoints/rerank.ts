@@ -3,7 +3,7 @@
 
 import { promptFor } from "../embedding/prompts.ts";
 import { inputTypeOf } from "../embedding/request-texts.ts";
-import { resolveModel } from "../models.ts";
+import { resolveModel } from "../models/models.ts";
 import type { RerankRequest } from "../../shared/schemas/rerank.ts";
 import { parseRerankRequest } from "../../shared/schemas/rerank.ts";
 import { cosine } from "../../shared/vectors.ts";

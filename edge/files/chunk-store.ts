@@ -3,8 +3,8 @@
 
 import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
-import { DamagedFileError, cipherOf } from "./cipher.ts";
-import type { Cipher, StorageSecrets } from "./cipher.ts";
+import { DamagedFileError, cipherOf } from "../lib/cipher.ts";
+import type { Cipher, StorageSecrets } from "../lib/cipher.ts";
 import type { FileChunk, FilePlace } from "./types.ts";
 
 /** Plaintext of an upload's chunk: 25 writes for 100 MB, and less memory than a request may take. */

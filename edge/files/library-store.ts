@@ -2,7 +2,7 @@
 // Listed by the order of their making, whose numbers are never used twice: a cursor stands where its file stood, also when
 // that is deleted. Numbers bind as REAL: columns are declared INTEGER.
 
-import type { BatchSnapshot } from "../batch/types.ts";
+import type { BatchSnapshot } from "./batch-types.ts";
 import type { BatchId, FileContent, FileFacts, FileId, FilePurpose, FileRecord } from "./types.ts";
 import { FILE_LIMITS } from "./types.ts";
 

@@ -3,13 +3,13 @@
 // been deleted or was never finished, even after a crash in the middle.
 
 import { DurableObject } from "cloudflare:workers";
-import type { BatchSnapshot } from "../batch/types.ts";
-import { BATCH_LIMITS } from "../batch/types.ts";
-import type { BatchCalls } from "../batch/batch-calls.ts";
-import { ACCOUNT_DELETED, endsItself } from "../ends-itself.ts";
+import type { BatchSnapshot } from "./batch-types.ts";
+import { BATCH_LIMITS } from "./batch-types.ts";
+import type { BatchCalls } from "./batch-calls.ts";
+import { ACCOUNT_DELETED, endsItself } from "../lib/ends-itself.ts";
 import type { AccountId } from "../../shared/ids.ts";
-import { MadeOnce } from "../made-once.ts";
-import type { Once, Repeat } from "../made-once.ts";
+import { MadeOnce } from "../lib/made-once.ts";
+import type { Once, Repeat } from "../lib/made-once.ts";
 import { deleteAccountChunks, deleteChunks } from "./chunk-store.ts";
 import { LibraryStore } from "./library-store.ts";
 import type { ListedBatch, Page, PageQuery } from "./library-store.ts";

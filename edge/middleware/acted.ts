@@ -2,9 +2,9 @@
 // key may be taken for valid which was revoked, or whose account was deleted. The object then says so, or knows nothing
 // of it, and the answer is a refusal, not our mistake.
 
-import { isRefused } from "../account/acting-key.ts";
-import type { Refused } from "../account/acting-key.ts";
-import { faultOfRefusal } from "./refusals.ts";
+import { isRefused } from "../keys/acting-key.ts";
+import type { Refused } from "../keys/acting-key.ts";
+import { faultOfRefusal } from "../metering/refusals.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 
 /** The answer itself; throws the fault of a refusal, or `invalid_api_key` where there is no such account. */

@@ -2,14 +2,14 @@
 // over; then the account itself is asked, since a lease's rights may be older than a revocation and whatever such a route
 // does or tells outlives the call. Routes that change the account hand `by` on, so that the change's own turn asks again.
 
-import { accountStub } from "../account-stub.ts";
-import type { ActingKey } from "../account/acting-key.ts";
-import type { Rights, Scope } from "../account/types.ts";
+import { accountStub } from "../account/account-stub.ts";
+import type { ActingKey } from "../keys/acting-key.ts";
+import type { Rights, Scope } from "../ledger/types.ts";
 import type { Context } from "../context.ts";
 import { clientAddress, waitUntilOf } from "../context.ts";
-import { standingHeaders } from "../usage-answer.ts";
-import { refusedError } from "./refusals.ts";
-import { requestIsCounted } from "./refused-request.ts";
+import { standingHeaders } from "../metering/usage-answer.ts";
+import { refusedError } from "../metering/refusals.ts";
+import { requestIsCounted } from "../metering/refused-request.ts";
 import { acted } from "./acted.ts";
 
 /** Who calls: its rights as the account knows them now, and the key as it acts on the account. */

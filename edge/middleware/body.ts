@@ -2,13 +2,13 @@
 // announced; otherwise the moment the cap is passed. A body that stalls or breaks off is the caller's fault, never ours:
 // it holds memory that other requests need.
 
-import { parseMemory } from "../answer/memory-budget.ts";
-import { joinBytes } from "../collect-bytes.ts";
+import { parseMemory } from "../lib/memory-budget.ts";
+import { joinBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
-import { IDEMPOTENCY_HEADER, bodyHashOf } from "../idempotent-call.ts";
+import { IDEMPOTENCY_HEADER, bodyHashOf } from "../metering/idempotent-call.ts";
 import { bodyBrokeOff, bodyPieces, inflate, isGzip } from "./body-pieces.ts";
 import { hasMoreValues } from "./json-size.ts";
-import { oweRequest } from "./refused-request.ts";
+import { oweRequest } from "../metering/refused-request.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 

@@ -5,7 +5,7 @@ import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 
-/** Which model is meant is not known yet; more would open too many connections (edge/at-once.ts). */
+/** Which model is meant is not known yet; more would open too many connections (edge/lib/at-once.ts). */
 const MODELS_AHEAD = 2;
 
 export const currentModels = createMiddleware<AppEnv>(async (c, next) => {

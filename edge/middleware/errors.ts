@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode, Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
-import { standingHeaders } from "../usage-answer.ts";
+import { standingHeaders } from "../metering/usage-answer.ts";
 
 interface ErrorBody {
   readonly error: {

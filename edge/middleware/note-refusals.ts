@@ -3,9 +3,9 @@
 
 import { createMiddleware } from "hono/factory";
 import { LRUCache } from "lru-cache";
-import { accountStub } from "../account-stub.ts";
-import { MENDABLE, REPEAT_MS } from "../account/refused-keys.ts";
-import type { MendableCode } from "../account/refused-keys.ts";
+import { accountStub } from "../account/account-stub.ts";
+import { MENDABLE, REPEAT_MS } from "../keys/refused-keys.ts";
+import type { MendableCode } from "../keys/refused-keys.ts";
 import type { AppEnv, Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 

@@ -2,9 +2,9 @@
 // name it, and the answer to a repeat.
 
 import type { Context } from "../context.ts";
-import { bodyHashOf, idempotentCall } from "../idempotent-call.ts";
-import type { Once } from "../made-once.ts";
-import { readIdempotencyKey } from "./call-options.ts";
+import { bodyHashOf, idempotentCall } from "../metering/idempotent-call.ts";
+import type { Once } from "../lib/made-once.ts";
+import { readIdempotencyKey } from "../metering/call-options.ts";
 import { apiError } from "../../shared/errors.ts";
 
 const encoder = new TextEncoder();

@@ -4,7 +4,7 @@
 import { createMiddleware } from "hono/factory";
 import type { AppEnv, Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
-import { AddressLimit } from "./address-limit.ts";
+import { AddressLimit } from "../lib/address-limit.ts";
 import { ConfigError } from "../settings.ts";
 import { presentedKey } from "./authenticate.ts";
 import { apiError } from "../../shared/errors.ts";

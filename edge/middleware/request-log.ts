@@ -6,7 +6,7 @@ import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import type { AppEnv, Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
-import { describeError, writeLog } from "../log.ts";
+import { describeError, writeLog } from "../lib/log.ts";
 
 /** Writes the line once the answer's status is known; a streamed body is still on its way then. */
 export const logRequests = createMiddleware<AppEnv>(async (c, next) => {

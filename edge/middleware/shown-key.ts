@@ -3,9 +3,9 @@
 import { createMiddleware } from "hono/factory";
 import type { AppEnv, Context } from "../context.ts";
 import { clientAddress, waitUntilOf } from "../context.ts";
-import type { Refusal } from "../account/types.ts";
+import type { Refusal } from "../ledger/types.ts";
 import { keyOfText, presentedKey } from "./authenticate.ts";
-import { faultOfRefusal } from "./refusals.ts";
+import { faultOfRefusal } from "../metering/refusals.ts";
 import { ApiError } from "../../shared/errors.ts";
 
 /** What says nothing against the key, and needs not keep anybody from what is public. */

@@ -1,8 +1,8 @@
 // What several routes answer, as schemas for the document and for the tests that hold every answer against it.
 
 import * as z from "zod";
-import { MENDABLE } from "../account/refused-keys.ts";
-import { SCOPES } from "../account/types.ts";
+import { MENDABLE } from "../keys/refused-keys.ts";
+import { SCOPES } from "../ledger/types.ts";
 
 export const count = z.int().nonnegative();
 export const nanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");

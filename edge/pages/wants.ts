@@ -4,7 +4,7 @@
 
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
-import { AddressLimit, networkOf } from "../middleware/address-limit.ts";
+import { AddressLimit, networkOf } from "../lib/address-limit.ts";
 import { withDirectory } from "../directory/directory.ts";
 import { personHash, toBase64Url } from "../session/seal.ts";
 import { readSession, sessionSecrets } from "../session/session.ts";

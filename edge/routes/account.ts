@@ -2,8 +2,8 @@
 // monthly limit an owner sets on them.
 
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
-import type { StatementLine } from "../account/statement.ts";
+import { accountStub } from "../account/account-stub.ts";
+import type { StatementLine } from "../ledger/statement.ts";
 import type { AccountView, TransactionsPage } from "../account/views.ts";
 import type { Context } from "../context.ts";
 import { keyOfText } from "../middleware/authenticate.ts";

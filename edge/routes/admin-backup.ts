@@ -3,9 +3,9 @@
 // /admin/restore takes such a line into a deployment that lacks it, under the same secrets; twice is once.
 
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import { dumpSchema } from "../account/table-dump.ts";
-import { collectBytes } from "../collect-bytes.ts";
+import { collectBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { audited } from "../directory/audit.ts";

@@ -1,8 +1,8 @@
 // POST /admin/reconcile: one page of Stripe's events against the books; `npm run reconcile` asks for them all.
 
 import * as z from "zod";
-import type { Reconciled } from "../billing/reconcile.ts";
-import { DAYS_MAX, reconcilePage, stripeOfConfig } from "../billing/reconcile.ts";
+import type { Reconciled } from "../payments/reconcile.ts";
+import { DAYS_MAX, reconcilePage, stripeOfConfig } from "../payments/reconcile.ts";
 import type { Stripe } from "../billing/stripe.ts";
 import { StripeError } from "../billing/stripe.ts";
 import type { Context } from "../context.ts";

@@ -2,17 +2,17 @@
 // log before it is done (directory/audit.ts) and in the account's own with it.
 
 import * as z from "zod";
-import { LIFETIME_NANO_USD_MAX } from "../account/acts.ts";
-import type { GrantInput } from "../account/acts.ts";
-import { SCOPES } from "../account/types.ts";
-import { accountStub } from "../account-stub.ts";
+import { LIFETIME_NANO_USD_MAX } from "../ledger/acts.ts";
+import type { GrantInput } from "../ledger/acts.ts";
+import { SCOPES } from "../ledger/types.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { listAccounts as readAccounts, reflectStatus, reportBooks } from "../directory/accounts.ts";
 import { audited } from "../directory/audit.ts";
-import { createAccount as makeAccount } from "../directory/create-account.ts";
+import { createAccount as makeAccount } from "../account/create-account.ts";
 import { acted } from "../middleware/acted.ts";
-import { LOCATIONS } from "../location.ts";
+import { LOCATIONS } from "../lib/location.ts";
 import { readJson } from "../middleware/body.ts";
 import { operatorActor } from "../middleware/operator.ts";
 import { accountAnswer, booksAnswer } from "./account.ts";

@@ -2,17 +2,17 @@
 // its e-mail address where this deployment sends e-mail.
 
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
-import type { AlertRecord } from "../account/alerts.ts";
-import { ALERT_KINDS, ALERTS_MAX } from "../account/alerts.ts";
+import { accountStub } from "../account/account-stub.ts";
+import type { AlertRecord } from "../notices/alerts.ts";
+import { ALERT_KINDS, ALERTS_MAX } from "../notices/alerts.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { isRepeat } from "../made-once.ts";
-import type { Repeat } from "../made-once.ts";
+import { isRepeat } from "../lib/made-once.ts";
+import type { Repeat } from "../lib/made-once.ts";
 import { acted } from "../middleware/acted.ts";
-import { emailConfig } from "../webhooks/settings.ts";
+import { emailConfig } from "../notices/settings.ts";
 import { readAmount } from "./amount.ts";
 import { seconds } from "./key-fields.ts";
 import { listPage, pageOfAll } from "./list-query.ts";

@@ -1,10 +1,10 @@
 // /v1/batches: OpenAI's shape. A batch that runs is asked itself; one that has ended stands in the account's library.
 
-import type { Rights } from "../account/types.ts";
+import type { Rights } from "../ledger/types.ts";
 import type { BatchObject } from "../batch/batch.ts";
 import { newBatch, snapshotOf } from "../batch/snapshot.ts";
-import type { BatchOrder, BatchSnapshot } from "../batch/types.ts";
-import { BATCH_LIMITS, scopeOf } from "../batch/types.ts";
+import type { BatchOrder, BatchSnapshot } from "../files/batch-types.ts";
+import { BATCH_LIMITS, scopeOf } from "../files/batch-types.ts";
 import type { Context } from "../context.ts";
 import type { ListedBatch } from "../files/library-store.ts";
 import { libraryStub } from "../files/library-stub.ts";
@@ -13,8 +13,8 @@ import { FILE_LIMITS } from "../files/types.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { faultOfRefusal } from "../middleware/refusals.ts";
-import { pricesOf } from "../pricing.ts";
+import { faultOfRefusal } from "../metering/refusals.ts";
+import { pricesOf } from "../models/pricing.ts";
 import { seconds } from "./key-fields.ts";
 import { listPage, readAfter, readOrder } from "./list-query.ts";
 import { readLimit } from "./query.ts";

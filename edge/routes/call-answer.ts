@@ -5,10 +5,10 @@ import { waitUntilOf } from "../context.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
 import { callContext } from "../endpoints/endpoint.ts";
 import type { ResultBody } from "../files/results.ts";
-import { embedMetered } from "../metered-call.ts";
+import { embedMetered } from "../metering/metered-call.ts";
 import { readJson } from "../middleware/body.ts";
-import { readCallOptions } from "../middleware/call-options.ts";
-import { usageHeaders, usageOf } from "../usage-answer.ts";
+import { readCallOptions } from "../metering/call-options.ts";
+import { usageHeaders, usageOf } from "../metering/usage-answer.ts";
 
 interface CallAnswer {
   readonly body: ResultBody;

@@ -3,12 +3,12 @@
 // files, then the object with keys, books, usage, alerts and webhooks, then the tombstone. Batches that run end where
 // they stand. Isolates hold leases of the deleted keys for at most one lease TTL; what they report later is refused.
 
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { markDeleted, markDeleting } from "../directory/accounts.ts";
 import { audited } from "../directory/audit.ts";
-import { endsItself } from "../ends-itself.ts";
+import { endsItself } from "../lib/ends-itself.ts";
 import { libraryStub } from "../files/library-stub.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { acted } from "../middleware/acted.ts";

@@ -2,9 +2,9 @@
 // so that its size is bounded by a page, not by the account's history. Secrets are not in it; files are listed by
 // /v1/files and read there. Should a page fail in the middle, the body breaks off: it is no JSON then.
 
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { TransactionsPage } from "../account/views.ts";
-import type { UsagePage } from "../account/usage-query.ts";
+import type { UsagePage } from "../ledger/usage-query.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";

@@ -2,11 +2,11 @@
 // canonical: full model ids, addresses in one spelling, nothing twice; and a key that could never work is not made.
 
 import * as z from "zod";
-import { canonicalRange, isAddressRange } from "../account/ip-allow.ts";
+import { canonicalRange, isAddressRange } from "../keys/ip-allow.ts";
 import type { CreatedKey } from "../account/account-with-keys.ts";
-import type { KeyDraft, KeyPatch, KeyView } from "../account/key-acts.ts";
-import { SCOPES } from "../account/types.ts";
-import { findModel, nearestModel } from "../models.ts";
+import type { KeyDraft, KeyPatch, KeyView } from "../keys/key-acts.ts";
+import { SCOPES } from "../ledger/types.ts";
+import { findModel, nearestModel } from "../models/models.ts";
 import { must } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";

@@ -1,15 +1,15 @@
 // /v1/keys and /v1/key: an account's keys. A key's text is shown once; another account's key is unknown.
 
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { CreatedKey } from "../account/account-with-keys.ts";
-import type { KeyView } from "../account/key-acts.ts";
+import type { KeyView } from "../keys/key-acts.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { isRepeat } from "../made-once.ts";
-import type { Repeat } from "../made-once.ts";
+import { isRepeat } from "../lib/made-once.ts";
+import type { Repeat } from "../lib/made-once.ts";
 import { acted } from "../middleware/acted.ts";
 import { createKeySchema, createdKeyAnswer, draftOf, keyAnswer, noCap, patchKeySchema, patchOf } from "./key-fields.ts";
 import { listPage, pageOfAll } from "./list-query.ts";

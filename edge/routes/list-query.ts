@@ -1,6 +1,6 @@
 // OpenAI's lists: the query (`limit`; `after`, the last id of the page before; `order`) and the page that answers it.
 
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
 import { readLimit } from "./query.ts";

@@ -4,7 +4,7 @@ import type { Pool } from "../backend/pool.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { promptsOf } from "../embedding/prompts.ts";
-import { publicStatus, resolveModel } from "../models.ts";
+import { publicStatus, resolveModel } from "../models/models.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { instructionOf } from "../../shared/token-bound.ts";
 import type { BackendReady } from "../../shared/wire.ts";

@@ -2,8 +2,8 @@
 // tools that read OpenAI's (its SDK has a client for them). There are no projects and no users here: what is grouped by
 // them is null, and a filter that names one finds nothing. Source: OpenAI's API reference, Usage.
 
-import { accountStub } from "../account-stub.ts";
-import type { BucketWidth, Grouping, UsagePage, UsageQuery } from "../account/usage-query.ts";
+import { accountStub } from "../account/account-stub.ts";
+import type { BucketWidth, Grouping, UsagePage, UsageQuery } from "../ledger/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { acted } from "../middleware/acted.ts";

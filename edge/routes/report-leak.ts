@@ -2,10 +2,10 @@
 // was revoked before, or never was: it tells a finder nothing about keys.
 
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
-import { AddressLimit } from "../middleware/address-limit.ts";
+import { AddressLimit } from "../lib/address-limit.ts";
 import { readJson } from "../middleware/body.ts";
 import { parseKey } from "../../shared/keys.ts";
 import { parseBody, text } from "../../shared/schemas/fields.ts";

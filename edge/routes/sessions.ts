@@ -1,11 +1,11 @@
 // /v1/sessions: who is signed in to the pages of an account. Ending one takes its cookie's worth away, wherever it is;
 // a key that was made for it is revoked. Another account's session is unknown.
 
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
 import { authorize } from "../middleware/authorize.ts";
-import type { SessionRecord } from "../session/session-store.ts";
+import type { SessionRecord } from "../account/session-store.ts";
 import { seconds } from "./key-fields.ts";
 import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";

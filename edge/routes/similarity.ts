@@ -3,12 +3,12 @@
 import type { Context } from "../context.ts";
 import { checkDimensions, cutterOf, wantedDimensions } from "../endpoints/dimensions.ts";
 import { promptFor } from "../embedding/prompts.ts";
-import { embedMetered } from "../metered-call.ts";
+import { embedMetered } from "../metering/metered-call.ts";
 import { readJson } from "../middleware/body.ts";
-import { readCallOptions } from "../middleware/call-options.ts";
-import { resolveModel } from "../models.ts";
+import { readCallOptions } from "../metering/call-options.ts";
+import { resolveModel } from "../models/models.ts";
 import { contextOf } from "./call-answer.ts";
-import { usageHeaders, usageOf } from "../usage-answer.ts";
+import { usageHeaders, usageOf } from "../metering/usage-answer.ts";
 import { parseSimilarityRequest } from "../../shared/schemas/similarity.ts";
 import { cosine } from "../../shared/vectors.ts";
 

@@ -6,10 +6,10 @@ import type { Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
 import { callTexts, prefixOf } from "../embedding/request-texts.ts";
 import { readJson } from "../middleware/body.ts";
-import { readCallOptions } from "../middleware/call-options.ts";
-import { resolveModel } from "../models.ts";
+import { readCallOptions } from "../metering/call-options.ts";
+import { resolveModel } from "../models/models.ts";
 import { contextOf } from "./call-answer.ts";
-import { costBound, pricesOf } from "../pricing.ts";
+import { costBound, pricesOf } from "../models/pricing.ts";
 import { usdNumber } from "../../shared/money.ts";
 import { parseTokenizeRequest } from "../../shared/schemas/tokenize.ts";
 

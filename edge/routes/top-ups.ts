@@ -2,17 +2,17 @@
 // a Stripe secret the first two say so, the third does not exist, and the operator's grant is the way.
 
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import { TOP_UP_MIN_NANO_USD, spentIn } from "../billing/auto-top-up.ts";
 import type { AutoTopUpTerms, BillingState } from "../billing/auto-top-up.ts";
-import { applyAct } from "../billing/apply.ts";
+import { applyAct } from "../payments/apply.ts";
 import { actOf } from "../billing/events.ts";
 import { NANO_USD_PER_CENT } from "../billing/cents.ts";
 import { Stripe, StripeError, verifySignature } from "../billing/stripe.ts";
-import { monthStartMs } from "../account/periods.ts";
-import { collectBytes } from "../collect-bytes.ts";
+import { monthStartMs } from "../ledger/periods.ts";
+import { collectBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
-import { readIdempotencyKey } from "../middleware/call-options.ts";
+import { readIdempotencyKey } from "../metering/call-options.ts";
 import { keyReused } from "../middleware/once.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";

@@ -1,9 +1,9 @@
 // Usage as CSV: the whole period, streamed page by page, or the one page that `limit` or `page` asks for. A row per bucket
 // and group; buckets without usage have none.
 
-import { accountStub } from "../account-stub.ts";
-import type { UsagePage, UsageQuery } from "../account/usage-query.ts";
-import { monthStartMs } from "../account/periods.ts";
+import { accountStub } from "../account/account-stub.ts";
+import type { UsagePage, UsageQuery } from "../ledger/usage-query.ts";
+import { monthStartMs } from "../ledger/periods.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { acted } from "../middleware/acted.ts";

@@ -1,7 +1,7 @@
 // Which span of usage a query asks for, and the page of buckets that answers it: shared by /v1/usage and OpenAI's two
 // routes.
 
-import type { BucketWidth, UsagePage, UsageResult } from "../account/usage-query.ts";
+import type { BucketWidth, UsagePage, UsageResult } from "../ledger/usage-query.ts";
 import type { Context } from "../context.ts";
 import { readCursor, readInteger } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";

@@ -1,9 +1,9 @@
 // GET /v1/usage: the ledger's figures in calendar buckets (UTC), as JSON or CSV. They add up to the ledger to the
 // nano-dollar.
 
-import { accountStub } from "../account-stub.ts";
-import { BUCKET_WIDTHS, GROUPINGS } from "../account/usage-query.ts";
-import type { BucketWidth, UsagePage, UsageQuery, UsageResult } from "../account/usage-query.ts";
+import { accountStub } from "../account/account-stub.ts";
+import { BUCKET_WIDTHS, GROUPINGS } from "../ledger/usage-query.ts";
+import type { BucketWidth, UsagePage, UsageQuery, UsageResult } from "../ledger/usage-query.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { acted } from "../middleware/acted.ts";

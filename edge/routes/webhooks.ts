@@ -2,20 +2,20 @@
 // Webhooks says. The secret is shown once. Another account's webhook is unknown.
 
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { CreatedWebhook, WebhookView } from "../account/account-with-notices.ts";
-import { WEBHOOKS_MAX } from "../account/notice-store.ts";
+import { WEBHOOKS_MAX } from "../notices/notice-store.ts";
 import type { Context } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { isRepeat } from "../made-once.ts";
-import type { Repeat } from "../made-once.ts";
+import { isRepeat } from "../lib/made-once.ts";
+import type { Repeat } from "../lib/made-once.ts";
 import { acted } from "../middleware/acted.ts";
-import { EVENT_TYPES } from "../webhooks/events.ts";
-import { allowsLoopback, ownHosts } from "../webhooks/settings.ts";
-import type { Outcome } from "../webhooks/sinks.ts";
-import { judgeTarget } from "../webhooks/target.ts";
+import { EVENT_TYPES } from "../notices/events.ts";
+import { allowsLoopback, ownHosts } from "../notices/settings.ts";
+import type { Outcome } from "../notices/sinks.ts";
+import { judgeTarget } from "../notices/target.ts";
 import { seconds } from "./key-fields.ts";
 import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";

@@ -2,7 +2,7 @@
 // and delete; only for a person whose account there is old enough, and where the operator asks for it only with a card.
 // What is not due at the first sign-in is looked at again at the next.
 
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Env } from "../bindings.ts";
 import type { Identity } from "../directory/identities.ts";
 import type { Config } from "../settings.ts";

@@ -4,10 +4,10 @@
 
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
-import { createAccount } from "../directory/create-account.ts";
-import { locationOf } from "../location.ts";
+import { createAccount } from "../account/create-account.ts";
+import { locationOf } from "../lib/location.ts";
 import { acted } from "../middleware/acted.ts";
 import { findAccount } from "../directory/accounts.ts";
 import { identify, replaceAccount } from "../directory/identities.ts";

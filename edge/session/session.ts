@@ -6,7 +6,7 @@
 
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
-import { accountStub } from "../account-stub.ts";
+import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { parseId } from "../../shared/ids.ts";
 import type { AccountId, Id } from "../../shared/ids.ts";

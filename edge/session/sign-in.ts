@@ -1,8 +1,8 @@
 // POST /dashboard/sign-in and /dashboard/sign-out: plain forms, so that they work without a script. The key travels once,
 // in the body of a post, and is asked of its account before it is sealed into the cookie.
 
-import { accountStub } from "../account-stub.ts";
-import { collectBytes } from "../collect-bytes.ts";
+import { accountStub } from "../account/account-stub.ts";
+import { collectBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
 import { keyOfText } from "../middleware/authenticate.ts";

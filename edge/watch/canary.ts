@@ -4,7 +4,7 @@
 // second in a row, an alert to `ALERT_WEBHOOK_URL`, as is the first success after it.
 
 import type { Env } from "../bindings.ts";
-import { describeError, writeLog } from "../log.ts";
+import { describeError, writeLog } from "../lib/log.ts";
 import { ConfigError, readConfig } from "../settings.ts";
 import { recordCanary } from "./canary-record.ts";
 import type { ProbeCall, ProbeResult } from "./probe.ts";

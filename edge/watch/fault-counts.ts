@@ -2,7 +2,7 @@
 // directory behind the answers, a moment later and all at once. An isolate that ends first loses that moment.
 
 import type { Directory } from "../directory/directory.ts";
-import { describeError, writeLog } from "../log.ts";
+import { describeError, writeLog } from "../lib/log.ts";
 
 const GATHER_MS = 1000;
 

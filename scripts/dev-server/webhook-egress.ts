@@ -45,7 +45,7 @@ export function publicLookup(resolve: Resolve = resolveAll): LookupFunction {
 }
 
 /**
- * Makes one call, for the Worker's WEBHOOK_EGRESS: its target was judged there (edge/webhooks/target.ts), and is a name, or
+ * Makes one call, for the Worker's WEBHOOK_EGRESS: its target was judged there (edge/notices/target.ts), and is a name, or
  * in development http://127.0.0.1. The answer's body is not read. Rejects for what cannot be reached, or must not be.
  */
 export async function callPublic(request: Outgoing, lookup: LookupFunction = publicLookup()): Promise<number> {

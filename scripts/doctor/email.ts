@@ -1,7 +1,7 @@
 // E-mail as the Worker sends it: one message, with the same three settings from the environment, by the same code.
 
-import { emailConfig } from "../../edge/webhooks/settings.ts";
-import { type Send, emailSink } from "../../edge/webhooks/sinks.ts";
+import { emailConfig } from "../../edge/notices/settings.ts";
+import { type Send, emailSink } from "../../edge/notices/sinks.ts";
 import { type Finding, fault, well } from "./finding.ts";
 
 const SETTINGS = ["EMAIL_API_URL", "EMAIL_API_KEY", "EMAIL_FROM"] as const;

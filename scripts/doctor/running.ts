@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { embed } from "../../edge/backend/client.ts";
-import { Cancel } from "../../edge/cancel.ts";
+import { Cancel } from "../../edge/lib/cancel.ts";
 import { LEGAL_SETTINGS } from "../../edge/settings.ts";
 import { WIRE_VERSION, backendFaultSchema, backendReadySchema } from "../../shared/wire.ts";
 import { type Finding, fault, note, well } from "./finding.ts";

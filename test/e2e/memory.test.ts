@@ -14,7 +14,7 @@ const TEXTS = Array.from({ length: 2048 }, (_, index) => `text ${index}`);
 const DIMENSIONS = 2560;
 const MIB = 1024 * 1024;
 const GROWTH_BYTES_MAX = 60 * MIB;
-/** Bodies, frames and cache (edge/answer/memory-budget.ts); the rest of the allowance is V8's garbage. */
+/** Bodies, frames and cache (edge/lib/memory-budget.ts); the rest of the allowance is V8's garbage. */
 const BUDGET_BYTES = 96 * MIB;
 
 const isLinux = process.platform === "linux";

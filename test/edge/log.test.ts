@@ -1,7 +1,7 @@
 // What the log says of an error: everything but what somebody sent.
 
 import { afterEach, expect, test, vi } from "vitest";
-import { describeError, loggedFault } from "../../edge/log.ts";
+import { describeError, loggedFault } from "../../edge/lib/log.ts";
 import { apiError } from "../../shared/errors.ts";
 
 const lines: Record<string, unknown>[] = [];

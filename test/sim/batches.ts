@@ -1,8 +1,8 @@
 // Batches in a plan: slices reserved, charged, charged again by late messages, given up. They name a key and have no
 // lease of an isolate; everything else of the account happens around them.
 
-import { chargeBatch, releaseBatch, reserveBatch } from "../../edge/account/batch-charge.ts";
-import type { BatchAttempt, ChargeOutcome } from "../../edge/account/batch-charge.ts";
+import { chargeBatch, releaseBatch, reserveBatch } from "../../edge/ledger/batch-charge.ts";
+import type { BatchAttempt, ChargeOutcome } from "../../edge/ledger/batch-charge.ts";
 import { must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { MODEL, NANO_USD_PER_TOKEN } from "./isolate.ts";

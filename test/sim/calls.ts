@@ -1,7 +1,7 @@
 // Calls in a plan: what a wallet and its route do with a lease session, strict calls included.
 
-import { amount } from "../../edge/account/amount.ts";
-import type { LeaseSession } from "../../edge/account/lease-session.ts";
+import { amount } from "../../edge/ledger/amount.ts";
+import type { LeaseSession } from "../../edge/wallet/lease-session.ts";
 import { must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { MODEL, NANO_USD_PER_TOKEN } from "./isolate.ts";

@@ -1,10 +1,10 @@
 // What must be true of a world: after every step, and when everything has come to rest. Rules: docs/contract.md, Money.
 
 import { must } from "../../shared/assert.ts";
-import { monthStartMs } from "../../edge/account/periods.ts";
-import type { Ledger } from "../../edge/account/ledger.ts";
+import { monthStartMs } from "../../edge/ledger/periods.ts";
+import type { Ledger } from "../../edge/ledger/ledger.ts";
 import { listTransactions } from "../../edge/account/views.ts";
-import type { StatementLine } from "../../edge/account/statement.ts";
+import type { StatementLine } from "../../edge/ledger/statement.ts";
 import { endRunning } from "./calls.ts";
 import { Violation, insist } from "./insist.ts";
 import { setStatus } from "./operator.ts";

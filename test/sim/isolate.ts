@@ -1,7 +1,7 @@
 // An isolate in the simulation: sessions, calls that wait and run, and a clock of its own.
 
-import type { LeaseSession } from "../../edge/account/lease-session.ts";
-import type { Waiter, Work } from "../../edge/account/session-types.ts";
+import type { LeaseSession } from "../../edge/wallet/lease-session.ts";
+import type { Waiter, Work } from "../../edge/wallet/session-types.ts";
 
 /** One token's price in the simulation: the production price, 8,000,000 per million. */
 export const NANO_USD_PER_TOKEN = 8;

@@ -10,9 +10,9 @@ import type {
   Segment,
   SegmentLevel,
   StatementPage,
-} from "../../edge/account/storage.ts";
+} from "../../edge/ledger/storage.ts";
 import type { KeyId } from "../../shared/ids.ts";
-import type { StoredAnswer } from "../../edge/account/types.ts";
+import type { StoredAnswer } from "../../edge/ledger/types.ts";
 
 export class Stopped extends Error {
   override name = "Stopped";

@@ -1,7 +1,7 @@
 // What the operator and the account's owner do in a plan: grants, refunds, limits, keys.
 
-import * as acts from "../../edge/account/acts.ts";
-import * as keyActs from "../../edge/account/key-acts.ts";
+import * as acts from "../../edge/ledger/acts.ts";
+import * as keyActs from "../../edge/keys/key-acts.ts";
 import { must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { NanoUsd } from "../../shared/money.ts";

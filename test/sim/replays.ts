@@ -2,7 +2,7 @@
 // each of its answers. Rules: docs/contract.md, Headers.
 
 import { unreachable } from "../../shared/assert.ts";
-import type { IdempotencyState, StoredAnswer, SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
+import type { IdempotencyState, StoredAnswer, SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
 
 const REMEMBERED_MS = 86_400_000;
 

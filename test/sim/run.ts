@@ -1,8 +1,8 @@
 // Runs plans and cuts failing ones down. A failure prints as one line that `npm run sim` replays.
 
-import { AccountCore } from "../../edge/account/account-core.ts";
-import { DEFAULT_SETTINGS } from "../../edge/account/settings.ts";
-import type { LedgerSettings } from "../../edge/account/settings.ts";
+import { AccountCore } from "../../edge/ledger/account-core.ts";
+import { DEFAULT_SETTINGS } from "../../edge/ledger/settings.ts";
+import type { LedgerSettings } from "../../edge/ledger/settings.ts";
 import { Invariants } from "./invariants.ts";
 import { MemoryStorage } from "./memory-storage.ts";
 import type { StoppableStorage } from "./memory-storage.ts";

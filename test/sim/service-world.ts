@@ -1,14 +1,14 @@
 // The real wallets and the real ledger in a time of their own. The account's object is evicted when it has heard nothing
 // for ten seconds, and built again from its rows; a replaced isolate never speaks again.
 
-import { AccountCore } from "../../edge/account/account-core.ts";
-import * as acts from "../../edge/account/acts.ts";
-import * as keyActs from "../../edge/account/key-acts.ts";
-import type { Ledger } from "../../edge/account/ledger.ts";
-import { DEFAULT_SETTINGS } from "../../edge/account/settings.ts";
-import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
-import { LeaseWallet, WALLET_SETTINGS } from "../../edge/account/wallet.ts";
-import type { AdmitResult } from "../../edge/account/wallet-types.ts";
+import { AccountCore } from "../../edge/ledger/account-core.ts";
+import * as acts from "../../edge/ledger/acts.ts";
+import * as keyActs from "../../edge/keys/key-acts.ts";
+import type { Ledger } from "../../edge/ledger/ledger.ts";
+import { DEFAULT_SETTINGS } from "../../edge/ledger/settings.ts";
+import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
+import { LeaseWallet, WALLET_SETTINGS } from "../../edge/wallet/wallet.ts";
+import type { AdmitResult } from "../../edge/wallet/wallet-types.ts";
 import { must } from "../../shared/assert.ts";
 import { idFromBytes } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";

@@ -3,7 +3,7 @@
 // the same call passes; an account that rests is as if nobody had ever held anything of it.
 
 import { must } from "../../shared/assert.ts";
-import type { Refusal } from "../../edge/account/types.ts";
+import type { Refusal } from "../../edge/ledger/types.ts";
 import { Violation, insist } from "./insist.ts";
 import { NANO_USD_PER_TOKEN } from "./isolate.ts";
 import { Random } from "./random.ts";

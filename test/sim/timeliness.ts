@@ -1,7 +1,7 @@
 // Which reports come while the lease they speak of is in force, by true time: those must never be written off.
 
-import { covers } from "../../edge/account/amount.ts";
-import type { Amount, SyncMessage } from "../../edge/account/types.ts";
+import { covers } from "../../edge/ledger/amount.ts";
+import type { Amount, SyncMessage } from "../../edge/ledger/types.ts";
 
 export class Timeliness {
   /** Until when the object holds each session's lease. */

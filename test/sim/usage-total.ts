@@ -1,7 +1,7 @@
 // What usage says was charged, counted apart from the books.
 
-import type { Ledger } from "../../edge/account/ledger.ts";
-import { cellsBetween } from "../../edge/account/usage-history.ts";
+import type { Ledger } from "../../edge/ledger/ledger.ts";
+import { cellsBetween } from "../../edge/ledger/usage-history.ts";
 
 /** The cost of every cell that is kept, in nano-USD: equals what the books charged. */
 export function usageTotalNanoUsd(ledger: Ledger): number {

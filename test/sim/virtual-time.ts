@@ -1,7 +1,7 @@
 // Time that a scenario moves: sleepers wake in order when it passes them, and every message that they cause is waited
 // for before time goes on. An hour of traffic takes a second.
 
-import type { Clock } from "../../edge/account/session-driver.ts";
+import type { Clock } from "../../edge/wallet/session-driver.ts";
 import { SleepersClock } from "../support/sleepers.ts";
 import type { Sleeper } from "../support/sleepers.ts";
 

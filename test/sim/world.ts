@@ -3,16 +3,16 @@
 // at the world after each. The code under test is the real one: AccountCore on the object's side, LeaseSession on the
 // isolates'.
 
-import type { AccountCore } from "../../edge/account/account-core.ts";
-import * as acts from "../../edge/account/acts.ts";
-import { amount } from "../../edge/account/amount.ts";
-import * as keyActs from "../../edge/account/key-acts.ts";
-import type { Ledger } from "../../edge/account/ledger.ts";
-import { LeaseSession } from "../../edge/account/lease-session.ts";
-import { DEFAULT_SETTINGS } from "../../edge/account/settings.ts";
-import type { LedgerSettings } from "../../edge/account/settings.ts";
-import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
-import { foldHistory } from "../../edge/account/usage-history.ts";
+import type { AccountCore } from "../../edge/ledger/account-core.ts";
+import * as acts from "../../edge/ledger/acts.ts";
+import { amount } from "../../edge/ledger/amount.ts";
+import * as keyActs from "../../edge/keys/key-acts.ts";
+import type { Ledger } from "../../edge/ledger/ledger.ts";
+import { LeaseSession } from "../../edge/wallet/lease-session.ts";
+import { DEFAULT_SETTINGS } from "../../edge/ledger/settings.ts";
+import type { LedgerSettings } from "../../edge/ledger/settings.ts";
+import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
+import { foldHistory } from "../../edge/ledger/usage-history.ts";
 import { must } from "../../shared/assert.ts";
 import { idFromBytes } from "../../shared/ids.ts";
 import type { KeyId } from "../../shared/ids.ts";

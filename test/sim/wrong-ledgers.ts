@@ -1,10 +1,10 @@
 // Ledgers that are known to be wrong, so that the simulation is known to be able to fail.
 
-import { AccountCore } from "../../edge/account/account-core.ts";
-import { ZERO, amount } from "../../edge/account/amount.ts";
-import type { Lease } from "../../edge/account/lease-table.ts";
-import type { Ledger } from "../../edge/account/ledger.ts";
-import type { SyncAnswer, SyncMessage } from "../../edge/account/types.ts";
+import { AccountCore } from "../../edge/ledger/account-core.ts";
+import { ZERO, amount } from "../../edge/ledger/amount.ts";
+import type { Lease } from "../../edge/ledger/lease-table.ts";
+import type { Ledger } from "../../edge/ledger/ledger.ts";
+import type { SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
 import { must } from "../../shared/assert.ts";
 import { MemoryStorage } from "./memory-storage.ts";
 import { REAL } from "./run.ts";

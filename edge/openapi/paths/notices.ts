@@ -5,11 +5,11 @@ import { nanoUsd, pageAnswer, pageExample, unixSeconds } from "../answers.ts";
 import type { Answer, Operation } from "../operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
 import { ONCE, PAGING, limitParameter, pathId } from "../parameters.ts";
-import { ALERT_KINDS } from "../../account/alerts.ts";
+import { ALERT_KINDS } from "../../notices/alerts.ts";
 import { createAlertSchema } from "../../routes/alerts.ts";
 import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
 import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../../routes/webhooks.ts";
-import { EVENT_TYPES } from "../../webhooks/events.ts";
+import { EVENT_TYPES } from "../../notices/events.ts";
 
 const tag = "Account";
 const time = z.nullable(unixSeconds);

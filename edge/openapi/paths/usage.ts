@@ -4,7 +4,7 @@ import * as z from "zod";
 import { count, nanoUsd, unixSeconds } from "../answers.ts";
 import type { Operation, Parameter } from "../operation.ts";
 import { limitParameter, queryText } from "../parameters.ts";
-import { BUCKET_WIDTHS, GROUPINGS } from "../../account/usage-query.ts";
+import { BUCKET_WIDTHS, GROUPINGS } from "../../ledger/usage-query.ts";
 import { UNIX_SECONDS_MAX } from "../../routes/usage-window.ts";
 import { TIERS } from "../../../shared/wire.ts";
 

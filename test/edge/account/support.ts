@@ -2,12 +2,12 @@
 
 import { env } from "cloudflare:test";
 import type { CreatedKey } from "../../../edge/account/account-with-keys.ts";
-import type { KeyTerms } from "../../../edge/account/key-acts.ts";
-import { Peppers } from "../../../edge/account/secret-hash.ts";
-import type { Clock } from "../../../edge/account/session-driver.ts";
-import type { AccountStub, SecretHash, SyncMessage } from "../../../edge/account/types.ts";
-import type { Admission, AdmitRequest, AdmitResult, Settlement } from "../../../edge/account/wallet-types.ts";
-import { LeaseWallet, WALLET_SETTINGS } from "../../../edge/account/wallet.ts";
+import type { KeyTerms } from "../../../edge/keys/key-acts.ts";
+import { Peppers } from "../../../edge/keys/secret-hash.ts";
+import type { Clock } from "../../../edge/wallet/session-driver.ts";
+import type { AccountStub, SecretHash, SyncMessage } from "../../../edge/ledger/types.ts";
+import type { Admission, AdmitRequest, AdmitResult, Settlement } from "../../../edge/wallet/wallet-types.ts";
+import { LeaseWallet, WALLET_SETTINGS } from "../../../edge/wallet/wallet.ts";
 import { encodeBase62 } from "../../../shared/base62.ts";
 import { importHmacKey } from "../../../shared/hmac.ts";
 import { newId } from "../../../shared/ids.ts";

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { embeddingsContent } from "../../../edge/answer/embeddings-answer.ts";
 import type { EmbeddingsBody } from "../../../edge/answer/embeddings-body.ts";
 import { CHUNK_BYTES, bodyBytes, bodyBytesMax, writeBody } from "../../../edge/answer/embeddings-body.ts";
-import { MemoryBudget } from "../../../edge/answer/memory-budget.ts";
+import { MemoryBudget } from "../../../edge/lib/memory-budget.ts";
 import { float32ToFloat16Bits } from "../../../shared/float16.ts";
 import { OUTPUT_DTYPES, cutVector, dotProduct, quantise } from "../../../shared/vectors.ts";
 

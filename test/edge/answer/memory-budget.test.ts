@@ -7,7 +7,7 @@ import {
   bodyMemory,
   frameMemory,
   parseMemory,
-} from "../../../edge/answer/memory-budget.ts";
+} from "../../../edge/lib/memory-budget.ts";
 import { LIMITS } from "../../../edge/settings.ts";
 
 const NO_ROOM = { code: "overloaded", message: expect.stringContaining("of this account"), retryAfterS: 1 };

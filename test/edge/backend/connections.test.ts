@@ -2,7 +2,7 @@
 // not. So whatever fans out is held against a count of what is open at once.
 
 import { expect, test } from "vitest";
-import { atOnce } from "../../../edge/at-once.ts";
+import { atOnce } from "../../../edge/lib/at-once.ts";
 import { Pool } from "../../../edge/backend/pool.ts";
 import { PART_TOKENS_MIN } from "../../../edge/backend/split.ts";
 import { FakeBackend, Gate, MODEL, ManualClock, REVISION_1, fetchOf } from "../support/fake-backends.ts";

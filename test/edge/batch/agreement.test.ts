@@ -3,7 +3,7 @@
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { listedModels } from "../../../edge/models.ts";
+import { listedModels } from "../../../edge/models/models.ts";
 import { apiError } from "../../../shared/errors.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { MODEL } from "../support/fake-backends.ts";

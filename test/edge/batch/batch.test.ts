@@ -2,7 +2,7 @@
 
 import { abortAllDurableObjects, env, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import type { KeyTerms } from "../../../edge/account/key-acts.ts";
+import type { KeyTerms } from "../../../edge/keys/key-acts.ts";
 import { PRODUCTION_MODEL_ID } from "../../../shared/catalog.ts";
 import type { AccountId, KeyId } from "../../../shared/ids.ts";
 import { NANO_USD_PER_USD } from "../../../shared/money.ts";

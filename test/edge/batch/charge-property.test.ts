@@ -3,13 +3,13 @@
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { AccountCore } from "../../../edge/account/account-core.ts";
-import * as acts from "../../../edge/account/acts.ts";
-import { chargeBatch, reserveBatch } from "../../../edge/account/batch-charge.ts";
-import type { BatchAttempt, BatchCharge } from "../../../edge/account/batch-charge.ts";
-import { addKey } from "../../../edge/account/key-acts.ts";
-import type { Ledger } from "../../../edge/account/ledger.ts";
-import { DEFAULT_SETTINGS } from "../../../edge/account/settings.ts";
+import { AccountCore } from "../../../edge/ledger/account-core.ts";
+import * as acts from "../../../edge/ledger/acts.ts";
+import { chargeBatch, reserveBatch } from "../../../edge/ledger/batch-charge.ts";
+import type { BatchAttempt, BatchCharge } from "../../../edge/ledger/batch-charge.ts";
+import { addKey } from "../../../edge/keys/key-acts.ts";
+import type { Ledger } from "../../../edge/ledger/ledger.ts";
+import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
 import { viewAccount } from "../../../edge/account/views.ts";
 import { newId } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";

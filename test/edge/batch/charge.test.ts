@@ -2,7 +2,7 @@
 
 import { abortAllDurableObjects } from "cloudflare:test";
 import { expect, test } from "vitest";
-import type { BatchAttempt, BatchCharge, BatchReservation } from "../../../edge/account/batch-charge.ts";
+import type { BatchAttempt, BatchCharge, BatchReservation } from "../../../edge/ledger/batch-charge.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { MODEL, openAccount } from "../account/support.ts";
 import type { TestAccount } from "../account/support.ts";

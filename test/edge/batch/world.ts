@@ -3,19 +3,19 @@
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect } from "vitest";
-import type { TierPrices } from "../../../edge/pricing.ts";
-import { accountStub } from "../../../edge/account-stub.ts";
-import { MemoryBudget } from "../../../edge/answer/memory-budget.ts";
+import type { TierPrices } from "../../../edge/models/pricing.ts";
+import { accountStub } from "../../../edge/account/account-stub.ts";
+import { MemoryBudget } from "../../../edge/lib/memory-budget.ts";
 import type { BatchPorts } from "../../../edge/batch/batch-ports.ts";
 import { BatchStore } from "../../../edge/batch/batch-store.ts";
 import { BatchWork } from "../../../edge/batch/batch-work.ts";
 import { newBatch } from "../../../edge/batch/snapshot.ts";
-import type { BatchOrder, BatchSnapshot, BatchState } from "../../../edge/batch/types.ts";
+import type { BatchOrder, BatchSnapshot, BatchState } from "../../../edge/files/batch-types.ts";
 import type { EmbedTexts } from "../../../edge/embedding/types.ts";
 import { chunkStoreOf, deleteChunks } from "../../../edge/files/chunk-store.ts";
 import { contentOf } from "../../../edge/files/content.ts";
 import type { FileRecord } from "../../../edge/files/types.ts";
-import { listedModels } from "../../../edge/models.ts";
+import { listedModels } from "../../../edge/models/models.ts";
 import { apiError } from "../../../shared/errors.ts";
 import { newId } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";

@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { reconcileDaily } from "../../../edge/billing/daily-reconcile.ts";
+import { reconcileDaily } from "../../../edge/payments/daily-reconcile.ts";
 import type { Env } from "../../../edge/bindings.ts";
 import { Api } from "../support/api.ts";
 import { fetchOf } from "../support/fake-backends.ts";

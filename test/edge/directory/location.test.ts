@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:test";
 import { expect, test, vi } from "vitest";
-import { locationOf } from "../../../edge/location.ts";
+import { locationOf } from "../../../edge/lib/location.ts";
 import { Api } from "../support/api.ts";
 
 const hints: unknown[] = [];

@@ -3,7 +3,7 @@
 import { env } from "cloudflare:test";
 import { expect, test } from "vitest";
 import { ChunkStore } from "../../../edge/files/chunk-store.ts";
-import { DamagedFileError, Cipher, SEAL_BYTES } from "../../../edge/files/cipher.ts";
+import { DamagedFileError, Cipher, SEAL_BYTES } from "../../../edge/lib/cipher.ts";
 import { newId } from "../../../shared/ids.ts";
 
 const SECRET = "a secret of the tests, long enough to be one";

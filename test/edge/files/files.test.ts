@@ -2,10 +2,10 @@
 
 import { env, runInDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import type { KeyTerms } from "../../../edge/account/key-acts.ts";
-import { endsItself } from "../../../edge/ends-itself.ts";
+import type { KeyTerms } from "../../../edge/keys/key-acts.ts";
+import { endsItself } from "../../../edge/lib/ends-itself.ts";
 import { ChunkStore, chunkStoreOf } from "../../../edge/files/chunk-store.ts";
-import { Cipher } from "../../../edge/files/cipher.ts";
+import { Cipher } from "../../../edge/lib/cipher.ts";
 import { libraryStub } from "../../../edge/files/library-stub.ts";
 import { FILE_LIMITS, PATIENCE } from "../../../edge/files/types.ts";
 import { receiveUpload, uploadPieces } from "../../../edge/files/upload.ts";

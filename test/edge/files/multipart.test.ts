@@ -2,7 +2,7 @@
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { joinBytes } from "../../../edge/collect-bytes.ts";
+import { joinBytes } from "../../../edge/lib/collect-bytes.ts";
 import { boundaryOf, readForm } from "../../../edge/files/multipart.ts";
 import { ApiError } from "../../../shared/errors.ts";
 

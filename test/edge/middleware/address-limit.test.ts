@@ -1,7 +1,7 @@
 // How often one address may try, on a clock that the test moves.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { AddressLimit } from "../../../edge/middleware/address-limit.ts";
+import { AddressLimit } from "../../../edge/lib/address-limit.ts";
 import { ApiError } from "../../../shared/errors.ts";
 
 const MINUTE_MS = 60_000;

@@ -2,10 +2,10 @@
 // their answers stay small enough for a page.
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
-import { accountStub } from "../../../edge/account-stub.ts";
-import { SEGMENT_LEVELS } from "../../../edge/account/storage.ts";
-import { encodeCells } from "../../../edge/account/usage-cells.ts";
-import type { UsageCell } from "../../../edge/account/usage-cells.ts";
+import { accountStub } from "../../../edge/account/account-stub.ts";
+import { SEGMENT_LEVELS } from "../../../edge/ledger/storage.ts";
+import { encodeCells } from "../../../edge/ledger/usage-cells.ts";
+import type { UsageCell } from "../../../edge/ledger/usage-cells.ts";
 import type { KeyId } from "../../../shared/ids.ts";
 import { parseId } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../../edge/bindings.ts";
-import { createAccount } from "../../../edge/directory/create-account.ts";
+import { createAccount } from "../../../edge/account/create-account.ts";
 import { loadModelSettings } from "../../../edge/directory/model-settings.ts";
 import { newId } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";

@@ -3,8 +3,8 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { createApp } from "../../../edge/app.ts";
-import { SCOPES } from "../../../edge/account/types.ts";
-import type { Scope } from "../../../edge/account/types.ts";
+import { SCOPES } from "../../../edge/ledger/types.ts";
+import type { Scope } from "../../../edge/ledger/types.ts";
 import { must } from "../../../shared/assert.ts";
 import { newId, parseId } from "../../../shared/ids.ts";
 import { stubOf } from "../account/support.ts";

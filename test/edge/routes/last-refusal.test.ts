@@ -1,6 +1,6 @@
 // What a key was last refused for, where its owner can mend it: beside the key, with its name and the time.
 import { expect, test } from "vitest";
-import type { KeyTerms } from "../../../edge/account/key-acts.ts";
+import type { KeyTerms } from "../../../edge/keys/key-acts.ts";
 import { NANO_USD_PER_USD, nanoUsd } from "../../../shared/money.ts";
 import { ALL_SCOPES, openAccount, stubOf } from "../account/support.ts";
 import { Api } from "../support/api.ts";

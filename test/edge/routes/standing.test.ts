@@ -3,8 +3,8 @@
 
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
-import { AccountCore } from "../../../edge/account/account-core.ts";
-import { DEFAULT_SETTINGS } from "../../../edge/account/settings.ts";
+import { AccountCore } from "../../../edge/ledger/account-core.ts";
+import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
 import { SqliteStorage } from "../../../edge/account/sqlite-storage.ts";
 import { must } from "../../../shared/assert.ts";
 import { openAccount } from "../account/support.ts";

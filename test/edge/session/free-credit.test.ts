@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:test";
 import { beforeEach, describe, expect, test } from "vitest";
-import { accountStub } from "../../../edge/account-stub.ts";
+import { accountStub } from "../../../edge/account/account-stub.ts";
 import { giveFreeCredit } from "../../../edge/session/free-credit.ts";
 import { readConfig } from "../../../edge/settings.ts";
 import { must } from "../../../shared/assert.ts";

@@ -1,7 +1,7 @@
 // Backends in memory, for the pool and all above it: they speak the wire (shared/wire.ts) as the real one does, and do
 // on request what broken ones do. Vectors are made from the text alone, so that a test can tell whose vector it got.
 
-import type { CancelSignal } from "../../../edge/cancel.ts";
+import type { CancelSignal } from "../../../edge/lib/cancel.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { decodeFrame, encodeFrame, FRAME_CONTENT_TYPE } from "../../../shared/frame.ts";
 import { float32ToFloat16Bits } from "../../../shared/float16.ts";

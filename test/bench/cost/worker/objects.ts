@@ -2,7 +2,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { AccountWithKeys } from "../../../../edge/account/account-with-keys.ts";
-import type { SyncAnswer, SyncMessage } from "../../../../edge/account/types.ts";
+import type { SyncAnswer, SyncMessage } from "../../../../edge/ledger/types.ts";
 
 /** Shared with the scenario: objects and Worker are one isolate here. */
 export const clock = { nowMs: () => Date.now() };

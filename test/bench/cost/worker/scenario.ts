@@ -1,8 +1,8 @@
 // Traffic of one account through real wallets to a real object, counted: requests, object calls, and what they took.
 
-import { LeaseWallet, WALLET_SETTINGS } from "../../../../edge/account/wallet.ts";
-import type { AccountStub, SecretHash } from "../../../../edge/account/types.ts";
-import type { AdmitRequest, Settlement } from "../../../../edge/account/wallet-types.ts";
+import { LeaseWallet, WALLET_SETTINGS } from "../../../../edge/wallet/wallet.ts";
+import type { AccountStub, SecretHash } from "../../../../edge/ledger/types.ts";
+import type { AdmitRequest, Settlement } from "../../../../edge/wallet/wallet-types.ts";
 import { encodeBase62 } from "../../../../shared/base62.ts";
 import type { ParsedKey } from "../../../../shared/keys.ts";
 import { costNanoUsd } from "../../../../shared/money.ts";

@@ -3,7 +3,7 @@
 
 import { Hono } from "hono";
 import { AccountWithKeys } from "../../../../edge/account/account-with-keys.ts";
-import { admitMemory } from "../../../../edge/answer/admit-memory.ts";
+import { admitMemory } from "../../../../edge/middleware/admit-memory.ts";
 import type { AppEnv } from "../../../../edge/context.ts";
 import { authenticate } from "../../../../edge/middleware/authenticate.ts";
 import { answerError } from "../../../../edge/middleware/errors.ts";

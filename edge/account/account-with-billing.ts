@@ -1,0 +1,153 @@
+// The account's object as it is deployed: the ledger, keys, sessions, notices, and here the automatic top-ups. A
+// charge is decided after a turn, written down, and made by the alarm. Its money becomes a grant with the payment's id,
+// the same grant that Stripe's webhook would make.
+
+import type { NoticesEnv } from "./account-with-notices.ts";
+import type { Actor, Refused } from "../keys/acting-key.ts";
+import { audit, grant } from "../ledger/acts.ts";
+import { monthStartMs } from "../ledger/periods.ts";
+import { AccountWithSessions } from "./account-with-sessions.ts";
+import { newId } from "../../shared/ids.ts";
+import type { AutoTopUpTerms, BillingState, Card } from "../billing/auto-top-up.ts";
+import { begin, declined, paid, postponed } from "../billing/auto-top-up.ts";
+import type { Payment } from "../billing/payment.ts";
+import { Stripe, StripeError } from "../billing/stripe.ts";
+import type { StripeSettings } from "../billing/stripe.ts";
+
+const TABLE = "CREATE TABLE IF NOT EXISTS billing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)";
+const ACTOR = "auto-top-up";
+
+export class AccountWithBilling extends AccountWithSessions {
+  readonly #sql: SqlStorage;
+  readonly #stripe: Stripe | undefined;
+  /** As stored; undefined: not read yet. */
+  #state: BillingState | undefined;
+
+  constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
+    super(ctx, env);
+    this.#sql = ctx.storage.sql;
+    // Half of the pair takes no money: what became of a payment would not be heard (edge/settings.ts).
+    const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: webhook, STRIPE_API_ORIGIN: origin } = env;
+    this.#stripe = key && webhook ? new Stripe(key, origin) : undefined;
+  }
+
+  /** Terms, card and state of automatic top-ups. */
+  billing(): BillingState | undefined {
+    return this.turn(() => this.#read());
+  }
+
+  /** `undefined` terms switch it off. What was switched off by a declined card is on again. */
+  setAutoTopUp(terms: AutoTopUpTerms | undefined, by: Actor): BillingState | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name: actor }) => {
+      const { terms: _terms, disabledReason: _reason, ...rest } = this.#read();
+      audit(ledger, nowMs, actor, "auto_top_up", terms === undefined ? { on: false } : { on: true, ...terms });
+      return this.#write(terms === undefined ? rest : { ...rest, terms });
+    });
+  }
+
+  /** The card of the customer's last payment. */
+  rememberCard(card: Card): void {
+    this.turn(() => {
+      const state = this.#read();
+      if (state.card?.paymentMethod !== card.paymentMethod || state.card.customer !== card.customer) {
+        this.#write({ ...state, card });
+      }
+    });
+  }
+
+  protected override afterTurn(): void {
+    super.afterTurn();
+    // Runs after every turn, so an account without automatic top-ups must not pay for another one.
+    if (this.#stripe === undefined || this.#read().terms === undefined) return;
+    const nowMs = this.nowMs();
+    this.core.turn(nowMs, (ledger) => {
+      const state = this.#read();
+      if (ledger.status !== "active") return;
+      const begun = begin(
+        state,
+        ledger.books.balance,
+        { ms: nowMs, monthStartMs: monthStartMs(nowMs) },
+        newId("grant"),
+      );
+      if (begun === undefined) return;
+      this.#write(begun);
+      this.storage.wakeAt(nowMs);
+    });
+  }
+
+  override async alarm(): Promise<void> {
+    await super.alarm();
+    const { attempt, card } = this.billing() ?? {};
+    if (attempt === undefined || card === undefined || this.#stripe === undefined) return;
+    if (attempt.nextMs > this.nowMs()) {
+      this.storage.wakeAt(attempt.nextMs);
+      return;
+    }
+    const account = this.getAccount();
+    if (account === undefined) return;
+    try {
+      const { amountNanoUsd, key } = attempt;
+      const found = await this.#stripe.chargeOffSession({
+        ...card,
+        accountId: account.id,
+        amountNanoUsd,
+        idempotencyKey: key,
+      });
+      if (found.kind === "paid") this.#settle(found.payment);
+      else if (found.kind === "not_paid")
+        this.#refuse(`The payment is ${found.status}: it needs the cardholder. Top up once by hand.`);
+      else this.#refuse("Stripe's answer is not of the shape that is known here.");
+    } catch (error) {
+      if (!(error instanceof StripeError)) throw error;
+      if (error.code === undefined) this.#postpone();
+      else this.#refuse(`The card was refused (${error.code}).`);
+    }
+  }
+
+  protected override storedAnew(): void {
+    super.storedAnew();
+    this.#state = undefined;
+  }
+
+  /** Money and state in one turn. */
+  #settle({ id, amountNanoUsd }: Payment): void {
+    this.turn((ledger, nowMs) => {
+      const state = this.#read();
+      if (state.attempt === undefined) return;
+      grant(ledger, { id: `stripe:${id}`, kind: "paid", amountNanoUsd }, ACTOR, nowMs);
+      this.#write(paid(state, monthStartMs(nowMs)));
+    });
+  }
+
+  #refuse(reason: string): void {
+    this.turn((ledger, nowMs) => {
+      audit(ledger, nowMs, ACTOR, "auto_top_up.off", { reason });
+      this.#write(declined(this.#read(), reason));
+    });
+  }
+
+  #postpone(): void {
+    this.turn((_ledger, nowMs) => {
+      const state = this.#write(postponed(this.#read(), nowMs));
+      if (state.attempt !== undefined) this.storage.wakeAt(state.attempt.nextMs);
+    });
+  }
+
+  #read(): BillingState {
+    if (this.#state !== undefined) return this.#state;
+    const known = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'billing'").toArray().length > 0;
+    const [row] = known ? this.#sql.exec<{ body: string }>("SELECT body FROM billing WHERE id = 1").toArray() : [];
+    // Written below, and believed.
+    const state: BillingState = JSON.parse(row?.body ?? "{}");
+    this.#state = state;
+    return state;
+  }
+
+  /** The table is made by the first write: an account without automatic top-ups pays nothing for them. */
+  #write(state: BillingState): BillingState {
+    this.#state = undefined; // read anew if the turn is rolled back
+    this.#sql.exec(TABLE);
+    this.#sql.exec("INSERT OR REPLACE INTO billing (id, body) VALUES (1, ?)", JSON.stringify(state));
+    return state;
+  }
+}

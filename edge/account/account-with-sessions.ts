@@ -1,0 +1,119 @@
+// The account's object with the sessions of its pages. A session is a row here and a key; it is over when either is.
+// A key that was made for a session ends with it.
+
+import type { ActingKey, Actor, Refused } from "../keys/acting-key.ts";
+import { AccountWithNotices } from "./account-with-notices.ts";
+import type { NoticesEnv } from "./account-with-notices.ts";
+import type { CreatedKey } from "./account-with-keys.ts";
+import { audit } from "../ledger/acts.ts";
+import { addKey, liveKey } from "../keys/key-acts.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { SCOPES } from "../ledger/types.ts";
+import type { AccountId, KeyId } from "../../shared/ids.ts";
+import { newId } from "../../shared/ids.ts";
+import { SessionStore } from "./session-store.ts";
+import type { SessionRecord } from "./session-store.ts";
+
+/** Sessions of one account; the oldest end. */
+const SESSIONS_MAX = 20;
+/** Of them, those with keys of their own: each takes one of the account's hundred. */
+const OWN_KEYS_MAX = 5;
+const KEY_NAME = "Dashboard";
+
+export type NewSession = Pick<SessionRecord, "via" | "name" | "expiresAtMs">;
+
+export class AccountWithSessions extends AccountWithNotices {
+  readonly #sessions: SessionStore;
+
+  constructor(ctx: DurableObjectState, env: NoticesEnv) {
+    super(ctx, env);
+    this.#sessions = new SessionStore(ctx.storage.sql);
+  }
+
+  /** Signs in with a key that is there: the session has its rights. */
+  beginSession(session: NewSession, by: ActingKey): SessionRecord | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { key, name }) => {
+      if (key === undefined) throw new TypeError("a session is a key's");
+      return this.#begin(ledger, { ...session, keyId: key.id, ownsKey: false }, name, nowMs);
+    });
+  }
+
+  /** Signs somebody in whom `actor` knows: with a key of every right that is made for the session, and expires with it. */
+  async beginOwnSession(
+    accountId: AccountId,
+    session: NewSession,
+    actor: string,
+  ): Promise<{ readonly session: SessionRecord; readonly key: CreatedKey["key"] } | "too_many_keys" | undefined> {
+    const { text, prefix, secret } = await this.newSecret(accountId);
+    return this.turn((ledger, nowMs) => {
+      const { expiresAtMs } = session;
+      this.#makeRoom(ledger, nowMs, true);
+      const terms = { name: KEY_NAME, scopes: SCOPES, expiresAtMs, cache: "standard" } as const;
+      const made = addKey(ledger, { id: newId("key"), prefix, secret, terms }, actor, nowMs);
+      if (made === "too_many_keys") return made;
+      return { session: this.#begin(ledger, { ...session, keyId: made.id, ownsKey: true }, actor, nowMs), key: text };
+    });
+  }
+
+  /** The session, unless it is over. */
+  session(id: string): SessionRecord | undefined {
+    return this.turn((ledger, nowMs) => {
+      const record = this.#sessions.get(id);
+      return record !== undefined && isAlive(ledger, record, nowMs) ? record : undefined;
+    });
+  }
+
+  /** Newest first. */
+  listSessions(): SessionRecord[] | undefined {
+    return this.turn((ledger, nowMs) => this.#sessions.all().filter((record) => isAlive(ledger, record, nowMs)));
+  }
+
+  /** `id` undefined: every session. Answers how many ended. */
+  endSessions(id: string | undefined, by: Actor): number | Refused | undefined {
+    return this.act(by, (ledger, nowMs, { name }) => {
+      const ended = this.#sessions
+        .all()
+        .filter((record) => (id === undefined || record.id === id) && isAlive(ledger, record, nowMs));
+      for (const record of ended) this.#end(ledger, record, name, nowMs);
+      return ended.length;
+    });
+  }
+
+  protected override storedAnew(): void {
+    super.storedAnew();
+    this.#sessions.forget();
+  }
+
+  #begin(
+    ledger: Ledger,
+    session: NewSession & { readonly keyId: KeyId; readonly ownsKey: boolean },
+    actor: string,
+    nowMs: number,
+  ): SessionRecord {
+    this.#makeRoom(ledger, nowMs, false);
+    const record: SessionRecord = { ...session, id: newId("session"), createdAtMs: nowMs };
+    this.#sessions.put(record);
+    audit(ledger, nowMs, actor, "session.begin", { id: record.id, via: record.via });
+    return record;
+  }
+
+  #makeRoom(ledger: Ledger, nowMs: number, forOwnKey: boolean): void {
+    const all = this.#sessions.all();
+    const alive = all.filter((record) => isAlive(ledger, record, nowMs));
+    for (const { id } of all) if (!alive.some((record) => record.id === id)) this.#sessions.delete(id);
+    const own = alive.filter(({ ownsKey }) => ownsKey);
+    const old = forOwnKey ? own.slice(OWN_KEYS_MAX - 1) : alive.slice(SESSIONS_MAX - 1);
+    for (const record of old) this.#end(ledger, record, "session", nowMs);
+  }
+
+  #end(ledger: Ledger, { id, keyId, ownsKey }: SessionRecord, actor: string, nowMs: number): void {
+    this.#sessions.delete(id);
+    if (ownsKey) this.endKey(ledger, keyId, actor, nowMs);
+    audit(ledger, nowMs, actor, "session.end", { id });
+  }
+}
+
+function isAlive(ledger: Ledger, { keyId, expiresAtMs }: SessionRecord, nowMs: number): boolean {
+  const key = liveKey(ledger, keyId);
+  return expiresAtMs > nowMs && key !== undefined && (key.expiresAtMs ?? Infinity) > nowMs;
+}

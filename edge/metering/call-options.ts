@@ -1,0 +1,70 @@
+// What a caller says in headers about one call: tier, patience, cost limit, cache, idempotency. Parsed once, every fault named.
+
+import type { Context } from "../context.ts";
+import { IDEMPOTENCY_HEADER } from "./idempotent-call.ts";
+import { apiError } from "../../shared/errors.ts";
+import { wrongValue } from "../../shared/schemas/fields.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { parseUsd } from "../../shared/money.ts";
+import type { Tier } from "../../shared/wire.ts";
+
+export interface CallOptions {
+  readonly tier: Tier;
+  /** Everything must be done this long after arrival. */
+  readonly deadlineMs: number;
+  readonly coldHoldMs: number;
+  readonly maxCostNanoUsd: NanoUsd | undefined;
+  /** `Cache-Control: no-store`. */
+  readonly noStore: boolean;
+  readonly traceparent: string | undefined;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** As Stripe limits it; visible ASCII, so that it is one thing to every proxy. */
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+const PREFER_WAIT = /(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)/i;
+const NO_STORE = /(?:^|,)\s*no-store\s*(?:,|$)/i;
+
+/**
+ * Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `Cache-Control`, `Idempotency-Key`. Throws `invalid_header`.
+ */
+export function readCallOptions(c: Context): CallOptions {
+  const { limits } = c.get("services").config;
+  const wait = PREFER_WAIT.exec(c.req.header("prefer") ?? "")?.[1];
+  const holdMs = wait === undefined ? limits.coldHoldMs : Math.min(Number(wait) * 1000, limits.coldHoldMsMax);
+  return {
+    tier: readTier(c.req.header("x-tier")),
+    // Waiting for a cold model is not part of the work's own time.
+    deadlineMs: Math.max(limits.requestDeadlineMs, wait === undefined ? 0 : holdMs + limits.requestDeadlineMs),
+    coldHoldMs: holdMs,
+    maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),
+    noStore: NO_STORE.test(c.req.header("cache-control") ?? ""),
+    traceparent: c.get("traceparent"),
+    idempotencyKey: readIdempotencyKey(c),
+  };
+}
+
+function readTier(value: string | undefined): Tier {
+  const tier = value?.trim().toLowerCase();
+  if (tier === undefined || tier === "" || tier === "interactive") return "interactive";
+  if (tier === "batch") return "batch";
+  throw wrongValue("X-Tier", '"batch" or absent', value, "invalid_header");
+}
+
+function readMaxCost(value: string | undefined): NanoUsd | undefined {
+  if (value === undefined) return undefined;
+  const amount = parseUsd(value.trim());
+  if (amount !== undefined) return amount;
+  throw wrongValue("X-Max-Cost", "an amount of USD with at most 9 decimals, like 0.002", value, "invalid_header");
+}
+
+/** Throws `invalid_header`. */
+export function readIdempotencyKey(c: Context): string | undefined {
+  const value = c.req.header(IDEMPOTENCY_HEADER);
+  if (value === undefined || IDEMPOTENCY_KEY.test(value)) return value;
+  throw apiError(
+    "invalid_header",
+    "The header `Idempotency-Key` must be 1 to 255 visible ASCII characters, like a UUID.",
+    "Idempotency-Key",
+  );
+}

@@ -1,0 +1,115 @@
+// `Idempotency-Key` for every route whose texts go through metered-call.ts: which call a header names, how its first
+// answer is kept as canonical vectors, and how it is read back. The account decides which call is the first one, and
+// stores answer and charge in one transaction (account/idempotency.ts). No input text is kept: the body's hash is keyed.
+// Rules: docs/contract.md, Headers.
+
+import type { StoredAnswer } from "../ledger/types.ts";
+import { IDEMPOTENCY_BYTES_MAX } from "../ledger/types.ts";
+import type { Context } from "../context.ts";
+import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
+import type { Charge } from "../models/pricing.ts";
+import { must } from "../../shared/assert.ts";
+import { apiError } from "../../shared/errors.ts";
+import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
+import { nanoUsd } from "../../shared/money.ts";
+
+/** One call under a key: the account finds it by route and key, and compares the body. */
+export interface IdempotentCall {
+  readonly route: string;
+  readonly key: string;
+  readonly bodyHash: string;
+}
+
+/** What a call computed and what it cost: all that an answer is made of. */
+export interface Computed extends EmbedTextsResult {
+  readonly charge: Charge;
+  /** Of the call that computed it: names the answer, in a replay too. */
+  readonly callId: string;
+}
+
+export const IDEMPOTENCY_HEADER = "idempotency-key";
+
+const FLOAT16_BYTES = 2;
+/** Of a model whose backends have not announced it yet: the widest of its family. */
+const DIMENSIONS_MAX = 4096;
+/** The same route under another path. */
+const SAME_ROUTE: Readonly<Record<string, string>> = { "/embeddings": "/v1/embeddings" };
+
+/**
+ * What is kept of a body under an `Idempotency-Key`, in hex: keyed, so that nobody can try texts against it. `body` is
+ * JSON, which no cache key's field list begins like.
+ */
+export async function bodyHashOf(secret: string, body: Uint8Array): Promise<string> {
+  return hex(await hmac(await importHmacKey(secret), body));
+}
+
+/** The call that `key` names on the request's route; its body has been read. */
+export function idempotentCall(c: Context, key: string): IdempotentCall {
+  const path = c.req.path.replace(/\/+$/, "");
+  return {
+    route: SAME_ROUTE[path] ?? path,
+    key,
+    bodyHash: must(c.get("bodyHash"), "the hash of a body that was read"),
+  };
+}
+
+/** Refuses what could not be stored, before any work. `dimensions` 0: not known yet. Throws `result_too_large`. */
+export function checkStorable(texts: number, dimensions: number): void {
+  const bytes = texts * (dimensions === 0 ? DIMENSIONS_MAX : dimensions) * FLOAT16_BYTES;
+  if (bytes <= IDEMPOTENCY_BYTES_MAX) return;
+  throw apiError(
+    "result_too_large",
+    `The vectors of these ${texts} texts take ${bytes} bytes; with an \`Idempotency-Key\` a result may have at most ${IDEMPOTENCY_BYTES_MAX}: send fewer texts, or no key.`,
+    "Idempotency-Key",
+  );
+}
+
+/** Stored beside the vectors, as JSON. */
+interface Meta {
+  readonly callId: string;
+  readonly revision: ModelRevision;
+  readonly dimensions: number;
+  /** Of each text. */
+  readonly tokens: readonly number[];
+  /** Positions of the texts that were hits. */
+  readonly hits: readonly number[];
+  readonly costNanoUsd: number;
+  readonly savedNanoUsd: number;
+}
+
+/** Throws `result_too_large` where the model turned out wider than was known. */
+export function storedAnswer({ texts, charge, callId, revision, dimensions }: Computed): StoredAnswer {
+  checkStorable(texts.length, dimensions);
+  const vectors = new Uint16Array(texts.length * dimensions);
+  for (const [index, { vector }] of texts.entries()) vectors.set(vector, index * dimensions);
+  const meta: Meta = {
+    callId,
+    revision,
+    dimensions,
+    tokens: texts.map(({ tokens }) => tokens),
+    hits: texts.flatMap(({ hit }, index) => (hit ? [index] : [])),
+    costNanoUsd: charge.costNanoUsd,
+    savedNanoUsd: charge.savedNanoUsd,
+  };
+  return { meta: JSON.stringify(meta), vectors: new Uint8Array(vectors.buffer) };
+}
+
+/** What the first call computed, bit for bit. */
+export function computedBefore({ meta, vectors }: StoredAnswer): Computed {
+  const { tokens, hits, dimensions, revision, callId, costNanoUsd, savedNanoUsd }: Meta = JSON.parse(meta);
+  const wasHit = new Set(hits);
+  const bits = new Uint16Array(vectors.slice().buffer);
+  const texts: EmbeddedText[] = tokens.map((count, index) => ({
+    vector: bits.subarray(index * dimensions, (index + 1) * dimensions),
+    tokens: count,
+    hit: wasHit.has(index),
+  }));
+  const charge: Charge = {
+    tokens: tokens.reduce((sum, count) => sum + count, 0),
+    cachedTokens: hits.reduce((sum, index) => sum + (tokens[index] ?? 0), 0),
+    costNanoUsd: nanoUsd(costNanoUsd),
+    savedNanoUsd: nanoUsd(savedNanoUsd),
+  };
+  return { revision, dimensions, texts, timings: {}, charge, callId };
+}

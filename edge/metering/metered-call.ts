@@ -1,0 +1,297 @@
+// A call that spends: bound, lease and cache look-ups together, compute, charge. The routes that embed texts all go
+// through here, so that the money rules are kept in one place (docs/contract.md, Money):
+//   - nothing runs before the lease covers its bound; before a refusal the exact token count decides;
+//   - the charge is the moment the whole result has been received and verified;
+//   - whatever fails before that moment is released, never charged.
+
+import type { Scope } from "../ledger/types.ts";
+import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "../wallet/wallet-types.ts";
+import { frameMemory } from "../lib/memory-budget.ts";
+import type { CallText } from "../lib/call-text.ts";
+import { Cancel, onAbort } from "../lib/cancel.ts";
+import type { Context } from "../context.ts";
+import { clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
+import { textsBound } from "../embedding/request-texts.ts";
+import type { EmbedTexts } from "../embedding/types.ts";
+import { checkTokenLimit } from "./token-limit.ts";
+import type { Computed, IdempotentCall } from "./idempotent-call.ts";
+import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
+import type { CallOptions } from "./call-options.ts";
+import { oweRequest, requestIsCounted } from "./refused-request.ts";
+import { refusedError } from "./refusals.ts";
+import type { Charge, TierPrices } from "../models/pricing.ts";
+import { chargeOf, costBound, pricesOf } from "../models/pricing.ts";
+import { unreachable } from "../../shared/assert.ts";
+import type { CatalogModel } from "../../shared/catalog.ts";
+import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
+import { formatUsd } from "../../shared/money.ts";
+import type { Prompts, Truncation } from "../../shared/wire.ts";
+
+export interface MeteredTexts {
+  readonly model: CatalogModel;
+  readonly scope: Scope;
+  readonly texts: readonly CallText[];
+  /** The instruction in the model's own form; empty for documents and ids. */
+  readonly prefix: string;
+  /** What the prefixes were made from. */
+  readonly prompts?: Prompts | undefined;
+  readonly truncate: Truncation;
+  readonly options: CallOptions;
+  /** The text at `index` in the caller's words, for faults that name one; `input[index]` unless told. */
+  readonly itemOf?: (index: number) => string | null;
+  /** The field that holds the texts; `input` unless told. */
+  readonly field?: string;
+}
+
+export interface MeteredResult extends Computed {
+  /** With this call's own charge. */
+  readonly standing: CallStanding;
+  /** The first answer under this `Idempotency-Key`, not computed or charged again. */
+  readonly replayed: boolean;
+}
+
+/**
+ * Embeds texts and charges for them, or throws ApiError and charges nothing. With an `Idempotency-Key` the first
+ * answer comes back as it was: whatever of a route's answer is not made from this result and the request's own body
+ * must be the same for both, so ids are made from `callId`, never from the request's id.
+ */
+export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
+  c.set("called", { model: call.model.id, tier: call.options.tier });
+  checkOffered(call.model);
+  const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
+  await quote.checkLimits();
+  const { idempotencyKey } = call.options;
+  if (idempotencyKey !== undefined) return embedIdempotent(c, call, quote, idempotentCall(c, idempotencyKey));
+  const abandon = new Cancel();
+  const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
+  const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
+  if (result.kind === "refused") throw refusedError(c, result);
+  const { admission } = result;
+  noteAdmitted(c);
+  return runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
+    admission.settle(settlementOf(c, call, charge)),
+  );
+}
+
+/** A backend may be up before the operator offers the model: nothing is sold before. */
+function checkOffered({ operatorStatus }: CatalogModel): void {
+  if (operatorStatus === "live") return;
+  throw apiError("model_not_ready", "This model is not offered yet: GET /v1/models shows its status.", "model", 60);
+}
+
+/** The strict path: a lease for this call alone; charge and answer are stored together, a repeat is answered from there. */
+async function embedIdempotent(
+  c: Context,
+  call: MeteredTexts,
+  quote: Quote,
+  idempotency: IdempotentCall,
+): Promise<MeteredResult> {
+  const { wallet, pool, embedTexts } = c.get("services");
+  const announced = await pool.announced(call.model.id, waitUntilOf(c));
+  checkStorable(call.texts.length, announced?.dimensions ?? call.model.nativeDimensions);
+  const result = await wallet.admitStrict({ ...admitRequest(c, call, quote), idempotency });
+  switch (result.kind) {
+    case "admitted": {
+      const { admission } = result;
+      noteAdmitted(c);
+      const abandon = new Cancel();
+      const looking = embedTexts.start(embedTextsRequest(c, call, abandon));
+      return runAdmitted(c, call, { looking, abandon, admission }, (computed) => {
+        const stored = storedAnswer(computed);
+        c.get("memory")?.grow(stored.vectors.byteLength);
+        return admission.commit(settlementOf(c, call, computed.charge), stored);
+      });
+    }
+    case "replay":
+      c.get("memory")?.grow(2 * result.stored.vectors.byteLength);
+      return { ...computedBefore(result.stored), standing: result.standing, replayed: true };
+    case "running":
+      throw apiError(
+        "idempotency_in_progress",
+        "The first call with this `Idempotency-Key` is still running, or its answer is being sent many times at once: try again in a second.",
+        "Idempotency-Key",
+        1,
+      );
+    case "reused":
+      throw apiError(
+        "idempotency_key_reused",
+        "This `Idempotency-Key` came with another body within the last 24 hours: use a new key for a new call.",
+        "Idempotency-Key",
+      );
+    case "refused":
+      throw refusedError(c, result);
+    default:
+      return unreachable(result);
+  }
+}
+
+/** The ledger counts it, and its memory is no longer what anybody may take for nothing. */
+function noteAdmitted(c: Context): void {
+  c.set("admitted", true);
+  requestIsCounted(c);
+  c.get("memory")?.admit();
+}
+
+interface Admitted {
+  readonly looking: ReturnType<EmbedTexts["start"]>;
+  readonly abandon: Cancel;
+  readonly admission: Omit<Admission, "settle">;
+}
+
+/** Computes what was admitted and charges it; what fails before the charge is released. */
+async function runAdmitted(
+  c: Context,
+  call: MeteredTexts,
+  { looking, abandon, admission }: Admitted,
+  settle: (computed: Computed) => ReturnType<Admission["settle"]> | ReturnType<StrictAdmission["commit"]>,
+): Promise<MeteredResult> {
+  const stop = () => abandon.abort();
+  const client = c.req.raw.signal;
+  const unlinkers = [onAbort(admission.signal, stop), onAbort(client, stop)];
+  let settling = false;
+  try {
+    // Known by now, for the look-ups asked too: asking before the lease would put the two in series.
+    const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
+    c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
+    const result = await looking.finish(admission.rights.cache);
+    if (client.aborted) throw apiError("client_closed_request", "The client had gone.");
+    const charge = chargeOf(pricesOf(call.model, call.options.tier), result.texts);
+    const computed: Computed = { ...result, charge, callId: c.get("requestId") };
+    const settled = settle(computed);
+    settling = true;
+    const outcome = await settled;
+    if (outcome === "charged") {
+      c.set("charge", charge);
+      return { ...computed, standing: admission.standing(), replayed: false };
+    }
+    // An uncharged result is not delivered.
+    throw outcome === "lapsed" ? leaseLapsed() : chargeUnknown();
+  } catch (error) {
+    if (settling) throw error; // whatever it came to, the admission is over
+    const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
+    admission.release({ status: client.aborted ? 499 : status });
+    throw admission.signal.aborted ? leaseLapsed() : error;
+  } finally {
+    for (const unlink of unlinkers) unlink();
+  }
+}
+
+function settlementOf(c: Context, call: MeteredTexts, charge: Charge): Settlement {
+  return { model: call.model.id, latencyMs: elapsedMs(c), ...charge };
+}
+
+function leaseLapsed(): ApiError {
+  return apiError(
+    "ledger_unavailable",
+    "The credit behind this call could not be renewed while it ran; it was stopped and not charged.",
+    null,
+    1,
+  );
+}
+
+function chargeUnknown(): ApiError {
+  return apiError(
+    "ledger_unavailable",
+    "The ledger did not say in time whether this call was charged: repeat it with the same `Idempotency-Key`.",
+    null,
+    1,
+  );
+}
+
+function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitRequest {
+  return {
+    key: c.get("key"),
+    scope: call.scope,
+    model: call.model.id,
+    ip: clientAddress(c),
+    tier: call.options.tier,
+    boundTokens: quote.boundTokens,
+    boundNanoUsd: quote.boundNanoUsd,
+    exact: () => quote.exact(),
+    waitUntil: waitUntilOf(c),
+  };
+}
+
+function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
+  const { options } = call;
+  return {
+    model: call.model.id,
+    accountId: c.get("key").accountId,
+    tier: options.tier,
+    texts: call.texts,
+    prefix: call.prefix,
+    prompts: call.prompts,
+    truncate: call.truncate,
+    cacheMode: "standard" as const,
+    prices: call.model.prices,
+    noStore: options.noStore,
+    requestId: c.get("requestId"),
+    traceparent: options.traceparent,
+    deadlineMs: options.deadlineMs - elapsedMs(c),
+    coldHoldMs: options.coldHoldMs,
+    signal: abandon,
+    waitUntil: waitUntilOf(c),
+    ...(call.itemOf === undefined ? {} : { itemOf: call.itemOf }),
+  };
+}
+
+/** The bound that costs nothing to know, and the exact count, asked for at most once and only where the bound does not do. */
+class Quote {
+  readonly boundTokens: number;
+  readonly boundNanoUsd;
+  readonly #c: Context;
+  readonly #call: MeteredTexts;
+  readonly #prices: TierPrices;
+  #exact: Promise<{ tokens: number; nanoUsd: ReturnType<typeof costBound> }> | undefined;
+
+  constructor(c: Context, call: MeteredTexts, prices: TierPrices) {
+    this.#c = c;
+    this.#call = call;
+    this.#prices = prices;
+    this.boundTokens = textsBound(call.texts, call.prefix, call.model.contextTokens);
+    this.boundNanoUsd = costBound(prices, this.boundTokens);
+  }
+
+  exact() {
+    this.#exact ??= this.#count();
+    return this.#exact;
+  }
+
+  /** `too_many_tokens` and `X-Max-Cost`, before any work: by the bound where it suffices, exactly otherwise. */
+  async checkLimits(): Promise<void> {
+    const { field = "input" } = this.#call;
+    await checkTokenLimit(field, this.boundTokens, async () => (await this.exact()).tokens);
+    const { maxCostNanoUsd } = this.#call.options;
+    if (maxCostNanoUsd === undefined || this.boundNanoUsd <= maxCostNanoUsd) return;
+    const { nanoUsd } = await this.exact();
+    if (nanoUsd <= maxCostNanoUsd) return;
+    throw apiError(
+      "max_cost_exceeded",
+      `This call may cost $${formatUsd(nanoUsd)}, over the $${formatUsd(maxCostNanoUsd)} of \`X-Max-Cost\`; nothing was run.`,
+      "X-Max-Cost",
+    );
+  }
+
+  async #count() {
+    const { options, model, texts, prefix, truncate, field = "input" } = this.#call;
+    await oweRequest(this.#c);
+    const counting = this.#c.get("services").pool.tokenize(
+      { model: model.id, tier: options.tier, accountId: this.#c.get("key").accountId, truncate, prefix, texts },
+      {
+        requestId: this.#c.get("requestId"),
+        traceparent: options.traceparent,
+        deadlineMs: options.deadlineMs - elapsedMs(this.#c),
+        coldHoldMs: options.coldHoldMs,
+        signal: this.#c.req.raw.signal,
+        waitUntil: waitUntilOf(this.#c),
+        itemOf: this.#call.itemOf ?? ((index) => `input[${index}]`),
+      },
+    );
+    const counted = await counting.catch((error: unknown) => {
+      const isTooMany = error instanceof ApiError && error.fault.code === "too_many_tokens";
+      throw isTooMany ? new ApiError({ ...error.fault, param: field }) : error;
+    });
+    const tokens = counted.tokens.reduce((sum, count) => sum + count, 0);
+    return { tokens, nanoUsd: costBound(this.#prices, tokens) };
+  }
+}

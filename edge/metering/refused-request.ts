@@ -1,0 +1,64 @@
+// A call that is refused counts against its caller's rate where it has cost work: a large body was read, or its texts
+// were counted. Before such work the wallet is asked whether the key may call at all. What is admitted counts there.
+
+import type { Next } from "hono";
+import { LRUCache } from "lru-cache";
+import type { Refusal } from "../ledger/types.ts";
+import type { Context } from "../context.ts";
+import { clientAddress, waitUntilOf } from "../context.ts";
+import { ApiError, ERRORS } from "../../shared/errors.ts";
+import { faultOfRefusal, refusedError } from "./refusals.ts";
+
+const KEYS_MAX = 5000;
+/** Keys whose refused calls are over their rate: until when, by this isolate's clock. */
+const overRate = new LRUCache<
+  string,
+  { readonly refusal: Extract<Refusal, { kind: "rate_limited" }>; untilMs: number }
+>({
+  max: KEYS_MAX,
+});
+
+/** Before work for a call that may yet be refused: notes that it counts. Throws ApiError when its key may not call now. */
+export async function oweRequest(c: Context): Promise<void> {
+  if (c.get("owesRequest") === true) return;
+  c.set("owesRequest", true);
+  const known = overRate.get(nameOf(c));
+  const leftMs = (known?.untilMs ?? 0) - Date.now();
+  if (known !== undefined && leftMs > 0) {
+    c.set("owesRequest", false);
+    throw new ApiError(faultOfRefusal({ ...known.refusal, retryAfterMs: leftMs }));
+  }
+  const result = await authorize(c, false);
+  if (result.kind === "refused") throw refusedError(c, result);
+}
+
+/** The call was admitted, which counts it. */
+export function requestIsCounted(c: Context): void {
+  c.set("owesRequest", false);
+}
+
+/** Middleware: counts the request of a call that owes it and was refused for its own fault, behind the answer. */
+export async function countRefused(c: Context, next: Next): Promise<void> {
+  await next();
+  if (c.get("owesRequest") !== true || !(c.error instanceof ApiError)) return;
+  const { status, type } = ERRORS[c.error.fault.code];
+  const isOwnFault = status < 500 && (type === "invalid_request_error" || type === "insufficient_quota");
+  if (isOwnFault) waitUntilOf(c)(count(c));
+}
+
+async function count(c: Context): Promise<void> {
+  const result = await authorize(c, true);
+  if (result.kind !== "refused" || result.refusal.kind !== "rate_limited") return;
+  const { refusal } = result;
+  overRate.set(nameOf(c), { refusal, untilMs: Date.now() + refusal.retryAfterMs });
+}
+
+function authorize(c: Context, countsRequest: boolean) {
+  const { wallet } = c.get("services");
+  return wallet.authorize({ key: c.get("key"), ip: clientAddress(c), countsRequest, waitUntil: waitUntilOf(c) });
+}
+
+function nameOf(c: Context): string {
+  const { accountId, secret } = c.get("key");
+  return accountId + String.fromCharCode(...secret);
+}

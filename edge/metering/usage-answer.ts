@@ -1,0 +1,76 @@
+// `usage` and the headers that tell a caller what a call cost and what is left: one source for every spending route.
+
+import type { CallStanding, RateLimitView } from "../wallet/wallet-types.ts";
+import type { EmbedTextsResult } from "../embedding/types.ts";
+import type { MeteredResult } from "./metered-call.ts";
+import type { Charge } from "../models/pricing.ts";
+import { formatUsd, usdNumber } from "../../shared/money.ts";
+
+/** OpenAI's usage object and our `cost` (USD). */
+export interface UsageAnswer {
+  readonly prompt_tokens: number;
+  readonly total_tokens: number;
+  readonly prompt_tokens_details: { readonly cached_tokens: number };
+  readonly cost: number;
+}
+
+export function usageOf(charge: Charge): UsageAnswer {
+  return {
+    prompt_tokens: charge.tokens,
+    total_tokens: charge.tokens,
+    prompt_tokens_details: { cached_tokens: charge.cachedTokens },
+    cost: usdNumber(charge.costNanoUsd),
+  };
+}
+
+/**
+ * `x-cache`, `x-cost-usd`, `x-credit-remaining-usd`, `x-model-revision`, `x-ratelimit-*`, `x-idempotent-replayed`,
+ * `Server-Timing`. A replay tells the first call's cost and cache state.
+ */
+export function usageHeaders(result: MeteredResult): Record<string, string> {
+  return {
+    ...(result.replayed ? { "x-idempotent-replayed": "true" } : {}),
+    "x-cache": cacheState(result),
+    "x-cost-usd": formatUsd(result.charge.costNanoUsd),
+    "x-model-revision": result.revision,
+    ...standingHeaders(result.standing),
+    ...serverTiming(result.timings),
+  };
+}
+
+function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
+  const hits = result.texts.reduce((sum, text) => sum + Number(text.hit), 0);
+  if (hits === 0) return "miss";
+  return hits === result.texts.length ? "hit" : "partial";
+}
+
+/** `x-credit-remaining-usd` and `x-ratelimit-*`: of served calls and of refused ones. */
+export function standingHeaders({ creditNanoUsd, rateLimit }: CallStanding): Record<string, string> {
+  return {
+    "x-credit-remaining-usd": formatUsd(creditNanoUsd),
+    ...headersOf("requests", rateLimit.requests),
+    ...headersOf("tokens", rateLimit.tokens),
+  };
+}
+
+function headersOf(window: "requests" | "tokens", view: RateLimitView): Record<string, string> {
+  return {
+    [`x-ratelimit-limit-${window}`]: String(view.limit),
+    [`x-ratelimit-remaining-${window}`]: String(view.remaining),
+    [`x-ratelimit-reset-${window}`]: formatDuration(view.resetMs),
+  };
+}
+
+/** A duration as OpenAI writes it: `250ms`, `1.5s`, `6m0s`. */
+function formatDuration(durationMs: number): string {
+  const ms = Math.max(0, Math.ceil(durationMs));
+  if (ms < 1000) return `${ms}ms`;
+  const minutes = Math.floor(ms / 60_000);
+  const seconds = Number(((ms - minutes * 60_000) / 1000).toFixed(3));
+  return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
+}
+
+function serverTiming(timings: Readonly<Record<string, number>>): Record<string, string> {
+  const stages = Object.entries(timings).map(([stage, ms]) => `${stage};dur=${ms.toFixed(1)}`);
+  return stages.length === 0 ? {} : { "server-timing": stages.join(", ") };
+}

@@ -1,0 +1,102 @@
+// The model registry of an isolate: the catalogue, what backends announce, and what a caller's name resolves to.
+
+import type { CatalogModel } from "../../shared/catalog.ts";
+import { CATALOG, DEFAULT_PRICES } from "../../shared/catalog.ts";
+import { apiError } from "../../shared/errors.ts";
+import { nearest } from "../../shared/nearest.ts";
+import { shown } from "../../shared/schemas/shown.ts";
+import { DEFAULT_QUERY_INSTRUCTION } from "../../shared/token-bound.ts";
+import type { Pool } from "../backend/pool.ts";
+
+/** What a caller's `model` stands for: a model, and what its suffix asks for. */
+export interface ResolvedModel {
+  readonly model: CatalogModel;
+  readonly dimensions: number | undefined;
+  readonly inputType: "query" | "document" | undefined;
+}
+
+const DIMENSIONS_SUFFIX = /^(.+)@(\d{1,6})$/;
+const TYPE_SUFFIX = /^(.+):(query|document)$/;
+
+/** `listed` in the order shown: the catalogue, then models that only configuration names. */
+export function listedModels(configured: readonly string[]): readonly CatalogModel[] {
+  const extra = configured.filter((id) => !CATALOG.some((model) => model.id === id));
+  return [...CATALOG, ...extra.map(unlistedModel)];
+}
+
+/** A checkpoint the operator serves that the catalogue does not know: sizes come from its backend. */
+function unlistedModel(id: string): CatalogModel {
+  return {
+    id,
+    name: id.slice(id.indexOf("/") + 1),
+    description: "A Qwen3-architecture embedding checkpoint served by this deployment.",
+    license: "unknown",
+    created: 0,
+    contextTokens: 32_768,
+    nativeDimensions: 0,
+    defaultInstruction: DEFAULT_QUERY_INSTRUCTION,
+    operatorStatus: "live",
+    prices: DEFAULT_PRICES,
+  };
+}
+
+/** Resolves `name`: the full id, the bare name if unique, either with suffixes. Throws `model_not_found` with the nearest. */
+export function resolveModel(name: string, models: readonly CatalogModel[]): ResolvedModel {
+  const resolved = lookUp(name, models);
+  if ("model" in resolved) return resolved;
+  throw modelNotFound(name, resolved.rest, models);
+}
+
+/** `rest`: what no model is called, without the suffixes. */
+function lookUp(name: string, models: readonly CatalogModel[]): ResolvedModel | { readonly rest: string } {
+  let rest = name;
+  let dimensions: number | undefined;
+  let inputType: "query" | "document" | undefined;
+  for (;;) {
+    const exact = findModel(rest, models);
+    if (exact !== undefined) return { model: exact, dimensions, inputType };
+    const byType = TYPE_SUFFIX.exec(rest);
+    const byDimensions = DIMENSIONS_SUFFIX.exec(rest);
+    if (byType?.[1] !== undefined && inputType === undefined) {
+      inputType = byType[2] === "query" ? "query" : "document";
+      rest = byType[1];
+    } else if (byDimensions?.[1] !== undefined && dimensions === undefined) {
+      dimensions = Number(byDimensions[2]);
+      rest = byDimensions[1];
+    } else return { rest };
+  }
+}
+
+/** The model of that id, or of that bare name if it is unique. */
+export function findModel(name: string, models: readonly CatalogModel[]): CatalogModel | undefined {
+  const exact = models.find((model) => model.id === name);
+  if (exact !== undefined) return exact;
+  const byBareName = models.filter((model) => model.id.slice(model.id.indexOf("/") + 1) === name);
+  return byBareName.length === 1 ? byBareName[0] : undefined;
+}
+
+/** The id that `name` was perhaps meant to be. */
+export function nearestModel(name: string, models: readonly CatalogModel[]): string | undefined {
+  const ids = models.map((model) => model.id);
+  const bareNames = ids.map((id) => id.slice(id.indexOf("/") + 1));
+  return nearest(name, ids) ?? ids[bareNames.indexOf(nearest(name, bareNames) ?? "")];
+}
+
+function modelNotFound(written: string, name: string, models: readonly CatalogModel[]) {
+  const seen = written.normalize("NFKC").replaceAll(/[\p{C}\p{Z}]/gu, "");
+  if (seen !== written && "model" in lookUp(seen, models)) {
+    const message = `No such model ${shown(written)}: a space, or a character that cannot be seen or looks like another, is in it. Send \`${seen}\`.`;
+    return apiError("model_not_found", message, "model");
+  }
+  const close = nearestModel(name, models);
+  const hint = close === undefined ? "GET /v1/models lists them." : `Did you mean \`${close}\`?`;
+  return apiError("model_not_found", `No such model ${shown(written)}. ${hint}`, "model");
+}
+
+export type PublicStatus = "live" | "warming" | "coming_soon";
+
+/** `live` = the operator says so and a backend is ready; `warming` = one is configured and will be. */
+export function publicStatus(model: CatalogModel, readiness: ReturnType<Pool["readiness"]>): PublicStatus {
+  if (model.operatorStatus === "coming_soon" || readiness === undefined) return "coming_soon";
+  return readiness === "ready" ? "live" : "warming";
+}

@@ -1,0 +1,69 @@
+// What a call costs: prices by tier, the bound that a lease must cover before anything is known exactly, and the
+// exact charge afterwards. Pure.
+
+import type { CatalogModel } from "../../shared/catalog.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { costNanoUsd, nanoUsd } from "../../shared/money.ts";
+import type { Tier } from "../../shared/wire.ts";
+
+export interface TierPrices {
+  readonly missPerMillion: number;
+  readonly hitPerMillion: number;
+  readonly minimumNanoUsd: NanoUsd;
+}
+
+/** Nano-USD per 1M tokens of a miss and of a hit in `tier`. */
+export function pricesOf(model: CatalogModel, tier: Tier): TierPrices {
+  const { prices } = model;
+  return tier === "batch"
+    ? {
+        missPerMillion: prices.batchPriceNanoUsdPerMillion,
+        hitPerMillion: prices.batchHitPriceNanoUsdPerMillion,
+        minimumNanoUsd: prices.minimumChargeNanoUsd,
+      }
+    : {
+        missPerMillion: prices.priceNanoUsdPerMillion,
+        hitPerMillion: prices.hitPriceNanoUsdPerMillion,
+        minimumNanoUsd: prices.minimumChargeNanoUsd,
+      };
+}
+
+/** The most that `tokens` can cost: all of them misses. */
+export function costBound(prices: TierPrices, tokens: number): NanoUsd {
+  const perMillion = Math.max(prices.missPerMillion, prices.hitPerMillion);
+  return costNanoUsd([{ tokens, priceNanoUsdPerMillion: perMillion }], prices.minimumNanoUsd);
+}
+
+export interface Charge {
+  readonly tokens: number;
+  readonly cachedTokens: number;
+  readonly costNanoUsd: NanoUsd;
+  /** What the same tokens would have cost without the cache, minus what they did. */
+  readonly savedNanoUsd: NanoUsd;
+}
+
+/** The exact charge for texts of which some were hits: one sum, rounded up once. */
+export function chargeOf(
+  prices: TierPrices,
+  texts: readonly { readonly tokens: number; readonly hit: boolean }[],
+): Charge {
+  let tokens = 0;
+  let cachedTokens = 0;
+  for (const text of texts) {
+    tokens += text.tokens;
+    if (text.hit) cachedTokens += text.tokens;
+  }
+  const cost = costNanoUsd(
+    [
+      { tokens: tokens - cachedTokens, priceNanoUsdPerMillion: prices.missPerMillion },
+      { tokens: cachedTokens, priceNanoUsdPerMillion: prices.hitPerMillion },
+    ],
+    prices.minimumNanoUsd,
+  );
+  return {
+    tokens,
+    cachedTokens,
+    costNanoUsd: cost,
+    savedNanoUsd: nanoUsd(Math.max(0, costBound(prices, tokens) - cost)),
+  };
+}

@@ -1,0 +1,133 @@
+// Alerts, webhooks and the outbox of an account, in its object's SQLite: rows of their own, off the ledger's hot row.
+// Everything it reads was written here, and is believed. docs/storage.md lists the columns.
+
+import type { Id } from "../../shared/ids.ts";
+import type { AlertRecord } from "./alerts.ts";
+import { LazyTables } from "../lib/lazy-tables.ts";
+
+export const WEBHOOKS_MAX = 10;
+/** Notices that wait at once; beyond it new ones are dropped. */
+const OUTBOX_MAX = 500;
+
+export interface WebhookRecord {
+  readonly id: Id<"webhook">;
+  readonly url: string;
+  /** Event types; undefined: all. */
+  readonly events?: readonly string[];
+  readonly secret: StoredSecret;
+  /** What a rotation replaced: signs too until then. */
+  readonly previous?: { readonly secret: StoredSecret; readonly untilMs: number };
+  readonly createdAtMs: number;
+  /** Why it gets nothing any more; undefined: it is active. */
+  readonly disabledReason?: string;
+  readonly lastAttempt?: { readonly atMs: number; readonly detail: string };
+}
+
+/** `whsec_…`, needed to sign, so it is kept: sealed, in base64 (webhook-secrets.ts). Older rows have it as it is. */
+export type StoredSecret = string | { readonly sealed: string };
+
+/** The outbox's receiver that is no webhook. */
+export const EMAIL = "email";
+
+export interface OutboxRow {
+  readonly id: number;
+  /** A webhook's id, or EMAIL. */
+  readonly receiver: string;
+  /** JSON of a Notice. */
+  readonly notice: string;
+  readonly tries: number;
+  readonly nextMs: number;
+}
+
+const TABLES = [
+  `CREATE TABLE IF NOT EXISTS alerts (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS webhooks (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, notice TEXT NOT NULL, tries INTEGER NOT NULL, next_ms INTEGER NOT NULL)`,
+];
+
+export class NoticeStore extends LazyTables {
+  constructor(sql: SqlStorage) {
+    super(sql, "outbox", TABLES);
+  }
+
+  alerts(): AlertRecord[] {
+    return this.read("SELECT body FROM alerts ORDER BY id").map(({ body }) => {
+      const record: AlertRecord = JSON.parse(textOf(body));
+      return record;
+    });
+  }
+
+  putAlert(record: AlertRecord): void {
+    this.write("INSERT OR REPLACE INTO alerts (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
+  }
+
+  deleteAlert(id: string): boolean {
+    return this.write("DELETE FROM alerts WHERE id = ?", id) > 0;
+  }
+
+  webhooks(): WebhookRecord[] {
+    return this.read("SELECT body FROM webhooks ORDER BY id").map(webhookOf);
+  }
+
+  webhook(id: string): WebhookRecord | undefined {
+    const [row] = this.read("SELECT body FROM webhooks WHERE id = ?", id);
+    return row === undefined ? undefined : webhookOf(row);
+  }
+
+  putWebhook(record: WebhookRecord): void {
+    this.write("INSERT OR REPLACE INTO webhooks (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
+  }
+
+  /** With everything that waits for it. */
+  deleteWebhook(id: string): boolean {
+    this.dropWaiting(id);
+    return this.write("DELETE FROM webhooks WHERE id = ?", id) > 0;
+  }
+
+  /** Whether there was room. */
+  append(receiver: string, notice: string, nextMs: number): boolean {
+    if (this.read("SELECT id FROM outbox LIMIT ?", OUTBOX_MAX).length >= OUTBOX_MAX) return false;
+    this.write("INSERT INTO outbox (receiver, notice, tries, next_ms) VALUES (?, ?, 0, ?)", receiver, notice, nextMs);
+    return true;
+  }
+
+  due(nowMs: number, limit: number): OutboxRow[] {
+    return this.read("SELECT * FROM outbox WHERE next_ms <= ? ORDER BY next_ms, id LIMIT ?", nowMs, limit).map(
+      (row) => ({
+        id: Number(row["id"]),
+        receiver: textOf(row["receiver"]),
+        notice: textOf(row["notice"]),
+        tries: Number(row["tries"]),
+        nextMs: Number(row["next_ms"]),
+      }),
+    );
+  }
+
+  /** When the earliest waits for; undefined: none waits. */
+  nextDueMs(): number | undefined {
+    const [row] = this.read("SELECT next_ms FROM outbox ORDER BY next_ms LIMIT 1");
+    return row === undefined ? undefined : Number(row["next_ms"]);
+  }
+
+  postpone(id: number, tries: number, nextMs: number): void {
+    this.write("UPDATE outbox SET tries = ?, next_ms = ? WHERE id = ?", tries, nextMs, id);
+  }
+
+  remove(id: number): void {
+    this.write("DELETE FROM outbox WHERE id = ?", id);
+  }
+
+  dropWaiting(receiver: string): void {
+    this.write("DELETE FROM outbox WHERE receiver = ?", receiver);
+  }
+}
+
+function webhookOf(row: Record<string, SqlStorageValue>): WebhookRecord {
+  const record: WebhookRecord = JSON.parse(textOf(row["body"]));
+  return record;
+}
+
+function textOf(value: SqlStorageValue | undefined): string {
+  if (typeof value === "string") return value;
+  throw new TypeError("a column of text");
+}

@@ -1,0 +1,52 @@
+// GET /llms.txt: the API on one page of plain Markdown, for agents. Routes come from the document's own list, so that
+// the two cannot drift.
+
+import type { Context } from "../context.ts";
+import { TAGS } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
+import { CATALOG } from "../../shared/catalog.ts";
+
+export function getLlms(c: Context): Response {
+  c.header("cache-control", "public, max-age=300");
+  return c.text(llmsText(new URL(c.req.url).origin));
+}
+
+/** https://llmstxt.org: a title, a summary, sections. */
+function llmsText(origin: string): string {
+  const models = CATALOG.map(
+    ({ id, description, nativeDimensions, contextTokens }) =>
+      `- \`${id}\`: ${description} ${nativeDimensions} dimensions, ${contextTokens} tokens of context.`,
+  );
+  return `# gigarouter embeddings
+
+> A prepaid, OpenAI-compatible embedding API. Base URL \`${origin}/v1\`, header \`Authorization: Bearer gr-…\`. Any OpenAI client works once its base URL and key are set.
+
+\`\`\`sh
+curl ${origin}/v1/embeddings -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
+  -d '{"model": "${CATALOG[0]?.id ?? ""}", "input": ["a text", "another"]}'
+\`\`\`
+
+- Queries carry an instruction, documents none: send \`"input_type": "query"\`, or \`"instruction": "…"\`, or the model as \`NAME:query\`.
+- \`dimensions\` cuts a vector (Matryoshka) and normalises it again; vectors are always normalised, so a dot product is a cosine.
+- LangChain's OpenAIEmbeddings needs \`check_embedding_ctx_length=False\`: it sends token ids of another tokenizer otherwise.
+- A failed call is never charged. \`X-Max-Cost: 0.001\` refuses a call that would cost more; POST /v1/tokenize quotes it for free.
+- Errors are \`{"error": {"message", "type", "param", "code"}}\`; every code has a section at ${origin}/docs/errors. Retry 429 and 503 after \`Retry-After\`.
+
+## Models
+${models.join("\n")}
+
+## Documents
+- [OpenAPI 3.1](${origin}/v1/openapi.json): every route, field and error
+- [The same to browse](${origin}/docs)
+- [Errors](${origin}/docs/errors)
+${Object.entries(TAGS)
+  .map(([tag, about]) => section(tag, about))
+  .join("")}`;
+}
+
+function section(tag: string, about: string): string {
+  const routes = OPERATIONS.filter((operation) => operation.tag === tag).map(
+    ({ method, path, summary }) => `- \`${method.toUpperCase()} ${path}\`: ${summary}`,
+  );
+  return `\n## ${tag}\n${about}\n${routes.join("\n")}\n`;
+}

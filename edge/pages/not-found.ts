@@ -1,0 +1,89 @@
+// Routes that do not exist: 405 with `Allow` where the path does under another method, otherwise 404 with the nearest
+// route, or a page for a browser that asks for one. The table of routes is hono's own, so that it cannot drift.
+
+import type { Hono } from "hono";
+import type { AppEnv, Context } from "../context.ts";
+import { noSuchPage } from "./not-found-page.ts";
+import { respond } from "./layout.ts";
+import { PROXY_PREFIX } from "../session/proxy.ts";
+import { faultResponse } from "../middleware/errors.ts";
+import { asksForPage } from "../middleware/for-programs.ts";
+import { nearest } from "../../shared/nearest.ts";
+
+const API_PATH = new RegExp(String.raw`^(/v\d+|/admin|${PROXY_PREFIX})(/|$)`);
+
+interface KnownRoute {
+  readonly pattern: RegExp;
+  readonly path: string;
+  readonly method: string;
+}
+
+/** Registers the fallbacks of `app`, after all its routes. */
+export function answerUnknownRoutes(app: Hono<AppEnv>): void {
+  const routes: readonly KnownRoute[] = app.routes
+    .filter((route) => route.method !== "ALL")
+    .map(({ path, method }) => ({ path, method, pattern: patternOf(path) }));
+  app.notFound((c) => answerUnknown(c, routes));
+}
+
+function patternOf(path: string): RegExp {
+  const source = path.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:\w+/g, "[^/]+");
+  return new RegExp(`^${source}/?$`);
+}
+
+function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response | Promise<Response> {
+  const { path } = c.req;
+  const matching = routes.filter((route) => route.pattern.test(path));
+  // `/v1/keys/report-leak` is a route of its own, though it also looks like a key's.
+  const own = matching.filter((route) => route.path === path.replace(/(?<=.)\/$/, ""));
+  const allowed = new Set((own.length > 0 ? own : matching).map((route) => route.method));
+  if (allowed.size > 0) {
+    if (allowed.has("GET")) allowed.add("HEAD");
+    const allow = [...allowed].toSorted().join(", ");
+    const response = faultResponse(c, {
+      code: "method_not_allowed",
+      message: `This route takes ${allow}.`,
+      param: null,
+    });
+    response.headers.set("allow", allow);
+    return response;
+  }
+  if (wantsPage(c)) return respond(c, noSuchPage());
+  const hint = hintFor(path, routes);
+  const suggestion = hint === undefined ? "GET /v1/openapi.json lists the routes." : `Did you mean \`${hint}\`?`;
+  return faultResponse(c, { code: "route_not_found", message: `No such route. ${suggestion}`, param: null });
+}
+
+/** A browser that follows a link. Under the API's own prefixes everyone gets the API's error. */
+function wantsPage(c: Context): boolean {
+  return asksForPage(c) && !API_PATH.test(c.req.path);
+}
+
+/** What other APIs call the last part of a path that this one has under another name. */
+const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["embed", "/v1/embeddings"],
+  ["embed_all", "/v1/embeddings"],
+  ["embedding", "/v1/embeddings"],
+  ["embedcontent", "/v1/embeddings"],
+  ["batchembedcontents", "/v1/embeddings"],
+  ["rank", "/v1/rerank"],
+  ["ranking", "/v1/rerank"],
+  ["tokens", "/v1/tokenize"],
+]);
+
+/** A route as the document writes it, never the caller's path: that may hold anything. */
+function hintFor(path: string, routes: readonly KnownRoute[]): string | undefined {
+  const parts = path.split("/").filter((part) => part !== "");
+  const known = NAMES_ELSEWHERE.get(parts.at(-1)?.replace(/^.*:/, "").toLowerCase() ?? "");
+  // A base URL without /v1, with another API's prefix, or with /v1 twice: what is behind the prefix is a route here.
+  const behind = parts.map((_, index) => `/v1/${parts.slice(index).join("/")}`);
+  const exact = known ?? behind.map((own) => routes.find((route) => route.pattern.test(own))?.path).find(isNamed);
+  // /v1/v1/embedings
+  const plain = path.startsWith("/v1/v1/") ? path.slice("/v1".length) : path;
+  const route = exact ?? nearest(plain, [...new Set(routes.map((one) => one.path))]);
+  return route?.replaceAll(/:(\w+)/g, "{$1}");
+}
+
+function isNamed(path: string | undefined): path is string {
+  return path !== undefined;
+}

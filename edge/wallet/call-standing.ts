@@ -1,0 +1,39 @@
+// Where a caller stands, for the headers of its answer: the limits of its account or key and the credit, as the object
+// last said, moved on by the time since and by what this isolate has used and not reported. Leases do not show: what
+// they hold is neither used nor charged. Pure.
+
+import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
+import type { Standing } from "./session-types.ts";
+import type { Amount, RateView } from "../ledger/types.ts";
+import type { CallStanding, RateLimitView } from "./wallet-types.ts";
+
+const MS_PER_MINUTE = 60_000;
+const NO_LIMIT: RateLimitView = { limit: 0, remaining: 0, resetMs: 0 };
+
+/** `unreported`: what was used here and the object did not know yet when it last spoke. */
+export function callStanding(standing: Standing | undefined, unreported: Amount, nowMs: number): CallStanding {
+  if (standing === undefined) {
+    return { rateLimit: { requests: NO_LIMIT, tokens: NO_LIMIT }, creditNanoUsd: ZERO_NANO_USD };
+  }
+  const { rates, funds, atMs } = standing;
+  const elapsedMs = Math.max(0, nowMs - atMs);
+  const view = (window: RateView["window"]): RateLimitView =>
+    rates
+      .filter((rate) => rate.window === window)
+      .map((rate) => viewOf(rate, unreported[window], elapsedMs))
+      .reduce((tightest, one) => (one.remaining < tightest.remaining ? one : tightest));
+  return {
+    rateLimit: { requests: view("requests"), tokens: view("tokens") },
+    creditNanoUsd: nanoUsd(Math.max(0, funds.balanceNanoUsd - unreported.nanoUsd)),
+  };
+}
+
+function viewOf({ limit, available, leased }: RateView, unreported: number, elapsedMs: number): RateLimitView {
+  const usedThen = Math.max(0, limit - available - leased);
+  const used = Math.max(0, usedThen - (elapsedMs * limit) / MS_PER_MINUTE) + unreported;
+  return {
+    limit,
+    remaining: Math.max(0, Math.floor(limit - used)),
+    resetMs: Math.ceil((used * MS_PER_MINUTE) / Math.max(1, limit)),
+  };
+}

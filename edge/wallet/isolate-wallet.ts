@@ -1,0 +1,61 @@
+// The wallet as the Worker builds it: stubs from the namespace, hashes under the configured peppers, the isolate's clock.
+
+import type { AccountObject } from "../account/account.ts";
+import type { Clock } from "./session-driver.ts";
+import type { Peppers } from "../keys/secret-hash.ts";
+import type { AccountStub } from "../ledger/types.ts";
+import { LeaseWallet, WALLET_SETTINGS } from "./wallet.ts";
+import { describeError, writeLog } from "../lib/log.ts";
+import { encodeBase62 } from "../../shared/base62.ts";
+
+const SESSION_ID_BYTES = 10;
+
+/** One per isolate. */
+export function createWallet(namespace: DurableObjectNamespace<AccountObject>, peppers: Peppers): LeaseWallet {
+  return new LeaseWallet({
+    stubOf: (accountId) => loggedStub(namespace.get(namespace.idFromName(accountId))),
+    hashesOf: (secret) => peppers.hashes(secret),
+    newSessionId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(SESSION_ID_BYTES))),
+    clock: isolateClock(),
+    settings: WALLET_SETTINGS,
+  });
+}
+
+/** What the object throws is answered as "the ledger did not answer": the log says why. */
+function loggedStub(stub: AccountStub): AccountStub {
+  return {
+    async sync(message) {
+      try {
+        return await stub.sync(message);
+      } catch (error) {
+        writeLog({ level: "error", event: "ledger_sync_failed", ...describeError(error) });
+        throw error;
+      }
+    },
+  };
+}
+
+/** Workers' clocks stand still while code runs and may be set back: time here never is. */
+function isolateClock(): Clock {
+  let latestMs = 0;
+  return {
+    nowMs() {
+      latestMs = Math.max(latestMs, Date.now());
+      return latestMs;
+    },
+    sleep(ms) {
+      let wake = (): void => undefined;
+      const done = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const timer = setTimeout(wake, ms);
+      return {
+        done,
+        cancel() {
+          clearTimeout(timer);
+          wake();
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,97 @@
+// What one session used and the object has not acknowledged: figures that only grow, calls to be listed, and what was
+// dropped because it could not be told safely. Pure.
+
+import { nanoUsd } from "../../shared/money.ts";
+import type { Tier } from "../../shared/wire.ts";
+import { ZERO, amount, minus, plus } from "../ledger/amount.ts";
+import type { Amount, SyncMessage } from "../ledger/types.ts";
+import type { Failure, Settlement } from "./wallet-types.ts";
+import { LineBook } from "./usage-lines.ts";
+
+export class Unreported {
+  /** Revenue that could not be reported because the object might have it already. */
+  lostNanoUsd = 0;
+  /** When the first of what is not told yet came; undefined: all is told. */
+  sinceMs: number | undefined;
+  /** Whether credit was spent since then. */
+  hasSpend = false;
+  /** Cumulative since the session began. */
+  private spent: Amount = ZERO;
+  private acknowledged: Amount = ZERO;
+  private toldLostNanoUsd = 0;
+  private readonly lines = new LineBook();
+
+  /** Used, and not known to the object when it last spoke. */
+  get used(): Amount {
+    return minus(this.spent, this.acknowledged);
+  }
+
+  get hasLines(): boolean {
+    return this.lines.size > 0;
+  }
+
+  addRequest(used: Amount): void {
+    this.spent = plus(this.spent, used);
+  }
+
+  addSuccess(tier: Tier, settlement: Settlement, cost: Amount, nowMs: number): void {
+    this.spent = plus(this.spent, cost);
+    this.lines.addSuccess(tier, settlement, nowMs);
+    this.sinceMs ??= nowMs;
+    this.hasSpend = true;
+  }
+
+  addFailure(call: { readonly model: string; readonly tier: Tier }, failure: Failure, nowMs: number): void {
+    this.lines.addFailure(call, failure, nowMs);
+    this.sinceMs ??= nowMs;
+  }
+
+  /** Of a first message, which spends nothing: what the session before left untold. */
+  carried(): Pick<SyncMessage, "untoldNanoUsd"> {
+    const { nanoUsd: untoldNanoUsd } = this.used;
+    return this.hasLines || untoldNanoUsd > 0 ? { untoldNanoUsd } : {};
+  }
+
+  /** Of any later message: everything. */
+  tell(): Pick<SyncMessage, "spent" | "lines" | "lostNanoUsd"> {
+    const untoldLoss = this.lostNanoUsd - this.toldLostNanoUsd;
+    this.sinceMs = undefined;
+    this.hasSpend = false;
+    return {
+      spent: this.spent,
+      lines: this.lines.drain(),
+      ...(untoldLoss === 0 ? {} : { lostNanoUsd: nanoUsd(untoldLoss) }),
+    };
+  }
+
+  /** `message` was applied. */
+  acknowledge({ spent, lostNanoUsd = nanoUsd(0) }: SyncMessage): void {
+    this.acknowledged = spent;
+    this.toldLostNanoUsd += lostNanoUsd;
+  }
+
+  /** `message` was surely not applied: it is told again. */
+  takeBack({ lines }: SyncMessage, nowMs: number): void {
+    this.lines.putBack(lines);
+    if (lines.length > 0) this.sinceMs ??= nowMs;
+  }
+
+  /** `message` may have been applied: told again, it might be charged twice. */
+  lose({ spent }: SyncMessage): void {
+    this.lostNanoUsd += spent.nanoUsd - this.acknowledged.nanoUsd;
+    this.acknowledged = spent;
+  }
+
+  /** Nobody will hear of the rest. */
+  loseAll(): void {
+    this.lostNanoUsd += this.used.nanoUsd;
+    this.lines.drain();
+    this.sinceMs = undefined;
+  }
+
+  /** The next session counts from zero. Of what this one left untold the credit alone: its lease counted the rest. */
+  restart(): void {
+    this.spent = amount(this.used.nanoUsd, 0, 0);
+    this.acknowledged = ZERO;
+  }
+}

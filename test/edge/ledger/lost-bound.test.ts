@@ -1,0 +1,117 @@
+// What the books say of revenue that died with an isolate: counted once, bounded, and nothing while all is well.
+
+import { expect, test } from "vitest";
+import { AccountCore } from "../../../edge/ledger/account-core.ts";
+import { grant } from "../../../edge/ledger/acts.ts";
+import { amount } from "../../../edge/ledger/amount.ts";
+import { addKey } from "../../../edge/keys/key-acts.ts";
+import { LeaseSession } from "../../../edge/wallet/lease-session.ts";
+import type { Work } from "../../../edge/wallet/session-types.ts";
+import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
+import { viewAccount } from "../../../edge/account/views.ts";
+import { WALLET_SETTINGS } from "../../../edge/wallet/wallet.ts";
+import { must } from "../../../shared/assert.ts";
+import { newId } from "../../../shared/ids.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { MemoryStorage } from "../../sim/memory-storage.ts";
+import { settlement } from "../account/support.ts";
+
+const SECRET = { pepperId: "p", hash: "hash" };
+const NEED = amount(8000, 1, 1000);
+const FORGOTTEN_MS = DEFAULT_SETTINGS.leaseTtlMs + 60_000;
+
+/** An account and one isolate's session with it, in a time of their own. */
+class Pair {
+  readonly storage = new MemoryStorage();
+  core = this.newCore();
+  nowMs = Date.UTC(2026, 5, 1);
+  readonly session = new LeaseSession([SECRET], WALLET_SETTINGS, () => "session");
+
+  constructor() {
+    this.core.setUp({ accountId: newId("account"), name: "Test" }, this.nowMs, (ledger) => {
+      grant(ledger, { id: "g", kind: "paid", amountNanoUsd: nanoUsd(1e9) }, "test", this.nowMs);
+      const terms = { name: "key", scopes: ["embeddings" as const], cache: "standard" as const };
+      addKey(ledger, { id: newId("key"), prefix: "gr-…", secret: SECRET, terms }, "test", this.nowMs);
+    });
+  }
+
+  exchange(): void {
+    const message = this.session.compose(this.nowMs);
+    this.session.receive(message, must(this.core.sync([message], this.nowMs)[0], "answer"), this.nowMs);
+  }
+
+  begin(): Work {
+    const waiter = this.session.enqueue(NEED, "owner/model", "interactive", this.nowMs);
+    this.exchange();
+    this.session.leaveQueue(waiter);
+    return must(waiter.work, "admitted work");
+  }
+
+  crash(): void {
+    this.core = this.newCore();
+  }
+
+  books() {
+    return must(
+      this.core.turn(this.nowMs, (ledger) => viewAccount(ledger, this.nowMs)),
+      "account",
+    );
+  }
+
+  private newCore(): AccountCore {
+    return new AccountCore(this.storage, DEFAULT_SETTINGS, () => crypto.randomUUID());
+  }
+}
+
+test("calls that ran when their isolate died are counted at their bound, once", () => {
+  const pair = new Pair();
+  pair.begin();
+  pair.nowMs += 1000;
+  expect(pair.books().lostBoundNanoUsd).toBe(0);
+  pair.nowMs += FORGOTTEN_MS;
+  expect(pair.books()).toMatchObject({ lostBoundNanoUsd: 8000, chargedNanoUsd: 0, heldNanoUsd: 0 });
+  pair.nowMs += FORGOTTEN_MS;
+  expect(pair.books().lostBoundNanoUsd).toBe(8000);
+});
+
+test("an isolate that has told how its calls ended loses nothing when it dies", () => {
+  const pair = new Pair();
+  for (const work of [pair.begin(), pair.begin()]) pair.session.settle(work, settlement(500), pair.nowMs);
+  pair.session.release(pair.begin(), { status: 500 }, pair.nowMs);
+  pair.exchange();
+  pair.nowMs += FORGOTTEN_MS;
+  expect(pair.books()).toMatchObject({ lostBoundNanoUsd: 0, chargedNanoUsd: 8000 });
+});
+
+test("a call that still runs when its isolate last spoke is at risk", () => {
+  const pair = new Pair();
+  pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
+  pair.begin();
+  pair.exchange();
+  pair.nowMs += FORGOTTEN_MS;
+  expect(pair.books()).toMatchObject({ lostBoundNanoUsd: 8000, chargedNanoUsd: 4000 });
+});
+
+test("a report that came too late to be told safely is in the count, once", () => {
+  const pair = new Pair();
+  pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
+  pair.session.compose(pair.nowMs); // on its way while the isolate's network is gone
+  pair.nowMs += FORGOTTEN_MS + DEFAULT_SETTINGS.leaseTtlMs;
+  pair.exchange(); // the object does not know the session any more: it may have applied the message
+  const before = pair.books().lostBoundNanoUsd;
+  for (let message = 0; message < 4; message += 1) pair.exchange();
+  expect(pair.books()).toMatchObject({ lostBoundNanoUsd: before + 4000, chargedNanoUsd: 0 });
+});
+
+test("the count survives a crash of the object, and is taken up again where it was written", () => {
+  const pair = new Pair();
+  pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
+  pair.begin();
+  pair.exchange(); // a report: the hot row is written with it
+  pair.crash();
+  pair.nowMs += FORGOTTEN_MS;
+  expect(pair.books().lostBoundNanoUsd).toBe(8000);
+  pair.core.turn(pair.nowMs, (ledger) => ledger.touch());
+  pair.crash();
+  expect(pair.books().lostBoundNanoUsd).toBe(8000);
+});
