@@ -4,8 +4,8 @@
 
 import type { KeyId } from "../../shared/ids.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { refusalByRights } from "./rights.ts";
-import type { Asked } from "./rights.ts";
+import { refusalByRights } from "../ledger/rights.ts";
+import type { Asked } from "../ledger/rights.ts";
 import type { KeyRecord } from "../ledger/storage.ts";
 import type { Refusal, SecretHash } from "../ledger/types.ts";
 

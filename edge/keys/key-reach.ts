@@ -6,7 +6,7 @@
 // and revoke keys that may do no more than it.
 
 import type { Acting, Refused } from "./acting-key.ts";
-import { areRangesWithin } from "./ip-allow.ts";
+import { areRangesWithin } from "../ledger/ip-allow.ts";
 import { patched, withoutNulls } from "./key-acts.ts";
 import type { KeyDraft, KeyPatch, KeyTerms } from "./key-acts.ts";
 import type { KeyRecord } from "../ledger/storage.ts";

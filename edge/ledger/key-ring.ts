@@ -6,7 +6,7 @@ import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { periodStartMs } from "./periods.ts";
-import { expiryOf } from "../keys/rights.ts";
+import { expiryOf } from "./rights.ts";
 import { RateBucket } from "./rate-bucket.ts";
 import type { BucketState } from "./rate-bucket.ts";
 import type { KeyRecord, LedgerStorage } from "./storage.ts";

@@ -2,7 +2,7 @@
 // canonical: full model ids, addresses in one spelling, nothing twice; and a key that could never work is not made.
 
 import * as z from "zod";
-import { canonicalRange, isAddressRange } from "../keys/ip-allow.ts";
+import { canonicalRange, isAddressRange } from "../ledger/ip-allow.ts";
 import type { CreatedKey } from "../account/account-with-keys.ts";
 import type { KeyDraft, KeyPatch, KeyView } from "../keys/key-acts.ts";
 import { SCOPES } from "../ledger/types.ts";

@@ -13,8 +13,8 @@ import { DEFAULT_SETTINGS } from "../ledger/settings.ts";
 import type { SessionSettings, StrictTerms, Waiter, Work } from "./session-types.ts";
 import { SessionDriver } from "./session-driver.ts";
 import type { Clock } from "./session-driver.ts";
-import { refusalByRights } from "../keys/rights.ts";
-import type { Asked } from "../keys/rights.ts";
+import { refusalByRights } from "../ledger/rights.ts";
+import type { Asked } from "../ledger/rights.ts";
 import type { AccountStub, Amount, Refusal, SecretHash } from "../ledger/types.ts";
 import type {
   AdmitRequest,

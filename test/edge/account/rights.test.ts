@@ -2,7 +2,7 @@
 // one function, so that the same key is refused the same thing in the same words.
 
 import { expect, test } from "vitest";
-import { refusalByRights } from "../../../edge/keys/rights.ts";
+import { refusalByRights } from "../../../edge/ledger/rights.ts";
 import type { KeyTerms } from "../../../edge/keys/key-acts.ts";
 import type { Scope } from "../../../edge/ledger/types.ts";
 import { TestIsolate, hashesOf, openAccount } from "./support.ts";

@@ -2,7 +2,7 @@
 // (wallet.ts) and where the object judges in the turn of an act (acting-key.ts).
 
 import { isAddressAllowed } from "./ip-allow.ts";
-import type { KeyRefusal, Refusal, Rights, Scope } from "../ledger/types.ts";
+import type { KeyRefusal, Refusal, Rights, Scope } from "./types.ts";
 
 /** A key's record, or what an isolate was told of it. */
 type Judged = Pick<Rights, "expiresAtMs" | "ipAllow" | "scopes" | "models">;
