@@ -18,6 +18,6 @@ declare module "node:zlib" {
 declare module "node:stream" {
   export interface Duplex extends AsyncIterable<Uint8Array> {}
   export const Readable: { from(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> };
-  /** `done` is told how it ended; an error on either side destroys both. */
+  /** Calls `done` with how it ended; an error on either side destroys both. */
   export function pipeline(from: AsyncIterable<Uint8Array>, to: Duplex, done: () => void): void;
 }

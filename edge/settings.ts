@@ -46,7 +46,7 @@ const HEDGE_RULE = "must be a whole number of milliseconds from 10 to 60000";
 const DAYS_RULE = "must be a whole number of days, 0 or more";
 
 const optional = {
-  /** The operator's routes answer nobody without it. */
+  /** Without it the operator's routes refuse every call. */
   ADMIN_KEY: secret,
   ADMIN_KEY_PREVIOUS: secret,
   KEY_TAG_SECRET_PREVIOUS: secret,
@@ -54,7 +54,7 @@ const optional = {
   /** Seals files and webhooks' secrets; absent: KEY_PEPPER does. */
   STORAGE_SECRET: secret,
   STORAGE_SECRET_PREVIOUS: secret,
-  /** Nobody can sign in to the pages without it. */
+  /** Without it no sign-in to the pages is possible. */
   SESSION_SECRET: secret,
   SESSION_SECRET_PREVIOUS: secret,
   /** A short call without an answer for so long is sent to one more backend; absent: never. */
@@ -135,7 +135,7 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
   "OTEL_EXPORTER_OTLP_HEADERS",
 ]);
 
-/** What a paying customer's lawyer looks for; without them the pages say that nobody filled them in. */
+/** The operator's legal details; without them the legal pages say that they are missing. */
 export const LEGAL_SETTINGS = ["OPERATOR_NAME", "OPERATOR_ADDRESS", "CONTACT_EMAIL"] as const;
 
 /** What a deployment is expected to have, though embeddings do without. */

@@ -225,7 +225,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.storage.forget();
   }
 
-  /** Housekeeping: history is folded, what nobody can ask for any more goes. */
+  /** Housekeeping: folds history, deletes what can no longer be asked for. */
   override async alarm(): Promise<void> {
     this.storage.woke();
     const nowMs = this.nowMs();

@@ -33,7 +33,7 @@ export function vectorTextBytesMax(dimensions: number, dtype: OutputDtype, encod
   return 2 + componentCount(dimensions, dtype) * each;
 }
 
-/** Writes `"…"`; answers the offset behind it. `toBase64` is the runtime's own: 20 times faster than `btoa` (measured). */
+/** Writes `"…"`; returns the offset after it. `toBase64` is the runtime's own: 20 times faster than `btoa` (measured). */
 export function writeBase64(vector: OutputVector, target: Uint8Array, offset: number, toBase64: ToBase64): number {
   target[offset] = QUOTE;
   const end = offset + 1 + encoder.encodeInto(toBase64(vectorBytes(vector)), target.subarray(offset + 1)).written;
@@ -42,7 +42,7 @@ export function writeBase64(vector: OutputVector, target: Uint8Array, offset: nu
 }
 export type ToBase64 = (bytes: Uint8Array) => string;
 
-/** Writes `[0.1,-0.2,…]`; answers the offset behind it. */
+/** Writes `[0.1,-0.2,…]`; returns the offset after it. */
 export function writeNumbers(vector: OutputVector, target: Uint8Array, offset: number): number {
   target[offset] = 0x5b;
   // Two loops, each with one callee: the floats are most of an answer's CPU.

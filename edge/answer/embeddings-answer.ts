@@ -51,7 +51,7 @@ async function writeAll(
     }
     await writer.close();
   } catch (error) {
-    // The client has gone after the charge: nobody is left to tell, and nothing more is computed.
+    // The client has gone after the charge: nothing more is written or computed.
     await writer.abort(error).catch(() => undefined);
   } finally {
     memory?.release();

@@ -17,7 +17,7 @@ export interface EmbeddingsBody {
   /** Full id. */
   readonly model: string;
   readonly usage: object;
-  /** Whether vectors 2i and 2i+1 are a pair, whose cosine stands in `similarities[i]`. */
+  /** Whether vectors 2i and 2i+1 are a pair, with their cosine in `similarities[i]`. */
   readonly pairs: boolean;
 }
 
@@ -45,7 +45,7 @@ export function bodyBytesMax(body: EmbeddingsBody): number {
 /** The exact bytes of the whole text, or undefined where only writing it tells. */
 export function bodyBytes(body: EmbeddingsBody): number | undefined {
   if (body.encoding !== "base64" || body.pairs) return undefined;
-  // A length is told for what can be written, never for what writing it would refuse.
+  // An answer that cannot be written fails here, not while it is written.
   for (const vector of body.vectors) {
     assert(body.dimensions >= 1 && body.dimensions <= vector.length, "dimensions are checked before the cut");
   }

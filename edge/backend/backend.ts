@@ -39,7 +39,7 @@ export class Backend {
     this.standby = standby;
   }
 
-  /** Absent as it may be: nobody waits for it, and nothing is wrong. */
+  /** A standby may be absent: no call waits for it, and it is no failure. */
   get isOnStandby(): boolean {
     return this.standby && (this.#health === "down" || this.#health === "unknown");
   }

@@ -6,7 +6,7 @@
 export const BREAKER_FAILURES = 3;
 /** How many of them must be of other accounts than the one with most, for it to open to all. */
 export const BREAKER_OTHERS = 2;
-/** Accounts whose failures are told apart. */
+/** Accounts whose failures are counted apart. */
 const ACCOUNTS_MAX = 64;
 /** First pause; doubled each time a probe fails. The longest is short: /ready guards too, and it may be the only backend. */
 export const BREAKER_PAUSE_MS = 1000;

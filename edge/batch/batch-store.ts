@@ -71,7 +71,7 @@ export class BatchStore {
   }
 }
 
-/** What stands in the tables was written here, and is believed. */
+/** Rows were written by this class and are believed. */
 function textOf(row: Row, column: string): string {
   const value = row[column];
   if (typeof value === "string") return value;

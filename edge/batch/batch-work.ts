@@ -1,7 +1,7 @@
 // What a batch does next. Each step leaves a durable state from which the next one goes on, also after the object was
 // evicted. docs/decisions/files-and-batches.md says why a crash anywhere neither computes a stored line again nor
 // charges one twice. The order within a slice:
-//   1. the attempt's number is written (nothing of an older attempt can be charged from now on: account/batch-charge.ts);
+//   1. the attempt's number is written (nothing of an older attempt can be charged from now on: ledger/batch-charge.ts);
 //   2. its bound is reserved at the account;
 //   3. it is computed, and its results stored in R2;
 //   4. "these results are pending" is written;
@@ -263,7 +263,7 @@ export class BatchWork {
     return AGAIN;
   }
 
-  /** Writes what is left into the error file: every line of the input stands in exactly one of the two files. */
+  /** Writes what is left into the error file: every line of the input is in exactly one of the two files. */
   private async reject(ending: Ending): Promise<Step> {
     if (this.now.ending === undefined) this.patch({ ending });
     // Cancelled before it was validated: there are no lines yet.
@@ -303,7 +303,7 @@ export class BatchWork {
     return AGAIN;
   }
 
-  /** The end is told to the library, which knows the batch from now on; this object forgets it. */
+  /** Hands the ended batch to the library, which answers for it from now on; this object forgets it. */
   private async leave(): Promise<Step> {
     await this.ports.library().endBatch(snapshotOf(this.now));
     const { order, output, errors, outputFileId, errorFileId } = this.now;
@@ -313,7 +313,7 @@ export class BatchWork {
     return { kind: "ended" };
   }
 
-  /** The account is gone: nobody is left to charge or to tell. */
+  /** The account is gone: nothing can be charged or delivered. */
   private abandon(): Step {
     const fault = { code: "account_gone", line: null, message: "The account no longer exists.", param: null };
     this.patch({ status: "failed", endedAtMs: this.ports.nowMs(), pending: undefined, faults: [fault] });

@@ -1,5 +1,5 @@
 // One slice of a batch: its lines embedded in as few frames as their terms allow, and stored as parts of the output and
-// the error file. What is nobody's fault (a cold model, a full queue) fails the slice, which is tried again.
+// the error file. A fault that is not a line's own (a cold model, a full queue) fails the slice, which is retried.
 
 import { bodyMemory, frameMemory } from "../lib/memory-budget.ts";
 import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";

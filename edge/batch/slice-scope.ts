@@ -24,7 +24,7 @@ export interface SliceScope {
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
-/** Time of one frame; the reservation behind it lives a little longer (account/batch-charge.ts). */
+/** Time of one frame; its reservation lives a little longer (ledger/batch-charge.ts). */
 const SLICE_DEADLINE_MS = 60_000;
 /** A cold model is asked again by the next attempt. */
 const COLD_HOLD_MS = 5000;
@@ -41,7 +41,7 @@ export function sliceCall({ waitUntil }: SliceScope) {
   } satisfies PoolCall;
 }
 
-/** Embeds a text that is nobody's, for nobody. Throws ApiError while the model's backend does not do that. */
+/** Embeds a fixed text, without a charge. Throws ApiError while the model's backend cannot. */
 export async function checkServing(model: CatalogModel, scope: SliceScope): Promise<void> {
   await scope.services.embedTexts
     .start({

@@ -110,7 +110,7 @@ class InputCheck {
     else this.#faults.push({ ...resolved, line });
   }
 
-  /** The full id that `name` stands for, or what is wrong with it. */
+  /** The full id of the model called `name`, or what is wrong with it. */
   #resolve(name: string): string | BatchFault {
     const { order, models, isServed } = this.#terms;
     const fault = (code: string, message: string): BatchFault => ({ code, line: null, message, param: "body.model" });

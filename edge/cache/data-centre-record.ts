@@ -6,7 +6,7 @@ import { HitRate } from "./hit-rate.ts";
 
 const PRIOR_LOOK_UPS = 4;
 const PRIOR_HIT_RATE = 0.5;
-/** One name in so many is always looked up. */
+/** One name in this many is always looked up. */
 const SAMPLE_OF = 16;
 
 export class DataCentreRecord {

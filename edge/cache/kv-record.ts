@@ -7,7 +7,7 @@ const PRIOR_LOOK_UPS = 10;
 const PRIOR_HIT_RATE = 0.5;
 const PRIOR_WRITES = 4;
 const PRIOR_HITS_PER_WRITE = 4;
-/** Even where look-ups do not pay, one in so many is made, to notice when they pay again. */
+/** Even where look-ups do not pay, one in this many is made, to notice when they pay again. */
 const EXPLORE_EVERY = 32;
 
 export class KvRecord {

@@ -28,6 +28,6 @@ export interface CacheTiers {
   peek(name: string, accountId: AccountId): CacheEntry | undefined;
   /** Entries by name, from whichever tier has them and may be asked. Never rejects: a tier that fails has nothing. */
   lookUp(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>>;
-  /** Keeps what was computed: in memory at once, elsewhere behind the answer. */
+  /** Stores computed vectors: in memory at once, in the shared tiers after the answer. */
   store(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void;
 }

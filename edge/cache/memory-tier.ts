@@ -1,11 +1,11 @@
 // The first tier: entries in the isolate's memory, bounded by bytes. It gives memory back when the isolate needs it for
-// answers (answer/memory-budget.ts).
+// answers (lib/memory-budget.ts).
 
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import type { CacheEntry } from "./entry.ts";
 
-/** Of the isolate's 96 MB (answer/memory-budget.ts): 6,000 vectors of 2,560 dimensions. */
+/** Of the isolate's 96 MB (lib/memory-budget.ts): 6,000 vectors of 2,560 dimensions. */
 const MEMORY_TIER_BYTES_MAX = 32 * 1024 * 1024;
 /** Name, account, map slots: what an entry takes besides its vector, about. */
 const ENTRY_OVERHEAD_BYTES = 320;

@@ -144,7 +144,7 @@ export class DataCentreTier implements SharedTier {
     await Promise.allSettled(puts);
   }
 
-  /** Of our own host: Cloudflare keeps nothing under a host that is not the Worker's. No route of ours answers it. */
+  /** On the Worker's own host: Cloudflare caches nothing under another one. No route answers it. */
   #urlOf(name: string): string {
     return `${this.#origin()}/embedding-cache/${name}`;
   }

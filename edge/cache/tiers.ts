@@ -1,5 +1,5 @@
 // The cache as one: the isolate's memory, the data centre, KV, nearest first. What may ask and enter KV is decided by
-// admission.ts; an `eager` key always may. Every tier fills the nearer ones; shared tiers are filled behind the answer.
+// admission.ts; an `eager` key always may. Every tier fills the nearer ones; shared tiers are filled after the answer.
 
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
@@ -24,7 +24,7 @@ export interface TiersPorts {
   readonly memory: MemoryTier;
   readonly dataCentre: SharedTier;
   readonly kv: SharedTier;
-  /** What the isolate's memory leaves to the cache now (answer/memory-budget.ts). */
+  /** What the isolate's memory leaves to the cache now (lib/memory-budget.ts). */
   readonly memoryBytesMax: () => number;
 }
 

@@ -6,7 +6,7 @@ export function encodeCursor(position: readonly (string | number)[]): string {
   return btoa(JSON.stringify(position)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** The position behind `text`, or undefined when it is none of ours. */
+/** The position that `text` encodes; undefined: not a cursor that we issued. */
 export function decodeCursor(text: string): readonly unknown[] | undefined {
   if (text.length > 200) return undefined;
   try {

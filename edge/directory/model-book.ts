@@ -18,7 +18,7 @@ export interface ModelBookOptions {
   readonly sleep: (ms: number, signal: CancelSignal) => Promise<void>;
 }
 
-/** From this age on a request starts a refresh behind itself. */
+/** From this age on a request starts a refresh and does not wait for it. */
 export const REFRESH_AFTER_MS = 20_000;
 /** From this age on a request waits: a price is in force everywhere within 60 s (docs/contract.md, Routes). */
 export const STALE_MS = 55_000;

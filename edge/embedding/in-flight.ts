@@ -81,7 +81,7 @@ export class InFlight<Value extends object> {
         running.waiters -= 1;
         if (typeof outcome === "object") return outcome;
         if (outcome === "left") running.waiterLeft();
-        // Too slow or dead: whoever claims next owns it. (Another waiter may have taken it over already.)
+        // Too slow or dead: the next claim owns it. (Another waiter may have taken it over already.)
         else if (this.#running.get(name) === running) this.#running.delete(name);
         return undefined;
       },

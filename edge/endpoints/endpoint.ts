@@ -37,7 +37,7 @@ interface AnswerFacts {
 
 export interface CallContext {
   readonly models: readonly CatalogModel[];
-  /** What the model's backend says; undefined while nobody has said it. */
+  /** What the model's backend announced; undefined while none has. */
   readonly nativeDimensionsOf: (model: CatalogModel) => Promise<number | undefined>;
   /** What the model's checkpoint puts before texts, as well as it is known. */
   readonly promptsOf: (model: CatalogModel) => Promise<Prompts>;

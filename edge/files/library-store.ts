@@ -111,7 +111,7 @@ export class LibraryStore {
     return pageOf(rows, query.limit, factsOf);
   }
 
-  /** From now on nobody sees the file; its chunks and its row go when the alarm comes, or sooner. */
+  /** Hides the file from now on; the alarm, or a sooner clean-up, deletes its chunks and its row. */
   hideFile(id: FileId, nowMs: number): void {
     this.#write("UPDATE files SET state = 'gone', expires_ms = ? WHERE id = ?", nowMs, id);
   }
@@ -222,7 +222,7 @@ function decodeContent(row: Row): FileContent {
   return { format, chunks: chunks.map(([name, bytes]) => ({ name, bytes })) };
 }
 
-// What stands in the tables was written here, and is believed.
+// Rows were written by this class and are believed.
 
 function factsOf(row: Row): FileFacts {
   const facts: FileFacts = JSON.parse(textOf(row, "facts"));

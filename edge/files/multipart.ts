@@ -153,7 +153,7 @@ class ByteSource {
   }
 }
 
-/** Where `needle` (which begins with CR) first stands in `bytes` at or after `from`; -1: nowhere. */
+/** Index of the first `needle` (which begins with CR) in `bytes` at or after `from`; -1: none. */
 function indexOf(bytes: Uint8Array, needle: Uint8Array, from: number): number {
   for (let at = bytes.indexOf(CR, from); at >= 0; at = bytes.indexOf(CR, at + 1)) {
     if (at + needle.length > bytes.length) return -1;

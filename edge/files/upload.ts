@@ -46,7 +46,7 @@ export async function receiveUpload(
   try {
     return await receive(pieces, boundary, store, place, chunkBytes);
   } catch (error) {
-    // A connection that is closed over bytes nobody read is reset, and the reset may overtake the refusal.
+    // Closing a connection with unread bytes resets it, and the reset may overtake the refusal.
     await Promise.race([drain(pieces), scheduler.wait(DRAIN_MS_MAX)]);
     throw error;
   }

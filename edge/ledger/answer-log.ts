@@ -8,7 +8,7 @@ import type { StoredAnswer } from "./types.ts";
 
 /** How long a repeat gets the first answer. */
 export const REMEMBERED_MS = 86_400_000;
-/** A new segment is begun after so much time or so many bytes. */
+/** A segment that is older or larger than this is followed by a new one. */
 const SEGMENT_MS = 6 * 3_600_000;
 const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** What one account may keep: beyond it the oldest segment goes early. An object has 10 GB for everything. */
@@ -56,7 +56,7 @@ export class AnswerLog {
     this.storage.wakeAt(row.atMs + REMEMBERED_MS + SEGMENT_MS);
   }
 
-  /** Drops what nobody can ask for any more, and the oldest of what is too much. Answers whether anything went. */
+  /** Drops segments that can no longer be asked for, and the oldest ones over the limit. Returns whether any was dropped. */
   expire(nowMs: number): boolean {
     let bytes = this.segments.reduce((sum, segment) => sum + segment[3], 0);
     const kept = this.segments.filter(([id, , lastAtMs, own]) => {

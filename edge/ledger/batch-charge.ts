@@ -55,7 +55,7 @@ export type ChargeOutcome =
   /** The reservation had ended, or a newer attempt took it: nothing was charged. */
   | { readonly kind: "lapsed" };
 
-/** Holds `needNanoUsd` for this attempt and lets go of what older attempts of the batch held. */
+/** Reserves `needNanoUsd` for this attempt and releases what older attempts of the batch held. */
 export function reserveBatch(
   ledger: Ledger,
   attempt: BatchReservation,

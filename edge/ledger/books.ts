@@ -1,4 +1,4 @@
-// The account's credit: what came in, what went out, and which grants it still stands in.
+// The account's credit: what came in, what went out, and which grants still hold it.
 //   balance = granted + topped up − expired − refunded − charged ≥ 0, and it equals what the open grants hold.
 // No I/O, no clock: `nowMs` and what leases hold are passed in. Rules: docs/contract.md, Money.
 

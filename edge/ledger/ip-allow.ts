@@ -5,7 +5,7 @@ import ipaddr from "ipaddr.js";
 
 const IPV4_BITS = 32;
 const IPV6_BITS = 128;
-/** Where an IPv4 address begins in the IPv6 address that stands for it. */
+/** Where the IPv4 address begins in an IPv4-mapped IPv6 address. */
 const MAPPED_BITS = 96;
 const BITS = /^(0|[1-9]\d{0,2})$/;
 

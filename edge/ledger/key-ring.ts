@@ -164,7 +164,7 @@ export class KeyRing {
   }
 }
 
-/** What an isolate is told about a key. */
+/** What the object answers to an isolate about a key. */
 export function rightsOf(accountId: AccountId, record: KeyRecord): Rights {
   return {
     accountId,

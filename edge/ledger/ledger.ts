@@ -165,7 +165,7 @@ export class Ledger {
     return `${this.incarnation}.${this.epochs}`;
   }
 
-  /** Drops stored answers that nobody can ask for any more. */
+  /** Drops stored answers that can no longer be asked for. */
   expireAnswers(nowMs: number): void {
     if (this.answers.expire(nowMs)) this.touch();
   }

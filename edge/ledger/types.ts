@@ -130,7 +130,7 @@ export interface RateView {
   readonly leased: number;
 }
 
-/** What one other lease of the account holds, and how long it will if nobody speaks of it again. */
+/** What one other lease of the account holds, and when it ends if it is not renewed. */
 export interface OtherLease {
   readonly endsInMs: number;
   readonly held: Amount;
@@ -145,7 +145,7 @@ export interface SecretHash {
   readonly hash: string;
 }
 
-/** Usage of one (model, tier, minute) since the last message of the session. `requests` were served; what failed or was refused stands in the errors alone. */
+/** Usage of one (model, tier, minute) since the last message of the session. `requests` were served; failed and refused ones count only in the errors. */
 export interface UsageLine {
   readonly model: string;
   readonly tier: Tier;
@@ -166,7 +166,7 @@ export interface UsageLine {
 export interface Want {
   /** What waits for credit now. */
   readonly min: Amount;
-  /** The least of each that one of them needs: with less nobody is served, and nothing is granted. */
+  /** The least that one of them needs: with less no call could be served, so nothing is granted. */
   readonly least: Amount;
   /** What it would rather have: about ten seconds of its recent spend. */
   readonly target: Amount;

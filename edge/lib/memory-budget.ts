@@ -9,7 +9,7 @@ import { apiError } from "../../shared/errors.ts";
 export const MEMORY_BYTES_MAX = 96 * 1024 * 1024;
 /** What the requests of one account may take of it before they are admitted: a body of 8 MB and some smaller ones. */
 export const OWNER_BYTES_MAX = 40 * 1024 * 1024;
-/** A lease that nobody touched for so long belongs to a request whose context died; it comes back. */
+/** A lease untouched for this long belongs to a request whose context died; its memory is released. */
 export const MEMORY_LEASE_IDLE_MS = 120_000;
 /** What a body of n bytes takes while it is parsed: the bytes, the decoded text, the values, and the frame made of them. */
 const BODY_FACTOR = 4;
@@ -31,7 +31,7 @@ export interface MemoryLease {
   grow(bytes: number): void;
   /** The ledger has taken the request in: it no longer counts as one that may cost nothing. */
   admit(): void;
-  /** The answer is being streamed: whoever writes it releases the lease. */
+  /** The answer is being streamed: its writer releases the lease. */
   isStreaming: boolean;
   /** Progress: the request is alive. */
   touch(): void;

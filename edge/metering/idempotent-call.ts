@@ -1,6 +1,6 @@
 // `Idempotency-Key` for every route whose texts go through metered-call.ts: which call a header names, how its first
 // answer is kept as canonical vectors, and how it is read back. The account decides which call is the first one, and
-// stores answer and charge in one transaction (account/idempotency.ts). No input text is kept: the body's hash is keyed.
+// stores answer and charge in one transaction (ledger/idempotency.ts). No input text is kept: the body's hash is keyed.
 // Rules: docs/contract.md, Headers.
 
 import type { StoredAnswer } from "../ledger/types.ts";

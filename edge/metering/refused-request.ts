@@ -37,7 +37,7 @@ export function requestIsCounted(c: Context): void {
   c.set("owesRequest", false);
 }
 
-/** Middleware: counts the request of a call that owes it and was refused for its own fault, behind the answer. */
+/** Middleware: after the answer, counts the request of a call that was refused for its own fault and not counted yet. */
 export async function countRefused(c: Context, next: Next): Promise<void> {
   await next();
   if (c.get("owesRequest") !== true || !(c.error instanceof ApiError)) return;

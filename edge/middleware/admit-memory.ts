@@ -8,7 +8,7 @@ import { bodyMemory } from "../lib/memory-budget.ts";
 
 /** Throws ApiError: `body_too_large` when more is announced than any route takes, `overloaded` when requests in progress leave no room for one more. */
 export async function admitMemory(c: Context, next: Next): Promise<void> {
-  // Before the budget is asked: a length that can never be admitted is not a shortage of ours.
+  // Checked before the budget: a body over the limit can never be admitted, so it is no overload.
   checkAnnouncedLength(c, c.get("services").config.limits.bodyBytesMax);
   const memory = c.get("services").memory.take(bodyMemory(0), c.get("key").accountId);
   c.set("memory", memory);

@@ -17,7 +17,7 @@ import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
  * what a client sends before it waits for an acknowledgement, so that either all of it is there or the client stalls.
  */
 const SHORT_BYTES_MAX = 14 * 1024;
-/** Routes whose bodies are never larger take them as they are: nobody needs gzip there. */
+/** Routes whose bodies are never larger take no gzip. */
 const PLAIN_BYTES_MAX = 64 * 1024;
 /** What is larger is read of a key that may call now alone, and counts as a call though it be refused. */
 const LARGE_BYTES = 256 * 1024;

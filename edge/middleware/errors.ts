@@ -54,7 +54,7 @@ export function faultResponse(c: Context, fault: Fault): Response {
 /** hono's onError: an ApiError keeps its fault, everything else is ours to explain. */
 export function answerError(error: Error, c: Context): Response {
   if (error instanceof ApiError) return faultResponse(c, error.fault);
-  // Names of settings and what each must be, no value: whoever deploys reads it here first.
+  // It names settings and what each must be, no value: who deploys sees it here first.
   const what = error instanceof ConfigError ? error.message : "Something failed on our side; nothing was charged.";
   return faultResponse(c, {
     code: "internal_error",

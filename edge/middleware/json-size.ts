@@ -7,7 +7,7 @@ const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
-/** A name with its value costs as much as so many values of an array. */
+/** A name with its value costs as much as this many values of an array. */
 const NAME_VALUES = 4;
 
 /** Whether the JSON text `bytes` (UTF-8) has more than `valuesMax` values. Exact for JSON; of other bytes it tells something. */

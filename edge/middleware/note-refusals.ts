@@ -1,4 +1,4 @@
-// A refusal that the key's owner can mend is noted at the account, behind the answer: the owner sees it beside the key
+// A refusal that the key's owner can mend is noted at the account, after the answer: the owner sees it beside the key
 // (GET /v1/keys, dashboard), also where nobody reads the refused program's log.
 
 import { createMiddleware } from "hono/factory";

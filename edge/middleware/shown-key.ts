@@ -1,4 +1,4 @@
-// Public routes that clients call to check their key: nobody needs one, but who shows one hears whether it is in force.
+// Public routes that clients call to check their key: no key is needed, but one that is sent must be in force.
 
 import { createMiddleware } from "hono/factory";
 import type { AppEnv, Context } from "../context.ts";

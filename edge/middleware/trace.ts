@@ -1,6 +1,6 @@
 // One trace from here to the engine. A call's span is below the client's where its `traceparent` says so; whether a
 // trace is kept is decided here alone (OTEL_TRACES_SAMPLER_ARG), since a span costs money that the client does not pay.
-// What the client sees is the same with and without: spans are sent behind the answer, and their loss is nobody's.
+// The client sees no difference: spans are sent after the answer, and their loss fails no call.
 
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";

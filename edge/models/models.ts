@@ -8,7 +8,7 @@ import { shown } from "../../shared/schemas/shown.ts";
 import { DEFAULT_QUERY_INSTRUCTION } from "../../shared/token-bound.ts";
 import type { Pool } from "../backend/pool.ts";
 
-/** What a caller's `model` stands for: a model, and what its suffix asks for. */
+/** What a caller's `model` names: a model, and what its suffix asks for. */
 export interface ResolvedModel {
   readonly model: CatalogModel;
   readonly dimensions: number | undefined;

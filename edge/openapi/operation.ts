@@ -57,7 +57,7 @@ export interface Operation {
   readonly tag: Tag;
   readonly summary: string;
   readonly description?: string;
-  /** `optional`: nobody needs a key, but one that is shown must be in force. */
+  /** `optional`: no key is needed, but one that is sent must be in force. */
   readonly auth: "key" | "optional" | "operator" | "none";
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;

@@ -163,7 +163,7 @@ export async function getFile(c: Context): Promise<Response> {
 export async function getFileContent(c: Context): Promise<Response> {
   const record = await ownFile(c);
   c.header("content-type", "application/jsonl");
-  // A customer wrote it: no browser is to take it for a page of ours.
+  // A customer wrote the file: no browser may show it as a page of this site.
   c.header("x-content-type-options", "nosniff");
   c.header("content-disposition", `attachment; filename*=UTF-8''${headerText(record.filename)}`);
   c.header("cache-control", "no-store");

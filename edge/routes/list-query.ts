@@ -25,7 +25,7 @@ export function readOrder(c: Context): "asc" | "desc" {
   throw wrongValue("order", "one of asc, desc", order);
 }
 
-/** One page of a list. `hasMore`: there is another behind its last item. */
+/** One page of a list. `hasMore`: another page follows its last item. */
 export function listPage<Item extends { readonly id: string }>(data: readonly Item[], hasMore: boolean) {
   return {
     object: "list",

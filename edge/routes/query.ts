@@ -33,7 +33,7 @@ export function readOpaqueCursor(c: Context, name: string): string | undefined {
   return cursor === "" ? undefined : cursor;
 }
 
-/** The fault of a cursor that no page of ours ended with. */
+/** The fault of a cursor that we did not issue. */
 export function unknownCursor(name: string) {
   return apiError("invalid_value", `\`${name}\` must be the \`next_${name}\` of an earlier answer.`, name);
 }

@@ -26,7 +26,7 @@ export async function deleteSession(c: Context): Promise<Response> {
   return c.json({ id, object: "session", deleted: true });
 }
 
-/** Signs everybody out, whoever asks too. */
+/** Ends every session, the caller's own too. */
 export async function deleteSessions(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "account:write");
   const ended = acted(await accountStub(c.env, accountId).endSessions(undefined, by));

@@ -30,7 +30,7 @@ async function readStatus(c: Context): Promise<ServiceStatus> {
   const services = servicesOrFault(c);
   if (services instanceof ConfigError) return { status: "misconfigured", at, models: [], canary: null };
   const { pool } = services;
-  // Asks /ready where nothing recent is known; what it found stands in `states`.
+  // Asks /ready where nothing recent is known, and puts the result into `states`.
   const [canary] = await Promise.all([
     services.canary.status(),
     ...pool.models().map((model) => pool.announced(model, waitUntilOf(c))),

@@ -26,7 +26,7 @@ const FORWARDED_HEADERS = [
 /** CORS stays off the pages; a browser would answer `www-authenticate` with a prompt of its own. */
 const DROPPED_HEADERS = ["access-control-allow-origin", "access-control-expose-headers", "www-authenticate"] as const;
 
-/** Passes the request on to `app` with the session's key; `missing_api_key` when nobody is signed in. */
+/** Passes the request on to `app` with the session's key; `missing_api_key` without a session. */
 export async function proxyToApi(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const session = await readSession(c);
   if (session === undefined) {

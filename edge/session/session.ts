@@ -44,7 +44,7 @@ export interface Session {
   readonly expiresAtMs: number;
 }
 
-/** Throws ConfigError where nobody can be signed in: a value sealed without a secret would be anybody's to make. */
+/** Throws ConfigError without a secret: anybody could make a value that is sealed without one. */
 export function sessionSecrets(c: Context): SessionSecrets {
   const { SESSION_SECRET: current, SESSION_SECRET_PREVIOUS: previous } = c.get("services").config;
   if (current === undefined) throw new ConfigError("SESSION_SECRET is missing: nobody can sign in to the pages.");

@@ -259,7 +259,7 @@ export class LeaseSession {
         break;
       case "unknown_session":
       case "stale":
-        // No answer to what was asked: whoever waits asks again, in the session that begins now.
+        // The question was not answered: the waiting calls ask again, in the session that begins now.
         this.lostSession(sent, nowMs);
         break;
       case "busy":

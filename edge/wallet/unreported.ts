@@ -11,7 +11,7 @@ import { LineBook } from "./usage-lines.ts";
 export class Unreported {
   /** Revenue that could not be reported because the object might have it already. */
   lostNanoUsd = 0;
-  /** When the first of what is not told yet came; undefined: all is told. */
+  /** When the oldest unreported usage was added; undefined: all is reported. */
   sinceMs: number | undefined;
   /** Whether credit was spent since then. */
   hasSpend = false;
@@ -70,7 +70,7 @@ export class Unreported {
     this.toldLostNanoUsd += lostNanoUsd;
   }
 
-  /** `message` was surely not applied: it is told again. */
+  /** `message` was certainly not applied: its usage is reported again. */
   takeBack({ lines }: SyncMessage, nowMs: number): void {
     this.lines.putBack(lines);
     if (lines.length > 0) this.sinceMs ??= nowMs;

@@ -1,4 +1,4 @@
-// The wallet, one per isolate, as routes see it: what they ask, and what they are told. Expected refusals are values.
+// The wallet, one per isolate, as routes see it: requests and answers. Expected refusals are values.
 
 import type { CancelSignal } from "../lib/cancel.ts";
 import type { AccountId } from "../../shared/ids.ts";

@@ -12,7 +12,7 @@ import { probe } from "./probe.ts";
 
 /** One failure may be a deployment's moment. */
 const FAILURES_TO_ALERT = 2;
-/** A failure that lasts is told again this often, in minutes; also where nothing can be counted. */
+/** A lasting failure is reported again this often, in minutes; also where nothing can be counted. */
 const ALERT_AGAIN_AFTER = 60;
 const MINUTE_MS = 60_000;
 const ALERT_MS = 10_000;

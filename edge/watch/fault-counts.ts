@@ -1,5 +1,5 @@
 // How often each of our own faults (5xx) was answered, over all isolates, for alerts: counted in memory, added to the
-// directory behind the answers, a moment later and all at once. An isolate that ends first loses that moment.
+// directory after the answers, a moment later and all at once. An isolate that ends first loses that moment.
 
 import type { Directory } from "../directory/directory.ts";
 import { describeError, writeLog } from "../lib/log.ts";

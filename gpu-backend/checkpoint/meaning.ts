@@ -126,7 +126,7 @@ export const COMPRESSED: Fields = {
     supported: "dense storage",
   },
   kv_cache_scheme: off("attention in full precision"),
-  // Which layers are quantised is told by the names of their tensors.
+  // The names of the tensors say which layers are quantised.
   ignore: ignored,
   quantization_status: ignored,
   global_compression_ratio: ignored,

@@ -1,5 +1,5 @@
 // The facts of a checkpoint's folder that the compiler, the tokenizer and the API need, parsed once; inside, they are
-// believed. What the folder may say at all stands in meaning.ts.
+// believed. meaning.ts has all that the folder may say.
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -14,7 +14,7 @@ const READ_BYTES_MAX = 1 << 30;
 /** A Git LFS pointer's first line is shorter. */
 const LFS_POINTER_BYTES = 64;
 
-/** Of the types that anything here reads; a tensor of another type may lie in the file as long as nobody needs it. */
+/** Of the types that anything here reads; a tensor of another type may be in the file as long as it is not read. */
 const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I8: 1 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
 

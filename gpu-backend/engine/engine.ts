@@ -202,7 +202,7 @@ class ChildEngine implements Engine {
     const { running } = this.#queue;
     if (this.state !== "ready") return this.#expect(RUN_MS_MAX);
     if (running !== undefined) {
-      // A step of a long text takes a second; before anything was measured nobody knows, and processor time alone tells.
+      // A step of a long text takes a second. Before a first measurement only processor time shows that the process works.
       const expectedMs = running.long === undefined ? (running.batch.seconds ?? 0) * 2_000 : 0;
       return this.#expect(Math.max(hangMs, expectedMs));
     }

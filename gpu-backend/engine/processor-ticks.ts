@@ -11,7 +11,7 @@ export function processorTicks(pid: number): number | undefined {
   } catch {
     return undefined;
   }
-  // The name stands in brackets and may hold anything; utime and stime are the 12th and 13th field behind it (proc(5)).
+  // The name is in brackets and may hold anything; utime and stime are the 12th and 13th field after it (proc(5)).
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return Number(fields[11]) + Number(fields[12]);
 }

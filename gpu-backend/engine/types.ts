@@ -16,7 +16,7 @@ export interface EngineResult {
 export interface RunOptions {
   /** Seconds that the texts are expected to take: a process that needs far more hangs. */
   readonly seconds?: number;
-  /** Aborted: nobody waits any more. A long text then ends within a chunk, with EngineDied; a batch that runs is not stopped. */
+  /** Aborted when no caller waits any more. A long text then ends within a chunk, with EngineDied; a batch that runs is not stopped. */
   readonly signal?: AbortSignal;
 }
 

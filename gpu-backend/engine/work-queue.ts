@@ -27,7 +27,7 @@ export interface Unit {
   readonly batch: Batch;
   /** Positions of its texts in the batch. */
   readonly indices: readonly number[];
-  /** Of a long text: the process has begun with it; nobody waits for it any more. */
+  /** Of a long text: the process has begun with it; no caller waits for it any more. */
   readonly long: { begun: boolean; dropped: boolean } | undefined;
   /** Process deaths it was running at. */
   deaths: number;

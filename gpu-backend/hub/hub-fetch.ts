@@ -18,7 +18,7 @@ export interface HubFetchOptions {
   readonly wait: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
-/** A fetch that rejects with StartError when a page comes, with TypeError when nobody answers, and else gives the answer. */
+/** A fetch that rejects with StartError when a page comes and with TypeError without an answer; else it gives the answer. */
 export function hubFetch({ signal, wait }: HubFetchOptions): typeof fetch {
   return async (input, init) => {
     const signals = [signal, init?.signal].filter((one) => one !== undefined && one !== null);
@@ -61,7 +61,7 @@ function retryAfterS(response: Response): number | undefined {
   return Number.isFinite(seconds) ? Math.min(RETRY_AFTER_S_MAX, Math.max(0, seconds)) : undefined;
 }
 
-/** Nothing that is asked of the hub here is a page: what sends one stands in between. */
+/** No request here asks the hub for a page, so a page comes from a proxy in between. */
 async function refusePage(response: Response): Promise<void> {
   if (!response.ok || response.headers.get("content-type")?.includes("text/html") !== true) return;
   const title = /<title[^>]*>([^<]{1,80})/i.exec(await response.text())?.[1]?.trim();

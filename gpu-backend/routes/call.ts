@@ -8,7 +8,7 @@ import { type BackendFault, DEADLINE_HEADER, REQUEST_ID_HEADER } from "../../sha
 import { type Stage, STAGES } from "../metrics.ts";
 import { TextFault } from "../tokenizer/text-fault.ts";
 
-/** Why a call was aborted by its caller; nobody is there to read an answer. */
+/** Why a call was aborted by its caller, who reads no answer. */
 export class CallerGone extends Error {
   override name = "CallerGone";
 }

@@ -7,7 +7,7 @@ import type { Job } from "./job.ts";
 
 /** How far a batch may look for texts of a fitting length. */
 const WINDOW_JOBS = 64;
-/** After so many batches passed it over, a job is taken next whatever its length. */
+/** A job that this many batches passed over is taken next, whatever its length. */
 const SKIPS_MAX = 8;
 
 /** Passed over so often that a batch is closed rather than filled further without it. */

@@ -1,4 +1,4 @@
-// A job and those who wait for it: the scheduler's own record, seen by nobody outside.
+// A job and its waiters: the scheduler's own record, not seen outside.
 
 import type { Tier } from "../../shared/wire.ts";
 import type { Ticket, TicketState } from "./types.ts";

@@ -27,7 +27,7 @@ export interface EmbeddedCall {
   readonly runMs: number;
 }
 
-/** What an observer (metrics) is told. */
+/** What an observer (metrics) gets. */
 export interface RunnerEvents {
   batchDone(batch: Batch, runMs: number): void;
   /** A text without a finite vector was computed again in float32, and whether that gave one. */
@@ -37,7 +37,7 @@ export interface RunnerEvents {
   shed(reason: "queue" | "account" | "deadline" | "cancelled"): void;
 }
 
-/** At most one batch runs and one is ready behind it. */
+/** At most one batch runs and one is ready after it. */
 const BATCHES_IN_FLIGHT_MAX = 2;
 /** The second batch is handed over so long before the first is expected to end. */
 const LEAD_SECONDS_MIN = 0.005;
@@ -69,7 +69,7 @@ export class Runner {
   readonly #pending = new Map<Ticket, Pending>();
   /** Oldest first; the engine runs them in order. */
   readonly #inFlight: Batch[] = [];
-  /** The long text that runs beside them; aborted when nobody waits for it. */
+  /** The long text that runs beside them; aborted when no caller waits for it. */
   #long: { readonly batch: Batch; readonly controller: AbortController } | undefined;
   #currentSince = 0;
   #pumpTimer: NodeJS.Timeout | undefined;

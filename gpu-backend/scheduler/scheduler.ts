@@ -20,13 +20,13 @@ import type {
   TicketState,
 } from "./types.ts";
 
-/** While batch-tier texts are over their age, one batch in so many is theirs first. */
+/** While batch-tier texts are over their age, one batch in this many takes them first. */
 const BATCH_TIER_TURN = 4;
 /** The batch tier's share of a batch's seconds beside interactive texts, and at its aged turn. */
 const BATCH_TIER_SHARE = 0.5;
 /** Turns are this fraction of a batch, so that a batch serves several accounts. */
 const QUANTA_PER_BATCH = 16;
-/** A long text's turn is worth so many batches: few turns pay for one. */
+/** A long text's turn is worth this many batches: few turns pay for one. */
 const LONG_QUANTUM_BATCHES = 16;
 const RETRY_AFTER_S_MAX = 5;
 

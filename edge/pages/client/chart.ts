@@ -14,7 +14,7 @@ export interface ChartFrame {
   readonly title: string;
   /** One sentence instead of the drawing, for screen readers. */
   readonly summary: string;
-  /** What stands in the read-out while the pointer is elsewhere. */
+  /** The text of the read-out while the pointer is elsewhere. */
   readonly rest: string;
   readonly legend: readonly { readonly name: string; readonly fill: string }[];
   readonly table: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };

@@ -42,7 +42,7 @@ function fill(element: Element, attributes: Attributes, children: readonly Child
   }
 }
 
-/** A listener's failure is shown by whoever listens for FAULT: nobody awaits a listener. */
+/** A listener's failure is dispatched as FAULT, because no code awaits a listener. */
 export const FAULT = "page-fault";
 
 async function run(listener: (event: Event) => void | Promise<void>, event: Event): Promise<void> {

@@ -66,7 +66,7 @@ export function requestText(ask: Ask): string {
   ].join("\n");
 }
 
-/** The answer in short: one vector stands for all, a few numbers for each. */
+/** The answer in short: the first vector only, a few numbers of it. */
 export function answerText({ vectors, model, tokens, cachedTokens, costNanoUsd }: Run): string {
   const [first = []] = vectors;
   const numbers = Array.from(first.slice(0, NUMBERS_SHOWN), (value) => value.toFixed(4)).join(", ");
