@@ -71,8 +71,9 @@ export class KeyRing {
     }
   }
 
+  /** Oldest first: the order must not depend on whether the object slept since. */
   get all(): KeyRecord[] {
-    return [...this.records.values()];
+    return [...this.records.values()].sort(byAge);
   }
 
   get live(): KeyRecord[] {
@@ -184,4 +185,8 @@ function refusalOf(record: KeyRecord, hash: string, nowMs: number): KeyRefusal |
   const replaced = record.previous;
   if (replaced !== undefined && replaced.hash === hash && nowMs >= replaced.untilMs) return { kind: "revoked" };
   return undefined;
+}
+
+function byAge(a: KeyRecord, b: KeyRecord): number {
+  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }
