@@ -76,7 +76,9 @@ function hintFor(path: string, routes: readonly KnownRoute[]): string | undefine
   const parts = path.split("/").filter((part) => part !== "");
   const known = NAMES_ELSEWHERE.get(parts.at(-1)?.replace(/^.*:/, "").toLowerCase() ?? "");
   // A base URL without /v1, with another API's prefix, or with /v1 twice: what is behind the prefix is a route here.
-  const behind = parts.map((_, index) => `/v1/${parts.slice(index).join("/")}`);
+  // No more of its end than a route has: of a path of thousands of parts each would else be joined with each.
+  const end = parts.slice(-Math.max(...routes.map((route) => route.path.split("/").length)));
+  const behind = end.map((_, index) => `/v1/${end.slice(index).join("/")}`);
   const exact = known ?? behind.map((own) => routes.find((route) => route.pattern.test(own))?.path).find(isNamed);
   // /v1/v1/embedings
   const plain = path.startsWith("/v1/v1/") ? path.slice("/v1".length) : path;

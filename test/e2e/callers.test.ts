@@ -7,6 +7,19 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ALPHABETS, ENGLISH, FIELDS, PRODUCTS, STRUCTURES, textAttack } from "../bench/worst/inputs.ts";
 import type { Attack } from "../bench/worst/inputs.ts";
+import {
+  FILES,
+  HEADER_NAMES,
+  HEADER_UNITS,
+  LINE_FIELDS,
+  PATHS,
+  PATH_UNITS,
+  QUERIES,
+  headerAttack,
+  linesOf,
+  pathAttack,
+  queryAttack,
+} from "../bench/worst/requests.ts";
 import { MODEL, startStage } from "../bench/worst/stage.ts";
 import type { Cost, Stage } from "../bench/worst/stage.ts";
 
@@ -17,6 +30,7 @@ const TRIES = 2;
 const BYTES = 1_000_000;
 /** Of a field that reaches the tokenizer. */
 const TEXT_BYTES = 60_000;
+const FILE_BYTES = 150_000;
 const OTHER_MS_MAX = 100;
 const MIB = 1024 * 1024;
 const isLinux = process.platform === "linux";
@@ -31,6 +45,7 @@ beforeAll(async () => {
   for (const [field, make] of Object.entries(FIELDS)) {
     english.set(field, await twice(textAttack(make, MODEL, ENGLISH, TEXT_BYTES)));
   }
+  english.set("a header", await twice(headerAttack("user-agent", ENGLISH, MODEL)));
   english.set("", await twice(textAttack(fieldOf("a text"), MODEL, ENGLISH, BYTES)));
 });
 afterAll(async () => {
@@ -81,9 +96,9 @@ if (!isLinux) {
 
 describe.runIf(isLinux)("what one call costs", () => {
   // Each alphabet in one of the fields, in turn: all pairs are the long form's.
-  const fields = Object.keys(FIELDS);
+  const texts = Object.keys(FIELDS);
   const pairs = Object.entries(ALPHABETS).map(
-    ([name, unit], index) => [name, fields[index % fields.length] ?? "", unit] as const,
+    ([name, unit], index) => [name, texts[index % texts.length] ?? "", unit] as const,
   );
   test.each(pairs)("is about what English costs: %s as %s", async (_, field, unit) => {
     expect(await expensive(field, textAttack(fieldOf(field), MODEL, unit, TEXT_BYTES))).toBeUndefined();
@@ -95,6 +110,41 @@ describe.runIf(isLinux)("what one call costs", () => {
 
   test.each(Object.entries(PRODUCTS))("is less than that of a large call: %s", async (_, make) => {
     expect(await expensive("documents", make(MODEL))).toBeUndefined();
+  });
+
+  test("is next to nothing for headers, paths and queries, however they are", async () => {
+    const units = Object.values(HEADER_UNITS);
+    const headers = HEADER_NAMES.map((name, index) => headerAttack(name, units[index % units.length] ?? "a", MODEL));
+    const paths = Object.values(PATH_UNITS).flatMap((unit, index) =>
+      ["/v1/", PATHS[index % PATHS.length] ?? "/"].map((prefix) => pathAttack(prefix, unit)),
+    );
+    const found: string[] = [];
+    for (const attack of [...headers, ...paths, ...Object.values(QUERIES).map(queryAttack)]) {
+      const said = await expensive("a header", attack);
+      if (said !== undefined) found.push(`${JSON.stringify(attack).slice(0, 200)}: ${said}`);
+    }
+    expect(found).toEqual([]);
+  });
+
+  const fields = Object.keys(LINE_FIELDS);
+  const alphabets = [
+    "a letter and thirty-one marks",
+    "backslashes",
+    "NULs",
+    "what NFC makes longer",
+    "lone surrogates",
+  ];
+  test("is about what English costs for the lines of a batch", async () => {
+    const file = (unit: string, index: number) =>
+      linesOf(fields[index % fields.length] ?? "", MODEL, unit, FILE_BYTES, 2000);
+    const usual = await stage.measureBatch(file(ENGLISH, fields.indexOf("a text")));
+    const files = [
+      ...alphabets.map((name, index) => file(ALPHABETS[name] ?? "", index)),
+      ...Object.values(FILES).map((make) => make(FILE_BYTES)),
+    ];
+    const found: (string | undefined)[] = [];
+    for (const each of files) found.push(unlike(usual, await stage.measureBatch(each)));
+    expect(found).toEqual(files.map(() => undefined));
   });
 
   test("is within the isolate's memory for what is far larger inside", async () => {

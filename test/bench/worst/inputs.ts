@@ -93,6 +93,8 @@ export interface Attack {
   readonly path: string;
   readonly body: string | Buffer<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** POST unless told; a GET has no body. */
+  readonly method?: "GET" | "POST";
 }
 
 const gzip = { "content-encoding": "gzip" };

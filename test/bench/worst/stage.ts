@@ -1,6 +1,7 @@
 // The whole product with two callers, one of whom attacks: what a call costs its processes, and how long the other
 // caller's small calls take meanwhile.
 
+import { setTimeout } from "node:timers/promises";
 import { childrenOf } from "../../../scripts/dev-server/processes.ts";
 import { DEMO_MODEL_ID } from "../../../shared/catalog.ts";
 import { treeCpuMs } from "../edge/process-cpu.ts";
@@ -19,6 +20,8 @@ export interface Stage {
   /** One call of the attacker, and what it cost; nothing else may run. */
   measure(attack: Attack): Promise<Cost>;
   send(attack: Attack): Promise<Response>;
+  /** Uploads a file of the attacker's and runs a batch over it to its end; what all of it cost. */
+  measureBatch(file: string): Promise<Cost>;
   /** How long the other caller's small calls take until `attack` is over, a few at least; `computed`: by the model, not from the cache. */
   smallCallsMs(computed: boolean, attack: Promise<unknown>): Promise<readonly number[]>;
   /** A call of the other caller for 2,048 texts; answers its status. */
@@ -32,6 +35,8 @@ export interface Stage {
 
 export const MODEL = DEMO_MODEL_ID;
 const SMALL_CALLS_MIN = 5;
+const ENDED = new Set(["completed", "failed", "expired", "cancelled"]);
+const POLL_MS = 20;
 const LIMITS = { requests_per_minute: 1_000_000, tokens_per_minute: 1_000_000_000 };
 
 export async function startStage(): Promise<Stage> {
@@ -91,22 +96,46 @@ export async function startStage(): Promise<Stage> {
 
   const largeCall = () => embed(Array.from({ length: 2048 }, (_, index) => `word ${index}`));
 
-  async function send({ path, body, headers = {} }: Attack): Promise<Response> {
+  async function send({ path, body, headers = {}, method = "POST" }: Attack): Promise<Response> {
     const authorization = `Bearer ${attacker}`;
-    const init = { headers: { authorization, "content-type": "application/json", ...headers }, body };
-    const post = () => fetch(url + path, { method: "POST", ...init });
+    const init = { headers: { authorization, "content-type": "application/json", ...headers } };
+    const post = () => fetch(url + path, { method, ...init, ...(method === "POST" && { body }) });
     // A connection over which a body was refused before its end is closed: by the time this one is sent, perhaps.
     return post().catch(post);
   }
 
-  async function measure(attack: Attack): Promise<Cost> {
+  const measure = (attack: Attack): Promise<Cost> =>
+    costOf(async () => {
+      const response = await send(attack);
+      return [response.status, await response.text()];
+    });
+
+  const measureBatch = (file: string): Promise<Cost> =>
+    costOf(async () => {
+      const form = new FormData();
+      form.set("purpose", "batch");
+      form.set("file", new Blob([file]), "in.jsonl");
+      const headers = { authorization: `Bearer ${attacker}` };
+      const uploaded = await fetch(`${url}/v1/files`, { method: "POST", headers, body: form });
+      const text = await uploaded.text();
+      if (!uploaded.ok) return [uploaded.status, text];
+      const { id } = JSON.parse(text) as { id: string };
+      const order = { input_file_id: id, endpoint: "/v1/embeddings", completion_window: "24h" };
+      const path = `/v1/batches/${String((await call(url, attacker, "/v1/batches", order)).body["id"])}`;
+      for (;;) {
+        const { status, body } = await call(url, attacker, path);
+        if (ENDED.has(String(body["status"]))) return [status, JSON.stringify(body)];
+        await setTimeout(POLL_MS);
+      }
+    });
+
+  async function costOf(work: () => Promise<readonly [status: number, text: string]>): Promise<Cost> {
     const edge = treeCpuMs(edgePid);
     const backend = backendPids.reduce((sum, pid) => sum + treeCpuMs(pid), 0);
     const began = performance.now();
-    const response = await send(attack);
-    const text = await response.text();
+    const [status, text] = await work();
     return {
-      status: response.status,
+      status,
       code: /"code": ?"(\w+)"/.exec(text)?.[1] ?? "",
       ms: performance.now() - began,
       edgeCpuMs: treeCpuMs(edgePid) - edge,
@@ -118,5 +147,5 @@ export async function startStage(): Promise<Stage> {
     await server.stop();
     removeFolder(folder);
   };
-  return { measure, send, smallCallsMs, largeCall, key: attacker, edgePid, url, stop };
+  return { measure, measureBatch, send, smallCallsMs, largeCall, key: attacker, edgePid, url, stop };
 }
