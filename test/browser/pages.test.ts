@@ -212,7 +212,24 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
       await page.getByLabel("Address").fill("https://10.0.0.1/hook");
       await press("Add");
       expect(await page.getByRole("dialog").getByRole("alert").innerText()).toContain("url");
-      await press("Cancel");
+      await page.getByLabel("Address").fill("https://hooks.example.com/a");
+      await press("Add");
+      const secret = page.getByRole("textbox", { name: "Signing secret" });
+      const first = await secret.inputValue();
+      await press("Done");
+      await press("Change https://hooks.example.com/a");
+      expect(await page.getByLabel("batch.failed").isChecked()).toBe(true);
+      await page.getByLabel("Address").fill("https://hooks.example.com/b");
+      for (const event of ["alert.triggered", "batch.expired", "batch.cancelled"])
+        await page.getByLabel(event).uncheck();
+      await press("Save");
+      await page.getByRole("row", { name: /hooks.example.com\/b batch.completed, batch.failed active/ }).waitFor();
+      await press("Rotate https://hooks.example.com/b");
+      await press("Rotate");
+      const second = await secret.inputValue();
+      expect([first, second].map((text) => text.startsWith("whsec_"))).toEqual([true, true]);
+      expect(second).not.toBe(first);
+      await press("Done");
       await page.getByRole("link", { name: "Batches" }).click();
       await page.getByRole("row", { name: new RegExp(String(batch["id"])) }).waitFor();
       await screenshot(page, "batches-light");
@@ -220,6 +237,11 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     });
     const account = (await call(server.url, server.apiKey, "/v1/account")).body;
     expect(account["limits"]).toMatchObject({ monthly_nano_usd: 12_500_000_000 });
+    const hooks = (await call(server.url, server.apiKey, "/v1/webhooks")).body["data"] as [Record<string, unknown>];
+    expect(hooks).toMatchObject([
+      { url: "https://hooks.example.com/b", events: ["batch.completed", "batch.failed"], status: "active" },
+    ]);
+    expect(hooks[0]["previous_secret_until"]).toBeGreaterThan(Date.now() / 1000 + 80_000);
   });
 
   test("an account says that it takes no cards, is exported, and is deleted by who types its id", async () => {

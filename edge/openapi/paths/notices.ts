@@ -9,7 +9,7 @@ import { ALERT_KINDS } from "../../notices/alerts.ts";
 import { createAlertSchema } from "../../routes/alerts.ts";
 import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
 import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../../routes/webhooks.ts";
-import { EVENT_TYPES } from "../../notices/events.ts";
+import { EVENT_TYPES } from "../../../shared/event-types.ts";
 
 const tag = "Account";
 const time = z.nullable(unixSeconds);

@@ -114,6 +114,8 @@ export interface AlertList extends List<Alert> {
 export interface Webhook {
   readonly id: string;
   readonly url: string;
+  /** null: all. */
+  readonly events: readonly string[] | null;
   readonly status: "active" | "disabled";
   readonly disabled_reason: string | null;
   readonly last_attempt: { readonly at: number; readonly detail: string } | null;
