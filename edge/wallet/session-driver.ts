@@ -25,13 +25,15 @@ const PATIENCE_MS = 8000;
 /** The message under way, the first of a new session, and the report. */
 const REPORT_MESSAGES_MAX = 3;
 
+const NO_TIMER = -Infinity;
+
 export class SessionDriver {
   readonly session: LeaseSession;
   private readonly stub: () => AccountStub;
   private readonly clock: Clock;
   private running: { readonly exchange: Promise<void>; readonly sinceMs: number } | undefined;
   private failures = 0;
-  private flushAtMs = 0;
+  private flushAtMs = NO_TIMER;
 
   constructor(session: LeaseSession, stub: () => AccountStub, clock: Clock) {
     this.session = session;
@@ -80,6 +82,8 @@ export class SessionDriver {
   private async flushAfter(before: Promise<void>): Promise<void> {
     await before;
     const nowMs = this.clock.nowMs();
+    // Nobody may rely any more on a timer that has run: what comes in this very millisecond is not told by it.
+    if (this.flushAtMs <= nowMs) this.flushAtMs = NO_TIMER;
     const dueAtMs = this.session.dueAtMs(nowMs);
     if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
     if (dueAtMs <= nowMs) {

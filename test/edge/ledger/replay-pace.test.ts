@@ -48,6 +48,13 @@ test("of many repeats in one second as many are answered as memory allows; the o
   expect(core.sync([newAsker()], START_MS + 1000).map(kindOf)).toEqual(["replay"]);
 });
 
+test("a key whose isolate died is free after the life of its lease, nine seconds", () => {
+  const core = openedAccount();
+  expect(core.sync([newAsker()], START_MS).map(kindOf)).toEqual(["begun"]);
+  expect(core.sync([newAsker()], START_MS + 8999).map(kindOf)).toEqual(["running"]);
+  expect(core.sync([newAsker()], START_MS + 9000).map(kindOf)).toEqual(["begun"]);
+});
+
 function kindOf(answer: SyncAnswer): string {
   return answer.kind === "renewed" ? (answer.idempotency?.kind ?? "none") : answer.kind;
 }
@@ -65,12 +72,7 @@ function newAsker(): SyncMessage {
 
 /** An account with one call under the key, whose answer is as large as may be. */
 function accountWithFinishedCall(): AccountCore {
-  const core = new AccountCore(new MemoryStorage(), DEFAULT_SETTINGS, () => "life");
-  core.setUp({ accountId: newId("account"), name: "Test" }, START_MS, (ledger) => {
-    grant(ledger, { id: "g", kind: "paid", amountNanoUsd: nanoUsd(1e9) }, "test", START_MS);
-    const terms = { name: "key", scopes: ["embeddings" as const], cache: "standard" as const };
-    addKey(ledger, { id: newId("key"), prefix: "gr-…", secret: SECRET, terms }, "test", START_MS);
-  });
+  const core = openedAccount();
   const session = strictSession();
   const waiter = session.enqueue(amount(800, 1, 100), "owner/model", "interactive", START_MS);
   const exchange = () => {
@@ -84,5 +86,15 @@ function accountWithFinishedCall(): AccountCore {
   session.finishWith({ kind: "finish", ...STEP, stored });
   exchange();
   expect(session.closed).toBe(true);
+  return core;
+}
+
+function openedAccount(): AccountCore {
+  const core = new AccountCore(new MemoryStorage(), DEFAULT_SETTINGS, () => "life");
+  core.setUp({ accountId: newId("account"), name: "Test" }, START_MS, (ledger) => {
+    grant(ledger, { id: "g", kind: "paid", amountNanoUsd: nanoUsd(1e9) }, "test", START_MS);
+    const terms = { name: "key", scopes: ["embeddings" as const], cache: "standard" as const };
+    addKey(ledger, { id: newId("key"), prefix: "gr-…", secret: SECRET, terms }, "test", START_MS);
+  });
   return core;
 }
