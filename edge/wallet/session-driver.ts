@@ -22,8 +22,6 @@ const RETRY_MS = 50;
 const FLUSH_HORIZON_MS = 2500;
 /** The longest that a caller waits for the object, all attempts together. */
 const PATIENCE_MS = 8000;
-/** The message under way, the first of a new session, and the report. */
-const REPORT_MESSAGES_MAX = 3;
 
 const NO_TIMER = -Infinity;
 
@@ -59,9 +57,9 @@ export class SessionDriver {
   /** Reports everything spent so far and waits for the answers; the first message of a session reports nothing. */
   async report(waitUntil: WaitUntil): Promise<void> {
     const { session } = this;
-    for (let message = 0; message < REPORT_MESSAGES_MAX && session.hasUnsent && !session.closed; message += 1) {
-      if (!(await this.roundTrip(waitUntil))) return;
-    }
+    if (!session.hasUnsent || session.closed) return;
+    const isAnswered = await this.roundTrip(waitUntil);
+    if (isAnswered && session.hasBegun && session.hasUnsent) await this.roundTrip(waitUntil);
   }
 
   /** Reports in the background when it is due; one timer serves all calls of the window. */

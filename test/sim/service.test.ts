@@ -11,7 +11,7 @@ import { ServiceWorld } from "./service-world.ts";
 import { ALWAYS_WOKEN, RECALLS_AGAIN, TABLE_FILLS, TAKES_TWICE } from "./wrong-ledgers.ts";
 import type { MakeCore, World } from "./world.ts";
 
-const PLANS = 120;
+const PLANS = 80;
 const DAY_MS = 86_400_000;
 
 test("what is covered is served, a refusal says why and when, and a rested account holds nothing", async () => {
