@@ -40,7 +40,8 @@ async function fill(key: string, ids: Map<IdKind, string>, name: string): Promis
 async function stateOf(key: string): Promise<string> {
   const paths = [...Object.keys(MADE).map((collection) => `/v1/${collection}`), "/v1/account", "/v1/transactions"];
   const texts = await Promise.all(paths.map(async (path) => (await api.call(path, { key })).text));
-  return texts.join("\n");
+  // Looking is a use of the key.
+  return texts.join("\n").replaceAll(/"last_used_at":\d+/g, '"last_used_at":0');
 }
 
 beforeAll(async () => {
