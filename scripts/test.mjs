@@ -5,14 +5,9 @@ import { readFileSync } from "node:fs";
 import { ROOT, ensureInstalled } from "./install.mjs";
 
 // Vitest runs one file at a time (vitest.config.ts), and most files wait much of their time for a server, the engine or
-// workerd: five lanes keep two cores busy. A project that is not named here is in the last. (Not
-// `--project=!name`: two of them exclude nothing, since a project runs when any filter lets it.)
-const NAMED_LANES = [
-  ["--project=e2e"],
-  ["--project=edge", "--shard=1/2"],
-  ["--project=edge", "--shard=2/2"],
-  ["--project=browser"],
-];
+// workerd: three lanes of about equal length keep two cores busy, and more were no faster. A project that is not named
+// here is in the last. (Not `--project=!name`: two of them exclude nothing, since a project runs when any filter lets it.)
+const NAMED_LANES = [["--project=e2e"], ["--project=edge", "--project=browser"]];
 const config = readFileSync(`${ROOT}/vitest.config.ts`, "utf8");
 const projects = [...config.matchAll(/\bname: "([\w-]+)"/g)].map(([, name]) => name);
 const others = projects.map((name) => `--project=${name}`).filter((filter) => !NAMED_LANES.flat().includes(filter));

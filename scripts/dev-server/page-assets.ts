@@ -5,7 +5,7 @@
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { ROOT } from "./options.ts";
 
 /** Where wrangler.toml's `[assets]` looks: for deployments and for tests inside workerd. */
@@ -64,7 +64,8 @@ async function contentsOf(source: string): Promise<Uint8Array | string> {
 
 /** A reader sees the old file or the new one. */
 function writeAtomically(path: string, contents: Uint8Array | string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+  // Beside the folder: what serves it lists it, and must not see a file that is about to be renamed.
+  const temporary = `${dirname(path)}.${process.pid}.tmp`;
   writeFileSync(temporary, contents);
   renameSync(temporary, path);
 }
