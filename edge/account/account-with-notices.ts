@@ -92,7 +92,7 @@ export class AccountWithNotices extends AccountWithKeys {
 
   override getKey(id: KeyId): KeyView | undefined {
     const key = super.getKey(id);
-    return key === undefined ? undefined : withRefusal(key, this.#refused.all().get(id));
+    return key === undefined ? undefined : withRefusal(key, this.#refused.get(id));
   }
 
   protected override endKey(ledger: Ledger, id: KeyId, actor: string, nowMs: number): "revoked" | "unknown" {

@@ -8,6 +8,7 @@ import type { CreatedKey } from "./account-with-keys.ts";
 import { audit } from "../ledger/acts.ts";
 import { addKey, liveKey } from "../keys/key-acts.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { expiryOf } from "../ledger/rights.ts";
 import { SCOPES } from "../ledger/types.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
@@ -115,5 +116,5 @@ export class AccountWithSessions extends AccountWithNotices {
 
 function isAlive(ledger: Ledger, { keyId, expiresAtMs }: SessionRecord, nowMs: number): boolean {
   const key = liveKey(ledger, keyId);
-  return expiresAtMs > nowMs && key !== undefined && (key.expiresAtMs ?? Infinity) > nowMs;
+  return expiresAtMs > nowMs && key !== undefined && expiryOf(key, nowMs) === undefined;
 }

@@ -19,7 +19,7 @@ import { DEFAULT_SETTINGS } from "../ledger/settings.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import type { AuditRow } from "../ledger/storage.ts";
 import type { AccountStatus, SyncAnswer, SyncMessage } from "../ledger/types.ts";
-import { dumpTables, restoreTables } from "./table-dump.ts";
+import { dumpTables, holdsTables, restoreTables } from "./table-dump.ts";
 import { foldHistory } from "../ledger/usage-history.ts";
 import { queryUsage } from "../ledger/usage-query.ts";
 import type { UsagePage, UsageQuery } from "../ledger/usage-query.ts";
@@ -87,7 +87,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
 
   /** Into an object that holds nothing. */
   restore(dump: string): "restored" | "exists" {
-    if (dumpTables(this.ctx.storage.sql) !== undefined) return "exists";
+    if (holdsTables(this.ctx.storage.sql)) return "exists";
     this.ctx.storage.transactionSync(() => restoreTables(this.ctx.storage.sql, dump));
     this.storedAnew();
     return "restored";

@@ -19,14 +19,18 @@ const tableSchema = z.strictObject({
 export const dumpSchema = z.strictObject({ tables: z.array(tableSchema).min(1) });
 type Table = z.output<typeof tableSchema>;
 
+export function holdsTables(sql: SqlStorage): boolean {
+  return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'hot'").toArray().length > 0;
+}
+
 /** JSON of dumpSchema; undefined: nothing is stored here. */
 export function dumpTables(sql: SqlStorage): string | undefined {
+  if (!holdsTables(sql)) return undefined;
   const found = sql
     .exec<{ name: string; sql: string }>(
       "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' ORDER BY name",
     )
     .toArray();
-  if (!found.some(({ name }) => name === "hot")) return undefined;
   const answers = found.filter(({ name }) => ANSWERS.test(name));
   const answerBytes = answers.reduce((sum, { name }) => sum + bytesIn(sql, name), 0);
   const isLeftOut = (name: string): boolean => ANSWERS.test(name) && answerBytes > ANSWER_BYTES_MAX;

@@ -9,6 +9,7 @@ import type { Acting, Refused } from "./acting-key.ts";
 import { areRangesWithin } from "../ledger/ip-allow.ts";
 import { patched, withoutNulls } from "./key-acts.ts";
 import type { KeyDraft, KeyPatch, KeyTerms } from "./key-acts.ts";
+import { refusalByScopes } from "../ledger/rights.ts";
 import type { KeyRecord } from "../ledger/storage.ts";
 import { CALL_SCOPES, SCOPES } from "../ledger/types.ts";
 import type { CapPeriod, KeyTerm, Refusal } from "../ledger/types.ts";
@@ -76,10 +77,8 @@ function isBounded({ capNanoUsd, requestsPerMinute, tokensPerMinute }: KeyRecord
 
 /** The first term by which `reach` goes beyond `own`. */
 function beyond(reach: Reach, own: KeyRecord): Refusal | undefined {
-  const scope = reach.scopes.find((one) => !own.scopes.includes(one));
-  if (scope !== undefined) return { kind: "scope", needed: scope, granted: own.scopes };
   const term = TERMS.find(([, isWithin]) => !isWithin(reach, own))?.[0];
-  return term === undefined ? undefined : { kind: "reach", term };
+  return refusalByScopes(reach.scopes, own.scopes) ?? (term === undefined ? undefined : { kind: "reach", term });
 }
 
 const TERMS: readonly (readonly [KeyTerm, (reach: Reach, own: KeyRecord) => boolean])[] = [

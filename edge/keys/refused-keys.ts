@@ -38,24 +38,32 @@ export class RefusedKeys extends LazyTables {
   all(): ReadonlyMap<KeyId, LastRefusal> {
     const rows = this.read("SELECT key_id, at_ms, code FROM refusals");
     return new Map(
-      rows.flatMap(({ key_id: id, at_ms: atMs, code }) => {
-        const keyId = typeof id === "string" ? parseId("key", id) : undefined;
-        const known = MENDABLE.find((one) => one === code);
-        return keyId === undefined || known === undefined
-          ? []
-          : [[keyId, { atMs: Number(atMs), code: known }] as const];
+      rows.flatMap((row) => {
+        const keyId = typeof row["key_id"] === "string" ? parseId("key", row["key_id"]) : undefined;
+        const refusal = refusalOf(row);
+        return keyId === undefined || refusal === undefined ? [] : [[keyId, refusal] as const];
       }),
     );
   }
 
+  get(keyId: KeyId): LastRefusal | undefined {
+    const [row] = this.read("SELECT at_ms, code FROM refusals WHERE key_id = ?", keyId);
+    return row === undefined ? undefined : refusalOf(row);
+  }
+
   note(keyId: KeyId, code: MendableCode, nowMs: number): void {
-    const last = this.all().get(keyId);
+    const last = this.get(keyId);
     if (last?.code === code && nowMs < last.atMs + REPEAT_MS) return;
     this.write("INSERT OR REPLACE INTO refusals (key_id, at_ms, code) VALUES (?, ?, ?)", keyId, nowMs, code);
   }
 
   /** A key that is gone can be mended no more. */
   delete(keyId: KeyId): void {
-    if (this.all().has(keyId)) this.write("DELETE FROM refusals WHERE key_id = ?", keyId);
+    if (this.get(keyId) !== undefined) this.write("DELETE FROM refusals WHERE key_id = ?", keyId);
   }
+}
+
+function refusalOf(row: Record<string, SqlStorageValue>): LastRefusal | undefined {
+  const code = MENDABLE.find((one) => one === row["code"]);
+  return code === undefined ? undefined : { atMs: Number(row["at_ms"]), code };
 }

@@ -12,7 +12,9 @@ import type { KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { amount } from "./amount.ts";
+import { refusalByFunds } from "./funds.ts";
 import type { Ledger } from "./ledger.ts";
+import { expiryOf, refusalByModels, refusalByScopes } from "./rights.ts";
 import type { Refusal, Scope, UsageLine } from "./types.ts";
 import { recordUsage } from "./usage-history.ts";
 
@@ -84,10 +86,7 @@ export function chargeBatch(ledger: Ledger, charge: BatchCharge, nowMs: number):
   if (lease === undefined && cost > 0) return { kind: "lapsed" };
   assert(cost <= (lease?.held.nanoUsd ?? 0), "a slice costs at most what was reserved for it");
   ledger.leases.remove(leaseOf(charge));
-  ledger.books.charge(cost);
-  ledger.addMonthSpent(nowMs, cost);
-  const record = ledger.keys.get(keyId);
-  if (record !== undefined) ledger.keys.use(keyId).spend(record, cost, nowMs);
+  ledger.charge(ledger.keys.get(keyId), cost, nowMs);
   recordUsage(ledger, keyId, charge.lines, { reported: cost, writtenOff: nanoUsd(0) }, nowMs);
   ledger.storage.putReceipt(sliceOf(charge), charge.receipt, nowMs + RECEIPT_MS);
   ledger.storage.wakeAt(nowMs + RECEIPT_MS);
@@ -112,26 +111,14 @@ function refusalOf(
   const record = ledger.keys.get(attempt.keyId);
   if (record === undefined) return { kind: "unknown_key" };
   if (record.revokedAtMs !== undefined) return { kind: "revoked" };
-  if (record.expiresAtMs !== undefined && nowMs >= record.expiresAtMs) {
-    return { kind: "expired", expiredAtMs: record.expiresAtMs };
-  }
   const { scopes, models } = attempt.uses;
-  const needed = scopes.find((scope) => !record.scopes.includes(scope));
-  if (needed !== undefined) return { kind: "scope", needed, granted: record.scopes };
-  const { models: allowed } = record;
-  const model = models.find((id) => allowed?.includes(id) === false);
-  if (model !== undefined && allowed !== undefined) return { kind: "model", model, allowed };
   const funds = ledger.funds(nowMs, record);
-  const { by, potentialNanoUsd } = funds.tightest;
-  if (needNanoUsd > potentialNanoUsd) {
-    return {
-      kind: "insufficient_credit",
-      which: by,
-      neededNanoUsd: needNanoUsd,
-      spendableNanoUsd: potentialNanoUsd,
-    };
-  }
-  if (needNanoUsd <= funds.grantableNanoUsd) return undefined;
+  const refusal =
+    expiryOf(record, nowMs) ??
+    refusalByScopes(scopes, record.scopes) ??
+    refusalByModels(models, record.models) ??
+    refusalByFunds(needNanoUsd, funds);
+  if (refusal !== undefined || needNanoUsd <= funds.grantableNanoUsd) return refusal;
   return {
     kind: "credit_held",
     neededNanoUsd: needNanoUsd,

@@ -227,9 +227,12 @@ export class Ledger {
     return this.month.spentNanoUsd;
   }
 
-  addMonthSpent(nowMs: number, value: NanoUsd): void {
+  /** Takes `value` from the balance, and counts it against the month's limit and the key's cap. */
+  charge(record: KeyRecord | undefined, value: NanoUsd, nowMs: number): void {
+    this.books.charge(value);
     const before = this.monthSpent(nowMs); // may begin a new month: a new object
     this.month.spentNanoUsd = nanoUsd(before + value);
+    if (record !== undefined) this.keys.use(record.id).spend(record, value, nowMs);
   }
 
   /** Writes the hot row if the turn changed it. Call it last in every turn, inside its transaction. */

@@ -1,5 +1,5 @@
 // What a key's rights refuse by themselves, without any credit: the same answer where an isolate judges from memory
-// (wallet.ts) and where the object judges in the turn of an act (acting-key.ts).
+// (wallet.ts), where the object judges in the turn of an act (acting-key.ts), and for what a batch uses (batch-charge.ts).
 
 import { isAddressAllowed } from "./ip-allow.ts";
 import type { KeyRefusal, Refusal, Rights, Scope } from "./types.ts";
@@ -21,9 +21,25 @@ export function refusalByRights(rights: Judged, { ip, scope, model = "" }: Asked
   const expired = expiryOf(rights, nowMs);
   if (expired !== undefined) return expired;
   if (ipAllow !== undefined && !isAddressAllowed(ip, ipAllow)) return { kind: "ip", ip };
-  if (scope !== undefined && !scopes.includes(scope)) return { kind: "scope", needed: scope, granted: scopes };
-  if (models !== undefined && model !== "" && !models.includes(model)) return { kind: "model", model, allowed: models };
-  return undefined;
+  return (
+    refusalByScopes(scope === undefined ? [] : [scope], scopes) ?? refusalByModels(model === "" ? [] : [model], models)
+  );
+}
+
+/** The first of `needed` that is not granted. */
+export function refusalByScopes(needed: readonly Scope[], granted: readonly Scope[]): Refusal | undefined {
+  const missing = needed.find((scope) => !granted.includes(scope));
+  return missing === undefined ? undefined : { kind: "scope", needed: missing, granted };
+}
+
+/** The first of `called` that is not allowed; `allowed` undefined: all are. */
+export function refusalByModels(
+  called: readonly string[],
+  allowed: readonly string[] | undefined,
+): Refusal | undefined {
+  if (allowed === undefined) return undefined;
+  const model = called.find((id) => !allowed.includes(id));
+  return model === undefined ? undefined : { kind: "model", model, allowed };
 }
 
 export function expiryOf({ expiresAtMs }: Pick<Judged, "expiresAtMs">, nowMs: number): KeyRefusal | undefined {

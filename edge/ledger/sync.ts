@@ -7,7 +7,6 @@
 // younger than a lease's life may therefore conclude that no copy of it was applied: it would still be known.
 
 import { assert } from "../../shared/assert.ts";
-import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, isZero, least, minus, minusFloor, plus } from "./amount.ts";
 import { beginIdempotent, finishIdempotent, wasFinishedBy } from "./idempotency.ts";
@@ -88,20 +87,14 @@ function report(ledger: Ledger, message: SyncMessage, lease: Lease, memory: Sess
   const fromLease = least(lease.held, delta);
   const left = minus(lease.held, fromLease);
   ledger.leases.put(message.session, { ...lease, held: left });
-  charge(ledger, record, fromLease.nanoUsd, nowMs);
+  ledger.charge(record, fromLease.nanoUsd, nowMs);
   const late = nanoUsd(delta.nanoUsd - fromLease.nanoUsd);
   const chargeable = nanoUsd(Math.min(late, ledger.funds(nowMs, record).grantableNanoUsd));
-  charge(ledger, record, chargeable, nowMs);
+  ledger.charge(record, chargeable, nowMs);
   const writtenOff = nanoUsd(late - chargeable);
   ledger.books.writeOff(writtenOff);
   recordUsage(ledger, lease.keyId, message.lines, { reported: delta.nanoUsd, writtenOff }, nowMs);
   return left;
-}
-
-function charge(ledger: Ledger, record: KeyRecord | undefined, value: NanoUsd, nowMs: number): void {
-  ledger.books.charge(value);
-  ledger.addMonthSpent(nowMs, value);
-  if (record !== undefined) ledger.keys.use(record.id).spend(record, value, nowMs);
 }
 
 /** Leaves the session what it says it keeps, and takes the rest back, into the rate buckets too. */

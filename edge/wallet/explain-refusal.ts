@@ -4,6 +4,7 @@
 
 import { assert, must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
+import { refusalByFunds } from "../ledger/funds.ts";
 import type { Standing } from "./session-types.ts";
 import type { Amount, FundsBound, OtherLease, RateView, Refusal } from "../ledger/types.ts";
 
@@ -19,16 +20,7 @@ export function explainRefusal(need: Amount, free: Amount, own: Amount, standing
     const { window, which, limit } = over;
     return { kind: "over_limit", window, which, limit, needed: need[window] };
   }
-  const { tightest } = funds;
-  if (need.nanoUsd > tightest.potentialNanoUsd) {
-    return {
-      kind: "insufficient_credit",
-      which: tightest.by,
-      neededNanoUsd: need.nanoUsd,
-      spendableNanoUsd: tightest.potentialNanoUsd,
-    };
-  }
-  return slowestRate(need, free, standing) ?? creditHeld(need, own, standing);
+  return refusalByFunds(need.nanoUsd, funds) ?? slowestRate(need, free, standing) ?? creditHeld(need, own, standing);
 }
 
 function slowestRate(need: Amount, free: Amount, { rates, others }: Standing): Refusal | undefined {
