@@ -1,4 +1,4 @@
-// npm run deploy -- --env staging|production [--dry-run] [--create-secrets]
+// npm run deploy -- --env staging|production [--dry-run] [--create-secrets] [--take-over], or --env NAME --rollback [VERSION]
 // Checks the whole configuration, creates what is missing at Cloudflare, migrates the directory, deploys the Worker.
 import { ensureInstalled } from "./install.mjs";
 

@@ -11,7 +11,7 @@ import { ROOT } from "./options.ts";
 /** Where wrangler.toml's `[assets]` looks: for deployments and for tests inside workerd. */
 export const DEPLOYED_ASSETS_DIR = resolve(ROOT, ".build/pages");
 
-/** Scripts are ES modules; a source outside edge/pages is a library that a package ships for browsers, copied as it is. */
+/** Scripts and style sheets are bundled; everything else, and what is vendored, is copied as it is. */
 const SOURCES: Readonly<Record<string, string>> = {
   "site.css": "edge/pages/styles/site.css",
   "docs.css": "edge/pages/styles/docs.css",
@@ -46,7 +46,7 @@ export async function buildPageAssets(folder: string): Promise<void> {
 
 /** Style sheets and scripts are bundled; images keep their bytes. */
 async function contentsOf(source: string): Promise<Uint8Array | string> {
-  if (![".ts", ".css"].includes(extname(source)) || source.includes("node_modules")) return readFileSync(source);
+  if (![".ts", ".css"].includes(extname(source))) return readFileSync(source);
   const result = await build({
     entryPoints: [source],
     absWorkingDir: ROOT,

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, "../..");
 /** Scripts of the pages run in browsers and have a project of their own. */
 const NOT_THE_WORKER = /^edge\/pages\/(?:client|vendor)\/|\.d\.ts$/;
 const SPECIFIER = /(?:from|import)\s*\(?"(\.{1,2}\/[^"]+)"/g;
-const ROW = /^\| `edge\/([\w.-]+)\/?` \| .* \| (.*) \|$/gm;
+const ROW = /^\| `edge\/([\w.-]+)\/?` \| [^|]* \| ([^|]*) \|$/gm;
 
 const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
   cwd: ROOT,
