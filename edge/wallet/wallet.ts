@@ -170,21 +170,20 @@ export class LeaseWallet implements Wallet {
     const nowMs = this.options.clock.nowMs();
     const ended = session.ended?.refusal;
     if (ended !== undefined) return { kind: "refused", refusal: ended };
-    const atOnce = session.isCurrent(nowMs) ? session.take(need, call.model, call.tier, nowMs) : undefined;
-    const waiter = atOnce === undefined ? session.enqueue(need, call.model, call.tier, nowMs, again) : undefined;
-    const answered = waiter === undefined || (await driver.roundTrip(call.waitUntil));
-    if (waiter !== undefined) session.leaveQueue(waiter);
+    const take = () => session.take(need, call.model, call.tier, this.options.clock.nowMs());
+    let work = session.isCurrent(nowMs) ? take() : undefined;
+    let answered = true;
+    if (work === undefined) {
+      const waiter = session.enqueue(need, call.model, call.tier, nowMs, again);
+      answered = await driver.roundTrip(call.waitUntil);
+      session.leaveQueue(waiter);
+      work = waiter.work;
+    }
     const refusal = this.refusalAfter(driver, call, answered);
     // What others gave back since the answer counts too: a refusal is explained from what is there now.
-    const late = refusal === undefined && waiter?.work === undefined ? this.takeNow(session, need, call) : undefined;
-    const work = atOnce ?? waiter?.work ?? late;
-    if (refusal === undefined) return { kind: "answered", work };
+    if (refusal === undefined) return { kind: "answered", work: work ?? take() };
     if (work !== undefined) session.discard(work);
     return { kind: "refused", refusal };
-  }
-
-  private takeNow(session: LeaseSession, need: Amount, call: { model: string; tier: Tier }): Work | undefined {
-    return session.take(need, call.model, call.tier, this.options.clock.nowMs());
   }
 
   private refusalAfter({ session }: SessionDriver, call: Call, answered: boolean): Refusal | undefined {

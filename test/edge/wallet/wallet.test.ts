@@ -30,22 +30,30 @@ test("a failed call is never charged", async () => {
 test("whatever the rhythm of calls, all of it is reported without a call after the last one", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.tuple(fc.constantFrom(1, 20, 200, 700, 1500), fc.constantFrom(10, 100, 1000), fc.boolean()), {
-        minLength: 1,
-        maxLength: 16,
-      }),
+      fc.array(
+        fc.record({
+          gapMs: fc.constantFrom(1, 20, 200, 700, 1500),
+          tokens: fc.constantFrom(10, 100, 1000),
+          succeeds: fc.boolean(),
+          // Its bound is above all the credit: the exact count decides.
+          isCounted: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 16 },
+      ),
       async (calls) => {
         const account = await openAccount(CREDIT);
         const isolate = new TestIsolate();
         let expected = 0;
-        for (const [gapMs, tokens, succeeds] of calls) {
-          const admission = admissionOf(await isolate.admit(account, tokens));
+        for (const { gapMs, tokens, succeeds, isCounted } of calls) {
+          const exact = () => Promise.resolve({ tokens, nanoUsd: settlement(tokens).costNanoUsd });
+          const admission = admissionOf(await isolate.admit(account, isCounted ? CREDIT : tokens, { exact }));
           if (succeeds) expected += tokens * 8;
           if (succeeds) admission.settle(settlement(tokens));
           else admission.release({ status: 503 });
           await isolate.clock.pass(gapMs);
         }
         for (let step = 0; step < 12; step += 1) await isolate.clock.pass(250);
+        expect(isolate.sent.at(-1)).toMatchObject({ runningNanoUsd: 0 });
         expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(expected);
       },
     ),
@@ -103,6 +111,20 @@ test("before a refusal the exact count decides, not the bound", async () => {
     kind: "refused",
     refusal: { kind: "insufficient_credit", which: "account", spendableNanoUsd: 0 },
   });
+});
+
+test("a call whose exact count the lease covers at once reserves it once, and nothing runs when it is over", async () => {
+  const account = await openAccount(CREDIT);
+  const isolate = new TestIsolate();
+  for (let call = 0; call < 30; call += 1) admissionOf(await isolate.admit(account, 100)).settle(settlement(100));
+  await isolate.report();
+  const exact = () => Promise.resolve({ tokens: 100, nanoUsd: settlement(100).costNanoUsd });
+  const sent = isolate.sent.length;
+  admissionOf(await isolate.admit(account, CREDIT, { exact })).settle(settlement(100));
+  expect(isolate.sent.length - sent).toBe(1); // for the bound; the exact count found enough in the lease
+  await isolate.report();
+  expect(isolate.sent.at(-1)).toMatchObject({ runningNanoUsd: 0 });
+  expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(31 * 800);
 });
 
 test("credit that only other calls hold is credit_held, not out of credit", async () => {
