@@ -68,7 +68,7 @@ export class AccountWithNotices extends AccountWithKeys {
     this.#secrets = new WebhookSecrets(this.cipher);
     this.#notices = new Notices({
       store: this.#store,
-      transaction: (work) => ctx.storage.transactionSync(work),
+      transaction: (work) => this.storage.transaction(work),
       send: (url, init) => this.send(url, init),
       egress: egressOf(env),
       secrets: this.#secrets,
@@ -116,8 +116,6 @@ export class AccountWithNotices extends AccountWithKeys {
       });
     } catch (error) {
       // The caller already has its answer. This failure is ours; the check runs again after the next turn.
-      this.#notices.forget();
-      this.#rowsSeen = -1;
       this.ctx.waitUntil(Promise.reject(error instanceof Error ? error : new Error("notices failed")));
     }
   }

@@ -64,7 +64,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
 
   constructor(ctx: DurableObjectState, env: AccountEnv) {
     super(ctx, env);
-    this.storage = new SqliteStorage(ctx.storage);
+    this.storage = new SqliteStorage(ctx.storage, () => this.storedAnew());
     this.core = new AccountCore(this.storage, DEFAULT_SETTINGS, newIncarnation);
   }
 
@@ -219,7 +219,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.storedAnew();
   }
 
-  /** What is stored was deleted, or came from a backup: whatever memory knows of it is forgotten. */
+  /** What is stored was deleted, rolled back, or came from a backup: whatever memory knows of it is forgotten. */
   protected storedAnew(): void {
     this.core.forget(); // after a deletion too: what ran meanwhile may have read it
     this.storage.forget();

@@ -25,14 +25,17 @@ type Row = Record<string, SqlStorageValue>;
 export class SqliteStorage implements LedgerStorage {
   private readonly storage: DurableObjectStorage;
   private readonly sql: SqlStorage;
+  private readonly rolledBack: () => void;
   private ready: boolean;
   /** Rows written by this instance, as they are billed. */
   rowsWritten = 0;
   /** The alarm that is set, as far as this instance knows; 0: it set none. */
   private wakesAtMs = 0;
 
-  constructor(storage: DurableObjectStorage) {
+  /** `rolledBack` is called behind a transaction that threw: what memory knows may no longer be what is stored. */
+  constructor(storage: DurableObjectStorage, rolledBack: () => void) {
     this.storage = storage;
+    this.rolledBack = rolledBack;
     this.sql = storage.sql;
     this.ready = this.hasTables();
   }
@@ -44,7 +47,12 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   transaction<Result>(work: () => Result): Result {
-    return this.storage.transactionSync(work);
+    try {
+      return this.storage.transactionSync(work);
+    } catch (error) {
+      this.rolledBack();
+      throw error;
+    }
   }
 
   readHot(): string | undefined {
@@ -229,7 +237,7 @@ export class SqliteStorage implements LedgerStorage {
     );
   }
 
-  /** Everything was deleted (`DurableObjectStorage.deleteAll`), or came from a backup. */
+  /** What is stored may be other than what was written: it was deleted, rolled back, or came from a backup. */
   forget(): void {
     this.ready = this.hasTables();
     this.wakesAtMs = 0;
@@ -243,7 +251,7 @@ export class SqliteStorage implements LedgerStorage {
 
   /** Version 1 kept receipts beside answers, row by row; those answers are forgotten. */
   private upgrade(): void {
-    this.transaction(() => {
+    this.storage.transactionSync(() => {
       for (const statement of SCHEMA) this.sql.exec(statement);
       this.sql.exec(
         "INSERT INTO receipts (name, until_ms, receipt) SELECT key, expires_ms, meta FROM idempotency WHERE route = 'batch slices'",

@@ -14,7 +14,7 @@ export class LazyTables {
     this.#definitions = definitions;
   }
 
-  /** Everything was deleted, or came from a backup. */
+  /** What is stored may be other than what was written: it was deleted, rolled back, or came from a backup. */
   forget(): void {
     this.#isThere = undefined;
   }

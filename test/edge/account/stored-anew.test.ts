@@ -1,6 +1,7 @@
 // What hangs on an account is there at once after a backup was put back, and gone at once after a deletion, in one life of
-// the object; and what is kept of a key goes with it, however it ends.
+// the object; a turn that fails leaves nothing, in memory neither; and what is kept of a key goes with it, however it ends.
 
+import { runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
 import { must } from "../../../shared/assert.ts";
 import type { AccountId } from "../../../shared/ids.ts";
@@ -52,6 +53,35 @@ test("all that a backup holds is there at once", async () => {
   expect(await stub.createAlert(alert, "test", once)).toEqual({ again: made, secret: null });
   expect(await stub.restore(dump)).toBe("exists");
 });
+
+const usd = (count: number) => nanoUsd(count * 1_000_000_000);
+
+test.each([
+  ["an alert", (id: AccountId) => stubOf(id).createAlert(alert, "test", once)],
+  ["a webhook", (id: AccountId) => stubOf(id).createWebhook({ url: "https://example.com/a" }, "test")],
+  ["a session", signIn],
+  [
+    "automatic top-ups",
+    (id: AccountId) =>
+      stubOf(id).setAutoTopUp({ thresholdNanoUsd: usd(1), targetNanoUsd: usd(5), monthlyCapNanoUsd: usd(9) }, "test"),
+  ],
+  ["a grant", (id: AccountId) => stubOf(id).grant({ id: "more", kind: "free", amountNanoUsd: usd(1) }, "test")],
+] as const)(
+  "the first turn that makes %s fails at its end, and the next finds everything as it was",
+  async (_, act) => {
+    const { id } = await openAccount(1000);
+    const before = await seen(id);
+    const guard = (statement: string) =>
+      runInDurableObject(stubOf(id), (_object, { storage }) => void storage.sql.exec(statement));
+    // The audit log's line is an act's last write.
+    await guard("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
+    await expect(Promise.resolve(act(id))).rejects.toThrow("the disk is full");
+    expect(await seen(id)).toEqual(before);
+    await guard("DROP TRIGGER full");
+    await act(id);
+    expect(await seen(id)).not.toEqual(before);
+  },
+);
 
 test.each(["revoked", "reported as leaked", "signed out", "signed out everywhere"])(
   "a key's last refusal goes with a key that was %s",

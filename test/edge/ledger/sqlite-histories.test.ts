@@ -29,7 +29,7 @@ test("the simulation's histories keep every invariant in SQLite", async () => {
   const failure = await runInDurableObject(stub, async (_object, state) => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + PLANS; seed += 1) {
       await state.storage.deleteAll();
-      const rig = { ...REAL, storage: () => new StoppableSqlite(state.storage) };
+      const rig = { ...REAL, storage: () => new StoppableSqlite(state.storage, () => undefined) };
       const error = runPlan(planOf(seed), rig);
       if (error !== undefined) return describe({ seed, keep: planOf(seed).steps.map((_, at) => at), error });
     }

@@ -19,7 +19,7 @@ const IMPLEMENTATIONS: readonly (readonly [string, (use: Use) => Promise<void>])
 
 function inSqlite(use: Use): Promise<void> {
   const stub = env.ACCOUNT.get(env.ACCOUNT.newUniqueId());
-  return runInDurableObject(stub, (_object, state) => use(new SqliteStorage(state.storage)));
+  return runInDurableObject(stub, (_object, state) => use(new SqliteStorage(state.storage, () => undefined)));
 }
 
 const KEY: KeyRecord = {

@@ -104,7 +104,11 @@ test("an account whose object sleeps between any two calls is served every time,
   await api.settled();
   const rested = await runInDurableObject(account.stub, (_object, state) => {
     const nowMs = Date.now() + RESTED_MS;
-    const core = new AccountCore(new SqliteStorage(state.storage), DEFAULT_SETTINGS, () => "another life");
+    const core = new AccountCore(
+      new SqliteStorage(state.storage, () => undefined),
+      DEFAULT_SETTINGS,
+      () => "another life",
+    );
     return core.turn(nowMs, (ledger) => {
       ledger.tick(nowMs);
       const { requestsPerMinute, tokensPerMinute } = ledger.limits;
