@@ -16,6 +16,8 @@ export interface GrantInput {
   readonly kind: GrantKind;
   readonly amountNanoUsd: NanoUsd;
   readonly expiresAtMs?: number;
+  /** Of money that came by Stripe: `pi_…`. */
+  readonly paymentId?: string;
 }
 
 /** `too_much`: all that this account was ever given could no longer be summed exactly. */
@@ -24,7 +26,14 @@ export type GrantOutcome = "granted" | "repeated" | "too_many_open_grants" | "to
 /** What an account may be given, or have taken back, in its life: about $9,007,199, so that every sum stays exact. */
 export const LIFETIME_NANO_USD_MAX = Number.MAX_SAFE_INTEGER;
 
-export function grant(ledger: Ledger, input: GrantInput, actor: string, nowMs: number): GrantOutcome {
+/** `description`: of its line in the statement, where the kind does not say enough. */
+export function grant(
+  ledger: Ledger,
+  input: GrantInput,
+  actor: string,
+  nowMs: number,
+  description?: string,
+): GrantOutcome {
   ledger.tick(nowMs);
   if (ledger.storage.readGrant(input.id) !== undefined) return "repeated";
   if (input.expiresAtMs !== undefined && ledger.books.datedGrants >= OPEN_GRANTS_MAX) return "too_many_open_grants";
@@ -32,8 +41,9 @@ export function grant(ledger: Ledger, input: GrantInput, actor: string, nowMs: n
   if (input.amountNanoUsd > LIFETIME_NANO_USD_MAX - grantedNanoUsd - toppedUpNanoUsd) return "too_much";
   ledger.books.add(input.kind, input.amountNanoUsd, nowMs, input.expiresAtMs);
   ledger.storage.putGrant({ ...input, atMs: nowMs });
-  const paid = input.kind === "paid";
-  ledger.post(nowMs, paid ? "topup" : "grant", input.amountNanoUsd, paid ? "Top-up" : `Credit (${input.kind})`);
+  const [kind, words] =
+    input.kind === "paid" ? (["topup", "Top-up"] as const) : (["grant", `Credit (${input.kind})`] as const);
+  ledger.post(nowMs, kind, input.amountNanoUsd, description ?? words, input.paymentId);
   ledger.tick(nowMs); // settles what is receivable, lets a grant in the past expire
   audit(ledger, nowMs, actor, "grant", input);
   return "granted";
@@ -44,6 +54,8 @@ export interface RefundInput {
   readonly id: string;
   readonly kind: "refund" | "dispute";
   readonly amountNanoUsd: NanoUsd;
+  /** `pi_…` */
+  readonly paymentId?: string;
 }
 
 /** Takes back what is there and not held; the rest is receivable, taken as it comes free, and the account is suspended. */
@@ -60,10 +72,30 @@ export function takeBack(
   if (input.amountNanoUsd > LIFETIME_NANO_USD_MAX - refundedNanoUsd - receivableNanoUsd) return "too_much";
   ledger.storage.putReference(reference);
   const taken = ledger.books.refund(input.amountNanoUsd, ledger.leases.total.nanoUsd);
-  ledger.post(nowMs, input.kind, nanoUsd(-taken), input.kind === "refund" ? "Refund" : "Disputed payment");
+  ledger.post(nowMs, input.kind, -taken, input.kind === "refund" ? "Refund" : "Disputed payment", input.paymentId);
   if (taken < input.amountNanoUsd) ledger.status = "suspended";
   audit(ledger, nowMs, actor, input.kind, { ...input, taken });
   return "taken";
+}
+
+/** What is paid for and not spent, and how much of it no lease holds. */
+export interface Unspent {
+  readonly unspentNanoUsd: NanoUsd;
+  readonly freeNanoUsd: NanoUsd;
+}
+
+/** `takeBack` of what was paid for and is neither spent nor held: all of it, or nothing and what there is. */
+export function takeBackUnspent(
+  ledger: Ledger,
+  input: RefundInput,
+  actor: string,
+  nowMs: number,
+): ReturnType<typeof takeBack> | Unspent {
+  ledger.tick(nowMs);
+  const unspent = ledger.books.unspentPaid;
+  const free = Math.min(unspent, ledger.books.balance - ledger.leases.total.nanoUsd);
+  const isThere = input.amountNanoUsd <= free || ledger.storage.hasReference(`${input.kind}:${input.id}`);
+  return isThere ? takeBack(ledger, input, actor, nowMs) : { unspentNanoUsd: unspent, freeNanoUsd: nanoUsd(free) };
 }
 
 /**
@@ -79,7 +111,9 @@ export function giveBack(
   const [taken, undone] = [`${input.kind}:${input.id}`, `${input.id}:undone`];
   if (ledger.storage.hasReference(undone) || ledger.storage.readGrant(undone) !== undefined) return "repeated";
   if (ledger.storage.hasReference(taken)) {
-    const outcome = grant(ledger, { id: undone, kind: "paid", amountNanoUsd: input.amountNanoUsd }, actor, nowMs);
+    const { kind, id: _id, ...facts } = input;
+    const words = kind === "refund" ? "Refund that did not go through" : "Dispute won";
+    const outcome = grant(ledger, { ...facts, id: undone, kind: "paid" }, actor, nowMs, words);
     return outcome === "too_much" ? "too_much" : "given";
   }
   for (const reference of [taken, undone]) ledger.storage.putReference(reference);

@@ -72,6 +72,13 @@ export class Books {
     return this.grants.filter((grant) => grant.expiresAtMs !== undefined).length;
   }
 
+  /** What was paid for and is not spent. Gifts are spent first, so what is held is held of this last. */
+  get unspentPaid(): NanoUsd {
+    let unspent = 0;
+    for (const grant of this.grants) if (grant.kind === "paid") unspent += grant.remaining;
+    return nanoUsd(unspent);
+  }
+
   add(kind: GrantKind, value: NanoUsd, atMs: number, expiresAtMs?: number): void {
     assert(value > 0, "a grant is positive");
     if (kind === "paid") this.totals.toppedUpNanoUsd = nanoUsd(this.totals.toppedUpNanoUsd + value);

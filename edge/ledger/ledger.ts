@@ -176,8 +176,10 @@ export class Ledger {
     kind: "grant" | "topup" | "refund" | "dispute" | "expiry",
     change: number,
     description: string,
+    paymentId?: string,
   ): void {
-    this.statement.post({ atMs, kind, amountNanoUsd: nanoUsd(change), description }, this.storage);
+    const line = { atMs, kind, amountNanoUsd: nanoUsd(change), description };
+    this.statement.post(paymentId === undefined ? line : { ...line, paymentId }, this.storage);
     this.touch();
   }
 

@@ -18,6 +18,8 @@ export interface StatementLine {
   readonly amountNanoUsd: NanoUsd;
   readonly balanceAfterNanoUsd: NanoUsd;
   readonly description: string;
+  /** Of money that came or went by Stripe: `pi_…`. */
+  readonly paymentId?: string;
   /** Of charges and write-offs. */
   readonly keyId?: KeyId;
   readonly model?: string;
@@ -89,7 +91,10 @@ export class Statement {
   }
 
   /** Posts one line of another kind, behind the charges of the hours that have closed. */
-  post(line: Pick<StatementLine, "atMs" | "kind" | "amountNanoUsd" | "description">, storage: LedgerStorage): void {
+  post(
+    line: Pick<StatementLine, "atMs" | "kind" | "amountNanoUsd" | "description" | "paymentId">,
+    storage: LedgerStorage,
+  ): void {
     this.postClosedHours(Math.floor(line.atMs / MS_PER_HOUR) * MS_PER_HOUR, storage);
     this.posted = nanoUsd(this.posted + line.amountNanoUsd);
     const posted = { ...line, position: this.next, balanceAfterNanoUsd: this.posted };

@@ -81,6 +81,7 @@ export function transactionAnswer(line: StatementLine) {
     amount_nano_usd: line.amountNanoUsd,
     balance_after_nano_usd: line.balanceAfterNanoUsd,
     description: line.description,
+    ...(line.paymentId === undefined ? {} : { payment_id: line.paymentId }),
     ...(line.keyId === undefined ? {} : { key_id: line.keyId }),
     ...(line.model === undefined ? {} : { model: line.model }),
   };

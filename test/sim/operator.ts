@@ -5,6 +5,8 @@ import * as keyActs from "../../edge/keys/key-acts.ts";
 import { must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { NanoUsd } from "../../shared/money.ts";
+import type { Ledger } from "../../edge/ledger/ledger.ts";
+import { insist } from "./insist.ts";
 import type { Step } from "./plan.ts";
 import type { World } from "./world.ts";
 
@@ -19,10 +21,26 @@ export function grant(world: World, { a, b, c }: Step): void {
   world.attempt((ledger) => acts.grant(ledger, input, "sim", world.nowMs));
 }
 
-export function takeBack(world: World, { a, b }: Step): void {
+/** What Stripe tells of (a refund, a dispute; taken, or given back) or what the operator orders. */
+export function takeBack(world: World, { a, b, c }: Step): void {
   const kind = a % 2 === 0 ? "refund" : "dispute";
   const input: acts.RefundInput = { id: `back-${b % 4}`, kind, amountNanoUsd: nanoUsd(1 + (b % 6000)) };
-  world.attempt((ledger) => acts.takeBack(ledger, input, "sim", world.nowMs));
+  world.attempt((ledger) => {
+    if (c % 4 === 0) acts.giveBack(ledger, { ...input, kind: "refund" }, "sim", world.nowMs);
+    else if (c % 4 === 1) orderRefund(ledger, { ...input, kind: "refund" }, world.nowMs);
+    else acts.takeBack(ledger, input, "sim", world.nowMs);
+  });
+}
+
+/** All of it or nothing, of what was paid for and not spent; nobody is suspended for it. */
+function orderRefund(ledger: Ledger, input: acts.RefundInput, nowMs: number): void {
+  ledger.tick(nowMs);
+  const before = { balance: ledger.books.balance, unspent: ledger.books.unspentPaid, status: ledger.status };
+  const outcome = acts.takeBackUnspent(ledger, input, "sim", nowMs);
+  const taken = outcome === "taken" ? input.amountNanoUsd : 0;
+  insist(before.balance - ledger.books.balance === taken, `a refund that is ${JSON.stringify(outcome)} takes ${taken}`);
+  insist(before.unspent - ledger.books.unspentPaid === taken, "a refund takes only what was paid for");
+  insist(ledger.status === before.status, "a refund suspends nobody");
 }
 
 export function changeKey(world: World, { a, b }: Step): void {

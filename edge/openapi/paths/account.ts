@@ -20,6 +20,7 @@ const transaction = z.object({
   amount_nano_usd: nanoUsd.describe("Signed: what it did to the balance."),
   balance_after_nano_usd: nanoUsd,
   description: z.string(),
+  payment_id: z.string().optional().describe("Of money that came or went by card: the payment's id at Stripe."),
   key_id: z.string().optional(),
   model: z.string().optional(),
 });
