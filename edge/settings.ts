@@ -11,6 +11,7 @@ const secret = z.string({ error: "is missing" }).min(SECRET_LENGTH_MIN, {
 });
 const text = z.string().min(1);
 const url = z.url({ protocol: /^https?$/, error: "must be a URL (https://…)" });
+const yesOrNo = z.enum(["true", "false"], { error: "must be true or false" }).transform((word) => word === "true");
 const share = z.coerce.number({ error: "must be a number from 0 to 1" }).min(0).max(1);
 
 const backendsSchema = z.array(
@@ -73,6 +74,8 @@ const optional = {
   STRIPE_SECRET_KEY: text,
   STRIPE_WEBHOOK_SECRET: text,
   STRIPE_WEBHOOK_SECRET_PREVIOUS: text,
+  /** Whether Stripe adds tax to top-ups, on its page; absent: no. */
+  STRIPE_AUTOMATIC_TAX: yesOrNo,
   STRIPE_API_ORIGIN: url,
   GITHUB_CLIENT_ID: text,
   GITHUB_CLIENT_SECRET: text,
@@ -87,9 +90,7 @@ const optional = {
     return z.NEVER;
   }),
   FREE_CREDIT_AGE_DAYS: z.coerce.number({ error: DAYS_RULE }).int({ error: DAYS_RULE }).min(0, { error: DAYS_RULE }),
-  FREE_CREDIT_ASKS_CARD: z
-    .enum(["true", "false"], { error: "must be true or false" })
-    .transform((word) => word === "true"),
+  FREE_CREDIT_ASKS_CARD: yesOrNo,
   /** Who offers this, on /terms, /privacy, /contact and in security.txt. */
   OPERATOR_NAME: text,
   OPERATOR_ADDRESS: text,

@@ -3,6 +3,7 @@
 
 export const EVENT_TYPES = [
   "alert.triggered",
+  "auto_top_up.failed",
   "batch.completed",
   "batch.failed",
   "batch.expired",

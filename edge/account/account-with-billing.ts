@@ -5,14 +5,18 @@
 import type { NoticesEnv } from "./account-with-notices.ts";
 import type { Actor, Refused } from "../keys/acting-key.ts";
 import { audit, grant } from "../ledger/acts.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import { monthStartMs } from "../ledger/periods.ts";
+import { noticeOf } from "../notices/notices.ts";
 import { AccountWithSessions } from "./account-with-sessions.ts";
 import { newId } from "../../shared/ids.ts";
 import type { AutoTopUpTerms, BillingState, Card } from "../billing/auto-top-up.ts";
-import { begin, declined, paid, postponed } from "../billing/auto-top-up.ts";
+import { begin, declineWords, declined, paid, postponed } from "../billing/auto-top-up.ts";
+import { grantOf } from "../billing/payment.ts";
 import type { Payment } from "../billing/payment.ts";
-import { Stripe, StripeError } from "../billing/stripe.ts";
+import { CREDIT, Stripe, StripeError } from "../billing/stripe.ts";
 import type { StripeSettings } from "../billing/stripe.ts";
+import { formatUsd, nanoUsd } from "../../shared/money.ts";
 
 const TABLE = "CREATE TABLE IF NOT EXISTS billing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)";
 const ACTOR = "auto-top-up";
@@ -20,6 +24,7 @@ const ACTOR = "auto-top-up";
 export class AccountWithBilling extends AccountWithSessions {
   readonly #sql: SqlStorage;
   readonly #stripe: Stripe | undefined;
+  readonly #isOffered: boolean;
   /** As stored; undefined: not read yet. */
   #state: BillingState | undefined;
 
@@ -29,6 +34,8 @@ export class AccountWithBilling extends AccountWithSessions {
     // Half of the pair takes no money: what became of a payment would not be heard (edge/settings.ts).
     const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: webhook, STRIPE_API_ORIGIN: origin } = env;
     this.#stripe = key && webhook ? new Stripe(key, origin) : undefined;
+    // Tax is computed on Stripe's page alone (docs/decisions/stripe.md).
+    this.#isOffered = this.#stripe !== undefined && env.STRIPE_AUTOMATIC_TAX !== "true";
   }
 
   /** Terms, card and state of automatic top-ups. */
@@ -58,17 +65,14 @@ export class AccountWithBilling extends AccountWithSessions {
   protected override afterTurn(): void {
     super.afterTurn();
     // Runs after every turn, so an account without automatic top-ups must not pay for another one.
-    if (this.#stripe === undefined || this.#read().terms === undefined) return;
+    if (!this.#isOffered || this.#read().terms === undefined) return;
     const nowMs = this.nowMs();
     this.core.turn(nowMs, (ledger) => {
       const state = this.#read();
       if (ledger.status !== "active") return;
-      const begun = begin(
-        state,
-        ledger.books.balance,
-        { ms: nowMs, monthStartMs: monthStartMs(nowMs) },
-        newId("grant"),
-      );
+      const receipt = { description: `${CREDIT}, automatic top-up`, ...(ledger.email && { email: ledger.email }) };
+      const now = { ms: nowMs, monthStartMs: monthStartMs(nowMs) };
+      const begun = begin(state, ledger.books.balance, now, newId("grant"), receipt);
       if (begun === undefined) return;
       this.#write(begun);
       this.storage.wakeAt(nowMs);
@@ -77,7 +81,8 @@ export class AccountWithBilling extends AccountWithSessions {
 
   override async alarm(): Promise<void> {
     await super.alarm();
-    const { attempt, card } = this.billing() ?? {};
+    const { attempt, card: newest } = this.billing() ?? {};
+    const card = attempt?.card ?? newest;
     if (attempt === undefined || card === undefined || this.#stripe === undefined) return;
     if (attempt.nextMs > this.nowMs()) {
       this.storage.wakeAt(attempt.nextMs);
@@ -86,21 +91,16 @@ export class AccountWithBilling extends AccountWithSessions {
     const account = this.getAccount();
     if (account === undefined) return;
     try {
-      const { amountNanoUsd, key } = attempt;
-      const found = await this.#stripe.chargeOffSession({
-        ...card,
-        accountId: account.id,
-        amountNanoUsd,
-        idempotencyKey: key,
-      });
+      const { amountNanoUsd, key, receipt } = attempt;
+      const charge = { ...card, accountId: account.id, amountNanoUsd, idempotencyKey: key, receipt };
+      const found = await this.#stripe.chargeOffSession(charge);
       if (found.kind === "paid") this.#settle(found.payment);
-      else if (found.kind === "not_paid")
-        this.#refuse(`The payment is ${found.status}: it needs the cardholder. Top up once by hand.`);
+      else if (found.kind === "not_paid") this.#refuse(declineWords("authentication_required"));
       else this.#refuse("Stripe's answer is not of the shape that is known here.");
     } catch (error) {
       if (!(error instanceof StripeError)) throw error;
-      if (error.code === undefined) this.#postpone();
-      else this.#refuse(`The card was refused (${error.code}).`);
+      if (error.isRefusal && !error.isOurKey) this.#refuse(declineWords(error.code));
+      else this.#postpone();
     }
   }
 
@@ -110,27 +110,47 @@ export class AccountWithBilling extends AccountWithSessions {
   }
 
   /** Money and state in one turn. */
-  #settle({ id, amountNanoUsd }: Payment): void {
+  #settle(payment: Payment): void {
     this.turn((ledger, nowMs) => {
       const state = this.#read();
       if (state.attempt === undefined) return;
-      grant(ledger, { id: `stripe:${id}`, kind: "paid", amountNanoUsd }, ACTOR, nowMs);
+      grant(ledger, grantOf(payment), ACTOR, nowMs);
       this.#write(paid(state, monthStartMs(nowMs)));
     });
   }
 
   #refuse(reason: string): void {
-    this.turn((ledger, nowMs) => {
-      audit(ledger, nowMs, ACTOR, "auto_top_up.off", { reason });
-      this.#write(declined(this.#read(), reason));
-    });
+    this.turn((ledger, nowMs) => this.#turnOff(ledger, reason, nowMs));
   }
 
   #postpone(): void {
-    this.turn((_ledger, nowMs) => {
-      const state = this.#write(postponed(this.#read(), nowMs));
-      if (state.attempt !== undefined) this.storage.wakeAt(state.attempt.nextMs);
+    this.turn((ledger, nowMs) => {
+      const state = postponed(this.#read(), nowMs);
+      if (state.attempt === undefined) {
+        if (state.disabledReason !== undefined) this.#turnOff(ledger, state.disabledReason, nowMs);
+        return;
+      }
+      this.#write(state);
+      this.storage.wakeAt(state.attempt.nextMs);
     });
+  }
+
+  /** A charge failed, and none is tried until the owner sets the terms anew; who owns the account is told in the same turn. */
+  #turnOff(ledger: Ledger, reason: string, nowMs: number): void {
+    const state = this.#read();
+    const amount = state.attempt?.amountNanoUsd ?? nanoUsd(0);
+    audit(ledger, nowMs, ACTOR, "auto_top_up.off", { reason });
+    this.#write(declined(state, reason));
+    const data = {
+      account_id: ledger.accountId,
+      amount_usd: formatUsd(amount),
+      amount_nano_usd: amount,
+      balance_usd: formatUsd(ledger.books.balance),
+      balance_nano_usd: ledger.books.balance,
+      reason,
+    };
+    const summary = `Your automatic top-up of $${data.amount_usd} failed: ${reason} It is off until you save its terms again.`;
+    this.tell(ledger, noticeOf("auto_top_up.failed", data, summary, nowMs), nowMs);
   }
 
   #read(): BillingState {

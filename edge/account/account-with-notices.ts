@@ -5,7 +5,7 @@ import { reportBooks } from "../directory/accounts.ts";
 import type { NoticeSettings } from "../notices/settings.ts";
 import { allowsLoopback, emailConfig, ownHosts } from "../notices/settings.ts";
 import { newWebhookSecret } from "../notices/signature.ts";
-import type { Outcome, Send } from "../notices/sinks.ts";
+import type { Notice, Outcome, Send } from "../notices/sinks.ts";
 import { isRefused } from "../keys/acting-key.ts";
 import type { Actor, Refused } from "../keys/acting-key.ts";
 import { audit } from "../ledger/acts.ts";
@@ -142,6 +142,11 @@ export class AccountWithNotices extends AccountWithKeys {
     this.#notices.forget();
     this.#reportedNanoUsd = undefined;
     this.#rowsSeen = -1;
+  }
+
+  /** Queues `notice` for the webhooks that want it and for the account's e-mail address, in a turn of the ledger. */
+  protected tell(ledger: Ledger, notice: Notice, nowMs: number): void {
+    if (this.#notices.tell(notice, ledger.email, nowMs)) this.storage.wakeAt(nowMs);
   }
 
   /** Queues `batch.<status>` for the webhooks, as OpenAI sends it. A second call sends the same event id. */

@@ -5,6 +5,7 @@
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { NANO_USD_PER_CENT } from "./cents.ts";
+import type { Receipt } from "./stripe.ts";
 
 /** Less is not worth the card's fee. */
 export const TOP_UP_MIN_NANO_USD = nanoUsd(5_000_000_000);
@@ -32,6 +33,9 @@ interface Attempt {
   readonly beganMs: number;
   readonly tries: number;
   readonly nextMs: number;
+  /** As first sent: Stripe refuses others under the same key. Absent: of an attempt that is older than these fields. */
+  readonly card?: Card;
+  readonly receipt?: Receipt;
 }
 
 /** As stored: one row of JSON in the account's object. */
@@ -50,6 +54,7 @@ export function begin(
   balance: NanoUsd,
   now: { readonly ms: number; readonly monthStartMs: number },
   id: string,
+  receipt: Receipt,
 ): BillingState | undefined {
   const { terms, card, attempt, disabledReason } = state;
   if (terms === undefined || card === undefined || attempt !== undefined || disabledReason !== undefined)
@@ -59,8 +64,8 @@ export function begin(
   const left = terms.monthlyCapNanoUsd - spentIn(state, now.monthStartMs);
   const amount = Math.min(wholeCentsUp(wanted), wholeCentsDown(left));
   if (amount < TOP_UP_MIN_NANO_USD) return undefined;
-  const fresh = { key: `auto-top-up:${id}`, amountNanoUsd: nanoUsd(amount), beganMs: now.ms, tries: 0, nextMs: now.ms };
-  return { ...state, attempt: fresh };
+  const times = { beganMs: now.ms, tries: 0, nextMs: now.ms };
+  return { ...state, attempt: { key: `auto-top-up:${id}`, amountNanoUsd: nanoUsd(amount), card, receipt, ...times } };
 }
 
 /** The attempt was paid. */
@@ -68,6 +73,13 @@ export function paid(state: BillingState, monthStartMs: number): BillingState {
   const { attempt, ...rest } = state;
   const amount = attempt?.amountNanoUsd ?? 0;
   return { ...rest, spent: { monthStartMs, nanoUsd: nanoUsd(spentIn(state, monthStartMs) + amount) } };
+}
+
+/** What Stripe's refusal of a charge means to the card's owner. `code`: Stripe's. */
+export function declineWords(code: string | undefined): string {
+  if (code === "authentication_required")
+    return "The bank wants the cardholder to confirm this payment (authentication_required): add credit once by hand.";
+  return `The card was refused (${code ?? "no reason was given"}).`;
 }
 
 /** The card's bank said no: nothing is tried again until the owner sets the terms anew. */

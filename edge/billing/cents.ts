@@ -15,3 +15,14 @@ export const centsSchema = z.number().int().nonnegative().max(CENTS_MAX);
 export function nanoUsdOfCents(cents: number): NanoUsd {
   return nanoUsd(cents * NANO_USD_PER_CENT);
 }
+
+/** Throws RangeError for a part of a cent. */
+export function centsOf(amount: NanoUsd): number {
+  if (amount % NANO_USD_PER_CENT !== 0) throw new RangeError("an amount towards Stripe is whole cents");
+  return amount / NANO_USD_PER_CENT;
+}
+
+/** `whole` × `part` / `of`, exact, rounded down: what of a payment's credit goes with a part of its money, and the other way round. */
+export function share(whole: number, part: number, of: number): number {
+  return part === of ? whole : Number((BigInt(whole) * BigInt(part)) / BigInt(of));
+}

@@ -19,6 +19,7 @@ export type BillingAct =
       readonly of: PaymentName;
       readonly act: "refund" | "dispute";
       readonly id: string;
+      /** Of the payment's money, tax included. */
       readonly amountNanoUsd: NanoUsd;
     }
   | { readonly kind: "ignored" }

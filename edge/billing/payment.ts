@@ -1,6 +1,9 @@
 // What a payment of Stripe's is to the books: one judgement, wherever one is read (an event, a look-up, a card that was
 // charged). Credit is made of a payment that succeeded, in US dollars, with an account of ours in its metadata, and of
 // nothing else. A Stripe account may serve other businesses, and other currencies: theirs is none of ours, and no fault.
+//
+// Tax is no credit: what a payment brings is written into its metadata where its price is set (stripe.ts), since the
+// payment itself has one sum, tax included. A payment without that brings all of its money.
 
 import * as z from "zod";
 import type { AccountId } from "../../shared/ids.ts";
@@ -12,9 +15,17 @@ export interface Payment {
   /** `pi_…` */
   readonly id: string;
   readonly accountId: AccountId;
-  readonly amountNanoUsd: NanoUsd;
+  /** What the card paid, tax included. */
+  readonly paidNanoUsd: NanoUsd;
+  /** What it brings. */
+  readonly creditNanoUsd: NanoUsd;
   /** Stripe's ids of the card that paid, where it was kept. */
   readonly card: { readonly customer: string; readonly paymentMethod: string } | undefined;
+}
+
+/** Its credit in the books: the same grant whoever hears of it first. */
+export function grantOf({ id, creditNanoUsd }: Pick<Payment, "id" | "creditNanoUsd">) {
+  return { id: `stripe:${id}`, kind: "paid", amountNanoUsd: creditNanoUsd, paymentId: id } as const;
 }
 
 export type PaymentFound =
@@ -28,6 +39,16 @@ export type PaymentFound =
 
 /** Asked first: whose it is. */
 const ownerSchema = z.object({ currency: z.string(), metadata: z.object({ account_id: z.string() }) });
+/** Stripe keeps metadata as text. */
+const creditSchema = z.object({
+  metadata: z.object({
+    credit_cents: z
+      .string()
+      .regex(/^[1-9]\d{0,7}$/)
+      .transform(Number)
+      .optional(),
+  }),
+});
 const paymentSchema = z.object({
   id: z.string().startsWith("pi_"),
   status: z.string(),
@@ -41,9 +62,13 @@ export function judgePayment(value: unknown): PaymentFound {
   const accountId = owner.success ? parseId("account", owner.data.metadata.account_id) : undefined;
   if (!owner.success || accountId === undefined || owner.data.currency !== "usd") return { kind: "not_ours" };
   const parsed = paymentSchema.safeParse(value);
-  if (!parsed.success) return { kind: "unreadable" };
+  const credit = creditSchema.safeParse(value);
+  if (!parsed.success || !credit.success) return { kind: "unreadable" };
   const { id, status, amount_received: cents, customer, payment_method: paymentMethod } = parsed.data;
   if (status !== "succeeded" || cents === 0) return { kind: "not_paid", status };
+  const { credit_cents: creditCents = cents } = credit.data.metadata;
+  if (creditCents > cents) return { kind: "unreadable" };
   const card = customer === null || paymentMethod === null ? undefined : { customer, paymentMethod };
-  return { kind: "paid", payment: { id, accountId, amountNanoUsd: nanoUsdOfCents(cents), card } };
+  const [paidNanoUsd, creditNanoUsd] = [nanoUsdOfCents(cents), nanoUsdOfCents(creditCents)];
+  return { kind: "paid", payment: { id, accountId, paidNanoUsd, creditNanoUsd, card } };
 }

@@ -1,18 +1,21 @@
 // The calls that we make to Stripe, as forms over fetch, and its events' signatures. Stripe's own package would add
 // 33 KB (compressed) to the Worker for them (docs/decisions/stripe.md). Amounts towards Stripe are cents, here nano-USD.
-// Source: docs.stripe.com/api (checkout/sessions, payment_intents), docs.stripe.com/webhooks (manual verification).
+// Source: docs.stripe.com/api (checkout/sessions, payment_intents, errors, idempotent_requests),
+// docs.stripe.com/webhooks (manual verification).
 
 import * as z from "zod";
 import { equalBytes, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import { NANO_USD_PER_CENT } from "./cents.ts";
+import { centsOf } from "./cents.ts";
 import { judgePayment } from "./payment.ts";
 import type { PaymentFound } from "./payment.ts";
 
 const API_VERSION = "2025-03-31.basil";
 const DEFAULT_ORIGIN = "https://api.stripe.com";
 const ANSWER_MS = 20_000;
+/** On the page, the invoice and the receipt. */
+export const CREDIT = "Embedding credit";
 /** Older than this, a signature may be a replay. Stripe signs each delivery anew. */
 const SIGNATURE_AGE_S_MAX = 300;
 const encoder = new TextEncoder();
@@ -23,6 +26,8 @@ export interface StripeSettings {
   readonly STRIPE_WEBHOOK_SECRET?: string;
   /** Accepted as well while the endpoint's secret is rolled. */
   readonly STRIPE_WEBHOOK_SECRET_PREVIOUS?: string;
+  /** `true`: Stripe adds tax on its page. Needs Stripe Tax, set up in its dashboard. */
+  readonly STRIPE_AUTOMATIC_TAX?: string;
   /** Another origin for tests. */
   readonly STRIPE_API_ORIGIN?: string;
 }
@@ -33,16 +38,40 @@ const errorSchema = z.object({
   error: z.object({ message: z.string().optional(), code: z.string().optional(), type: z.string().optional() }),
 });
 
-/** Stripe refused, or could not be reached. `code`: Stripe's own, for a declined card `card_declined`. */
+interface Said {
+  readonly status?: number | undefined;
+  readonly code?: string | undefined;
+  readonly type?: string | undefined;
+}
+
+/** Stripe refused, or could not be reached. */
 export class StripeError extends Error {
   override name = "StripeError";
+  /** Of the answer; undefined: none came, or none that could be read. */
+  readonly status: number | undefined;
+  /** Stripe's own, for a declined card `card_declined`. */
   readonly code: string | undefined;
   /** As `idempotency_error`: other parameters under a key that was used. */
   readonly type: string | undefined;
-  constructor(message: string, code?: string, type?: string) {
+  constructor(message: string, { status, code, type }: Said = {}) {
     super(message);
+    this.status = status;
     this.code = code;
     this.type = type;
+  }
+
+  /**
+   * Whether what was asked was not done and never will be. Otherwise it may have been: no answer, a fault of Stripe's
+   * (5xx), the same call at work (409), too many calls (429), or an earlier call under the same key.
+   */
+  get isRefusal(): boolean {
+    const { status = 0, type } = this;
+    return status >= 400 && status < 500 && status !== 409 && status !== 429 && type !== "idempotency_error";
+  }
+
+  /** Whether it is our key that was refused: nobody's card, and no request of its own, is at fault. */
+  get isOurKey(): boolean {
+    return this.status === 401 || this.status === 403;
   }
 }
 
@@ -52,8 +81,15 @@ export interface CheckoutRequest {
   readonly email: string | undefined;
   readonly successUrl: string;
   readonly cancelUrl: string;
+  readonly automaticTax: boolean;
   /** The same key again is the same session. */
   readonly idempotencyKey: string;
+}
+
+/** What a receipt says, and where it goes. */
+export interface Receipt {
+  readonly description: string;
+  readonly email?: string;
 }
 
 export class Stripe {
@@ -66,8 +102,12 @@ export class Stripe {
     this.#origin = origin;
   }
 
-  /** A page of Stripe's on which the customer pays; keeps the card for automatic top-ups. Throws StripeError. */
+  /**
+   * A page of Stripe's on which the customer pays; keeps the card for automatic top-ups, makes an invoice, and mails a
+   * receipt where the address is known. Throws StripeError.
+   */
   async createCheckout(request: CheckoutRequest): Promise<{ readonly id: string; readonly url: string }> {
+    const cents = String(centsOf(request.amountNanoUsd));
     const form = {
       mode: "payment",
       client_reference_id: request.accountId,
@@ -77,10 +117,19 @@ export class Stripe {
       cancel_url: request.cancelUrl,
       "line_items[0][quantity]": "1",
       "line_items[0][price_data][currency]": "usd",
-      "line_items[0][price_data][unit_amount]": String(centsOf(request.amountNanoUsd)),
-      "line_items[0][price_data][product_data][name]": "Embedding credit",
+      "line_items[0][price_data][unit_amount]": cents,
+      "line_items[0][price_data][tax_behavior]": "exclusive",
+      "line_items[0][price_data][product_data][name]": CREDIT,
       "payment_intent_data[metadata][account_id]": request.accountId,
+      // With tax the payment is more than the price, and only this says what it brings (payment.ts).
+      "payment_intent_data[metadata][credit_cents]": cents,
+      "payment_intent_data[description]": CREDIT,
+      ...(request.email !== undefined && { "payment_intent_data[receipt_email]": request.email }),
       "payment_intent_data[setup_future_usage]": "off_session",
+      "invoice_creation[enabled]": "true",
+      // Said either way: an account at Stripe may have a default.
+      "automatic_tax[enabled]": String(request.automaticTax),
+      ...(request.automaticTax && { "tax_id_collection[enabled]": "true" }),
     };
     return checkoutSchema.parse(await this.#call("POST", "/v1/checkout/sessions", form, request.idempotencyKey));
   }
@@ -118,6 +167,7 @@ export class Stripe {
     readonly customer: string;
     readonly paymentMethod: string;
     readonly idempotencyKey: string;
+    readonly receipt: Receipt | undefined;
   }): Promise<PaymentFound> {
     const form = {
       amount: String(centsOf(charge.amountNanoUsd)),
@@ -127,6 +177,8 @@ export class Stripe {
       off_session: "true",
       confirm: "true",
       "metadata[account_id]": charge.accountId,
+      ...(charge.receipt !== undefined && { description: charge.receipt.description }),
+      ...(charge.receipt?.email !== undefined && { receipt_email: charge.receipt.email }),
     };
     return judgePayment(await this.#call("POST", "/v1/payment_intents", form, charge.idempotencyKey));
   }
@@ -152,14 +204,8 @@ export class Stripe {
     if (response.ok) return body;
     const said = errorSchema.safeParse(body);
     const { message, code, type } = said.success ? said.data.error : {};
-    throw new StripeError(message ?? `Stripe answered ${response.status}`, code, type);
+    throw new StripeError(message ?? `Stripe answered ${response.status}`, { status: response.status, code, type });
   }
-}
-
-/** Throws RangeError for a part of a cent. */
-function centsOf(amount: NanoUsd): number {
-  if (amount % NANO_USD_PER_CENT !== 0) throw new RangeError("an amount towards Stripe is whole cents");
-  return amount / NANO_USD_PER_CENT;
 }
 
 /** Whether `header` (`Stripe-Signature`: `t=…,v1=…,v1=…`) signs `payload` under one of `secrets`, not too long ago. */

@@ -112,10 +112,16 @@ export class Notices {
     };
     const [what, verb] = alert.kind === "balance_below" ? ["balance", "fell below"] : [SPEND[alert.kind], "reached"];
     const summary = `Your ${what} ${verb} $${data.threshold_usd}: it is $${data.value_usd}.`;
-    const notice = noticeOf("alert.triggered", data, summary, nowMs);
-    this.announce(notice, nowMs);
+    this.tell(noticeOf("alert.triggered", data, summary, nowMs), ledger.email, nowMs);
+  }
+
+  /** `announce`, and by e-mail where it can be. Answers whether something waits now. */
+  tell(notice: Notice, address: string | undefined, nowMs: number): boolean {
+    const isAnnounced = this.announce(notice, nowMs);
     const { email, send } = this.#options;
-    if (emailSink(email, ledger.email, send) !== undefined) this.#store.append(EMAIL, JSON.stringify(notice), nowMs);
+    if (emailSink(email, address, send) === undefined) return isAnnounced;
+    this.#store.append(EMAIL, JSON.stringify(notice), nowMs);
+    return true;
   }
 
   /** Puts an event into the outbox for every webhook that wants it. Answers whether something waits now. */

@@ -7,9 +7,12 @@
 import { accountStub } from "../account/account-stub.ts";
 import type { Env } from "../bindings.ts";
 import type { BillingAct, PaymentName } from "../billing/events.ts";
+import { share } from "../billing/cents.ts";
+import { grantOf } from "../billing/payment.ts";
 import type { Payment, PaymentFound } from "../billing/payment.ts";
 import type { Stripe } from "../billing/stripe.ts";
 import { unreachable } from "../../shared/assert.ts";
+import { nanoUsd } from "../../shared/money.ts";
 
 const ACTOR = "stripe";
 
@@ -66,18 +69,21 @@ async function applyPayment(env: Env, found: PaymentFound): Promise<Applied> {
   }
 }
 
-async function credit(env: Env, { id, accountId, amountNanoUsd, card }: Payment): Promise<Applied> {
+async function credit(env: Env, { accountId, card, ...payment }: Payment): Promise<Applied> {
   const stub = accountStub(env, accountId);
-  const outcome = await stub.grant({ id: `stripe:${id}`, kind: "paid", amountNanoUsd }, ACTOR);
+  const outcome = await stub.grant(grantOf(payment), ACTOR);
   if (outcome === undefined) return ignored(`No such account here: ${accountId}.`);
   if (outcome === "too_much") return refused(`The account ${accountId} can be given no more.`);
   if (card !== undefined) await stub.rememberCard(card);
   return { kind: "applied", isNew: outcome === "granted" };
 }
 
-async function applyReturn(env: Env, { accountId }: Payment, returned: Returned): Promise<Applied> {
+async function applyReturn(env: Env, payment: Payment, returned: Returned): Promise<Applied> {
+  const { id: paymentId, accountId, creditNanoUsd, paidNanoUsd } = payment;
   const stub = accountStub(env, accountId);
-  const input = { id: `stripe:${returned.id}`, kind: returned.act, amountNanoUsd: returned.amountNanoUsd };
+  // Of the money a part was tax, which never was credit.
+  const amountNanoUsd = nanoUsd(share(creditNanoUsd, returned.amountNanoUsd, paidNanoUsd));
+  const input = { id: `stripe:${returned.id}`, kind: returned.act, amountNanoUsd, paymentId };
   const outcome =
     returned.kind === "taken_back" ? await stub.takeBack(input, ACTOR) : await stub.giveBack(input, ACTOR);
   if (outcome === "too_much") return refused(`The account ${accountId} has too much behind it.`);

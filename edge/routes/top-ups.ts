@@ -17,7 +17,7 @@ import { keyReused } from "../middleware/once.ts";
 import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { acted } from "../middleware/acted.ts";
-import { readAmount } from "./amount.ts";
+import { CENTS_RULE, readCents, usdAnd } from "./amount.ts";
 import { apiError } from "../../shared/errors.ts";
 import { hex } from "../../shared/hmac.ts";
 import { newId } from "../../shared/ids.ts";
@@ -29,8 +29,8 @@ const BODY_BYTES_MAX = 4096;
 /** Stripe's largest events are a few KB. */
 const EVENT_BYTES_MAX = 256 * 1024;
 const TOP_UP_MAX_NANO_USD = 10_000_000_000_000;
-const AMOUNT_RULE = "an amount of USD in whole cents, like 20 or 12.50";
-const usdAmount = z.union([z.number(), z.string()], { error: () => AMOUNT_RULE });
+const usdAmount = z.union([z.number(), z.string()], { error: () => CENTS_RULE });
+const NO_TAX = "Automatic top-ups are not offered here: tax is added on the payment page alone.";
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
@@ -47,7 +47,7 @@ export async function createTopUp(c: Context): Promise<Response> {
   const { accountId } = caller;
   const stripe = stripeOf(c);
   const { amount_usd: usd } = parseBody(topUpSchema, await readJson(c, BODY_BYTES_MAX));
-  const amountNanoUsd = readCents("amount", usd, TOP_UP_MIN_NANO_USD);
+  const amountNanoUsd = readTopUp("amount", usd, TOP_UP_MIN_NANO_USD);
   await authorizeAgain(c, caller);
   const account = acted(await accountStub(c.env, accountId).getAccount());
   const back = new URL("/dashboard", c.req.url);
@@ -58,6 +58,7 @@ export async function createTopUp(c: Context): Promise<Response> {
       email: account.email,
       successUrl: `${back.href}?top-up=done`,
       cancelUrl: `${back.href}?top-up=cancelled`,
+      automaticTax: addsTax(c),
       idempotencyKey: `top-up:${accountId}:${await digestOf(readIdempotencyKey(c) ?? newId("request"))}`,
     })
     .catch((error: unknown) => {
@@ -73,30 +74,31 @@ export async function createTopUp(c: Context): Promise<Response> {
 
 export async function getAutoTopUp(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
-  return c.json(autoTopUpAnswer(acted(await accountStub(c.env, accountId).billing())));
+  return c.json(autoTopUpAnswer(c, acted(await accountStub(c.env, accountId).billing())));
 }
 
 export async function putAutoTopUp(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "account:write");
   stripeOf(c);
+  if (addsTax(c)) throw apiError("payments_not_offered", `${NO_TAX} Add credit with POST /v1/top-ups.`);
   const body = parseBody(autoTopUpSchema, await readJson(c, BODY_BYTES_MAX));
   const terms: AutoTopUpTerms = {
-    thresholdNanoUsd: readCents("threshold", body.threshold_usd, NANO_USD_PER_CENT),
-    targetNanoUsd: readCents("target", body.target_usd, NANO_USD_PER_CENT),
-    monthlyCapNanoUsd: readCents("monthly_cap", body.monthly_cap_usd, TOP_UP_MIN_NANO_USD),
+    thresholdNanoUsd: readTopUp("threshold", body.threshold_usd, NANO_USD_PER_CENT),
+    targetNanoUsd: readTopUp("target", body.target_usd, NANO_USD_PER_CENT),
+    monthlyCapNanoUsd: readTopUp("monthly_cap", body.monthly_cap_usd, TOP_UP_MIN_NANO_USD),
   };
   if (terms.targetNanoUsd < terms.thresholdNanoUsd + TOP_UP_MIN_NANO_USD) {
     const least = formatUsd(TOP_UP_MIN_NANO_USD);
     throw wrongValue("target_usd", `at least ${least} above \`threshold_usd\``, body.target_usd);
   }
   const stub = accountStub(c.env, accountId);
-  return c.json(autoTopUpAnswer(acted(await stub.setAutoTopUp(terms, by))));
+  return c.json(autoTopUpAnswer(c, acted(await stub.setAutoTopUp(terms, by))));
 }
 
 export async function deleteAutoTopUp(c: Context): Promise<Response> {
   const { accountId, by } = await authorize(c, "account:write");
   const stub = accountStub(c.env, accountId);
-  return c.json(autoTopUpAnswer(acted(await stub.setAutoTopUp(undefined, by))));
+  return c.json(autoTopUpAnswer(c, acted(await stub.setAutoTopUp(undefined, by))));
 }
 
 /** 200: done, now or before, or none of ours. 400: refused, a person has to look at Stripe's list. 503: comes again. */
@@ -139,16 +141,21 @@ function stripeOf(c: Context): Stripe {
   throw apiError("payments_not_offered", "This deployment takes no cards: ask its operator for credit.");
 }
 
+/** Whether the operator turned tax on: Stripe computes it on its page, so there is no charge without one. */
+function addsTax(c: Context): boolean {
+  return c.get("services").config.STRIPE_AUTOMATIC_TAX === true;
+}
+
 /** `{name}_usd` as whole cents of at least `least`. Throws ApiError. */
-function readCents(name: string, usd: number | string, least: number): NanoUsd {
-  const amount = readAmount(name, usd, undefined);
-  if (amount % NANO_USD_PER_CENT !== 0) throw wrongValue(`${name}_usd`, AMOUNT_RULE, usd);
+function readTopUp(name: string, usd: number | string, least: number): NanoUsd {
+  const amount = readCents(name, usd);
   if (amount >= least && amount <= TOP_UP_MAX_NANO_USD) return amount;
   throw wrongValue(`${name}_usd`, `from ${least / 1e9} to ${TOP_UP_MAX_NANO_USD / 1e9}`, usd);
 }
 
-function autoTopUpAnswer(state: BillingState): object {
-  const { terms, card, disabledReason } = state;
+function autoTopUpAnswer(c: Context, state: BillingState): object {
+  const { terms, card } = state;
+  const disabledReason = addsTax(c) && terms !== undefined ? NO_TAX : state.disabledReason;
   const spent = spentIn(state, monthStartMs(Date.now()));
   return {
     object: "auto_top_up",
@@ -163,8 +170,4 @@ function autoTopUpAnswer(state: BillingState): object {
       ...usdAnd("monthly_cap", terms.monthlyCapNanoUsd),
     }),
   };
-}
-
-function usdAnd(name: string, value: NanoUsd): object {
-  return { [`${name}_usd`]: formatUsd(value), [`${name}_nano_usd`]: value };
 }

@@ -94,7 +94,11 @@ export function examineEnvironments(names: readonly string[] = ["staging", "prod
                 "Set them in its vars: /terms, /privacy, /contact and security.txt name nobody without.",
               ),
             ];
-      if (faults.length === 0) return [well(`[env.${name}] of wrangler.toml can be deployed`), ...legal];
+      const tax = config.vars["STRIPE_AUTOMATIC_TAX"] === "true" ? "Stripe adds tax to them" : "no tax is added";
+      const topUps = well(
+        `[env.${name}] of wrangler.toml: where top-ups are paid by card, ${tax} (STRIPE_AUTOMATIC_TAX)`,
+      );
+      if (faults.length === 0) return [well(`[env.${name}] of wrangler.toml can be deployed`), ...legal, topUps];
       const what = `[env.${name}] of wrangler.toml is not complete: ${faults.join(" ")}`;
       // As it came: nobody has begun to fill it in. Anything else was meant, and would be refused.
       if (faults.every((sentence) => sentence.endsWith("is a placeholder."))) {

@@ -174,8 +174,15 @@ describe("settings on disk", () => {
   test("as they came are a note; filled in and wrong they are a fault that names the setting", () => {
     expect(examineEnvironments(["production"], toml)[0]?.kind).toBe("note");
     const filled = toml.replaceAll("example.com", "gigarouter.test");
-    const [found0, legal] = examineEnvironments(["production"], filled);
+    const [found0, legal, tax] = examineEnvironments(["production"], filled);
     expect(found0?.kind).toBe("well");
+    expect(tax?.what).toContain("no tax is added (STRIPE_AUTOMATIC_TAX)");
+    const taxed = filled.replaceAll("\nBACKENDS", '\nSTRIPE_AUTOMATIC_TAX = "true"\nBACKENDS');
+    expect(examineEnvironments(["production"], taxed)[2]?.what).toContain("Stripe adds tax to them");
+    const unclear = filled.replaceAll("\nBACKENDS", '\nSTRIPE_AUTOMATIC_TAX = "yes"\nBACKENDS');
+    expect(faultsOf(examineEnvironments(["production"], unclear))[0]?.what).toContain(
+      "STRIPE_AUTOMATIC_TAX must be true",
+    );
     expect(legal?.what).toContain("OPERATOR_NAME, OPERATOR_ADDRESS, CONTACT_EMAIL not filled in");
     const wrong = filled.replace('LOG_REQUESTS = "0.01"\nBACKENDS', 'LOG_REQUESTS = "2"\nBACKENDS');
     expect(wrong).not.toBe(filled);

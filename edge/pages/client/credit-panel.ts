@@ -19,7 +19,7 @@ export function creditPanel(auto: AutoTopUp, refresh: () => Promise<void>): HTML
     h("p", { class: "actions" }, h("button", { type: "button", class: "primary", onclick: addCredit }, "Add credit")),
     h("h3", {}, "Automatic top-up"),
     h("p", { class: "muted" }, terms),
-    auto.disabled_reason !== null && h("p", { class: "note warn" }, auto.disabled_reason),
+    auto.disabled_reason !== null && h("p", { class: "note warn" }, `Automatic top-up is off. ${auto.disabled_reason}`),
     isSet && !auto.has_card && h("p", { class: "note" }, "Add credit once by card, so that there is a card to charge."),
     h(
       "p",

@@ -11,26 +11,27 @@ const STATE: BillingState = {
   terms: { thresholdNanoUsd: usd(10), targetNanoUsd: usd(50), monthlyCapNanoUsd: usd(100) },
   card: { customer: "cus_1", paymentMethod: "pm_1" },
 };
+const RECEIPT = { description: "Credit" };
 const amountOf = (state: BillingState | undefined) => state?.attempt?.amountNanoUsd;
 
 describe("a top-up", () => {
   test("begins below the threshold, never at it, and brings the balance to the target in whole cents", () => {
-    expect(begin(STATE, usd(10), NOW, "1")).toBeUndefined();
-    expect(amountOf(begin(STATE, usd(9.999), NOW, "1"))).toBe(usd(40.01));
+    expect(begin(STATE, usd(10), NOW, "1", RECEIPT)).toBeUndefined();
+    expect(amountOf(begin(STATE, usd(9.999), NOW, "1", RECEIPT))).toBe(usd(40.01));
   });
 
   test("stays within the month's cap, and is not made for less than the least", () => {
-    const once = paid(begin(STATE, usd(0), NOW, "1") ?? {}, 0);
-    expect(amountOf(begin(once, usd(0), NOW, "2"))).toBe(usd(50));
-    const twice = paid(begin(once, usd(0), NOW, "2") ?? {}, 0);
-    expect(begin(twice, usd(0), NOW, "3")).toBeUndefined();
-    expect(amountOf(begin(twice, usd(0), { ms: 9, monthStartMs: 5 }, "3"))).toBe(usd(50));
+    const once = paid(begin(STATE, usd(0), NOW, "1", RECEIPT) ?? {}, 0);
+    expect(amountOf(begin(once, usd(0), NOW, "2", RECEIPT))).toBe(usd(50));
+    const twice = paid(begin(once, usd(0), NOW, "2", RECEIPT) ?? {}, 0);
+    expect(begin(twice, usd(0), NOW, "3", RECEIPT)).toBeUndefined();
+    expect(amountOf(begin(twice, usd(0), { ms: 9, monthStartMs: 5 }, "3", RECEIPT))).toBe(usd(50));
   });
 
   test("is one at a time, keeps its key over every try, and ends before Stripe forgets the key", () => {
-    let state = begin(STATE, usd(0), NOW, "1") ?? {};
+    let state = begin(STATE, usd(0), NOW, "1", RECEIPT) ?? {};
     const key = state.attempt?.key;
-    expect(begin(state, usd(0), NOW, "2")).toBeUndefined();
+    expect(begin(state, usd(0), NOW, "2", RECEIPT)).toBeUndefined();
     for (let tries = 0; tries < 10; tries += 1) state = postponed(state, NOW.ms);
     expect(state.attempt).toMatchObject({ key, tries: 10, nextMs: NOW.ms + 7_200_000 });
     const late = postponed(state, NOW.ms + 21 * 3_600_000);
@@ -39,14 +40,14 @@ describe("a top-up", () => {
   });
 
   test("that was declined is not tried again, and says why", () => {
-    const off = declined(begin(STATE, usd(0), NOW, "1") ?? {}, "card_declined");
+    const off = declined(begin(STATE, usd(0), NOW, "1", RECEIPT) ?? {}, "card_declined");
     expect(off.disabledReason).toBe("card_declined");
-    expect(begin(off, usd(0), NOW, "2")).toBeUndefined();
+    expect(begin(off, usd(0), NOW, "2", RECEIPT)).toBeUndefined();
   });
 
   test("needs terms and a card", () => {
-    expect(begin({}, usd(0), NOW, "1")).toBeUndefined();
+    expect(begin({}, usd(0), NOW, "1", RECEIPT)).toBeUndefined();
     const { card: _card, ...withoutCard } = STATE;
-    expect(begin(withoutCard, usd(0), NOW, "1")).toBeUndefined();
+    expect(begin(withoutCard, usd(0), NOW, "1", RECEIPT)).toBeUndefined();
   });
 });

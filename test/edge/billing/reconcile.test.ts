@@ -6,7 +6,7 @@ import { reconcileDaily } from "../../../edge/payments/daily-reconcile.ts";
 import type { Env } from "../../../edge/bindings.ts";
 import { Api } from "../support/api.ts";
 import { fetchOf } from "../support/fake-backends.ts";
-import { FakeStripe, STRIPE_ORIGIN, signedEvent } from "./fake-stripe.ts";
+import { FakeStripe, STRIPE_ORIGIN, signedEvent } from "../../support/fake-stripe.ts";
 
 const DAILY_MS = Date.parse("2026-11-29T04:07:12Z");
 const api = new Api();

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { newId } from "../../../shared/ids.ts";
 import { Api } from "../support/api.ts";
 import { fetchOf } from "../support/fake-backends.ts";
-import { FakeStripe, STRIPE_ORIGIN, signedEvent } from "./fake-stripe.ts";
+import { FakeStripe, STRIPE_ORIGIN, signedEvent } from "../../support/fake-stripe.ts";
 
 const api = new Api();
 let stripe = new FakeStripe();
@@ -48,6 +48,22 @@ describe("a top-up", () => {
     const form = stripe.forms[0];
     expect(form?.get("line_items[0][price_data][unit_amount]")).toBe("2000");
     expect(form?.get("payment_intent_data[metadata][account_id]")).toBe(id);
+    // Said, so that no default of the Stripe account adds any.
+    expect(form?.get("automatic_tax[enabled]")).toBe("false");
+    const payment = stripe.payCheckout(19);
+    expect(payment).toMatchObject({ amount_received: 2000, metadata: { account_id: id, credit_cents: "2000" } });
+  });
+
+  test("comes with an invoice, and with a receipt where the account has an address", async () => {
+    const { body: account } = await api.admin("/admin/accounts", { name: "Payer", email: "payer@example.com" });
+    const { body } = await api.admin(`/admin/accounts/${String(account["id"])}/keys`, { scopes: ["account:write"] });
+    await api.call("/v1/top-ups", { key: String(body["key"]), body: { amount_usd: 20 } });
+    expect(Object.fromEntries(stripe.forms[0] ?? [])).toMatchObject({
+      customer_email: "payer@example.com",
+      "invoice_creation[enabled]": "true",
+      "payment_intent_data[receipt_email]": "payer@example.com",
+      "payment_intent_data[description]": "Embedding credit",
+    });
   });
 
   test("of too little, too much or parts of a cent is refused, naming the field", async () => {
@@ -291,7 +307,7 @@ describe("an automatic top-up", () => {
   });
 
   test("whose answer was lost waits, and its event alone brings the credit", async () => {
-    stripe.behaviour = "pays, but the answer is lost";
+    stripe.behaviour = "works, but the answer is lost";
     const account = await accountWithCard();
     await expect.poll(() => stripe.chargesOf(account.id).length).toBe(1);
     expect(await autoTopUpOf(account)).toMatchObject({ pending: true, enabled: true });
@@ -306,7 +322,7 @@ describe("an automatic top-up", () => {
     const account = await accountWithCard();
     await expect.poll(async () => (await autoTopUpOf(account))["enabled"]).toBe(false);
     expect(await autoTopUpOf(account)).toMatchObject({ disabled_reason: "The card was refused (card_declined)." });
-    stripe.behaviour = "pays";
+    stripe.behaviour = "works";
     const again = await api.call("/v1/auto-top-up", { method: "PUT", key: account.key, body: terms });
     expect(again.body).toMatchObject({ enabled: true, disabled_reason: null });
     const off = await api.call("/v1/auto-top-up", { method: "DELETE", key: account.key });
