@@ -16,6 +16,7 @@ const ID_PREFIXES = {
   audit: "audit",
   event: "evt",
   session: "sess",
+  refund: "refund",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 

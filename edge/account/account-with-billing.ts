@@ -8,22 +8,21 @@ import { audit, grant } from "../ledger/acts.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { monthStartMs } from "../ledger/periods.ts";
 import { noticeOf } from "../notices/notices.ts";
-import { AccountWithSessions } from "./account-with-sessions.ts";
+import { AccountWithRefunds } from "./account-with-refunds.ts";
 import { newId } from "../../shared/ids.ts";
 import type { AutoTopUpTerms, BillingState, Card } from "../billing/auto-top-up.ts";
 import { begin, declineWords, declined, paid, postponed } from "../billing/auto-top-up.ts";
 import { grantOf } from "../billing/payment.ts";
 import type { Payment } from "../billing/payment.ts";
-import { CREDIT, Stripe, StripeError } from "../billing/stripe.ts";
+import { CREDIT, StripeError } from "../billing/stripe.ts";
 import type { StripeSettings } from "../billing/stripe.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
 
 const TABLE = "CREATE TABLE IF NOT EXISTS billing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)";
 const ACTOR = "auto-top-up";
 
-export class AccountWithBilling extends AccountWithSessions {
+export class AccountWithBilling extends AccountWithRefunds {
   readonly #sql: SqlStorage;
-  readonly #stripe: Stripe | undefined;
   readonly #isOffered: boolean;
   /** As stored; undefined: not read yet. */
   #state: BillingState | undefined;
@@ -31,11 +30,8 @@ export class AccountWithBilling extends AccountWithSessions {
   constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
-    // Half of the pair takes no money: what became of a payment would not be heard (edge/settings.ts).
-    const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: webhook, STRIPE_API_ORIGIN: origin } = env;
-    this.#stripe = key && webhook ? new Stripe(key, origin) : undefined;
     // Tax is computed on Stripe's page alone (docs/decisions/stripe.md).
-    this.#isOffered = this.#stripe !== undefined && env.STRIPE_AUTOMATIC_TAX !== "true";
+    this.#isOffered = this.stripe !== undefined && env.STRIPE_AUTOMATIC_TAX !== "true";
   }
 
   /** Terms, card and state of automatic top-ups. */
@@ -83,7 +79,7 @@ export class AccountWithBilling extends AccountWithSessions {
     await super.alarm();
     const { attempt, card: newest } = this.billing() ?? {};
     const card = attempt?.card ?? newest;
-    if (attempt === undefined || card === undefined || this.#stripe === undefined) return;
+    if (attempt === undefined || card === undefined || this.stripe === undefined) return;
     if (attempt.nextMs > this.nowMs()) {
       this.storage.wakeAt(attempt.nextMs);
       return;
@@ -93,7 +89,7 @@ export class AccountWithBilling extends AccountWithSessions {
     try {
       const { amountNanoUsd, key, receipt } = attempt;
       const charge = { ...card, accountId: account.id, amountNanoUsd, idempotencyKey: key, receipt };
-      const found = await this.#stripe.chargeOffSession(charge);
+      const found = await this.stripe.chargeOffSession(charge);
       if (found.kind === "paid") this.#settle(found.payment);
       else if (found.kind === "not_paid") this.#refuse(declineWords("authentication_required"));
       else this.#refuse("Stripe's answer is not of the shape that is known here.");
@@ -102,6 +98,15 @@ export class AccountWithBilling extends AccountWithSessions {
       if (error.isRefusal && !error.isOurKey) this.#refuse(declineWords(error.code));
       else this.#postpone();
     }
+  }
+
+  /** Off, in the same turn: the balance that fell would charge the card anew for what was just given back to it. */
+  protected override wentBack(ledger: Ledger, act: "refund" | "dispute", nowMs: number): void {
+    const state = this.#read();
+    if (state.terms === undefined || state.disabledReason !== undefined) return;
+    const reason = act === "refund" ? "A payment was refunded." : "A payment was disputed.";
+    audit(ledger, nowMs, ACTOR, "auto_top_up.off", { reason });
+    this.#write({ ...state, disabledReason: reason });
   }
 
   protected override storedAnew(): void {

@@ -31,6 +31,7 @@ export class SqliteStorage implements LedgerStorage {
   rowsWritten = 0;
   /** The alarm that is set, as far as this instance knows; 0: it set none. */
   private wakesAtMs = 0;
+  private alarmSet = Promise.resolve();
 
   /** `rolledBack` is called behind a transaction that threw: what memory knows may no longer be what is stored. */
   constructor(storage: DurableObjectStorage, rolledBack: () => void) {
@@ -220,7 +221,13 @@ export class SqliteStorage implements LedgerStorage {
   wakeAt(atMs: number): void {
     if (this.wakesAtMs !== 0 && this.wakesAtMs <= atMs) return;
     this.wakesAtMs = atMs;
-    void this.setEarlierAlarm(atMs);
+    this.alarmSet = this.setEarlierAlarm(atMs);
+  }
+
+  /** The same; resolves once the alarm is set. */
+  wakesBy(atMs: number): Promise<void> {
+    this.wakeAt(atMs);
+    return this.alarmSet;
   }
 
   /** An alarm has fired: none is set now. */

@@ -8,6 +8,8 @@ import * as z from "zod";
 import { centsSchema, nanoUsdOfCents } from "./cents.ts";
 import { judgePayment } from "./payment.ts";
 import type { PaymentFound } from "./payment.ts";
+import type { Id } from "../../shared/ids.ts";
+import { parseId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 
 export type BillingAct =
@@ -19,6 +21,8 @@ export type BillingAct =
       readonly of: PaymentName;
       readonly act: "refund" | "dispute";
       readonly id: string;
+      /** Ours, of a refund that we asked for: the books did it under this id already, with what stands there. */
+      readonly refundId: Id<"refund"> | undefined;
       /** Of the payment's money, tax included. */
       readonly amountNanoUsd: NanoUsd;
     }
@@ -37,6 +41,7 @@ const returnSchema = z.object({
   payment_intent: z.nullable(z.string()).default(null),
   charge: z.nullable(z.string()).default(null),
   status: z.nullable(z.string()).default(null),
+  metadata: z.looseObject({ refund_id: z.unknown() }).partial().nullish(),
 });
 const currencySchema = z.object({ currency: z.string() });
 
@@ -77,12 +82,13 @@ function returned(
   if (currency.success && currency.data.currency !== "usd") return { kind: "ignored" };
   const parsed = returnSchema.safeParse(value);
   if (!currency.success || !parsed.success) return { kind: "unreadable", type };
-  const { id, amount, payment_intent: payment, charge } = parsed.data;
+  const { id, amount, payment_intent: payment, charge, metadata } = parsed.data;
   const kind = kindOf(parsed.data);
   // Ours are payments: what has neither is none of them.
   const of = payment === null ? (charge === null ? undefined : { charge }) : { payment };
   if (kind === "ignored" || of === undefined) return { kind: "ignored" };
-  return { kind, of, act, id, amountNanoUsd: nanoUsdOfCents(amount) };
+  const refundId = parseId("refund", String(metadata?.refund_id));
+  return { kind, of, act, id, refundId, amountNanoUsd: nanoUsdOfCents(amount) };
 }
 
 function jsonOf(text: string): unknown {

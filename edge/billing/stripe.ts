@@ -1,13 +1,13 @@
 // The calls that we make to Stripe, as forms over fetch, and its events' signatures. Stripe's own package would add
 // 33 KB (compressed) to the Worker for them (docs/decisions/stripe.md). Amounts towards Stripe are cents, here nano-USD.
-// Source: docs.stripe.com/api (checkout/sessions, payment_intents, errors, idempotent_requests),
+// Source: docs.stripe.com/api (checkout/sessions, payment_intents, refunds, errors, idempotent_requests),
 // docs.stripe.com/webhooks (manual verification).
 
 import * as z from "zod";
 import { equalBytes, hmac, importHmacKey } from "../../shared/hmac.ts";
-import type { AccountId } from "../../shared/ids.ts";
+import type { AccountId, Id } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import { centsOf } from "./cents.ts";
+import { centsOf, centsSchema } from "./cents.ts";
 import { judgePayment } from "./payment.ts";
 import type { PaymentFound } from "./payment.ts";
 
@@ -33,6 +33,7 @@ export interface StripeSettings {
 }
 
 const chargeSchema = z.object({ payment_intent: z.nullable(z.string()).default(null) });
+const refundableSchema = z.object({ latest_charge: z.object({ amount_refunded: centsSchema }) });
 const checkoutSchema = z.object({ id: z.string(), url: z.url() });
 const errorSchema = z.object({
   error: z.object({ message: z.string().optional(), code: z.string().optional(), type: z.string().optional() }),
@@ -85,6 +86,29 @@ export interface CheckoutRequest {
   /** The same key again is the same session. */
   readonly idempotencyKey: string;
 }
+
+/** A refund as Stripe has it. */
+const refundSchema = z.object({
+  id: z.string().min(1),
+  /** `pending`, `requires_action`, `succeeded`, `failed`, `canceled`. */
+  status: z.nullable(z.string()),
+  metadata: z.looseObject({ refund_id: z.string().optional() }).default({}),
+});
+export type StripeRefund = z.output<typeof refundSchema>;
+const refundListSchema = z.object({ data: z.array(refundSchema) });
+
+export interface RefundOrder {
+  /** Ours: it stands in the refund's metadata, by which its events are known. */
+  readonly id: Id<"refund">;
+  readonly paymentId: string;
+  /** Tax included. */
+  readonly cents: number;
+  readonly reason?: RefundReason;
+}
+
+/** Stripe's words; for a customer and a bank to read. */
+export const REFUND_REASONS = ["requested_by_customer", "duplicate", "fraudulent"] as const;
+type RefundReason = (typeof REFUND_REASONS)[number];
 
 /** What a receipt says, and where it goes. */
 export interface Receipt {
@@ -142,6 +166,39 @@ export class Stripe {
   /** What is known of a payment by its id. Throws StripeError. */
   async payment(id: string): Promise<PaymentFound> {
     return this.#look(`/v1/payment_intents/${encodeURIComponent(id)}`, judgePayment, { kind: "not_ours" });
+  }
+
+  /** The same, with how much of its money went back already. Throws StripeError. */
+  async refundable(id: string): Promise<{ readonly found: PaymentFound; readonly refundedCents: number }> {
+    const path = `/v1/payment_intents/${encodeURIComponent(id)}?expand[]=latest_charge`;
+    return this.#look<{ found: PaymentFound; refundedCents: number }>(
+      path,
+      (value) => {
+        const found = judgePayment(value);
+        const refundedCents = refundableSchema.safeParse(value).data?.latest_charge.amount_refunded;
+        if (refundedCents !== undefined) return { found, refundedCents };
+        return { found: found.kind === "paid" ? { kind: "unreadable" } : found, refundedCents: 0 };
+      },
+      { found: { kind: "not_ours" }, refundedCents: 0 },
+    );
+  }
+
+  /** Asks once, however often it is called for one order within 24 hours. Throws StripeError. */
+  async refund({ id, paymentId, cents, reason }: RefundOrder): Promise<StripeRefund> {
+    const form = {
+      payment_intent: paymentId,
+      amount: String(cents),
+      ...(reason !== undefined && { reason }),
+      "metadata[refund_id]": id,
+    };
+    return readable(refundSchema, await this.#call("POST", "/v1/refunds", form, `refund:${id}`));
+  }
+
+  /** What became of an order that may have been asked before; undefined: Stripe has no such refund. Throws StripeError. */
+  async findRefund({ id, paymentId }: RefundOrder): Promise<StripeRefund | undefined> {
+    const query = new URLSearchParams({ payment_intent: paymentId, limit: "100" });
+    const { data } = readable(refundListSchema, await this.list(`/v1/refunds?${query.toString()}`));
+    return data.find(({ metadata }) => metadata.refund_id === id);
   }
 
   /** The payment that a charge belongs to; undefined: none, as where it was made otherwise than by us. Throws StripeError. */
@@ -206,6 +263,13 @@ export class Stripe {
     const { message, code, type } = said.success ? said.data.error : {};
     throw new StripeError(message ?? `Stripe answered ${response.status}`, { status: response.status, code, type });
   }
+}
+
+/** An answer that cannot be read says nothing of what was done. Throws StripeError. */
+function readable<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new StripeError("Stripe's answer is not of the shape that is known here.");
 }
 
 /** Whether `header` (`Stripe-Signature`: `t=…,v1=…,v1=…`) signs `payload` under one of `secrets`, not too long ago. */

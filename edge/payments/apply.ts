@@ -83,7 +83,7 @@ async function applyReturn(env: Env, payment: Payment, returned: Returned): Prom
   const stub = accountStub(env, accountId);
   // Of the money a part was tax, which never was credit.
   const amountNanoUsd = nanoUsd(share(creditNanoUsd, returned.amountNanoUsd, paidNanoUsd));
-  const input = { id: `stripe:${returned.id}`, kind: returned.act, amountNanoUsd, paymentId };
+  const input = { id: returned.refundId ?? `stripe:${returned.id}`, kind: returned.act, amountNanoUsd, paymentId };
   const outcome =
     returned.kind === "taken_back" ? await stub.takeBack(input, ACTOR) : await stub.giveBack(input, ACTOR);
   if (outcome === "too_much") return refused(`The account ${accountId} has too much behind it.`);

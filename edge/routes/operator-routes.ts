@@ -7,6 +7,7 @@ import { createAccount, createAccountKey, createGrant, getAccountBooks, listAcco
 import { getAudit } from "./admin-audit.ts";
 import { getBackup, postRestore } from "./admin-backup.ts";
 import { putModel } from "./admin-models.ts";
+import { createRefund } from "./admin-refunds.ts";
 import { postReconcile } from "./admin-reconcile.ts";
 import { getStats } from "./admin-stats.ts";
 
@@ -16,6 +17,7 @@ export function addOperatorRoutes(app: Hono<AppEnv>): void {
   app.get("/admin/accounts/:id", operator, getAccountBooks);
   app.patch("/admin/accounts/:id", operator, patchAccount);
   app.post("/admin/accounts/:id/grants", operator, createGrant);
+  app.post("/admin/accounts/:id/refunds", operator, createRefund);
   app.post("/admin/accounts/:id/keys", operator, createAccountKey);
   app.put("/admin/models/:name", operator, putModel);
   app.put("/admin/models/:owner/:name", operator, putModel);

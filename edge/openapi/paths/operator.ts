@@ -4,11 +4,12 @@ import * as z from "zod";
 import { account, books, count, model, nanoUsd, unixSeconds } from "../answers.ts";
 import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../examples.ts";
 import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS } from "../operation.ts";
-import { limitParameter, pathId, queryText } from "../parameters.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
+import { ONCE, limitParameter, pathId, queryText } from "../parameters.ts";
 import { created } from "./keys.ts";
 import { createAccountSchema, grantSchema, patchAccountSchema } from "../../routes/admin.ts";
 import { reconcileSchema } from "../../routes/admin-reconcile.ts";
+import { refundSchema } from "../../routes/admin-refunds.ts";
 import { putModelSchema } from "../../routes/admin-models.ts";
 import { createKeySchema } from "../../routes/key-fields.ts";
 import { oneOf } from "../../../shared/schemas/fields.ts";
@@ -152,6 +153,63 @@ const grants: readonly Operation[] = [
       },
     },
     errors: [...BODY_ERRORS, "incompatible_options", "object_not_found", "limit_reached"],
+  },
+  {
+    method: "post",
+    path: "/admin/accounts/{id}/refunds",
+    id: "adminCreateRefund",
+    tag,
+    summary: "Refund a payment by card, or a part of it",
+    description:
+      "Through Stripe and in the books: what was paid for and is not spent. The same `Idempotency-Key` again is the same refund, and is answered with what became of it.",
+    auth: "operator",
+    parameters: [id, { ...ONCE, required: true, description: "Needed: the same one again is the same refund." }],
+    body: { name: "CreateRefundRequest", schema: refundSchema, example: { payment: "pi_123", amount_usd: 12.5 } },
+    answers: {
+      201: {
+        description:
+          "`status` is Stripe's; `requested`: Stripe has not answered, and is asked again until it has, while the credit is set aside.",
+        name: "Refund",
+        schema: z.object({
+          id: z.string(),
+          object: z.literal("refund"),
+          account_id: z.string(),
+          payment: z.string(),
+          stripe_refund: z.nullable(z.string()),
+          status: z.string(),
+          amount_usd: z.string().describe("Of credit."),
+          amount_nano_usd: nanoUsd,
+          tax_usd: z.string().describe("Went back to the card beside it."),
+          tax_nano_usd: nanoUsd,
+          balance_usd: z.string(),
+          balance_nano_usd: nanoUsd,
+        }),
+        example: {
+          id: "refund_0000000000000a",
+          object: "refund",
+          account_id: ACCOUNT.id,
+          payment: "pi_123",
+          stripe_refund: "re_123",
+          status: "succeeded",
+          amount_usd: "12.5",
+          amount_nano_usd: 12_500_000_000,
+          tax_usd: "0",
+          tax_nano_usd: 0,
+          balance_usd: "7.5",
+          balance_nano_usd: 7_500_000_000,
+        },
+      },
+    },
+    errors: [
+      ...BODY_ERRORS,
+      ...MAKING_ERRORS,
+      "invalid_request",
+      "object_not_found",
+      "credit_held",
+      "limit_reached",
+      "payments_not_offered",
+      "payment_unavailable",
+    ],
   },
   {
     method: "post",

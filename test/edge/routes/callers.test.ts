@@ -112,6 +112,7 @@ const ROWS: Readonly<Record<string, readonly [Access, object?]>> = {
   "GET /admin/accounts/:id": ["operator"],
   "PATCH /admin/accounts/:id": ["operator", {}],
   "POST /admin/accounts/:id/grants": ["operator", {}],
+  "POST /admin/accounts/:id/refunds": ["operator", {}],
   "POST /admin/accounts/:id/keys": ["operator", {}],
   "PUT /admin/models/:name": ["operator", {}],
   "PUT /admin/models/:owner/:name": ["operator", {}],

@@ -1,0 +1,172 @@
+// The account's object with the operator's refunds (billing/refund.ts): the credit is taken and the order written down in
+// one turn, an alarm is set, Stripe is asked. Whoever comes by then, the call itself, its repeat or the alarm, ends it.
+
+import type { NoticesEnv } from "./account-with-notices.ts";
+import { AccountWithSessions } from "./account-with-sessions.ts";
+import { RefundStore } from "./refund-store.ts";
+import { grantOf } from "../billing/payment.ts";
+import { askForRefund, cameToNothing, judgeRefund, nextTry } from "../billing/refund.ts";
+import type { RefundFault, RefundRecord } from "../billing/refund.ts";
+import type { RefundOrder, StripeSettings } from "../billing/stripe.ts";
+import { Stripe, StripeError } from "../billing/stripe.ts";
+import * as acts from "../ledger/acts.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { newId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+
+const ACTOR = "stripe";
+
+export interface RefundAsked extends Pick<RefundOrder, "paymentId" | "reason"> {
+  /** Whole cents; undefined: all that is left of the payment. */
+  readonly creditNanoUsd?: NanoUsd;
+}
+
+export type RefundAnswer =
+  | {
+      readonly kind: "refund";
+      readonly record: RefundRecord;
+      readonly isRepeat: boolean;
+      readonly balanceNanoUsd: NanoUsd;
+    }
+  /** The same `Idempotency-Key` came with another body. */
+  | { readonly kind: "reused" }
+  | { readonly kind: "fault"; readonly fault: RefundFault };
+
+export class AccountWithRefunds extends AccountWithSessions {
+  /** Undefined: this deployment takes no cards. */
+  protected readonly stripe: Stripe | undefined;
+  readonly #refunds: RefundStore;
+  /** Orders that Stripe is asked for now, by id. */
+  readonly #asking = new Map<string, Promise<RefundRecord>>();
+
+  constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
+    super(ctx, env);
+    this.#refunds = new RefundStore(ctx.storage.sql);
+    // Half of the pair takes no money: what became of a payment would not be heard (edge/settings.ts).
+    const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: webhook, STRIPE_API_ORIGIN: origin } = env;
+    this.stripe = key && webhook ? new Stripe(key, origin) : undefined;
+  }
+
+  /** Refunds once for each `key`, whenever it comes again. Undefined: no such account. */
+  async refund(
+    asked: RefundAsked,
+    { key, bodyHash }: { readonly key: string; readonly bodyHash: string },
+    actor: string,
+  ): Promise<RefundAnswer | undefined> {
+    const before = this.turn(() => this.#refunds.byKey(key) ?? "none");
+    if (before === undefined) return undefined;
+    const begun = before === "none" ? await this.#order(asked, key, bodyHash, actor) : { record: before, isNew: false };
+    if (begun === undefined) return undefined;
+    if (!("record" in begun)) return { kind: "fault", fault: begun };
+    if (begun.record.bodyHash !== bodyHash) return { kind: "reused" };
+    const record = await this.#settle(begun.record);
+    const balanceNanoUsd = this.getAccount()?.balanceNanoUsd;
+    if (balanceNanoUsd === undefined) return undefined;
+    return { kind: "refund", record, isRepeat: !begun.isNew, balanceNanoUsd };
+  }
+
+  override takeBack(input: acts.RefundInput, actor: string): ReturnType<typeof acts.takeBack> | undefined {
+    return this.turn((ledger, nowMs) => {
+      const outcome = acts.takeBack(ledger, input, actor, nowMs);
+      if (outcome === "taken") this.wentBack(ledger, input.kind, nowMs);
+      return outcome;
+    });
+  }
+
+  /** Called in the turn in which money of a payment went back. */
+  protected wentBack(_ledger: Ledger, _act: acts.RefundInput["kind"], _nowMs: number): void {}
+
+  /** A refund of ours that failed gives back what it took, to the nano-dollar, and says so when it is asked for again. */
+  override giveBack(input: acts.RefundInput, actor: string): ReturnType<typeof acts.giveBack> | undefined {
+    return this.turn((ledger, nowMs) => {
+      const record = this.#refunds.byId(input.id);
+      if (record === undefined) return acts.giveBack(ledger, input, actor, nowMs);
+      this.#refunds.change({ ...record, isUndone: true });
+      return acts.giveBack(ledger, takingOf(record), actor, nowMs);
+    });
+  }
+
+  override async alarm(): Promise<void> {
+    await super.alarm();
+    for (const record of this.turn(() => this.#refunds.open()) ?? []) {
+      if (record.nextMs > this.nowMs()) this.storage.wakeAt(record.nextMs);
+      else await this.#settle(record);
+    }
+  }
+
+  /** What was ordered is asked for once more: nobody will after this. */
+  override async deleteAccount(): Promise<void> {
+    for (const record of this.turn(() => this.#refunds.open()) ?? []) await this.#settle(record);
+    await super.deleteAccount();
+  }
+
+  protected override storedAnew(): void {
+    super.storedAnew();
+    this.#refunds.forget();
+  }
+
+  /** Takes the credit and writes the order down, or answers why not. */
+  async #order(
+    { paymentId, creditNanoUsd: asked, reason }: RefundAsked,
+    key: string,
+    bodyHash: string,
+    actor: string,
+  ): Promise<{ readonly record: RefundRecord; readonly isNew: boolean } | RefundFault | undefined> {
+    const state = await this.stripe?.refundable(paymentId).catch((error: unknown) => {
+      if (error instanceof StripeError) return undefined;
+      throw error;
+    });
+    if (state === undefined) return { kind: "stripe_unavailable" };
+    const ordered = this.turn((ledger, nowMs) => {
+      const meanwhile = this.#refunds.byKey(key);
+      if (meanwhile !== undefined) return { record: meanwhile, isNew: false };
+      const judged = judgeRefund(state, this.#refunds.of(paymentId), ledger.accountId, asked);
+      if (judged.kind !== "judged") return judged;
+      // Of a payment that was not heard of yet.
+      if (state.found.kind === "paid") acts.grant(ledger, grantOf(state.found.payment), ACTOR, nowMs);
+      const { cents, creditNanoUsd } = judged;
+      const order = { id: newId("refund"), paymentId, cents, ...(reason !== undefined && { reason }) };
+      const times = { beganMs: nowMs, tries: 0, nextMs: nextTry(0, nowMs) };
+      const record: RefundRecord = { ...order, creditNanoUsd, bodyHash, ...times };
+      const taken = acts.takeBackUnspent(ledger, takingOf(record), actor, nowMs);
+      if (taken === "too_much") return { kind: "too_much" } as const;
+      if (typeof taken === "object") return { kind: "not_there", wantedNanoUsd: creditNanoUsd, ...taken } as const;
+      this.wentBack(ledger, "refund", nowMs);
+      return { record: this.#refunds.add(key, record), isNew: true };
+    });
+    // Stripe is asked once somebody is sure to ask again.
+    if (ordered !== undefined && "record" in ordered) await this.storage.wakesBy(ordered.record.nextMs);
+    return ordered;
+  }
+
+  /** As Stripe has said, asking it where it has not. One question at a time for an order. */
+  #settle(record: RefundRecord): Promise<RefundRecord> {
+    if (record.outcome !== undefined) return Promise.resolve(record);
+    const asking = this.#asking.get(record.id) ?? this.#ask(record).finally(() => this.#asking.delete(record.id));
+    this.#asking.set(record.id, asking);
+    return asking;
+  }
+
+  async #ask(asked: RefundRecord): Promise<RefundRecord> {
+    if (this.stripe === undefined) return asked;
+    const outcome = await askForRefund(this.stripe, asked, this.nowMs());
+    const settled = this.turn((ledger, nowMs) => {
+      // What came of it may have been heard meanwhile.
+      const record = this.#refunds.byId(asked.id) ?? asked;
+      if (outcome === undefined) {
+        const nextMs = nextTry(record.tries + 1, nowMs);
+        this.storage.wakeAt(nextMs);
+        return this.#refunds.change({ ...record, tries: record.tries + 1, nextMs });
+      }
+      acts.audit(ledger, nowMs, ACTOR, `refund.${outcome.kind}`, { id: record.id, ...outcome });
+      if (cameToNothing(outcome)) acts.giveBack(ledger, takingOf(record), ACTOR, nowMs);
+      return this.#refunds.change({ ...record, outcome });
+    });
+    return settled ?? asked;
+  }
+}
+
+/** What it takes from the books, under its own id: the events of Stripe that name it do the same act. */
+function takingOf({ id, creditNanoUsd, paymentId }: RefundRecord): acts.RefundInput {
+  return { id, kind: "refund", amountNanoUsd: creditNanoUsd, paymentId };
+}

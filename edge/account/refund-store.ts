@@ -1,0 +1,50 @@
+// The operator's refunds of an account, in its object's SQLite: for good, so that an `Idempotency-Key` names its refund
+// whenever it comes again.
+
+import type { RefundRecord } from "../billing/refund.ts";
+import { LazyTables } from "../lib/lazy-tables.ts";
+
+const TABLE =
+  "CREATE TABLE IF NOT EXISTS refunds (key TEXT PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID";
+
+export class RefundStore extends LazyTables {
+  constructor(sql: SqlStorage) {
+    super(sql, "refunds", [TABLE]);
+  }
+
+  /** By the call's `Idempotency-Key`. */
+  byKey(key: string): RefundRecord | undefined {
+    return recordsOf(this.read("SELECT body FROM refunds WHERE key = ?", key))[0];
+  }
+
+  byId(id: string): RefundRecord | undefined {
+    return recordsOf(this.read("SELECT body FROM refunds WHERE id = ?", id))[0];
+  }
+
+  of(paymentId: string): RefundRecord[] {
+    return recordsOf(this.read("SELECT body FROM refunds WHERE json_extract(body, '$.paymentId') = ?", paymentId));
+  }
+
+  /** Those that Stripe has said nothing to. */
+  open(): RefundRecord[] {
+    return recordsOf(this.read("SELECT body FROM refunds WHERE json_extract(body, '$.outcome') IS NULL"));
+  }
+
+  add(key: string, record: RefundRecord): RefundRecord {
+    this.write("INSERT INTO refunds (key, id, body) VALUES (?, ?, ?)", key, record.id, JSON.stringify(record));
+    return record;
+  }
+
+  change(record: RefundRecord): RefundRecord {
+    this.write("UPDATE refunds SET body = ? WHERE id = ?", JSON.stringify(record), record.id);
+    return record;
+  }
+}
+
+/** Written above, and believed. */
+function recordsOf(rows: readonly { readonly body: string }[]): RefundRecord[] {
+  return rows.map(({ body }) => {
+    const record: RefundRecord = JSON.parse(body);
+    return record;
+  });
+}

@@ -1,0 +1,112 @@
+// A refund that the operator orders: pure. The credit is taken and the order written down before Stripe is asked, and
+// Stripe is asked under the order's own id, until it has said yes or no: a crash anywhere refunds once. A refusal, and a
+// refund that fails later, give the credit back.
+
+import type { AccountId } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { centsOf, nanoUsdOfCents, share } from "./cents.ts";
+import type { PaymentFound } from "./payment.ts";
+import type { RefundOrder, StripeRefund } from "./stripe.ts";
+import { StripeError } from "./stripe.ts";
+import type { Stripe } from "./stripe.ts";
+
+/** From then on Stripe is only asked whether it has the refund: it forgets an idempotency key after 24 hours. */
+const ASKED_MS_MAX = 20 * 3_600_000;
+const RETRY_MS = [60_000, 300_000, 1_800_000, 7_200_000] as const;
+/** Of a refund that came to nothing at Stripe. */
+const FAILED: ReadonlySet<string | null> = new Set(["failed", "canceled"]);
+
+/** As stored: one row of JSON in the account's object. */
+export interface RefundRecord extends RefundOrder {
+  /** What it took from the balance. */
+  readonly creditNanoUsd: NanoUsd;
+  /** Of the call that ordered it, keyed. */
+  readonly bodyHash: string;
+  readonly beganMs: number;
+  readonly tries: number;
+  readonly nextMs: number;
+  /** Undefined: Stripe has said nothing yet. */
+  readonly outcome?: RefundOutcome;
+  /** It failed after Stripe had taken it on; the credit is back. */
+  readonly isUndone?: true;
+}
+
+export type RefundOutcome =
+  | { readonly kind: "accepted"; readonly stripeId: string; readonly status: string }
+  /** Nothing was refunded; the credit is back. `isOurKey`: Stripe refuses the deployment's key. */
+  | { readonly kind: "refused"; readonly reason: string; readonly isOurKey: boolean };
+
+/** Why nothing was ordered. */
+export type RefundFault =
+  | Exclude<PaymentFound, { kind: "paid" }>
+  | { readonly kind: "another_account"; readonly accountId: AccountId }
+  /** More than is left of the payment. */
+  | { readonly kind: "above_rest"; readonly restNanoUsd: NanoUsd }
+  /** It is spent, or calls that run now hold it. */
+  | {
+      readonly kind: "not_there";
+      readonly wantedNanoUsd: NanoUsd;
+      readonly unspentNanoUsd: NanoUsd;
+      readonly freeNanoUsd: NanoUsd;
+    }
+  /** The sums of this account would no longer be exact. */
+  | { readonly kind: "too_much" }
+  | { readonly kind: "stripe_unavailable" };
+
+/** What of a payment can be refunded: `credit` of `asked` (undefined: all that is left), for `cents` of its money. */
+export function judgeRefund(
+  { found, refundedCents }: { readonly found: PaymentFound; readonly refundedCents: number },
+  /** Orders of this account on this payment, settled or not. */
+  orders: readonly RefundRecord[],
+  accountId: AccountId,
+  asked: NanoUsd | undefined,
+): { readonly kind: "judged"; readonly cents: number; readonly creditNanoUsd: NanoUsd } | RefundFault {
+  if (found.kind !== "paid") return found;
+  const { payment } = found;
+  if (payment.accountId !== accountId) return { kind: "another_account", accountId: payment.accountId };
+  const [paid, credit] = [centsOf(payment.paidNanoUsd), centsOf(payment.creditNanoUsd)];
+  const inForce = orders.filter(({ outcome, isUndone }) => outcome?.kind !== "refused" && isUndone === undefined);
+  // Stripe counts those that it has taken on.
+  const onTheirWay = inForce.reduce((sum, { outcome, cents }) => sum + (outcome === undefined ? cents : 0), 0);
+  const ordered = inForce.reduce((sum, { creditNanoUsd }) => sum + centsOf(creditNanoUsd), 0);
+  const left = Math.max(0, paid - refundedCents - onTheirWay);
+  const rest = Math.max(0, Math.min(share(credit, left, paid), credit - ordered));
+  const wanted = asked === undefined ? rest : centsOf(asked);
+  if (rest === 0 || wanted > rest) return { kind: "above_rest", restNanoUsd: nanoUsdOfCents(rest) };
+  const cents = wanted === rest ? left : share(paid, wanted, credit);
+  return { kind: "judged", cents, creditNanoUsd: nanoUsdOfCents(wanted) };
+}
+
+/** When Stripe is asked again, if it has not answered by then. */
+export function nextTry(tries: number, nowMs: number): number {
+  return nowMs + (RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? RETRY_MS[0]);
+}
+
+/** Asks Stripe. Undefined: it may have done it, or may yet; ask again. */
+export async function askForRefund(
+  stripe: Stripe,
+  record: RefundRecord,
+  nowMs: number,
+): Promise<RefundOutcome | undefined> {
+  try {
+    const isLate = nowMs - record.beganMs > ASKED_MS_MAX;
+    const known = record.tries > 0 || isLate ? await stripe.findRefund(record) : undefined;
+    if (known !== undefined) return accepted(known);
+    if (!isLate) return accepted(await stripe.refund(record));
+    return { kind: "refused", reason: "Stripe did not answer for 20 hours, and has no such refund.", isOurKey: false };
+  } catch (error) {
+    if (!(error instanceof StripeError)) throw error;
+    if (!error.isRefusal) return undefined;
+    const code = error.code === undefined ? "" : ` (${error.code})`;
+    return { kind: "refused", reason: `Stripe refuses it${code}: ${error.message}`, isOurKey: error.isOurKey };
+  }
+}
+
+function accepted({ id, status }: StripeRefund): RefundOutcome {
+  return { kind: "accepted", stripeId: id, status: status ?? "pending" };
+}
+
+/** Whether the credit goes back. */
+export function cameToNothing(outcome: RefundOutcome): boolean {
+  return outcome.kind === "refused" || FAILED.has(outcome.status);
+}
