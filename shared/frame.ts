@@ -29,10 +29,10 @@ export type DecodedFrame =
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Joins a JSON header and a payload (its length a multiple of 4) into one frame. Throws RangeError above FRAME_BYTES_MAX. */
-export function encodeFrame(header: unknown, payload: Uint8Array): Uint8Array<ArrayBuffer> {
+/** Joins a header, as JSON, and a payload (its length a multiple of 4) into one frame. Throws RangeError above FRAME_BYTES_MAX. */
+export function encodeFrame(headerJson: string, payload: Uint8Array): Uint8Array<ArrayBuffer> {
   if (payload.length % 4 !== 0) throw new RangeError("a frame's payload is a multiple of 4 bytes");
-  const json = encoder.encode(JSON.stringify(header));
+  const json = encoder.encode(headerJson);
   const headerBytes = Math.ceil(json.length / 4) * 4;
   const total = FRAME_PREFIX_BYTES + headerBytes + payload.length;
   if (total > FRAME_BYTES_MAX)

@@ -1,8 +1,8 @@
 // An upper bound of a text's token count that needs no tokenizer: what a lease must cover before the exact count is
 // known. Byte-level BPE never makes more tokens than bytes, but it sees the text after NFC, and NFC can grow a text
-// (U+1D160 becomes three code points), so the normalised bytes are counted. Linear in the text, whatever is in it.
+// (U+1D160 becomes three code points), so the bytes that it may have then are counted. Linear in the text, whatever is in it.
 
-/** Bound in tokens for `text` alone: UTF-8 bytes of its NFC form + 1 for the ending token. */
+/** Bound in tokens for `text` alone: UTF-8 bytes of its NFC form, at most, + 1 for the ending token. */
 export function tokenBound(text: string): number {
   return nfcBytesMax(text) + 1;
 }
@@ -25,54 +25,53 @@ export function idsBound({ ids, encoding }: { readonly ids: readonly number[]; r
   return ids.length * (encoding === undefined ? 1 : FOREIGN_TOKEN_BYTES_MAX * NFC_GROWTH_MAX) + 1;
 }
 
-/** NFC leaves everything below U+0300 as it is. */
-const MAY_CHANGE = /[\u0300-\uffff]/;
 /**
- * What NFC may join to the character before it: marks, and letters that compose backwards (jamo, Kirat Rai). It sorts
- * and joins a run of them in a time that is quadratic in its length: 400,000 marks stop a thread for ten seconds.
+ * What NFC may join to the character before it: marks, and letters that compose backwards (jamo, Kirat Rai). Everything
+ * else begins a segment that NFC treats by itself.
  */
-const JOINING = /^[\p{M}\u1161-\u1175\u11a8-\u11c2\u{16d67}]$/u;
-/** UTF-16 units. No script needs more than 30 marks (the stream-safe format of UAX 15). */
-const JOINING_RUN_MAX = 30;
+const JOINING = /^[\p{M}\u1161-\u1175\u11a8-\u11c2\u{16d67}\u{16d68}]$/u;
 
-/** UTF-8 bytes of `text` in NFC; of a run over JOINING_RUN_MAX the most that it could become. */
+/**
+ * UTF-8 bytes of `text` in NFC, at most: of a character that stands alone, exactly; of one with marks, those of its
+ * decomposition, for no composition is longer than its parts. The text is not normalised, because that takes a time
+ * quadratic in the length of a run of marks: 400,000 of them stop a thread for ten seconds.
+ */
 function nfcBytesMax(text: string): number {
-  if (!MAY_CHANGE.test(text)) return utf8Length(text);
   let bytes = 0;
-  let from = 0;
-  let run = 0;
-  for (let at = 0; at <= text.length; at += 1) {
-    const units = joiningUnits(text, at);
-    if (units > 0) {
-      run += units;
-      at += units - 1;
+  let isJoined = false; // by what follows
+  for (let at = text.length - 1; at >= 0; at -= 1) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x80) {
+      bytes += 1;
+      isJoined = false;
       continue;
     }
-    if (run > JOINING_RUN_MAX) {
-      bytes += utf8Length(text.slice(from, at - run).normalize("NFC"));
-      bytes += utf8Length(text.slice(at - run, at)) * NFC_GROWTH_MAX;
-      from = at;
+    let point = unit;
+    if (isLowSurrogate(unit) && at > 0 && isHighSurrogate(text.charCodeAt(at - 1))) {
+      at -= 1;
+      point = ((text.charCodeAt(at) - 0xd800) << 10) + (unit - 0xdc00) + 0x1_0000;
     }
-    run = 0;
+    const facts = known[point] || learn(point);
+    const joins = facts >= JOINS;
+    bytes += joins || isJoined ? (facts >> DECOMPOSED_SHIFT) & BYTES_MASK : facts & BYTES_MASK;
+    isJoined = joins;
   }
-  return bytes + utf8Length(text.slice(from).normalize("NFC"));
+  return bytes;
 }
 
-const IS_JOINING = 1;
-const IS_OTHER = 2;
-/** By UTF-16 unit, filled when one is first seen: a Unicode property test a character would cost more than the tokenizer. */
-const known = new Uint8Array(0x1_0000);
+/** Of what is known of a character: its bytes in NFC (lowest), its bytes in NFD, and whether it joins. */
+const BYTES_MASK = 0x3f;
+const DECOMPOSED_SHIFT = 6;
+const JOINS = 0x1000;
+/** By code point, 0 until one is first seen: asking Unicode for each character of a text would cost more than the tokenizer. */
+const known = new Uint16Array(0x11_0000);
 
-/** Units of the joining character that begins at `at`: 0 where none does, 2 beyond the basic plane. */
-function joiningUnits(text: string, at: number): number {
-  const unit = text.charCodeAt(at);
-  // Also behind the end, where the unit is not a number.
-  if (!(unit >= 0x300)) return 0;
-  if (isHighSurrogate(unit) && isLowSurrogate(text.charCodeAt(at + 1))) {
-    return JOINING.test(text.slice(at, at + 2)) ? 2 : 0;
-  }
-  if (known[unit] === 0) known[unit] = JOINING.test(String.fromCharCode(unit)) ? IS_JOINING : IS_OTHER;
-  return known[unit] === IS_JOINING ? 1 : 0;
+function learn(point: number): number {
+  const character = String.fromCodePoint(point);
+  const [composed, decomposed] = [utf8Length(character.normalize("NFC")), utf8Length(character.normalize("NFD"))];
+  const facts = composed | (decomposed << DECOMPOSED_SHIFT) | (JOINING.test(character) ? JOINS : 0);
+  known[point] = facts;
+  return facts;
 }
 
 /** UTF-8 bytes of `text`, without encoding it; a lone surrogate counts 3, as its replacement U+FFFD does. */

@@ -13,6 +13,7 @@ import {
 import type { CancelSignal } from "../lib/cancel.ts";
 import { onAbort } from "../lib/cancel.ts";
 import { collectBytes } from "../lib/collect-bytes.ts";
+import { othersTurn } from "../lib/others-turn.ts";
 import {
   FRAME_BYTES_MAX,
   FRAME_CONTENT_TYPE,
@@ -156,7 +157,9 @@ async function post(
   request: EmbedRequest,
   ids: Uint32Array,
 ): Promise<Frame | Failure> {
-  const frame = encodeRequest(request, ids);
+  const header = JSON.stringify(request);
+  await othersTurn(header.length);
+  const frame = encodeRequest(header, ids);
   if (frame === undefined) return { kind: "not_taken", status: TOO_LARGE };
   const abort = new AbortController();
   let unlink = (): void => undefined;
@@ -199,9 +202,9 @@ async function post(
 }
 
 /** The frame to send; undefined where no backend would take it. */
-function encodeRequest(request: EmbedRequest, ids: Uint32Array): Uint8Array<ArrayBuffer> | undefined {
+function encodeRequest(header: string, ids: Uint32Array): Uint8Array<ArrayBuffer> | undefined {
   if (ids.byteLength > REQUEST_FRAME_BYTES_MAX) return undefined;
-  const frame = encodeFrame(request, new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
+  const frame = encodeFrame(header, new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
   return frame.length > REQUEST_FRAME_BYTES_MAX ? undefined : frame;
 }
 

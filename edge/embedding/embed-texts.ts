@@ -15,7 +15,9 @@ import type { CacheEntry } from "../cache/entry.ts";
 import type { CacheKeys } from "../cache/key.ts";
 import type { CacheTiers, CacheUse } from "../cache/lookups.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
+import { sizeOf } from "../lib/call-text.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
+import { othersTurn } from "../lib/others-turn.ts";
 import type { Distinct } from "./distinct.ts";
 import { distinctTexts, tokensAbout } from "./distinct.ts";
 import type { Claim, WaitEnd } from "./in-flight.ts";
@@ -137,6 +139,7 @@ class EmbedCall {
     if (use === undefined) return { ready, names: undefined, found: new Map() };
     const { accountId, prefix } = this.#request;
     const { keys, tiers } = this.#ports;
+    await othersTurn(sizeOf(this.#distinct.texts));
     const scope = { accountId, epoch: CACHE_EPOCH, revision: ready.revision, prefix };
     const names = await keys.namesOf(scope, this.#distinct.texts);
     const tokens = tokensAbout(this.#distinct.texts, prefix);

@@ -55,7 +55,10 @@ export function textsBound(texts: readonly CallText[], prefix: string, contextTo
   const before = prefixBound(prefix);
   let bound = 0;
   for (const text of texts) {
-    bound += Math.min(text.kind === "ids" ? idsBound(text) : before + tokenBound(text.text), contextTokens);
+    const { length } = text.kind === "ids" ? text.ids : text.text;
+    // What is longer is cut there or refused: how long it is need not be known.
+    if (length >= contextTokens) bound += contextTokens;
+    else bound += Math.min(text.kind === "ids" ? idsBound(text) : before + tokenBound(text.text), contextTokens);
   }
   return bound;
 }

@@ -6,3 +6,8 @@ export type CallText =
   | { readonly kind: "text"; readonly text: string }
   /** `encoding`: of another tokenizer, decoded to text by the backend; absent: the model's own ids. */
   | { readonly kind: "ids"; readonly ids: readonly number[]; readonly encoding?: TokenEncoding };
+
+/** Characters and ids in all of `texts`: what work on them takes, about. */
+export function sizeOf(texts: readonly CallText[]): number {
+  return texts.reduce((sum, text) => sum + (text.kind === "ids" ? text.ids : text.text).length, 0);
+}

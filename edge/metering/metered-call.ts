@@ -8,6 +8,8 @@ import type { Scope } from "../ledger/types.ts";
 import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "../wallet/wallet-types.ts";
 import { frameMemory } from "../lib/memory-budget.ts";
 import type { CallText } from "../lib/call-text.ts";
+import { sizeOf } from "../lib/call-text.ts";
+import { othersTurn } from "../lib/others-turn.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
 import type { Context } from "../context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
@@ -58,6 +60,7 @@ export interface MeteredResult extends Computed {
 export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
   c.set("called", { model: call.model.id, tier: call.options.tier });
   checkOffered(call.model);
+  await othersTurn(sizeOf(call.texts));
   const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
   await quote.checkLimits();
   const { idempotencyKey } = call.options;
@@ -275,6 +278,7 @@ class Quote {
   async #count() {
     const { options, model, texts, prefix, truncate, field = "input" } = this.#call;
     await oweRequest(this.#c);
+    await othersTurn(sizeOf(texts));
     const counting = this.#c.get("services").pool.tokenize(
       { model: model.id, tier: options.tier, accountId: this.#c.get("key").accountId, truncate, prefix, texts },
       {

@@ -4,6 +4,7 @@
 import { Readable, pipeline } from "node:stream";
 import { createGunzip, gunzipSync } from "node:zlib";
 import type { Context } from "../context.ts";
+import { TURN_SIZE } from "../lib/others-turn.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 
 /** How slow a body may be. */
@@ -17,9 +18,6 @@ export interface Patience {
   /** For all of it; undefined: as long as it keeps its pace. */
   readonly totalMs?: number;
 }
-
-/** Of inflated bytes, after which it is somebody else's turn. */
-const TURN_BYTES = 256 * 1024;
 
 /** The body's bytes as they come over the network. Throws ApiError. */
 export async function* bodyPieces(stream: ReadableStream<Uint8Array>, patience: Patience): AsyncGenerator<Uint8Array> {
@@ -114,7 +112,7 @@ export async function* inflated(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
     for await (const piece of gunzip) {
       yield piece;
       bytes += piece.length;
-      if (bytes < TURN_BYTES) continue;
+      if (bytes < TURN_SIZE) continue;
       // What comes from memory comes without a pause: others of this isolate would wait for all of it.
       bytes = 0;
       await scheduler.wait(0);

@@ -3,6 +3,7 @@
 // it holds memory that other requests need.
 
 import { parseMemory } from "../lib/memory-budget.ts";
+import { othersTurn } from "../lib/others-turn.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../metering/idempotent-call.ts";
@@ -31,12 +32,17 @@ export async function readJson(c: Context, bytesMax: number): Promise<unknown> {
   checkMediaType(c);
   const bytes = await readBytes(c, bytesMax);
   if (bytes.length === 0) throw apiError("invalid_json", "The body is empty: it must be a JSON object.");
+  await othersTurn(bytes.length);
   if (bytes.length > LARGE_BYTES && hasMoreValues(bytes, VALUES_MAX)) throw tooManyValues();
+  await othersTurn(bytes.length);
   if (c.req.header(IDEMPOTENCY_HEADER) !== undefined) {
     c.set("bodyHash", await bodyHashOf(c.get("services").config.CACHE_HMAC_KEY, bytes));
   }
   try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
+    const text = decoder.decode(bytes);
+    await othersTurn(text.length);
+    const value: unknown = JSON.parse(text);
+    await othersTurn(text.length);
     return value;
   } catch (error) {
     throw apiError("invalid_json", `The body is not valid JSON in UTF-8${positionOf(error)}.`);

@@ -15,6 +15,8 @@ export interface ResolvedModel {
   readonly inputType: "query" | "document" | undefined;
 }
 
+/** Characters. What is longer is no model's name, and is not looked at: it may be megabytes of anything. */
+const NAME_LENGTH_MAX = 256;
 const DIMENSIONS_SUFFIX = /^(.+)@(\d{1,6})$/;
 const TYPE_SUFFIX = /^(.+):(query|document)$/;
 
@@ -42,9 +44,9 @@ function unlistedModel(id: string): CatalogModel {
 
 /** Resolves `name`: the full id, the bare name if unique, either with suffixes. Throws `model_not_found` with the nearest. */
 export function resolveModel(name: string, models: readonly CatalogModel[]): ResolvedModel {
-  const resolved = lookUp(name, models);
+  const resolved = lookUp(name.slice(0, NAME_LENGTH_MAX + 1), models);
   if ("model" in resolved) return resolved;
-  throw modelNotFound(name, resolved.rest, models);
+  throw modelNotFound(name.slice(0, NAME_LENGTH_MAX + 1), resolved.rest, models);
 }
 
 /** `rest`: what no model is called, without the suffixes. */

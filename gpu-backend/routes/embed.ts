@@ -35,7 +35,7 @@ export async function embed(call: Call, service: Service, sizes: CallSizes): Pro
       load: { queueSeconds: service.runner.queueSeconds() },
       timings: { tokenizeMs: call.stages.get("tokenize") ?? 0, queueMs: done.queueMs, runMs: done.runMs },
     };
-    return encodeFrame(answer, new Uint8Array(done.vectors.buffer));
+    return encodeFrame(JSON.stringify(answer), new Uint8Array(done.vectors.buffer));
   });
   call.sendFrame(frame);
 }
@@ -51,7 +51,7 @@ export async function tokenize(call: Call, service: Service, sizes: CallSizes): 
       tokens: texts.map((ids) => ids.length),
       truncated: [...truncated],
     };
-    return encodeFrame(answer, joinIds(texts));
+    return encodeFrame(JSON.stringify(answer), joinIds(texts));
   });
   call.sendFrame(frame);
 }

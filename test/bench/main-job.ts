@@ -69,7 +69,7 @@ async function measureCalls(file: DevFile): Promise<void> {
         "x-deadline-ms": "60000",
       },
       encodeFrame(
-        {
+        JSON.stringify({
           version: WIRE_VERSION,
           model: file.model,
           revision: null,
@@ -78,7 +78,7 @@ async function measureCalls(file: DevFile): Promise<void> {
           truncate: "none",
           prefix: "",
           texts,
-        },
+        }),
         new Uint8Array(),
       ),
     );

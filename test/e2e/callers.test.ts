@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ALPHABETS, ENGLISH, FIELDS, PRODUCTS, STRUCTURES, textAttack } from "../bench/worst/inputs.ts";
+import { ALPHABETS, ENGLISH, FIELDS, PRODUCTS, STRUCTURES, runs, textAttack } from "../bench/worst/inputs.ts";
 import type { Attack } from "../bench/worst/inputs.ts";
 import {
   FILES,
@@ -31,6 +31,7 @@ const BYTES = 1_000_000;
 /** Of a field that reaches the tokenizer. */
 const TEXT_BYTES = 60_000;
 const FILE_BYTES = 150_000;
+const RUN_BYTES = 120_000;
 const OTHER_MS_MAX = 100;
 const MIB = 1024 * 1024;
 const isLinux = process.platform === "linux";
@@ -103,6 +104,14 @@ describe.runIf(isLinux)("what one call costs", () => {
   test.each(pairs)("is about what English costs: %s as %s", async (_, field, unit) => {
     expect(await expensive(field, textAttack(fieldOf(field), MODEL, unit, TEXT_BYTES))).toBeUndefined();
   });
+
+  test.each(["a model's name", "a field's name", "an ignored field"])(
+    "is about what English costs: a run of each alphabet after the other as %s",
+    async (field) => {
+      const text = runs(RUN_BYTES);
+      expect(await expensive("", textAttack(fieldOf(field), MODEL, text, text.length))).toBeUndefined();
+    },
+  );
 
   test.each(Object.entries(STRUCTURES))("is about what English costs: %s", async (_, make) => {
     expect(await expensive("", make(MODEL, BYTES))).toBeUndefined();

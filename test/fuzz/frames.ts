@@ -82,7 +82,7 @@ const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length &&
 
 /** A damaged frame is broken, or, with a checksum made anew, a frame whose parts fit; nothing throws. */
 export const frames = fc.property(header, words, damage, fc.boolean(), (json, payload, change, reseal) => {
-  const frame = encodeFrame(json, payload);
+  const frame = encodeFrame(JSON.stringify(json), payload);
   const damaged = apply(frame, change);
   if (!same(damaged, frame)) assert(decodeFrame(damaged).kind === "broken", "damage is seen");
   if (!reseal || damaged.length < FRAME_PREFIX_BYTES) return;

@@ -122,7 +122,7 @@ export class FakeBackendServer {
     };
     if (path === "/tokenize") {
       const ids = new Uint32Array(tokens.reduce((sum, count) => sum + count, 0));
-      this.#send(response, encodeFrame(header, new Uint8Array(ids.buffer)));
+      this.#send(response, encodeFrame(JSON.stringify(header), new Uint8Array(ids.buffer)));
       return;
     }
     this.texts += texts.length;
@@ -132,7 +132,7 @@ export class FakeBackendServer {
       load: { queueSeconds: 0 },
       timings: { tokenizeMs: 0.1, queueMs: 0.1, runMs: 1 },
     };
-    this.#send(response, encodeFrame(embedded, this.#vectors(texts)));
+    this.#send(response, encodeFrame(JSON.stringify(embedded), this.#vectors(texts)));
   }
 
   #send(response: ServerResponse, frame: Uint8Array): void {

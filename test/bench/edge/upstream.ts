@@ -67,7 +67,7 @@ function frameOf(count: number): Buffer {
     load: { queueSeconds: 0 },
     timings: { tokenizeMs: 0, queueMs: 0, runMs: 0 },
   };
-  return Buffer.from(encodeFrame(header, new Uint8Array(payload.buffer)));
+  return Buffer.from(encodeFrame(JSON.stringify(header), new Uint8Array(payload.buffer)));
 }
 
 function bodyOf(name: string): Buffer {

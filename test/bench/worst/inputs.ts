@@ -46,6 +46,13 @@ function repeated(unit: string, bytes: number): string {
   return unit.repeat(Math.max(1, Math.floor(bytes / Buffer.byteLength(unit))));
 }
 
+/** A run of `bytes` of each alphabet, one after the other: what is quadratic in a run of anything shows in it. */
+export function runs(bytes: number): string {
+  return Object.values(ALPHABETS)
+    .map((unit) => repeated(unit, bytes))
+    .join("");
+}
+
 /** Where a text may stand; each gives a path and the body of a POST. */
 export const FIELDS: Readonly<Record<string, (model: string, text: string) => readonly [string, object]>> = {
   "a text": (model, text) => ["/v1/embeddings", { model, input: text }],

@@ -124,7 +124,7 @@ export class FakeBackend {
       load: { queueSeconds: this.queueSeconds },
       timings: { tokenizeMs: 1, queueMs: 2, runMs: 3 },
     };
-    const frame = encodeFrame(header, new Uint8Array(payload.buffer));
+    const frame = encodeFrame(JSON.stringify(header), new Uint8Array(payload.buffer));
     if (kind === "damaged frame") frame[frame.length - 3] = (frame[frame.length - 3] ?? 0) ^ 1;
     return frameResponse(kind === "half a frame" ? frame.slice(0, frame.length / 2) : frame);
   }
@@ -134,7 +134,7 @@ export class FakeBackend {
     const ids = new Uint32Array(tokens.reduce((sum, count) => sum + count, 0));
     const truncated = request.texts.map((text) => typeof text === "string" && this.truncates.has(text));
     const header = { version: 1, revision: this.revision, tokens, truncated };
-    return frameResponse(encodeFrame(header, new Uint8Array(ids.buffer)));
+    return frameResponse(encodeFrame(JSON.stringify(header), new Uint8Array(ids.buffer)));
   }
 }
 

@@ -94,7 +94,7 @@ export function post(
   return fetch(origin + path, {
     method: "POST",
     headers: { authorization: `Bearer ${SECRET}`, ...headers },
-    body: encodeFrame(request, new Uint8Array(ids.buffer)),
+    body: encodeFrame(JSON.stringify(request), new Uint8Array(ids.buffer)),
     ...(signal === undefined ? {} : { signal }),
   });
 }
