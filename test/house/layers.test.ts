@@ -93,6 +93,7 @@ test.each([
   ["the backend", files.filter((file) => file.startsWith("gpu-backend/"))],
   ["what both share", files.filter((file) => file.startsWith("shared/"))],
   ["the scripts", files.filter((file) => file.startsWith("scripts/"))],
+  ["the tests", files.filter((file) => file.startsWith("test/"))],
 ] as const)("no files of %s import each other in a circle, types included", (_, within) => {
   expect(within.length).toBeGreaterThan(10);
   expect(circleIn(importsOf(within))).toBeUndefined();

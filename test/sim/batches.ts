@@ -3,14 +3,23 @@
 
 import { chargeBatch, releaseBatch, reserveBatch } from "../../edge/ledger/batch-charge.ts";
 import type { BatchAttempt, ChargeOutcome } from "../../edge/ledger/batch-charge.ts";
+import type { Ledger } from "../../edge/ledger/ledger.ts";
 import { must } from "../../shared/assert.ts";
+import type { KeyId } from "../../shared/ids.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { MODEL, NANO_USD_PER_TOKEN } from "./isolate.ts";
 import type { Step } from "./plan.ts";
-import type { World } from "./world.ts";
 
 interface Made extends BatchAttempt {
   readonly tokensMax: number;
+}
+
+/** What batches need of the world around them. */
+interface BatchWorld {
+  readonly nowMs: number;
+  readonly keys: readonly { readonly id: KeyId }[];
+  attempt(work: (ledger: Ledger) => unknown): boolean;
+  nextName(): number;
 }
 
 export class Batches {
@@ -24,7 +33,7 @@ export class Batches {
   /** Slice → the receipt of its charge. */
   private readonly receipts = new Map<string, string>();
 
-  step(world: World, { a, b, c }: Step): void {
+  step(world: BatchWorld, { a, b, c }: Step): void {
     const action = a % 5;
     const attempt = action < 2 ? undefined : this.made.at(c % 4 === 0 ? b % Math.max(1, this.made.length) : -1);
     if (attempt === undefined) this.reserve(world, b, c);
@@ -32,7 +41,7 @@ export class Batches {
     else this.charge(world, attempt, b);
   }
 
-  private reserve(world: World, b: number, c: number): void {
+  private reserve(world: BatchWorld, b: number, c: number): void {
     const tokensMax = 1 + (c % (c % 5 === 0 ? 400 : 60));
     const key = must(world.keys[b % world.keys.length], "key");
     const attempt = { batchId: `batch_${b % 2}`, slice: (b >>> 4) % 3, attempt: world.nextName(), keyId: key.id };
@@ -43,7 +52,7 @@ export class Batches {
     );
   }
 
-  private charge(world: World, { tokensMax, ...attempt }: Made, b: number): void {
+  private charge(world: BatchWorld, { tokensMax, ...attempt }: Made, b: number): void {
     const tokens = 1 + (b % tokensMax);
     const cost = nanoUsd(tokens * NANO_USD_PER_TOKEN);
     const receipt = String(attempt.attempt);

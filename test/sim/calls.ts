@@ -4,7 +4,8 @@ import { amount } from "../../edge/ledger/amount.ts";
 import type { LeaseSession } from "../../edge/wallet/lease-session.ts";
 import { must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import { MODEL, NANO_USD_PER_TOKEN } from "./isolate.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import { MODEL, NANO_USD_PER_TOKEN, newIsolate } from "./isolate.ts";
 import type { Isolate, Running, StrictCall } from "./isolate.ts";
 import type { Step } from "./plan.ts";
 import type { World } from "./world.ts";
@@ -49,11 +50,11 @@ export function strictCall(world: World, { a, b, c }: Step): void {
 
 /** The whole call without a fault in between, so that plans meet many replays; `copied`: its first message comes again later. */
 function runAtOnce(world: World, isolate: Isolate, { session }: StrictCall, copied: boolean): void {
-  world.exchange(isolate, session, copied);
+  exchange(world, isolate, session, copied);
   const running = isolate.running.find((one) => one.session === session);
   if (running === undefined) return;
   endRunning(world, isolate, running, true);
-  world.exchange(isolate, session);
+  exchange(world, isolate, session);
 }
 
 function queue(
@@ -129,8 +130,50 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
   });
 }
 
+/** An answer arrives, and its isolate goes on. */
+export function answer(world: World, at: number): void {
+  const reply = world.takeReply(at);
+  if (reply !== undefined) afterAnswer(world, reply.isolate, reply.session);
+}
+
+/**
+ * One call for `value` with the first key, alone in the world. Answers whether it was admitted and charged;
+ * undefined where the key's own bounds forbid it.
+ */
+export function callForAll(world: World, value: NanoUsd): boolean | undefined {
+  const isolate = newIsolate(0);
+  world.isolates.push(isolate);
+  const record = world.look((ledger) => ledger.keys.get(must(world.keys[0], "key").id) ?? null);
+  if (record?.capNanoUsd !== undefined) return undefined;
+  const session = world.newSession(isolate, 0);
+  const waiter = session.enqueue(amount(value, 1, 1), MODEL, "interactive", world.isolateNow(isolate));
+  exchange(world, isolate, session);
+  if (waiter.work === undefined) return false;
+  const settlement = {
+    model: MODEL,
+    tokens: 1,
+    cachedTokens: 0,
+    costNanoUsd: value,
+    savedNanoUsd: nanoUsd(0),
+    latencyMs: 1,
+  };
+  const outcome = session.settle(waiter.work, settlement, world.isolateNow(isolate));
+  isolate.chargedNanoUsd += value;
+  exchange(world, isolate, session);
+  return outcome === "charged";
+}
+
+/** One message of `session` and its answer, past all others; `copied` leaves a copy of it on the way. */
+export function exchange(world: World, isolate: Isolate, session: LeaseSession, copied = false): void {
+  if (!world.sendFrom(isolate, session, true)) return;
+  const letter = must(world.network.at(-1), "what was just sent");
+  if (copied) world.network.push(letter);
+  world.deliver(world.network.length - 1, 1);
+  if (world.replies.at(-1)?.message === letter.message) answer(world, world.replies.length - 1);
+}
+
 /** What a wallet does when an answer has come: calls start or are refused. */
-export function afterAnswer(world: World, isolate: Isolate, session: LeaseSession): void {
+function afterAnswer(world: World, isolate: Isolate, session: LeaseSession): void {
   for (const queued of isolate.queued.filter((one) => one.session === session)) {
     const { waiter, key, tokens, strict } = queued;
     const settled = waiter.work !== undefined || session.answered > queued.afterComposed || session.ended !== undefined;

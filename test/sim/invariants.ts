@@ -5,7 +5,7 @@ import { monthStartMs } from "../../edge/ledger/periods.ts";
 import type { Ledger } from "../../edge/ledger/ledger.ts";
 import { listTransactions } from "../../edge/account/views.ts";
 import type { StatementLine } from "../../edge/ledger/statement.ts";
-import { endRunning } from "./calls.ts";
+import { answer, callForAll, endRunning } from "./calls.ts";
 import { Violation, insist } from "./insist.ts";
 import { setStatus } from "./operator.ts";
 import { usageTotalNanoUsd } from "./usage-total.ts";
@@ -174,7 +174,7 @@ export class Invariants {
         for (const session of isolate.alive ? isolate.all : []) sent = world.sendFrom(isolate, session, false) || sent;
       }
       while (world.network.length > 0) world.deliver(0, 1);
-      while (world.replies.length > 0) world.answer(0);
+      while (world.replies.length > 0) answer(world, 0);
       this.afterStep();
       if (!sent && world.isolates.every(({ alive, running }) => !alive || running.length === 0)) return;
     }
@@ -188,7 +188,7 @@ export class Invariants {
     if (left.grantableNanoUsd === 0) return;
     insist(left.grantableNanoUsd === left.tightest.potentialNanoUsd, "all of the credit is free");
     const before = left.balanceNanoUsd;
-    const charged = world.callForAll(left.grantableNanoUsd);
+    const charged = callForAll(world, left.grantableNanoUsd);
     if (charged === undefined) return; // its key has bounds of its own
     const after = world.look((ledger) => ledger.books.balance);
     insist(charged && before - after === left.grantableNanoUsd, "a call for all that is left is admitted and charged");

@@ -8,6 +8,7 @@ import { MemoryStorage } from "./memory-storage.ts";
 import type { StoppableStorage } from "./memory-storage.ts";
 import { planFor } from "./plan.ts";
 import type { Plan } from "./plan.ts";
+import { applyStep } from "./steps.ts";
 import { World } from "./world.ts";
 import type { MakeCore } from "./world.ts";
 
@@ -35,7 +36,7 @@ export function runPlan(plan: Plan, rig: Rig = REAL, atEnd?: (world: World) => v
     const world = new World(plan, rig.storage(), rig.makeCore, rig.settings);
     const invariants = new Invariants(world);
     for (const step of plan.steps) {
-      world.apply(step);
+      applyStep(world, step);
       invariants.afterStep();
     }
     invariants.atRest();

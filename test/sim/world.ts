@@ -1,11 +1,10 @@
 // The world of a plan: one account object, several isolates with clocks of their own, a network that loses, doubles,
-// delays and reorders, and machines that stop. Everything happens in `apply`, one step at a time; invariants.ts looks
-// at the world after each. The code under test is the real one: AccountCore on the object's side, LeaseSession on the
+// delays and reorders, and machines that stop. steps.ts makes things happen in it, one step at a time; invariants.ts looks
+// at it after each. The code under test is the real one: AccountCore on the object's side, LeaseSession on the
 // isolates'.
 
 import type { AccountCore } from "../../edge/ledger/account-core.ts";
 import * as acts from "../../edge/ledger/acts.ts";
-import { amount } from "../../edge/ledger/amount.ts";
 import * as keyActs from "../../edge/keys/key-acts.ts";
 import type { Ledger } from "../../edge/ledger/ledger.ts";
 import { LeaseSession } from "../../edge/wallet/lease-session.ts";
@@ -17,15 +16,12 @@ import { must } from "../../shared/assert.ts";
 import { idFromBytes } from "../../shared/ids.ts";
 import type { KeyId } from "../../shared/ids.ts";
 import { nanoUsd } from "../../shared/money.ts";
-import type { NanoUsd } from "../../shared/money.ts";
 import { Batches } from "./batches.ts";
-import * as calls from "./calls.ts";
-import { MODEL, newIsolate } from "./isolate.ts";
+import { newIsolate } from "./isolate.ts";
 import type { Isolate } from "./isolate.ts";
 import { Stopped } from "./memory-storage.ts";
 import type { StoppableStorage } from "./memory-storage.ts";
-import * as operator from "./operator.ts";
-import type { Plan, Step } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { Replays } from "./replays.ts";
 import { Timeliness } from "./timeliness.ts";
 
@@ -36,9 +32,6 @@ const SESSION_SETTINGS = {
   busySyncWindowMs: 2000,
   leaseTtlMs: DEFAULT_SETTINGS.leaseTtlMs,
 };
-
-/** An object that hears nothing for so long is evicted. */
-const IDLE_MS = 10_000;
 
 export type MakeCore = (
   storage: StoppableStorage,
@@ -109,11 +102,6 @@ export class World {
     this.setUp();
   }
 
-  /** One step; those that mean nothing now do nothing. */
-  apply(step: Step): void {
-    this.handlers[step.kind](step);
-  }
-
   isolateNow(isolate: Isolate): number {
     const elapsedMs = this.nowMs - START_MS;
     return START_MS + isolate.offsetMs + elapsedMs + Math.floor((elapsedMs * isolate.driftMsPerS) / 1000);
@@ -129,35 +117,6 @@ export class World {
       this.storage.stopAfterWrites = stop;
     }
   }
-
-  private readonly handlers: Record<Step["kind"], (step: Step) => void> = {
-    call: (step) => calls.startCall(this, step),
-    settle: (step) => calls.endWork(this, step, true),
-    fail: (step) => calls.endWork(this, step, false),
-    send: (step) => this.send(step),
-    deliver: (step) => this.deliver(step.a, 1 + (step.b % 3)),
-    answer: (step) => this.answer(step.a),
-    drop: (step) => void (step.b % 2 === 0 ? take(this.network, step.a) : take(this.replies, step.a)),
-    double: (step) => {
-      const letter = this.network[step.a % Math.max(1, this.network.length)];
-      if (letter !== undefined) this.network.push(letter);
-    },
-    pass: (step) => this.pass(step),
-    crash_object: () => this.crashObject(),
-    stop_mid_turn: (step) => {
-      this.storage.stopAfterWrites = step.a % 3;
-    },
-    crash_isolate: (step) => this.crashIsolate(step),
-    grant: (step) => operator.grant(this, step),
-    take_back: (step) => operator.takeBack(this, step),
-    status: (step) => operator.setStatus(this, step.a % 3 === 0),
-    key: (step) => operator.changeKey(this, step),
-    limits: (step) => operator.changeLimits(this, step),
-    strict: (step) => calls.strictCall(this, step),
-    finish: (step) => calls.finishStrict(this, step),
-    fold: () => this.fold(),
-    batch: (step) => this.batches.step(this, step),
-  };
 
   /** The object is evicted, or it crashes: what is not written is gone. */
   crashObject(): void {
@@ -204,11 +163,12 @@ export class World {
     this.uses.push({ key: call.accountKey, requests: 1, tokens: message.spent.tokens });
   }
 
-  answer(at: number): void {
+  /** An answer arrives; undefined: none was on its way, or its isolate is gone. calls.ts goes on from there. */
+  takeReply(at: number): Reply | undefined {
     const reply = take(this.replies, at);
-    if (reply === undefined || !reply.isolate.alive) return;
+    if (reply === undefined || !reply.isolate.alive) return undefined;
     reply.session.receive(reply.message, reply.answer, this.isolateNow(reply.isolate));
-    calls.afterAnswer(this, reply.isolate, reply.session);
+    return reply;
   }
 
   /** Sends what is due of one isolate's session; `force` sends a renewal even if nothing is due. */
@@ -222,42 +182,6 @@ export class World {
     if (strict !== undefined && strict.state === "running" && !close) return false;
     this.network.push({ isolate, session, message: session.compose(nowMs, close) });
     return true;
-  }
-
-  /**
-   * One call for `value` with the first key, alone in the world. Answers whether it was admitted and charged;
-   * undefined where the key's own bounds forbid it.
-   */
-  callForAll(value: NanoUsd): boolean | undefined {
-    const isolate = newIsolate(0);
-    this.isolates.push(isolate);
-    const record = this.look((ledger) => ledger.keys.get(must(this.keys[0], "key").id) ?? null);
-    if (record?.capNanoUsd !== undefined) return undefined;
-    const session = this.newSession(isolate, 0);
-    const waiter = session.enqueue(amount(value, 1, 1), MODEL, "interactive", this.isolateNow(isolate));
-    this.exchange(isolate, session);
-    if (waiter.work === undefined) return false;
-    const settlement = {
-      model: MODEL,
-      tokens: 1,
-      cachedTokens: 0,
-      costNanoUsd: value,
-      savedNanoUsd: nanoUsd(0),
-      latencyMs: 1,
-    };
-    const outcome = session.settle(waiter.work, settlement, this.isolateNow(isolate));
-    isolate.chargedNanoUsd += value;
-    this.exchange(isolate, session);
-    return outcome === "charged";
-  }
-
-  /** One message of `session` and its answer, past all others; `copied` leaves a copy of it on the way. */
-  exchange(isolate: Isolate, session: LeaseSession, copied = false): void {
-    if (!this.sendFrom(isolate, session, true)) return;
-    const letter = must(this.network.at(-1), "what was just sent");
-    if (copied) this.network.push(letter);
-    this.deliver(this.network.length - 1, 1);
-    if (this.replies.at(-1)?.message === letter.message) this.answer(this.replies.length - 1);
   }
 
   private setUp(): void {
@@ -288,29 +212,6 @@ export class World {
     keyActs.addKey(ledger, { id: key.id, prefix: "gr-…", secret: key.hash, terms }, "sim", this.nowMs);
     this.keys.push(key);
     return key;
-  }
-
-  private send({ a, b, c }: Step): void {
-    const isolate = this.pickIsolate(a);
-    if (isolate === undefined) return;
-    const sessions = [...isolate.sessions.values(), ...isolate.strict.map(({ session }) => session)];
-    const session = sessions[b % Math.max(1, sessions.length)];
-    if (session !== undefined) this.sendFrom(isolate, session, c % 4 === 0);
-  }
-
-  private pass({ a, b }: Step): void {
-    const kinds = [500, 500, 5000, 5000, 20_000, 40_000, 200_000, 1_500_000, 4_000_000, 60 * 86_400_000];
-    const limit = must(kinds[a % 100 === 0 ? 9 : a % 9], "span");
-    const spanMs = b % limit;
-    this.nowMs += spanMs;
-    if (spanMs >= IDLE_MS) this.crashObject();
-  }
-
-  private crashIsolate({ a }: Step): void {
-    const isolate = this.pickIsolate(a);
-    if (isolate === undefined) return;
-    isolate.alive = false;
-    this.isolates.push(newIsolate(a));
   }
 
   newSession(isolate: Isolate, key: number, strict?: ConstructorParameters<typeof LeaseSession>[3]): LeaseSession {
@@ -361,6 +262,6 @@ function keyIdOf(name: number): KeyId {
   return idFromBytes("key", bytes);
 }
 
-function take<Item>(list: Item[], at: number): Item | undefined {
+export function take<Item>(list: Item[], at: number): Item | undefined {
   return list.length === 0 ? undefined : list.splice(at % list.length, 1)[0];
 }
