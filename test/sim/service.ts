@@ -19,6 +19,9 @@ const LAG_MS = 2500;
 /** After it a report is told. */
 const REPORT_MS = 5000;
 const MINUTE_MS = 60_000;
+/** Calls whose bound is above all that there is: their exact count decides. */
+const OVERBOUND_PERCENT = 10;
+const OVERBOUND_TOKENS = 1e9;
 
 /** One per-minute limit over what was really used. */
 class Level {
@@ -74,8 +77,9 @@ class ServiceRun {
       if (call % plan.burst === 0) await world.time.passTo(world.time.nowMs() + this.gapMs());
       this.replace();
       this.checkWake();
-      const bound = 1 + random.below(plan.boundMax);
-      await this.one(random.below(plan.isolates), random.below(plan.keys), bound, 1 + random.below(bound));
+      const tokens = 1 + random.below(plan.boundMax);
+      const bound = random.chance(OVERBOUND_PERCENT) ? OVERBOUND_TOKENS : tokens + random.below(plan.boundMax);
+      await this.one(random.below(plan.isolates), random.below(plan.keys), bound, tokens);
     }
     await this.rest();
   }
