@@ -9,6 +9,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { monthStartMs } from "../ledger/periods.ts";
 import { noticeOf } from "../notices/notices.ts";
 import { AccountWithRefunds } from "./account-with-refunds.ts";
+import { BillingStore } from "./billing-store.ts";
 import { newId } from "../../shared/ids.ts";
 import type { AutoTopUpTerms, BillingState, Card } from "../billing/auto-top-up.ts";
 import { begin, declineWords, declined, paid, postponed } from "../billing/auto-top-up.ts";
@@ -18,42 +19,39 @@ import { CREDIT, StripeError } from "../billing/stripe.ts";
 import type { StripeSettings } from "../billing/stripe.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
 
-const TABLE = "CREATE TABLE IF NOT EXISTS billing (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL)";
 const ACTOR = "auto-top-up";
 
 export class AccountWithBilling extends AccountWithRefunds {
-  readonly #sql: SqlStorage;
+  readonly #store: BillingStore;
   readonly #isOffered: boolean;
-  /** As stored; undefined: not read yet. */
-  #state: BillingState | undefined;
 
   constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
     super(ctx, env);
-    this.#sql = ctx.storage.sql;
+    this.#store = new BillingStore(ctx.storage.sql);
     // Tax is computed on Stripe's page alone (docs/decisions/stripe.md).
     this.#isOffered = this.stripe !== undefined && env.STRIPE_AUTOMATIC_TAX !== "true";
   }
 
   /** Terms, card and state of automatic top-ups. */
   billing(): BillingState | undefined {
-    return this.turn(() => this.#read());
+    return this.turn(() => this.#store.get());
   }
 
   /** `undefined` terms switch it off. What was switched off by a declined card is on again. */
   setAutoTopUp(terms: AutoTopUpTerms | undefined, by: Actor): BillingState | Refused | undefined {
     return this.act(by, (ledger, nowMs, { name: actor }) => {
-      const { terms: _terms, disabledReason: _reason, ...rest } = this.#read();
+      const { terms: _terms, disabledReason: _reason, ...rest } = this.#store.get();
       audit(ledger, nowMs, actor, "auto_top_up", terms === undefined ? { on: false } : { on: true, ...terms });
-      return this.#write(terms === undefined ? rest : { ...rest, terms });
+      return this.#store.put(terms === undefined ? rest : { ...rest, terms });
     });
   }
 
   /** The card of the customer's last payment. */
   rememberCard(card: Card): void {
     this.turn(() => {
-      const state = this.#read();
+      const state = this.#store.get();
       if (state.card?.paymentMethod !== card.paymentMethod || state.card.customer !== card.customer) {
-        this.#write({ ...state, card });
+        this.#store.put({ ...state, card });
       }
     });
   }
@@ -61,16 +59,16 @@ export class AccountWithBilling extends AccountWithRefunds {
   protected override afterTurn(): void {
     super.afterTurn();
     // Runs after every turn, so an account without automatic top-ups must not pay for another one.
-    if (!this.#isOffered || this.#read().terms === undefined) return;
+    if (!this.#isOffered || this.#store.get().terms === undefined) return;
     const nowMs = this.nowMs();
     this.core.turn(nowMs, (ledger) => {
-      const state = this.#read();
+      const state = this.#store.get();
       if (ledger.status !== "active") return;
       const receipt = { description: `${CREDIT}, automatic top-up`, ...(ledger.email && { email: ledger.email }) };
       const now = { ms: nowMs, monthStartMs: monthStartMs(nowMs) };
       const begun = begin(state, ledger.books.balance, now, newId("grant"), receipt);
       if (begun === undefined) return;
-      this.#write(begun);
+      this.#store.put(begun);
       this.storage.wakeAt(nowMs);
     });
   }
@@ -102,25 +100,25 @@ export class AccountWithBilling extends AccountWithRefunds {
 
   /** Off, in the same turn: the balance that fell would charge the card anew for what was just given back to it. */
   protected override wentBack(ledger: Ledger, act: "refund" | "dispute", nowMs: number): void {
-    const state = this.#read();
+    const state = this.#store.get();
     if (state.terms === undefined || state.disabledReason !== undefined) return;
     const reason = act === "refund" ? "A payment was refunded." : "A payment was disputed.";
     audit(ledger, nowMs, ACTOR, "auto_top_up.off", { reason });
-    this.#write({ ...state, disabledReason: reason });
+    this.#store.put({ ...state, disabledReason: reason });
   }
 
   protected override storedAnew(): void {
     super.storedAnew();
-    this.#state = undefined;
+    this.#store.forget();
   }
 
   /** Money and state in one turn. */
   #settle(payment: Payment): void {
     this.turn((ledger, nowMs) => {
-      const state = this.#read();
+      const state = this.#store.get();
       if (state.attempt === undefined) return;
       grant(ledger, grantOf(payment), ACTOR, nowMs);
-      this.#write(paid(state, monthStartMs(nowMs)));
+      this.#store.put(paid(state, monthStartMs(nowMs)));
     });
   }
 
@@ -130,22 +128,22 @@ export class AccountWithBilling extends AccountWithRefunds {
 
   #postpone(): void {
     this.turn((ledger, nowMs) => {
-      const state = postponed(this.#read(), nowMs);
+      const state = postponed(this.#store.get(), nowMs);
       if (state.attempt === undefined) {
         if (state.disabledReason !== undefined) this.#turnOff(ledger, state.disabledReason, nowMs);
         return;
       }
-      this.#write(state);
+      this.#store.put(state);
       this.storage.wakeAt(state.attempt.nextMs);
     });
   }
 
   /** A charge failed, and none is tried until the owner sets the terms anew; who owns the account is told in the same turn. */
   #turnOff(ledger: Ledger, reason: string, nowMs: number): void {
-    const state = this.#read();
+    const state = this.#store.get();
     const amount = state.attempt?.amountNanoUsd ?? nanoUsd(0);
     audit(ledger, nowMs, ACTOR, "auto_top_up.off", { reason });
-    this.#write(declined(state, reason));
+    this.#store.put(declined(state, reason));
     const data = {
       account_id: ledger.accountId,
       amount_usd: formatUsd(amount),
@@ -156,23 +154,5 @@ export class AccountWithBilling extends AccountWithRefunds {
     };
     const summary = `Your automatic top-up of $${data.amount_usd} failed: ${reason} It is off until you save its terms again.`;
     this.tell(ledger, noticeOf("auto_top_up.failed", data, summary, nowMs), nowMs);
-  }
-
-  #read(): BillingState {
-    if (this.#state !== undefined) return this.#state;
-    const known = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'billing'").toArray().length > 0;
-    const [row] = known ? this.#sql.exec<{ body: string }>("SELECT body FROM billing WHERE id = 1").toArray() : [];
-    // Written below, and believed.
-    const state: BillingState = JSON.parse(row?.body ?? "{}");
-    this.#state = state;
-    return state;
-  }
-
-  /** The table is made by the first write: an account without automatic top-ups pays nothing for them. */
-  #write(state: BillingState): BillingState {
-    this.#state = undefined; // read anew if the turn is rolled back
-    this.#sql.exec(TABLE);
-    this.#sql.exec("INSERT OR REPLACE INTO billing (id, body) VALUES (1, ?)", JSON.stringify(state));
-    return state;
   }
 }
