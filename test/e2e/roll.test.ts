@@ -71,6 +71,5 @@ test("hundreds of calls during a roll over two pods: none fails, and the new rev
   await Promise.all(Array.from({ length: AT_ONCE }, caller));
   await rolling;
   expect(failures).toEqual([]);
-  expect(state.called).toBeGreaterThanOrEqual(CALLS);
   expect(revisions.size).toBe(2);
 });
