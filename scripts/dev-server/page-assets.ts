@@ -18,8 +18,8 @@ const SOURCES: Readonly<Record<string, string>> = {
   "icon.svg": "edge/pages/images/icon.svg",
   "site.js": "edge/pages/client/site.ts",
   "model.js": "edge/pages/client/model.ts",
-  "dashboard.js": "edge/pages/client/dashboard.ts",
-  "playground.js": "edge/pages/client/playground.ts",
+  "dashboard.js": "edge/pages/client/dashboard.tsx",
+  "playground.js": "edge/pages/client/playground.tsx",
   "scalar.js": "edge/pages/vendor/scalar.js",
   "errors.md": "docs/errors.md",
 };
@@ -46,7 +46,7 @@ export async function buildPageAssets(folder: string): Promise<void> {
 
 /** Style sheets and scripts are bundled; images keep their bytes. */
 async function contentsOf(source: string): Promise<Uint8Array | string> {
-  if (![".ts", ".css"].includes(extname(source))) return readFileSync(source);
+  if (![".ts", ".tsx", ".css"].includes(extname(source))) return readFileSync(source);
   const result = await build({
     entryPoints: [source],
     absWorkingDir: ROOT,

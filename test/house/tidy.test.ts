@@ -6,8 +6,8 @@ import { describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
 const FILE_LINES_MAX = 400;
-const TEXT_FILES = /\.(?:ts|mjs|js|json|toml|md|sql|html|css|yml|yaml)$/;
-const SOURCE = /^(?:edge|gpu-backend|shared|scripts)\/.*\.(?:ts|mjs)$/;
+const TEXT_FILES = /\.(?:tsx?|mjs|js|json|toml|md|sql|html|css|yml|yaml)$/;
+const SOURCE = /^(?:edge|gpu-backend|shared|scripts)\/.*\.(?:tsx?|mjs)$/;
 const WITHOUT_COMMENT = /\.d\.ts$|vendor\//;
 
 const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
@@ -43,13 +43,13 @@ describe("every file", () => {
   });
 
   test("ends with one newline, has no tabs in code, no trailing spaces, no CRLF", () => {
-    const code = files.filter((file) => /\.(?:ts|mjs|toml|sql|css)$/.test(file));
+    const code = files.filter((file) => /\.(?:tsx?|mjs|toml|sql|css)$/.test(file));
     expect(offenders(files, (text) => !text.endsWith("\n") || text.includes("\r\n"))).toEqual([]);
     expect(offenders(code, (text) => /[ \t]$/m.test(text) || /^\t/m.test(text))).toEqual([]);
   });
 
   test("of source and tests stops at 400 lines", () => {
-    const code = files.filter((file) => /\.(?:ts|mjs)$/.test(file));
+    const code = files.filter((file) => /\.(?:tsx?|mjs)$/.test(file));
     expect(offenders(code, (text) => text.split("\n").length - 1 > FILE_LINES_MAX)).toEqual([]);
   });
 
@@ -64,7 +64,7 @@ describe("every file", () => {
     );
     expect(
       offenders(
-        files.filter((file) => /\.(?:ts|mjs)$/.test(file)),
+        files.filter((file) => /\.(?:tsx?|mjs)$/.test(file)),
         (text) => marks.test(text),
       ),
     ).toEqual([]);
@@ -118,7 +118,7 @@ describe("the layout", () => {
     const readers = files.filter((file) => file !== "CHANGELOG.md" && !/vendor|bench\/peers\//.test(file));
     const lost = readers.flatMap((file) => {
       const text = file.endsWith(".md") ? read(file) : commentsOf(read(file));
-      const names = [...text.matchAll(/(?<![\w/:.@*-])[\w./-]+\.(?:md|ts|mjs)\b/g)].map(([name]) => name);
+      const names = [...text.matchAll(/(?<![\w/:.@*-])[\w./-]+\.(?:md|tsx?|mjs)\b/g)].map(([name]) => name);
       const sections = [...text.matchAll(/docs\/contract\.md, (\w+)/g)].map(([, title = ""]) => title);
       return [
         ...names.filter((name) => !isHere(file, name)),

@@ -1,10 +1,10 @@
 // An account's keys: a table that stays usable with a hundred of them, and the acts on each.
 
 import { call, get } from "./api.ts";
-import { openForm, openNotice } from "./dialog.ts";
+import { openForm, openNotice } from "./dialog.tsx";
 import { announce, copyButton, h, scrollable } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
-import { keyFields, keyTerms } from "./key-form.ts";
+import { keyFields, keyTerms } from "./key-form.tsx";
 import { refusalOf } from "./refusal.ts";
 import type { ApiKey, CreatedKey, List } from "./types.ts";
 import type { View } from "./view.ts";

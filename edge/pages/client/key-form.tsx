@@ -1,6 +1,6 @@
 // The terms of a key as a form, and back as the API's fields.
 
-import { field } from "./dialog.ts";
+import { field } from "./dialog.tsx";
 import type { Child } from "./dom.ts";
 import { h } from "./dom.ts";
 import type { ApiKey } from "./types.ts";

@@ -1,7 +1,7 @@
 // Lines over time. Points may be missing (a day without calls has no latency): the line then has a gap.
 
-import { HEIGHT, MARGIN, chartPanel, drawGrid } from "./chart.ts";
-import { readOut } from "./chart-columns.ts";
+import { HEIGHT, MARGIN, chartPanel, drawGrid } from "./chart.tsx";
+import { readOut } from "./chart-columns.tsx";
 import { svg } from "./dom.ts";
 
 export interface LineSeries {

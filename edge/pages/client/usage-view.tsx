@@ -3,8 +3,8 @@
 import { API, get, getIfThere } from "./api.ts";
 import { balanceHistory, project } from "./burn-down.ts";
 import type { BalancePoint, Projection } from "./burn-down.ts";
-import { columnsPanel } from "./chart-columns.ts";
-import { linesPanel } from "./chart-lines.ts";
+import { columnsPanel } from "./chart-columns.tsx";
+import { linesPanel } from "./chart-lines.tsx";
 import { h } from "./dom.ts";
 import { formatCount, formatDay, formatMoney, formatMs, formatPercent, formatShortDay } from "./format.ts";
 import type { Account, ApiKey, List, Transaction, UsageBucket, UsagePage, UsageResult } from "./types.ts";

@@ -2,7 +2,7 @@
 // events can be changed, the secret rotated.
 
 import { call } from "./api.ts";
-import { field, openForm, openNotice } from "./dialog.ts";
+import { field, openForm, openNotice } from "./dialog.tsx";
 import { announce, copyButton, h, scrollable } from "./dom.ts";
 import { formatTime } from "./format.ts";
 import type { Webhook } from "./types.ts";

@@ -1,6 +1,6 @@
 // Stacked columns over time: one path per series, so that a year of days costs eight elements.
 
-import { HEIGHT, MARGIN, chartPanel, drawGrid } from "./chart.ts";
+import { HEIGHT, MARGIN, chartPanel, drawGrid } from "./chart.tsx";
 import { svg } from "./dom.ts";
 import { spread } from "./scale.ts";
 import type { Stack } from "./usage-data.ts";

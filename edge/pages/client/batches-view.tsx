@@ -1,7 +1,7 @@
 // Batches with their progress; running ones are asked for again while the view is open.
 
 import { API, call, getIfThere } from "./api.ts";
-import { openForm } from "./dialog.ts";
+import { openForm } from "./dialog.tsx";
 import { announce, h, scrollable } from "./dom.ts";
 import { formatCount, formatTime } from "./format.ts";
 import type { Batch, List } from "./types.ts";

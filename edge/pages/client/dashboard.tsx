@@ -1,13 +1,13 @@
 // The dashboard's views by the address's hash: `#keys` shows the keys. Without a script there is the API.
 
-import { accountView } from "./account-view.ts";
-import { alertsView } from "./alerts-view.ts";
+import { accountView } from "./account-view.tsx";
+import { alertsView } from "./alerts-view.tsx";
 import { sentenceOf } from "./api.ts";
-import { batchesView } from "./batches-view.ts";
+import { batchesView } from "./batches-view.tsx";
 import { FAULT, announce, find, h } from "./dom.ts";
-import { keysView } from "./keys-view.ts";
-import { transactionsView } from "./transactions-view.ts";
-import { usageView } from "./usage-view.ts";
+import { keysView } from "./keys-view.tsx";
+import { transactionsView } from "./transactions-view.tsx";
+import { usageView } from "./usage-view.tsx";
 import type { View } from "./view.ts";
 
 const VIEWS: Readonly<Record<string, View>> = {

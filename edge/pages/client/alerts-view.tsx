@@ -1,13 +1,13 @@
 // Limits of the account, who is told when spend or balance crosses a line, and the hard stop of a month.
 
 import { call, get, getIfThere } from "./api.ts";
-import { field, openForm } from "./dialog.ts";
+import { field, openForm } from "./dialog.tsx";
 import { announce, h, scrollable } from "./dom.ts";
 import { formatCount, formatMoney, formatTime } from "./format.ts";
 import type { Account, Alert, AlertList, List, Webhook } from "./types.ts";
 import { nanoOf } from "./usd-input.ts";
 import type { View } from "./view.ts";
-import { webhooksPanel } from "./webhooks-panel.ts";
+import { webhooksPanel } from "./webhooks-panel.tsx";
 
 const KINDS: readonly (readonly [kind: string, label: string])[] = [
   ["daily_spend", "a day’s spend reaches"],

@@ -1,7 +1,7 @@
 // Buying credit: once, on the payment provider's page, or by itself when the balance falls.
 
 import { call } from "./api.ts";
-import { field, openForm } from "./dialog.ts";
+import { field, openForm } from "./dialog.tsx";
 import { announce, h } from "./dom.ts";
 import { formatMoney } from "./format.ts";
 import type { AutoTopUp } from "./types.ts";

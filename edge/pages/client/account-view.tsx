@@ -1,11 +1,11 @@
 // The account itself: who it is, its books in short, everything it holds as a file, and its end.
 
 import { API, call, get, getIfThere } from "./api.ts";
-import { creditPanel } from "./credit-panel.ts";
-import { openForm } from "./dialog.ts";
+import { creditPanel } from "./credit-panel.tsx";
+import { openForm } from "./dialog.tsx";
 import { find, h } from "./dom.ts";
 import { formatMoney, formatTime } from "./format.ts";
-import { sessionsPanel } from "./sessions-panel.ts";
+import { sessionsPanel } from "./sessions-panel.tsx";
 import type { Account, AutoTopUp, List, SignedIn } from "./types.ts";
 import type { View } from "./view.ts";
 
