@@ -33,6 +33,8 @@ export function dashboardPage(session: Session): Page {
         </p></noscript
       >
       <p class="visually-hidden" role="status" aria-live="polite" id="announcer"></p>
+      <p class="note" role="status" id="payment" hidden></p>
+      <p class="note warn" role="alert" id="fault" hidden></p>
       ${VIEWS.map(
         ([id, label]) =>
           html`<section class="view" id="${id}" aria-labelledby="${id}-title" ${raw("hidden")}>

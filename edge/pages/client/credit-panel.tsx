@@ -1,50 +1,65 @@
 // Buying credit: once, on the payment provider's page, or by itself when the balance falls.
 
+import type { VNode } from "preact";
 import { call } from "./api.ts";
-import { field, openForm } from "./dialog.tsx";
-import { announce, h } from "./dom.ts";
+import { openForm } from "./dialog.tsx";
+import { announce } from "./dom.ts";
+import { Field } from "./fields.tsx";
 import { formatMoney } from "./format.ts";
+import { Panel } from "./parts.tsx";
 import type { AutoTopUp } from "./types.ts";
+import type { Refresh } from "./view.ts";
 
-export function creditPanel(auto: AutoTopUp, refresh: () => Promise<void>): HTMLElement {
+interface CreditProps {
+  readonly auto: AutoTopUp;
+  readonly refresh: Refresh;
+}
+
+export function CreditPanel({ auto, refresh }: CreditProps): VNode {
   const { threshold_nano_usd: threshold, target_nano_usd: target, monthly_cap_nano_usd: cap } = auto;
   const isSet = threshold !== undefined && target !== undefined && cap !== undefined;
-  const terms = isSet
-    ? `Below ${formatMoney(threshold)}, up to ${formatMoney(target)}, at most ${formatMoney(cap)} a month (${formatMoney(auto.spent_this_month_nano_usd)} so far).`
-    : "Off.";
-  return h(
-    "section",
-    { class: "panel" },
-    h("h3", {}, "Credit"),
-    h("p", { class: "actions" }, h("button", { type: "button", class: "primary", onclick: addCredit }, "Add credit")),
-    h("h3", {}, "Automatic top-up"),
-    h("p", { class: "muted" }, terms),
-    auto.disabled_reason !== null && h("p", { class: "note warn" }, `Automatic top-up is off. ${auto.disabled_reason}`),
-    isSet && !auto.has_card && h("p", { class: "note" }, "Add credit once by card, so that there is a card to charge."),
-    h(
-      "p",
-      { class: "actions" },
-      h("button", { type: "button", onclick: () => editTerms(auto, refresh) }, isSet ? "Change" : "Set up"),
-      isSet && h("button", { type: "button", onclick: () => turnOff(refresh) }, "Turn off"),
-    ),
+  return (
+    <Panel title="Credit">
+      <p class="actions">
+        <button type="button" class="primary" onClick={addCredit}>
+          Add credit
+        </button>
+      </p>
+      <h3>Automatic top-up</h3>
+      <p class="muted">
+        {isSet
+          ? `Below ${formatMoney(threshold)}, up to ${formatMoney(target)}, at most ${formatMoney(cap)} a month (${formatMoney(auto.spent_this_month_nano_usd)} so far).`
+          : "Off."}
+      </p>
+      {auto.disabled_reason !== null && <p class="note warn">Automatic top-up is off. {auto.disabled_reason}</p>}
+      {isSet && !auto.has_card && <p class="note">Add credit once by card, so that there is a card to charge.</p>}
+      <p class="actions">
+        <button type="button" onClick={() => editTerms(auto, refresh)}>
+          {isSet ? "Change" : "Set up"}
+        </button>
+        {isSet && (
+          <button type="button" onClick={() => turnOff(refresh)}>
+            Turn off
+          </button>
+        )}
+      </p>
+    </Panel>
   );
 }
 
-function usdInput(name: string, value: string | number): HTMLInputElement {
-  return h("input", { name, type: "number", min: 0.01, step: 0.01, required: true, inputmode: "decimal", value });
-}
+const AMOUNT = { type: "number", min: 0.01, step: 0.01, required: true, inputmode: "decimal" } as const;
 
 function addCredit(): void {
   openForm({
     title: "Add credit",
-    fields: [
-      h(
-        "p",
-        { class: "muted" },
-        "You pay on our payment provider’s page; the credit is there once the payment is confirmed.",
-      ),
-      h("div", { class: "fields" }, field("USD", usdInput("amount", "20.00"))),
-    ],
+    fields: (
+      <>
+        <p class="muted">You pay on our payment provider’s page; the credit is there once the payment is confirmed.</p>
+        <div class="fields">
+          <Field label="USD" name="amount" {...AMOUNT} defaultValue="20.00" />
+        </div>
+      </>
+    ),
     submit: "Go on to pay",
     onSubmit: async (data) => {
       const { body } = await call<{ url: string }>("/v1/top-ups", {
@@ -56,23 +71,24 @@ function addCredit(): void {
   });
 }
 
-function editTerms(auto: AutoTopUp, refresh: () => Promise<void>): void {
+function editTerms(auto: AutoTopUp, refresh: Refresh): void {
+  const amount = (label: string, name: "threshold_usd" | "target_usd" | "monthly_cap_usd", otherwise: string) => (
+    <Field label={label} name={name} {...AMOUNT} defaultValue={auto[name] ?? otherwise} />
+  );
   openForm({
     title: "Automatic top-up",
-    fields: [
-      h(
-        "p",
-        { class: "muted" },
-        "When the balance falls below the first amount, your card is charged for what the second lacks.",
-      ),
-      h(
-        "div",
-        { class: "fields" },
-        field("When the balance is below, USD", usdInput("threshold_usd", auto.threshold_usd ?? "5.00")),
-        field("Top up to, USD", usdInput("target_usd", auto.target_usd ?? "20.00")),
-        field("At most a month, USD", usdInput("monthly_cap_usd", auto.monthly_cap_usd ?? "100.00")),
-      ),
-    ],
+    fields: (
+      <>
+        <p class="muted">
+          When the balance falls below the first amount, your card is charged for what the second lacks.
+        </p>
+        <div class="fields">
+          {amount("When the balance is below, USD", "threshold_usd", "5.00")}
+          {amount("Top up to, USD", "target_usd", "20.00")}
+          {amount("At most a month, USD", "monthly_cap_usd", "100.00")}
+        </div>
+      </>
+    ),
     submit: "Save",
     onSubmit: async (data) => {
       await call("/v1/auto-top-up", { method: "PUT", body: Object.fromEntries(data) });
@@ -82,10 +98,10 @@ function editTerms(auto: AutoTopUp, refresh: () => Promise<void>): void {
   });
 }
 
-function turnOff(refresh: () => Promise<void>): void {
+function turnOff(refresh: Refresh): void {
   openForm({
     title: "Turn automatic top-up off?",
-    fields: [h("p", {}, "Calls are refused once the credit is spent.")],
+    fields: <p>Calls are refused once the credit is spent.</p>,
     submit: "Turn off",
     onSubmit: async () => {
       await call("/v1/auto-top-up", { method: "DELETE" });

@@ -1,17 +1,22 @@
 // The dashboard's views by the address's hash: `#keys` shows the keys. Without a script there is the API.
 
+import { Fragment, render } from "preact";
 import { accountView } from "./account-view.tsx";
 import { alertsView } from "./alerts-view.tsx";
 import { sentenceOf } from "./api.ts";
 import { batchesView } from "./batches-view.tsx";
-import { FAULT, announce, find, h } from "./dom.ts";
+import { announce, find, say } from "./dom.ts";
 import { keysView } from "./keys-view.tsx";
 import { transactionsView } from "./transactions-view.tsx";
 import { usageView } from "./usage-view.tsx";
 import type { View } from "./view.ts";
 
 const VIEWS: Readonly<Record<string, View>> = {
-  usage: usageView,
+  usage: async () => {
+    const host = document.createElement("div");
+    await usageView(host);
+    return <div ref={(at) => at?.replaceChildren(host)} />;
+  },
   keys: keysView,
   transactions: transactionsView,
   alerts: alertsView,
@@ -19,9 +24,11 @@ const VIEWS: Readonly<Record<string, View>> = {
   account: accountView,
 };
 
+let visits = 0;
+
 /** Shows the view that the hash names. `isMove`: the visitor asked for it, so the focus goes there. */
 async function show(isMove: boolean): Promise<void> {
-  document.querySelector("#fault")?.remove();
+  say("#fault", "");
   const name = Object.hasOwn(VIEWS, location.hash.slice(1)) ? location.hash.slice(1) : "usage";
   for (const section of document.querySelectorAll(".view")) section.toggleAttribute("hidden", section.id !== name);
   for (const link of document.querySelectorAll(".views a")) {
@@ -32,12 +39,23 @@ async function show(isMove: boolean): Promise<void> {
   if (isMove) title.focus();
   document.title = `${title.textContent} · gigarouter embeddings`;
   const body = find(`#${name} .view-body`, HTMLElement);
-  if (body.childElementCount === 0) body.replaceChildren(h("p", { class: "state" }, "Loading …"));
+  if (body.childElementCount === 0) render(<p class="state">Loading …</p>, body);
+  // A visit begins with the view's own state; a refresh keeps it.
+  visits += 1;
+  const visit = visits;
+  const refresh = async (): Promise<void> => {
+    render(<Fragment key={visit}>{await VIEWS[name]?.(refresh)}</Fragment>, body);
+  };
   try {
-    await VIEWS[name]?.(body);
+    await refresh();
     announce(`${title.textContent}: loaded`);
   } catch (error) {
-    body.replaceChildren(h("p", { class: "note warn", role: "alert" }, sentenceOf(error)));
+    render(
+      <p class="note warn" role="alert">
+        {sentenceOf(error)}
+      </p>,
+      body,
+    );
   }
 }
 
@@ -45,20 +63,19 @@ async function show(isMove: boolean): Promise<void> {
 function tellOfPayment(): void {
   const outcome = new URLSearchParams(location.search).get("top-up");
   if (outcome === null) return;
-  const text =
-    outcome === "done" ? "Thank you. The credit is there once the payment is confirmed." : "Nothing was paid.";
-  find(".views", HTMLElement).after(h("p", { class: "note", role: "status" }, text));
+  say(
+    "#payment",
+    outcome === "done" ? "Thank you. The credit is there once the payment is confirmed." : "Nothing was paid.",
+  );
 }
 
-/** What failed outside a dialog: above the view, until the next view is opened. */
-function showFault(event: Event): void {
-  if (!(event instanceof CustomEvent)) return;
-  document.querySelector("#fault")?.remove();
-  const note = h("p", { class: "note warn", id: "fault", role: "alert" }, sentenceOf(event.detail));
-  find(".view:not([hidden]) .view-body", HTMLElement).before(note);
+/** What failed in a listener, which no code awaits. */
+function showFault(event: PromiseRejectionEvent): void {
+  event.preventDefault();
+  say("#fault", sentenceOf(event.reason));
 }
 
 tellOfPayment();
-addEventListener(FAULT, showFault);
+addEventListener("unhandledrejection", showFault);
 addEventListener("hashchange", () => void show(true));
 void show(false);

@@ -1,97 +1,112 @@
 // Dialogs: the browser's own <dialog> (focus stays inside, Escape closes), with a form that shows what went wrong.
 
+import type { ComponentChildren, TargetedSubmitEvent, VNode } from "preact";
+import { render } from "preact";
+import { useState } from "preact/hooks";
 import { sentenceOf } from "./api.ts";
-import type { Child } from "./dom.ts";
-import { h } from "./dom.ts";
+import { CopyButton } from "./parts.tsx";
 
-export interface FormDialog {
+interface FormDialog {
   readonly title: string;
-  readonly fields: readonly Child[];
+  readonly fields: ComponentChildren;
   readonly submit: string;
   readonly isDangerous?: boolean;
   /** Throws what should be shown; the dialog closes when it resolves. */
   readonly onSubmit: (data: FormData) => Promise<void>;
 }
 
-let nextId = 0;
-
-/** Opens the dialog; it removes itself when it is closed, and the focus goes back to where it was. */
-export function openForm({ title, fields, submit, isDangerous, onSubmit }: FormDialog): void {
-  const id = `dialog-${(nextId += 1)}`;
-  const fault = h("p", { class: "fault", role: "alert", hidden: true });
-  const confirm = h("button", { type: "submit", class: isDangerous === true ? "danger" : "primary" }, submit);
-  const form = h(
-    "form",
-    { onsubmit: send },
-    h("h2", { id }, title),
-    ...fields,
-    fault,
-    h("p", { class: "actions" }, confirm, h("button", { type: "button", onclick: end }, "Cancel")),
-  );
-  const dialog: HTMLDialogElement = h("dialog", { "aria-labelledby": id, onclose: () => dialog.remove() }, form);
-  document.body.append(dialog);
-  dialog.showModal();
-
-  function end(): void {
-    dialog.close();
-    dialog.remove();
-    keepFocus();
-  }
-
-  async function send(event: Event): Promise<void> {
-    event.preventDefault();
-    confirm.disabled = true;
-    try {
-      await onSubmit(new FormData(form));
-      end();
-    } catch (error) {
-      fault.textContent = sentenceOf(error);
-      fault.hidden = false;
-    } finally {
-      confirm.disabled = false;
-    }
-  }
+export function openForm(form: FormDialog): void {
+  open(form.title, (close) => <Form {...form} close={close} />);
 }
 
-/** What opened a dialog may be gone with the row it stood in: the view's title takes the focus then. */
+function Form({
+  title,
+  fields,
+  submit,
+  isDangerous,
+  onSubmit,
+  close,
+}: FormDialog & { readonly close: () => void }): VNode {
+  const [fault, setFault] = useState("");
+  const [isSending, setSending] = useState(false);
+  const send = async (event: TargetedSubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    setSending(true);
+    try {
+      await onSubmit(new FormData(event.currentTarget));
+      close();
+    } catch (error) {
+      setFault(sentenceOf(error));
+      setSending(false);
+    }
+  };
+  return (
+    <form onSubmit={(event) => void send(event)}>
+      <h2>{title}</h2>
+      {fields}
+      <p class="fault" role="alert" hidden={fault === ""}>
+        {fault}
+      </p>
+      <p class="actions">
+        <button type="submit" class={isDangerous === true ? "danger" : "primary"} disabled={isSending}>
+          {submit}
+        </button>
+        <button type="button" onClick={close}>
+          Cancel
+        </button>
+      </p>
+    </form>
+  );
+}
+
+/** Closes by its button alone, so that a stray Escape loses nothing that is shown once. */
+export function openNotice(title: string, content: ComponentChildren): void {
+  const dialog = open(title, (close) => (
+    <>
+      <h2>{title}</h2>
+      {content}
+      <p class="actions">
+        <button type="button" class="primary" onClick={close}>
+          Done
+        </button>
+      </p>
+    </>
+  ));
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+}
+
+/** The only time that `secret` is on a screen. `label` names it, `note` says more. */
+export function openSecret(title: string, label: string, secret: string, note: string): void {
+  openNotice(
+    title,
+    <>
+      <p>{note}</p>
+      <p class="secret">
+        <input readonly value={secret} aria-label={label} onFocus={(event) => event.currentTarget.select()} />
+        <CopyButton text={secret} />
+      </p>
+    </>,
+  );
+}
+
+function open(title: string, content: (close: () => void) => VNode): HTMLDialogElement {
+  const dialog = document.createElement("dialog");
+  dialog.ariaLabel = title;
+  const close = () => {
+    dialog.close();
+    // At once: what was shown once is gone from the page.
+    dialog.remove();
+    keepFocus();
+  };
+  dialog.addEventListener("close", () => dialog.remove());
+  render(content(close), dialog);
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** What opened a dialog may be gone with its row: the view's title takes the focus then. */
 function keepFocus(): void {
   const title = document.querySelector(".view:not([hidden]) h2");
   if (document.activeElement === document.body && title instanceof HTMLElement) title.focus();
-}
-
-/** Shows something once: a key, a secret. Closes by its button alone, so that a stray Escape loses nothing. */
-export function openNotice(title: string, content: readonly Child[]): void {
-  const id = `dialog-${(nextId += 1)}`;
-  const dialog: HTMLDialogElement = h(
-    "dialog",
-    { "aria-labelledby": id, onclose: () => dialog.remove(), oncancel: (event) => event.preventDefault() },
-    h("h2", { id }, title),
-    ...content,
-    h("p", { class: "actions" }, h("button", { type: "button", class: "primary", onclick: end }, "Done")),
-  );
-  document.body.append(dialog);
-  dialog.showModal();
-
-  /** At once: what was shown once is gone from the page. */
-  function end(): void {
-    dialog.close();
-    dialog.remove();
-    keepFocus();
-  }
-}
-
-let nextField = 0;
-
-/** A labelled input, with an optional line of help. */
-export function field(label: string, input: HTMLInputElement | HTMLSelectElement, help?: string): HTMLElement {
-  const id = `field-${(nextField += 1)}`;
-  input.id = id;
-  if (help !== undefined) input.setAttribute("aria-describedby", `${id}-help`);
-  return h(
-    "div",
-    {},
-    h("label", { for: id }, label),
-    input,
-    help !== undefined && h("span", { class: "hint muted", id: `${id}-help` }, help),
-  );
 }

@@ -69,10 +69,16 @@ export function scrollable(what: string, table: HTMLTableElement, kind = "table-
   return h("div", { class: kind, tabindex: 0, role: "region", "aria-label": `Table: ${what}` }, table);
 }
 
-/** Says `text` to screen readers, where the page has an announcer. */
+/** Shows `text` in the element that the page keeps for it under `selector`; an empty text hides it. */
+export function say(selector: string, text: string): void {
+  const element = find(selector, HTMLElement);
+  element.textContent = text;
+  element.hidden = text === "";
+}
+
+/** Says `text` to screen readers. */
 export function announce(text: string): void {
-  const announcer = document.querySelector("#announcer");
-  if (announcer !== null) announcer.textContent = text;
+  say("#announcer", text);
 }
 
 /** A button that copies what `text` returns and says so. */

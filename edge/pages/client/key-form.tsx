@@ -1,8 +1,7 @@
 // The terms of a key as a form, and back as the API's fields.
 
-import { field } from "./dialog.tsx";
-import type { Child } from "./dom.ts";
-import { h } from "./dom.ts";
+import type { VNode } from "preact";
+import { Check, Choice, Field } from "./fields.tsx";
 import type { ApiKey } from "./types.ts";
 import { nanoOf } from "./usd-input.ts";
 
@@ -30,63 +29,46 @@ const NANO = 1_000_000_000;
 /** What a new key may unless more is ticked. */
 const CALL_SCOPES = ["embeddings", "rerank", "batches"];
 
-/** Fields for a new key, or with the terms of `key`. */
-export function keyFields(key: ApiKey | undefined): readonly Child[] {
-  const number = (name: string, value: number | null | undefined) =>
-    h("input", { name, type: "number", min: 1, step: 1, inputmode: "numeric", value: value ?? "" });
-  return [
-    h(
-      "div",
-      { class: "fields" },
-      fullWidth(
-        field(
-          "Name",
-          h("input", { name: "name", required: true, maxlength: 100, value: key?.name ?? "", autocomplete: "off" }),
-        ),
-      ),
-      fullWidth(
-        h(
-          "fieldset",
-          {},
-          h("legend", {}, "May"),
-          ...SCOPES.map(([scope, label]) =>
-            h(
-              "label",
-              { class: "check" },
-              h("input", {
-                type: "checkbox",
-                name: "scopes",
-                value: scope,
-                checked: (key?.scopes ?? CALL_SCOPES).includes(scope),
-              }),
-              label,
-            ),
-          ),
-        ),
-      ),
-      field(
-        "Spending cap, USD",
-        h("input", {
-          name: "cap",
-          type: "number",
-          min: 0,
-          step: "any",
-          inputmode: "decimal",
-          value: usdOf(key?.cap_nano_usd),
-        }),
-        "Empty: none",
-      ),
-      field("The cap starts anew", select("cap_reset", CAP_RESETS, key?.cap_reset ?? "")),
-      field("Requests a minute", number("requests_per_minute", key?.requests_per_minute), "Empty: the account’s"),
-      field("Tokens a minute", number("tokens_per_minute", key?.tokens_per_minute), "Empty: the account’s"),
-      field(
-        "Expires on",
-        h("input", { name: "expires", type: "date", value: dateOf(key?.expires_at) }),
-        "Empty: never",
-      ),
-      field("Cache", select("cache", CACHES, key?.cache ?? "standard")),
-    ),
-  ];
+/** Fields for a new key, or with the terms of one. */
+export function KeyFields({ of: key }: { readonly of?: ApiKey }): VNode {
+  const perMinute = (label: string, name: "requests_per_minute" | "tokens_per_minute") => (
+    <Field
+      label={label}
+      name={name}
+      type="number"
+      min={1}
+      step={1}
+      inputmode="numeric"
+      defaultValue={key?.[name] ?? ""}
+      help="Empty: the account’s"
+    />
+  );
+  return (
+    <div class="fields">
+      <Field label="Name" name="name" required maxlength={100} defaultValue={key?.name} autocomplete="off" isFull />
+      <fieldset class="full">
+        <legend>May</legend>
+        {SCOPES.map(([scope, label]) => (
+          <Check name="scopes" value={scope} label={label} isChecked={(key?.scopes ?? CALL_SCOPES).includes(scope)} />
+        ))}
+      </fieldset>
+      <Field
+        label="Spending cap, USD"
+        name="cap"
+        type="number"
+        min={0}
+        step="any"
+        inputmode="decimal"
+        defaultValue={usdOf(key?.cap_nano_usd)}
+        help="Empty: none"
+      />
+      <Choice label="The cap starts anew" name="cap_reset" options={CAP_RESETS} chosen={key?.cap_reset ?? ""} />
+      {perMinute("Requests a minute", "requests_per_minute")}
+      {perMinute("Tokens a minute", "tokens_per_minute")}
+      <Field label="Expires on" name="expires" type="date" defaultValue={dateOf(key?.expires_at)} help="Empty: never" />
+      <Choice label="Cache" name="cache" options={CACHES} chosen={key?.cache ?? "standard"} />
+    </div>
+  );
 }
 
 /** The API's fields. What the form leaves empty is null: no such term, which takes one away where there is one. */
@@ -108,19 +90,6 @@ export function keyTerms(data: FormData): object {
     expires_at: expires === null ? null : Math.floor(Date.parse(`${expires}T23:59:59Z`) / 1000),
     cache: text("cache"),
   };
-}
-
-function select(name: string, options: readonly (readonly [string, string])[], chosen: string): HTMLSelectElement {
-  return h(
-    "select",
-    { name },
-    ...options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)),
-  );
-}
-
-function fullWidth(element: HTMLElement): HTMLElement {
-  element.classList.add("full");
-  return element;
 }
 
 function usdOf(nanoUsd: number | null | undefined): number | "" {

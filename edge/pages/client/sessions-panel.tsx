@@ -1,30 +1,48 @@
 // Who is signed in to these pages, and the ends of sessions: another's, or all of them.
 
+import type { VNode } from "preact";
 import { call } from "./api.ts";
-import { find, h } from "./dom.ts";
+import { find } from "./dom.ts";
 import { formatTime } from "./format.ts";
+import { Panel } from "./parts.tsx";
 import type { SignedIn } from "./types.ts";
+import type { Refresh } from "./view.ts";
 
-export function sessionsPanel(sessions: readonly SignedIn[], refresh: () => Promise<void>): HTMLElement {
-  const own = find("#signed-in", HTMLElement).dataset["session"];
-  return h(
-    "section",
-    { class: "panel", id: "sessions" },
-    h("h3", {}, "Signed in"),
-    h("ul", {}, ...sessions.map((session) => h("li", {}, ...entry(session, session.id === own, refresh)))),
-    h("p", {}, h("button", { type: "button", class: "danger", onclick: signOutEverywhere }, "Sign out everywhere")),
-  );
+interface SessionsProps {
+  readonly sessions: readonly SignedIn[];
+  readonly refresh: Refresh;
 }
 
-function entry(session: SignedIn, isOwn: boolean, refresh: () => Promise<void>): (Node | string)[] {
-  const what = `${session.name}, since ${formatTime(session.created_at)}`;
-  if (isOwn) return [`${what} (this one)`];
-  const onclick = async () => {
-    await call(`/v1/sessions/${session.id}`, { method: "DELETE" });
+export function SessionsPanel({ sessions, refresh }: SessionsProps): VNode {
+  const own = find("#signed-in", HTMLElement).dataset["session"];
+  const signOut = async ({ id }: SignedIn) => {
+    await call(`/v1/sessions/${id}`, { method: "DELETE" });
     await refresh();
   };
-  const button = h("button", { type: "button", class: "quiet", "aria-label": `Sign out ${what}`, onclick }, "Sign out");
-  return [`${what} `, button];
+  return (
+    <Panel title="Signed in">
+      <ul>
+        {sessions.map((session) => {
+          const name = `${session.name}, since ${formatTime(session.created_at)}`;
+          return session.id === own ? (
+            <li>{name} (this one)</li>
+          ) : (
+            <li>
+              {name}{" "}
+              <button type="button" class="quiet" aria-label={`Sign out ${name}`} onClick={() => void signOut(session)}>
+                Sign out
+              </button>
+            </li>
+          );
+        })}
+      </ul>
+      <p>
+        <button type="button" class="danger" onClick={() => void signOutEverywhere()}>
+          Sign out everywhere
+        </button>
+      </p>
+    </Panel>
+  );
 }
 
 async function signOutEverywhere(): Promise<void> {

@@ -11,7 +11,6 @@ import type { Account, ApiKey, List, Transaction, UsageBucket, UsagePage, UsageR
 import { refusalOf } from "./refusal.ts";
 import { lastActive, stackUsage, sumUsage } from "./usage-data.ts";
 import type { Sums } from "./usage-data.ts";
-import type { View } from "./view.ts";
 import { unreachable } from "../../../shared/assert.ts";
 
 const DAY_S = 86_400;
@@ -34,7 +33,7 @@ function widthOf(range: Range, grouping: Grouping): "1d" | "1mo" {
   return range.id === "1y" && grouping === "key" ? "1mo" : "1d";
 }
 
-export const usageView: View = async (body) => {
+export const usageView = async (body: HTMLElement): Promise<void> => {
   let range: Range = RANGES[1];
   let grouping: Grouping = "model";
   const figures = h("div");

@@ -1,3 +1,9 @@
-// A view of the dashboard: fills `body` and resolves when it shows something. What it throws is shown in its place.
+// A view of the dashboard.
 
-export type View = (body: HTMLElement) => Promise<void>;
+import type { VNode } from "preact";
+
+/** Shows everything again as it is now; what the visitor typed and where the focus is stay. */
+export type Refresh = () => Promise<void>;
+
+/** Loads what the view shows. What it throws is shown in its place. */
+export type View = (refresh: Refresh) => Promise<VNode>;

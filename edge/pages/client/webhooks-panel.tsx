@@ -1,11 +1,15 @@
 // Webhooks of the account: addresses that are told of alerts and batches, signed; the secret is shown once. Address and
 // events can be changed, the secret rotated.
 
+import type { VNode } from "preact";
 import { call } from "./api.ts";
-import { field, openForm, openNotice } from "./dialog.tsx";
-import { announce, copyButton, h, scrollable } from "./dom.ts";
+import { openForm, openNotice, openSecret } from "./dialog.tsx";
+import { announce } from "./dom.ts";
+import { Check, Field } from "./fields.tsx";
 import { formatTime } from "./format.ts";
+import { Action, Badge, Panel, Table } from "./parts.tsx";
 import type { Webhook } from "./types.ts";
+import type { Refresh } from "./view.ts";
 import { EVENT_TYPES } from "../../../shared/event-types.ts";
 
 interface CreatedWebhook extends Webhook {
@@ -19,104 +23,75 @@ interface TestResult {
 
 const OVERLAP_S = 86_400;
 
-/** Of each row, as buttons. */
-const ACTS: readonly {
-  readonly name: string;
-  readonly isDangerous?: boolean;
-  readonly act: (webhook: Webhook, refresh: () => Promise<void>) => void;
-}[] = [
-  { name: "Test", act: testWebhook },
-  { name: "Change", act: changeWebhook },
-  { name: "Rotate", act: rotateWebhook },
-  { name: "Delete", isDangerous: true, act: deleteWebhook },
-];
+interface WebhooksProps {
+  readonly webhooks: readonly Webhook[];
+  readonly refresh: Refresh;
+}
 
-export function webhooksPanel(webhooks: readonly Webhook[], refresh: () => Promise<void>): HTMLElement {
-  return h(
-    "section",
-    { class: "panel full" },
-    h("h3", {}, "Webhooks"),
-    h(
-      "p",
-      { class: "muted small" },
-      "Signed as Standard Webhooks says: verify the signature with the secret that is shown when you add one.",
-    ),
-    webhooks.length > 0 && scrollable("Webhooks", webhooksTable(webhooks, refresh)),
-    h("p", { class: "actions" }, h("button", { type: "button", onclick: () => addWebhook(refresh) }, "Add webhook")),
+export function WebhooksPanel({ webhooks, refresh }: WebhooksProps): VNode {
+  return (
+    <Panel title="Webhooks" isFull>
+      <p class="muted small">
+        Signed as Standard Webhooks says: verify the signature with the secret that is shown when you add one.
+      </p>
+      {webhooks.length > 0 && (
+        <Table label="Webhooks" columns={["Address", "Events", "State", "Last attempt"]} hasActions>
+          {webhooks.map((webhook) => (
+            <Row key={webhook.id} webhook={webhook} refresh={refresh} />
+          ))}
+        </Table>
+      )}
+      <p class="actions">
+        <button type="button" onClick={() => addWebhook(refresh)}>
+          Add webhook
+        </button>
+      </p>
+    </Panel>
   );
 }
 
-function webhooksTable(webhooks: readonly Webhook[], refresh: () => Promise<void>): HTMLTableElement {
-  const names = ["Address", "Events", "State", "Last attempt"];
-  return h(
-    "table",
-    { class: "data" },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        ...names.map((name) => h("th", { scope: "col" }, name)),
-        h("td", {}, h("span", { class: "visually-hidden" }, "Acts")),
-      ),
-    ),
-    h("tbody", {}, ...webhooks.map((webhook) => row(webhook, refresh))),
+function Row({ webhook, refresh }: { readonly webhook: Webhook; readonly refresh: Refresh }): VNode {
+  const { url, events, status, disabled_reason: reason, last_attempt: last } = webhook;
+  return (
+    <tr>
+      <th scope="row">
+        <code>{url}</code>
+      </th>
+      <td>{events === null ? "all" : events.join(", ")}</td>
+      <td>
+        <Badge status={status} />
+        {reason !== null && ` ${reason}`}
+      </td>
+      <td>{last === null ? "none yet" : `${formatTime(last.at)}: ${last.detail}`}</td>
+      <td class="actions-cell">
+        <Action name="Test" on={url} onClick={() => testWebhook(webhook, refresh)} />
+        <Action name="Change" on={url} onClick={() => changeWebhook(webhook, refresh)} />
+        <Action name="Rotate" on={url} onClick={() => rotateWebhook(webhook, refresh)} />
+        <Action name="Delete" on={url} onClick={() => deleteWebhook(webhook, refresh)} isDangerous />
+      </td>
+    </tr>
   );
 }
 
-function row(webhook: Webhook, refresh: () => Promise<void>): HTMLTableRowElement {
-  const { last_attempt: last } = webhook;
-  return h(
-    "tr",
-    {},
-    h("th", { scope: "row" }, h("code", {}, webhook.url)),
-    h("td", {}, webhook.events === null ? "all" : webhook.events.join(", ")),
-    h(
-      "td",
-      {},
-      h("span", { class: "badge", "data-status": webhook.status }, webhook.status),
-      webhook.disabled_reason !== null && ` ${webhook.disabled_reason}`,
-    ),
-    h("td", {}, last === null ? "none yet" : `${formatTime(last.at)}: ${last.detail}`),
-    h(
-      "td",
-      { class: "actions-cell" },
-      ...ACTS.map(({ name, isDangerous, act }) =>
-        h(
-          "button",
-          {
-            type: "button",
-            class: isDangerous === true ? "quiet danger" : "quiet",
-            "aria-label": `${name} ${webhook.url}`,
-            onclick: () => act(webhook, refresh),
-          },
-          name,
-        ),
-      ),
-    ),
-  );
-}
-
-function addWebhook(refresh: () => Promise<void>): void {
+function addWebhook(refresh: Refresh): void {
   openForm({
     title: "Add webhook",
-    fields: termFields(undefined),
+    fields: <TermFields />,
     submit: "Add",
     onSubmit: async (data) => {
       const { url, events } = termsOf(data);
       const terms = events === null ? { url } : { url, events };
       const { body } = await call<CreatedWebhook>("/v1/webhooks", { method: "POST", body: terms });
       await refresh();
-      showOnce(body, "The webhook’s signing secret");
+      showSecret("The webhook’s signing secret", body);
     },
   });
 }
 
-function changeWebhook(webhook: Webhook, refresh: () => Promise<void>): void {
+function changeWebhook(webhook: Webhook, refresh: Refresh): void {
   openForm({
     title: "Change the webhook",
-    fields: termFields(webhook),
+    fields: <TermFields webhook={webhook} />,
     submit: "Save",
     onSubmit: async (data) => {
       await call(`/v1/webhooks/${webhook.id}`, { method: "PATCH", body: termsOf(data) });
@@ -127,32 +102,29 @@ function changeWebhook(webhook: Webhook, refresh: () => Promise<void>): void {
 }
 
 /** The address, and a box for each event. */
-function termFields(webhook: Webhook | undefined): readonly HTMLElement[] {
+function TermFields({ webhook }: { readonly webhook?: Webhook }): VNode {
   const chosen = webhook?.events ?? EVENT_TYPES;
-  const url = h("input", {
-    name: "url",
-    type: "url",
-    required: true,
-    placeholder: "https://",
-    autocomplete: "off",
-    value: webhook?.url ?? "",
-  });
-  const boxes = EVENT_TYPES.map((type) =>
-    h(
-      "label",
-      { class: "check" },
-      h("input", { type: "checkbox", name: "events", value: type, checked: chosen.includes(type) }),
-      type,
-    ),
+  return (
+    <div class="fields">
+      <Field
+        label="Address"
+        name="url"
+        type="url"
+        required
+        placeholder="https://"
+        autocomplete="off"
+        defaultValue={webhook?.url}
+        help="Public https addresses alone"
+        isFull
+      />
+      <fieldset class="full">
+        <legend>Events</legend>
+        {EVENT_TYPES.map((type) => (
+          <Check name="events" value={type} label={type} isChecked={chosen.includes(type)} />
+        ))}
+      </fieldset>
+    </div>
   );
-  return [
-    h(
-      "div",
-      { class: "fields" },
-      fullWidth(field("Address", url, "Public https addresses alone")),
-      fullWidth(h("fieldset", {}, h("legend", {}, "Events"), ...boxes)),
-    ),
-  ];
 }
 
 /** `events` null: all, those too that come to be later. */
@@ -164,63 +136,57 @@ function termsOf(data: FormData): {
   return { url: data.get("url"), events: events.length === EVENT_TYPES.length ? null : events };
 }
 
-function rotateWebhook(webhook: Webhook, refresh: () => Promise<void>): void {
+function rotateWebhook(webhook: Webhook, refresh: Refresh): void {
   openForm({
     title: "Rotate the signing secret?",
-    fields: [
-      h(
-        "p",
-        {},
-        "What goes to ",
-        h("code", {}, webhook.url),
-        " is signed with a new secret. The old one can sign too for a day, so that the receiver takes either.",
-      ),
-      h(
-        "label",
-        { class: "check" },
-        h("input", { type: "checkbox", name: "overlap", checked: true }),
-        "Sign with the old secret too for 24 hours",
-      ),
-    ],
+    fields: (
+      <>
+        <p>
+          What goes to <code>{webhook.url}</code> is signed with a new secret. The old one can sign too for a day, so
+          that the receiver takes either.
+        </p>
+        <Check name="overlap" label="Sign with the old secret too for 24 hours" isChecked />
+      </>
+    ),
     submit: "Rotate",
     onSubmit: async (data) => {
       const body = { overlap_s: data.get("overlap") === null ? 0 : OVERLAP_S };
       const rotated = await call<CreatedWebhook>(`/v1/webhooks/${webhook.id}/rotate`, { method: "POST", body });
       await refresh();
-      showOnce(rotated.body, "The signing secret that takes over");
+      showSecret("The signing secret that takes over", rotated.body);
     },
   });
 }
 
-function showOnce(webhook: CreatedWebhook, title: string): void {
-  openNotice(title, [
-    h("p", {}, "Copy it now: it is shown once."),
-    h(
-      "p",
-      { class: "secret" },
-      h("input", { readonly: true, value: webhook.secret, "aria-label": "Signing secret" }),
-      copyButton(() => webhook.secret),
-    ),
-  ]);
+function showSecret(title: string, { secret }: CreatedWebhook): void {
+  openSecret(title, "Signing secret", secret, "Copy it now: it is shown once.");
 }
 
-function testWebhook(webhook: Webhook, refresh: () => Promise<void>): void {
+function testWebhook(webhook: Webhook, refresh: Refresh): void {
   openForm({
     title: "Send a test?",
-    fields: [h("p", {}, "A signed webhook.test goes to ", h("code", {}, webhook.url), " now.")],
+    fields: (
+      <p>
+        A signed webhook.test goes to <code>{webhook.url}</code> now.
+      </p>
+    ),
     submit: "Send",
     onSubmit: async () => {
       const { body } = await call<TestResult>(`/v1/webhooks/${webhook.id}/test`, { method: "POST", body: {} });
       await refresh();
-      openNotice(body.delivered ? "Delivered" : "Not delivered", [h("p", {}, body.detail)]);
+      openNotice(body.delivered ? "Delivered" : "Not delivered", <p>{body.detail}</p>);
     },
   });
 }
 
-function deleteWebhook(webhook: Webhook, refresh: () => Promise<void>): void {
+function deleteWebhook(webhook: Webhook, refresh: Refresh): void {
   openForm({
     title: "Delete the webhook?",
-    fields: [h("p", {}, h("code", {}, webhook.url), " is told nothing any more.")],
+    fields: (
+      <p>
+        <code>{webhook.url}</code> is told nothing any more.
+      </p>
+    ),
     submit: "Delete",
     isDangerous: true,
     onSubmit: async () => {
@@ -229,9 +195,4 @@ function deleteWebhook(webhook: Webhook, refresh: () => Promise<void>): void {
       announce("The webhook was deleted");
     },
   });
-}
-
-function fullWidth(element: HTMLElement): HTMLElement {
-  element.classList.add("full");
-  return element;
 }
