@@ -338,7 +338,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
       });
       await signIn(watched);
       await page.getByRole("heading", { name: "Spend by day and model" }).waitFor();
-      await page.getByLabel("Period").selectOption("1y");
+      await page.getByLabel("Period").selectOption("1 year");
       await page
         .getByText(/in all/)
         .first()

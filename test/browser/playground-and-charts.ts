@@ -113,6 +113,37 @@ export function playgroundAndCharts(site: Site): void {
     }
   });
 
+  test("a chart reads out what the pointer is over and moves nothing for it; its table is accessible", async () => {
+    await site.withPage({ viewport: site.narrow }, async (watched) => {
+      const { page } = watched;
+      await site.signIn(watched);
+      const chart = page.getByRole("img", { name: "Spend by day and model" });
+      const panel = page.locator(".panel").filter({ has: chart });
+      await chart.scrollIntoViewIfNeeded();
+      const atRest = await chart.boundingBox();
+      // Today's column is the last.
+      await chart.hover({ position: { x: (atRest?.width ?? 0) - 12, y: 40 } });
+      expect(await panel.locator(".readout span").innerText()).toMatch(/^\d+ \w+ \d{4}: \$/);
+      expect(await chart.boundingBox()).toEqual(atRest);
+      await panel.getByText("As a table").click();
+      await panel.getByRole("table", { name: "Spend by day and model" }).waitFor();
+      expect(await panel.getByRole("row").count()).toBe(31);
+      expect(await accessibilityFaults(page)).toEqual([]);
+    });
+  });
+
+  test("what fails in the background is said on the page", async () => {
+    await site.withPage({}, async (watched) => {
+      const { page } = watched;
+      await site.signIn(watched);
+      await page.getByRole("heading", { name: "Spend by day and model" }).waitFor();
+      await page.route("**/dashboard/api/v1/usage?*", (route) => route.abort());
+      await page.getByRole("combobox", { name: "Period" }).selectOption("7 days");
+      await page.getByRole("alert").getByText("The server could not be reached.").waitFor();
+      watched.forgive(/ERR_FAILED/);
+    });
+  });
+
   test("a refusal that the owner can mend stands on the first view and beside the key, with its name", async () => {
     const { url, apiKey } = site.server();
     const terms = { name: "Nightly job", scopes: ["embeddings"], cap_nano_usd: 1 };

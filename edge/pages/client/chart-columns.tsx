@@ -1,122 +1,95 @@
 // Stacked columns over time: one path per series, so that a year of days costs eight elements.
 
-import { HEIGHT, MARGIN, chartPanel, drawGrid } from "./chart.tsx";
-import { svg } from "./dom.ts";
+import type { VNode } from "preact";
+import { Chart, DateLabel, gridOf } from "./chart.tsx";
+import type { Plot } from "./chart.tsx";
+import { formatDay, formatShortDay } from "./format.ts";
 import { spread } from "./scale.ts";
 import type { Stack } from "./usage-data.ts";
 
-export interface Columns {
+interface ColumnsProps {
   readonly title: string;
   readonly stack: Stack;
-  /** One a row of the stack. */
-  readonly labels: readonly string[];
-  /** The same, shorter, for the axis. */
-  readonly axis: readonly string[];
+  /** One a row of the stack: unix seconds. */
+  readonly times: readonly number[];
   readonly format: (value: number) => string;
   /** Colour numbers (charts.css) by series, where they mean something. */
-  readonly fills?: readonly number[];
-  readonly isWide?: boolean;
+  readonly colours?: readonly number[];
+  readonly isFull?: boolean;
 }
 
 const LABEL_PX = 64;
 
-export function columnsPanel(columns: Columns): HTMLElement {
-  const { title, stack, labels, axis, format, isWide } = columns;
-  const fill = (series: number) => `fill-${columns.fills?.[series] ?? series + 1}`;
-  const totals = stack.rows.map(sum);
+export function Columns({ title, stack, times, format, colours, isFull }: ColumnsProps): VNode {
+  const { names, rows } = stack;
+  const fill = (series: number) => `fill-${colours?.[series] ?? series + 1}`;
+  const totals = rows.map(sum);
   const all = sum(totals);
-  const most = labels[totals.indexOf(Math.max(...totals))] ?? "";
   const rest = all === 0 ? "Nothing in this period" : `${format(all)} in all`;
-  return chartPanel({
-    title,
-    summary: all === 0 ? rest : `${rest}, most on ${most}`,
-    rest,
-    ...(isWide === undefined ? {} : { isWide }),
-    legend: stack.names.map((name, series) => ({ name, fill: fill(series) })),
-    table: {
-      head: ["", "Total", ...(stack.names.length > 1 ? stack.names : [])],
-      rows: stack.rows.map((row, index) => [
-        labels[index] ?? "",
-        format(totals[index] ?? 0),
-        ...(stack.names.length > 1 ? row.map(format) : []),
-      ]),
-    },
-    draw: (root, width, say) => {
-      const { y, left } = drawGrid(root, width, Math.max(0, ...totals), format);
-      const step = (width - left - MARGIN.right) / Math.max(1, stack.rows.length);
-      const x = (index: number) => left + index * step;
-      for (const series of stack.names.keys()) {
-        root.append(svg("path", { class: fill(series), d: seriesPath(stack.rows, series, { x, y, step }) }));
+  const dateOf = (row: number) => formatDay(times[row] ?? 0);
+  const draw = (width: number): Plot => {
+    const { y, left, right, marks } = gridOf(width, Math.max(0, ...totals), format);
+    const step = (right - left) / Math.max(1, rows.length);
+    const x = (row: number) => left + row * step;
+    return {
+      marks: [
+        marks,
+        names.map((_, series) => <path class={fill(series)} d={seriesPath(rows, series, { x, y, step })} />),
+        spread(rows.length, Math.max(2, Math.floor(width / LABEL_PX))).map((row) => (
+          <DateLabel x={x(row) + step / 2}>{formatShortDay(times[row] ?? 0)}</DateLabel>
+        )),
+      ],
+      read: (at) => {
+        const place = Math.floor((at - left) / step);
+        const row = rows[place];
+        return row && { x: x(place), width: step, text: `${dateOf(place)}: ${sentence(row, names, format)}` };
+      },
+    };
+  };
+  const split = names.length > 1;
+  return (
+    <Chart
+      title={title}
+      summary={all === 0 ? rest : `${rest}, most on ${dateOf(totals.indexOf(Math.max(...totals)))}`}
+      rest={rest}
+      legend={names.map((name, series) => ({ name, fill: fill(series) }))}
+      columns={["Total", ...(split ? names : [])]}
+      rows={() =>
+        rows.map((row, place) => [
+          dateOf(place),
+          format(totals[place] ?? 0),
+          ...(split ? row.map((value) => format(value)) : []),
+        ])
       }
-      for (const index of spread(axis.length, Math.max(2, Math.floor(width / LABEL_PX)))) {
-        root.append(svg("text", { x: x(index) + step / 2, y: HEIGHT - 6, "text-anchor": "middle" }, axis[index] ?? ""));
-      }
-      readOut(root, (clientX) => {
-        const index = Math.floor((clientX - left) / step);
-        const row = stack.rows[index];
-        say(row === undefined ? undefined : sentence(labels[index] ?? "", row, stack.names, format));
-        return row === undefined ? undefined : { x: x(index), width: step };
-      });
-    },
-  });
+      draw={draw}
+      isFull={isFull}
+    />
+  );
 }
 
 interface Scales {
-  readonly x: (index: number) => number;
+  readonly x: (row: number) => number;
   readonly y: (value: number) => number;
   readonly step: number;
 }
 
 function seriesPath(rows: Stack["rows"], series: number, { x, y, step }: Scales): string {
   const gap = step > 6 ? Math.min(3, step * 0.2) : 0;
-  const parts: string[] = [];
-  for (const [index, row] of rows.entries()) {
-    const value = row[series] ?? 0;
-    if (value <= 0) continue;
-    const below = sum(row.slice(0, series));
-    const [top, bottom] = [y(below + value), y(below)];
-    parts.push(
-      `M${(x(index) + gap / 2).toFixed(1)} ${top.toFixed(1)}h${(step - gap).toFixed(1)}V${bottom.toFixed(1)}h-${(step - gap).toFixed(1)}z`,
-    );
-  }
-  return parts.join("");
+  const width = (step - gap).toFixed(1);
+  return rows
+    .map((row, place) => {
+      const value = row[series] ?? 0;
+      if (value <= 0) return "";
+      const below = sum(row.slice(0, series));
+      return `M${(x(place) + gap / 2).toFixed(1)} ${y(below + value).toFixed(1)}h${width}V${y(below).toFixed(1)}h-${width}z`;
+    })
+    .join("");
 }
 
-function sentence(
-  label: string,
-  row: readonly number[],
-  names: readonly string[],
-  format: (value: number) => string,
-): string {
-  const parts = names
-    .map((name, series) => ({ name, value: row[series] ?? 0 }))
-    .filter(({ value }) => value > 0)
-    .map(({ name, value }) => `${name} ${format(value)}`);
-  const total = format(sum(row));
-  return parts.length < 2 ? `${label}: ${total}` : `${label}: ${total} (${parts.join(", ")})`;
-}
-
-/** Marks the band that `at` returns for the pointer's x, and clears it when the pointer leaves. */
-export function readOut(
-  root: SVGSVGElement,
-  at: (x: number) => { readonly x: number; readonly width: number } | undefined,
-): void {
-  const box = { y: MARGIN.top, height: HEIGHT - MARGIN.top - MARGIN.bottom };
-  const band = svg("rect", { class: "hover", ...box });
-  // The listeners stand on a rectangle of this drawing, so that they go when it is drawn again.
-  const surface = svg("rect", { class: "surface", x: 0, width: root.clientWidth, ...box });
-  root.append(band, surface);
-  surface.addEventListener("pointermove", (event) => {
-    const place = at(event.clientX - root.getBoundingClientRect().left);
-    band.classList.toggle("on", place !== undefined);
-    if (place === undefined) return;
-    band.setAttribute("x", String(place.x));
-    band.setAttribute("width", String(place.width));
-  });
-  surface.addEventListener("pointerleave", () => {
-    band.classList.remove("on");
-    at(-1);
-  });
+/** `$5.75 (Search $3.25, Support $2.50)`. */
+function sentence(row: readonly number[], names: readonly string[], format: (value: number) => string): string {
+  const parts = row.flatMap((value, series) => (value > 0 ? [`${names[series]} ${format(value)}`] : []));
+  return parts.length < 2 ? format(sum(row)) : `${format(sum(row))} (${parts.join(", ")})`;
 }
 
 function sum(values: readonly number[]): number {

@@ -1,102 +1,155 @@
-// What all charts share: the figure with its title, the line that reads out what the pointer is over, a legend, and the
-// same figures as a table for those who do not see the drawing. Drawn again when its width changes.
+// What all charts share: the title, a line that reads out what the pointer is over, the drawing in pixels, a legend, and
+// the same figures as a table for those who do not see the drawing.
 
-import type { Child } from "./dom.ts";
-import { h, scrollable, svg } from "./dom.ts";
+import type { ComponentChildren, TargetedPointerEvent, VNode } from "preact";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { must } from "../../../shared/assert.ts";
+import { Panel, Table } from "./parts.tsx";
 import { ticks } from "./scale.ts";
 
-export const HEIGHT = 210;
-export const MARGIN = { top: 10, right: 8, bottom: 22 } as const;
+/** As charts.css has it. */
+const HEIGHT = 210;
+const LABEL_FONT_PX = 11;
+const MARGIN = { top: 10, right: 8, bottom: 22 } as const;
+const PLOT_HEIGHT = HEIGHT - MARGIN.top - MARGIN.bottom;
 /** Between the labels of the axis and the plot, and beside them. */
 const LABEL_GAP = 8;
 
-export interface ChartFrame {
+export interface Plot {
+  readonly marks: ComponentChildren;
+  /** What stands `x` pixels from the left: the band to mark, and its figures in words. */
+  readonly read: (x: number) => Reading | undefined;
+}
+
+interface Reading {
+  readonly x: number;
+  readonly width: number;
+  readonly text: string;
+}
+
+interface ChartProps {
   readonly title: string;
   /** One sentence instead of the drawing, for screen readers. */
   readonly summary: string;
-  /** The text of the read-out while the pointer is elsewhere. */
+  /** The read-out while the pointer is elsewhere. */
   readonly rest: string;
   readonly legend: readonly { readonly name: string; readonly fill: string }[];
-  readonly table: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
-  /** Draws into `root`, `width` pixels wide; `say` changes the read-out (undefined: back to rest). */
-  readonly draw: (root: SVGSVGElement, width: number, say: (text: string | undefined) => void) => void;
-  readonly isWide?: boolean;
+  /** Names of the table's columns after the date. */
+  readonly columns: readonly string[];
+  /** Rows of the table; called when it is opened. */
+  readonly rows: () => readonly (readonly string[])[];
+  /** Draws for a width in pixels. */
+  readonly draw: (width: number) => Plot;
+  readonly isFull?: boolean | undefined;
 }
 
-export function chartPanel(frame: ChartFrame): HTMLElement {
-  const readout = h("p", { class: "readout" }, frame.rest);
-  const root = svg("svg", { class: "chart", role: "img", "aria-label": `${frame.title}: ${frame.summary}` });
-  const panel = h(
-    "section",
-    { class: frame.isWide === true ? "panel full" : "panel" },
-    h("h3", {}, frame.title),
-    readout,
-    root,
-    frame.legend.length > 1 && legendOf(frame.legend),
-    tableOf(frame),
+export function Chart({ title, summary, rest, legend, columns, rows, draw, isFull }: ChartProps): VNode {
+  const root = useRef<SVGSVGElement>(null);
+  const [width, setWidth] = useState(0);
+  const [reading, setReading] = useState<Reading>();
+  const [isOpen, setOpen] = useState(false);
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry?.contentRect.width ?? 0)));
+    observer.observe(must(root.current, "the drawing"));
+    return () => observer.disconnect();
+  }, []);
+  // The pointer's moves draw nothing again.
+  const plot = useMemo(() => (width === 0 ? undefined : draw(width)), [draw, width]);
+  const point = ({ clientX, currentTarget }: TargetedPointerEvent<SVGSVGElement>) =>
+    setReading(plot?.read(clientX - currentTarget.getBoundingClientRect().left));
+  return (
+    <Panel title={title} isFull={isFull}>
+      <p class="readout">
+        {rest}
+        {reading !== undefined && <span>{reading.text}</span>}
+      </p>
+      <svg
+        ref={root}
+        class="chart"
+        role="img"
+        aria-label={`${title}: ${summary}`}
+        onPointerMove={point}
+        onPointerLeave={() => setReading(undefined)}
+      >
+        {plot?.marks}
+        {reading !== undefined && (
+          <rect class="hover" x={reading.x} width={reading.width} y={MARGIN.top} height={PLOT_HEIGHT} />
+        )}
+      </svg>
+      {legend.length > 1 && (
+        <ul class="legend" aria-hidden="true">
+          {legend.map(({ name, fill }) => (
+            <li>
+              <span class={`key ${fill}`} />
+              {name}
+            </li>
+          ))}
+        </ul>
+      )}
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>As a table</summary>
+        {isOpen && (
+          <Table label={title} columns={["Date", ...columns]} figures={columns.length}>
+            {rows().map(([date, ...figures]) => (
+              <tr>
+                <th scope="row">{date}</th>
+                {figures.map((figure) => (
+                  <td class="num">{figure}</td>
+                ))}
+              </tr>
+            ))}
+          </Table>
+        )}
+      </details>
+    </Panel>
   );
-  let drawnWidth = 0;
-  new ResizeObserver(() => {
-    const width = Math.floor(root.clientWidth);
-    if (width === drawnWidth || width === 0) return;
-    drawnWidth = width;
-    root.replaceChildren();
-    root.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    frame.draw(root, width, (text) => (readout.textContent = text ?? frame.rest));
-  }).observe(root);
-  return panel;
 }
 
-function legendOf(entries: ChartFrame["legend"]): Child {
-  return h(
-    "ul",
-    { class: "legend", "aria-hidden": "true" },
-    ...entries.map(({ name, fill }) => h("li", {}, h("span", { class: `key ${fill}` }), name)),
-  );
-}
-
-/** Filled when it is first opened: a year of days by eight series is not worth building unseen. */
-function tableOf({ title, table }: ChartFrame): Child {
-  const details = h("details", { ontoggle: fillOnce }, h("summary", {}, "As a table"));
-  return details;
-
-  function fillOnce(): void {
-    if (details.childElementCount > 1) return;
-    const head = h(
-      "tr",
-      {},
-      ...table.head.map((name, column) => h("th", { scope: "col", class: column === 0 ? "" : "num" }, name)),
-    );
-    const rows = table.rows.map(([first, ...rest]) =>
-      h("tr", {}, h("th", { scope: "row" }, first ?? ""), ...rest.map((value) => h("td", { class: "num" }, value))),
-    );
-    details.append(
-      scrollable(`${title}, as a table`, h("table", { class: "data" }, h("thead", {}, head), h("tbody", {}, ...rows))),
-    );
-  }
-}
-
-export interface Grid {
-  /** Of a value. */
+interface Grid {
   readonly y: (value: number) => number;
-  /** Where the plot begins: behind the widest label, however many digits an amount has. */
+  /** Where the plot begins: right of the widest label, however many digits an amount has. */
   readonly left: number;
+  readonly right: number;
+  readonly marks: ComponentChildren;
 }
 
-/** Grid lines with labels, from 0 to a round number above `max`. */
-export function drawGrid(root: SVGSVGElement, width: number, max: number, format: (value: number) => string): Grid {
-  const marks = ticks(max, 4);
-  const top = marks.at(-1) || 1;
-  const plotHeight = HEIGHT - MARGIN.top - MARGIN.bottom;
-  const y = (value: number) => MARGIN.top + plotHeight * (1 - value / top);
-  const labels = marks.map((mark) => svg("text", { y: y(mark) + 4, "text-anchor": "end" }, format(mark)));
-  root.append(...labels);
-  const widest = Math.max(...labels.map((label) => label.getComputedTextLength()));
-  const left = Math.ceil(widest) + 2 * LABEL_GAP;
-  for (const label of labels) label.setAttribute("x", String(left - LABEL_GAP));
-  for (const mark of marks) {
-    const line = { x1: left, x2: width - MARGIN.right, y1: y(mark), y2: y(mark) };
-    root.append(svg("line", { class: mark === 0 ? "grid axis" : "grid", ...line }));
-  }
-  return { y, left };
+/** Lines with labels, from 0 to a round number above `max`. */
+export function gridOf(width: number, max: number, format: (value: number) => string): Grid {
+  const values = ticks(max, 4);
+  const top = values.at(-1) || 1;
+  const y = (value: number) => MARGIN.top + PLOT_HEIGHT * (1 - value / top);
+  const left = Math.ceil(Math.max(...values.map((value) => widthOf(format(value))))) + 2 * LABEL_GAP;
+  const right = width - MARGIN.right;
+  const marks = values.map((value) => (
+    <>
+      <line class={value === 0 ? "grid axis" : "grid"} x1={left} x2={right} y1={y(value)} y2={y(value)} />
+      <text x={left - LABEL_GAP} y={y(value) + 4} text-anchor="end">
+        {format(value)}
+      </text>
+    </>
+  ));
+  return { y, left, right, marks };
+}
+
+const pen = must(document.createElement("canvas").getContext("2d"), "a canvas to measure with");
+
+/** Of a label, in pixels. */
+function widthOf(label: string): number {
+  pen.font = `${LABEL_FONT_PX}px ${getComputedStyle(document.body).fontFamily}`;
+  return pen.measureText(label).width;
+}
+
+interface DateLabelProps {
+  readonly x: number;
+  readonly anchor?: "start" | "middle" | "end";
+  readonly children: ComponentChildren;
+}
+
+/** Under the plot. */
+export function DateLabel({ x, anchor = "middle", children }: DateLabelProps): VNode {
+  return (
+    <text x={x} y={HEIGHT - 6} text-anchor={anchor}>
+      {children}
+    </text>
+  );
 }

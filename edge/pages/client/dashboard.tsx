@@ -12,11 +12,7 @@ import { usageView } from "./usage-view.tsx";
 import type { View } from "./view.ts";
 
 const VIEWS: Readonly<Record<string, View>> = {
-  usage: async () => {
-    const host = document.createElement("div");
-    await usageView(host);
-    return <div ref={(at) => at?.replaceChildren(host)} />;
-  },
+  usage: usageView,
   keys: keysView,
   transactions: transactionsView,
   alerts: alertsView,

@@ -2,23 +2,27 @@
 
 const NANO = 1_000_000_000;
 
+const formatDollars = numbers({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const formatCents = numbers({ minimumFractionDigits: 2, maximumFractionDigits: 4 });
+const formatFractions = numbers({ maximumSignificantDigits: 3, maximumFractionDigits: 9 });
+
 /** `$12.34`; small amounts keep three significant digits: `$0.00000123`. */
 export function formatMoney(nanoUsd: number): string {
   const usd = Math.abs(nanoUsd) / NANO;
-  const sign = nanoUsd < 0 ? "−" : "";
   if (usd === 0) return "$0";
-  if (usd >= 0.01) {
-    return `${sign}$${usd.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: usd < 1 ? 4 : 2 })}`;
-  }
-  return `${sign}$${usd.toLocaleString("en-US", { maximumSignificantDigits: 3, maximumFractionDigits: 9 })}`;
+  const format = usd >= 1 ? formatDollars : usd >= 0.01 ? formatCents : formatFractions;
+  return `${nanoUsd < 0 ? "−" : ""}$${format(usd)}`;
 }
+
+const formatWhole = numbers({ maximumFractionDigits: 0 });
+const formatCompact = numbers({ notation: "compact", maximumSignificantDigits: 3 });
 
 /** `1,234`, `12.3K`, `4.56M`. */
 export function formatCount(value: number): string {
-  if (Math.abs(value) < 10_000) return Math.round(value).toLocaleString("en-US");
-  return new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+  return Math.abs(value) < 10_000 ? formatWhole(value) : formatCompact(value);
 }
 
+/** `3.1 %`, `42 %` of a share of 1. */
 export function formatPercent(share: number): string {
   return `${(share * 100).toLocaleString("en-US", { maximumFractionDigits: share < 0.1 ? 1 : 0 })} %`;
 }
@@ -42,7 +46,13 @@ export function formatTime(seconds: number | null | undefined): string {
   return seconds === null || seconds === undefined ? "–" : formatMinute(seconds);
 }
 
-/** A formatter of unix seconds, made once: making one takes longer than a hundred uses of it. */
+/** Formatters are made once: making one takes longer than a hundred uses of it. */
+function numbers(options: Intl.NumberFormatOptions): (value: number) => string {
+  const formatter = new Intl.NumberFormat("en-US", options);
+  return (value) => formatter.format(value);
+}
+
+/** The same for unix seconds. */
 function dates(options: Intl.DateTimeFormatOptions): (seconds: number) => string {
   const formatter = new Intl.DateTimeFormat("en-GB", options);
   return (seconds) => formatter.format(seconds * 1000);

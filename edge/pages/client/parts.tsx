@@ -113,6 +113,25 @@ export function Specs({ of }: { readonly of: readonly (readonly [term: string, v
   );
 }
 
+export type Tile = readonly [label: string, value: string, detail: string];
+
+/** Figures in large type. */
+export function Tiles({ of }: { readonly of: readonly Tile[] }): VNode {
+  return (
+    <dl class="tiles">
+      {of.map(([label, value, detail]) => (
+        <div>
+          <dt>{label}</dt>
+          <dd>
+            {value}
+            <small>{detail}</small>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 export function CopyButton({ text }: { readonly text: string }): VNode {
   const [isCopied, setCopied] = useState(false);
   const copy = async () => {
