@@ -1,12 +1,16 @@
 // On every page: a button that copies beside each piece of code.
 
-import { copyButton } from "./dom.ts";
-
-for (const block of document.querySelectorAll("[data-copy]")) {
-  block.append(copyButton(() => block.querySelector("code")?.textContent ?? ""));
+for (const block of document.querySelectorAll("[data-copy], [data-copy-inline]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  if (block.hasAttribute("data-copy-inline")) button.className = "quiet small";
+  button.addEventListener("click", () => void copy(block, button));
+  button.addEventListener("blur", () => (button.textContent = "Copy"));
+  block.append(button);
 }
-for (const line of document.querySelectorAll("[data-copy-inline]")) {
-  const button = copyButton(() => line.querySelector("code")?.textContent ?? "");
-  button.className = "quiet small";
-  line.append(button);
+
+async function copy(block: Element, button: HTMLButtonElement): Promise<void> {
+  await navigator.clipboard.writeText(block.querySelector("code")?.textContent ?? "");
+  button.textContent = "Copied";
 }
