@@ -2,17 +2,17 @@
 
 import type { ComponentChildren, VNode } from "preact";
 import { API, call, get, getIfThere } from "./api.ts";
-import { CreditPanel } from "./credit-panel.tsx";
+import { creditPanel } from "./credit-panel.tsx";
 import { openForm } from "./dialog.tsx";
 import { find } from "./dom.ts";
 import { Field } from "./fields.tsx";
 import { formatMoney, formatTime } from "./format.ts";
-import { Badge, Panel, Specs } from "./parts.tsx";
-import { SessionsPanel } from "./sessions-panel.tsx";
+import { Panel, badge, button, specs } from "./parts.tsx";
+import { sessionsPanel } from "./sessions-panel.tsx";
 import type { Account, AutoTopUp, List, SignedIn } from "./types.ts";
-import type { View } from "./view.ts";
+import type { View } from "./view.tsx";
 
-export const accountView: View = async (refresh) => {
+export const accountView: View = async () => {
   const [account, auto, signedIn] = await Promise.all([
     get<Account>("/v1/account"),
     getIfThere<AutoTopUp>("/v1/auto-top-up"),
@@ -20,12 +20,10 @@ export const accountView: View = async (refresh) => {
   ]);
   return (
     <div class="panels">
-      <Panel title="This account">
-        <Specs of={specsOf(account)} />
-      </Panel>
-      {auto !== undefined && <CreditPanel auto={auto} refresh={refresh} />}
-      {signedIn !== undefined && <SessionsPanel sessions={signedIn.data} refresh={refresh} />}
-      <DataPanel account={account} />
+      <Panel title="This account">{specs(specsOf(account))}</Panel>
+      {auto !== undefined && creditPanel(auto)}
+      {signedIn !== undefined && sessionsPanel(signedIn.data)}
+      {dataPanel(account)}
     </div>
   );
 };
@@ -35,7 +33,7 @@ function specsOf(account: Account): readonly (readonly [string, ComponentChildre
   return [
     ["Name", account.name],
     ["Id", <code>{account.id}</code>],
-    ["Status", <Badge status={account.status} />],
+    ["Status", badge(account.status)],
     ["Since", formatTime(account.created_at)],
     ["Balance", formatMoney(account.balance_nano_usd)],
     // Nothing is held half a minute after the last call: there is nothing to explain then.
@@ -50,7 +48,7 @@ function specsOf(account: Account): readonly (readonly [string, ComponentChildre
   ];
 }
 
-function DataPanel({ account }: { readonly account: Account }): VNode {
+function dataPanel(account: Account): VNode {
   return (
     <Panel title="Your data">
       <p class="muted">Everything that is kept of this account: books, statement, usage, keys without their secrets.</p>
@@ -64,11 +62,7 @@ function DataPanel({ account }: { readonly account: Account }): VNode {
         Keys stop at once; files and usage are removed. Credit that is left is lost, except where the law says
         otherwise.
       </p>
-      <p>
-        <button type="button" class="danger" onClick={() => deleteAccount(account)}>
-          Delete the account …
-        </button>
-      </p>
+      <p>{button("Delete the account …", () => deleteAccount(account), "danger")}</p>
     </Panel>
   );
 }
@@ -95,7 +89,7 @@ function deleteAccount({ id, balance_nano_usd: balance }: Account): void {
     submit: "Delete for good",
     isDangerous: true,
     onSubmit: async () => {
-      await call(`/v1/account?confirm=${id}`, { method: "DELETE" });
+      await call("DELETE", `/v1/account?confirm=${id}`);
       // The session's key is gone too.
       find('form[action="/dashboard/sign-out"]', HTMLFormElement).submit();
     },

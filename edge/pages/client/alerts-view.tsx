@@ -3,14 +3,13 @@
 import type { VNode } from "preact";
 import { call, get, getIfThere } from "./api.ts";
 import { openForm } from "./dialog.tsx";
-import { announce } from "./dom.ts";
 import { Choice, Field } from "./fields.tsx";
 import { formatCount, formatMoney, formatTime } from "./format.ts";
-import { Action, Panel, Specs, Table } from "./parts.tsx";
+import { Panel, Table, action, button, specs } from "./parts.tsx";
 import type { Account, Alert, AlertList, List, Webhook } from "./types.ts";
 import { nanoOf } from "./usd-input.ts";
-import type { Refresh, View } from "./view.ts";
-import { WebhooksPanel } from "./webhooks-panel.tsx";
+import type { View } from "./view.tsx";
+import { webhooksPanel } from "./webhooks-panel.tsx";
 
 const KINDS: readonly (readonly [kind: string, label: string])[] = [
   ["daily_spend", "a day’s spend reaches"],
@@ -19,7 +18,7 @@ const KINDS: readonly (readonly [kind: string, label: string])[] = [
 ];
 const AMOUNT = { name: "usd", type: "number", min: 0, step: "any", inputmode: "decimal" } as const;
 
-export const alertsView: View = async (refresh) => {
+export const alertsView: View = async () => {
   const [account, alerts, webhooks] = await Promise.all([
     get<Account>("/v1/account"),
     getIfThere<AlertList>("/v1/alerts"),
@@ -27,18 +26,14 @@ export const alertsView: View = async (refresh) => {
   ]);
   return (
     <div class="panels">
-      <LimitsPanel account={account} refresh={refresh} />
-      {alerts === undefined ? <Missing title="Alerts" /> : <AlertsPanel alerts={alerts} refresh={refresh} />}
-      {webhooks === undefined ? (
-        <Missing title="Webhooks" />
-      ) : (
-        <WebhooksPanel webhooks={webhooks.data} refresh={refresh} />
-      )}
+      {limitsPanel(account)}
+      {alerts === undefined ? missing("Alerts") : alertsPanel(alerts)}
+      {webhooks === undefined ? missing("Webhooks") : webhooksPanel(webhooks.data)}
     </div>
   );
 };
 
-function Missing({ title }: { readonly title: string }): VNode {
+function missing(title: string): VNode {
   return (
     <Panel title={title}>
       <p class="muted">Not open to the key you signed in with, or not served here.</p>
@@ -46,29 +41,23 @@ function Missing({ title }: { readonly title: string }): VNode {
   );
 }
 
-function LimitsPanel({ account, refresh }: { readonly account: Account; readonly refresh: Refresh }): VNode {
+function limitsPanel(account: Account): VNode {
   const { limits, spent_this_month_nano_usd: spent } = account;
   const monthly = limits.monthly_nano_usd;
   return (
     <Panel title="Limits">
-      <Specs
-        of={[
-          ["Requests", `${formatCount(limits.requests_per_minute)} a minute`],
-          ["Tokens", `${formatCount(limits.tokens_per_minute)} a minute`],
-          ["Spend", monthly === null ? "no monthly limit" : `${formatMoney(monthly)} a month, then calls are refused`],
-          ["This month", spent === undefined ? "–" : formatMoney(spent)],
-        ]}
-      />
-      <p class="actions">
-        <button type="button" onClick={() => editMonthlyLimit(account, refresh)}>
-          Change the monthly limit
-        </button>
-      </p>
+      {specs([
+        ["Requests", `${formatCount(limits.requests_per_minute)} a minute`],
+        ["Tokens", `${formatCount(limits.tokens_per_minute)} a minute`],
+        ["Spend", monthly === null ? "no monthly limit" : `${formatMoney(monthly)} a month, then calls are refused`],
+        ["This month", spent === undefined ? "–" : formatMoney(spent)],
+      ])}
+      <p class="actions">{button("Change the monthly limit", () => editMonthlyLimit(account))}</p>
     </Panel>
   );
 }
 
-function editMonthlyLimit({ limits }: Account, refresh: Refresh): void {
+function editMonthlyLimit({ limits }: Account): void {
   const limit = limits.monthly_nano_usd === null ? "" : limits.monthly_nano_usd / 1e9;
   openForm({
     title: "Monthly limit",
@@ -79,18 +68,12 @@ function editMonthlyLimit({ limits }: Account, refresh: Refresh): void {
       </>
     ),
     submit: "Save",
-    onSubmit: async (data) => {
-      await call("/v1/account", {
-        method: "PATCH",
-        body: { limits: { monthly_nano_usd: nanoOf(data.get("usd")) ?? null } },
-      });
-      await refresh();
-      announce("The monthly limit was saved");
-    },
+    onSubmit: (data) => call("PATCH", "/v1/account", { limits: { monthly_nano_usd: nanoOf(data.get("usd")) ?? null } }),
+    done: "The monthly limit was saved",
   });
 }
 
-function AlertsPanel({ alerts, refresh }: { readonly alerts: AlertList; readonly refresh: Refresh }): VNode {
+function alertsPanel(alerts: AlertList): VNode {
   return (
     <Panel title="Alerts">
       <p class="muted small">
@@ -103,18 +86,12 @@ function AlertsPanel({ alerts, refresh }: { readonly alerts: AlertList; readonly
             <tr key={alert.id}>
               <th scope="row">When {sentence(alert)}</th>
               <td>{alert.last_triggered_at === null ? "never yet" : formatTime(alert.last_triggered_at)}</td>
-              <td class="actions-cell">
-                <Action name="Delete" on={sentence(alert)} onClick={() => deleteAlert(alert, refresh)} isDangerous />
-              </td>
+              <td class="actions-cell">{action("Delete", sentence(alert), () => deleteAlert(alert), "danger")}</td>
             </tr>
           ))}
         </Table>
       )}
-      <p class="actions">
-        <button type="button" onClick={() => addAlert(refresh)}>
-          Add alert
-        </button>
-      </p>
+      <p class="actions">{button("Add alert", addAlert)}</p>
     </Panel>
   );
 }
@@ -124,21 +101,18 @@ function sentence({ kind, threshold_nano_usd: threshold }: Alert): string {
   return `${KINDS.find(([known]) => known === kind)?.[1] ?? kind} ${formatMoney(threshold)}`;
 }
 
-function deleteAlert(alert: Alert, refresh: Refresh): void {
+function deleteAlert(alert: Alert): void {
   openForm({
     title: "Delete the alert?",
     fields: <p>Nobody is told any more when {sentence(alert)}.</p>,
     submit: "Delete",
     isDangerous: true,
-    onSubmit: async () => {
-      await call(`/v1/alerts/${alert.id}`, { method: "DELETE" });
-      await refresh();
-      announce("The alert was deleted");
-    },
+    onSubmit: () => call("DELETE", `/v1/alerts/${alert.id}`),
+    done: "The alert was deleted",
   });
 }
 
-function addAlert(refresh: Refresh): void {
+function addAlert(): void {
   openForm({
     title: "Add alert",
     fields: (
@@ -148,13 +122,8 @@ function addAlert(refresh: Refresh): void {
       </div>
     ),
     submit: "Add",
-    onSubmit: async (data) => {
-      await call("/v1/alerts", {
-        method: "POST",
-        body: { kind: data.get("kind"), threshold_nano_usd: nanoOf(data.get("usd")) },
-      });
-      await refresh();
-      announce("The alert was added");
-    },
+    onSubmit: (data) =>
+      call("POST", "/v1/alerts", { kind: data.get("kind"), threshold_nano_usd: nanoOf(data.get("usd")) }),
+    done: "The alert was added",
   });
 }

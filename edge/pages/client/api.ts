@@ -21,14 +21,10 @@ export interface ApiAnswer<Body> {
   readonly headers: Headers;
 }
 
-interface CallOptions {
-  readonly method?: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
-  readonly body?: object;
-}
+type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
 
 /** Calls `path` (`/v1/keys`); throws ApiFault. A session that is over leads back to the sign-in. */
-export async function call<Body>(path: string, options: CallOptions = {}): Promise<ApiAnswer<Body>> {
-  const { method = "GET", body } = options;
+export async function call<Body>(method: Method, path: string, body?: object): Promise<ApiAnswer<Body>> {
   const response = await fetch(API + path, {
     method,
     headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
@@ -42,7 +38,7 @@ export async function call<Body>(path: string, options: CallOptions = {}): Promi
 
 /** The body alone. */
 export async function get<Body>(path: string): Promise<Body> {
-  return (await call<Body>(path)).body;
+  return (await call<Body>("GET", path)).body;
 }
 
 const ABSENT: ReadonlySet<string> = new Set(["route_not_found", "insufficient_scope"]);

@@ -4,17 +4,17 @@ import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { API, call, getIfThere } from "./api.ts";
 import { openForm } from "./dialog.tsx";
-import { announce } from "./dom.ts";
 import { formatCount, formatTime } from "./format.ts";
-import { Action, Badge, Table } from "./parts.tsx";
+import { Table, action, badge } from "./parts.tsx";
 import type { Batch, List } from "./types.ts";
-import type { Refresh, View } from "./view.ts";
+import { refresh } from "./view.tsx";
+import type { View } from "./view.tsx";
 
 const PAGE = 50;
 const REFRESH_MS = 5000;
 const RUNNING: ReadonlySet<string> = new Set(["validating", "in_progress", "finalizing", "cancelling"]);
 
-export const batchesView: View = async (refresh) => {
+export const batchesView: View = async () => {
   const list = await getIfThere<List<Batch>>(`/v1/batches?limit=${PAGE}`);
   if (list === undefined) {
     return <p class="note">Batches are not open to the key you signed in with, or not served here.</p>;
@@ -22,15 +22,10 @@ export const batchesView: View = async (refresh) => {
   if (list.data.length === 0) {
     return <p class="state">No batches yet: upload a file to /v1/files, then create one with /v1/batches.</p>;
   }
-  return <Batches batches={list.data} refresh={refresh} />;
+  return <Batches batches={list.data} />;
 };
 
-interface BatchesProps {
-  readonly batches: readonly Batch[];
-  readonly refresh: Refresh;
-}
-
-function Batches({ batches, refresh }: BatchesProps): VNode {
+function Batches({ batches }: { readonly batches: readonly Batch[] }): VNode {
   const isRunning = batches.some(({ status }) => RUNNING.has(status));
   useEffect(() => {
     if (!isRunning) return undefined;
@@ -38,7 +33,7 @@ function Batches({ batches, refresh }: BatchesProps): VNode {
       if (location.hash === "#batches") void refresh();
     }, REFRESH_MS);
     return () => clearInterval(timer);
-  }, [isRunning, refresh]);
+  }, [isRunning]);
   return (
     <Table label="Batches" columns={["Batch", "Status", "Progress", "Created"]} hasActions>
       {batches.map((batch) => (
@@ -49,19 +44,15 @@ function Batches({ batches, refresh }: BatchesProps): VNode {
             <span class="muted small">{batch.endpoint}</span>
           </th>
           <td>
-            <Badge status={batch.status} />
-            <Reason batch={batch} />
+            {badge(batch.status)}
+            {reasonOf(batch)}
           </td>
-          <td>
-            <Progress batch={batch} />
-          </td>
+          <td>{progressOf(batch)}</td>
           <td class="nowrap">{formatTime(batch.created_at)}</td>
           <td class="actions-cell">
-            <FileLink name="Output" id={batch.output_file_id} />
-            <FileLink name="Errors" id={batch.error_file_id} />
-            {RUNNING.has(batch.status) && (
-              <Action name="Cancel" on={batch.id} onClick={() => cancelBatch(batch, refresh)} isDangerous />
-            )}
+            {fileLink("Output", batch.output_file_id)}
+            {fileLink("Errors", batch.error_file_id)}
+            {RUNNING.has(batch.status) && action("Cancel", batch.id, () => cancelBatch(batch), "danger")}
           </td>
         </tr>
       ))}
@@ -69,20 +60,16 @@ function Batches({ batches, refresh }: BatchesProps): VNode {
   );
 }
 
-interface BatchProps {
-  readonly batch: Batch;
-}
-
 /** Why it failed, or will: the first fault, and how many more there are. */
-function Reason({ batch }: BatchProps): VNode | null {
-  const [first, ...more] = batch.errors?.data ?? [];
-  if (first === undefined) return null;
+function reasonOf({ errors }: Batch): VNode | undefined {
+  const [first, ...more] = errors?.data ?? [];
+  if (first === undefined) return undefined;
   const where = first.line === null ? "" : `Line ${formatCount(first.line)}: `;
   const rest = more.length === 0 ? "" : ` And ${formatCount(more.length)} more.`;
   return <p class="small">{`${where}${first.message}${rest}`}</p>;
 }
 
-function Progress({ batch: { id, request_counts: counts } }: BatchProps): VNode {
+function progressOf({ id, request_counts: counts }: Batch): VNode {
   if (counts === null || counts === undefined || counts.total === 0) {
     return <span class="muted">not counted yet</span>;
   }
@@ -98,8 +85,8 @@ function Progress({ batch: { id, request_counts: counts } }: BatchProps): VNode 
   );
 }
 
-function FileLink({ name, id }: { readonly name: string; readonly id: string | null | undefined }): VNode | null {
-  if (id === null || id === undefined) return null;
+function fileLink(name: string, id: string | null | undefined): VNode | undefined {
+  if (id === null || id === undefined) return undefined;
   return (
     <a href={`${API}/v1/files/${id}/content`} download={`${id}.jsonl`}>
       {name}{" "}
@@ -107,7 +94,7 @@ function FileLink({ name, id }: { readonly name: string; readonly id: string | n
   );
 }
 
-function cancelBatch({ id }: Batch, refresh: Refresh): void {
+function cancelBatch({ id }: Batch): void {
   openForm({
     title: "Cancel the batch?",
     fields: (
@@ -117,10 +104,7 @@ function cancelBatch({ id }: Batch, refresh: Refresh): void {
     ),
     submit: "Cancel the batch",
     isDangerous: true,
-    onSubmit: async () => {
-      await call(`/v1/batches/${id}/cancel`, { method: "POST", body: {} });
-      await refresh();
-      announce(`${id} is being cancelled`);
-    },
+    onSubmit: () => call("POST", `/v1/batches/${id}/cancel`, {}),
+    done: `${id} is being cancelled`,
   });
 }

@@ -1,9 +1,9 @@
 // Stacked columns over time: one path per series, so that a year of days costs eight elements.
 
 import type { VNode } from "preact";
-import { Chart, DateLabel, gridOf } from "./chart.tsx";
+import { Chart, dateLabel, gridOf } from "./chart.tsx";
 import type { Plot } from "./chart.tsx";
-import { formatDay, formatShortDay } from "./format.ts";
+import { formatDay } from "./format.ts";
 import { spread } from "./scale.ts";
 import type { Stack } from "./usage-data.ts";
 
@@ -35,9 +35,9 @@ export function Columns({ title, stack, times, format, colours, isFull }: Column
       marks: [
         marks,
         names.map((_, series) => <path class={fill(series)} d={seriesPath(rows, series, { x, y, step })} />),
-        spread(rows.length, Math.max(2, Math.floor(width / LABEL_PX))).map((row) => (
-          <DateLabel x={x(row) + step / 2}>{formatShortDay(times[row] ?? 0)}</DateLabel>
-        )),
+        spread(rows.length, Math.max(2, Math.floor(width / LABEL_PX))).map((row) =>
+          dateLabel(x(row) + step / 2, times[row] ?? 0, "middle"),
+        ),
       ],
       read: (at) => {
         const place = Math.floor((at - left) / step);

@@ -1,9 +1,9 @@
 // Lines over time. Points may be missing (a day without calls has no latency): the line then has a gap.
 
 import type { VNode } from "preact";
-import { Chart, DateLabel, gridOf } from "./chart.tsx";
+import { Chart, dateLabel, gridOf } from "./chart.tsx";
 import type { Plot } from "./chart.tsx";
-import { formatDay, formatShortDay } from "./format.ts";
+import { formatDay } from "./format.ts";
 
 interface Point {
   /** Unix seconds. */
@@ -42,15 +42,11 @@ export function Lines({ title, summary, rest, series, format }: LinesProps): VNo
     return {
       marks: [
         marks,
-        series.map((one) => <Line {...one} x={x} y={y} />),
+        series.map((one) => line(one, x, y)),
         Array.from({ length: labels }, (_, place) => {
           const at = first + ((last - first) * place) / (labels - 1);
           const anchor = place === 0 ? "start" : place === labels - 1 ? "end" : "middle";
-          return (
-            <DateLabel x={x(at)} anchor={anchor}>
-              {formatShortDay(at)}
-            </DateLabel>
-          );
+          return dateLabel(x(at), at, anchor);
         }),
       ],
       read: (pointer) => {
@@ -90,12 +86,9 @@ export function Lines({ title, summary, rest, series, format }: LinesProps): VNo
   );
 }
 
-interface LineProps extends LineSeries {
-  readonly x: (at: number) => number;
-  readonly y: (value: number) => number;
-}
+type Scale = (value: number) => number;
 
-function Line({ colour, isDashed, points, x, y }: LineProps): VNode {
+function line({ colour, isDashed, points }: LineSeries, x: Scale, y: Scale): VNode {
   let path = "";
   const lone: VNode[] = [];
   for (const [place, { at, value }] of points.entries()) {

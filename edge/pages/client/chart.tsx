@@ -4,6 +4,7 @@
 import type { ComponentChildren, TargetedPointerEvent, VNode } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { must } from "../../../shared/assert.ts";
+import { formatShortDay } from "./format.ts";
 import { Panel, Table } from "./parts.tsx";
 import { ticks } from "./scale.ts";
 
@@ -139,17 +140,11 @@ function widthOf(label: string): number {
   return pen.measureText(label).width;
 }
 
-interface DateLabelProps {
-  readonly x: number;
-  readonly anchor?: "start" | "middle" | "end";
-  readonly children: ComponentChildren;
-}
-
-/** Under the plot. */
-export function DateLabel({ x, anchor = "middle", children }: DateLabelProps): VNode {
+/** The day of `at` (unix seconds), under the plot. */
+export function dateLabel(x: number, at: number, anchor: "start" | "middle" | "end"): VNode {
   return (
     <text x={x} y={HEIGHT - 6} text-anchor={anchor}>
-      {children}
+      {formatShortDay(at)}
     </text>
   );
 }

@@ -3,28 +3,17 @@
 import type { VNode } from "preact";
 import { call } from "./api.ts";
 import { openForm } from "./dialog.tsx";
-import { announce } from "./dom.ts";
 import { Field } from "./fields.tsx";
 import { formatMoney } from "./format.ts";
-import { Panel } from "./parts.tsx";
+import { Panel, button } from "./parts.tsx";
 import type { AutoTopUp } from "./types.ts";
-import type { Refresh } from "./view.ts";
 
-interface CreditProps {
-  readonly auto: AutoTopUp;
-  readonly refresh: Refresh;
-}
-
-export function CreditPanel({ auto, refresh }: CreditProps): VNode {
+export function creditPanel(auto: AutoTopUp): VNode {
   const { threshold_nano_usd: threshold, target_nano_usd: target, monthly_cap_nano_usd: cap } = auto;
   const isSet = threshold !== undefined && target !== undefined && cap !== undefined;
   return (
     <Panel title="Credit">
-      <p class="actions">
-        <button type="button" class="primary" onClick={addCredit}>
-          Add credit
-        </button>
-      </p>
+      <p class="actions">{button("Add credit", addCredit, "primary")}</p>
       <h3>Automatic top-up</h3>
       <p class="muted">
         {isSet
@@ -34,14 +23,8 @@ export function CreditPanel({ auto, refresh }: CreditProps): VNode {
       {auto.disabled_reason !== null && <p class="note warn">Automatic top-up is off. {auto.disabled_reason}</p>}
       {isSet && !auto.has_card && <p class="note">Add credit once by card, so that there is a card to charge.</p>}
       <p class="actions">
-        <button type="button" onClick={() => editTerms(auto, refresh)}>
-          {isSet ? "Change" : "Set up"}
-        </button>
-        {isSet && (
-          <button type="button" onClick={() => turnOff(refresh)}>
-            Turn off
-          </button>
-        )}
+        {button(isSet ? "Change" : "Set up", () => editTerms(auto))}
+        {isSet && button("Turn off", turnOff)}
       </p>
     </Panel>
   );
@@ -62,16 +45,13 @@ function addCredit(): void {
     ),
     submit: "Go on to pay",
     onSubmit: async (data) => {
-      const { body } = await call<{ url: string }>("/v1/top-ups", {
-        method: "POST",
-        body: { amount_usd: data.get("amount") },
-      });
+      const { body } = await call<{ url: string }>("POST", "/v1/top-ups", { amount_usd: data.get("amount") });
       location.assign(body.url);
     },
   });
 }
 
-function editTerms(auto: AutoTopUp, refresh: Refresh): void {
+function editTerms(auto: AutoTopUp): void {
   const amount = (label: string, name: "threshold_usd" | "target_usd" | "monthly_cap_usd", otherwise: string) => (
     <Field label={label} name={name} {...AMOUNT} defaultValue={auto[name] ?? otherwise} />
   );
@@ -90,23 +70,17 @@ function editTerms(auto: AutoTopUp, refresh: Refresh): void {
       </>
     ),
     submit: "Save",
-    onSubmit: async (data) => {
-      await call("/v1/auto-top-up", { method: "PUT", body: Object.fromEntries(data) });
-      await refresh();
-      announce("Automatic top-up was saved");
-    },
+    onSubmit: (data) => call("PUT", "/v1/auto-top-up", Object.fromEntries(data)),
+    done: "Automatic top-up was saved",
   });
 }
 
-function turnOff(refresh: Refresh): void {
+function turnOff(): void {
   openForm({
     title: "Turn automatic top-up off?",
     fields: <p>Calls are refused once the credit is spent.</p>,
     submit: "Turn off",
-    onSubmit: async () => {
-      await call("/v1/auto-top-up", { method: "DELETE" });
-      await refresh();
-      announce("Automatic top-up is off");
-    },
+    onSubmit: () => call("DELETE", "/v1/auto-top-up"),
+    done: "Automatic top-up is off",
   });
 }

@@ -1,6 +1,6 @@
 // The dashboard's views by the address's hash: `#keys` shows the keys. Without a script there is the API.
 
-import { Fragment, render } from "preact";
+import { render } from "preact";
 import { accountView } from "./account-view.tsx";
 import { alertsView } from "./alerts-view.tsx";
 import { sentenceOf } from "./api.ts";
@@ -9,7 +9,8 @@ import { announce, find, say } from "./dom.ts";
 import { keysView } from "./keys-view.tsx";
 import { transactionsView } from "./transactions-view.tsx";
 import { usageView } from "./usage-view.tsx";
-import type { View } from "./view.ts";
+import { openView } from "./view.tsx";
+import type { View } from "./view.tsx";
 
 const VIEWS: Readonly<Record<string, View>> = {
   usage: usageView,
@@ -19,8 +20,6 @@ const VIEWS: Readonly<Record<string, View>> = {
   batches: batchesView,
   account: accountView,
 };
-
-let visits = 0;
 
 /** Shows the view that the hash names. `isMove`: the visitor asked for it, so the focus goes there. */
 async function show(isMove: boolean): Promise<void> {
@@ -36,14 +35,8 @@ async function show(isMove: boolean): Promise<void> {
   document.title = `${title.textContent} · gigarouter embeddings`;
   const body = find(`#${name} .view-body`, HTMLElement);
   if (body.childElementCount === 0) render(<p class="state">Loading …</p>, body);
-  // A visit begins with the view's own state; a refresh keeps it.
-  visits += 1;
-  const visit = visits;
-  const refresh = async (): Promise<void> => {
-    render(<Fragment key={visit}>{await VIEWS[name]?.(refresh)}</Fragment>, body);
-  };
   try {
-    await refresh();
+    await openView(VIEWS[name] ?? usageView, body);
     announce(`${title.textContent}: loaded`);
   } catch (error) {
     render(

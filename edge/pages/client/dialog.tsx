@@ -4,15 +4,19 @@ import type { ComponentChildren, TargetedSubmitEvent, VNode } from "preact";
 import { render } from "preact";
 import { useState } from "preact/hooks";
 import { sentenceOf } from "./api.ts";
-import { CopyButton } from "./parts.tsx";
+import { announce } from "./dom.ts";
+import { CopyButton, button } from "./parts.tsx";
+import { refresh } from "./view.tsx";
 
 interface FormDialog {
   readonly title: string;
   readonly fields: ComponentChildren;
   readonly submit: string;
   readonly isDangerous?: boolean;
-  /** Throws what should be shown; the dialog closes when it resolves. */
-  readonly onSubmit: (data: FormData) => Promise<void>;
+  /** Throws what the dialog should show; the dialog closes when it resolves. */
+  readonly onSubmit: (data: FormData) => Promise<unknown>;
+  /** What changed, for screen readers: the view is shown again before. Without it the page is left. */
+  readonly done?: string;
 }
 
 export function openForm(form: FormDialog): void {
@@ -25,6 +29,7 @@ function Form({
   submit,
   isDangerous,
   onSubmit,
+  done,
   close,
 }: FormDialog & { readonly close: () => void }): VNode {
   const [fault, setFault] = useState("");
@@ -34,6 +39,10 @@ function Form({
     setSending(true);
     try {
       await onSubmit(new FormData(event.currentTarget));
+      if (done !== undefined) {
+        await refresh();
+        announce(done);
+      }
       close();
     } catch (error) {
       setFault(sentenceOf(error));
@@ -51,9 +60,7 @@ function Form({
         <button type="submit" class={isDangerous === true ? "danger" : "primary"} disabled={isSending}>
           {submit}
         </button>
-        <button type="button" onClick={close}>
-          Cancel
-        </button>
+        {button("Cancel", close)}
       </p>
     </form>
   );
@@ -65,11 +72,7 @@ export function openNotice(title: string, content: ComponentChildren): void {
     <>
       <h2>{title}</h2>
       {content}
-      <p class="actions">
-        <button type="button" class="primary" onClick={close}>
-          Done
-        </button>
-      </p>
+      <p class="actions">{button("Done", close, "primary")}</p>
     </>
   ));
   dialog.addEventListener("cancel", (event) => event.preventDefault());

@@ -4,24 +4,20 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { call, get } from "./api.ts";
 import { openForm, openSecret } from "./dialog.tsx";
-import { announce } from "./dom.ts";
 import { Check } from "./fields.tsx";
 import { formatMoney, formatTime } from "./format.ts";
 import { KeyFields, keyTerms } from "./key-form.tsx";
-import { Action, Table } from "./parts.tsx";
+import { Table, action, button } from "./parts.tsx";
 import { refusalOf } from "./refusal.ts";
 import type { ApiKey, CreatedKey, List } from "./types.ts";
-import type { Refresh, View } from "./view.ts";
+import type { View } from "./view.tsx";
 
 const KEYS_MAX = 100;
 const OVERLAP_S = 86_400;
 
-export const keysView: View = async (refresh) => {
-  const { data } = await get<List<ApiKey>>("/v1/keys");
-  return <Keys keys={data} refresh={refresh} />;
-};
+export const keysView: View = async () => <Keys keys={(await get<List<ApiKey>>("/v1/keys")).data} />;
 
-function Keys({ keys, refresh }: { readonly keys: readonly ApiKey[]; readonly refresh: Refresh }): VNode {
+function Keys({ keys }: { readonly keys: readonly ApiKey[] }): VNode {
   const [search, setSearch] = useState("");
   const isFound = (key: ApiKey) => textOf(key).includes(search.trim().toLowerCase());
   const found = keys.filter(isFound).length;
@@ -36,29 +32,19 @@ function Keys({ keys, refresh }: { readonly keys: readonly ApiKey[]; readonly re
           {found === keys.length ? `${found} of at most ${KEYS_MAX} keys` : `${found} of ${keys.length}`}
         </span>
         <span class="grow" />
-        <button type="button" class="primary" onClick={() => createKey(refresh)}>
-          Create key
-        </button>
+        {button("Create key", createKey, "primary")}
       </div>
       <Table label="Keys" columns={["Name", "Key", "May", "Cap", "Last used", "Expires"]} hasActions>
-        {keys.map((key) => (
-          <Row key={key.id} of={key} isHidden={!isFound(key)} refresh={refresh} />
-        ))}
+        {keys.map((key) => row(key, !isFound(key)))}
       </Table>
     </>
   );
 }
 
-interface RowProps {
-  readonly of: ApiKey;
-  readonly isHidden: boolean;
-  readonly refresh: Refresh;
-}
-
-function Row({ of: key, isHidden, refresh }: RowProps): VNode {
+function row(key: ApiKey, isHidden: boolean): VNode {
   const refusal = refusalOf(key);
   return (
-    <tr data-key={key.id} hidden={isHidden}>
+    <tr key={key.id} data-key={key.id} hidden={isHidden}>
       <th scope="row">
         {key.name}
         {refusal !== undefined && <p class="small refused">{refusal}</p>}
@@ -71,9 +57,9 @@ function Row({ of: key, isHidden, refresh }: RowProps): VNode {
       <td class="nowrap">{key.last_used_at === null ? "never" : formatTime(key.last_used_at)}</td>
       <td class="nowrap">{key.expires_at === null ? "never" : formatTime(key.expires_at)}</td>
       <td class="actions-cell">
-        <Action name="Edit" on={key.name} onClick={() => editKey(key, refresh)} />
-        <Action name="Rotate" on={key.name} onClick={() => rotateKey(key, refresh)} />
-        <Action name="Revoke" on={key.name} onClick={() => revokeKey(key, refresh)} isDangerous />
+        {action("Edit", key.name, () => editKey(key))}
+        {action("Rotate", key.name, () => rotateKey(key))}
+        {action("Revoke", key.name, () => revokeKey(key), "danger")}
       </td>
     </tr>
   );
@@ -93,38 +79,34 @@ function capOf(key: ApiKey): string {
   return `${formatMoney(key.cap_nano_usd)}${key.cap_reset === null ? "" : ` a ${key.cap_reset}`}`;
 }
 
-function createKey(refresh: Refresh): void {
+function createKey(): void {
   openForm({
     title: "Create key",
     fields: <KeyFields />,
     submit: "Create",
     onSubmit: async (data) => {
-      const { body } = await call<CreatedKey>("/v1/keys", { method: "POST", body: keyTerms(data) });
-      await refresh();
+      const { body } = await call<CreatedKey>("POST", "/v1/keys", keyTerms(data));
       showKey("Your new key", body);
     },
+    done: "The key was made",
   });
 }
 
 function showKey(title: string, { name, key }: CreatedKey): void {
   openSecret(title, `Key ${name}`, key, "Copy it now: it is shown once, and only its hash is kept.");
-  announce(`${name} was made`);
 }
 
-function editKey(key: ApiKey, refresh: Refresh): void {
+function editKey(key: ApiKey): void {
   openForm({
     title: `Edit ${key.name}`,
     fields: <KeyFields of={key} />,
     submit: "Save",
-    onSubmit: async (data) => {
-      await call(`/v1/keys/${key.id}`, { method: "PATCH", body: keyTerms(data) });
-      await refresh();
-      announce(`${key.name} was saved`);
-    },
+    onSubmit: (data) => call("PATCH", `/v1/keys/${key.id}`, keyTerms(data)),
+    done: `${key.name} was saved`,
   });
 }
 
-function rotateKey(key: ApiKey, refresh: Refresh): void {
+function rotateKey(key: ApiKey): void {
   openForm({
     title: `Rotate ${key.name}?`,
     fields: (
@@ -138,17 +120,14 @@ function rotateKey(key: ApiKey, refresh: Refresh): void {
     submit: "Rotate",
     onSubmit: async (data) => {
       const overlap = data.get("overlap") === null ? 0 : OVERLAP_S;
-      const { body } = await call<CreatedKey>(`/v1/keys/${key.id}/rotate`, {
-        method: "POST",
-        body: { overlap_s: overlap },
-      });
-      await refresh();
+      const { body } = await call<CreatedKey>("POST", `/v1/keys/${key.id}/rotate`, { overlap_s: overlap });
       showKey("The key that takes over", body);
     },
+    done: "The key that takes over was made",
   });
 }
 
-function revokeKey(key: ApiKey, refresh: Refresh): void {
+function revokeKey(key: ApiKey): void {
   openForm({
     title: `Revoke ${key.name}?`,
     fields: (
@@ -158,10 +137,7 @@ function revokeKey(key: ApiKey, refresh: Refresh): void {
     ),
     submit: "Revoke",
     isDangerous: true,
-    onSubmit: async () => {
-      await call(`/v1/keys/${key.id}`, { method: "DELETE" });
-      await refresh();
-      announce(`${key.name} was revoked`);
-    },
+    onSubmit: () => call("DELETE", `/v1/keys/${key.id}`),
+    done: `${key.name} was revoked`,
   });
 }

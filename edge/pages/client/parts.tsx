@@ -69,29 +69,30 @@ export function Scrollable({ label, isBare, children }: ScrollableProps): VNode 
   );
 }
 
-interface ActionProps {
-  readonly name: string;
-  /** What it acts on, for those who hear the button without its row. */
-  readonly on: string;
-  readonly isDangerous?: boolean | undefined;
-  readonly onClick: () => void;
+/** A failure of `act` is told above the view (dashboard.tsx). */
+export function button(label: string, act: () => void | Promise<void>, kind?: "primary" | "danger"): VNode {
+  return (
+    <button type="button" class={kind} onClick={() => void act()}>
+      {label}
+    </button>
+  );
 }
 
-/** A button of a table's row. */
-export function Action({ name, on, isDangerous, onClick }: ActionProps): VNode {
+/** A button of a table's row. `on` is what it acts on, for those who hear the button without its row. */
+export function action(name: string, on: string, act: () => void | Promise<void>, kind?: "danger"): VNode {
   return (
     <button
       type="button"
-      class={isDangerous === true ? "quiet danger" : "quiet"}
+      class={kind === undefined ? "quiet" : `quiet ${kind}`}
       aria-label={`${name} ${on}`}
-      onClick={onClick}
+      onClick={() => void act()}
     >
       {name}
     </button>
   );
 }
 
-export function Badge({ status }: { readonly status: string }): VNode {
+export function badge(status: string): VNode {
   return (
     <span class="badge" data-status={status}>
       {status.replaceAll("_", " ")}
@@ -100,7 +101,7 @@ export function Badge({ status }: { readonly status: string }): VNode {
 }
 
 /** Terms and what they are. */
-export function Specs({ of }: { readonly of: readonly (readonly [term: string, value: ComponentChildren])[] }): VNode {
+export function specs(of: readonly (readonly [term: string, value: ComponentChildren])[]): VNode {
   return (
     <dl class="specs">
       {of.map(([term, value]) => (
@@ -116,7 +117,7 @@ export function Specs({ of }: { readonly of: readonly (readonly [term: string, v
 export type Tile = readonly [label: string, value: string, detail: string];
 
 /** Figures in large type. */
-export function Tiles({ of }: { readonly of: readonly Tile[] }): VNode {
+export function tiles(of: readonly Tile[]): VNode {
   return (
     <dl class="tiles">
       {of.map(([label, value, detail]) => (

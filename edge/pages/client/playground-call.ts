@@ -90,7 +90,7 @@ export function answerText({ vectors, model, tokens, cachedTokens, costNanoUsd }
 /** Calls the API with the session's key; throws ApiFault. */
 export async function embed(ask: Ask): Promise<Run> {
   const startedMs = performance.now();
-  const { body, headers } = await call<Embeddings>("/v1/embeddings", { method: "POST", body: bodyOf(ask) });
+  const { body, headers } = await call<Embeddings>("POST", "/v1/embeddings", bodyOf(ask));
   return {
     texts: ask.texts,
     vectors: body.data.map((item) => item.embedding),

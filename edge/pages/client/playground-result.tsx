@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { formatMoney, formatMs } from "./format.ts";
 import type { Tile } from "./parts.tsx";
-import { Panel, Scrollable, Tiles } from "./parts.tsx";
+import { Panel, Scrollable, tiles } from "./parts.tsx";
 import { answerText } from "./playground-call.ts";
 import type { Run } from "./playground-call.ts";
 import { mrlCost, prefix, principalMap, similarities } from "./vectors.ts";
@@ -33,7 +33,7 @@ export function PlaygroundResult({ run }: { readonly run: Run }): VNode {
       ) : (
         <h2>Result</h2>
       )}
-      <Tiles of={tilesOf(run)} />
+      {tiles(tilesOf(run))}
       <div class="slider">
         <label for="dimensions">
           Dimensions:{" "}
@@ -57,12 +57,10 @@ export function PlaygroundResult({ run }: { readonly run: Run }): VNode {
         </p>
       </div>
       <div class="panels">
-        <Panel title="Similarity of each pair">
-          <HeatMap texts={texts} matrix={now} />
-        </Panel>
+        <Panel title="Similarity of each pair">{heatMap(texts, now)}</Panel>
         <Panel title="Map">
           <p class="muted small">The two directions in which these texts differ most.</p>
-          <TextMap texts={texts} vectors={cut} />
+          {textMap(texts, cut)}
         </Panel>
       </div>
       <h2>The answer, in short</h2>
@@ -80,23 +78,17 @@ function tilesOf({ texts, vectors, tokens, cachedTokens, costNanoUsd, elapsedMs,
     const [, stage, ms] = /^\s*(\w+);dur=([\d.]+)/.exec(part) ?? [];
     return stage === undefined ? [] : [`${stage} ${formatMs(Number(ms))}`];
   });
-  const tiles: readonly Tile[] = [
+  const always: readonly Tile[] = [
     ["Texts", String(texts.length), `${vectors[0]?.length ?? 0} dimensions`],
     ["Tokens", tokens.toLocaleString("en-US"), `${cachedTokens.toLocaleString("en-US")} from the cache`],
     ["Price", formatMoney(costNanoUsd), "for this call"],
   ];
-  if (elapsedMs === undefined) return tiles;
-  return [...tiles, ["Time", formatMs(elapsedMs), stages.join(", ") || "from here and back"]];
-}
-
-interface HeatMapProps {
-  readonly texts: readonly string[];
-  /** Of each text with each. */
-  readonly matrix: readonly (readonly number[])[];
+  if (elapsedMs === undefined) return always;
+  return [...always, ["Time", formatMs(elapsedMs), stages.join(", ") || "from here and back"]];
 }
 
 /** Columns are numbered as the rows are, so that long texts stand once. */
-function HeatMap({ texts, matrix }: HeatMapProps): VNode {
+function heatMap(texts: readonly string[], matrix: readonly (readonly number[])[]): VNode {
   return (
     <Scrollable label="Table: Similarities" isBare>
       <table class="heat">
@@ -131,12 +123,7 @@ function percentOf(value: number): number {
   return Math.round(Math.max(0, Math.min(1, value)) * 100);
 }
 
-interface TextMapProps {
-  readonly texts: readonly string[];
-  readonly vectors: readonly Vector[];
-}
-
-function TextMap({ texts, vectors }: TextMapProps): VNode {
+function textMap(texts: readonly string[], vectors: readonly Vector[]): VNode {
   const points = principalMap(vectors);
   const { width, height, pad } = MAP_SIZE;
   // One scale for both axes: distances mean the same in each direction.

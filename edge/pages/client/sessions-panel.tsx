@@ -4,19 +4,14 @@ import type { VNode } from "preact";
 import { call } from "./api.ts";
 import { find } from "./dom.ts";
 import { formatTime } from "./format.ts";
-import { Panel } from "./parts.tsx";
+import { Panel, action, button } from "./parts.tsx";
 import type { SignedIn } from "./types.ts";
-import type { Refresh } from "./view.ts";
+import { refresh } from "./view.tsx";
 
-interface SessionsProps {
-  readonly sessions: readonly SignedIn[];
-  readonly refresh: Refresh;
-}
-
-export function SessionsPanel({ sessions, refresh }: SessionsProps): VNode {
+export function sessionsPanel(sessions: readonly SignedIn[]): VNode {
   const own = find("#signed-in", HTMLElement).dataset["session"];
   const signOut = async ({ id }: SignedIn) => {
-    await call(`/v1/sessions/${id}`, { method: "DELETE" });
+    await call("DELETE", `/v1/sessions/${id}`);
     await refresh();
   };
   return (
@@ -28,24 +23,17 @@ export function SessionsPanel({ sessions, refresh }: SessionsProps): VNode {
             <li>{name} (this one)</li>
           ) : (
             <li>
-              {name}{" "}
-              <button type="button" class="quiet" aria-label={`Sign out ${name}`} onClick={() => void signOut(session)}>
-                Sign out
-              </button>
+              {name} {action("Sign out", name, () => signOut(session))}
             </li>
           );
         })}
       </ul>
-      <p>
-        <button type="button" class="danger" onClick={() => void signOutEverywhere()}>
-          Sign out everywhere
-        </button>
-      </p>
+      <p>{button("Sign out everywhere", signOutEverywhere, "danger")}</p>
     </Panel>
   );
 }
 
 async function signOutEverywhere(): Promise<void> {
-  await call("/v1/sessions", { method: "DELETE" });
+  await call("DELETE", "/v1/sessions");
   location.assign("/dashboard");
 }

@@ -4,9 +4,9 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { get } from "./api.ts";
 import { formatMoney, formatTime } from "./format.ts";
-import { Table } from "./parts.tsx";
+import { Table, button } from "./parts.tsx";
 import type { List, Transaction } from "./types.ts";
-import type { View } from "./view.ts";
+import type { View } from "./view.tsx";
 
 const PAGE = 50;
 
@@ -36,13 +36,7 @@ function Transactions({ first }: { readonly first: List<Transaction> }): VNode {
       <Table label="Transactions" columns={["Time", "Kind", "Description", "Amount", "Balance"]} figures={2}>
         {pages.flatMap(({ data }) => data).map(row)}
       </Table>
-      {next !== undefined && (
-        <p class="actions">
-          <button type="button" onClick={() => void showOlder()}>
-            Show older
-          </button>
-        </p>
-      )}
+      {next !== undefined && <p class="actions">{button("Show older", showOlder)}</p>}
     </>
   );
 }

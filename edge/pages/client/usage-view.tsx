@@ -9,14 +9,14 @@ import { Columns } from "./chart-columns.tsx";
 import { Lines } from "./chart-lines.tsx";
 import { formatCount, formatDay, formatMoney, formatMs, formatPercent } from "./format.ts";
 import type { Tile } from "./parts.tsx";
-import { Tiles } from "./parts.tsx";
+import { tiles } from "./parts.tsx";
 import { refusalOf } from "./refusal.ts";
 import type { Account, ApiKey, Transaction, UsageBucket, UsageResult } from "./types.ts";
 import { lastActive, stackUsage, sumUsage } from "./usage-data.ts";
 import type { Stack } from "./usage-data.ts";
 import type { UsageAnswers, UsageQuery } from "./usage-query.ts";
 import { isMonthly, loadUsage, parametersOf } from "./usage-query.ts";
-import type { View } from "./view.ts";
+import type { View } from "./view.tsx";
 import { unreachable } from "../../../shared/assert.ts";
 
 const DAY_S = 86_400;
@@ -85,8 +85,8 @@ function Figures({ answers }: { readonly answers: UsageAnswers }): VNode {
   const projection = project(now, days.slice(-PACE_DAYS));
   return (
     <>
-      <RefusalNotes keys={keys} />
-      <Tiles of={tilesOf(account, days, projection)} />
+      {refusalNotes(keys)}
+      {tiles(tilesOf(account, days, projection))}
       <div class="panels">
         <Columns
           title={`Spend by ${isMonthly(query) ? "month" : "day"} and ${query.grouping}`}
@@ -95,7 +95,7 @@ function Figures({ answers }: { readonly answers: UsageAnswers }): VNode {
           format={formatMoney}
           isFull
         />
-        <Balance now={now} newestFirst={transactions.data} projection={projection} />
+        {balanceChart(now, transactions.data, projection)}
         <Columns
           title="Tokens by day"
           stack={tokenStack(days)}
@@ -103,7 +103,7 @@ function Figures({ answers }: { readonly answers: UsageAnswers }): VNode {
           format={formatCount}
           colours={[1, 3]}
         />
-        <Latency days={days} />
+        {latencyChart(days)}
         <Columns
           title="Requests by day"
           stack={requestStack(days)}
@@ -130,19 +130,15 @@ function groupOf({ grouping }: UsageQuery, keys: readonly ApiKey[]): (result: Us
 }
 
 /** Keys that were refused lately for what the owner can mend, the latest first. */
-function RefusalNotes({ keys }: { readonly keys: readonly ApiKey[] }): VNode {
+function refusalNotes(keys: readonly ApiKey[]): readonly VNode[] {
   const sinceS = Date.now() / 1000 - REFUSED_DAYS * DAY_S;
   const lastOf = (key: ApiKey) => key.last_refusal?.at ?? 0;
   const refused = keys.filter((key) => lastOf(key) > sinceS).sort((a, b) => lastOf(b) - lastOf(a));
-  return (
-    <>
-      {refused.slice(0, REFUSED_SHOWN).map((key) => (
-        <p class="note warn">
-          <b>{key.name}</b> {refusalOf(key)}.
-        </p>
-      ))}
-    </>
-  );
+  return refused.slice(0, REFUSED_SHOWN).map((key) => (
+    <p class="note warn">
+      <b>{key.name}</b> {refusalOf(key)}.
+    </p>
+  ));
 }
 
 function tokenStack(days: readonly UsageBucket[]): Stack {
@@ -165,7 +161,7 @@ function requestStack(days: readonly UsageBucket[]): Stack {
   };
 }
 
-function Latency({ days }: { readonly days: readonly UsageBucket[] }): VNode {
+function latencyChart(days: readonly UsageBucket[]): VNode {
   const points = (of: "p50" | "p95") =>
     days.map((day) => ({ at: day.start_time, value: day.results[0]?.latency_ms[of] ?? null }));
   const last = lastActive(days)?.results[0]?.latency_ms;
@@ -187,13 +183,7 @@ function Latency({ days }: { readonly days: readonly UsageBucket[] }): VNode {
   );
 }
 
-interface BalanceProps {
-  readonly now: BalancePoint;
-  readonly newestFirst: readonly Transaction[];
-  readonly projection: Projection;
-}
-
-function Balance({ now, newestFirst, projection }: BalanceProps): VNode {
+function balanceChart(now: BalancePoint, newestFirst: readonly Transaction[], projection: Projection): VNode {
   const past = { name: "balance", colour: 3, points: balanceHistory(newestFirst, now) };
   const ahead = projection.kind === "ends" && {
     name: "at this pace",

@@ -4,12 +4,10 @@
 import type { VNode } from "preact";
 import { call } from "./api.ts";
 import { openForm, openNotice, openSecret } from "./dialog.tsx";
-import { announce } from "./dom.ts";
 import { Check, Field } from "./fields.tsx";
 import { formatTime } from "./format.ts";
-import { Action, Badge, Panel, Table } from "./parts.tsx";
+import { Panel, Table, action, badge, button } from "./parts.tsx";
 import type { Webhook } from "./types.ts";
-import type { Refresh } from "./view.ts";
 import { EVENT_TYPES } from "../../../shared/event-types.ts";
 
 interface CreatedWebhook extends Webhook {
@@ -23,12 +21,7 @@ interface TestResult {
 
 const OVERLAP_S = 86_400;
 
-interface WebhooksProps {
-  readonly webhooks: readonly Webhook[];
-  readonly refresh: Refresh;
-}
-
-export function WebhooksPanel({ webhooks, refresh }: WebhooksProps): VNode {
+export function webhooksPanel(webhooks: readonly Webhook[]): VNode {
   return (
     <Panel title="Webhooks" isFull>
       <p class="muted small">
@@ -36,73 +29,64 @@ export function WebhooksPanel({ webhooks, refresh }: WebhooksProps): VNode {
       </p>
       {webhooks.length > 0 && (
         <Table label="Webhooks" columns={["Address", "Events", "State", "Last attempt"]} hasActions>
-          {webhooks.map((webhook) => (
-            <Row key={webhook.id} webhook={webhook} refresh={refresh} />
-          ))}
+          {webhooks.map(row)}
         </Table>
       )}
-      <p class="actions">
-        <button type="button" onClick={() => addWebhook(refresh)}>
-          Add webhook
-        </button>
-      </p>
+      <p class="actions">{button("Add webhook", addWebhook)}</p>
     </Panel>
   );
 }
 
-function Row({ webhook, refresh }: { readonly webhook: Webhook; readonly refresh: Refresh }): VNode {
+function row(webhook: Webhook): VNode {
   const { url, events, status, disabled_reason: reason, last_attempt: last } = webhook;
   return (
-    <tr>
+    <tr key={webhook.id}>
       <th scope="row">
         <code>{url}</code>
       </th>
       <td>{events === null ? "all" : events.join(", ")}</td>
       <td>
-        <Badge status={status} />
+        {badge(status)}
         {reason !== null && ` ${reason}`}
       </td>
       <td>{last === null ? "none yet" : `${formatTime(last.at)}: ${last.detail}`}</td>
       <td class="actions-cell">
-        <Action name="Test" on={url} onClick={() => testWebhook(webhook, refresh)} />
-        <Action name="Change" on={url} onClick={() => changeWebhook(webhook, refresh)} />
-        <Action name="Rotate" on={url} onClick={() => rotateWebhook(webhook, refresh)} />
-        <Action name="Delete" on={url} onClick={() => deleteWebhook(webhook, refresh)} isDangerous />
+        {action("Test", url, () => testWebhook(webhook))}
+        {action("Change", url, () => changeWebhook(webhook))}
+        {action("Rotate", url, () => rotateWebhook(webhook))}
+        {action("Delete", url, () => deleteWebhook(webhook), "danger")}
       </td>
     </tr>
   );
 }
 
-function addWebhook(refresh: Refresh): void {
+function addWebhook(): void {
   openForm({
     title: "Add webhook",
-    fields: <TermFields />,
+    fields: termFields(undefined),
     submit: "Add",
     onSubmit: async (data) => {
       const { url, events } = termsOf(data);
       const terms = events === null ? { url } : { url, events };
-      const { body } = await call<CreatedWebhook>("/v1/webhooks", { method: "POST", body: terms });
-      await refresh();
+      const { body } = await call<CreatedWebhook>("POST", "/v1/webhooks", terms);
       showSecret("The webhook’s signing secret", body);
     },
+    done: "The webhook was added",
   });
 }
 
-function changeWebhook(webhook: Webhook, refresh: Refresh): void {
+function changeWebhook(webhook: Webhook): void {
   openForm({
     title: "Change the webhook",
-    fields: <TermFields webhook={webhook} />,
+    fields: termFields(webhook),
     submit: "Save",
-    onSubmit: async (data) => {
-      await call(`/v1/webhooks/${webhook.id}`, { method: "PATCH", body: termsOf(data) });
-      await refresh();
-      announce("The webhook was saved");
-    },
+    onSubmit: (data) => call("PATCH", `/v1/webhooks/${webhook.id}`, termsOf(data)),
+    done: "The webhook was saved",
   });
 }
 
 /** The address, and a box for each event. */
-function TermFields({ webhook }: { readonly webhook?: Webhook }): VNode {
+function termFields(webhook: Webhook | undefined): VNode {
   const chosen = webhook?.events ?? EVENT_TYPES;
   return (
     <div class="fields">
@@ -136,7 +120,7 @@ function termsOf(data: FormData): {
   return { url: data.get("url"), events: events.length === EVENT_TYPES.length ? null : events };
 }
 
-function rotateWebhook(webhook: Webhook, refresh: Refresh): void {
+function rotateWebhook(webhook: Webhook): void {
   openForm({
     title: "Rotate the signing secret?",
     fields: (
@@ -151,10 +135,10 @@ function rotateWebhook(webhook: Webhook, refresh: Refresh): void {
     submit: "Rotate",
     onSubmit: async (data) => {
       const body = { overlap_s: data.get("overlap") === null ? 0 : OVERLAP_S };
-      const rotated = await call<CreatedWebhook>(`/v1/webhooks/${webhook.id}/rotate`, { method: "POST", body });
-      await refresh();
+      const rotated = await call<CreatedWebhook>("POST", `/v1/webhooks/${webhook.id}/rotate`, body);
       showSecret("The signing secret that takes over", rotated.body);
     },
+    done: "The signing secret was rotated",
   });
 }
 
@@ -162,7 +146,7 @@ function showSecret(title: string, { secret }: CreatedWebhook): void {
   openSecret(title, "Signing secret", secret, "Copy it now: it is shown once.");
 }
 
-function testWebhook(webhook: Webhook, refresh: Refresh): void {
+function testWebhook(webhook: Webhook): void {
   openForm({
     title: "Send a test?",
     fields: (
@@ -172,14 +156,14 @@ function testWebhook(webhook: Webhook, refresh: Refresh): void {
     ),
     submit: "Send",
     onSubmit: async () => {
-      const { body } = await call<TestResult>(`/v1/webhooks/${webhook.id}/test`, { method: "POST", body: {} });
-      await refresh();
+      const { body } = await call<TestResult>("POST", `/v1/webhooks/${webhook.id}/test`, {});
       openNotice(body.delivered ? "Delivered" : "Not delivered", <p>{body.detail}</p>);
     },
+    done: "The test was sent",
   });
 }
 
-function deleteWebhook(webhook: Webhook, refresh: Refresh): void {
+function deleteWebhook(webhook: Webhook): void {
   openForm({
     title: "Delete the webhook?",
     fields: (
@@ -189,10 +173,7 @@ function deleteWebhook(webhook: Webhook, refresh: Refresh): void {
     ),
     submit: "Delete",
     isDangerous: true,
-    onSubmit: async () => {
-      await call(`/v1/webhooks/${webhook.id}`, { method: "DELETE" });
-      await refresh();
-      announce("The webhook was deleted");
-    },
+    onSubmit: () => call("DELETE", `/v1/webhooks/${webhook.id}`),
+    done: "The webhook was deleted",
   });
 }
