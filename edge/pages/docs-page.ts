@@ -1,9 +1,9 @@
-// /docs: the published OpenAPI document to browse, by Scalar's reference from our own files (vendor/scalar.js).
+// GET /docs: the published OpenAPI document, shown by Scalar's reference from our own files (vendor/scalar.js).
 
 import { html } from "hono/html";
 import type { Page } from "./layout.ts";
 
-/** Nothing of Scalar's own services: no proxy, no fonts, no client, no telemetry. The page's policy refuses them too. */
+/** None of Scalar's services is used: no proxy, fonts, client or telemetry. The page's policy refuses them too. */
 const CONFIGURATION = JSON.stringify({
   url: "/v1/openapi.json",
   withDefaultFonts: false,

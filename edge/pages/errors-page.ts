@@ -1,5 +1,5 @@
-// /docs/errors: a section for every error code, where the messages link to. The text is docs/errors.md, an asset of the
-// deployment; statuses and types are the table's own.
+// GET /docs/errors: a section for every error code; error messages link to it. The text is docs/errors.md, an asset of the
+// deployment; statuses and types come from the table of errors.
 
 import { html } from "hono/html";
 import type { Env } from "../bindings.ts";
@@ -10,7 +10,7 @@ import type { ErrorCode } from "../../shared/errors.ts";
 
 interface Section {
   readonly code: ErrorCode;
-  /** Behind status and type, which the table says. */
+  /** Without status and type. */
   readonly text: string;
 }
 
@@ -48,7 +48,7 @@ function sectionOf({ code, text }: Section): Html {
   </section>`;
 }
 
-/** Code and bold type: what docs/errors.md uses. The file is ours; its text is escaped all the same. */
+/** The Markdown that docs/errors.md uses: code and bold. Its text is escaped. */
 function inline(text: string): readonly Html[] {
   return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((part) => {
     if (part.startsWith("`")) return html`<code>${part.slice(1, -1)}</code>`;

@@ -1,5 +1,5 @@
-// What a buyer reads of a model beside what GET /v1/models says: facts of the model page this product exists for.
-// Figures only as published there; prices, status, sizes and throughput come from the API, never from here.
+// Facts about models that GET /v1/models does not have. Figures are as published with the model; prices, status, sizes and
+// throughput come from the API, never from here.
 
 import { PRODUCTION_MODEL_ID, DEMO_MODEL_ID } from "../../shared/catalog.ts";
 
@@ -10,12 +10,12 @@ export interface ModelFacts {
   /** Year and month. */
   readonly published: string;
   readonly updated: string;
-  /** On the Hugging Face Hub, a month. */
+  /** On the Hugging Face Hub. */
   readonly downloadsPerMonth?: number;
   readonly languages: string;
   readonly isMatryoshka: boolean;
   readonly isInstructionAware: boolean;
-  /** Retrieval quality that an instruction adds, in percent, from and to. */
+  /** What an instruction adds to retrieval quality: from, to. */
   readonly instructionGainPercent?: readonly [number, number];
   readonly parent?: string;
   readonly quantization?: Quantization;

@@ -1,5 +1,5 @@
-// The frame of every page, and its headers: one style sheet, scripts from our own origin alone (no inline script or
-// style, so the policy needs no nonce), nothing from third parties.
+// The frame of every page and its headers. One style sheet, scripts from our own origin, nothing inline (so the policy
+// needs no nonce), nothing from third parties.
 
 import { html, raw } from "hono/html";
 import type { HtmlEscapedString } from "hono/utils/html";
@@ -19,9 +19,9 @@ export interface Page {
   readonly status?: 200 | 400 | 401 | 404 | 429 | 503;
   /** The style sheet, by its name in the sources; `site.css` unless told. */
   readonly styles?: string;
-  /** A vendored library that makes style elements; scripts stay our own all the same. */
+  /** For a vendored library that makes style elements. Scripts still come from our own origin. */
   readonly makesStyles?: boolean;
-  /** Only the signed-in see it: no cache keeps it. */
+  /** It depends on the visitor: no cache may keep it. */
   readonly isPrivate?: boolean;
 }
 
@@ -45,7 +45,7 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Headers of every page. Public pages may be kept for a minute: prices are in force within a minute too. */
+/** Headers of every page. Caches may keep a public page for a minute: a new price is in force within a minute too. */
 function headersOf(page: Page): Record<string, string> {
   const isKept = page.isPrivate !== true && (page.status ?? 200) === 200;
   return {

@@ -1,5 +1,5 @@
-// GET /terms, /privacy, /contact: plain defaults in the operator's name. What is kept, where and for how long is what
-// docs/storage.md says; services of others are named where this deployment uses them.
+// GET /terms, /privacy, /contact: plain defaults in the operator's name. They say the same of stored data as
+// docs/storage.md, and name a service of others only where this deployment uses it.
 
 import { html } from "hono/html";
 import type { Config } from "../settings.ts";
@@ -12,7 +12,10 @@ type Legal = Pick<
 
 export function termsPage(config: Legal): Page {
   return page("Terms", "On what terms this API is offered.", [
-    ["Who", html`${operator(config)} offers this API. By using a key you accept these terms for whom you act.`],
+    [
+      "Who",
+      html`${operator(config)} offers this API. By using a key you accept these terms, for yourself or for whom you act.`,
+    ],
     [
       "Credit and charges",
       html`The service is prepaid, in US dollars. A call is charged when its result has been computed and received by
@@ -110,7 +113,7 @@ export function privacyPage(config: Legal): Page {
   ]);
 }
 
-/** docs/storage.md, for people. */
+/** As docs/storage.md has it. */
 const KEPT: readonly (readonly [what: string, where: string, life: string])[] = [
   ["Name and e-mail address of the account", "account object, directory", "until the account is deleted"],
   [
@@ -157,7 +160,7 @@ export function contactPage(config: Legal): Page {
   ]);
 }
 
-/** RFC 9116; undefined without somebody to write to. */
+/** RFC 9116; undefined without an address to write to. */
 export function securityTxt(config: Legal, origin: string, nowMs: number): string | undefined {
   if (config.CONTACT_EMAIL === undefined) return undefined;
   const expires = new Date(nowMs + SECURITY_TXT_LIFE_MS).toISOString().slice(0, 10);

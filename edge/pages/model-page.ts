@@ -14,7 +14,7 @@ export interface ModelPageInput {
   readonly model: PublicModel;
   /** All models, the page's own among them. */
   readonly models: readonly PublicModel[];
-  /** The visitor has just asked for it. */
+  /** The visitor has just said that they want it. */
   readonly isWanted: boolean;
 }
 
@@ -133,7 +133,7 @@ function priceSection(model: PublicModel): Html {
   </section>`;
 }
 
-/** Filled in by the page's script; without it the prices above stand alone. */
+/** Shown by the page's script: without it the prices above are all there is. */
 function estimator({ pricing }: PublicModel): Html {
   return html`<form
     class="estimator"

@@ -95,7 +95,7 @@ function failures(): Question {
   return {
     question: "What if a call fails?",
     answer: html`<p>
-      It costs nothing. The charge is made when the whole result is there and verified, never before. Credit is prepaid;
+      It costs nothing. A call is charged once its whole result is there and verified, never before. Credit is prepaid;
       it is not refundable except where the law says so.
     </p>`,
   };

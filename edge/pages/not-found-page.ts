@@ -1,4 +1,4 @@
-// What is not there, for people.
+// The not-found pages.
 
 import { html } from "hono/html";
 import type { Page, Section } from "./layout.ts";

@@ -1,4 +1,4 @@
-// Pieces that several pages share: code with tabs, prices, the benchmark table, badges.
+// What several pages share: code with tabs, prices, the benchmark table, badges.
 
 import { html, raw } from "hono/html";
 import { nanoUsd, formatUsd } from "../../shared/money.ts";
@@ -8,7 +8,7 @@ import type { PublicModel } from "./public-models.ts";
 import { STATUS_LABELS } from "./public-models.ts";
 import type { Snippet } from "./snippets.ts";
 
-/** Code in tabs that need no script: radio buttons, so the arrow keys work. */
+/** Code in tabs without a script: radio buttons, so the arrow keys work. */
 export function codeTabs(name: string, snippets: readonly Snippet[]): Html {
   return html`<div class="tabs">
     <fieldset class="tab-list">
@@ -51,12 +51,12 @@ export function integer(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** Providers of an open model: this one, once it serves it. */
+/** API providers of the model: this one, once it serves it. */
 export function providersOf(model: PublicModel): number {
   return model.status === "live" ? 1 : 0;
 }
 
-/** As a ready backend measured it; nothing is promised before. */
+/** As a ready backend measured it. */
 export function throughputOf(model: PublicModel): string {
   if (model.status !== "live") return "measured once live";
   const measured = model.throughput_tokens_per_second;

@@ -1,4 +1,4 @@
-// GET /playground: the frame; the script embeds the visitor's texts through the session and draws.
+// GET /playground: the form. The script embeds the visitor's texts through the session and shows the result.
 
 import { html } from "hono/html";
 import type { Session } from "../session/session.ts";
@@ -20,7 +20,7 @@ const EXAMPLE = [
 export function playgroundPage(session: Session | undefined, models: readonly PublicModel[]): Page {
   return {
     title: "Playground",
-    description: "Texts in, similarities out: a heat map, a map, and what fewer dimensions cost.",
+    description: "How similar a model finds your texts, and what fewer dimensions change.",
     section: "playground",
     scripts: ["playground.js"],
     isPrivate: true,

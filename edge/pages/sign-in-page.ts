@@ -5,7 +5,7 @@ import type { Env } from "../bindings.ts";
 import { SIGN_IN_PROVIDERS } from "../session/providers.ts";
 import type { Page } from "./layout.ts";
 
-/** `fault`: why the last try was refused. */
+/** `fault` says why the last try was refused. */
 export function signInPage(env: Env, fault?: string): Page {
   const providers = SIGN_IN_PROVIDERS.filter((provider) => provider.isConfigured(env));
   return {

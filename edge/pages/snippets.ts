@@ -1,5 +1,5 @@
-// Calls that work when pasted: the origin of this deployment and the model's id are filled in, the key comes from the
-// environment. Only text is made here; the templates escape it.
+// Calls that work when pasted: with this deployment's origin and the model's id; the key comes from the environment. Plain
+// text, which the templates escape.
 
 export interface Snippet {
   readonly id: string;

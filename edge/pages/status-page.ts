@@ -1,9 +1,9 @@
-// GET /status: what GET /status.json says, for people, with a mark for each of the last 90 days.
+// GET /status: GET /status.json for people, with a mark for each of the last 90 days.
 
 import { html } from "hono/html";
 import type { Html, Page } from "./layout.ts";
 
-/** `misconfigured`: the backends run and do not take the edge's secret, or the edge lacks a setting. */
+/** `misconfigured`: the backends run but refuse the edge's secret, or the edge lacks a setting. */
 export type ModelStatus = "operational" | "degraded" | "warming" | "misconfigured" | "down";
 
 export interface ServiceStatus {
@@ -15,7 +15,7 @@ export interface ServiceStatus {
     readonly status: ModelStatus;
     readonly backends: { readonly ready: number; readonly configured: number };
   }[];
-  /** Null: this deployment has none, or it has never called. */
+  /** Null: this deployment has none, or it has not called yet. */
   readonly canary: {
     readonly status: "served" | "failing" | "silent";
     readonly at: number;
@@ -30,10 +30,10 @@ const WORDS: Readonly<Record<ModelStatus, string>> = {
   operational: "All is well",
   degraded: "Some calls may fail or be slow",
   warming: "A model is being prepared",
-  misconfigured: "Calls fail: a setting of ours is wrong",
+  misconfigured: "Calls fail: one of our settings is wrong",
   down: "Calls fail",
 };
-/** Of a day's calls; below it the day's mark is another. */
+/** A day is marked by the share of its calls that were served. */
 const WELL_SHARE = 0.999;
 const POOR_SHARE = 0.99;
 

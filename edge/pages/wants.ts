@@ -1,6 +1,6 @@
-// "I want this model": counted once a person. A person is the account behind a session, otherwise the address (of IPv6
-// its /64, which is what one subscriber holds), under a keyed hash: the table names nobody. Rotating SESSION_SECRET
-// forgets who asked before, so a person may count once more then. GET /admin/stats shows the counts.
+// "I want this model", counted once a person: the account behind a session, otherwise the address (the /64 of an IPv6
+// address: one subscriber's). The table holds keyed hashes, so it names nobody. After SESSION_SECRET is rotated a person
+// can count once more. GET /admin/stats shows the counts.
 
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";

@@ -253,7 +253,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
       await signIn(watched, key);
       await page.getByRole("link", { name: "Account" }).click();
       await page.getByRole("button", { name: "Add credit" }).click();
-      await page.getByRole("button", { name: "Go on to pay" }).click();
+      await page.getByRole("button", { name: "Continue to payment" }).click();
       expect(await page.getByRole("dialog").getByRole("alert").innerText()).toContain("takes no cards");
       await page.getByRole("button", { name: "Cancel" }).click();
       const download = page.waitForEvent("download");

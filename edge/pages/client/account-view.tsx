@@ -1,4 +1,4 @@
-// The account itself: who it is, its books in short, everything it holds as a file, and its end.
+// The account itself: name and balance, credit, sessions, its data as a file, its deletion.
 
 import type { ComponentChildren, VNode } from "preact";
 import { API, call, get, getIfThere } from "./api.ts";
@@ -36,13 +36,13 @@ function specsOf(account: Account): readonly (readonly [string, ComponentChildre
     ["Status", badge(account.status)],
     ["Since", formatTime(account.created_at)],
     ["Balance", formatMoney(account.balance_nano_usd)],
-    // Nothing is held half a minute after the last call: there is nothing to explain then.
+    // Half a minute after the last call nothing is held.
     ...(held === 0
       ? []
       : [
           [
             "Set aside",
-            `${formatMoney(held)} for calls of the last half minute; what they do not use comes back by itself`,
+            `${formatMoney(held)} for calls of the last half minute; what they do not use is released`,
           ] as const,
         ]),
   ];
@@ -51,7 +51,9 @@ function specsOf(account: Account): readonly (readonly [string, ComponentChildre
 function dataPanel(account: Account): VNode {
   return (
     <Panel title="Your data">
-      <p class="muted">Everything that is kept of this account: books, statement, usage, keys without their secrets.</p>
+      <p class="muted">
+        Everything that is kept about this account: books, statement, usage, keys without their secrets.
+      </p>
       <p>
         <a class="button" href={`${API}/v1/account/export`} download={`${account.id}.json`}>
           Export the account

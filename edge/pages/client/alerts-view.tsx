@@ -1,4 +1,4 @@
-// Limits of the account, who is told when spend or balance crosses a line, and the hard stop of a month.
+// The account's limits, its alerts when spend or balance crosses a line, and its webhooks.
 
 import type { VNode } from "preact";
 import { call, get, getIfThere } from "./api.ts";
@@ -36,7 +36,7 @@ export const alertsView: View = async () => {
 function missing(title: string): VNode {
   return (
     <Panel title={title}>
-      <p class="muted">Not open to the key you signed in with, or not served here.</p>
+      <p class="muted">Not open to the key you signed in with, or not part of this deployment.</p>
     </Panel>
   );
 }
@@ -63,7 +63,7 @@ function editMonthlyLimit({ limits }: Account): void {
     title: "Monthly limit",
     fields: (
       <>
-        <p class="muted">Calls that would pass it are refused until the next month (UTC) begins.</p>
+        <p class="muted">Calls that would exceed it are refused until the next month (UTC) begins.</p>
         <Field label="USD a month" {...AMOUNT} defaultValue={limit} help="Empty: no limit" />
       </>
     ),
@@ -77,11 +77,11 @@ function alertsPanel(alerts: AlertList): VNode {
   return (
     <Panel title="Alerts">
       <p class="muted small">
-        Told to every webhook below{alerts.email === "configured" && " and to the account’s e-mail address"}, once a
+        Sent to every webhook below{alerts.email === "configured" && " and to the account’s e-mail address"}, once a
         period.
       </p>
       {alerts.data.length > 0 && (
-        <Table label="Alerts" columns={["Alert", "Last told"]} hasActions>
+        <Table label="Alerts" columns={["Alert", "Last sent"]} hasActions>
           {alerts.data.map((alert) => (
             <tr key={alert.id}>
               <th scope="row">When {sentence(alert)}</th>
@@ -104,7 +104,7 @@ function sentence({ kind, threshold_nano_usd: threshold }: Alert): string {
 function deleteAlert(alert: Alert): void {
   openForm({
     title: "Delete the alert?",
-    fields: <p>Nobody is told any more when {sentence(alert)}.</p>,
+    fields: <p>Nothing is sent any more when {sentence(alert)}.</p>,
     submit: "Delete",
     isDangerous: true,
     onSubmit: () => call("DELETE", `/v1/alerts/${alert.id}`),

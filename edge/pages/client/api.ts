@@ -1,9 +1,9 @@
 // The public API as a signed-in page reaches it: same paths under /dashboard/api, the session's key added by the Worker
-// (edge/session/proxy.ts). Answers are our own API's, so their shapes are believed.
+// (edge/session/proxy.ts). The answers are our own API's, so their shapes are not checked.
 
 export const API = "/dashboard/api";
 
-/** An answer that is an error: its own sentence, for people. */
+/** An error of the API, with its message for people. */
 export class ApiFault extends Error {
   override name = "ApiFault";
   readonly status: number;
@@ -36,14 +36,14 @@ export async function call<Body>(method: Method, path: string, body?: object): P
   return { body: answer, headers: response.headers };
 }
 
-/** The body alone. */
+/** GET; only the body. */
 export async function get<Body>(path: string): Promise<Body> {
   return (await call<Body>("GET", path)).body;
 }
 
 const ABSENT: ReadonlySet<string> = new Set(["route_not_found", "insufficient_scope"]);
 
-/** The same, undefined where this deployment has no such route, or the session's key may not call it. */
+/** The same; undefined where this deployment has no such route or the session's key may not call it. */
 export async function getIfThere<Body>(path: string): Promise<Body | undefined> {
   try {
     return await get<Body>(path);
@@ -56,7 +56,7 @@ export async function getIfThere<Body>(path: string): Promise<Body | undefined> 
 async function faultOf(response: Response): Promise<ApiFault> {
   try {
     const { error }: { error: { code: string; message: string } } = await response.json();
-    // The link to the page of errors is for programs' logs.
+    // The link to the errors page is for logs.
     return new ApiFault(response.status, error.code, error.message.replace(/ See http\S+$/, ""));
   } catch {
     return new ApiFault(response.status, "unreadable", `The server answered ${response.status}.`);

@@ -17,7 +17,7 @@ const RUNNING: ReadonlySet<string> = new Set(["validating", "in_progress", "fina
 export const batchesView: View = async () => {
   const list = await getIfThere<List<Batch>>(`/v1/batches?limit=${PAGE}`);
   if (list === undefined) {
-    return <p class="note">Batches are not open to the key you signed in with, or not served here.</p>;
+    return <p class="note">Batches are not open to the key you signed in with, or not part of this deployment.</p>;
   }
   if (list.data.length === 0) {
     return <p class="state">No batches yet: upload a file to /v1/files, then create one with /v1/batches.</p>;
@@ -99,7 +99,7 @@ function cancelBatch({ id }: Batch): void {
     title: "Cancel the batch?",
     fields: (
       <p>
-        <code>{id}</code> ends where it stands; what was done is charged and kept.
+        <code>{id}</code> stops where it is. What is done by then is charged and kept.
       </p>
     ),
     submit: "Cancel the batch",

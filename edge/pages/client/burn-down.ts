@@ -1,10 +1,9 @@
-// How long the credit lasts: the balance as the statement tells it, and a straight line from now at the pace of the
-// last days. Pure.
+// How long the credit lasts: the balance from the statement, then a straight line at the pace of the last days. Pure.
 
 import type { Transaction, UsageBucket } from "./types.ts";
 
 const DAY_S = 86_400;
-/** Beyond this, "more than a year" says as much as a date. */
+/** Beyond this no date is given. */
 export const HORIZON_DAYS = 365;
 
 export interface BalancePoint {
@@ -15,7 +14,7 @@ export interface BalancePoint {
 
 /** Balances over time, oldest first: after each of `newestFirst`, then `now`. */
 export function balanceHistory(newestFirst: readonly Transaction[], now: BalancePoint): readonly BalancePoint[] {
-  // An hour's charge is dated by its hour and may be posted after a later line: the order of posting is the order.
+  // An hour's charge is dated by its hour but may be posted after a later line: the order of posting counts.
   let at = 0;
   const past = newestFirst.toReversed().map((line) => {
     at = Math.min(now.at, Math.max(at, line.at));

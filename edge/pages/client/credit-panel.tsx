@@ -1,4 +1,4 @@
-// Buying credit: once, on the payment provider's page, or by itself when the balance falls.
+// Buying credit: once, on the payment provider's page, or automatically when the balance falls.
 
 import type { VNode } from "preact";
 import { call } from "./api.ts";
@@ -43,7 +43,7 @@ function addCredit(): void {
         </div>
       </>
     ),
-    submit: "Go on to pay",
+    submit: "Continue to payment",
     onSubmit: async (data) => {
       const { body } = await call<{ url: string }>("POST", "/v1/top-ups", { amount_usd: data.get("amount") });
       location.assign(body.url);
@@ -60,7 +60,7 @@ function editTerms(auto: AutoTopUp): void {
     fields: (
       <>
         <p class="muted">
-          When the balance falls below the first amount, your card is charged for what the second lacks.
+          When the balance falls below the first amount, your card is charged to bring it up to the second.
         </p>
         <div class="fields">
           {amount("When the balance is below, USD", "threshold_usd", "5.00")}

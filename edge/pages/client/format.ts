@@ -1,4 +1,4 @@
-// Figures for people. Amounts are nano-USD (integers; sums of them stay exact far beyond any account).
+// Figures for people. Amounts are integers of nano-USD.
 
 const NANO = 1_000_000_000;
 

@@ -26,7 +26,7 @@ const CACHES = [
 ] as const;
 const NANO = 1_000_000_000;
 
-/** What a new key may unless more is ticked. */
+/** Ticked for a new key. */
 const CALL_SCOPES = ["embeddings", "rerank", "batches"];
 
 /** Fields for a new key, or with the terms of one. */
@@ -47,7 +47,7 @@ export function KeyFields({ of: key }: { readonly of?: ApiKey }): VNode {
     <div class="fields">
       <Field label="Name" name="name" required maxlength={100} defaultValue={key?.name} autocomplete="off" isFull />
       <fieldset class="full">
-        <legend>May</legend>
+        <legend>Scopes</legend>
         {SCOPES.map(([scope, label]) => (
           <Check name="scopes" value={scope} label={label} isChecked={(key?.scopes ?? CALL_SCOPES).includes(scope)} />
         ))}
@@ -62,7 +62,7 @@ export function KeyFields({ of: key }: { readonly of?: ApiKey }): VNode {
         defaultValue={usdOf(key?.cap_nano_usd)}
         help="Empty: none"
       />
-      <Choice label="The cap starts anew" name="cap_reset" options={CAP_RESETS} chosen={key?.cap_reset ?? ""} />
+      <Choice label="The cap resets" name="cap_reset" options={CAP_RESETS} chosen={key?.cap_reset ?? ""} />
       {perMinute("Requests a minute", "requests_per_minute")}
       {perMinute("Tokens a minute", "tokens_per_minute")}
       <Field label="Expires on" name="expires" type="date" defaultValue={dateOf(key?.expires_at)} help="Empty: never" />
@@ -71,7 +71,7 @@ export function KeyFields({ of: key }: { readonly of?: ApiKey }): VNode {
   );
 }
 
-/** The API's fields. What the form leaves empty is null: no such term, which takes one away where there is one. */
+/** The API's fields. An empty field is null: it removes the term. */
 export function keyTerms(data: FormData): object {
   const text = (name: string): string | null => {
     const value = data.get(name);

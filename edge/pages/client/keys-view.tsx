@@ -1,4 +1,4 @@
-// An account's keys: a table that stays usable with a hundred of them, and the acts on each.
+// An account's keys: a table that stays usable with a hundred of them, and what can be done with each.
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
@@ -34,7 +34,7 @@ function Keys({ keys }: { readonly keys: readonly ApiKey[] }): VNode {
         <span class="grow" />
         {button("Create key", createKey, "primary")}
       </div>
-      <Table label="Keys" columns={["Name", "Key", "May", "Cap", "Last used", "Expires"]} hasActions>
+      <Table label="Keys" columns={["Name", "Key", "Scopes", "Cap", "Last used", "Expires"]} hasActions>
         {keys.map((key) => row(key, !isFound(key)))}
       </Table>
     </>
@@ -111,9 +111,7 @@ function rotateKey(key: ApiKey): void {
     title: `Rotate ${key.name}?`,
     fields: (
       <>
-        <p>
-          A new key with the same terms is made. The old one can go on working for a day, so that you can exchange it.
-        </p>
+        <p>A new key with the same terms is made. The old one can keep working for a day while you replace it.</p>
         <Check name="overlap" label="Keep the old key for 24 hours" isChecked />
       </>
     ),
@@ -121,9 +119,9 @@ function rotateKey(key: ApiKey): void {
     onSubmit: async (data) => {
       const overlap = data.get("overlap") === null ? 0 : OVERLAP_S;
       const { body } = await call<CreatedKey>("POST", `/v1/keys/${key.id}/rotate`, { overlap_s: overlap });
-      showKey("The key that takes over", body);
+      showKey("The replacement key", body);
     },
-    done: "The key that takes over was made",
+    done: "The replacement key was made",
   });
 }
 

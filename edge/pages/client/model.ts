@@ -1,5 +1,5 @@
-// The estimate on a model's page: what a month costs. Exact in whole nano-dollars, as the ledger rounds: once a request
-// of one text.
+// The estimate of a month's cost on a model's page: in whole nano-dollars, rounded as the ledger does for requests of one
+// text.
 
 import { find } from "./dom.ts";
 import { costNanoUsd } from "../../../shared/money.ts";

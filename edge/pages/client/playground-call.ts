@@ -1,4 +1,4 @@
-// The playground's call: what its form asks for, the request that is sent and the answer that comes back, both as text.
+// The playground's call: the form's values, the request and its answer, both also as text.
 
 import { call } from "./api.ts";
 import { SAMPLE } from "./sample-answer.ts";
@@ -11,7 +11,7 @@ const INT8_MAX = 127;
 export interface Ask {
   readonly model: string;
   readonly texts: readonly string[];
-  /** Empty: not said. */
+  /** Empty: left out of the request. */
   readonly inputType: string;
 }
 
@@ -22,7 +22,7 @@ export interface Run {
   readonly tokens: number;
   readonly cachedTokens: number;
   readonly costNanoUsd: number;
-  /** undefined: nothing was called. */
+  /** undefined: the stored answer. */
   readonly elapsedMs?: number;
   readonly serverTiming: string | null;
 }
@@ -55,7 +55,7 @@ function bodyOf({ model, texts, inputType }: Ask): object {
   return { model, input: texts, ...(inputType === "" ? {} : { input_type: inputType }) };
 }
 
-/** As curl sends it, for a shell. */
+/** As a curl command for a shell. */
 export function requestText(ask: Ask): string {
   const body = JSON.stringify(bodyOf(ask), undefined, 2).replaceAll("'", String.raw`'\''`);
   return [
@@ -66,7 +66,7 @@ export function requestText(ask: Ask): string {
   ].join("\n");
 }
 
-/** The answer in short: the first vector only, a few numbers of it. */
+/** The answer as JSON, shortened to a few numbers of the first vector. */
 export function answerText({ vectors, model, tokens, cachedTokens, costNanoUsd }: Run): string {
   const [first = []] = vectors;
   const numbers = Array.from(first.slice(0, NUMBERS_SHOWN), (value) => value.toFixed(4)).join(", ");

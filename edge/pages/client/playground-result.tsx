@@ -1,4 +1,4 @@
-// What a call of the playground gave: its figures, how similar the texts are, and what fewer dimensions change.
+// The result of a call: its figures, how similar the texts are, and what fewer dimensions change.
 
 import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
@@ -28,7 +28,7 @@ export function PlaygroundResult({ run }: { readonly run: Run }): VNode {
       {run.elapsedMs === undefined ? (
         <>
           <h2>A sample answer</h2>
-          <p class="muted">What the demo model answered to the seven texts that this page begins with.</p>
+          <p class="muted">The demo model’s answer to the seven texts of this page.</p>
         </>
       ) : (
         <h2>Result</h2>

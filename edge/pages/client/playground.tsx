@@ -1,5 +1,5 @@
-// The playground: one call for all texts, everything else is computed here from the full vectors. A visitor who is not
-// signed in sees the request that would be sent, and a stored answer to the texts that stand there.
+// The playground: one call for all texts; the rest is computed here from the full vectors. A visitor who is not signed in
+// sees the request and a stored answer to the texts of the page.
 
 import { render } from "preact";
 import { sentenceOf } from "./api.ts";
@@ -31,7 +31,7 @@ function showSample(): void {
 }
 
 async function run(): Promise<void> {
-  say("#fault", isSignedIn ? "" : "Sign in (Dashboard) to send this request. Below stands a sample answer.");
+  say("#fault", isSignedIn ? "" : "Sign in (Dashboard) to send this request. Below is a sample answer.");
   if (!isSignedIn) return;
   const button = find("button", HTMLButtonElement, form);
   button.disabled = true;
@@ -48,7 +48,7 @@ let shown = 0;
 
 function show(made: Run): void {
   shown += 1;
-  // A key of its own: the slider begins at full length again.
+  // A new key, so that the slider begins at full length again.
   render(<PlaygroundResult key={shown} run={made} />, results);
   results.hidden = false;
 }

@@ -1,4 +1,4 @@
-// A key's last refusal in words: what its owner can do about it.
+// Why a key was last refused, in words.
 
 import { formatTime } from "./format.ts";
 import type { ApiKey } from "./types.ts";
@@ -15,7 +15,7 @@ const WORDS: Readonly<Record<string, string>> = {
   address_not_allowed: "the key may not be used from that address",
 };
 
-/** `Refused 24 Nov 2026, 13:05: the key’s spending cap is reached`; undefined: it was never refused. */
+/** `Refused 24 Nov 2026, 13:05: the key’s spending cap is reached`; undefined if it never was. */
 export function refusalOf({ last_refusal: last }: ApiKey): string | undefined {
   if (last === undefined || last === null) return undefined;
   return `Refused ${formatTime(last.at)}: ${WORDS[last.code] ?? last.code}`;

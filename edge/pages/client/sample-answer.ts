@@ -1,5 +1,5 @@
-// What the embedded demo model answered to the playground's own texts (`output_dtype: "int8"`, base64), for visitors who
-// are not signed in. A test compares it with the model: test/browser/pages.test.ts.
+// The demo model's answer to the playground's own texts (`output_dtype: "int8"`, base64), for visitors who are not signed
+// in. test/browser/playground-and-charts.ts compares it with the model.
 
 export const SAMPLE = {
   model: "gigarouter/demo-embedding",

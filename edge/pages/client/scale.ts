@@ -1,6 +1,6 @@
-// Axes: round numbers that a reader can divide by. Pure.
+// Where the axes of charts are labelled. Pure.
 
-/** Round, whole ticks from 0 to at least `max`, about `count` of them (what we draw is counted); a `max` of 0 gives [0]. */
+/** About `count` round, whole numbers from 0 to at least `max`; a `max` of 0 gives [0]. */
 export function ticks(max: number, count: number): readonly number[] {
   if (max <= 0) return [0];
   const rough = max / count;
@@ -11,7 +11,7 @@ export function ticks(max: number, count: number): readonly number[] {
   return Array.from({ length: last + 1 }, (_, index) => index * step);
 }
 
-/** At most `count` places of `length`, evenly spaced, the last one among them. */
+/** At most `count` of `length` places, evenly spaced, always the last one. */
 export function spread(length: number, count: number): readonly number[] {
   const step = Math.max(1, Math.ceil(length / count));
   const places: number[] = [];

@@ -1,4 +1,4 @@
-// Who is signed in to these pages, and the ends of sessions: another's, or all of them.
+// Who is signed in to these pages, with buttons that end one session or all.
 
 import type { VNode } from "preact";
 import { call } from "./api.ts";

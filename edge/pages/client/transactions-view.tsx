@@ -1,4 +1,4 @@
-// The ledger, newest first, a page at a time.
+// The statement, newest first, a page at a time.
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";

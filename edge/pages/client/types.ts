@@ -1,4 +1,4 @@
-// Answers of the public API, as far as the pages read them.
+// The fields of the public API's answers that the pages read.
 
 export interface Account {
   readonly id: string;

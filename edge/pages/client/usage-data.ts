@@ -1,8 +1,8 @@
-// Usage as charts want it: buckets of GET /v1/usage turned into sums and stacked series. Pure.
+// Buckets of GET /v1/usage as sums and as stacked series. Pure.
 
 import type { UsageBucket, UsageResult } from "./types.ts";
 
-/** Series beyond this many are one: colours stay apart, and so do readers. */
+/** More series than this could not be told apart by colour: the smallest are summed as one. */
 export const SERIES_MAX = 8;
 export const OTHER = "Other";
 
@@ -38,8 +38,8 @@ export interface Stack {
 }
 
 /**
- * `value` by group and bucket, the largest groups first; what is beyond SERIES_MAX is summed as OTHER. Every row adds up
- * to the bucket's whole value.
+ * `value` by group and bucket, the largest groups first; those beyond SERIES_MAX are summed as OTHER. A row adds up to
+ * its bucket's whole value.
  */
 export function stackUsage(
   buckets: readonly UsageBucket[],

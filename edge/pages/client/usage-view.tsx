@@ -44,7 +44,7 @@ function Usage({ first }: { readonly first: UsageAnswers }): VNode {
       isWanted = false;
     };
   }, [query, answers]);
-  // A choice draws nothing again before its answers are here.
+  // Drawn again only when the answers to a new query are here.
   const figures = useMemo(() => <Figures answers={answers} />, [answers]);
   const setGrouping = (grouping: string) => setQuery({ ...query, grouping: grouping === "key" ? "key" : "model" });
   return (
@@ -113,7 +113,7 @@ function Figures({ answers }: { readonly answers: UsageAnswers }): VNode {
         />
       </div>
       <p class="muted small">
-        {`Days are UTC. Everything reported until ${new Date(now.at * 1000).toLocaleTimeString("en-GB")} is counted.`}
+        {`Days are UTC. Usage reported until ${new Date(now.at * 1000).toLocaleTimeString("en-GB")} is included.`}
       </p>
     </>
   );
@@ -129,7 +129,7 @@ function groupOf({ grouping }: UsageQuery, keys: readonly ApiKey[]): (result: Us
   return ({ key_id: id }) => names.get(id ?? "") ?? id ?? "Unknown key";
 }
 
-/** Keys that were refused lately for what the owner can mend, the latest first. */
+/** Keys that were refused lately for a reason that the owner can mend, the latest first. */
 function refusalNotes(keys: readonly ApiKey[]): readonly VNode[] {
   const sinceS = Date.now() / 1000 - REFUSED_DAYS * DAY_S;
   const lastOf = (key: ApiKey) => key.last_refusal?.at ?? 0;
@@ -222,7 +222,6 @@ function projectionSentence(projection: Projection): string {
   }
 }
 
-/** Where nothing runs, nothing is said to be held. */
 function heldSentence({ held_nano_usd: held }: Account): string {
   return held === 0 ? "all of it spendable" : `${formatMoney(held)} set aside for calls of the last half minute`;
 }

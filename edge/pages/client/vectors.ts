@@ -1,4 +1,4 @@
-// What the playground computes from vectors, in the page: similarity, prefixes (MRL), and a map of two dimensions. Pure.
+// What the playground computes from vectors: similarities, prefixes (MRL), a map of two dimensions. Pure.
 
 export type Vector = readonly number[];
 
@@ -22,7 +22,7 @@ export interface MrlCost {
   readonly sameNearest: number;
 }
 
-/** What a prefix changes: `cut` against `full`, both from `similarities`. */
+/** What a prefix changes: `cut` compared with `full`, both from `similarities`. */
 export function mrlCost(full: readonly (readonly number[])[], cut: readonly (readonly number[])[]): MrlCost {
   const changes = full.flatMap((row, a) =>
     row.flatMap((value, b) => (b > a ? [Math.abs(value - (cut[a]?.[b] ?? 0))] : [])),
@@ -68,7 +68,7 @@ function component(matrix: readonly (readonly number[])[]): {
   readonly value: number;
   readonly vector: readonly number[];
 } {
-  // A start that no symmetry of the texts can be orthogonal to.
+  // An irregular start is not orthogonal to the component, whatever symmetry the texts have.
   let vector = unit(matrix.map((_, place) => Math.sin(place + 1)));
   for (let step = 0; step < POWER_STEPS; step += 1) vector = unit(matrix.map((row) => dot(row, vector)));
   return {

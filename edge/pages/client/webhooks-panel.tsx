@@ -1,5 +1,4 @@
-// Webhooks of the account: addresses that are told of alerts and batches, signed; the secret is shown once. Address and
-// events can be changed, the secret rotated.
+// Webhooks: addresses to which alerts and ends of batches are sent, signed. The signing secret is shown once.
 
 import type { VNode } from "preact";
 import { call } from "./api.ts";
@@ -25,7 +24,7 @@ export function webhooksPanel(webhooks: readonly Webhook[]): VNode {
   return (
     <Panel title="Webhooks" isFull>
       <p class="muted small">
-        Signed as Standard Webhooks says: verify the signature with the secret that is shown when you add one.
+        Signed as Standard Webhooks specifies. Verify with the secret that is shown when you add one.
       </p>
       {webhooks.length > 0 && (
         <Table label="Webhooks" columns={["Address", "Events", "State", "Last attempt"]} hasActions>
@@ -98,7 +97,7 @@ function termFields(webhook: Webhook | undefined): VNode {
         placeholder="https://"
         autocomplete="off"
         defaultValue={webhook?.url}
-        help="Public https addresses alone"
+        help="A public https address"
         isFull
       />
       <fieldset class="full">
@@ -111,7 +110,7 @@ function termFields(webhook: Webhook | undefined): VNode {
   );
 }
 
-/** `events` null: all, those too that come to be later. */
+/** `events` null: all, also those that are added later. */
 function termsOf(data: FormData): {
   readonly url: FormDataEntryValue | null;
   readonly events: readonly string[] | null;
@@ -136,7 +135,7 @@ function rotateWebhook(webhook: Webhook): void {
     onSubmit: async (data) => {
       const body = { overlap_s: data.get("overlap") === null ? 0 : OVERLAP_S };
       const rotated = await call<CreatedWebhook>("POST", `/v1/webhooks/${webhook.id}/rotate`, body);
-      showSecret("The signing secret that takes over", rotated.body);
+      showSecret("The new signing secret", rotated.body);
     },
     done: "The signing secret was rotated",
   });
@@ -168,7 +167,7 @@ function deleteWebhook(webhook: Webhook): void {
     title: "Delete the webhook?",
     fields: (
       <p>
-        <code>{webhook.url}</code> is told nothing any more.
+        <code>{webhook.url}</code> receives nothing any more.
       </p>
     ),
     submit: "Delete",
