@@ -1,7 +1,7 @@
 // Stacked columns over time: one path per series, so that a year of days costs eight elements.
 
 import type { VNode } from "preact";
-import { Chart, dateLabel, gridOf } from "./chart.tsx";
+import { Chart, colourOf, dateLabel, gridOf } from "./chart.tsx";
 import type { Plot } from "./chart.tsx";
 import { formatDay } from "./format.ts";
 import { spread } from "./scale.ts";
@@ -13,7 +13,7 @@ interface ColumnsProps {
   /** One a row of the stack: unix seconds. */
   readonly times: readonly number[];
   readonly format: (value: number) => string;
-  /** Colour numbers (charts.css) by series, where they mean something. */
+  /** By series, where they mean something: numbers for `colourOf`. */
   readonly colours?: readonly number[];
   readonly isFull?: boolean;
 }
@@ -22,7 +22,7 @@ const LABEL_PX = 64;
 
 export function Columns({ title, stack, times, format, colours, isFull }: ColumnsProps): VNode {
   const { names, rows } = stack;
-  const fill = (series: number) => `fill-${colours?.[series] ?? series + 1}`;
+  const colour = (series: number) => colourOf(colours?.[series] ?? series + 1);
   const totals = rows.map(sum);
   const all = sum(totals);
   const rest = all === 0 ? "Nothing in this period" : `${format(all)} in all`;
@@ -34,7 +34,7 @@ export function Columns({ title, stack, times, format, colours, isFull }: Column
     return {
       marks: [
         marks,
-        names.map((_, series) => <path class={fill(series)} d={seriesPath(rows, series, { x, y, step })} />),
+        names.map((_, series) => <path fill={colour(series)} d={seriesPath(rows, series, { x, y, step })} />),
         spread(rows.length, Math.max(2, Math.floor(width / LABEL_PX))).map((row) =>
           dateLabel(x(row) + step / 2, times[row] ?? 0, "middle"),
         ),
@@ -52,7 +52,7 @@ export function Columns({ title, stack, times, format, colours, isFull }: Column
       title={title}
       summary={all === 0 ? rest : `${rest}, most on ${dateOf(totals.indexOf(Math.max(...totals)))}`}
       rest={rest}
-      legend={names.map((name, series) => ({ name, fill: fill(series) }))}
+      legend={names.map((name, series) => ({ name, colour: colour(series) }))}
       columns={["Total", ...(split ? names : [])]}
       rows={() =>
         rows.map((row, place) => [

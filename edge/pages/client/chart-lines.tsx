@@ -1,7 +1,7 @@
 // Lines over time. Points may be missing (a day without calls has no latency): the line then has a gap.
 
 import type { VNode } from "preact";
-import { Chart, dateLabel, gridOf } from "./chart.tsx";
+import { Chart, colourOf, dateLabel, gridOf } from "./chart.tsx";
 import type { Plot } from "./chart.tsx";
 import { formatDay } from "./format.ts";
 
@@ -13,7 +13,7 @@ interface Point {
 
 interface LineSeries {
   readonly name: string;
-  /** Colour number (charts.css). */
+  /** For `colourOf`. */
   readonly colour: number;
   readonly isDashed?: boolean;
   readonly points: readonly Point[];
@@ -70,7 +70,7 @@ export function Lines({ title, summary, rest, series, format }: LinesProps): VNo
       title={title}
       summary={summary}
       rest={rest}
-      legend={series.map(({ name, colour }) => ({ name, fill: `fill-${colour}` }))}
+      legend={series.map(({ name, colour }) => ({ name, colour: colourOf(colour) }))}
       columns={series.map(({ name }) => name)}
       rows={() =>
         times.map((at) => [
@@ -97,12 +97,12 @@ function line({ colour, isDashed, points }: LineSeries, x: Scale, y: Scale): VNo
     path += `${isFirst ? "M" : "L"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
     // A point without neighbours draws no line.
     if (isFirst && (points[place + 1]?.value ?? null) === null) {
-      lone.push(<circle class={`fill-${colour}`} cx={x(at)} cy={y(value)} r={2.5} />);
+      lone.push(<circle fill={colourOf(colour)} cx={x(at)} cy={y(value)} r={2.5} />);
     }
   }
   return (
     <>
-      <path class={`line stroke-${colour}${isDashed === true ? " dashed" : ""}`} d={path} />
+      <path class={isDashed === true ? "line dashed" : "line"} stroke={colourOf(colour)} d={path} />
       {lone}
     </>
   );

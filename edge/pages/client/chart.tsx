@@ -34,7 +34,7 @@ interface ChartProps {
   readonly summary: string;
   /** The read-out while the pointer is elsewhere. */
   readonly rest: string;
-  readonly legend: readonly { readonly name: string; readonly fill: string }[];
+  readonly legend: readonly { readonly name: string; readonly colour: string }[];
   /** Names of the table's columns after the date. */
   readonly columns: readonly string[];
   /** Rows of the table; called when it is opened. */
@@ -79,9 +79,9 @@ export function Chart({ title, summary, rest, legend, columns, rows, draw, isFul
       </svg>
       {legend.length > 1 && (
         <ul class="legend" aria-hidden="true">
-          {legend.map(({ name, fill }) => (
+          {legend.map(({ name, colour }) => (
             <li>
-              <span class={`key ${fill}`} />
+              <span class="key" style={{ background: colour }} />
               {name}
             </li>
           ))}
@@ -104,6 +104,11 @@ export function Chart({ title, summary, rest, legend, columns, rows, draw, isFul
       </details>
     </Panel>
   );
+}
+
+/** Of a series: 1 to 8 (frame.css), for both themes. */
+export function colourOf(series: number): string {
+  return `var(--s${series})`;
 }
 
 interface Grid {

@@ -148,7 +148,7 @@ function textMap(texts: readonly string[], vectors: readonly Vector[]): VNode {
           const isRight = cx > width / 2;
           return (
             <>
-              <circle class="fill-1" cx={cx} cy={cy} r={8} />
+              <circle fill="var(--s1)" cx={cx} cy={cy} r={8} />
               <text class="number" x={cx} y={cy + 3.5} text-anchor="middle">
                 {number}
               </text>
