@@ -153,7 +153,7 @@ export function playgroundAndCharts(site: Site): void {
     const headers = { authorization: `Bearer ${apiKey}` };
     const listed = async () => await (await fetch(`${url}/v1/keys/${String(made["id"])}`, { headers })).json();
     await expect.poll(listed).toMatchObject({ last_refusal: { code: "key_cap_reached" } });
-    await site.withPage({}, async (watched) => {
+    await site.withPage({ permissions: ["clipboard-read", "clipboard-write"] }, async (watched) => {
       const { page } = watched;
       await site.signIn(watched);
       const note = page.locator(".note.warn", { hasText: "Nightly job" });
@@ -162,6 +162,20 @@ export function playgroundAndCharts(site: Site): void {
       await page.getByRole("row", { name: /Nightly job Refused .*spending cap/ }).waitFor();
       expect(await accessibilityFaults(page)).toEqual([]);
       await screenshot(page, "keys-refused-light");
+      // A refresh keeps what was typed, and the focus on the button that opened the dialog.
+      await page.getByLabel("Find").fill("nightly");
+      await page.getByRole("button", { name: "Edit Nightly job" }).press("Enter");
+      await page.getByLabel("Requests a minute").fill("7");
+      await page.getByRole("button", { name: "Save" }).press("Enter");
+      await page.getByText("Nightly job was saved").waitFor({ state: "attached" });
+      expect(await page.getByLabel("Find").inputValue()).toBe("nightly");
+      expect(await page.locator("tr[data-key]:visible").count()).toBe(1);
+      expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Edit Nightly job");
+      await page.getByRole("button", { name: "Rotate Nightly job" }).press("Enter");
+      await page.getByRole("button", { name: "Rotate", exact: true }).press("Enter");
+      await page.getByRole("dialog", { name: "The replacement key" }).getByRole("button", { name: "Copy" }).click();
+      const shown = await page.getByRole("textbox", { name: "Key Nightly job" }).inputValue();
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(shown);
     });
     await fetch(`${url}/v1/keys/${String(made["id"])}`, { method: "DELETE", headers });
   });

@@ -1,12 +1,13 @@
 // The account itself: name and balance, credit, sessions, its data as a file, its deletion.
 
-import type { ComponentChildren, VNode } from "preact";
+import type { VNode } from "preact";
 import { API, call, get, getIfThere } from "./api.ts";
 import { creditPanel } from "./credit-panel.tsx";
 import { openForm } from "./dialog.tsx";
 import { find } from "./dom.ts";
 import { Field } from "./fields.tsx";
 import { formatMoney, formatTime } from "./format.ts";
+import type { Spec } from "./parts.tsx";
 import { Panel, badge, button, specs } from "./parts.tsx";
 import { sessionsPanel } from "./sessions-panel.tsx";
 import type { Account, AutoTopUp, List, SignedIn } from "./types.ts";
@@ -28,23 +29,20 @@ export const accountView: View = async () => {
   );
 };
 
-function specsOf(account: Account): readonly (readonly [string, ComponentChildren])[] {
+function specsOf(account: Account): readonly Spec[] {
   const held = account.held_nano_usd;
-  return [
+  const rows: readonly Spec[] = [
     ["Name", account.name],
     ["Id", <code>{account.id}</code>],
     ["Status", badge(account.status)],
     ["Since", formatTime(account.created_at)],
     ["Balance", formatMoney(account.balance_nano_usd)],
-    // Half a minute after the last call nothing is held.
-    ...(held === 0
-      ? []
-      : [
-          [
-            "Set aside",
-            `${formatMoney(held)} for calls of the last half minute; what they do not use is released`,
-          ] as const,
-        ]),
+  ];
+  // Half a minute after the last call nothing is held.
+  if (held === 0) return rows;
+  return [
+    ...rows,
+    ["Set aside", `${formatMoney(held)} for calls of the last half minute; what they do not use is released`],
   ];
 }
 

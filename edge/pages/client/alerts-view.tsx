@@ -7,7 +7,7 @@ import { Choice, Field } from "./fields.tsx";
 import { formatCount, formatMoney, formatTime } from "./format.ts";
 import { Panel, Table, action, button, specs } from "./parts.tsx";
 import type { Account, Alert, AlertList, List, Webhook } from "./types.ts";
-import { nanoOf } from "./usd-input.ts";
+import { nanoOf, usdOf } from "./usd-input.ts";
 import type { View } from "./view.tsx";
 import { webhooksPanel } from "./webhooks-panel.tsx";
 
@@ -58,13 +58,12 @@ function limitsPanel(account: Account): VNode {
 }
 
 function editMonthlyLimit({ limits }: Account): void {
-  const limit = limits.monthly_nano_usd === null ? "" : limits.monthly_nano_usd / 1e9;
   openForm({
     title: "Monthly limit",
     fields: (
       <>
         <p class="muted">Calls that would exceed it are refused until the next month (UTC) begins.</p>
-        <Field label="USD a month" {...AMOUNT} defaultValue={limit} help="Empty: no limit" />
+        <Field label="USD a month" {...AMOUNT} defaultValue={usdOf(limits.monthly_nano_usd)} help="Empty: no limit" />
       </>
     ),
     submit: "Save",

@@ -13,9 +13,9 @@ interface FormDialog {
   readonly fields: ComponentChildren;
   readonly submit: string;
   readonly isDangerous?: boolean;
-  /** Throws what the dialog should show; the dialog closes when it resolves. */
+  /** Throws what the dialog should show; otherwise the dialog closes. */
   readonly onSubmit: (data: FormData) => Promise<unknown>;
-  /** What changed, for screen readers: the view is shown again before. Without it the page is left. */
+  /** What changed, for screen readers; the view is refreshed. Without it the page is left. */
   readonly done?: string;
 }
 
@@ -39,15 +39,17 @@ function Form({
     setSending(true);
     try {
       await onSubmit(new FormData(event.currentTarget));
-      if (done !== undefined) {
-        await refresh();
-        announce(done);
-      }
-      close();
     } catch (error) {
       setFault(sentenceOf(error));
       setSending(false);
+      return;
     }
+    try {
+      if (done !== undefined) await refresh();
+    } finally {
+      close();
+    }
+    announce(done ?? "");
   };
   return (
     <form onSubmit={(event) => void send(event)}>
@@ -94,7 +96,7 @@ export function openSecret(title: string, label: string, secret: string, note: s
 
 function open(title: string, content: (close: () => void) => VNode): HTMLDialogElement {
   const dialog = document.createElement("dialog");
-  dialog.ariaLabel = title;
+  dialog.setAttribute("aria-label", title);
   const close = () => {
     dialog.close();
     // At once: what was shown once is gone from the page.

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { Check, Choice, Field } from "./fields.tsx";
 import type { ApiKey } from "./types.ts";
-import { nanoOf } from "./usd-input.ts";
+import { nanoOf, usdOf } from "./usd-input.ts";
 
 const SCOPES: readonly (readonly [scope: string, label: string])[] = [
   ["embeddings", "embeddings"],
@@ -24,7 +24,6 @@ const CACHES = [
   ["eager", "eager: keep everything"],
   ["off", "off"],
 ] as const;
-const NANO = 1_000_000_000;
 
 /** Ticked for a new key. */
 const CALL_SCOPES = ["embeddings", "rerank", "batches"];
@@ -90,10 +89,6 @@ export function keyTerms(data: FormData): object {
     expires_at: expires === null ? null : Math.floor(Date.parse(`${expires}T23:59:59Z`) / 1000),
     cache: text("cache"),
   };
-}
-
-function usdOf(nanoUsd: number | null | undefined): number | "" {
-  return nanoUsd === null || nanoUsd === undefined ? "" : nanoUsd / NANO;
 }
 
 function dateOf(seconds: number | null | undefined): string {

@@ -100,8 +100,9 @@ export function badge(status: string): VNode {
   );
 }
 
-/** Terms and what they are. */
-export function specs(of: readonly (readonly [term: string, value: ComponentChildren])[]): VNode {
+export type Spec = readonly [term: string, value: ComponentChildren];
+
+export function specs(of: readonly Spec[]): VNode {
   return (
     <dl class="specs">
       {of.map(([term, value]) => (

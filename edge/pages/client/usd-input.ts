@@ -1,8 +1,13 @@
-// USD from a form as nano-USD. Pure.
+// USD in forms: what an input shows, and what it gives back. Pure.
 
-import { parseUsd } from "../../../shared/money.ts";
+import { formatUsd, nanoUsd, parseUsd } from "../../../shared/money.ts";
 
 /** undefined: empty, or not an amount. */
 export function nanoOf(value: FormDataEntryValue | null): number | undefined {
   return typeof value === "string" && value !== "" ? parseUsd(value) : undefined;
+}
+
+/** Empty for none. */
+export function usdOf(amountNanoUsd: number | null | undefined): string {
+  return amountNanoUsd === null || amountNanoUsd === undefined ? "" : formatUsd(nanoUsd(amountNanoUsd));
 }
