@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID } from "../../shared/catalog.ts";
+import { EVENT_TYPES } from "../../shared/event-types.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
 import { BROWSER, WatchedPage, accessibilityFaults, launch, noteFigures, screenshot } from "./chromium.ts";
@@ -220,8 +221,9 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
       await press("Change https://hooks.example.com/a");
       expect(await page.getByLabel("batch.failed").isChecked()).toBe(true);
       await page.getByLabel("Address").fill("https://hooks.example.com/b");
-      for (const event of ["alert.triggered", "batch.expired", "batch.cancelled"])
+      for (const event of EVENT_TYPES.filter((type) => !["batch.completed", "batch.failed"].includes(type))) {
         await page.getByLabel(event).uncheck();
+      }
       await press("Save");
       await page.getByRole("row", { name: /hooks.example.com\/b batch.completed, batch.failed active/ }).waitFor();
       await press("Rotate https://hooks.example.com/b");
