@@ -96,7 +96,7 @@ function failures(): Question {
     question: "What if a call fails?",
     answer: html`<p>
       It costs nothing. A call is charged once its whole result is there and verified, never before. Credit is prepaid;
-      it is not refundable except where the law says so.
+      what you paid for and did not use is paid back on request (<a href="/terms">terms</a>).
     </p>`,
   };
 }
