@@ -1,4 +1,5 @@
-// HMAC-SHA-256 over Web Crypto, the only keyed hash of the project: key tags, key records, cache keys.
+// HMAC-SHA-256 over Web Crypto, the only keyed hash of the project (key tags, key records, cache keys), and comparisons
+// whose time tells nothing of a secret.
 
 const encoder = new TextEncoder();
 
@@ -18,6 +19,16 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   let difference = 0;
   for (let index = 0; index < a.length; index += 1) difference |= (a[index] ?? 0) ^ (b[index] ?? 0);
   return difference === 0;
+}
+
+/** The 32 bytes of SHA-256 of `text` in UTF-8. */
+export async function sha256(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
+}
+
+/** Whether two texts are equal, in a time that depends on their lengths alone: their hashes are compared. */
+export async function equalTexts(a: string, b: string): Promise<boolean> {
+  return equalBytes(await sha256(a), await sha256(b));
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

@@ -8,9 +8,8 @@ import { withDirectory } from "../directory/directory.ts";
 import { presentedKey } from "../middleware/authenticate.ts";
 import { readCanary } from "../watch/canary-record.ts";
 import { apiError } from "../../shared/errors.ts";
-import { equalBytes } from "../../shared/hmac.ts";
+import { equalTexts } from "../../shared/hmac.ts";
 
-const encoder = new TextEncoder();
 /** As GET /ready says them. */
 const STATES = ["ready", "warming", "secret_refused", "unreachable"] as const;
 
@@ -64,9 +63,4 @@ function metric(name: string, type: "counter" | "gauge", help: string, samples: 
 function line([labels, value]: Sample): string {
   const pairs = Object.entries(labels).map(([name, text]) => `${name}="${text}"`);
   return `${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`;
-}
-
-async function equalTexts(given: string, known: string): Promise<boolean> {
-  const digest = async (text: string) => new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
-  return equalBytes(await digest(given), await digest(known));
 }

@@ -12,7 +12,7 @@ import { acted } from "../middleware/acted.ts";
 import { findAccount } from "../directory/accounts.ts";
 import { identify, replaceAccount } from "../directory/identities.ts";
 import { apiError } from "../../shared/errors.ts";
-import { equalBytes } from "../../shared/hmac.ts";
+import { equalTexts, sha256 } from "../../shared/hmac.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { giveFreeCredit } from "./free-credit.ts";
 import { GitHub, GitHubError } from "./github.ts";
@@ -26,7 +26,6 @@ const LIFE_S = 600;
 const RANDOM_BYTES = 32;
 const CALLBACK = "/auth/github/callback";
 const ACTOR = "github";
-const encoder = new TextEncoder();
 
 const pendingSchema = z.object({ state: z.string(), verifier: z.string(), expiresAtMs: z.number() });
 
@@ -112,12 +111,4 @@ function refused(message: string): GitHubSignIn {
 
 function randomText(): string {
   return toBase64Url(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
-}
-
-async function sha256(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
-}
-
-async function equalTexts(a: string, b: string): Promise<boolean> {
-  return equalBytes(await sha256(a), await sha256(b));
 }
