@@ -7,7 +7,7 @@ import { ApiError } from "../../shared/errors.ts";
 import { shown } from "../../shared/schemas/shown.ts";
 import { parseBatchLine } from "./batch-line.ts";
 import type { InputLine } from "./input-lines.ts";
-import type { Endpoint } from "../endpoints/endpoint.ts";
+import type { LineEndpoint } from "../endpoints/endpoint.ts";
 import type { BatchFault, BatchOrder } from "../files/batch-types.ts";
 import { BATCH_LIMITS } from "../files/batch-types.ts";
 
@@ -21,7 +21,7 @@ export interface Validated {
 /** What the lines are judged by. */
 export interface Terms {
   readonly order: Pick<BatchOrder, "endpoint" | "allowedModels">;
-  readonly texts: Pick<Endpoint, "countTexts">;
+  readonly texts: Pick<LineEndpoint, "countTexts">;
   readonly models: readonly CatalogModel[];
   /** Whether any backend is there for a model, ready or not: a batch waits for a cold one, not for one that never comes. */
   readonly isServed: (modelId: string) => boolean;

@@ -6,9 +6,9 @@ import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
 import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
 import { checkDimensions, wantedDimensions } from "./dimensions.ts";
-import type { CallContext, Endpoint } from "./endpoint.ts";
+import type { CallContext, LineEndpoint } from "./endpoint.ts";
 
-export const embeddings: Endpoint = {
+export const embeddings: LineEndpoint = {
   scope: "embeddings",
 
   countTexts({ input }) {

@@ -47,10 +47,14 @@ export interface CallContext {
 
 export interface Endpoint {
   readonly scope: Extract<Scope, "embeddings" | "rerank">;
-  /** Texts of a body, without judging it. */
-  countTexts(body: Readonly<Record<string, unknown>>): number;
   /** Throws ApiError for whatever is wrong with the body. */
   prepare(body: unknown, context: CallContext): Promise<PreparedCall>;
+}
+
+/** An endpoint that a batch may have. */
+export interface LineEndpoint extends Endpoint {
+  /** Texts of a line's body, without judging it. */
+  countTexts(body: Readonly<Record<string, unknown>>): number;
 }
 
 /** Who asks: a line of a batch, or a route for a client of its own. */

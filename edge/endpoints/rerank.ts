@@ -8,10 +8,10 @@ import type { RerankRequest } from "../../shared/schemas/rerank.ts";
 import { parseRerankRequest } from "../../shared/schemas/rerank.ts";
 import { cosine } from "../../shared/vectors.ts";
 import { checkDimensions, cutterOf, wantedDimensions } from "./dimensions.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { LineEndpoint } from "./endpoint.ts";
 
 /** As `/v1/rerank` or as `/v2/rerank`. */
-export function rerank(apiVersion: "1" | "2"): Endpoint {
+export function rerank(apiVersion: "1" | "2"): LineEndpoint {
   return {
     scope: "rerank",
 

@@ -30,6 +30,14 @@ export async function callAnswer(c: Context, endpoint: Endpoint): Promise<CallAn
   };
 }
 
+/** The same, answered as JSON. */
+export async function answerJson(c: Context, endpoint: Endpoint): Promise<Response> {
+  const { body, headers } = await callAnswer(c, endpoint);
+  if (body.kind !== "json") throw new TypeError("an endpoint of vectors has its own writer");
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  return c.json(body.body);
+}
+
 /** What the request's client and this isolate know. */
 export function contextOf(c: Context) {
   const { pool, models } = c.get("services");
