@@ -7,10 +7,10 @@ import { accountStub } from "../account/account-stub.ts";
 import { dumpSchema } from "../account/table-dump.ts";
 import { collectBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
-import { waitUntilOf } from "../context.ts";
 import { audited } from "../directory/audit.ts";
 import { accountIdsAfter, directoryPages, directoryRowsSchema, restoreDirectoryRows } from "../directory/backup.ts";
 import { operatorActor } from "../middleware/operator.ts";
+import { streamed } from "./streamed.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 
@@ -23,47 +23,30 @@ const accountLine = z.strictObject({ kind: z.literal("account"), id: z.string(),
 const directoryLine = directoryRowsSchema.extend({ kind: z.literal("directory") });
 const lineSchema = z.discriminatedUnion("kind", [accountLine, directoryLine]);
 
-export async function getBackup(c: Context): Promise<Response> {
+export function getBackup(c: Context): Response {
   const after = c.req.query("after");
   if (after !== undefined && parseId("account", after) === undefined) {
     throw apiError("invalid_value", "`after` must be an account's id.", "after");
   }
   c.header("content-type", "application/x-ndjson");
   c.header("cache-control", "no-store");
-  if (c.req.method === "HEAD") return c.body(null);
-  const stream = new TransformStream<Uint8Array, Uint8Array>();
-  waitUntilOf(c)(writeAll(c, after, stream.writable.getWriter()));
-  return c.body(stream.readable);
-}
-
-async function writeAll(
-  c: Context,
-  after: string | undefined,
-  writer: WritableStreamDefaultWriter<Uint8Array>,
-): Promise<void> {
-  const encoder = new TextEncoder();
-  try {
-    for await (const line of linesOf(c, after)) await writer.write(encoder.encode(`${line}\n`));
-    await writer.close();
-  } catch (error) {
-    await writer.abort(error).catch(() => undefined);
-  }
+  return streamed(c, linesOf(c, after));
 }
 
 async function* linesOf(c: Context, after: string | undefined): AsyncGenerator<string> {
   const { DIRECTORY: directory } = c.env;
   if (after === undefined) {
-    for await (const page of directoryPages(directory)) yield JSON.stringify({ kind: "directory", ...page });
+    for await (const page of directoryPages(directory)) yield `${JSON.stringify({ kind: "directory", ...page })}\n`;
   }
   const ids = await accountIdsAfter(directory, after ?? "", ACCOUNTS_A_CALL);
   for (const text of ids) {
     const id = parseId("account", text);
     const dump = id === undefined ? undefined : await accountStub(c.env, id).dump();
     // Not yet set up, or being deleted: there are no books.
-    if (dump !== undefined) yield `{"kind":"account","id":${JSON.stringify(text)},"dump":${dump}}`;
+    if (dump !== undefined) yield `{"kind":"account","id":${JSON.stringify(text)},"dump":${dump}}\n`;
   }
   const last = ids.at(-1);
-  yield JSON.stringify(ids.length < ACCOUNTS_A_CALL ? { kind: "end" } : { kind: "more", after: last });
+  yield `${JSON.stringify(ids.length < ACCOUNTS_A_CALL ? { kind: "end" } : { kind: "more", after: last })}\n`;
 }
 
 export async function postRestore(c: Context): Promise<Response> {

@@ -4,7 +4,7 @@
 
 import { accountStub } from "../account/account-stub.ts";
 import type { TransactionsPage } from "../account/views.ts";
-import type { UsagePage } from "../ledger/usage-query.ts";
+import { monthStartMs } from "../ledger/periods.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { authorize } from "../middleware/authorize.ts";
@@ -12,7 +12,9 @@ import { acted } from "../middleware/acted.ts";
 import { booksAnswer, transactionAnswer } from "./account.ts";
 import { alertAnswer } from "./alerts.ts";
 import { keyAnswer, seconds } from "./key-fields.ts";
+import { streamed } from "./streamed.ts";
 import { resultAnswer } from "./usage.ts";
+import { usagePages } from "./usage-window.ts";
 import { webhookAnswer } from "./webhooks.ts";
 import type { AccountId } from "../../shared/ids.ts";
 
@@ -25,29 +27,12 @@ export async function exportAccount(c: Context): Promise<Response> {
   const { accountId } = await authorize(c, "account:write");
   c.header("content-type", "application/json; charset=utf-8");
   c.header("content-disposition", `attachment; filename="${accountId}.json"`);
-  // Nobody would read the stream, and its writer would wait for them.
-  if (c.req.method === "HEAD") return c.body(null);
-  const waitUntil = waitUntilOf(c);
-  await c.get("services").wallet.report(accountId, waitUntil);
-  const stream = new TransformStream<Uint8Array, Uint8Array>();
-  const writer = stream.writable.getWriter();
-  waitUntil(writeAll(c, accountId, writer));
-  return c.body(stream.readable);
-}
-
-/** A client that goes ends the work: a write to its stream fails. */
-async function writeAll(c: Context, id: AccountId, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
-  const encoder = new TextEncoder();
-  try {
-    for await (const text of documentOf(c, id)) await writer.write(encoder.encode(text));
-    await writer.close();
-  } catch (error) {
-    await writer.abort(error).catch(() => undefined);
-  }
+  return streamed(c, documentOf(c, accountId));
 }
 
 async function* documentOf(c: Context, id: AccountId): AsyncGenerator<string> {
   const stub = () => accountStub(c.env, id);
+  await c.get("services").wallet.report(id, waitUntilOf(c));
   const account = acted(await stub().getAccount());
   yield `{"object":"account.export","exported_at":${seconds(Date.now())},"account":${JSON.stringify(booksAnswer(account))}`;
   yield `,"keys":${JSON.stringify(acted(await stub().listKeys()).map((key) => keyAnswer(key, c.get("services").models)))}`;
@@ -84,28 +69,18 @@ async function* transactions(c: Context, id: AccountId): AsyncGenerator<readonly
 /** By day, model, key and tier, oldest first; days without usage are left out. */
 async function* usage(c: Context, id: AccountId, startMs: number): AsyncGenerator<readonly object[]> {
   // History that was folded to months stands at a month's start, which may lie before the account's own.
-  const start = new Date(startMs);
   const query = {
-    startMs: Date.UTC(start.getUTCFullYear(), start.getUTCMonth()),
+    startMs: monthStartMs(startMs),
     endMs: Date.now() + 1,
     width: "1d",
     groupBy: ["model", "key", "tier"],
     limit: USAGE_DAYS_A_PAGE,
   } as const;
-  let page: number | undefined;
-  do {
-    const answer: UsagePage = acted(
-      await accountStub(c.env, id).usage({ ...query, ...(page === undefined ? {} : { page }) }),
+  for await (const { buckets } of usagePages(c, id, query)) {
+    yield buckets.flatMap(({ startMs: from, endMs: to, results }) =>
+      results.map((result) => ({ start_time: from / 1000, end_time: to / 1000, ...resultAnswer(result) })),
     );
-    yield answer.buckets.flatMap((bucket) =>
-      bucket.results.map((result) => ({
-        start_time: bucket.startMs / 1000,
-        end_time: bucket.endMs / 1000,
-        ...resultAnswer(result),
-      })),
-    );
-    page = answer.nextPage;
-  } while (page !== undefined);
+  }
 }
 
 /** Newest first. */

@@ -5,11 +5,13 @@ import { accountStub } from "../account/account-stub.ts";
 import type { UsagePage, UsageQuery } from "../ledger/usage-query.ts";
 import { monthStartMs } from "../ledger/periods.ts";
 import type { Context } from "../context.ts";
-import { waitUntilOf } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
+import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Cell } from "./csv.ts";
 import { csvOf, csvRows } from "./csv.ts";
+import { streamed } from "./streamed.ts";
+import { usagePages } from "./usage-window.ts";
 
 const COLUMNS = [
   "start_time",
@@ -34,48 +36,20 @@ const BUCKETS_A_READ = 10_080;
 
 /** Every bucket of the period in which the account can have usage. What fails before the first row is an error's answer. */
 export async function csvOfPeriod(c: Context, accountId: AccountId, query: UsageQuery): Promise<Response> {
-  const stub = () => accountStub(c.env, accountId);
-  const { createdAtMs } = acted(await stub().getAccount());
+  const { createdAtMs } = acted(await accountStub(c.env, accountId).getAccount());
   // History that was folded to months stands at a month's start, which may lie before the account's own.
   const startMs = Math.max(query.startMs, monthStartMs(createdAtMs));
   const endMs = Math.min(query.endMs, Math.max(Date.now() + 1, startMs + 1));
-  const read = async (page: number | undefined): Promise<UsagePage> =>
-    acted(
-      await stub().usage({
-        ...query,
-        startMs,
-        endMs,
-        limit: BUCKETS_A_READ,
-        ...(page === undefined ? {} : { page }),
-      }),
-    );
-  const first = await read(undefined);
+  const pages = usagePages(c, accountId, { ...query, startMs, endMs, limit: BUCKETS_A_READ });
+  const first = must((await pages.next()).value, "the first page of usage");
   nameFile(c);
-  if (first.nextPage === undefined || c.req.method === "HEAD") return c.body(csvOf(COLUMNS, rowsOf(first)));
-  const { readable, writable } = new IdentityTransformStream();
-  waitUntilOf(c)(writeAll(first, read, writable.getWriter()));
-  return c.body(readable);
+  const head = csvOf(COLUMNS, rowsOf(first));
+  return first.nextPage === undefined ? c.body(head) : streamed(c, textOf(head, pages));
 }
 
-/** A client that goes ends the work: a write to its stream fails. One that reads on sees the stream break off. */
-async function writeAll(
-  first: UsagePage,
-  read: (page: number) => Promise<UsagePage>,
-  writer: WritableStreamDefaultWriter<Uint8Array>,
-): Promise<void> {
-  const encoder = new TextEncoder();
-  try {
-    await writer.write(encoder.encode(csvOf(COLUMNS, rowsOf(first))));
-    for (let next = first.nextPage; next !== undefined;) {
-      const page = await read(next);
-      const rows = csvRows(rowsOf(page));
-      if (rows !== "") await writer.write(encoder.encode(rows));
-      next = page.nextPage;
-    }
-    await writer.close();
-  } catch (error) {
-    await writer.abort(error).catch(() => undefined);
-  }
+async function* textOf(head: string, others: AsyncIterable<UsagePage>): AsyncGenerator<string> {
+  yield head;
+  for await (const page of others) yield csvRows(rowsOf(page));
 }
 
 /** One page; the next is a `Link` (RFC 8288). */

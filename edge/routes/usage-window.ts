@@ -1,10 +1,13 @@
-// Which span of usage a query asks for, and the page of buckets that answers it: shared by /v1/usage and OpenAI's two
-// routes.
+// Which span of usage a query asks for, its pages, and the page of buckets that answers it: shared by /v1/usage, OpenAI's
+// two routes and the export.
 
-import type { BucketWidth, UsagePage, UsageResult } from "../ledger/usage-query.ts";
+import { accountStub } from "../account/account-stub.ts";
+import type { BucketWidth, UsagePage, UsageQuery, UsageResult } from "../ledger/usage-query.ts";
 import type { Context } from "../context.ts";
+import { acted } from "../middleware/acted.ts";
 import { readCursor, readInteger } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
+import type { AccountId } from "../../shared/ids.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
 /** The year 2100: calendars behind this are computed from it. */
@@ -47,6 +50,23 @@ export function readWidth<const Known extends BucketWidth>(c: Context, known: re
   const width = known.find((one) => one === value);
   if (width !== undefined) return width;
   throw wrongValue("bucket_width", `one of ${known.join(", ")}`, value);
+}
+
+/** All pages of `query` from its first on, each read when it is wanted; there is at least one. */
+export async function* usagePages(
+  c: Context,
+  accountId: AccountId,
+  query: UsageQuery,
+): AsyncGenerator<UsagePage, undefined> {
+  let page: number | undefined;
+  do {
+    const answer: UsagePage = acted(
+      await accountStub(c.env, accountId).usage({ ...query, ...(page === undefined ? {} : { page }) }),
+    );
+    yield answer;
+    page = answer.nextPage;
+  } while (page !== undefined);
+  return undefined;
 }
 
 /** Buckets in time order, each result as `resultOf` shows it. */

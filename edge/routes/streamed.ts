@@ -1,0 +1,25 @@
+// An answer that is written while it is made: its size is bounded by a piece, not by what an account has.
+
+import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
+
+/**
+ * Answers `texts` one by one, with the headers that `c` has. A client that leaves ends the work: a write to its stream
+ * fails. A piece that fails breaks the body off. HEAD takes none: nobody would read the stream.
+ */
+export function streamed(c: Context, texts: AsyncIterable<string>): Response {
+  if (c.req.method === "HEAD") return c.body(null);
+  const { readable, writable } = new IdentityTransformStream();
+  waitUntilOf(c)(writeAll(texts, writable.getWriter()));
+  return c.body(readable);
+}
+
+async function writeAll(texts: AsyncIterable<string>, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+  const encoder = new TextEncoder();
+  try {
+    for await (const text of texts) if (text !== "") await writer.write(encoder.encode(text));
+    await writer.close();
+  } catch (error) {
+    await writer.abort(error).catch(() => undefined);
+  }
+}
