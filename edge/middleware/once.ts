@@ -9,18 +9,16 @@ import { apiError } from "../../shared/errors.ts";
 
 const encoder = new TextEncoder();
 
-/** The call, after its JSON body was read; undefined without the header. Throws `invalid_header`. */
+/** The call, after `readJson` has read its body; undefined without the header. Throws `invalid_header`. */
 export function onceOf(c: Context): Once | undefined {
   const key = readIdempotencyKey(c);
   return key === undefined ? undefined : idempotentCall(c, key);
 }
 
-/** The same for a body that is no JSON; `text` says what it held. */
-export async function onceOfText(c: Context, text: string): Promise<Once | undefined> {
-  const key = readIdempotencyKey(c);
-  if (key === undefined) return undefined;
-  const { CACHE_HMAC_KEY: secret } = c.get("services").config;
-  return { route: c.req.path.replace(/\/+$/, ""), key, bodyHash: await bodyHashOf(secret, encoder.encode(text)) };
+/** The same of an upload, whose body nobody holds: `facts` stand for its bytes. */
+export async function onceOfUpload(c: Context, facts: string): Promise<Once | undefined> {
+  c.set("bodyHash", await bodyHashOf(c.get("services").config.CACHE_HMAC_KEY, encoder.encode(facts)));
+  return onceOf(c);
 }
 
 /** Answers a repeat with what was made, and says that it is one. */

@@ -11,7 +11,7 @@ import { FILE_LIMITS, FILE_PURPOSES, PATIENCE } from "../files/types.ts";
 import type { FileFacts, FileId, FileRecord } from "../files/types.ts";
 import { FORM_BYTES_MAX, fileTooLarge, receiveUpload, uploadPieces } from "../files/upload.ts";
 import { readIdempotencyKey } from "../metering/call-options.ts";
-import { answerRepeat, keyReused, onceOfText } from "../middleware/once.ts";
+import { answerRepeat, keyReused, onceOfUpload } from "../middleware/once.ts";
 import { isRepeat } from "../lib/made-once.ts";
 import type { Repeat } from "../lib/made-once.ts";
 import { DigestedStore } from "../files/digested-store.ts";
@@ -79,8 +79,8 @@ async function storeUpload(
     const content = { format: "lines", chunks } as const;
     const record: FileRecord = { ...empty, filename, bytes, lines, expiresAtMs: nowMs + lifeMs, content };
     await authorizeAgain(c, caller); // an upload may take longer than its key lives
-    const held = [filename, String(upload.lifeMs), await digested?.digest()].join("\n");
-    const once = isOnce ? await onceOfText(c, held) : undefined;
+    const facts = [filename, String(upload.lifeMs), await digested?.digest()].join("\n");
+    const once = isOnce ? await onceOfUpload(c, facts) : undefined;
     const finished = await library.finishUpload(record, caller.keyId, once);
     if (finished === false) throw apiError("invalid_request", "The upload took over a day.");
     if (finished === "reused") throw keyReused();
