@@ -70,7 +70,10 @@ function lookUp(name: string, models: readonly CatalogModel[]): ResolvedModel | 
 }
 
 /** The model of that id, or of that bare name if it is unique. */
-export function findModel(name: string, models: readonly CatalogModel[]): CatalogModel | undefined {
+export function findModel<Model extends { readonly id: string }>(
+  name: string,
+  models: readonly Model[],
+): Model | undefined {
   const exact = models.find((model) => model.id === name);
   if (exact !== undefined) return exact;
   const byBareName = models.filter((model) => model.id.slice(model.id.indexOf("/") + 1) === name);

@@ -79,13 +79,11 @@ function hintFor(path: string, routes: readonly KnownRoute[]): string | undefine
   // As many parts as the longest route has: joining every end of a path of thousands of parts takes quadratic time.
   const end = parts.slice(-Math.max(...routes.map((route) => route.path.split("/").length)));
   const behind = end.map((_, index) => `/v1/${end.slice(index).join("/")}`);
-  const exact = known ?? behind.map((own) => routes.find((route) => route.pattern.test(own))?.path).find(isNamed);
+  const found = behind
+    .map((own) => routes.find(({ pattern }) => pattern.test(own)))
+    .find((route) => route !== undefined);
   // /v1/v1/embedings
   const plain = path.startsWith("/v1/v1/") ? path.slice("/v1".length) : path;
-  const route = exact ?? nearest(plain, [...new Set(routes.map((one) => one.path))]);
-  return route?.replaceAll(/:(\w+)/g, "{$1}");
-}
-
-function isNamed(path: string | undefined): path is string {
-  return path !== undefined;
+  const near = known ?? found?.path ?? nearest(plain, [...new Set(routes.map((one) => one.path))]);
+  return near?.replaceAll(/:(\w+)/g, "{$1}");
 }

@@ -3,6 +3,7 @@
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
+import { findModel } from "../models/models.ts";
 import { getAsset } from "../pages/assets.ts";
 import { dashboardPage } from "../pages/dashboard-page.ts";
 import { landingPage } from "../pages/landing.ts";
@@ -29,7 +30,7 @@ export function addPageRoutes(app: Hono<AppEnv>): void {
 
   app.get("/", async (c) => respond(c, landingPage(originOf(c), await publicModels(c, app))));
   app.get("/models", async (c) => respond(c, modelsPage(await publicModels(c, app))));
-  app.get("/models/:name", (c) => findModel(c, app));
+  app.get("/models/:name", (c) => redirectToModel(c, app));
   app.get("/models/:owner/:name", (c) => showModel(c, app));
   app.post("/models/:owner/:name/want", sameOrigin, (c) => want(c, app));
   app.get("/playground", async (c) => respond(c, playgroundPage(await readSession(c), await publicModels(c, app))));
@@ -71,13 +72,10 @@ function modelIdOf(c: Context): string {
 }
 
 /** A bare name, or an id with an encoded slash, leads to the model's page. */
-async function findModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
+async function redirectToModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const name = c.req.param("name") ?? "";
-  const named = (await publicModels(c, app)).filter(({ id }) => id === name || id.endsWith(`/${name}`));
-  const [model] = named;
-  return model === undefined || named.length > 1
-    ? respond(c, unknownModelPage(name))
-    : c.redirect(`/models/${model.id}`, 302);
+  const model = findModel(name, await publicModels(c, app));
+  return model === undefined ? respond(c, unknownModelPage(name)) : c.redirect(`/models/${model.id}`, 302);
 }
 
 async function showModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
