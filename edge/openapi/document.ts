@@ -4,7 +4,6 @@
 import * as z from "zod";
 import { ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
-import { OPERATIONS } from "./operations.ts";
 import type { Answer, Body, JsonSchema, Operation } from "./operation.ts";
 import { COMMON_ERRORS, KEY_ERRORS, OPERATOR_ERRORS, SHOWN_KEY_ERRORS, TAGS } from "./operation.ts";
 
@@ -26,8 +25,8 @@ interface OpenApiDocument {
   readonly [field: string]: unknown;
 }
 
-/** The document for a deployment at `origin`. */
-export function openApiDocument(origin: string): OpenApiDocument {
+/** The document of `operations`, in their order, for a deployment at `origin`. */
+export function openApiDocument(origin: string, operations: readonly Operation[]): OpenApiDocument {
   return {
     openapi: "3.1.0",
     info: {
@@ -37,9 +36,9 @@ export function openApiDocument(origin: string): OpenApiDocument {
     },
     servers: [{ url: origin }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
-    paths: pathsOf(OPERATIONS),
+    paths: pathsOf(operations),
     components: {
-      schemas: componentsOf(OPERATIONS),
+      schemas: componentsOf(operations),
       securitySchemes: {
         key: { type: "http", scheme: "bearer", description: "An API key, `gr-…`." },
         operator: { type: "http", scheme: "bearer", description: "The operator's key." },

@@ -1,18 +1,11 @@
-// GET /llms.txt: the API on one page of plain Markdown, for agents. Routes come from the document's own list, so that
-// the two cannot drift.
+// /llms.txt: the API on one page of plain Markdown, for agents.
 
-import type { Context } from "../context.ts";
+import type { Operation } from "./operation.ts";
 import { TAGS } from "./operation.ts";
-import { OPERATIONS } from "./operations.ts";
 import { CATALOG } from "../../shared/catalog.ts";
 
-export function getLlms(c: Context): Response {
-  c.header("cache-control", "public, max-age=300");
-  return c.text(llmsText(new URL(c.req.url).origin));
-}
-
 /** https://llmstxt.org: a title, a summary, sections. */
-function llmsText(origin: string): string {
+export function llmsText(origin: string, operations: readonly Operation[]): string {
   const models = CATALOG.map(
     ({ id, description, nativeDimensions, contextTokens }) =>
       `- \`${id}\`: ${description} ${nativeDimensions} dimensions, ${contextTokens} tokens of context.`,
@@ -40,13 +33,13 @@ ${models.join("\n")}
 - [The same to browse](${origin}/docs)
 - [Errors](${origin}/docs/errors)
 ${Object.entries(TAGS)
-  .map(([tag, about]) => section(tag, about))
+  .map(([tag, about]) => section(tag, about, operations))
   .join("")}`;
 }
 
-function section(tag: string, about: string): string {
-  const routes = OPERATIONS.filter((operation) => operation.tag === tag).map(
-    ({ method, path, summary }) => `- \`${method.toUpperCase()} ${path}\`: ${summary}`,
-  );
+function section(tag: string, about: string, operations: readonly Operation[]): string {
+  const routes = operations
+    .filter((operation) => operation.tag === tag)
+    .map(({ method, path, summary }) => `- \`${method.toUpperCase()} ${path}\`: ${summary}`);
   return `\n## ${tag}\n${about}\n${routes.join("\n")}\n`;
 }

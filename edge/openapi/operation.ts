@@ -1,4 +1,4 @@
-// One route as the document describes it: data alone. paths/ holds one list a resource, document.ts makes OpenAPI of them.
+// One route as the document describes it: data alone. document.ts makes OpenAPI of them, llms.ts the page for agents.
 
 import type * as z from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";

@@ -13,7 +13,7 @@ import { BATCH_LIMITS } from "../../edge/files/batch-types.ts";
 import { admissionInputs, tokensMin } from "../../edge/cache/admission.ts";
 import { KV_LIFE_S } from "../../edge/cache/shared-tiers.ts";
 import { FILE_LIMITS } from "../../edge/files/types.ts";
-import { OPERATIONS } from "../../edge/openapi/operations.ts";
+import { OPERATIONS } from "../../edge/routes/operations.ts";
 import { LIMITS } from "../../edge/settings.ts";
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { ERRORS } from "../../shared/errors.ts";

@@ -2,11 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../../edge/app.ts";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
-import { OPERATIONS } from "../../../edge/openapi/operations.ts";
+import { OPERATIONS } from "../../../edge/routes/operations.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { OpenApiCheck } from "../../support/openapi-check.ts";
 
-const document = openApiDocument("https://api.test");
+const document = openApiDocument("https://api.test", OPERATIONS);
 const check = new OpenApiCheck(document);
 
 /** The API, as opposed to pages and what only pages use. */

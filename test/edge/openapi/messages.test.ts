@@ -1,7 +1,7 @@
 // Every field of every request, sent wrongly: what the refusal says of the value that came is true.
 import * as z from "zod";
 import { describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../../edge/openapi/operations.ts";
+import { OPERATIONS } from "../../../edge/routes/operations.ts";
 import type { Fault } from "../../../shared/errors.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import { parseBody } from "../../../shared/schemas/fields.ts";

@@ -1,6 +1,6 @@
 // What people and agents read: the reference, the page of errors, llms.txt.
 import { describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../../edge/openapi/operations.ts";
+import { OPERATIONS } from "../../../edge/routes/operations.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { Api } from "../support/api.ts";
 

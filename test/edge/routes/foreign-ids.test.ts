@@ -4,7 +4,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
-import { OPERATIONS } from "../../../edge/openapi/operations.ts";
+import { OPERATIONS } from "../../../edge/routes/operations.ts";
 import type { Operation } from "../../../edge/openapi/operation.ts";
 import { must } from "../../../shared/assert.ts";
 import { newId } from "../../../shared/ids.ts";
@@ -56,8 +56,9 @@ beforeAll(async () => {
 interface Schema {
   readonly properties?: Readonly<Record<string, unknown>>;
 }
-const { schemas } = (openApiDocument("https://api.test") as { components: { schemas: Record<string, Schema> } })
-  .components;
+const { schemas } = (
+  openApiDocument("https://api.test", OPERATIONS) as { components: { schemas: Record<string, Schema> } }
+).components;
 
 const bodied = OPERATIONS.filter(
   ({ auth, body, path }) =>

@@ -3,7 +3,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { OPERATIONS } from "../../../edge/openapi/operations.ts";
+import { OPERATIONS } from "../../../edge/routes/operations.ts";
 import type { Operation } from "../../../edge/openapi/operation.ts";
 import { must } from "../../../shared/assert.ts";
 import { newId } from "../../../shared/ids.ts";

@@ -1,17 +1,17 @@
 // For whoever runs this deployment.
 
 import * as z from "zod";
-import { account, books, count, model, nanoUsd, unixSeconds } from "../answers.ts";
-import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../examples.ts";
-import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE, limitParameter, pathId, queryText } from "../parameters.ts";
+import { account, books, count, model, nanoUsd, unixSeconds } from "../../openapi/answers.ts";
+import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../../openapi/examples.ts";
+import type { Answer, Operation } from "../../openapi/operation.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE, limitParameter, pathId, queryText } from "../../openapi/parameters.ts";
 import { created } from "./keys.ts";
-import { createAccountSchema, grantSchema, patchAccountSchema } from "../../routes/admin.ts";
-import { reconcileSchema } from "../../routes/admin-reconcile.ts";
-import { refundSchema } from "../../routes/admin-refunds.ts";
-import { putModelSchema } from "../../routes/admin-models.ts";
-import { createKeySchema } from "../../routes/key-fields.ts";
+import { createAccountSchema, grantSchema, patchAccountSchema } from "../admin.ts";
+import { reconcileSchema } from "../admin-reconcile.ts";
+import { refundSchema } from "../admin-refunds.ts";
+import { putModelSchema } from "../admin-models.ts";
+import { createKeySchema } from "../key-fields.ts";
 import { oneOf } from "../../../shared/schemas/fields.ts";
 
 const tag = "Operator";

@@ -1,15 +1,15 @@
 // An account's keys.
 
 import * as z from "zod";
-import { createdKey, key, pageAnswer, pageExample } from "../answers.ts";
-import { KEY } from "../examples.ts";
-import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE, PAGING, limitParameter, pathId } from "../parameters.ts";
-import { createKeySchema, patchKeySchema } from "../../routes/key-fields.ts";
-import { rotateSchema } from "../../routes/keys.ts";
-import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
-import { reportSchema } from "../../routes/report-leak.ts";
+import { createdKey, key, pageAnswer, pageExample } from "../../openapi/answers.ts";
+import { KEY } from "../../openapi/examples.ts";
+import type { Answer, Operation } from "../../openapi/operation.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE, PAGING, limitParameter, pathId } from "../../openapi/parameters.ts";
+import { createKeySchema, patchKeySchema } from "../key-fields.ts";
+import { rotateSchema } from "../keys.ts";
+import { WHOLE_LIST_MAX } from "../list-query.ts";
+import { reportSchema } from "../report-leak.ts";
 
 const tag = "Keys";
 const id = pathId("id", "The key's id.");

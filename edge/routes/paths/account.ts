@@ -1,12 +1,12 @@
 // What an account's owner sees of its books, and export and deletion.
 
 import * as z from "zod";
-import { account, books, nanoUsd, unixSeconds } from "../answers.ts";
-import { ACCOUNT, BOOKS, KEY, MODEL } from "../examples.ts";
-import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS } from "../operation.ts";
-import { limitParameter, queryText } from "../parameters.ts";
-import { patchAccountSchema } from "../../routes/account.ts";
+import { account, books, nanoUsd, unixSeconds } from "../../openapi/answers.ts";
+import { ACCOUNT, BOOKS, KEY, MODEL } from "../../openapi/examples.ts";
+import type { Answer, Operation } from "../../openapi/operation.ts";
+import { BODY_ERRORS } from "../../openapi/operation.ts";
+import { limitParameter, queryText } from "../../openapi/parameters.ts";
+import { patchAccountSchema } from "../account.ts";
 
 const tag = "Account";
 const accountAnswer: Answer = { description: "The books.", name: "Account", schema: account, example: ACCOUNT };

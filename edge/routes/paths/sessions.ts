@@ -1,10 +1,10 @@
 // Who is signed in to an account's pages.
 
 import * as z from "zod";
-import { orNull, pageAnswer, pageExample, unixSeconds } from "../answers.ts";
-import type { Operation } from "../operation.ts";
-import { PAGING, limitParameter, pathId } from "../parameters.ts";
-import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
+import { orNull, pageAnswer, pageExample, unixSeconds } from "../../openapi/answers.ts";
+import type { Operation } from "../../openapi/operation.ts";
+import { PAGING, limitParameter, pathId } from "../../openapi/parameters.ts";
+import { WHOLE_LIST_MAX } from "../list-query.ts";
 
 const tag = "Account";
 const SESSION = {

@@ -1,6 +1,6 @@
 // Every route of the API, in the order the document shows them.
 
-import type { Operation } from "./operation.ts";
+import type { Operation } from "../openapi/operation.ts";
 import { ACCOUNT_PATHS } from "./paths/account.ts";
 import { FILES_AND_BATCHES } from "./paths/batches.ts";
 import { EMBEDDINGS } from "./paths/embeddings.ts";

@@ -1,14 +1,14 @@
 // Alerts and webhooks.
 
 import * as z from "zod";
-import { nanoUsd, pageAnswer, pageExample, unixSeconds } from "../answers.ts";
-import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE, PAGING, limitParameter, pathId } from "../parameters.ts";
+import { nanoUsd, pageAnswer, pageExample, unixSeconds } from "../../openapi/answers.ts";
+import type { Answer, Operation } from "../../openapi/operation.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE, PAGING, limitParameter, pathId } from "../../openapi/parameters.ts";
 import { ALERT_KINDS } from "../../notices/alerts.ts";
-import { createAlertSchema } from "../../routes/alerts.ts";
-import { WHOLE_LIST_MAX } from "../../routes/list-query.ts";
-import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../../routes/webhooks.ts";
+import { createAlertSchema } from "../alerts.ts";
+import { WHOLE_LIST_MAX } from "../list-query.ts";
+import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../webhooks.ts";
 import { EVENT_TYPES } from "../../../shared/event-types.ts";
 
 const tag = "Account";

@@ -1,11 +1,11 @@
 // Usage, in our own shape and in OpenAI's.
 
 import * as z from "zod";
-import { count, nanoUsd, unixSeconds } from "../answers.ts";
-import type { Operation, Parameter } from "../operation.ts";
-import { limitParameter, queryText } from "../parameters.ts";
+import { count, nanoUsd, unixSeconds } from "../../openapi/answers.ts";
+import type { Operation, Parameter } from "../../openapi/operation.ts";
+import { limitParameter, queryText } from "../../openapi/parameters.ts";
 import { BUCKET_WIDTHS, GROUPINGS } from "../../ledger/usage-query.ts";
-import { UNIX_SECONDS_MAX } from "../../routes/usage-window.ts";
+import { UNIX_SECONDS_MAX } from "../usage-window.ts";
 import { TIERS } from "../../../shared/wire.ts";
 
 const tag = "Account";

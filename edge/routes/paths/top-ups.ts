@@ -1,11 +1,11 @@
 // Paying by card, where a deployment takes cards.
 
 import * as z from "zod";
-import { nanoUsd } from "../answers.ts";
-import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE } from "../parameters.ts";
-import { autoTopUpSchema, topUpSchema } from "../../routes/top-ups.ts";
+import { nanoUsd } from "../../openapi/answers.ts";
+import type { Answer, Operation } from "../../openapi/operation.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE } from "../../openapi/parameters.ts";
+import { autoTopUpSchema, topUpSchema } from "../top-ups.ts";
 
 const tag = "Account";
 

@@ -1,10 +1,10 @@
 // Files and batches, in OpenAI's shape.
 
 import * as z from "zod";
-import { count, pageAnswer, pageExample, unixSeconds } from "../answers.ts";
-import type { Answer, Operation } from "../operation.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../operation.ts";
-import { ONCE, PAGING, limitParameter, pathId, queryText } from "../parameters.ts";
+import { count, pageAnswer, pageExample, unixSeconds } from "../../openapi/answers.ts";
+import type { Answer, Operation } from "../../openapi/operation.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE, PAGING, limitParameter, pathId, queryText } from "../../openapi/parameters.ts";
 import { createBatchSchema } from "../../../shared/schemas/batches.ts";
 import { uploadFieldsSchema } from "../../../shared/schemas/files.ts";
 
