@@ -23,10 +23,12 @@ import { getHealth, getReady } from "./routes/health.ts";
 import { getMetrics } from "./routes/metrics.ts";
 import { addModelRoutes } from "./routes/model-routes.ts";
 import { addOperatorRoutes } from "./routes/operator-routes.ts";
+import { mountRoutes } from "./routes/mount.ts";
 import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";
 import { postRerankV1, postRerankV2 } from "./routes/rerank.ts";
 import { postSimilarity } from "./routes/similarity.ts";
+import { ROUTES } from "./routes/table.ts";
 import { getStatus, getStatusPage } from "./routes/status.ts";
 import { postTokenize } from "./routes/tokenize.ts";
 import { servicesOf } from "./services.ts";
@@ -70,6 +72,7 @@ export function createApp(): Hono<AppEnv> {
   addOwnerRoutes(app);
   addOperatorRoutes(app);
 
+  mountRoutes(app, ROUTES);
   addPageRoutes(app);
 
   answerUnknownRoutes(app);

@@ -18,19 +18,19 @@ export interface Caller extends Rights {
 }
 
 /**
- * The caller behind the request's key, or throws ApiError. `scope` undefined: any valid key. Counts one request. Routes
+ * The caller behind the request's key, or throws ApiError. `scope` "any": any valid key. Counts one request. Routes
  * that read the books read what this isolate has charged too: it is reported first.
  */
-export async function authorize(c: Context, scope: Scope | undefined): Promise<Caller> {
+export async function authorize(c: Context, scope: Scope | "any"): Promise<Caller> {
   const { wallet, peppers } = c.get("services");
   const key = c.get("key");
-  const asked = { ip: clientAddress(c), ...(scope === undefined ? {} : { scope }) };
+  const asked = { ip: clientAddress(c), ...(scope === "any" ? {} : { scope }) };
   const result = await wallet.authorize({ key, ...asked, countsRequest: true, waitUntil: waitUntilOf(c) });
   if (result.kind === "refused") throw refusedError(c, result);
   requestIsCounted(c);
   for (const [name, value] of Object.entries(standingHeaders(result.standing))) c.header(name, value);
   const by: ActingKey = { secret: await peppers.hashes(key.secret), ...asked };
-  const readsBooks = scope === undefined || scope === "usage:read";
+  const readsBooks = scope === "any" || scope === "usage:read";
   const [rights] = await Promise.all([
     accountStub(c.env, key.accountId).rightsNow(by),
     readsBooks ? wallet.report(key.accountId, waitUntilOf(c)) : undefined,

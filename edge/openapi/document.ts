@@ -13,6 +13,7 @@ const REF = "#/components/schemas/";
 
 const SECURITY: Readonly<Record<Operation["auth"], readonly JsonSchema[]>> = {
   key: [{ key: [] }],
+  call: [{ key: [] }],
   optional: [{}, { key: [] }],
   operator: [{ operator: [] }],
   none: [],
@@ -52,7 +53,7 @@ function errorCodesOf(operation: Operation): readonly ErrorCode[] {
   const own: readonly ErrorCode[] = [
     ...operation.errors,
     ...COMMON_ERRORS,
-    ...(operation.auth === "key" ? KEY_ERRORS : []),
+    ...(operation.auth === "key" || operation.auth === "call" ? KEY_ERRORS : []),
     ...(operation.auth === "optional" ? SHOWN_KEY_ERRORS : []),
     ...(operation.auth === "operator" ? OPERATOR_ERRORS : []),
   ];

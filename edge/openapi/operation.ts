@@ -57,8 +57,8 @@ export interface Operation {
   readonly tag: Tag;
   readonly summary: string;
   readonly description?: string;
-  /** `optional`: no key is needed, but one that is sent must be in force. */
-  readonly auth: "key" | "optional" | "operator" | "none";
+  /** `optional`: no key is needed, but one that is sent must be in force. `call`: a key, for a call of a model. */
+  readonly auth: "none" | "optional" | "key" | "call" | "operator";
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;
   readonly answers: Readonly<Record<number, Answer>>;

@@ -65,29 +65,6 @@ export const SPENDING_HEADERS: NonNullable<Answer["headers"]> = {
 
 export const pathId = (name: string, description: string): Parameter => ({ name, in: "path", ...text(description) });
 
-export const limitParameter = (max: number, fallback: number): Parameter => ({
-  name: "limit",
-  in: "query",
-  ...text(`1 to ${max}; ${fallback} unless told.`, { type: "integer", minimum: 1, maximum: max }),
-});
-
-/** Of lists in OpenAI's shape. */
-export const PAGING: readonly Parameter[] = [
-  {
-    name: "after",
-    in: "query",
-    ...text("The last id of the page before; that it was deleted meanwhile does not matter.", {
-      type: "string",
-      maxLength: 64,
-    }),
-  },
-  {
-    name: "order",
-    in: "query",
-    ...text("By the time of making; newest first unless told.", { enum: ["asc", "desc"] }),
-  },
-];
-
 export const queryText = (name: string, description: string): Parameter => ({
   name,
   in: "query",

@@ -2,7 +2,7 @@
 
 import type { Context } from "../context.ts";
 import { listAudit } from "../directory/audit.ts";
-import { seconds } from "./key-fields.ts";
+import { seconds } from "./answers.ts";
 import { readLimit, readOpaqueCursor, unknownCursor } from "./query.ts";
 
 const ROWS_MAX = 200;

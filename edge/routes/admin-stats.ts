@@ -2,7 +2,7 @@
 
 import type { Context } from "../context.ts";
 import { readStats } from "../directory/stats.ts";
-import { seconds } from "./key-fields.ts";
+import { seconds } from "./answers.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
 
 export async function getStats(c: Context): Promise<Response> {

@@ -14,7 +14,7 @@ import type { Repeat } from "../lib/made-once.ts";
 import { acted } from "../middleware/acted.ts";
 import { emailConfig } from "../notices/settings.ts";
 import { readAmount } from "./amount.ts";
-import { seconds } from "./key-fields.ts";
+import { seconds } from "./answers.ts";
 import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";

@@ -15,7 +15,7 @@ import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
 import { faultOfRefusal } from "../metering/refusals.ts";
 import { pricesOf } from "../models/pricing.ts";
-import { seconds } from "./key-fields.ts";
+import { seconds } from "./answers.ts";
 import { listPage, readAfter, readOrder } from "./list-query.ts";
 import { readLimit } from "./query.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";

@@ -19,7 +19,7 @@ import { authorize, authorizeAgain } from "../middleware/authorize.ts";
 import type { Caller } from "../middleware/authorize.ts";
 import { bodyPieces, inflated, isGzip } from "../middleware/body-pieces.ts";
 import type { MemoryLease } from "../lib/memory-budget.ts";
-import { seconds } from "./key-fields.ts";
+import { seconds } from "./answers.ts";
 import { listPage, readAfter, readOrder } from "./list-query.ts";
 import { readLimit } from "./query.ts";
 import { must } from "../../shared/assert.ts";

@@ -7,6 +7,7 @@ import type { CreatedKey } from "../account/account-with-keys.ts";
 import type { KeyDraft, KeyPatch, KeyView } from "../keys/key-acts.ts";
 import { SCOPES } from "../ledger/types.ts";
 import { findModel, nearestModel } from "../models/models.ts";
+import { seconds } from "./answers.ts";
 import { must } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -165,8 +166,4 @@ export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
 /** A key as its creator sees it, once. */
 export function createdKeyAnswer(key: CreatedKey, models: readonly CatalogModel[]) {
   return { ...keyAnswer(key, models), key: key.key };
-}
-
-export function seconds(ms: number | undefined): number | null {
-  return ms === undefined ? null : Math.floor(ms / 1000);
 }

@@ -24,7 +24,7 @@ export const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX
 
 /** GET /v1/key: the key that asks. */
 export async function getOwnKey(c: Context): Promise<Response> {
-  const { accountId, keyId } = await authorize(c, undefined);
+  const { accountId, keyId } = await authorize(c, "any");
   return c.json(keyAnswer(acted(await accountStub(c.env, accountId).getKey(keyId)), modelsOf(c)));
 }
 

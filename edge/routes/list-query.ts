@@ -1,15 +1,38 @@
-// OpenAI's lists: the query (`limit`; `after`, the last id of the page before; `order`) and the page that answers it.
+// OpenAI's lists: the query (`limit`; `after`, the last id of the page before; `order`) and the page that answers it, as
+// the document has them and as they are read and made.
 
+import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
-import { readLimit } from "./query.ts";
+import type { Answer, Parameter } from "../openapi/operation.ts";
+import { limitParameter, readLimit } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { AccountId, IdKind } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
 const AFTER_LENGTH_MAX = 64;
+
+const PAGING: readonly Parameter[] = [
+  {
+    name: "after",
+    in: "query",
+    description: "The last id of the page before; that it was deleted meanwhile does not matter.",
+    schema: { type: "string", maxLength: AFTER_LENGTH_MAX },
+  },
+  {
+    name: "order",
+    in: "query",
+    description: "By the time of making; newest first unless told.",
+    schema: { enum: ["asc", "desc"] },
+  },
+];
+
+export const listParameters = (limitMax: number, limitFallback: number): readonly Parameter[] => [
+  limitParameter(limitMax, limitFallback),
+  ...PAGING,
+];
 
 export function readAfter(c: Context): { readonly after?: string } {
   const after = c.req.query("after");
@@ -25,6 +48,22 @@ export function readOrder(c: Context): "asc" | "desc" {
   throw wrongValue("order", "one of asc, desc", order);
 }
 
+export const pageSchema = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    object: z.literal("list"),
+    data: z.array(item),
+    first_id: z.nullable(z.string()),
+    last_id: z.nullable(z.string()),
+    has_more: z.boolean(),
+  });
+
+export const pageAnswer = (
+  name: string,
+  description: string,
+  item: z.ZodType,
+  examples: readonly { readonly id: string }[],
+): Answer => ({ description, name, schema: pageSchema(item), example: listPage(examples, false) });
+
 /** One page of a list. `hasMore`: another page follows its last item. */
 export function listPage<Item extends { readonly id: string }>(data: readonly Item[], hasMore: boolean) {
   return {
@@ -37,7 +76,8 @@ export function listPage<Item extends { readonly id: string }>(data: readonly It
 }
 
 /** What an account has at most of anything that is listed whole: without `limit` there is one page. */
-export const WHOLE_LIST_MAX = 100;
+const WHOLE_LIST_MAX = 100;
+export const WHOLE_LIST = listParameters(WHOLE_LIST_MAX, WHOLE_LIST_MAX);
 
 interface Made {
   readonly id: string;

@@ -9,7 +9,7 @@ import { MODELS } from "./paths/models.ts";
 import { NOTICES } from "./paths/notices.ts";
 import { OPERATOR } from "./paths/operator.ts";
 import { SERVICE } from "./paths/service.ts";
-import { SESSIONS } from "./paths/sessions.ts";
+import { SESSIONS } from "./sessions.ts";
 import { TOP_UPS } from "./paths/top-ups.ts";
 import { USAGE_PATHS } from "./paths/usage.ts";
 

@@ -11,7 +11,6 @@ import { createKey, deleteKey, getKey, getOwnKey, listKeys, patchKey, rotateKey 
 import { getCosts, getEmbeddingsUsage } from "./organization.ts";
 import { reportLeak } from "./report-leak.ts";
 import { createTopUp, deleteAutoTopUp, getAutoTopUp, postStripeWebhook, putAutoTopUp } from "./top-ups.ts";
-import { deleteSession, deleteSessions, listSessions } from "./sessions.ts";
 import { getUsage } from "./usage.ts";
 import {
   createWebhook,
@@ -46,9 +45,6 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.patch("/v1/keys/:id", authenticate, patchKey);
   app.delete("/v1/keys/:id", authenticate, deleteKey);
   app.post("/v1/keys/:id/rotate", authenticate, rotateKey);
-  app.get("/v1/sessions", authenticate, listSessions);
-  app.delete("/v1/sessions", authenticate, deleteSessions);
-  app.delete("/v1/sessions/:id", authenticate, deleteSession);
   app.get("/v1/alerts", authenticate, listAlerts);
   app.post("/v1/alerts", authenticate, createAlert);
   app.delete("/v1/alerts/:id", authenticate, deleteAlert);

@@ -1,6 +1,7 @@
-// Query parameters, parsed once: every fault names its parameter.
+// Query parameters: how the document has them, and how they are read. Every fault names its parameter.
 
 import type { Context } from "../context.ts";
+import type { Parameter } from "../openapi/operation.ts";
 import { apiError } from "../../shared/errors.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
@@ -13,6 +14,13 @@ export function readInteger(c: Context, name: string, what: string): number | un
   if (!INTEGER.test(value)) throw wrongValue(name, what, value);
   return Number(value);
 }
+
+export const limitParameter = (max: number, fallback: number): Parameter => ({
+  name: "limit",
+  in: "query",
+  description: `1 to ${max}; ${fallback} unless told.`,
+  schema: { type: "integer", minimum: 1, maximum: max },
+});
 
 /** `limit`: 1..max. */
 export function readLimit(c: Context, max: number, fallback: number): number {

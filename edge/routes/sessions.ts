@@ -1,37 +1,38 @@
 // /v1/sessions: who is signed in to the pages of an account. Ending one takes its cookie's worth away, wherever it is;
 // a key that was made for it is revoked. Another account's session is unknown.
 
+import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
+import type { SessionRecord } from "../account/session-store.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
-import { authorize } from "../middleware/authorize.ts";
-import type { SessionRecord } from "../account/session-store.ts";
-import { seconds } from "./key-fields.ts";
-import { listPage, pageOfAll } from "./list-query.ts";
+import type { Caller } from "../middleware/authorize.ts";
+import { pathId } from "../openapi/parameters.ts";
+import { count, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
+import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
+import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 
-export async function listSessions(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "account:write");
-  const sessions = acted(await accountStub(c.env, accountId).listSessions());
-  const page = await pageOfAll(c, accountId, "session", sessions);
-  return c.json(listPage(page.items.map(sessionAnswer), page.hasMore));
-}
-
-export async function deleteSession(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
-  const id = parseId("session", c.req.param("id") ?? "");
-  const ended = id === undefined ? 0 : acted(await accountStub(c.env, accountId).endSessions(id, by));
-  if (ended === 0) throw apiError("object_not_found", "No such session in this account, or it is over.", "id");
-  return c.json({ id, object: "session", deleted: true });
-}
-
-/** Ends every session, the caller's own too. */
-export async function deleteSessions(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
-  const ended = acted(await accountStub(c.env, accountId).endSessions(undefined, by));
-  return c.json({ object: "list", deleted: ended });
-}
+const tag = "Account";
+const SESSION = {
+  id: "sess_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "session",
+  name: "octocat",
+  via: "github",
+  key_id: "key_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  created_at: 1_790_000_000,
+  expires_at: 1_790_604_800,
+};
+const sessionSchema = z.object({
+  id: z.string(),
+  object: z.literal("session"),
+  name: z.string(),
+  via: z.enum(["key", "github"]),
+  key_id: z.string().describe("Whose rights it has."),
+  created_at: z.nullable(unixSeconds),
+  expires_at: z.nullable(unixSeconds),
+});
 
 function sessionAnswer(session: SessionRecord) {
   return {
@@ -43,4 +44,74 @@ function sessionAnswer(session: SessionRecord) {
     created_at: seconds(session.createdAtMs),
     expires_at: seconds(session.expiresAtMs),
   };
+}
+
+export const SESSIONS: readonly Route[] = [
+  {
+    method: "get",
+    path: "/v1/sessions",
+    id: "listSessions",
+    tag,
+    summary: "Who is signed in to the dashboard",
+    auth: "key",
+    scope: "account:write",
+    parameters: WHOLE_LIST,
+    answers: {
+      200: pageAnswer("Sessions", "Newest first; an account has at most 20, the oldest end.", sessionSchema, [SESSION]),
+    },
+    errors: ["invalid_value"],
+    handler: listSessions,
+  },
+  {
+    method: "delete",
+    path: "/v1/sessions",
+    id: "deleteSessions",
+    tag,
+    summary: "Sign out everywhere",
+    description: "Every session ends at once, wherever its cookie is; keys that were made for one are revoked.",
+    auth: "key",
+    scope: "account:write",
+    answers: {
+      200: {
+        description: "How many ended.",
+        name: "DeletedSessions",
+        schema: z.object({ object: z.literal("list"), deleted: count }),
+        example: { object: "list", deleted: 2 },
+      },
+    },
+    errors: [],
+    handler: deleteSessions,
+  },
+  {
+    method: "delete",
+    path: "/v1/sessions/{id}",
+    id: "deleteSession",
+    tag,
+    summary: "Sign one session out",
+    auth: "key",
+    scope: "account:write",
+    parameters: [pathId("id", "The session's id.")],
+    answers: { 200: deletedAnswer("DeletedSession", "session", SESSION.id, "It has ended.") },
+    errors: ["object_not_found"],
+    handler: deleteSession,
+  },
+];
+
+async function listSessions(c: Context, { accountId }: Caller): Promise<Response> {
+  const sessions = acted(await accountStub(c.env, accountId).listSessions());
+  const page = await pageOfAll(c, accountId, "session", sessions);
+  return c.json(listPage(page.items.map(sessionAnswer), page.hasMore));
+}
+
+async function deleteSession(c: Context, { accountId, by }: Caller): Promise<Response> {
+  const id = parseId("session", c.req.param("id") ?? "");
+  const ended = id === undefined ? 0 : acted(await accountStub(c.env, accountId).endSessions(id, by));
+  if (ended === 0) throw apiError("object_not_found", "No such session in this account, or it is over.", "id");
+  return c.json({ id, object: "session", deleted: true });
+}
+
+/** Ends every session, the caller's own too. */
+async function deleteSessions(c: Context, { accountId, by }: Caller): Promise<Response> {
+  const ended = acted(await accountStub(c.env, accountId).endSessions(undefined, by));
+  return c.json({ object: "list", deleted: ended });
 }

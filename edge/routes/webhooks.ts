@@ -15,7 +15,7 @@ import { acted } from "../middleware/acted.ts";
 import { allowsLoopback, ownHosts } from "../notices/settings.ts";
 import type { Outcome } from "../notices/sinks.ts";
 import { judgeTarget } from "../notices/target.ts";
-import { seconds } from "./key-fields.ts";
+import { seconds } from "./answers.ts";
 import { listPage, pageOfAll } from "./list-query.ts";
 import { apiError } from "../../shared/errors.ts";
 import { EVENT_TYPES } from "../../shared/event-types.ts";

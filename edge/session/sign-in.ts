@@ -22,7 +22,7 @@ export async function signInWithKey(c: Context): Promise<SignInResult> {
   if (apiKey === "") return { kind: "refused", message: "Paste an API key: it begins with gr-." };
   try {
     c.set("key", await keyOfText(c, apiKey));
-    const { accountId, keyId, by } = await authorize(c, undefined);
+    const { accountId, keyId, by } = await authorize(c, "any");
     const stub = accountStub(c.env, accountId);
     const { name: keyName, prefix } = acted(await stub.getKey(keyId));
     const [name, expiresAtMs] = [`${keyName} (${prefix})`, Date.now() + SESSION_LIFE_S * 1000];

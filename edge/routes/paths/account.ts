@@ -1,12 +1,13 @@
 // What an account's owner sees of its books, and export and deletion.
 
 import * as z from "zod";
-import { account, books, nanoUsd, unixSeconds } from "../../openapi/answers.ts";
-import { ACCOUNT, BOOKS, KEY, MODEL } from "../../openapi/examples.ts";
 import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS } from "../../openapi/operation.ts";
-import { limitParameter, queryText } from "../../openapi/parameters.ts";
+import { queryText } from "../../openapi/parameters.ts";
 import { patchAccountSchema } from "../account.ts";
+import { account, books, amountNanoUsd, unixSeconds } from "../answers.ts";
+import { ACCOUNT, BOOKS, KEY, MODEL } from "../examples.ts";
+import { limitParameter } from "../query.ts";
 
 const tag = "Account";
 const accountAnswer: Answer = { description: "The books.", name: "Account", schema: account, example: ACCOUNT };
@@ -17,8 +18,8 @@ const transaction = z.object({
   object: z.literal("transaction"),
   at: z.nullable(unixSeconds),
   kind: z.enum(["grant", "topup", "charge", "refund", "dispute", "expiry", "write_off"]),
-  amount_nano_usd: nanoUsd.describe("Signed: what it did to the balance."),
-  balance_after_nano_usd: nanoUsd,
+  amount_nano_usd: amountNanoUsd.describe("Signed: what it did to the balance."),
+  balance_after_nano_usd: amountNanoUsd,
   description: z.string(),
   payment_id: z.string().optional().describe("Of money that came or went by card: the payment's id at Stripe."),
   key_id: z.string().optional(),
@@ -170,7 +171,7 @@ export const ACCOUNT_PATHS: readonly Operation[] = [
           object: z.literal("account"),
           deleted: z.literal(true),
           forfeited_usd: z.string(),
-          forfeited_nano_usd: nanoUsd,
+          forfeited_nano_usd: amountNanoUsd,
         }),
         example: { id: ACCOUNT.id, object: "account", deleted: true, forfeited_usd: "0", forfeited_nano_usd: 0 },
       },

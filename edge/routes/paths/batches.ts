@@ -1,10 +1,11 @@
 // Files and batches, in OpenAI's shape.
 
 import * as z from "zod";
-import { count, pageAnswer, pageExample, unixSeconds } from "../../openapi/answers.ts";
 import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
-import { ONCE, PAGING, limitParameter, pathId, queryText } from "../../openapi/parameters.ts";
+import { ONCE, pathId, queryText } from "../../openapi/parameters.ts";
+import { count, unixSeconds } from "../answers.ts";
+import { listPage, listParameters, pageSchema } from "../list-query.ts";
 import { createBatchSchema } from "../../../shared/schemas/batches.ts";
 import { uploadFieldsSchema } from "../../../shared/schemas/files.ts";
 
@@ -156,11 +157,10 @@ const files: readonly Operation[] = [
     auth: "key",
     parameters: [
       { ...queryText("purpose", "Only these."), schema: { enum: ["batch", "batch_output"] } },
-      limitParameter(10_000, 10_000),
-      ...PAGING,
+      ...listParameters(10_000, 10_000),
     ],
     answers: {
-      200: { description: "A page of files.", name: "Files", schema: pageAnswer(file), example: pageExample([]) },
+      200: { description: "A page of files.", name: "Files", schema: pageSchema(file), example: listPage([], false) },
     },
     errors: ["invalid_value"],
   },
@@ -232,9 +232,14 @@ const batches: readonly Operation[] = [
     tag,
     summary: "All batches of the account",
     auth: "key",
-    parameters: [limitParameter(100, 20), ...PAGING],
+    parameters: listParameters(100, 20),
     answers: {
-      200: { description: "A page of batches.", name: "Batches", schema: pageAnswer(batch), example: pageExample([]) },
+      200: {
+        description: "A page of batches.",
+        name: "Batches",
+        schema: pageSchema(batch),
+        example: listPage([], false),
+      },
     },
     errors: ["invalid_value"],
   },

@@ -1,10 +1,10 @@
 // Routes that embed texts, and the quote for them.
 
-import * as answers from "../../openapi/answers.ts";
-import { MODEL, USAGE } from "../../openapi/examples.ts";
 import type { Operation } from "../../openapi/operation.ts";
 import { SPENDING_ERRORS, TEXT_ERRORS } from "../../openapi/operation.ts";
 import { CALL_HEADERS, SPENDING_HEADERS } from "../../openapi/parameters.ts";
+import * as answers from "../answers.ts";
+import { MODEL, USAGE } from "../examples.ts";
 import { embeddingsBodySchema } from "../../../shared/schemas/embeddings.ts";
 import { rerankBodySchema } from "../../../shared/schemas/rerank.ts";
 import { similarityBodySchema } from "../../../shared/schemas/similarity.ts";

@@ -1,14 +1,14 @@
 // An account's keys.
 
 import * as z from "zod";
-import { createdKey, key, pageAnswer, pageExample } from "../../openapi/answers.ts";
-import { KEY } from "../../openapi/examples.ts";
 import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
-import { ONCE, PAGING, limitParameter, pathId } from "../../openapi/parameters.ts";
+import { ONCE, pathId } from "../../openapi/parameters.ts";
+import { createdKey, key } from "../answers.ts";
+import { KEY } from "../examples.ts";
 import { createKeySchema, patchKeySchema } from "../key-fields.ts";
 import { rotateSchema } from "../keys.ts";
-import { WHOLE_LIST_MAX } from "../list-query.ts";
+import { listPage, pageSchema, WHOLE_LIST } from "../list-query.ts";
 import { reportSchema } from "../report-leak.ts";
 
 const tag = "Keys";
@@ -39,13 +39,13 @@ export const KEYS: readonly Operation[] = [
     tag,
     summary: "All keys of the account",
     auth: "key",
-    parameters: [limitParameter(WHOLE_LIST_MAX, WHOLE_LIST_MAX), ...PAGING],
+    parameters: WHOLE_LIST,
     answers: {
       200: {
         description: "A page of keys; an account has at most 100, so that without `limit` there is one.",
         name: "Keys",
-        schema: pageAnswer(key),
-        example: pageExample([KEY]),
+        schema: pageSchema(key),
+        example: listPage([KEY], false),
       },
     },
     errors: ["invalid_value"],

@@ -1,9 +1,9 @@
 // The models that are served or announced.
 
-import { listOf, model } from "../../openapi/answers.ts";
-import { MODEL_ANSWER } from "../../openapi/examples.ts";
 import type { Operation } from "../../openapi/operation.ts";
 import { pathId } from "../../openapi/parameters.ts";
+import { listOf, model } from "../answers.ts";
+import { MODEL_ANSWER } from "../examples.ts";
 
 const one: Operation = {
   method: "get",

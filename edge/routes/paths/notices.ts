@@ -1,13 +1,13 @@
 // Alerts and webhooks.
 
 import * as z from "zod";
-import { nanoUsd, pageAnswer, pageExample, unixSeconds } from "../../openapi/answers.ts";
+import { ALERT_KINDS } from "../../notices/alerts.ts";
 import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
-import { ONCE, PAGING, limitParameter, pathId } from "../../openapi/parameters.ts";
-import { ALERT_KINDS } from "../../notices/alerts.ts";
+import { ONCE, pathId } from "../../openapi/parameters.ts";
 import { createAlertSchema } from "../alerts.ts";
-import { WHOLE_LIST_MAX } from "../list-query.ts";
+import { amountNanoUsd, unixSeconds } from "../answers.ts";
+import { listPage, pageSchema, WHOLE_LIST } from "../list-query.ts";
 import { createWebhookSchema, patchWebhookSchema, rotateWebhookSchema } from "../webhooks.ts";
 import { EVENT_TYPES } from "../../../shared/event-types.ts";
 
@@ -19,7 +19,7 @@ const alert = z.object({
   object: z.literal("alert"),
   kind: z.enum(ALERT_KINDS),
   threshold_usd: z.string(),
-  threshold_nano_usd: nanoUsd,
+  threshold_nano_usd: amountNanoUsd,
   created_at: time,
   last_triggered_at: time,
 });
@@ -83,13 +83,13 @@ const alerts: readonly Operation[] = [
     tag,
     summary: "All alerts",
     auth: "key",
-    parameters: [limitParameter(WHOLE_LIST_MAX, WHOLE_LIST_MAX), ...PAGING],
+    parameters: WHOLE_LIST,
     answers: {
       200: {
         description: "Alerts, and whether this deployment sends e-mail.",
         name: "Alerts",
-        schema: pageAnswer(alert).extend({ email: z.enum(["configured", "not_configured"]) }),
-        example: { ...pageExample([ALERT]), email: "not_configured" },
+        schema: pageSchema(alert).extend({ email: z.enum(["configured", "not_configured"]) }),
+        example: { ...listPage([ALERT], false), email: "not_configured" },
       },
     },
     errors: ["invalid_value"],
@@ -131,13 +131,13 @@ const webhooks: readonly Operation[] = [
     tag,
     summary: "All webhooks",
     auth: "key",
-    parameters: [limitParameter(WHOLE_LIST_MAX, WHOLE_LIST_MAX), ...PAGING],
+    parameters: WHOLE_LIST,
     answers: {
       200: {
         description: "Webhooks, without their secrets.",
         name: "Webhooks",
-        schema: pageAnswer(webhook),
-        example: pageExample([WEBHOOK]),
+        schema: pageSchema(webhook),
+        example: listPage([WEBHOOK], false),
       },
     },
     errors: ["invalid_value"],

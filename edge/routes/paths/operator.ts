@@ -1,17 +1,18 @@
 // For whoever runs this deployment.
 
 import * as z from "zod";
-import { account, books, count, model, nanoUsd, unixSeconds } from "../../openapi/answers.ts";
-import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../../openapi/examples.ts";
 import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
-import { ONCE, limitParameter, pathId, queryText } from "../../openapi/parameters.ts";
-import { created } from "./keys.ts";
-import { createAccountSchema, grantSchema, patchAccountSchema } from "../admin.ts";
-import { reconcileSchema } from "../admin-reconcile.ts";
+import { ONCE, pathId, queryText } from "../../openapi/parameters.ts";
 import { refundSchema } from "../admin-refunds.ts";
 import { putModelSchema } from "../admin-models.ts";
+import { reconcileSchema } from "../admin-reconcile.ts";
+import { createAccountSchema, grantSchema, patchAccountSchema } from "../admin.ts";
+import { account, books, count, model, amountNanoUsd, unixSeconds } from "../answers.ts";
+import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../examples.ts";
 import { createKeySchema } from "../key-fields.ts";
+import { limitParameter } from "../query.ts";
+import { created } from "./keys.ts";
 import { oneOf } from "../../../shared/schemas/fields.ts";
 
 const tag = "Operator";
@@ -41,7 +42,7 @@ const listedAccount = z.object({
   status: z.string(),
   created_at: z.nullable(unixSeconds),
   deleted_at: z.nullable(unixSeconds),
-  charged_nano_usd: nanoUsd,
+  charged_nano_usd: amountNanoUsd,
   reported_at: z.nullable(unixSeconds),
 });
 
@@ -178,11 +179,11 @@ const grants: readonly Operation[] = [
           stripe_refund: z.nullable(z.string()),
           status: z.string(),
           amount_usd: z.string().describe("Of credit."),
-          amount_nano_usd: nanoUsd,
+          amount_nano_usd: amountNanoUsd,
           tax_usd: z.string().describe("Went back to the card beside it."),
-          tax_nano_usd: nanoUsd,
+          tax_nano_usd: amountNanoUsd,
           balance_usd: z.string(),
-          balance_nano_usd: nanoUsd,
+          balance_nano_usd: amountNanoUsd,
         }),
         example: {
           id: "refund_0000000000000a",
@@ -226,7 +227,7 @@ const grants: readonly Operation[] = [
 ];
 
 function grantAnswer() {
-  return z.object({ id: z.string(), granted: z.boolean(), amount_nano_usd: nanoUsd });
+  return z.object({ id: z.string(), granted: z.boolean(), amount_nano_usd: amountNanoUsd });
 }
 
 const putModel: Operation = {
@@ -277,9 +278,9 @@ export const OPERATOR: readonly Operation[] = [
           object: z.literal("stats"),
           accounts: z.object({ active: count, suspended: count, deleted: count }),
           charged_usd: z.string(),
-          charged_nano_usd: nanoUsd,
-          written_off_nano_usd: nanoUsd,
-          lost_bound_nano_usd: nanoUsd,
+          charged_nano_usd: amountNanoUsd,
+          written_off_nano_usd: amountNanoUsd,
+          lost_bound_nano_usd: amountNanoUsd,
           reported_at: z.object({ oldest: z.nullable(unixSeconds), newest: z.nullable(unixSeconds) }),
           wants: z.array(z.object({ model: z.string(), count })),
         }),

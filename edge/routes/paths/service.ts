@@ -1,8 +1,8 @@
 // Liveness and readiness, and the documents themselves.
 
 import * as z from "zod";
-import { count, unixSeconds } from "../../openapi/answers.ts";
 import type { Operation } from "../../openapi/operation.ts";
+import { count, unixSeconds } from "../answers.ts";
 
 const ready = z.object({
   status: z.enum(["ready", "not_ready"]),

@@ -1,16 +1,16 @@
 // Paying by card, where a deployment takes cards.
 
 import * as z from "zod";
-import { nanoUsd } from "../../openapi/answers.ts";
 import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
 import { ONCE } from "../../openapi/parameters.ts";
+import { amountNanoUsd } from "../answers.ts";
 import { autoTopUpSchema, topUpSchema } from "../top-ups.ts";
 
 const tag = "Account";
 
 const usd = z.string().optional();
-const nano = nanoUsd.optional();
+const nano = amountNanoUsd.optional();
 const state: Answer = {
   description: "Whether credit is bought when the balance falls, and within which bounds.",
   name: "AutoTopUp",
@@ -20,7 +20,7 @@ const state: Answer = {
     has_card: z.boolean(),
     disabled_reason: z.nullable(z.string()),
     pending: z.boolean(),
-    spent_this_month_nano_usd: nanoUsd,
+    spent_this_month_nano_usd: amountNanoUsd,
     threshold_usd: usd,
     threshold_nano_usd: nano,
     target_usd: usd,
@@ -57,7 +57,7 @@ export const TOP_UPS: readonly Operation[] = [
           object: z.literal("top_up"),
           url: z.string(),
           amount_usd: z.string(),
-          amount_nano_usd: nanoUsd,
+          amount_nano_usd: amountNanoUsd,
         }),
         example: {
           id: "cs_123",

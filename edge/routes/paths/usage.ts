@@ -1,10 +1,11 @@
 // Usage, in our own shape and in OpenAI's.
 
 import * as z from "zod";
-import { count, nanoUsd, unixSeconds } from "../../openapi/answers.ts";
-import type { Operation, Parameter } from "../../openapi/operation.ts";
-import { limitParameter, queryText } from "../../openapi/parameters.ts";
 import { BUCKET_WIDTHS, GROUPINGS } from "../../ledger/usage-query.ts";
+import type { Operation, Parameter } from "../../openapi/operation.ts";
+import { queryText } from "../../openapi/parameters.ts";
+import { count, amountNanoUsd, unixSeconds } from "../answers.ts";
+import { limitParameter } from "../query.ts";
 import { UNIX_SECONDS_MAX } from "../usage-window.ts";
 import { TIERS } from "../../../shared/wire.ts";
 
@@ -19,8 +20,8 @@ const usageResult = z.object({
   requests: count,
   input_tokens: count,
   cached_tokens: count,
-  cost_nano_usd: nanoUsd,
-  saved_nano_usd: nanoUsd,
+  cost_nano_usd: amountNanoUsd,
+  saved_nano_usd: amountNanoUsd,
   errors: z.object({ "4xx": count, "5xx": count }),
   latency_ms: z.object({ p50: latency, p95: latency, p99: latency }),
 });

@@ -1,12 +1,27 @@
-// What several routes answer, as schemas for the document and for the tests that hold every answer against it.
+// What several routes answer: the schema for the document, and for the tests that hold every answer against it, and the
+// function that makes it.
 
 import * as z from "zod";
 import { MENDABLE } from "../keys/refused-keys.ts";
 import { SCOPES } from "../ledger/types.ts";
+import type { Answer } from "../openapi/operation.ts";
 
 export const count = z.int().nonnegative();
-export const nanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");
+export const amountNanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");
 export const unixSeconds = z.int().nonnegative().describe("Unix seconds.");
+/** Milliseconds as the API writes a time; none is null. */
+export function seconds(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.floor(ms / 1000);
+}
+
+/** What a DELETE answers: `object` with `id` is gone. */
+export const deletedAnswer = (name: string, object: string, id: string, description = "It is gone."): Answer => ({
+  description,
+  name,
+  schema: z.object({ id: z.string(), object: z.literal(object), deleted: z.literal(true) }),
+  example: { id, object, deleted: true },
+});
+
 export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.nullable(schema);
 
 const usage = z.object({
@@ -59,8 +74,8 @@ export const tokens = z.object({
   model: z.string(),
   total_tokens: count,
   cost_usd: z.number().nonnegative().describe("The most that embedding these texts costs: every text a cache miss."),
-  cost_nano_usd: nanoUsd,
-  batch_cost_nano_usd: nanoUsd,
+  cost_nano_usd: amountNanoUsd,
+  batch_cost_nano_usd: amountNanoUsd,
   fits: z.boolean().describe("False: a text is over the context, and shown as `truncate: end` would cut it."),
 });
 
@@ -86,11 +101,11 @@ export const model = z.object({
   revision: orNull(z.string()),
   throughput_tokens_per_second: orNull(z.number().nonnegative()),
   pricing: z.object({
-    price_nano_usd_per_million_tokens: nanoUsd,
-    hit_price_nano_usd_per_million_tokens: nanoUsd,
-    batch_price_nano_usd_per_million_tokens: nanoUsd,
-    batch_hit_price_nano_usd_per_million_tokens: nanoUsd,
-    minimum_charge_nano_usd: nanoUsd,
+    price_nano_usd_per_million_tokens: amountNanoUsd,
+    hit_price_nano_usd_per_million_tokens: amountNanoUsd,
+    batch_price_nano_usd_per_million_tokens: amountNanoUsd,
+    batch_hit_price_nano_usd_per_million_tokens: amountNanoUsd,
+    minimum_charge_nano_usd: amountNanoUsd,
   }),
 });
 
@@ -101,18 +116,18 @@ export const account = z.object({
   status: z.enum(["active", "suspended"]),
   created_at: orNull(unixSeconds),
   balance_usd: z.string(),
-  balance_nano_usd: nanoUsd,
+  balance_nano_usd: amountNanoUsd,
   spendable_usd: z.string(),
-  spendable_nano_usd: nanoUsd,
+  spendable_nano_usd: amountNanoUsd,
   held_usd: z
     .string()
     .describe(
       "Of the balance: set aside for calls that run, or ran a moment ago. What they do not use comes back by itself, at the latest 35 s after the last call.",
     ),
-  held_nano_usd: nanoUsd,
+  held_nano_usd: amountNanoUsd,
   spent_this_month_usd: z.string(),
-  spent_this_month_nano_usd: nanoUsd,
-  limits: z.object({ requests_per_minute: count, tokens_per_minute: count, monthly_nano_usd: orNull(nanoUsd) }),
+  spent_this_month_nano_usd: amountNanoUsd,
+  limits: z.object({ requests_per_minute: count, tokens_per_minute: count, monthly_nano_usd: orNull(amountNanoUsd) }),
 });
 
 const usd = z.string();
@@ -121,21 +136,21 @@ const usd = z.string();
 export const books = account.extend({
   email: z.nullable(z.string()),
   granted_usd: usd,
-  granted_nano_usd: nanoUsd,
+  granted_nano_usd: amountNanoUsd,
   topped_up_usd: usd,
-  topped_up_nano_usd: nanoUsd,
+  topped_up_nano_usd: amountNanoUsd,
   expired_usd: usd,
-  expired_nano_usd: nanoUsd,
+  expired_nano_usd: amountNanoUsd,
   refunded_usd: usd,
-  refunded_nano_usd: nanoUsd,
+  refunded_nano_usd: amountNanoUsd,
   charged_usd: usd,
-  charged_nano_usd: nanoUsd,
+  charged_nano_usd: amountNanoUsd,
   written_off_usd: usd,
-  written_off_nano_usd: nanoUsd,
+  written_off_nano_usd: amountNanoUsd,
   receivable_usd: usd,
-  receivable_nano_usd: nanoUsd,
+  receivable_nano_usd: amountNanoUsd,
   lost_bound_usd: usd,
-  lost_bound_nano_usd: nanoUsd,
+  lost_bound_nano_usd: amountNanoUsd,
 });
 
 export const key = z.object({
@@ -146,7 +161,7 @@ export const key = z.object({
   scopes: z.array(z.enum(SCOPES)),
   models: orNull(z.array(z.string())),
   expires_at: orNull(unixSeconds),
-  cap_nano_usd: orNull(nanoUsd),
+  cap_nano_usd: orNull(amountNanoUsd),
   cap_reset: orNull(z.enum(["day", "week", "month"])),
   ip_allow: orNull(z.array(z.string())),
   requests_per_minute: orNull(count),
@@ -169,21 +184,3 @@ export const createdKey = key.extend({
 /** A list in OpenAI's shape. */
 export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ object: z.literal("list"), data: z.array(item) });
-
-/** A page of a list in OpenAI's shape. */
-export const pageAnswer = <Item extends z.ZodType>(item: Item) =>
-  z.object({
-    object: z.literal("list"),
-    data: z.array(item),
-    first_id: z.nullable(z.string()),
-    last_id: z.nullable(z.string()),
-    has_more: z.boolean(),
-  });
-
-export const pageExample = (data: readonly { readonly id: string }[]) => ({
-  object: "list",
-  data,
-  first_id: data[0]?.id ?? null,
-  last_id: data.at(-1)?.id ?? null,
-  has_more: false,
-});

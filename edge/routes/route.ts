@@ -1,0 +1,31 @@
+// A route of the API: one value says who may call it, how it is published and what it does. table.ts lists them all;
+// mount.ts, the document and the tests are made of that list.
+
+import type { Context } from "../context.ts";
+import type { Scope } from "../ledger/types.ts";
+import type { Caller } from "../middleware/authorize.ts";
+import type { Operation } from "../openapi/operation.ts";
+
+type Answer = Response | Promise<Response>;
+export type Handler = (c: Context) => Answer;
+
+/** Who may call, and the handler that then runs. `mount.ts` says what stands before it. */
+type Access =
+  /** Anybody; `optional`: a key that is sent must be in force. */
+  | { readonly auth: "none" | "optional"; readonly handler: Handler }
+  /** A key with `scope`, or any key of an account: the account is asked before the handler begins. */
+  | {
+      readonly auth: "key";
+      readonly scope: Scope | "any";
+      readonly handler: (c: Context, caller: Caller) => Answer;
+    }
+  /** The same for calls of models, whose handler asks for `scope` together with credit, once the texts are known. */
+  | { readonly auth: "call"; readonly scope: Scope; readonly handler: Handler }
+  /** The operator's key. */
+  | { readonly auth: "operator"; readonly handler: Handler };
+
+export type Route = Operation &
+  Access & {
+    /** Answers a Worker that is not configured too. */
+    readonly unconfigured?: true;
+  };
