@@ -17,7 +17,7 @@ import { readJson } from "../middleware/body.ts";
 import { operatorActor } from "../middleware/operator.ts";
 import { accountAnswer, booksAnswer } from "./account.ts";
 import { readAmount } from "./amount.ts";
-import { createKeySchema, createdKeyAnswer, draftOf } from "./key-fields.ts";
+import { createKeySchema, createdKeyAnswer, draftOf } from "./keys/key-fields.ts";
 import { seconds } from "./answers.ts";
 import { readLimit, readOpaqueCursor, unknownCursor } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";

@@ -2,8 +2,6 @@
 // function that makes it.
 
 import * as z from "zod";
-import { MENDABLE } from "../keys/refused-keys.ts";
-import { SCOPES } from "../ledger/types.ts";
 import type { Answer } from "../openapi/operation.ts";
 
 export const count = z.int().nonnegative();
@@ -151,34 +149,6 @@ export const books = account.extend({
   receivable_nano_usd: amountNanoUsd,
   lost_bound_usd: usd,
   lost_bound_nano_usd: amountNanoUsd,
-});
-
-export const key = z.object({
-  id: z.string(),
-  object: z.literal("api_key"),
-  name: z.string(),
-  prefix: z.string().describe("The beginning of the key, to recognise it by."),
-  scopes: z.array(z.enum(SCOPES)),
-  models: orNull(z.array(z.string())),
-  expires_at: orNull(unixSeconds),
-  cap_nano_usd: orNull(amountNanoUsd),
-  cap_reset: orNull(z.enum(["day", "week", "month"])),
-  ip_allow: orNull(z.array(z.string())),
-  requests_per_minute: orNull(count),
-  tokens_per_minute: orNull(count),
-  cache: z.enum(["off", "standard", "eager"]),
-  created_at: orNull(unixSeconds),
-  last_used_at: orNull(unixSeconds),
-  last_refusal: orNull(z.object({ at: orNull(unixSeconds), code: z.enum(MENDABLE) })).describe(
-    "The last call refused for what you can mend (credit, cap, limit, expiry, scope, model, address); in lists and GET alone.",
-  ),
-  unusable_because: orNull(z.string()).describe(
-    "Why this key can do nothing: it has expired, or it is older than the checks.",
-  ),
-});
-
-export const createdKey = key.extend({
-  key: orNull(z.string()).describe("The key itself: shown this once; null in a repeat that comes over a minute later."),
 });
 
 /** A list in OpenAI's shape. */

@@ -9,26 +9,6 @@ export const USAGE = {
   cost: 0.000000032,
 };
 
-export const KEY = {
-  id: "key_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "api_key",
-  name: "Search",
-  prefix: "gr-2bXk",
-  scopes: ["embeddings", "rerank"],
-  models: null,
-  expires_at: null,
-  cap_nano_usd: 1_000_000_000,
-  cap_reset: "month",
-  ip_allow: null,
-  requests_per_minute: null,
-  tokens_per_minute: null,
-  cache: "standard",
-  created_at: 1_790_000_000,
-  last_used_at: 1_790_003_000,
-  last_refusal: { at: 1_790_003_600, code: "key_cap_reached" },
-  unusable_because: null,
-};
-
 export const ACCOUNT = {
   id: "acct_5Tt8ZKf0s3N6Y1WcQbXo2R",
   object: "account",

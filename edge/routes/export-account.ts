@@ -11,7 +11,7 @@ import { authorize } from "../middleware/authorize.ts";
 import { acted } from "../middleware/acted.ts";
 import { booksAnswer, transactionAnswer } from "./account.ts";
 import { alertAnswer } from "./alerts.ts";
-import { keyAnswer } from "./key-fields.ts";
+import { keyAnswer } from "./keys/key-fields.ts";
 import { seconds } from "./answers.ts";
 import { streamed } from "./streamed.ts";
 import { resultAnswer } from "./usage.ts";

@@ -7,9 +7,7 @@ import { getAccount, getAccountByQueryKey, listTransactions, patchAccount } from
 import { createAlert, deleteAlert, listAlerts } from "./alerts.ts";
 import { deleteAccount } from "./delete-account.ts";
 import { exportAccount } from "./export-account.ts";
-import { createKey, deleteKey, getKey, getOwnKey, listKeys, patchKey, rotateKey } from "./keys.ts";
 import { getCosts, getEmbeddingsUsage } from "./organization.ts";
-import { reportLeak } from "./report-leak.ts";
 import { createTopUp, deleteAutoTopUp, getAutoTopUp, postStripeWebhook, putAutoTopUp } from "./top-ups.ts";
 import { getUsage } from "./usage.ts";
 import {
@@ -37,14 +35,6 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/v1/usage", authenticate, getUsage);
   app.get("/v1/organization/usage/embeddings", authenticate, getEmbeddingsUsage);
   app.get("/v1/organization/costs", authenticate, getCosts);
-  app.get("/v1/key", authenticate, getOwnKey);
-  app.get("/v1/keys", authenticate, listKeys);
-  app.post("/v1/keys", authenticate, createKey);
-  app.post("/v1/keys/report-leak", reportLeak);
-  app.get("/v1/keys/:id", authenticate, getKey);
-  app.patch("/v1/keys/:id", authenticate, patchKey);
-  app.delete("/v1/keys/:id", authenticate, deleteKey);
-  app.post("/v1/keys/:id/rotate", authenticate, rotateKey);
   app.get("/v1/alerts", authenticate, listAlerts);
   app.post("/v1/alerts", authenticate, createAlert);
   app.delete("/v1/alerts/:id", authenticate, deleteAlert);

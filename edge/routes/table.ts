@@ -1,6 +1,8 @@
 // Every route of the API, in the order the document shows them.
 
+import { KEYS } from "./keys/keys.ts";
+import { REPORT_LEAK } from "./keys/report-leak.ts";
 import type { Route } from "./route.ts";
 import { SESSIONS } from "./sessions.ts";
 
-export const ROUTES: readonly Route[] = [...SESSIONS];
+export const ROUTES: readonly Route[] = [...KEYS, REPORT_LEAK, ...SESSIONS];

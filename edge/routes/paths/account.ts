@@ -5,8 +5,9 @@ import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { queryText } from "../../openapi/parameters.ts";
 import { patchAccountSchema } from "../account.ts";
-import { account, books, amountNanoUsd, unixSeconds } from "../answers.ts";
-import { ACCOUNT, BOOKS, KEY, MODEL } from "../examples.ts";
+import { account, amountNanoUsd, books, unixSeconds } from "../answers.ts";
+import { ACCOUNT, BOOKS, MODEL } from "../examples.ts";
+import { KEY } from "../keys/key-fields.ts";
 import { limitParameter } from "../query.ts";
 
 const tag = "Account";

@@ -8,11 +8,10 @@ import { refundSchema } from "../admin-refunds.ts";
 import { putModelSchema } from "../admin-models.ts";
 import { reconcileSchema } from "../admin-reconcile.ts";
 import { createAccountSchema, grantSchema, patchAccountSchema } from "../admin.ts";
-import { account, books, count, model, amountNanoUsd, unixSeconds } from "../answers.ts";
+import { account, amountNanoUsd, books, count, model, unixSeconds } from "../answers.ts";
 import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../examples.ts";
-import { createKeySchema } from "../key-fields.ts";
+import { CREATED_KEY_ANSWER, createKeySchema } from "../keys/key-fields.ts";
 import { limitParameter } from "../query.ts";
-import { created } from "./keys.ts";
 import { oneOf } from "../../../shared/schemas/fields.ts";
 
 const tag = "Operator";
@@ -221,7 +220,7 @@ const grants: readonly Operation[] = [
     auth: "operator",
     parameters: [id],
     body: { name: "CreateKeyRequest", schema: createKeySchema, example: { name: "First key" } },
-    answers: { 201: created },
+    answers: { 201: CREATED_KEY_ANSWER },
     errors: [...BODY_ERRORS, "object_not_found", "limit_reached"],
   },
 ];

@@ -2,17 +2,19 @@
 // canonical: full model ids, addresses in one spelling, nothing twice; and a key that could never work is not made.
 
 import * as z from "zod";
-import { canonicalRange, isAddressRange } from "../ledger/ip-allow.ts";
-import type { CreatedKey } from "../account/account-with-keys.ts";
-import type { KeyDraft, KeyPatch, KeyView } from "../keys/key-acts.ts";
-import { SCOPES } from "../ledger/types.ts";
-import { findModel, nearestModel } from "../models/models.ts";
-import { seconds } from "./answers.ts";
-import { must } from "../../shared/assert.ts";
-import type { CatalogModel } from "../../shared/catalog.ts";
-import { apiError } from "../../shared/errors.ts";
-import { nanoUsd } from "../../shared/money.ts";
-import { integer, oneOf, text, wrongValue } from "../../shared/schemas/fields.ts";
+import type { CreatedKey } from "../../account/account-with-keys.ts";
+import type { KeyDraft, KeyPatch, KeyView } from "../../keys/key-acts.ts";
+import { MENDABLE } from "../../keys/refused-keys.ts";
+import { canonicalRange, isAddressRange } from "../../ledger/ip-allow.ts";
+import { SCOPES } from "../../ledger/types.ts";
+import { findModel, nearestModel } from "../../models/models.ts";
+import type { Answer } from "../../openapi/operation.ts";
+import { amountNanoUsd, count, seconds, unixSeconds } from "../answers.ts";
+import { must } from "../../../shared/assert.ts";
+import type { CatalogModel } from "../../../shared/catalog.ts";
+import { apiError } from "../../../shared/errors.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { integer, oneOf, text, wrongValue } from "../../../shared/schemas/fields.ts";
 
 const NAME_LENGTH_MAX = 100;
 const LIST_LENGTH_MAX = 100;
@@ -139,6 +141,59 @@ function unusableBecause(key: KeyView, models: readonly CatalogModel[]): string 
   return null;
 }
 
+export const keySchema = z.object({
+  id: z.string(),
+  object: z.literal("api_key"),
+  name: z.string(),
+  prefix: z.string().describe("The beginning of the key, to recognise it by."),
+  scopes: z.array(z.enum(SCOPES)),
+  models: z.nullable(z.array(z.string())),
+  expires_at: z.nullable(unixSeconds),
+  cap_nano_usd: z.nullable(amountNanoUsd),
+  cap_reset: z.nullable(z.enum(["day", "week", "month"])),
+  ip_allow: z.nullable(z.array(z.string())),
+  requests_per_minute: z.nullable(count),
+  tokens_per_minute: z.nullable(count),
+  cache: z.enum(["off", "standard", "eager"]),
+  created_at: z.nullable(unixSeconds),
+  last_used_at: z.nullable(unixSeconds),
+  last_refusal: z
+    .nullable(z.object({ at: z.nullable(unixSeconds), code: z.enum(MENDABLE) }))
+    .describe(
+      "The last call refused for what you can mend (credit, cap, limit, expiry, scope, model, address); in lists and GET alone.",
+    ),
+  unusable_because: z
+    .nullable(z.string())
+    .describe("Why this key can do nothing: it has expired, or it is older than the checks."),
+});
+
+export const KEY = {
+  id: "key_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "api_key",
+  name: "Search",
+  prefix: "gr-2bXk",
+  scopes: ["embeddings", "rerank"],
+  models: null,
+  expires_at: null,
+  cap_nano_usd: 1_000_000_000,
+  cap_reset: "month",
+  ip_allow: null,
+  requests_per_minute: null,
+  tokens_per_minute: null,
+  cache: "standard",
+  created_at: 1_790_000_000,
+  last_used_at: 1_790_003_000,
+  last_refusal: { at: 1_790_003_600, code: "key_cap_reached" },
+  unusable_because: null,
+};
+
+export const KEY_ANSWER: Answer = {
+  description: "The key, without its secret.",
+  name: "Key",
+  schema: keySchema,
+  example: KEY,
+};
+
 /** What a key looks like in lists: never its secret. */
 export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
   return {
@@ -162,6 +217,19 @@ export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
     unusable_because: unusableBecause(key, models),
   };
 }
+
+const createdKeySchema = keySchema.extend({
+  key: z
+    .nullable(z.string())
+    .describe("The key itself: shown this once; null in a repeat that comes over a minute later."),
+});
+
+export const CREATED_KEY_ANSWER: Answer = {
+  description: "The key with its secret: shown this once.",
+  name: "CreatedKey",
+  schema: createdKeySchema,
+  example: { ...KEY, key: "gr-…" },
+};
 
 /** A key as its creator sees it, once. */
 export function createdKeyAnswer(key: CreatedKey, models: readonly CatalogModel[]) {

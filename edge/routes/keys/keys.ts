@@ -1,0 +1,234 @@
+// /v1/keys and /v1/key: an account's keys. A key's text is shown once; another account's key is unknown.
+
+import * as z from "zod";
+import { accountStub } from "../../account/account-stub.ts";
+import type { CreatedKey } from "../../account/account-with-keys.ts";
+import type { Context } from "../../context.ts";
+import type { KeyView } from "../../keys/key-acts.ts";
+import type { Repeat } from "../../lib/made-once.ts";
+import { isRepeat } from "../../lib/made-once.ts";
+import { acted } from "../../middleware/acted.ts";
+import type { Caller } from "../../middleware/authorize.ts";
+import { readJson } from "../../middleware/body.ts";
+import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE, pathId } from "../../openapi/parameters.ts";
+import { deletedAnswer } from "../answers.ts";
+import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "../list-query.ts";
+import type { Route } from "../route.ts";
+import {
+  CREATED_KEY_ANSWER,
+  KEY,
+  KEY_ANSWER,
+  createKeySchema,
+  createdKeyAnswer,
+  draftOf,
+  keyAnswer,
+  keySchema,
+  noCap,
+  patchKeySchema,
+  patchOf,
+} from "./key-fields.ts";
+import { apiError } from "../../../shared/errors.ts";
+import type { KeyId } from "../../../shared/ids.ts";
+import { parseId } from "../../../shared/ids.ts";
+import { integer, parseBody, parsePatch } from "../../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 64 * 1024;
+const OVERLAP_S_MAX = 7 * 86_400;
+const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(0) });
+
+const tag = "Keys";
+const idParameter = pathId("id", "The key's id.");
+
+export const KEYS: readonly Route[] = [
+  {
+    method: "get",
+    path: "/v1/key",
+    id: "getOwnKey",
+    tag,
+    summary: "The key that asks",
+    auth: "key",
+    scope: "any",
+    answers: { 200: KEY_ANSWER },
+    errors: [],
+    handler: getOwnKey,
+  },
+  {
+    method: "get",
+    path: "/v1/keys",
+    id: "listKeys",
+    tag,
+    summary: "All keys of the account",
+    auth: "key",
+    scope: "keys:write",
+    parameters: WHOLE_LIST,
+    answers: {
+      200: pageAnswer(
+        "Keys",
+        "A page of keys; an account has at most 100, so that without `limit` there is one.",
+        keySchema,
+        [KEY],
+      ),
+    },
+    errors: ["invalid_value"],
+    handler: listKeys,
+  },
+  {
+    method: "post",
+    path: "/v1/keys",
+    id: "createKey",
+    tag,
+    summary: "Create a key",
+    description:
+      "Without `scopes` it calls models and no more (`embeddings`, `rerank`, `batches`, as far as its maker does). No key makes one that may do more than itself; one with a spending cap or rates of its own makes none.",
+    auth: "key",
+    scope: "keys:write",
+    body: {
+      name: "CreateKeyRequest",
+      schema: createKeySchema,
+      example: { name: "Search", scopes: ["embeddings"], cap_nano_usd: 1_000_000_000, cap_reset: "month" },
+    },
+    answers: { 201: CREATED_KEY_ANSWER },
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "limit_reached"],
+    handler: createKey,
+  },
+  {
+    method: "get",
+    path: "/v1/keys/{id}",
+    id: "getKey",
+    tag,
+    summary: "One key",
+    auth: "key",
+    scope: "keys:write",
+    parameters: [idParameter],
+    answers: { 200: KEY_ANSWER },
+    errors: ["object_not_found"],
+    handler: getKey,
+  },
+  {
+    method: "patch",
+    path: "/v1/keys/{id}",
+    id: "patchKey",
+    tag,
+    summary: "Change a key's terms",
+    description:
+      "`null` takes a term away. For what is spent in force everywhere within 30 seconds, for anything else at once.",
+    auth: "key",
+    scope: "keys:write",
+    parameters: [idParameter],
+    body: { name: "PatchKeyRequest", schema: patchKeySchema, example: { name: "Search, staging" } },
+    answers: { 200: KEY_ANSWER },
+    errors: [...BODY_ERRORS, "object_not_found"],
+    handler: patchKey,
+  },
+  {
+    method: "delete",
+    path: "/v1/keys/{id}",
+    id: "deleteKey",
+    tag,
+    summary: "Revoke a key",
+    description:
+      "For what is spent in force everywhere within 30 seconds, for anything else at once. A key revokes itself, and those that may do no more than it.",
+    auth: "key",
+    scope: "keys:write",
+    parameters: [idParameter],
+    answers: { 200: deletedAnswer("DeletedKey", "api_key", KEY.id, "It is revoked.") },
+    errors: ["object_not_found"],
+    handler: deleteKey,
+  },
+  {
+    method: "post",
+    path: "/v1/keys/{id}/rotate",
+    id: "rotateKey",
+    tag,
+    summary: "Give a key a new secret",
+    description: "The old one goes on for `overlap_s` seconds.",
+    auth: "key",
+    scope: "keys:write",
+    parameters: [idParameter, ONCE],
+    body: { name: "RotateKeyRequest", schema: rotateSchema, example: { overlap_s: 3600 } },
+    answers: { 200: CREATED_KEY_ANSWER },
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
+    handler: rotateKey,
+  },
+];
+
+async function getOwnKey(c: Context, { accountId, keyId }: Caller): Promise<Response> {
+  return c.json(keyAnswer(acted(await accountStub(c.env, accountId).getKey(keyId)), modelsOf(c)));
+}
+
+async function listKeys(c: Context, { accountId }: Caller): Promise<Response> {
+  const keys = acted(await accountStub(c.env, accountId).listKeys());
+  const page = await pageOfAll(c, accountId, "key", keys);
+  return c.json(
+    listPage(
+      page.items.map((key) => keyAnswer(key, modelsOf(c))),
+      page.hasMore,
+    ),
+  );
+}
+
+async function createKey(c: Context, { accountId, by }: Caller): Promise<Response> {
+  const draft = draftOf(parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX)), modelsOf(c));
+  const created: CreatedKey | Repeat<KeyView> | "too_many_keys" | "reused" = acted(
+    await accountStub(c.env, accountId).createKey(accountId, draft, by, onceOf(c)),
+  );
+  if (created === "too_many_keys")
+    throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
+  return answerCreated(c, created, 201);
+}
+
+async function getKey(c: Context, { accountId }: Caller): Promise<Response> {
+  return c.json(keyAnswer(known(await accountStub(c.env, accountId).getKey(keyIdOf(c))), modelsOf(c)));
+}
+
+/** `null` takes a term away. */
+async function patchKey(c: Context, { accountId, by }: Caller): Promise<Response> {
+  const patch = patchOf(parsePatch(patchKeySchema, await readJson(c, BODY_BYTES_MAX)), modelsOf(c));
+  const patched: KeyView | "unknown" | "no_cap" = acted(
+    await accountStub(c.env, accountId).patchKey(keyIdOf(c), patch, by),
+  );
+  if (patched === "no_cap") throw noCap();
+  return c.json(keyAnswer(known(patched), modelsOf(c)));
+}
+
+async function rotateKey(c: Context, { accountId, by }: Caller): Promise<Response> {
+  const { overlap_s: overlapS } = parseBody(rotateSchema, await readJson(c, BODY_BYTES_MAX));
+  const rotated: CreatedKey | Repeat<KeyView> | "unknown" | "reused" = acted(
+    await accountStub(c.env, accountId).rotateKey(accountId, keyIdOf(c), overlapS * 1000, by, onceOf(c)),
+  );
+  return answerCreated(c, known(rotated), 200);
+}
+
+async function deleteKey(c: Context, { accountId, by }: Caller): Promise<Response> {
+  const id = keyIdOf(c);
+  known(acted(await accountStub(c.env, accountId).revokeKey(id, by)));
+  return c.json({ id, object: "api_key", deleted: true });
+}
+
+function answerCreated(c: Context, created: CreatedKey | Repeat<KeyView> | "reused", status: 200 | 201): Response {
+  if (created === "reused") throw keyReused();
+  if (!isRepeat(created)) return c.json(createdKeyAnswer(created, modelsOf(c)), status);
+  return answerRepeat(c, { ...keyAnswer(created.again, modelsOf(c)), key: created.secret }, status);
+}
+
+function modelsOf(c: Context) {
+  return c.get("services").models;
+}
+
+function keyIdOf(c: Context): KeyId {
+  const id = parseId("key", c.req.param("id") ?? "");
+  if (id === undefined) throw unknownKey();
+  return id;
+}
+
+function known<Value>(value: Value | "unknown" | undefined): Value {
+  if (value === undefined || value === "unknown") throw unknownKey();
+  return value;
+}
+
+function unknownKey() {
+  return apiError("object_not_found", "No such key in this account.", "id");
+}
