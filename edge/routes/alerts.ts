@@ -3,19 +3,22 @@
 
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
-import type { AlertRecord } from "../notices/alerts.ts";
-import { ALERT_KINDS, ALERTS_MAX } from "../notices/alerts.ts";
 import type { Context } from "../context.ts";
-import { authorize } from "../middleware/authorize.ts";
+import type { Repeat } from "../lib/made-once.ts";
+import { isRepeat } from "../lib/made-once.ts";
+import { acted } from "../middleware/acted.ts";
+import type { Caller } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { isRepeat } from "../lib/made-once.ts";
-import type { Repeat } from "../lib/made-once.ts";
-import { acted } from "../middleware/acted.ts";
+import type { AlertRecord } from "../notices/alerts.ts";
+import { ALERTS_MAX, ALERT_KINDS } from "../notices/alerts.ts";
 import { emailConfig } from "../notices/settings.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
+import { ONCE, pathId } from "../openapi/parameters.ts";
 import { readAmount } from "./amount.ts";
-import { seconds } from "./answers.ts";
-import { listPage, pageOfAll } from "./list-query.ts";
+import { amountNanoUsd, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
+import { WHOLE_LIST, listPage, pageOfAll, pageSchema } from "./list-query.ts";
+import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 import { formatUsd } from "../../shared/money.ts";
@@ -24,14 +27,101 @@ import { integer, oneOf, parseBody } from "../../shared/schemas/fields.ts";
 const BODY_BYTES_MAX = 4096;
 const USD_RULE = "an amount of USD above 0 with at most 9 decimals, like 5 or 0.25";
 
-export const createAlertSchema = z.strictObject({
+const createAlertSchema = z.strictObject({
   kind: oneOf(ALERT_KINDS),
   threshold_usd: z.union([z.number(), z.string()], { error: () => USD_RULE }).optional(),
   threshold_nano_usd: integer(1, Number.MAX_SAFE_INTEGER).optional(),
 });
 
-export async function createAlert(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
+const tag = "Account";
+
+const alertSchema = z.object({
+  id: z.string(),
+  object: z.literal("alert"),
+  kind: z.enum(ALERT_KINDS),
+  threshold_usd: z.string(),
+  threshold_nano_usd: amountNanoUsd,
+  created_at: z.nullable(unixSeconds),
+  last_triggered_at: z.nullable(unixSeconds),
+});
+
+const ALERT = {
+  id: "alert_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "alert",
+  kind: "balance_below",
+  threshold_usd: "1",
+  threshold_nano_usd: 1_000_000_000,
+  created_at: 1_790_000_000,
+  last_triggered_at: null,
+};
+
+export function alertAnswer(alert: AlertRecord): z.output<typeof alertSchema> {
+  return {
+    id: alert.id,
+    object: "alert",
+    kind: alert.kind,
+    threshold_usd: formatUsd(alert.thresholdNanoUsd),
+    threshold_nano_usd: alert.thresholdNanoUsd,
+    created_at: seconds(alert.createdAtMs),
+    last_triggered_at: seconds(alert.lastFiredAtMs),
+  };
+}
+
+export const ALERTS: readonly Route[] = [
+  {
+    method: "get",
+    path: "/v1/alerts",
+    id: "listAlerts",
+    tag,
+    summary: "All alerts",
+    auth: "key",
+    scope: "usage:read",
+    parameters: WHOLE_LIST,
+    answers: {
+      200: {
+        description: "Alerts, and whether this deployment sends e-mail.",
+        name: "Alerts",
+        schema: pageSchema(alertSchema).extend({ email: z.enum(["configured", "not_configured"]) }),
+        example: { ...listPage([ALERT], false), email: "not_configured" },
+      },
+    },
+    errors: ["invalid_value"],
+    handler: listAlerts,
+  },
+  {
+    method: "post",
+    path: "/v1/alerts",
+    id: "createAlert",
+    tag,
+    summary: "Be told when spend or balance crosses a threshold",
+    auth: "key",
+    scope: "account:write",
+    body: {
+      name: "CreateAlertRequest",
+      schema: createAlertSchema,
+      example: { kind: "balance_below", threshold_usd: 1 },
+    },
+    answers: { 201: { description: "The alert.", name: "Alert", schema: alertSchema, example: ALERT } },
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "incompatible_options", "limit_reached"],
+    handler: createAlert,
+  },
+  {
+    method: "delete",
+    path: "/v1/alerts/{id}",
+    id: "deleteAlert",
+    tag,
+    summary: "Delete an alert",
+    auth: "key",
+    scope: "account:write",
+    parameters: [pathId("id", "The alert's id.")],
+    answers: { 200: deletedAnswer("DeletedAlert", "alert", ALERT.id) },
+    errors: ["object_not_found"],
+    handler: deleteAlert,
+  },
+];
+
+async function createAlert(c: Context, { accountId, by }: Caller): Promise<Response> {
   const body = parseBody(createAlertSchema, await readJson(c, BODY_BYTES_MAX));
   const thresholdNanoUsd = readAmount("threshold", body.threshold_usd, body.threshold_nano_usd);
   const created: AlertRecord | Repeat<AlertRecord> | "too_many" | "reused" = acted(
@@ -43,8 +133,7 @@ export async function createAlert(c: Context): Promise<Response> {
   return isRepeat(created) ? answerRepeat(c, alertAnswer(created.again), 201) : c.json(alertAnswer(created), 201);
 }
 
-export async function listAlerts(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "usage:read");
+async function listAlerts(c: Context, { accountId }: Caller): Promise<Response> {
   const alerts = acted(await accountStub(c.env, accountId).listAlerts());
   const page = await pageOfAll(c, accountId, "alert", alerts);
   return c.json({
@@ -53,22 +142,9 @@ export async function listAlerts(c: Context): Promise<Response> {
   });
 }
 
-export async function deleteAlert(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
+async function deleteAlert(c: Context, { accountId, by }: Caller): Promise<Response> {
   const id = parseId("alert", c.req.param("id") ?? "");
   const outcome = id === undefined ? "unknown" : acted(await accountStub(c.env, accountId).deleteAlert(id, by));
   if (outcome !== "deleted") throw apiError("object_not_found", "No such alert in this account.", "id");
   return c.json({ id, object: "alert", deleted: true });
-}
-
-export function alertAnswer(alert: AlertRecord) {
-  return {
-    id: alert.id,
-    object: "alert",
-    kind: alert.kind,
-    threshold_usd: formatUsd(alert.thresholdNanoUsd),
-    threshold_nano_usd: alert.thresholdNanoUsd,
-    created_at: seconds(alert.createdAtMs),
-    last_triggered_at: seconds(alert.lastFiredAtMs),
-  };
 }

@@ -1,18 +1,19 @@
 // Every route of the API, in the order the document shows them.
 
 import type { Operation } from "../openapi/operation.ts";
+import { ALERTS } from "./alerts.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
 import { ACCOUNT_PATHS } from "./paths/account.ts";
 import { FILES_AND_BATCHES } from "./paths/batches.ts";
 import { EMBEDDINGS } from "./paths/embeddings.ts";
 import { MODELS } from "./paths/models.ts";
-import { NOTICES } from "./paths/notices.ts";
 import { OPERATOR } from "./paths/operator.ts";
 import { SERVICE } from "./paths/service.ts";
 import { TOP_UPS } from "./paths/top-ups.ts";
 import { USAGE_PATHS } from "./paths/usage.ts";
 import { SESSIONS } from "./sessions.ts";
+import { WEBHOOKS } from "./webhooks.ts";
 
 export const OPERATIONS: readonly Operation[] = [
   ...EMBEDDINGS,
@@ -21,7 +22,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...ACCOUNT_PATHS,
   ...USAGE_PATHS,
   ...TOP_UPS,
-  ...NOTICES,
+  ...ALERTS,
+  ...WEBHOOKS,
   ...KEYS,
   REPORT_LEAK,
   ...SESSIONS,

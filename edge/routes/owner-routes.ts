@@ -4,21 +4,11 @@ import type { Hono } from "hono";
 import type { AppEnv } from "../context.ts";
 import { authenticate } from "../middleware/authenticate.ts";
 import { getAccount, getAccountByQueryKey, listTransactions, patchAccount } from "./account.ts";
-import { createAlert, deleteAlert, listAlerts } from "./alerts.ts";
 import { deleteAccount } from "./delete-account.ts";
 import { exportAccount } from "./export-account.ts";
 import { getCosts, getEmbeddingsUsage } from "./organization.ts";
 import { createTopUp, deleteAutoTopUp, getAutoTopUp, postStripeWebhook, putAutoTopUp } from "./top-ups.ts";
 import { getUsage } from "./usage.ts";
-import {
-  createWebhook,
-  deleteWebhook,
-  getWebhook,
-  listWebhooks,
-  patchWebhook,
-  rotateWebhook,
-  testWebhook,
-} from "./webhooks.ts";
 
 export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/account", getAccountByQueryKey);
@@ -35,14 +25,4 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/v1/usage", authenticate, getUsage);
   app.get("/v1/organization/usage/embeddings", authenticate, getEmbeddingsUsage);
   app.get("/v1/organization/costs", authenticate, getCosts);
-  app.get("/v1/alerts", authenticate, listAlerts);
-  app.post("/v1/alerts", authenticate, createAlert);
-  app.delete("/v1/alerts/:id", authenticate, deleteAlert);
-  app.get("/v1/webhooks", authenticate, listWebhooks);
-  app.post("/v1/webhooks", authenticate, createWebhook);
-  app.get("/v1/webhooks/:id", authenticate, getWebhook);
-  app.patch("/v1/webhooks/:id", authenticate, patchWebhook);
-  app.delete("/v1/webhooks/:id", authenticate, deleteWebhook);
-  app.post("/v1/webhooks/:id/rotate", authenticate, rotateWebhook);
-  app.post("/v1/webhooks/:id/test", authenticate, testWebhook);
 }

@@ -34,7 +34,7 @@ const sessionSchema = z.object({
   expires_at: z.nullable(unixSeconds),
 });
 
-function sessionAnswer(session: SessionRecord) {
+function sessionAnswer(session: SessionRecord): z.output<typeof sessionSchema> {
   return {
     id: session.id,
     object: "session",

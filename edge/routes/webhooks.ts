@@ -4,19 +4,23 @@
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
 import type { CreatedWebhook, WebhookView } from "../account/account-with-notices.ts";
-import { WEBHOOKS_MAX } from "../notices/notice-store.ts";
 import type { Context } from "../context.ts";
-import { authorize } from "../middleware/authorize.ts";
+import type { Repeat } from "../lib/made-once.ts";
+import { isRepeat } from "../lib/made-once.ts";
+import { acted } from "../middleware/acted.ts";
+import type { Caller } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { isRepeat } from "../lib/made-once.ts";
-import type { Repeat } from "../lib/made-once.ts";
-import { acted } from "../middleware/acted.ts";
+import { WEBHOOKS_MAX } from "../notices/notice-store.ts";
 import { allowsLoopback, ownHosts } from "../notices/settings.ts";
 import type { Outcome } from "../notices/sinks.ts";
 import { judgeTarget } from "../notices/target.ts";
-import { seconds } from "./answers.ts";
-import { listPage, pageOfAll } from "./list-query.ts";
+import type { Answer } from "../openapi/operation.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
+import { ONCE, pathId } from "../openapi/parameters.ts";
+import { deletedAnswer, seconds, unixSeconds } from "./answers.ts";
+import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
+import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { EVENT_TYPES } from "../../shared/event-types.ts";
 import type { Id } from "../../shared/ids.ts";
@@ -24,7 +28,6 @@ import { parseId } from "../../shared/ids.ts";
 import { integer, oneOf, parseBody, parsePatch, text } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 8192;
-
 const OVERLAP_S_MAX = 7 * 86_400;
 /** As Stripe's and Svix's. */
 const OVERLAP_S = 86_400;
@@ -36,15 +39,187 @@ const fields = {
     .min(1, { error: "at least one event type" })
     .max(EVENT_TYPES.length, { error: `at most ${EVENT_TYPES.length} event types` }),
 };
-export const createWebhookSchema = z.strictObject({ url: fields.url, events: fields.events.optional() });
-export const patchWebhookSchema = z.strictObject({
+const createWebhookSchema = z.strictObject({ url: fields.url, events: fields.events.optional() });
+const patchWebhookSchema = z.strictObject({
   url: fields.url.optional(),
   events: fields.events.nullable().optional(),
 });
-export const rotateWebhookSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(OVERLAP_S) });
+const rotateWebhookSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(OVERLAP_S) });
 
-export async function createWebhook(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
+const tag = "Account";
+const idParameter = pathId("id", "The webhook's id.");
+
+const webhookSchema = z.object({
+  id: z.string(),
+  object: z.literal("webhook"),
+  url: z.string(),
+  events: z.nullable(z.array(z.enum(EVENT_TYPES))).describe("null: all."),
+  status: z.enum(["active", "disabled"]),
+  disabled_reason: z.nullable(z.string()),
+  created_at: z.nullable(unixSeconds),
+  previous_secret_until: z.nullable(unixSeconds).describe("Until when the secret that a rotation replaced signs too."),
+  last_attempt: z.nullable(z.object({ at: z.nullable(unixSeconds), detail: z.string() })),
+});
+
+const WEBHOOK = {
+  id: "wh_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "webhook",
+  url: "https://example.com/hooks",
+  events: null,
+  status: "active",
+  disabled_reason: null,
+  created_at: 1_790_000_000,
+  previous_secret_until: null,
+  last_attempt: null,
+};
+
+const WEBHOOK_ANSWER: Answer = {
+  description: "The webhook.",
+  name: "Webhook",
+  schema: webhookSchema,
+  example: WEBHOOK,
+};
+
+const CREATED_WEBHOOK_ANSWER: Answer = {
+  description: "The webhook with its secret: shown this once.",
+  name: "CreatedWebhook",
+  schema: webhookSchema.extend({
+    secret: z.nullable(z.string()).describe("Null in a repeat that comes over a minute later."),
+  }),
+  example: { ...WEBHOOK, secret: "whsec_…" },
+};
+
+export function webhookAnswer(webhook: WebhookView) {
+  return {
+    id: webhook.id,
+    object: "webhook",
+    url: webhook.url,
+    events: webhook.events ?? null,
+    status: webhook.disabledReason === undefined ? "active" : "disabled",
+    disabled_reason: webhook.disabledReason ?? null,
+    created_at: seconds(webhook.createdAtMs),
+    previous_secret_until: seconds(webhook.previousUntilMs),
+    last_attempt:
+      webhook.lastAttempt === undefined
+        ? null
+        : { at: seconds(webhook.lastAttempt.atMs), detail: webhook.lastAttempt.detail },
+  };
+}
+
+export const WEBHOOKS: readonly Route[] = [
+  {
+    method: "get",
+    path: "/v1/webhooks",
+    id: "listWebhooks",
+    tag,
+    summary: "All webhooks",
+    auth: "key",
+    scope: "account:write",
+    parameters: WHOLE_LIST,
+    answers: { 200: pageAnswer("Webhooks", "Webhooks, without their secrets.", webhookSchema, [WEBHOOK]) },
+    errors: ["invalid_value"],
+    handler: listWebhooks,
+  },
+  {
+    method: "post",
+    path: "/v1/webhooks",
+    id: "createWebhook",
+    tag,
+    summary: "Have events sent to a URL",
+    description: "Signed as Standard Webhooks says.",
+    auth: "key",
+    scope: "account:write",
+    body: { name: "CreateWebhookRequest", schema: createWebhookSchema, example: { url: WEBHOOK.url } },
+    answers: { 201: CREATED_WEBHOOK_ANSWER },
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "limit_reached"],
+    handler: createWebhook,
+  },
+  {
+    method: "get",
+    path: "/v1/webhooks/{id}",
+    id: "getWebhook",
+    tag,
+    summary: "One webhook",
+    auth: "key",
+    scope: "account:write",
+    parameters: [idParameter],
+    answers: { 200: WEBHOOK_ANSWER },
+    errors: ["object_not_found"],
+    handler: getWebhook,
+  },
+  {
+    method: "patch",
+    path: "/v1/webhooks/{id}",
+    id: "patchWebhook",
+    tag,
+    summary: "Change where events go, or which",
+    description: "One that goes to another address is active again. `events: null`: all of them.",
+    auth: "key",
+    scope: "account:write",
+    parameters: [idParameter],
+    body: { name: "PatchWebhookRequest", schema: patchWebhookSchema, example: { events: ["batch.completed"] } },
+    answers: { 200: WEBHOOK_ANSWER },
+    errors: [...BODY_ERRORS, "object_not_found"],
+    handler: patchWebhook,
+  },
+  {
+    method: "post",
+    path: "/v1/webhooks/{id}/rotate",
+    id: "rotateWebhook",
+    tag,
+    summary: "Give a webhook a new signing secret",
+    description: "The old one signs too for `overlap_s` seconds, a day unless told: a receiver takes either.",
+    auth: "key",
+    scope: "account:write",
+    parameters: [idParameter, ONCE],
+    body: { name: "RotateWebhookRequest", schema: rotateWebhookSchema, example: { overlap_s: 86_400 } },
+    answers: { 200: CREATED_WEBHOOK_ANSWER },
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
+    handler: rotateWebhook,
+  },
+  {
+    method: "delete",
+    path: "/v1/webhooks/{id}",
+    id: "deleteWebhook",
+    tag,
+    summary: "Delete a webhook",
+    auth: "key",
+    scope: "account:write",
+    parameters: [idParameter],
+    answers: { 200: deletedAnswer("DeletedWebhook", "webhook", WEBHOOK.id) },
+    errors: ["object_not_found"],
+    handler: deleteWebhook,
+  },
+  {
+    method: "post",
+    path: "/v1/webhooks/{id}/test",
+    id: "testWebhook",
+    tag,
+    summary: "Send a signed test event now",
+    description: "At most once in 10 seconds. A success makes a disabled webhook active again.",
+    auth: "key",
+    scope: "account:write",
+    parameters: [idParameter],
+    answers: {
+      200: {
+        description: "What came of it.",
+        name: "WebhookTest",
+        schema: z.object({
+          id: z.string(),
+          object: z.literal("webhook.test"),
+          delivered: z.boolean(),
+          detail: z.string(),
+        }),
+        example: { id: WEBHOOK.id, object: "webhook.test", delivered: true, detail: "200" },
+      },
+    },
+    errors: ["object_not_found"],
+    handler: testWebhook,
+  },
+];
+
+async function createWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const body = parseBody(createWebhookSchema, await readJson(c, BODY_BYTES_MAX));
   const webhook = { url: targetOf(c, body.url), ...(body.events === undefined ? {} : { events: body.events }) };
   const created: CreatedWebhook | Repeat<WebhookView> | "too_many" | "reused" = acted(
@@ -56,8 +231,7 @@ export async function createWebhook(c: Context): Promise<Response> {
 }
 
 /** `events: null`: all of them. */
-export async function patchWebhook(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
+async function patchWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const { url, events } = parsePatch(patchWebhookSchema, await readJson(c, BODY_BYTES_MAX));
   const patch = {
     ...(url === undefined ? {} : { url: targetOf(c, url) }),
@@ -67,8 +241,7 @@ export async function patchWebhook(c: Context): Promise<Response> {
   return c.json(webhookAnswer(known(patched)));
 }
 
-export async function rotateWebhook(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
+async function rotateWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const { overlap_s: overlapS } = parseBody(rotateWebhookSchema, await readJson(c, BODY_BYTES_MAX));
   const rotated: CreatedWebhook | Repeat<WebhookView> | "unknown" | "reused" = acted(
     await accountStub(c.env, accountId).rotateWebhook(idOf(c), overlapS * 1000, by, onceOf(c)),
@@ -83,28 +256,24 @@ function targetOf(c: Context, url: string): string {
   throw apiError("invalid_value", `\`url\` must be ${target.rule}.`, "url");
 }
 
-export async function listWebhooks(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "account:write");
+async function listWebhooks(c: Context, { accountId }: Caller): Promise<Response> {
   const webhooks = acted(await accountStub(c.env, accountId).listWebhooks());
   const page = await pageOfAll(c, accountId, "webhook", webhooks);
   return c.json(listPage(page.items.map(webhookAnswer), page.hasMore));
 }
 
-export async function getWebhook(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "account:write");
+async function getWebhook(c: Context, { accountId }: Caller): Promise<Response> {
   return c.json(webhookAnswer(known(await accountStub(c.env, accountId).getWebhook(idOf(c)))));
 }
 
-export async function deleteWebhook(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
+async function deleteWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const id = idOf(c);
   known(acted(await accountStub(c.env, accountId).deleteWebhook(id, by)));
   return c.json({ id, object: "webhook", deleted: true });
 }
 
 /** Sends a signed `webhook.test` now. A success makes a disabled webhook active again. */
-export async function testWebhook(c: Context): Promise<Response> {
-  const { accountId, by } = await authorize(c, "account:write");
+async function testWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const id = idOf(c);
   const outcome: Outcome | "too_soon" = known(acted(await accountStub(c.env, accountId).testWebhook(id, by)));
   if (outcome === "too_soon")
@@ -125,23 +294,6 @@ function answerCreated(
   if (created === "reused") throw keyReused();
   if (!isRepeat(created)) return c.json({ ...webhookAnswer(created), secret: created.secret }, status);
   return answerRepeat(c, { ...webhookAnswer(created.again), secret: created.secret }, status);
-}
-
-export function webhookAnswer(webhook: WebhookView) {
-  return {
-    id: webhook.id,
-    object: "webhook",
-    url: webhook.url,
-    events: webhook.events ?? null,
-    status: webhook.disabledReason === undefined ? "active" : "disabled",
-    disabled_reason: webhook.disabledReason ?? null,
-    created_at: seconds(webhook.createdAtMs),
-    previous_secret_until: seconds(webhook.previousUntilMs),
-    last_attempt:
-      webhook.lastAttempt === undefined
-        ? null
-        : { at: seconds(webhook.lastAttempt.atMs), detail: webhook.lastAttempt.detail },
-  };
 }
 
 function idOf(c: Context): Id<"webhook"> {
