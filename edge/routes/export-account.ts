@@ -14,8 +14,8 @@ import { alertAnswer } from "./alerts.ts";
 import { keyAnswer } from "./keys/key-fields.ts";
 import { seconds } from "./answers.ts";
 import { streamed } from "./streamed.ts";
-import { resultAnswer } from "./usage.ts";
-import { usagePages } from "./usage-window.ts";
+import { resultAnswer } from "./usage/usage.ts";
+import { usagePages } from "./usage/usage-window.ts";
 import { webhookAnswer } from "./webhooks.ts";
 import type { AccountId } from "../../shared/ids.ts";
 

@@ -11,8 +11,9 @@ import { MODELS } from "./paths/models.ts";
 import { OPERATOR } from "./paths/operator.ts";
 import { SERVICE } from "./paths/service.ts";
 import { TOP_UPS } from "./paths/top-ups.ts";
-import { USAGE_PATHS } from "./paths/usage.ts";
 import { SESSIONS } from "./sessions.ts";
+import { ORGANIZATION } from "./usage/organization.ts";
+import { USAGE } from "./usage/usage.ts";
 import { WEBHOOKS } from "./webhooks.ts";
 
 export const OPERATIONS: readonly Operation[] = [
@@ -20,7 +21,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...MODELS,
   ...FILES_AND_BATCHES,
   ...ACCOUNT_PATHS,
-  ...USAGE_PATHS,
+  USAGE,
+  ...ORGANIZATION,
   ...TOP_UPS,
   ...ALERTS,
   ...WEBHOOKS,

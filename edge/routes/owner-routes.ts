@@ -6,9 +6,7 @@ import { authenticate } from "../middleware/authenticate.ts";
 import { getAccount, getAccountByQueryKey, listTransactions, patchAccount } from "./account.ts";
 import { deleteAccount } from "./delete-account.ts";
 import { exportAccount } from "./export-account.ts";
-import { getCosts, getEmbeddingsUsage } from "./organization.ts";
 import { createTopUp, deleteAutoTopUp, getAutoTopUp, postStripeWebhook, putAutoTopUp } from "./top-ups.ts";
-import { getUsage } from "./usage.ts";
 
 export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.get("/account", getAccountByQueryKey);
@@ -22,7 +20,4 @@ export function addOwnerRoutes(app: Hono<AppEnv>): void {
   app.put("/v1/auto-top-up", authenticate, putAutoTopUp);
   app.delete("/v1/auto-top-up", authenticate, deleteAutoTopUp);
   app.post("/stripe/webhook", postStripeWebhook);
-  app.get("/v1/usage", authenticate, getUsage);
-  app.get("/v1/organization/usage/embeddings", authenticate, getEmbeddingsUsage);
-  app.get("/v1/organization/costs", authenticate, getCosts);
 }

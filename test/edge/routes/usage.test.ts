@@ -1,7 +1,7 @@
 // Usage in every form: /v1/usage as JSON and CSV, OpenAI's two routes. Figures are the ledger's, to the nano-dollar.
 import { abortAllDurableObjects, env, runInDurableObject } from "cloudflare:test";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { csvOf } from "../../../edge/routes/csv.ts";
+import { csvOf } from "../../../edge/routes/usage/csv.ts";
 import { TestIsolate, admissionOf, openAccount, settlement } from "../account/support.ts";
 import type { TestAccount } from "../account/support.ts";
 import type { ApiAnswer } from "../support/api.ts";

@@ -1,17 +1,46 @@
 // Which span of usage a query asks for, its pages, and the page of buckets that answers it: shared by /v1/usage, OpenAI's
 // two routes and the export.
 
-import { accountStub } from "../account/account-stub.ts";
-import type { BucketWidth, UsagePage, UsageQuery, UsageResult } from "../ledger/usage-query.ts";
-import type { Context } from "../context.ts";
-import { acted } from "../middleware/acted.ts";
-import { readCursor, readInteger } from "./query.ts";
-import { apiError } from "../../shared/errors.ts";
-import type { AccountId } from "../../shared/ids.ts";
-import { wrongValue } from "../../shared/schemas/fields.ts";
+import * as z from "zod";
+import { accountStub } from "../../account/account-stub.ts";
+import type { Context } from "../../context.ts";
+import type { BucketWidth, UsagePage, UsageQuery, UsageResult } from "../../ledger/usage-query.ts";
+import { acted } from "../../middleware/acted.ts";
+import type { Parameter } from "../../openapi/operation.ts";
+import { queryText } from "../../openapi/parameters.ts";
+import { unixSeconds } from "../answers.ts";
+import { readCursor, readInteger } from "../query.ts";
+import { apiError } from "../../../shared/errors.ts";
+import type { AccountId } from "../../../shared/ids.ts";
+import { wrongValue } from "../../../shared/schemas/fields.ts";
 
 /** The year 2100: calendars behind this are computed from it. */
-export const UNIX_SECONDS_MAX = 4_102_444_800;
+const UNIX_SECONDS_MAX = 4_102_444_800;
+
+export const PAGE = queryText("page", "`next_page` of the page before.");
+
+export const timeParameters = (startRequired: boolean): readonly Parameter[] => [
+  {
+    name: "start_time",
+    in: "query",
+    description: "Unix seconds.",
+    required: startRequired,
+    schema: { type: "integer", minimum: 0, maximum: UNIX_SECONDS_MAX },
+  },
+  {
+    name: "end_time",
+    in: "query",
+    description: "Unix seconds, exclusive; now unless told.",
+    schema: { type: "integer", minimum: 0, maximum: UNIX_SECONDS_MAX },
+  },
+];
+
+export const choiceParameter = (name: string, known: readonly string[], several: boolean): Parameter => ({
+  name,
+  in: "query",
+  description: several ? "Several may be named." : "One of these.",
+  schema: several ? { type: "array", items: { enum: known } } : { enum: known },
+});
 
 export interface UsageWindow {
   readonly startMs: number;
@@ -68,6 +97,24 @@ export async function* usagePages(
   } while (page !== undefined);
   return undefined;
 }
+
+export const bucketsSchema = <Result extends z.ZodType, More extends z.ZodRawShape>(result: Result, more: More) =>
+  z.object({
+    object: z.literal("page"),
+    data: z.array(
+      z.object({
+        object: z.literal("bucket"),
+        start_time: unixSeconds,
+        end_time: unixSeconds,
+        results: z.array(result),
+      }),
+    ),
+    has_more: z.boolean(),
+    next_page: z.nullable(z.string()),
+    ...more,
+  });
+
+export const NO_BUCKETS = { object: "page", data: [], has_more: false, next_page: null };
 
 /** Buckets in time order, each result as `resultOf` shows it. */
 export function bucketsAnswer(page: UsagePage, resultOf: (result: UsageResult) => object) {

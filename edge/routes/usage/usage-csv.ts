@@ -1,17 +1,17 @@
 // Usage as CSV: the whole period, streamed page by page, or the one page that `limit` or `page` asks for. A row per bucket
 // and group; buckets without usage have none.
 
-import { accountStub } from "../account/account-stub.ts";
-import type { UsagePage, UsageQuery } from "../ledger/usage-query.ts";
-import { monthStartMs } from "../ledger/periods.ts";
-import type { Context } from "../context.ts";
-import { acted } from "../middleware/acted.ts";
-import { must } from "../../shared/assert.ts";
-import type { AccountId } from "../../shared/ids.ts";
+import { accountStub } from "../../account/account-stub.ts";
+import type { Context } from "../../context.ts";
+import { monthStartMs } from "../../ledger/periods.ts";
+import type { UsagePage, UsageQuery } from "../../ledger/usage-query.ts";
+import { acted } from "../../middleware/acted.ts";
+import { streamed } from "../streamed.ts";
 import type { Cell } from "./csv.ts";
 import { csvOf, csvRows } from "./csv.ts";
-import { streamed } from "./streamed.ts";
 import { usagePages } from "./usage-window.ts";
+import { must } from "../../../shared/assert.ts";
+import type { AccountId } from "../../../shared/ids.ts";
 
 const COLUMNS = [
   "start_time",

@@ -1,0 +1,176 @@
+// GET /v1/organization/usage/embeddings and /v1/organization/costs: the ledger's figures in OpenAI's exact shape, for
+// tools that read OpenAI's (its SDK has a client for them). There are no projects and no users here: what is grouped by
+// them is null, and a filter that names one finds nothing. Source: OpenAI's API reference, Usage.
+
+import * as z from "zod";
+import { accountStub } from "../../account/account-stub.ts";
+import type { Context } from "../../context.ts";
+import type { BucketWidth, Grouping, UsagePage, UsageQuery } from "../../ledger/usage-query.ts";
+import { acted } from "../../middleware/acted.ts";
+import type { Caller } from "../../middleware/authorize.ts";
+import { count } from "../answers.ts";
+import { limitParameter, readChoices, readLimit, readList } from "../query.ts";
+import type { Route } from "../route.ts";
+import type { UsageWindow } from "./usage-window.ts";
+import {
+  NO_BUCKETS,
+  PAGE,
+  bucketsAnswer,
+  bucketsSchema,
+  choiceParameter,
+  readWidth,
+  readWindow,
+  timeParameters,
+} from "./usage-window.ts";
+import { nanoUsd, usdNumber } from "../../../shared/money.ts";
+
+const EMBEDDINGS_WIDTHS = ["1m", "1h", "1d"] as const;
+const EMBEDDINGS_BUCKETS = {
+  "1m": { fallback: 60, max: 1440 },
+  "1h": { fallback: 24, max: 168 },
+  "1d": { fallback: 7, max: 31 },
+} as const;
+const COSTS_BUCKETS = { fallback: 7, max: 180 } as const;
+const EMBEDDINGS_GROUPINGS = ["project_id", "user_id", "api_key_id", "model"] as const;
+const COSTS_GROUPINGS = ["project_id", "line_item", "api_key_id"] as const;
+
+export const ORGANIZATION: readonly Route[] = [
+  {
+    method: "get",
+    path: "/v1/organization/usage/embeddings",
+    id: "getOrganizationUsage",
+    tag: "Account",
+    summary: "Usage in OpenAI's shape",
+    auth: "key",
+    scope: "usage:read",
+    parameters: [
+      ...timeParameters(true),
+      choiceParameter("bucket_width", EMBEDDINGS_WIDTHS, false),
+      choiceParameter("group_by", EMBEDDINGS_GROUPINGS, true),
+      limitParameter(1440, 7),
+      PAGE,
+    ],
+    answers: {
+      200: {
+        description: "OpenAI's page of embeddings usage.",
+        name: "OrganizationUsage",
+        schema: bucketsSchema(
+          z.object({
+            object: z.literal("organization.usage.embeddings.result"),
+            input_tokens: count,
+            num_model_requests: count,
+            project_id: z.null(),
+            user_id: z.null(),
+            api_key_id: z.nullable(z.string()),
+            model: z.nullable(z.string()),
+          }),
+          {},
+        ),
+        example: NO_BUCKETS,
+      },
+    },
+    errors: ["invalid_value", "missing_field"],
+    handler: getEmbeddingsUsage,
+  },
+  {
+    method: "get",
+    path: "/v1/organization/costs",
+    id: "getOrganizationCosts",
+    tag: "Account",
+    summary: "Costs in OpenAI's shape",
+    auth: "key",
+    scope: "usage:read",
+    parameters: [
+      ...timeParameters(true),
+      choiceParameter("bucket_width", ["1d"], false),
+      choiceParameter("group_by", COSTS_GROUPINGS, true),
+      limitParameter(180, 7),
+      PAGE,
+    ],
+    answers: {
+      200: {
+        description: "OpenAI's page of costs.",
+        name: "OrganizationCosts",
+        schema: bucketsSchema(
+          z.object({
+            object: z.literal("organization.costs.result"),
+            amount: z.object({ value: z.number(), currency: z.literal("usd") }),
+            line_item: z.nullable(z.string()),
+            project_id: z.null(),
+            api_key_id: z.nullable(z.string()),
+            quantity: z.nullable(count),
+          }),
+          {},
+        ),
+        example: NO_BUCKETS,
+      },
+    },
+    errors: ["invalid_value", "missing_field"],
+    handler: getCosts,
+  },
+];
+
+async function getEmbeddingsUsage(c: Context, { accountId }: Caller): Promise<Response> {
+  const width = readWidth(c, EMBEDDINGS_WIDTHS);
+  const groupBy = readChoices(c, "group_by", EMBEDDINGS_GROUPINGS);
+  const page = await read(c, accountId, {
+    ...readWindow(c, undefined),
+    width,
+    limit: readLimit(c, EMBEDDINGS_BUCKETS[width].max, EMBEDDINGS_BUCKETS[width].fallback),
+    groupBy: groupings(groupBy.includes("model"), groupBy.includes("api_key_id")),
+  });
+  return c.json(
+    bucketsAnswer(page, (result) => ({
+      object: "organization.usage.embeddings.result",
+      input_tokens: result.tokens,
+      num_model_requests: result.requests,
+      project_id: null,
+      user_id: null,
+      api_key_id: result.keyId,
+      model: result.model,
+    })),
+  );
+}
+
+async function getCosts(c: Context, { accountId }: Caller): Promise<Response> {
+  const width = readWidth(c, ["1d"]);
+  const groupBy = readChoices(c, "group_by", COSTS_GROUPINGS);
+  const page = await read(c, accountId, {
+    ...readWindow(c, undefined),
+    width,
+    limit: readLimit(c, COSTS_BUCKETS.max, COSTS_BUCKETS.fallback),
+    groupBy: groupings(groupBy.includes("line_item"), groupBy.includes("api_key_id")),
+  });
+  return c.json(
+    bucketsAnswer(page, (result) => ({
+      object: "organization.costs.result",
+      amount: { value: usdNumber(nanoUsd(result.costNanoUsd)), currency: "usd" },
+      line_item: result.model === null ? null : `${result.model}, input`,
+      project_id: null,
+      api_key_id: result.keyId,
+      quantity: result.model === null ? null : result.tokens,
+    })),
+  );
+}
+
+function groupings(model: boolean, key: boolean): readonly Grouping[] {
+  return [...(model ? (["model"] as const) : []), ...(key ? (["key"] as const) : [])];
+}
+
+type Query = UsageWindow & {
+  readonly width: BucketWidth;
+  readonly limit: number;
+  readonly groupBy: readonly Grouping[];
+};
+
+async function read(c: Context, accountId: Parameters<typeof accountStub>[1], query: Query): Promise<UsagePage> {
+  const unknown = [...(readList(c, "project_ids") ?? []), ...(readList(c, "user_ids") ?? [])];
+  const models = unknown.length > 0 ? [] : readList(c, "models");
+  const keyIds = readList(c, "api_key_ids");
+  const filtered: UsageQuery = {
+    ...query,
+    ...(models === undefined ? {} : { models }),
+    ...(keyIds === undefined ? {} : { keyIds }),
+  };
+  return acted(await accountStub(c.env, accountId).usage(filtered));
+}
