@@ -15,7 +15,7 @@ import { acted } from "../middleware/acted.ts";
 import { LOCATIONS } from "../lib/location.ts";
 import { readJson } from "../middleware/body.ts";
 import { operatorActor } from "../middleware/operator.ts";
-import { accountAnswer, booksAnswer } from "./account.ts";
+import { accountAnswer, booksAnswer } from "./account/account.ts";
 import { readAmount } from "./amount.ts";
 import { createKeySchema, createdKeyAnswer, draftOf } from "./keys/key-fields.ts";
 import { seconds } from "./answers.ts";

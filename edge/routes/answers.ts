@@ -107,50 +107,6 @@ export const model = z.object({
   }),
 });
 
-export const account = z.object({
-  id: z.string(),
-  object: z.literal("account"),
-  name: z.string(),
-  status: z.enum(["active", "suspended"]),
-  created_at: orNull(unixSeconds),
-  balance_usd: z.string(),
-  balance_nano_usd: amountNanoUsd,
-  spendable_usd: z.string(),
-  spendable_nano_usd: amountNanoUsd,
-  held_usd: z
-    .string()
-    .describe(
-      "Of the balance: set aside for calls that run, or ran a moment ago. What they do not use comes back by itself, at the latest 35 s after the last call.",
-    ),
-  held_nano_usd: amountNanoUsd,
-  spent_this_month_usd: z.string(),
-  spent_this_month_nano_usd: amountNanoUsd,
-  limits: z.object({ requests_per_minute: count, tokens_per_minute: count, monthly_nano_usd: orNull(amountNanoUsd) }),
-});
-
-const usd = z.string();
-
-/** The operator's view of an account. */
-export const books = account.extend({
-  email: z.nullable(z.string()),
-  granted_usd: usd,
-  granted_nano_usd: amountNanoUsd,
-  topped_up_usd: usd,
-  topped_up_nano_usd: amountNanoUsd,
-  expired_usd: usd,
-  expired_nano_usd: amountNanoUsd,
-  refunded_usd: usd,
-  refunded_nano_usd: amountNanoUsd,
-  charged_usd: usd,
-  charged_nano_usd: amountNanoUsd,
-  written_off_usd: usd,
-  written_off_nano_usd: amountNanoUsd,
-  receivable_usd: usd,
-  receivable_nano_usd: amountNanoUsd,
-  lost_bound_usd: usd,
-  lost_bound_nano_usd: amountNanoUsd,
-});
-
 /** A list in OpenAI's shape. */
 export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ object: z.literal("list"), data: z.array(item) });

@@ -9,36 +9,6 @@ export const USAGE = {
   cost: 0.000000032,
 };
 
-export const ACCOUNT = {
-  id: "acct_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "account",
-  name: "Search team",
-  status: "active",
-  created_at: 1_790_000_000,
-  balance_usd: "5",
-  balance_nano_usd: 5_000_000_000,
-  spendable_usd: "4.99",
-  spendable_nano_usd: 4_990_000_000,
-  held_usd: "0.01",
-  held_nano_usd: 10_000_000,
-  spent_this_month_usd: "0",
-  spent_this_month_nano_usd: 0,
-  limits: { requests_per_minute: 600, tokens_per_minute: 1_000_000, monthly_nano_usd: null },
-};
-
-const SUMS = ["granted", "topped_up", "expired", "refunded", "charged", "written_off", "receivable", "lost_bound"];
-
-export const BOOKS = {
-  ...ACCOUNT,
-  email: null,
-  ...Object.fromEntries(
-    SUMS.flatMap((sum) => [
-      [`${sum}_usd`, "0"],
-      [`${sum}_nano_usd`, 0],
-    ]),
-  ),
-};
-
 export const MODEL_ANSWER = {
   id: MODEL,
   object: "model",

@@ -1,10 +1,13 @@
 // Every route of the API, in the order the document shows them.
 
 import type { Operation } from "../openapi/operation.ts";
+import { ACCOUNT_ROUTES } from "./account/account.ts";
+import { DELETE_ACCOUNT } from "./account/delete-account.ts";
+import { EXPORT_ACCOUNT } from "./account/export-account.ts";
+import { TRANSACTIONS } from "./account/transactions.ts";
 import { ALERTS } from "./alerts.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
-import { ACCOUNT_PATHS } from "./paths/account.ts";
 import { FILES_AND_BATCHES } from "./paths/batches.ts";
 import { EMBEDDINGS } from "./paths/embeddings.ts";
 import { MODELS } from "./paths/models.ts";
@@ -20,7 +23,10 @@ export const OPERATIONS: readonly Operation[] = [
   ...EMBEDDINGS,
   ...MODELS,
   ...FILES_AND_BATCHES,
-  ...ACCOUNT_PATHS,
+  ...ACCOUNT_ROUTES,
+  TRANSACTIONS,
+  EXPORT_ACCOUNT,
+  DELETE_ACCOUNT,
   USAGE,
   ...ORGANIZATION,
   ...TOP_UPS,

@@ -1,5 +1,9 @@
 // Every route of the API, in the order the document shows them.
 
+import { ACCOUNT_ROUTES } from "./account/account.ts";
+import { DELETE_ACCOUNT } from "./account/delete-account.ts";
+import { EXPORT_ACCOUNT } from "./account/export-account.ts";
+import { TRANSACTIONS } from "./account/transactions.ts";
 import { ALERTS } from "./alerts.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
@@ -10,6 +14,10 @@ import { USAGE } from "./usage/usage.ts";
 import { WEBHOOKS } from "./webhooks.ts";
 
 export const ROUTES: readonly Route[] = [
+  ...ACCOUNT_ROUTES,
+  TRANSACTIONS,
+  EXPORT_ACCOUNT,
+  DELETE_ACCOUNT,
   USAGE,
   ...ORGANIZATION,
   ...ALERTS,

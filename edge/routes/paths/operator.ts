@@ -4,12 +4,13 @@ import * as z from "zod";
 import type { Answer, Operation } from "../../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
 import { ONCE, pathId, queryText } from "../../openapi/parameters.ts";
+import { ACCOUNT, BOOKS, accountSchema, booksSchema } from "../account/account.ts";
 import { refundSchema } from "../admin-refunds.ts";
 import { putModelSchema } from "../admin-models.ts";
 import { reconcileSchema } from "../admin-reconcile.ts";
 import { createAccountSchema, grantSchema, patchAccountSchema } from "../admin.ts";
-import { account, amountNanoUsd, books, count, model, unixSeconds } from "../answers.ts";
-import { ACCOUNT, BOOKS, MODEL_ANSWER } from "../examples.ts";
+import { amountNanoUsd, count, model, unixSeconds } from "../answers.ts";
+import { MODEL_ANSWER } from "../examples.ts";
 import { CREATED_KEY_ANSWER, createKeySchema } from "../keys/key-fields.ts";
 import { limitParameter } from "../query.ts";
 import { oneOf } from "../../../shared/schemas/fields.ts";
@@ -20,7 +21,7 @@ const cursor = queryText("cursor", "`next_cursor` of the page before.");
 const booksAnswer: Answer = {
   description: "The books.",
   name: "Books",
-  schema: books,
+  schema: booksSchema,
   example: BOOKS,
 };
 
@@ -83,7 +84,7 @@ const accounts: readonly Operation[] = [
     summary: "Create an account",
     auth: "operator",
     body: { name: "CreateAccountRequest", schema: createAccountSchema, example: { name: "Search team" } },
-    answers: { 201: { description: "The account.", name: "Account", schema: account, example: ACCOUNT } },
+    answers: { 201: { description: "The account.", name: "Account", schema: accountSchema, example: ACCOUNT } },
     errors: BODY_ERRORS,
   },
   {

@@ -2,30 +2,73 @@
 // so that its size is bounded by a page, not by the account's history. Secrets are not in it; files are listed by
 // /v1/files and read there. Should a page fail in the middle, the body breaks off: it is no JSON then.
 
-import { accountStub } from "../account/account-stub.ts";
-import type { TransactionsPage } from "../account/views.ts";
-import { monthStartMs } from "../ledger/periods.ts";
-import type { Context } from "../context.ts";
-import { waitUntilOf } from "../context.ts";
-import { authorize } from "../middleware/authorize.ts";
-import { acted } from "../middleware/acted.ts";
-import { booksAnswer, transactionAnswer } from "./account.ts";
-import { alertAnswer } from "./alerts.ts";
-import { keyAnswer } from "./keys/key-fields.ts";
-import { seconds } from "./answers.ts";
-import { streamed } from "./streamed.ts";
-import { resultAnswer } from "./usage/usage.ts";
-import { usagePages } from "./usage/usage-window.ts";
-import { webhookAnswer } from "./webhooks.ts";
-import type { AccountId } from "../../shared/ids.ts";
+import * as z from "zod";
+import { accountStub } from "../../account/account-stub.ts";
+import type { TransactionsPage } from "../../account/views.ts";
+import type { Context } from "../../context.ts";
+import { waitUntilOf } from "../../context.ts";
+import { monthStartMs } from "../../ledger/periods.ts";
+import { acted } from "../../middleware/acted.ts";
+import type { Caller } from "../../middleware/authorize.ts";
+import { alertAnswer } from "../alerts.ts";
+import { seconds, unixSeconds } from "../answers.ts";
+import { KEY, keyAnswer } from "../keys/key-fields.ts";
+import type { Route } from "../route.ts";
+import { streamed } from "../streamed.ts";
+import { usagePages } from "../usage/usage-window.ts";
+import { resultAnswer } from "../usage/usage.ts";
+import { webhookAnswer } from "../webhooks.ts";
+import { BOOKS, booksAnswer, booksSchema } from "./account.ts";
+import { transactionAnswer } from "./transactions.ts";
+import type { AccountId } from "../../../shared/ids.ts";
 
 const TRANSACTIONS_A_PAGE = 500;
 const AUDIT_A_PAGE = 500;
 /** Days of usage in one read: history keeps hours for 35 days, days for 400, months beyond. */
 const USAGE_DAYS_A_PAGE = 31;
 
-export async function exportAccount(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "account:write");
+export const EXPORT_ACCOUNT: Route = {
+  method: "get",
+  path: "/v1/account/export",
+  id: "exportAccount",
+  tag: "Account",
+  summary: "Everything that is kept about the account, without secrets",
+  description: "Books, keys, alerts, webhooks, statement, usage by day and the audit log. Files are read by /v1/files.",
+  auth: "key",
+  scope: "account:write",
+  answers: {
+    200: {
+      description: "One document, written as it is read.",
+      name: "AccountExport",
+      schema: z.object({
+        object: z.literal("account.export"),
+        exported_at: unixSeconds,
+        account: booksSchema,
+        keys: z.array(z.unknown()),
+        alerts: z.array(z.unknown()),
+        webhooks: z.array(z.unknown()),
+        transactions: z.array(z.unknown()),
+        usage: z.array(z.unknown()),
+        audit: z.array(z.unknown()),
+      }),
+      example: {
+        object: "account.export",
+        exported_at: 1_790_000_000,
+        account: BOOKS,
+        keys: [KEY],
+        alerts: [],
+        webhooks: [],
+        transactions: [],
+        usage: [],
+        audit: [],
+      },
+    },
+  },
+  errors: [],
+  handler: exportAccount,
+};
+
+async function exportAccount(c: Context, { accountId }: Caller): Promise<Response> {
   c.header("content-type", "application/json; charset=utf-8");
   c.header("content-disposition", `attachment; filename="${accountId}.json"`);
   return streamed(c, documentOf(c, accountId));
