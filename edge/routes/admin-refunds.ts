@@ -12,7 +12,7 @@ import { audited } from "../directory/audit.ts";
 import { readJson } from "../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
 import { operatorActor } from "../middleware/operator.ts";
-import { CENTS_RULE, readCents, usdAnd } from "./amount.ts";
+import { CENTS_RULE, amounts, readCents } from "./amount.ts";
 import { unreachable } from "../../shared/assert.ts";
 import type { ApiError } from "../../shared/errors.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -85,9 +85,11 @@ function refundAnswer(accountId: string, { record, balanceNanoUsd }: Extract<Ref
     payment: record.paymentId,
     stripe_refund: outcome?.stripeId ?? null,
     status: record.isUndone ? "failed" : (outcome?.status ?? "requested"),
-    ...usdAnd("amount", creditNanoUsd),
-    ...usdAnd("tax", nanoUsd(nanoUsdOfCents(cents) - creditNanoUsd)),
-    ...usdAnd("balance", balanceNanoUsd),
+    ...amounts({
+      amount: creditNanoUsd,
+      tax: nanoUsd(nanoUsdOfCents(cents) - creditNanoUsd),
+      balance: balanceNanoUsd,
+    }),
   };
 }
 

@@ -15,22 +15,21 @@ import { ALERTS_MAX, ALERT_KINDS } from "../notices/alerts.ts";
 import { emailConfig } from "../notices/settings.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
 import { ONCE, pathId } from "../openapi/parameters.ts";
-import { readAmount } from "./amount.ts";
+import { nanoUsdField, readAmount, usdField } from "./amount.ts";
 import { amountNanoUsd, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageOfAll, pageSchema } from "./list-query.ts";
 import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 import { formatUsd } from "../../shared/money.ts";
-import { integer, oneOf, parseBody } from "../../shared/schemas/fields.ts";
+import { oneOf, parseBody } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 4096;
-const USD_RULE = "an amount of USD above 0 with at most 9 decimals, like 5 or 0.25";
 
 const createAlertSchema = z.strictObject({
   kind: oneOf(ALERT_KINDS),
-  threshold_usd: z.union([z.number(), z.string()], { error: () => USD_RULE }).optional(),
-  threshold_nano_usd: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  threshold_usd: usdField,
+  threshold_nano_usd: nanoUsdField,
 });
 
 const tag = "Account";

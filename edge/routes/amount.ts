@@ -1,14 +1,20 @@
-// An amount in a body, as decimal USD or as whole nano-USD, and in an answer, as both.
+// An amount of money: in a body as decimal USD or as whole nano-USD, one of the two; in an answer as both.
 
+import * as z from "zod";
 import { NANO_USD_PER_CENT } from "../billing/cents.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd, parseUsd } from "../../shared/money.ts";
-import { wrongValue } from "../../shared/schemas/fields.ts";
+import { integer, wrongValue } from "../../shared/schemas/fields.ts";
 
 const RULE = "an amount of USD above 0 with at most 9 decimals, like 5 or 0.25";
 
 export const CENTS_RULE = "an amount of USD in whole cents, like 20 or 12.50";
+
+/** `{name}_usd` of a body. */
+export const usdField = z.union([z.number(), z.string()], { error: () => RULE }).optional();
+/** `{name}_nano_usd` of a body. */
+export const nanoUsdField = integer(1, Number.MAX_SAFE_INTEGER).optional();
 
 /** `{name}_usd` or `{name}_nano_usd`; throws ApiError for both, none, or what is no amount above 0. */
 export function readAmount(name: string, usd: number | string | undefined, nano: number | undefined): NanoUsd {
@@ -28,7 +34,12 @@ export function readCents(name: string, usd: number | string): NanoUsd {
   throw wrongValue(`${name}_usd`, CENTS_RULE, usd);
 }
 
-/** In decimal USD for people and in whole nano-USD for programs. */
-export function usdAnd(name: string, value: NanoUsd): object {
-  return { [`${name}_usd`]: formatUsd(value), [`${name}_nano_usd`]: value };
+/** Each amount twice: exact integers of nano-USD, and decimal USD for people. */
+export function amounts(named: Readonly<Record<string, NanoUsd>>): Record<string, number | string> {
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, amount]) => [
+      [`${name}_usd`, formatUsd(amount)],
+      [`${name}_nano_usd`, amount],
+    ]),
+  );
 }

@@ -13,7 +13,7 @@ import { EMBEDDINGS } from "./paths/embeddings.ts";
 import { MODELS } from "./paths/models.ts";
 import { OPERATOR } from "./paths/operator.ts";
 import { SERVICE } from "./paths/service.ts";
-import { TOP_UPS } from "./paths/top-ups.ts";
+import { TOP_UPS } from "./top-ups.ts";
 import { SESSIONS } from "./sessions.ts";
 import { ORGANIZATION } from "./usage/organization.ts";
 import { USAGE } from "./usage/usage.ts";

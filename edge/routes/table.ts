@@ -9,6 +9,7 @@ import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
 import type { Route } from "./route.ts";
 import { SESSIONS } from "./sessions.ts";
+import { TOP_UPS } from "./top-ups.ts";
 import { ORGANIZATION } from "./usage/organization.ts";
 import { USAGE } from "./usage/usage.ts";
 import { WEBHOOKS } from "./webhooks.ts";
@@ -20,6 +21,7 @@ export const ROUTES: readonly Route[] = [
   DELETE_ACCOUNT,
   USAGE,
   ...ORGANIZATION,
+  ...TOP_UPS,
   ...ALERTS,
   ...WEBHOOKS,
   ...KEYS,

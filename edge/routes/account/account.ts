@@ -13,12 +13,12 @@ import { readJson } from "../../middleware/body.ts";
 import type { Answer } from "../../openapi/operation.ts";
 import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { queryText } from "../../openapi/parameters.ts";
+import { amounts } from "../amount.ts";
 import { amountNanoUsd, count, seconds, unixSeconds } from "../answers.ts";
 import type { Route } from "../route.ts";
 import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
-import type { NanoUsd } from "../../../shared/money.ts";
-import { formatUsd, nanoUsd } from "../../../shared/money.ts";
+import { nanoUsd } from "../../../shared/money.ts";
 import { integer, parsePatch } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 4096;
@@ -151,16 +151,6 @@ export function booksAnswer(view: AccountView) {
       lost_bound: view.lostBoundNanoUsd,
     }),
   };
-}
-
-/** Each amount twice: exact integers of nano-USD, and decimal USD for people. */
-function amounts(named: Readonly<Record<string, NanoUsd>>): Record<string, number | string> {
-  return Object.fromEntries(
-    Object.entries(named).flatMap(([name, amount]) => [
-      [`${name}_usd`, formatUsd(amount)],
-      [`${name}_nano_usd`, amount],
-    ]),
-  );
 }
 
 export const ACCOUNT_ROUTES: readonly Route[] = [
