@@ -15,7 +15,6 @@ import { recordRefused } from "./metering/record-refused.ts";
 import { countRefused } from "./metering/refused-request.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
-import { addBatchRoutes } from "./routes/batch-routes.ts";
 import { getDocs, getErrorDocs } from "./routes/docs.ts";
 import { getLlms, getOpenApi } from "./routes/documents.ts";
 import { postEmbeddings } from "./routes/embeddings.ts";
@@ -68,7 +67,6 @@ export function createApp(): Hono<AppEnv> {
   app.post("/v2/rerank", authenticate, recordRefused, countRefused, admitMemory, postRerankV2);
 
   addModelRoutes(app);
-  addBatchRoutes(app);
   addOwnerRoutes(app);
   addOperatorRoutes(app);
 

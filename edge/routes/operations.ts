@@ -6,15 +6,17 @@ import { DELETE_ACCOUNT } from "./account/delete-account.ts";
 import { EXPORT_ACCOUNT } from "./account/export-account.ts";
 import { TRANSACTIONS } from "./account/transactions.ts";
 import { ALERTS } from "./alerts.ts";
+import { BATCHES } from "./batches/batches.ts";
+import { FILES } from "./files/files.ts";
+import { CREATE_FILE } from "./files/upload-file.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
-import { FILES_AND_BATCHES } from "./paths/batches.ts";
 import { EMBEDDINGS } from "./paths/embeddings.ts";
 import { MODELS } from "./paths/models.ts";
 import { OPERATOR } from "./paths/operator.ts";
 import { SERVICE } from "./paths/service.ts";
-import { TOP_UPS } from "./top-ups.ts";
 import { SESSIONS } from "./sessions.ts";
+import { TOP_UPS } from "./top-ups.ts";
 import { ORGANIZATION } from "./usage/organization.ts";
 import { USAGE } from "./usage/usage.ts";
 import { WEBHOOKS } from "./webhooks.ts";
@@ -22,7 +24,9 @@ import { WEBHOOKS } from "./webhooks.ts";
 export const OPERATIONS: readonly Operation[] = [
   ...EMBEDDINGS,
   ...MODELS,
-  ...FILES_AND_BATCHES,
+  CREATE_FILE,
+  ...FILES,
+  ...BATCHES,
   ...ACCOUNT_ROUTES,
   TRANSACTIONS,
   EXPORT_ACCOUNT,

@@ -5,6 +5,9 @@ import { DELETE_ACCOUNT } from "./account/delete-account.ts";
 import { EXPORT_ACCOUNT } from "./account/export-account.ts";
 import { TRANSACTIONS } from "./account/transactions.ts";
 import { ALERTS } from "./alerts.ts";
+import { BATCHES } from "./batches/batches.ts";
+import { FILES } from "./files/files.ts";
+import { CREATE_FILE } from "./files/upload-file.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
 import type { Route } from "./route.ts";
@@ -15,6 +18,9 @@ import { USAGE } from "./usage/usage.ts";
 import { WEBHOOKS } from "./webhooks.ts";
 
 export const ROUTES: readonly Route[] = [
+  CREATE_FILE,
+  ...FILES,
+  ...BATCHES,
   ...ACCOUNT_ROUTES,
   TRANSACTIONS,
   EXPORT_ACCOUNT,

@@ -1,30 +1,34 @@
 // /v1/batches: OpenAI's shape. A batch that runs is asked itself; one that has ended stands in the account's library.
 
-import type { Rights } from "../ledger/types.ts";
-import type { BatchObject } from "../batch/batch.ts";
-import { newBatch, snapshotOf } from "../batch/snapshot.ts";
-import type { BatchOrder, BatchSnapshot } from "../files/batch-types.ts";
-import { BATCH_LIMITS, scopeOf } from "../files/batch-types.ts";
-import type { Context } from "../context.ts";
-import type { ListedBatch } from "../files/library-store.ts";
-import { libraryStub } from "../files/library-stub.ts";
-import type { BatchId, FileRecord } from "../files/types.ts";
-import { FILE_LIMITS } from "../files/types.ts";
-import { authorize, authorizeAgain } from "../middleware/authorize.ts";
-import { readJson } from "../middleware/body.ts";
-import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { faultOfRefusal } from "../metering/refusals.ts";
-import { pricesOf } from "../models/pricing.ts";
-import { seconds } from "./answers.ts";
-import { listPage, readAfter, readOrder } from "./list-query.ts";
-import { readLimit } from "./query.ts";
-import { ApiError, apiError } from "../../shared/errors.ts";
-import type { AccountId } from "../../shared/ids.ts";
-import { newId, parseId } from "../../shared/ids.ts";
-import { usdNumber } from "../../shared/money.ts";
-import { createBatchSchema } from "../../shared/schemas/batches.ts";
-import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
-import { parseBody, wrongValue } from "../../shared/schemas/fields.ts";
+import type { BatchObject } from "../../batch/batch.ts";
+import { newBatch, snapshotOf } from "../../batch/snapshot.ts";
+import type { Context } from "../../context.ts";
+import type { BatchOrder, BatchSnapshot } from "../../files/batch-types.ts";
+import { BATCH_LIMITS, scopeOf } from "../../files/batch-types.ts";
+import type { ListedBatch } from "../../files/library-store.ts";
+import { libraryStub } from "../../files/library-stub.ts";
+import type { BatchId, FileRecord } from "../../files/types.ts";
+import { FILE_LIMITS } from "../../files/types.ts";
+import type { Rights } from "../../ledger/types.ts";
+import { faultOfRefusal } from "../../metering/refusals.ts";
+import type { Caller } from "../../middleware/authorize.ts";
+import { authorizeAgain } from "../../middleware/authorize.ts";
+import { readJson } from "../../middleware/body.ts";
+import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
+import { pricesOf } from "../../models/pricing.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE, pathId } from "../../openapi/parameters.ts";
+import { FILE } from "../files/files.ts";
+import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
+import { readLimit } from "../query.ts";
+import type { Route } from "../route.ts";
+import { BATCH_ANSWER, batchAnswer, batchSchema } from "./batch-answer.ts";
+import { ApiError, apiError } from "../../../shared/errors.ts";
+import type { AccountId } from "../../../shared/ids.ts";
+import { newId, parseId } from "../../../shared/ids.ts";
+import type { BatchEndpoint } from "../../../shared/schemas/batches.ts";
+import { createBatchSchema } from "../../../shared/schemas/batches.ts";
+import { parseBody, wrongValue } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 /** OpenAI's figures. */
@@ -32,9 +36,72 @@ const LIST_MAX = 100;
 const LIST_DEFAULT = 20;
 /** A batch whose object knows nothing of it so long after its making was never begun: the request died in between. */
 const BEGIN_MS_MAX = 60_000;
+const idParameter = pathId("id", "The batch's id.");
 
-export async function createBatch(c: Context): Promise<Response> {
-  const caller = await authorize(c, "batches");
+export const BATCHES: readonly Route[] = [
+  {
+    method: "post",
+    path: "/v1/batches",
+    id: "createBatch",
+    tag: "Files and batches",
+    summary: "Run a file of requests at the batch price",
+    description:
+      "At the prices of the day it is created. Lines that were done are billed, also of a batch that is cancelled or expires.",
+    auth: "key",
+    scope: "batches",
+    body: {
+      name: "CreateBatchRequest",
+      schema: createBatchSchema,
+      example: { input_file_id: FILE.id, endpoint: "/v1/embeddings", completion_window: "24h" },
+    },
+    answers: { 200: BATCH_ANSWER },
+    parameters: [ONCE],
+    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found", "limit_reached"],
+    handler: createBatch,
+  },
+  {
+    method: "get",
+    path: "/v1/batches",
+    id: "listBatches",
+    tag: "Files and batches",
+    summary: "All batches of the account",
+    auth: "key",
+    scope: "batches",
+    parameters: listParameters(LIST_MAX, LIST_DEFAULT),
+    answers: { 200: pageAnswer("Batches", "A page of batches.", batchSchema, []) },
+    errors: ["invalid_value"],
+    handler: listBatches,
+  },
+  {
+    method: "get",
+    path: "/v1/batches/{id}",
+    id: "getBatch",
+    tag: "Files and batches",
+    summary: "One batch and its progress",
+    auth: "key",
+    scope: "batches",
+    parameters: [idParameter],
+    answers: { 200: BATCH_ANSWER },
+    errors: ["object_not_found"],
+    handler: getBatch,
+  },
+  {
+    method: "post",
+    path: "/v1/batches/{id}/cancel",
+    id: "cancelBatch",
+    tag: "Files and batches",
+    summary: "Cancel a batch",
+    description: "What was done is delivered and billed.",
+    auth: "key",
+    scope: "batches",
+    parameters: [idParameter],
+    answers: { 200: BATCH_ANSWER },
+    errors: ["object_not_found", "invalid_request"],
+    handler: cancelBatch,
+  },
+];
+
+async function createBatch(c: Context, caller: Caller): Promise<Response> {
   const body = parseBody(createBatchSchema, await readJson(c, BODY_BYTES_MAX));
   checkEndpoint(caller, body.endpoint);
   const input = await inputFile(c, caller.accountId, body.input_file_id);
@@ -101,8 +168,7 @@ async function inputFile(c: Context, accountId: AccountId, text: string): Promis
   return file;
 }
 
-export async function listBatches(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "batches");
+async function listBatches(c: Context, { accountId }: Caller): Promise<Response> {
   const page = await libraryStub(c.env, accountId).listBatches({
     ...readAfter(c),
     limit: readLimit(c, LIST_MAX, LIST_DEFAULT),
@@ -113,13 +179,11 @@ export async function listBatches(c: Context): Promise<Response> {
   return c.json(listPage(data, page.hasMore));
 }
 
-export async function getBatch(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "batches");
+async function getBatch(c: Context, { accountId }: Caller): Promise<Response> {
   return c.json(batchAnswer(await currentView(c, accountId, await ownBatch(c, accountId))));
 }
 
-export async function cancelBatch(c: Context): Promise<Response> {
-  const { accountId } = await authorize(c, "batches");
+async function cancelBatch(c: Context, { accountId }: Caller): Promise<Response> {
   const listed = await ownBatch(c, accountId);
   const before = await currentView(c, accountId, listed);
   // A client whose connection broke asks again.
@@ -157,41 +221,4 @@ async function currentView(c: Context, accountId: AccountId, { view, ended }: Li
 
 function batchStub(c: Context, id: BatchId): DurableObjectStub<BatchObject> {
   return c.env.BATCH.get(c.env.BATCH.idFromName(id));
-}
-
-/** OpenAI's object, and `cost` beside its usage. Times that have not come are null, as OpenAI writes them. */
-function batchAnswer(view: BatchSnapshot) {
-  const { status, usage, counts } = view;
-  const at = (wanted: BatchSnapshot["status"]) => (status === wanted ? seconds(view.endedAtMs) : null);
-  return {
-    id: view.id,
-    object: "batch",
-    endpoint: view.endpoint,
-    model: view.model ?? null,
-    errors: view.faults.length === 0 ? null : { object: "list", data: view.faults },
-    input_file_id: view.inputFileId,
-    completion_window: "24h",
-    status,
-    output_file_id: view.outputFileId ?? null,
-    error_file_id: view.errorFileId ?? null,
-    created_at: seconds(view.createdAtMs),
-    in_progress_at: seconds(view.inProgressAtMs),
-    expires_at: seconds(view.expiresAtMs),
-    finalizing_at: seconds(view.finalizingAtMs),
-    completed_at: at("completed"),
-    failed_at: at("failed"),
-    expired_at: at("expired"),
-    cancelling_at: seconds(view.cancellingAtMs),
-    cancelled_at: at("cancelled"),
-    request_counts: counts,
-    usage: {
-      input_tokens: usage.tokens,
-      input_tokens_details: { cached_tokens: usage.cachedTokens },
-      output_tokens: 0,
-      output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: usage.tokens,
-      cost: usdNumber(usage.costNanoUsd),
-    },
-    metadata: view.metadata,
-  };
 }

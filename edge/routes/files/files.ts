@@ -1,0 +1,218 @@
+// /v1/files: what was uploaded for batches, and what batches made (upload-file.ts: the upload itself). OpenAI's shape;
+// another account's file is unknown.
+
+import * as z from "zod";
+import type { Context } from "../../context.ts";
+import { waitUntilOf } from "../../context.ts";
+import { chunkStoreOf } from "../../files/chunk-store.ts";
+import { contentMemory, contentOf } from "../../files/content.ts";
+import { libraryStub } from "../../files/library-stub.ts";
+import type { FileFacts, FileId, FileRecord } from "../../files/types.ts";
+import { FILE_PURPOSES } from "../../files/types.ts";
+import type { MemoryLease } from "../../lib/memory-budget.ts";
+import type { Caller } from "../../middleware/authorize.ts";
+import type { Answer } from "../../openapi/operation.ts";
+import { pathId, queryText } from "../../openapi/parameters.ts";
+import { count, deletedAnswer, seconds, unixSeconds } from "../answers.ts";
+import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
+import { readLimit } from "../query.ts";
+import type { Route } from "../route.ts";
+import { must } from "../../../shared/assert.ts";
+import { apiError } from "../../../shared/errors.ts";
+import type { AccountId } from "../../../shared/ids.ts";
+import { parseId } from "../../../shared/ids.ts";
+import { wrongValue } from "../../../shared/schemas/fields.ts";
+
+/** OpenAI's figures. */
+const LIST_MAX = 10_000;
+const idParameter = pathId("id", "The file's id.");
+
+const fileSchema = z.object({
+  id: z.string(),
+  object: z.literal("file"),
+  bytes: count,
+  created_at: unixSeconds,
+  expires_at: unixSeconds,
+  filename: z.string(),
+  purpose: z.enum(FILE_PURPOSES),
+  status: z.literal("processed"),
+  status_details: z.null(),
+  line_count: count.describe("Lines that are not blank."),
+});
+
+export const FILE = {
+  id: "file_5Tt8ZKf0s3N6Y1WcQbXo2R",
+  object: "file",
+  bytes: 1200,
+  created_at: 1_790_000_000,
+  expires_at: 1_792_592_000,
+  filename: "requests.jsonl",
+  purpose: "batch",
+  status: "processed",
+  status_details: null,
+  line_count: 10,
+};
+
+export const FILE_ANSWER: Answer = { description: "The file.", name: "File", schema: fileSchema, example: FILE };
+
+export function fileAnswer(file: FileFacts): z.output<typeof fileSchema> {
+  return {
+    id: file.fileId,
+    object: "file",
+    bytes: file.bytes,
+    created_at: must(seconds(file.createdAtMs), "time of a file"),
+    expires_at: must(seconds(file.expiresAtMs), "time of a file"),
+    filename: file.filename,
+    purpose: file.purpose,
+    status: "processed",
+    status_details: null,
+    line_count: file.lines,
+  };
+}
+
+export const FILES: readonly Route[] = [
+  {
+    method: "get",
+    path: "/v1/files",
+    id: "listFiles",
+    tag: "Files and batches",
+    summary: "All files of the account",
+    auth: "key",
+    scope: "batches",
+    parameters: [
+      { ...queryText("purpose", "Only these."), schema: { enum: FILE_PURPOSES } },
+      ...listParameters(LIST_MAX, LIST_MAX),
+    ],
+    answers: { 200: pageAnswer("Files", "A page of files.", fileSchema, []) },
+    errors: ["invalid_value"],
+    handler: listFiles,
+  },
+  {
+    method: "get",
+    path: "/v1/files/{id}",
+    id: "getFile",
+    tag: "Files and batches",
+    summary: "One file",
+    auth: "key",
+    scope: "batches",
+    parameters: [idParameter],
+    answers: { 200: FILE_ANSWER },
+    errors: ["object_not_found"],
+    handler: getFile,
+  },
+  {
+    method: "get",
+    path: "/v1/files/{id}/content",
+    id: "getFileContent",
+    tag: "Files and batches",
+    summary: "What is in a file",
+    auth: "key",
+    scope: "batches",
+    parameters: [idParameter],
+    answers: { 200: { description: "JSON lines.", mediaType: "application/jsonl" } },
+    errors: ["object_not_found", "overloaded"],
+    handler: getFileContent,
+  },
+  {
+    method: "delete",
+    path: "/v1/files/{id}",
+    id: "deleteFile",
+    tag: "Files and batches",
+    summary: "Delete a file",
+    auth: "key",
+    scope: "batches",
+    parameters: [idParameter],
+    answers: { 200: deletedAnswer("DeletedFile", "file", FILE.id) },
+    errors: ["object_not_found"],
+    handler: deleteFile,
+  },
+];
+
+async function listFiles(c: Context, { accountId }: Caller): Promise<Response> {
+  const given = c.req.query("purpose");
+  const purpose = FILE_PURPOSES.find((known) => known === given);
+  if (given !== undefined && purpose === undefined) {
+    throw wrongValue("purpose", `one of ${FILE_PURPOSES.join(", ")}`, given);
+  }
+  const page = await libraryStub(c.env, accountId).listFiles({
+    ...readAfter(c),
+    limit: readLimit(c, LIST_MAX, LIST_MAX),
+    order: readOrder(c),
+    ...(purpose === undefined ? {} : { purpose }),
+  });
+  if (page === undefined) throw apiError("invalid_value", "`after` must be the id of one of your files.", "after");
+  const data = page.items.map(fileAnswer);
+  return c.json(listPage(data, page.hasMore));
+}
+
+async function getFile(c: Context, { accountId }: Caller): Promise<Response> {
+  return c.json(fileAnswer(await ownFile(c, accountId)));
+}
+
+async function getFileContent(c: Context, { accountId }: Caller): Promise<Response> {
+  const record = await ownFile(c, accountId);
+  c.header("content-type", "application/jsonl");
+  // A customer wrote the file: no browser may show it as a page of this site.
+  c.header("x-content-type-options", "nosniff");
+  c.header("content-disposition", `attachment; filename*=UTF-8''${headerText(record.filename)}`);
+  c.header("cache-control", "no-store");
+  if (c.req.method === "HEAD") {
+    if (record.content.format === "lines") c.header("content-length", String(record.bytes));
+    return c.body(null);
+  }
+  const memory = c.get("services").memory.take(contentMemory(record));
+  // Lines that are written out anew may one day be written a little longer than they were counted: no fixed length.
+  const { readable, writable } =
+    record.content.format === "lines" ? new FixedLengthStream(record.bytes) : new IdentityTransformStream();
+  waitUntilOf(c)(writeContent(c, record, writable, memory));
+  return c.body(readable);
+}
+
+/** RFC 8187: percent-encoded, and stricter than a URL. */
+function headerText(text: string): string {
+  return encodeURIComponent(text).replaceAll(/['()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+async function writeContent(
+  c: Context,
+  record: FileRecord,
+  writable: WritableStream<Uint8Array>,
+  memory: MemoryLease,
+): Promise<void> {
+  const writer = writable.getWriter();
+  try {
+    for await (const piece of contentOf(chunkStoreOf(c.env), record)) {
+      await writer.write(piece);
+      memory.touch();
+    }
+    await writer.close();
+  } catch (error) {
+    // The reader has gone, or a chunk is damaged: the answer breaks off, which every client notices.
+    await writer.abort(error).catch(() => undefined);
+  } finally {
+    memory.release();
+  }
+}
+
+async function deleteFile(c: Context, { accountId }: Caller): Promise<Response> {
+  const fileId = fileIdOf(c.req.param("id"));
+  const outcome = await libraryStub(c.env, accountId).deleteFile({ accountId, fileId });
+  if (outcome === "unknown") throw unknownFile();
+  return c.json({ id: fileId, object: "file", deleted: true });
+}
+
+async function ownFile(c: Context, accountId: AccountId): Promise<FileRecord> {
+  const record = await libraryStub(c.env, accountId).getFile(fileIdOf(c.req.param("id")));
+  if (record === undefined) throw unknownFile();
+  return record;
+}
+
+function fileIdOf(text: string | undefined): FileId {
+  const id = parseId("file", text ?? "");
+  if (id === undefined) throw unknownFile();
+  return id;
+}
+
+function unknownFile() {
+  return apiError("object_not_found", "No such file in this account, or it has expired.", "id");
+}
