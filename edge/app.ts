@@ -21,7 +21,6 @@ import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getMetrics } from "./routes/metrics.ts";
 import { addModelRoutes } from "./routes/model-routes.ts";
-import { addOperatorRoutes } from "./routes/operator-routes.ts";
 import { mountRoutes } from "./routes/mount.ts";
 import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";
@@ -68,7 +67,6 @@ export function createApp(): Hono<AppEnv> {
 
   addModelRoutes(app);
   addOwnerRoutes(app);
-  addOperatorRoutes(app);
 
   mountRoutes(app, ROUTES);
   addPageRoutes(app);

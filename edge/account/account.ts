@@ -78,7 +78,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return { ...this.done, rowsWritten: this.storage.rowsWritten };
   }
 
-  // Backup (routes/admin-backup.ts).
+  // Backup (routes/admin/backup.ts).
 
   /** All that is stored here, as JSON of dumpSchema; undefined: nothing is. What isolates have not reported is not in it. */
   dump(): string | undefined {

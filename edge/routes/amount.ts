@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { NANO_USD_PER_CENT } from "../billing/cents.ts";
+import type { JsonSchema } from "../openapi/operation.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd, parseUsd } from "../../shared/money.ts";
@@ -43,3 +44,17 @@ export function amounts(named: Readonly<Record<string, NanoUsd>>): Record<string
     ]),
   );
 }
+
+/** The document's rule of such a body: one of the two, and not both. */
+export const eitherAmount = (name: string): JsonSchema => ({
+  oneOf: [
+    {
+      required: [`${name}_usd`],
+      properties: { [`${name}_nano_usd`]: { type: "null" }, [`${name}_usd`]: { type: ["number", "string"] } },
+    },
+    {
+      required: [`${name}_nano_usd`],
+      properties: { [`${name}_usd`]: { type: "null" }, [`${name}_nano_usd`]: { type: "integer" } },
+    },
+  ],
+});

@@ -77,7 +77,7 @@ export const tokens = z.object({
   fits: z.boolean().describe("False: a text is over the context, and shown as `truncate: end` would cut it."),
 });
 
-export const model = z.object({
+export const modelSchema = z.object({
   id: z.string(),
   object: z.literal("model"),
   created: unixSeconds,

@@ -5,6 +5,15 @@ import { ACCOUNT_ROUTES } from "./account/account.ts";
 import { DELETE_ACCOUNT } from "./account/delete-account.ts";
 import { EXPORT_ACCOUNT } from "./account/export-account.ts";
 import { TRANSACTIONS } from "./account/transactions.ts";
+import { CREATE_ACCOUNT_KEY } from "./admin/account-keys.ts";
+import { ADMIN_ACCOUNTS } from "./admin/accounts.ts";
+import { AUDIT } from "./admin/audit.ts";
+import { BACKUP } from "./admin/backup.ts";
+import { CREATE_GRANT } from "./admin/grants.ts";
+import { ADMIN_MODELS } from "./admin/models.ts";
+import { RECONCILE } from "./admin/reconcile.ts";
+import { CREATE_REFUND } from "./admin/refunds.ts";
+import { STATS } from "./admin/stats.ts";
 import { ALERTS } from "./alerts.ts";
 import { BATCHES } from "./batches/batches.ts";
 import { FILES } from "./files/files.ts";
@@ -13,7 +22,6 @@ import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
 import { EMBEDDINGS } from "./paths/embeddings.ts";
 import { MODELS } from "./paths/models.ts";
-import { OPERATOR } from "./paths/operator.ts";
 import { SERVICE } from "./paths/service.ts";
 import { SESSIONS } from "./sessions.ts";
 import { TOP_UPS } from "./top-ups.ts";
@@ -40,5 +48,13 @@ export const OPERATIONS: readonly Operation[] = [
   REPORT_LEAK,
   ...SESSIONS,
   ...SERVICE,
-  ...OPERATOR,
+  ...ADMIN_ACCOUNTS,
+  CREATE_GRANT,
+  CREATE_REFUND,
+  CREATE_ACCOUNT_KEY,
+  ...ADMIN_MODELS,
+  STATS,
+  AUDIT,
+  ...BACKUP,
+  RECONCILE,
 ];

@@ -2,7 +2,6 @@
 
 import type { Context } from "../context.ts";
 import type { Parameter } from "../openapi/operation.ts";
-import { apiError } from "../../shared/errors.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
 const INTEGER = /^\d{1,15}$/;
@@ -33,17 +32,6 @@ export function readLimit(c: Context, max: number, fallback: number): number {
 /** A cursor from the page before (`next_page`), opaque to callers. */
 export function readCursor(c: Context, name: string): number | undefined {
   return readInteger(c, name, "the `next_page` of an earlier answer");
-}
-
-/** An opaque cursor; an empty one is none. */
-export function readOpaqueCursor(c: Context, name: string): string | undefined {
-  const cursor = c.req.query(name);
-  return cursor === "" ? undefined : cursor;
-}
-
-/** The fault of a cursor that we did not issue. */
-export function unknownCursor(name: string) {
-  return apiError("invalid_value", `\`${name}\` must be the \`next_${name}\` of an earlier answer.`, name);
 }
 
 /** Every value of `name`, repeated, with `[]`, or separated by commas; undefined when absent. */

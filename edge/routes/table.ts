@@ -4,6 +4,15 @@ import { ACCOUNT_ROUTES } from "./account/account.ts";
 import { DELETE_ACCOUNT } from "./account/delete-account.ts";
 import { EXPORT_ACCOUNT } from "./account/export-account.ts";
 import { TRANSACTIONS } from "./account/transactions.ts";
+import { CREATE_ACCOUNT_KEY } from "./admin/account-keys.ts";
+import { ADMIN_ACCOUNTS } from "./admin/accounts.ts";
+import { AUDIT } from "./admin/audit.ts";
+import { BACKUP } from "./admin/backup.ts";
+import { CREATE_GRANT } from "./admin/grants.ts";
+import { ADMIN_MODELS } from "./admin/models.ts";
+import { RECONCILE } from "./admin/reconcile.ts";
+import { CREATE_REFUND } from "./admin/refunds.ts";
+import { STATS } from "./admin/stats.ts";
 import { ALERTS } from "./alerts.ts";
 import { BATCHES } from "./batches/batches.ts";
 import { FILES } from "./files/files.ts";
@@ -33,4 +42,13 @@ export const ROUTES: readonly Route[] = [
   ...KEYS,
   REPORT_LEAK,
   ...SESSIONS,
+  ...ADMIN_ACCOUNTS,
+  CREATE_GRANT,
+  CREATE_REFUND,
+  CREATE_ACCOUNT_KEY,
+  ...ADMIN_MODELS,
+  STATS,
+  AUDIT,
+  ...BACKUP,
+  RECONCILE,
 ];

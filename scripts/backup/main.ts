@@ -1,4 +1,4 @@
-// Backup and restore over the operator's API (edge/routes/admin-backup.ts): lines of JSON, gzipped where the file's name
+// Backup and restore over the operator's API (edge/routes/admin/backup.ts): lines of JSON, gzipped where the file's name
 // says so. A backup is written beside its place first, and is there only when it is whole.
 
 import { createReadStream, createWriteStream, existsSync, renameSync } from "node:fs";

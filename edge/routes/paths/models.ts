@@ -2,7 +2,7 @@
 
 import type { Operation } from "../../openapi/operation.ts";
 import { pathId } from "../../openapi/parameters.ts";
-import { listOf, model } from "../answers.ts";
+import { listOf, modelSchema } from "../answers.ts";
 import { MODEL_ANSWER } from "../examples.ts";
 
 const one: Operation = {
@@ -14,7 +14,7 @@ const one: Operation = {
   description: "`/v1/models/owner%2Fname` is the same.",
   auth: "optional",
   parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part behind it.")],
-  answers: { 200: { description: "The model.", name: "Model", schema: model, example: MODEL_ANSWER } },
+  answers: { 200: { description: "The model.", name: "Model", schema: modelSchema, example: MODEL_ANSWER } },
   errors: ["model_not_found", "route_not_found"],
 };
 
@@ -30,7 +30,7 @@ export const MODELS: readonly Operation[] = [
       200: {
         description: "OpenAI's list of models, and what a buyer needs beside it.",
         name: "Models",
-        schema: listOf(model),
+        schema: listOf(modelSchema),
         example: { object: "list", data: [MODEL_ANSWER] },
       },
     },

@@ -3,16 +3,18 @@
 // /admin/restore takes such a line into a deployment that lacks it, under the same secrets; twice is once.
 
 import * as z from "zod";
-import { accountStub } from "../account/account-stub.ts";
-import { dumpSchema } from "../account/table-dump.ts";
-import { collectBytes } from "../lib/collect-bytes.ts";
-import type { Context } from "../context.ts";
-import { audited } from "../directory/audit.ts";
-import { accountIdsAfter, directoryPages, directoryRowsSchema, restoreDirectoryRows } from "../directory/backup.ts";
-import { operatorActor } from "../middleware/operator.ts";
-import { streamed } from "./streamed.ts";
-import { apiError } from "../../shared/errors.ts";
-import { parseId } from "../../shared/ids.ts";
+import { accountStub } from "../../account/account-stub.ts";
+import { dumpSchema } from "../../account/table-dump.ts";
+import type { Context } from "../../context.ts";
+import { accountIdsAfter, directoryPages, directoryRowsSchema, restoreDirectoryRows } from "../../directory/backup.ts";
+import { collectBytes } from "../../lib/collect-bytes.ts";
+import { queryText } from "../../openapi/parameters.ts";
+import type { Route } from "../route.ts";
+import { streamed } from "../streamed.ts";
+import { act } from "./act.ts";
+import { apiError } from "../../../shared/errors.ts";
+import { parseId } from "../../../shared/ids.ts";
+import { oneOf } from "../../../shared/schemas/fields.ts";
 
 /** Objects asked by one request: each is a subrequest. */
 const ACCOUNTS_A_CALL = 200;
@@ -23,7 +25,54 @@ const accountLine = z.strictObject({ kind: z.literal("account"), id: z.string(),
 const directoryLine = directoryRowsSchema.extend({ kind: z.literal("directory") });
 const lineSchema = z.discriminatedUnion("kind", [accountLine, directoryLine]);
 
-export function getBackup(c: Context): Response {
+export const BACKUP: readonly Route[] = [
+  {
+    method: "get",
+    path: "/admin/backup",
+    id: "adminBackup",
+    tag: "Operator",
+    summary: "The whole books, a line of JSON each; `npm run backup` reads them",
+    auth: "operator",
+    parameters: [queryText("after", "The account that the last line of the call before named.")],
+    answers: {
+      200: {
+        description: "Lines; the last is `end`, or `more` with where to go on.",
+        mediaType: "application/x-ndjson",
+      },
+    },
+    errors: ["invalid_value"],
+    handler: getBackup,
+  },
+  {
+    method: "post",
+    path: "/admin/restore",
+    id: "adminRestore",
+    tag: "Operator",
+    summary: "One line of a backup, into a deployment that lacks it; `npm run restore` sends them",
+    auth: "operator",
+    body: {
+      name: "RestoreRequest",
+      schema: z.looseObject({ kind: oneOf(["account", "directory"]) }),
+      example: { kind: "directory", table: "models", rows: [] },
+    },
+    answers: {
+      200: {
+        description: "`exists`: it was there, and stays as it is.",
+        name: "Restored",
+        schema: z.object({
+          kind: z.enum(["account", "directory"]),
+          id: z.string().optional(),
+          outcome: z.enum(["restored", "exists"]),
+        }),
+        example: { kind: "directory", outcome: "restored" },
+      },
+    },
+    errors: ["invalid_json", "invalid_value", "body_too_large"],
+    handler: postRestore,
+  },
+];
+
+function getBackup(c: Context): Response {
   const after = c.req.query("after");
   if (after !== undefined && parseId("account", after) === undefined) {
     throw apiError("invalid_value", "`after` must be an account's id.", "after");
@@ -49,7 +98,7 @@ async function* linesOf(c: Context, after: string | undefined): AsyncGenerator<s
   yield `${JSON.stringify(ids.length < ACCOUNTS_A_CALL ? { kind: "end" } : { kind: "more", after: last })}\n`;
 }
 
-export async function postRestore(c: Context): Promise<Response> {
+async function postRestore(c: Context): Promise<Response> {
   const line = await readLine(c);
   if (line.kind === "directory") {
     await restoreDirectoryRows(c.env.DIRECTORY, line);
@@ -57,10 +106,8 @@ export async function postRestore(c: Context): Promise<Response> {
   }
   const id = parseId("account", line.id);
   if (id === undefined) throw apiError("invalid_value", "`id` must be an account's id.", "id");
-  const outcome = await audited(
-    c.env.DIRECTORY,
-    { atMs: Date.now(), actor: operatorActor(c), action: "account.restore", target: id, facts: {} },
-    () => accountStub(c.env, id).restore(JSON.stringify(line.dump)),
+  const outcome = await act(c, "account.restore", id, {}, () =>
+    accountStub(c.env, id).restore(JSON.stringify(line.dump)),
   );
   return c.json({ kind: line.kind, id, outcome });
 }

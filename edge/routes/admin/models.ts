@@ -2,18 +2,22 @@
 // field that is not named stays as it is, so that a status can be set without repeating prices.
 
 import * as z from "zod";
-import type { Context } from "../context.ts";
-import { waitUntilOf } from "../context.ts";
-import { audited } from "../directory/audit.ts";
-import type { ModelSettings } from "../directory/model-settings.ts";
-import { loadModelSettings, saveModelSettings, withSettings } from "../directory/model-settings.ts";
-import { readJson } from "../middleware/body.ts";
-import { operatorActor } from "../middleware/operator.ts";
-import { modelAnswer } from "./models.ts";
-import { must } from "../../shared/assert.ts";
-import { apiError } from "../../shared/errors.ts";
-import { nanoUsd } from "../../shared/money.ts";
-import { integer, oneOf, parseBody } from "../../shared/schemas/fields.ts";
+import type { Context } from "../../context.ts";
+import { waitUntilOf } from "../../context.ts";
+import type { ModelSettings } from "../../directory/model-settings.ts";
+import { loadModelSettings, saveModelSettings, withSettings } from "../../directory/model-settings.ts";
+import { readJson } from "../../middleware/body.ts";
+import { BODY_ERRORS } from "../../openapi/operation.ts";
+import { pathId } from "../../openapi/parameters.ts";
+import { modelSchema } from "../answers.ts";
+import { MODEL_ANSWER } from "../examples.ts";
+import { modelAnswer } from "../models.ts";
+import type { Route } from "../route.ts";
+import { act } from "./act.ts";
+import { must } from "../../../shared/assert.ts";
+import { apiError } from "../../../shared/errors.ts";
+import { nanoUsd } from "../../../shared/money.ts";
+import { integer, oneOf, parseBody } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 16 * 1024;
 /** $1,000 per million tokens: beyond it somebody mistook the unit. */
@@ -21,7 +25,7 @@ const PRICE_MAX = 1_000_000_000_000;
 /** $1 a request. */
 const MINIMUM_CHARGE_MAX = 1_000_000_000;
 
-export const putModelSchema = z.strictObject({
+const putModelSchema = z.strictObject({
   price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
   hit_price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
   batch_price_nano_usd_per_million_tokens: integer(0, PRICE_MAX).optional(),
@@ -30,7 +34,40 @@ export const putModelSchema = z.strictObject({
   status: oneOf(["live", "coming_soon"]).optional(),
 });
 
-export async function putModel(c: Context): Promise<Response> {
+const PUT_MODEL: Route = {
+  method: "put",
+  path: "/admin/models/{owner}/{name}",
+  id: "adminPutModel",
+  tag: "Operator",
+  summary: "Set a model's prices and status",
+  description: "In force everywhere within 60 seconds. A field that is not named stays as it is.",
+  auth: "operator",
+  parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part behind it.")],
+  body: { name: "PutModelRequest", schema: putModelSchema, example: { status: "live" } },
+  answers: {
+    200: {
+      description: "The model as buyers see it, and the operator's own status.",
+      name: "AdminModel",
+      schema: modelSchema.extend({ operator_status: z.enum(["live", "coming_soon"]) }),
+      example: { ...MODEL_ANSWER, operator_status: "live" },
+    },
+  },
+  errors: [...BODY_ERRORS, "model_not_found"],
+  handler: putModel,
+};
+
+export const ADMIN_MODELS: readonly Route[] = [
+  PUT_MODEL,
+  {
+    ...PUT_MODEL,
+    path: "/admin/models/{name}",
+    id: "adminPutModelByName",
+    summary: "The same, with an encoded slash",
+    parameters: [pathId("name", "`owner%2Fname`.")],
+  },
+];
+
+async function putModel(c: Context): Promise<Response> {
   const owner = c.req.param("owner");
   const name = c.req.param("name") ?? "";
   const id = owner === undefined ? name : `${owner}/${name}`;
@@ -40,8 +77,7 @@ export async function putModel(c: Context): Promise<Response> {
   }
   const body = parseBody(putModelSchema, await readJson(c, BODY_BYTES_MAX));
   const stores = { directory: c.env.DIRECTORY, kv: c.env.EMBEDDING_CACHE };
-  const entry = { atMs: Date.now(), actor: operatorActor(c), action: "model.put", target: id, facts: body };
-  await audited(c.env.DIRECTORY, entry, async () => {
+  await act(c, "model.put", id, body, async () => {
     // Not from memory: another isolate may have set the rest a second ago.
     const [known] = withSettings(
       modelBook.models.filter((model) => model.id === id),

@@ -2,43 +2,106 @@
 // `Idempotency-Key`, which it needs.
 
 import * as z from "zod";
-import { accountStub } from "../account/account-stub.ts";
-import type { RefundAnswer } from "../account/account-with-refunds.ts";
-import { NANO_USD_PER_CENT, nanoUsdOfCents } from "../billing/cents.ts";
-import type { RefundFault } from "../billing/refund.ts";
-import { REFUND_REASONS } from "../billing/stripe.ts";
-import type { Context } from "../context.ts";
-import { audited } from "../directory/audit.ts";
-import { readJson } from "../middleware/body.ts";
-import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
-import { operatorActor } from "../middleware/operator.ts";
-import { CENTS_RULE, amounts, readCents } from "./amount.ts";
-import { unreachable } from "../../shared/assert.ts";
-import type { ApiError } from "../../shared/errors.ts";
-import { apiError } from "../../shared/errors.ts";
-import { parseId } from "../../shared/ids.ts";
-import type { NanoUsd } from "../../shared/money.ts";
-import { formatUsd, nanoUsd } from "../../shared/money.ts";
-import { oneOf, parseBody, text, wrongValue } from "../../shared/schemas/fields.ts";
+import { accountStub } from "../../account/account-stub.ts";
+import type { RefundAnswer } from "../../account/account-with-refunds.ts";
+import { NANO_USD_PER_CENT, nanoUsdOfCents } from "../../billing/cents.ts";
+import type { RefundFault } from "../../billing/refund.ts";
+import { REFUND_REASONS } from "../../billing/stripe.ts";
+import type { Context } from "../../context.ts";
+import { readJson } from "../../middleware/body.ts";
+import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
+import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
+import { ONCE } from "../../openapi/parameters.ts";
+import { ACCOUNT } from "../account/account.ts";
+import { CENTS_RULE, amounts, readCents } from "../amount.ts";
+import { amountNanoUsd } from "../answers.ts";
+import type { Route } from "../route.ts";
+import { ACTOR, accountIdOf, accountIdParameter, act, found } from "./act.ts";
+import { unreachable } from "../../../shared/assert.ts";
+import type { ApiError } from "../../../shared/errors.ts";
+import { apiError } from "../../../shared/errors.ts";
+import type { NanoUsd } from "../../../shared/money.ts";
+import { formatUsd, nanoUsd } from "../../../shared/money.ts";
+import { oneOf, parseBody, text, wrongValue } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 4096;
-const ACTOR = "operator";
 /** As long as a lease lives. */
 const HELD_S = 30;
 const PAYMENT_RULE =
   "a payment's id at Stripe (`pi_…`), as `payment_id` of a top-up in GET /v1/transactions (a grant was never paid)";
 const PAYMENT = /^pi_\w{1,250}$/;
 
-export const refundSchema = z.strictObject({
+const refundSchema = z.strictObject({
   payment: text(PAYMENT_RULE),
   /** Of credit, without tax; absent: all that is left of the payment. */
   amount_usd: z.union([z.number(), z.string()], { error: () => CENTS_RULE }).optional(),
   reason: oneOf(REFUND_REASONS).optional(),
 });
 
-export async function createRefund(c: Context): Promise<Response> {
-  const accountId = parseId("account", c.req.param("id") ?? "");
-  if (accountId === undefined) throw unknownAccount();
+export const CREATE_REFUND: Route = {
+  method: "post",
+  path: "/admin/accounts/{id}/refunds",
+  id: "adminCreateRefund",
+  tag: "Operator",
+  summary: "Refund a payment by card, or a part of it",
+  description:
+    "Through Stripe and in the books: what was paid for and is not spent. The same `Idempotency-Key` again is the same refund, and is answered with what became of it.",
+  auth: "operator",
+  parameters: [
+    accountIdParameter,
+    { ...ONCE, required: true, description: "Needed: the same one again is the same refund." },
+  ],
+  body: { name: "CreateRefundRequest", schema: refundSchema, example: { payment: "pi_123", amount_usd: 12.5 } },
+  answers: {
+    201: {
+      description:
+        "`status` is Stripe's; `requested`: Stripe has not answered, and is asked again until it has, while the credit is set aside.",
+      name: "Refund",
+      schema: z.object({
+        id: z.string(),
+        object: z.literal("refund"),
+        account_id: z.string(),
+        payment: z.string(),
+        stripe_refund: z.nullable(z.string()),
+        status: z.string(),
+        amount_usd: z.string().describe("Of credit."),
+        amount_nano_usd: amountNanoUsd,
+        tax_usd: z.string().describe("Went back to the card beside it."),
+        tax_nano_usd: amountNanoUsd,
+        balance_usd: z.string(),
+        balance_nano_usd: amountNanoUsd,
+      }),
+      example: {
+        id: "refund_0000000000000a",
+        object: "refund",
+        account_id: ACCOUNT.id,
+        payment: "pi_123",
+        stripe_refund: "re_123",
+        status: "succeeded",
+        amount_usd: "12.5",
+        amount_nano_usd: 12_500_000_000,
+        tax_usd: "0",
+        tax_nano_usd: 0,
+        balance_usd: "7.5",
+        balance_nano_usd: 7_500_000_000,
+      },
+    },
+  },
+  errors: [
+    ...BODY_ERRORS,
+    ...MAKING_ERRORS,
+    "invalid_request",
+    "object_not_found",
+    "credit_held",
+    "limit_reached",
+    "payments_not_offered",
+    "payment_unavailable",
+  ],
+  handler: createRefund,
+};
+
+async function createRefund(c: Context): Promise<Response> {
+  const accountId = accountIdOf(c);
   const { payment, amount_usd: usd, reason } = parseBody(refundSchema, await readJson(c, BODY_BYTES_MAX));
   if (!PAYMENT.test(payment)) throw wrongValue("payment", PAYMENT_RULE, payment);
   const amount = usd === undefined ? undefined : readCents("amount", usd);
@@ -60,10 +123,8 @@ export async function createRefund(c: Context): Promise<Response> {
     ...(amount !== undefined && { amount_nano_usd: amount }),
     ...(reason !== undefined && { reason }),
   };
-  const entry = { atMs: Date.now(), actor: operatorActor(c), action: "refund", target: accountId, facts };
-  return audited(c.env.DIRECTORY, entry, async () => {
-    const answer: RefundAnswer | undefined = await accountStub(c.env, accountId).refund(asked, once, ACTOR);
-    if (answer === undefined) throw unknownAccount();
+  return act(c, "refund", accountId, facts, async () => {
+    const answer: RefundAnswer = found(await accountStub(c.env, accountId).refund(asked, once, ACTOR));
     if (answer.kind === "reused") throw keyReused();
     if (answer.kind === "fault") throw faultOf(answer.fault, payment);
     const body = refundAnswer(accountId, answer);
@@ -152,8 +213,4 @@ function notThere(
   const most = Math.floor(unspent / NANO_USD_PER_CENT) * NANO_USD_PER_CENT;
   const spent = `$${formatUsd(wanted)} of ${payment} were to be refunded, but of all that this account paid only $${formatUsd(nanoUsd(most))} is not spent`;
   return apiError("invalid_value", `${spent}${most === 0 ? "." : ": `amount_usd` may be as much."}`, "amount_usd");
-}
-
-function unknownAccount(): ApiError {
-  return apiError("object_not_found", "No such account.", "id");
 }

@@ -1,0 +1,176 @@
+// The operator's view of accounts: list, books, limits, status.
+
+import * as z from "zod";
+import { accountStub } from "../../account/account-stub.ts";
+import { createAccount as makeAccount } from "../../account/create-account.ts";
+import type { Context } from "../../context.ts";
+import { waitUntilOf } from "../../context.ts";
+import { listAccounts as readAccounts, reflectStatus, reportBooks } from "../../directory/accounts.ts";
+import { LOCATIONS } from "../../lib/location.ts";
+import { readJson } from "../../middleware/body.ts";
+import type { Answer } from "../../openapi/operation.ts";
+import { BODY_ERRORS } from "../../openapi/operation.ts";
+import { ACCOUNT_ANSWER, BOOKS, accountAnswer, booksAnswer, booksSchema } from "../account/account.ts";
+import { amountNanoUsd, seconds, unixSeconds } from "../answers.ts";
+import { limitParameter, readLimit } from "../query.ts";
+import type { Route } from "../route.ts";
+import { ACTOR, accountIdOf, accountIdParameter, act, found } from "./act.ts";
+import { CURSOR, cursorPage, cursorPageSchema, readCursor, unknownCursor } from "./cursor-list.ts";
+import { newId } from "../../../shared/ids.ts";
+import { integer, oneOf, parseBody, parsePatch, text } from "../../../shared/schemas/fields.ts";
+
+const BODY_BYTES_MAX = 64 * 1024;
+const ACCOUNTS_MAX = 100;
+const ACCOUNTS = 20;
+const RATE_MAX = 1_000_000_000;
+
+const createAccountSchema = z.strictObject({
+  name: text("the account's name").min(1, { error: "a name" }).max(200, { error: "at most 200 characters" }),
+  email: z.email({ error: () => "an email address" }).optional(),
+  /** Near whom its object lives, for good; absent: near this call. */
+  location: oneOf(LOCATIONS).optional(),
+});
+
+const patchAccountSchema = z.strictObject({
+  limits: z
+    .strictObject(
+      { requests_per_minute: integer(1, RATE_MAX).optional(), tokens_per_minute: integer(1, RATE_MAX).optional() },
+      { error: () => "an object with requests_per_minute and tokens_per_minute" },
+    )
+    .optional(),
+  status: oneOf(["active", "suspended"]).optional(),
+});
+
+const listedAccountSchema = z.object({
+  id: z.string(),
+  object: z.literal("account"),
+  name: z.string(),
+  email: z.nullable(z.string()),
+  status: z.string(),
+  created_at: z.nullable(unixSeconds),
+  deleted_at: z.nullable(unixSeconds),
+  charged_nano_usd: amountNanoUsd,
+  reported_at: z.nullable(unixSeconds),
+});
+
+const BOOKS_ANSWER: Answer = {
+  description: "The books.",
+  name: "Books",
+  schema: booksSchema,
+  example: BOOKS,
+};
+
+export const ADMIN_ACCOUNTS: readonly Route[] = [
+  {
+    method: "get",
+    path: "/admin/accounts",
+    id: "adminListAccounts",
+    tag: "Operator",
+    summary: "All accounts, newest first",
+    auth: "operator",
+    parameters: [limitParameter(ACCOUNTS_MAX, ACCOUNTS), CURSOR],
+    answers: {
+      200: {
+        description: "Names, status and sums as the directory knows them.",
+        name: "AdminAccounts",
+        schema: cursorPageSchema(listedAccountSchema),
+        example: cursorPage([], undefined),
+      },
+    },
+    errors: ["invalid_value"],
+    handler: listAccounts,
+  },
+  {
+    method: "post",
+    path: "/admin/accounts",
+    id: "adminCreateAccount",
+    tag: "Operator",
+    summary: "Create an account",
+    auth: "operator",
+    body: { name: "CreateAccountRequest", schema: createAccountSchema, example: { name: "Search team" } },
+    answers: { 201: { ...ACCOUNT_ANSWER, description: "The account." } },
+    errors: BODY_ERRORS,
+    handler: createAccount,
+  },
+  {
+    method: "get",
+    path: "/admin/accounts/{id}",
+    id: "adminGetAccount",
+    tag: "Operator",
+    summary: "The books of an account",
+    auth: "operator",
+    parameters: [accountIdParameter],
+    answers: { 200: BOOKS_ANSWER },
+    errors: ["object_not_found"],
+    handler: getAccountBooks,
+  },
+  {
+    method: "patch",
+    path: "/admin/accounts/{id}",
+    id: "adminPatchAccount",
+    tag: "Operator",
+    summary: "Set limits or status",
+    auth: "operator",
+    parameters: [accountIdParameter],
+    body: { name: "PatchAccountRequest", schema: patchAccountSchema, example: { status: "suspended" } },
+    answers: { 200: BOOKS_ANSWER },
+    errors: [...BODY_ERRORS, "object_not_found"],
+    handler: patchAccount,
+  },
+];
+
+/** Newest first; status and sums as the directory knows them, the books of one account are the account's to tell. */
+async function listAccounts(c: Context): Promise<Response> {
+  const page = await readAccounts(c.env.DIRECTORY, readCursor(c), readLimit(c, ACCOUNTS_MAX, ACCOUNTS));
+  if (page === undefined) throw unknownCursor();
+  const data = page.rows.map((row) => ({
+    id: row.id,
+    object: "account",
+    name: row.name,
+    email: row.email,
+    status: row.status,
+    created_at: seconds(row.createdAtMs),
+    deleted_at: seconds(row.deletedAtMs ?? undefined),
+    charged_nano_usd: row.chargedNanoUsd,
+    reported_at: seconds(row.reportedAtMs ?? undefined),
+  }));
+  return c.json(cursorPage(data, page.next));
+}
+
+async function createAccount(c: Context): Promise<Response> {
+  const body = parseBody(createAccountSchema, await readJson(c, BODY_BYTES_MAX));
+  const id = newId("account");
+  const account = { name: body.name, ...(body.email === undefined ? {} : { email: body.email }) };
+  await act(c, "account.create", id, account, () =>
+    makeAccount(c.env, account, ACTOR, { id, location: body.location }),
+  );
+  return c.json(accountAnswer(found(await accountStub(c.env, id).getAccount())), 201);
+}
+
+async function getAccountBooks(c: Context): Promise<Response> {
+  const view = found(await accountStub(c.env, accountIdOf(c)).getAccount());
+  // The object may have suspended itself (a dispute): its row in the list follows when somebody looks.
+  waitUntilOf(c)(reportBooks(c.env.DIRECTORY, view.id, view, Date.now()).catch(() => undefined));
+  return c.json(booksAnswer(view));
+}
+
+async function patchAccount(c: Context): Promise<Response> {
+  const id = accountIdOf(c);
+  const body = parsePatch(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
+  const { limits, status } = body;
+  const stub = accountStub(c.env, id);
+  await act(c, "account.patch", id, body, async () => {
+    if (limits !== undefined) {
+      const patch = {
+        ...(limits.requests_per_minute === undefined ? {} : { requestsPerMinute: limits.requests_per_minute }),
+        ...(limits.tokens_per_minute === undefined ? {} : { tokensPerMinute: limits.tokens_per_minute }),
+      };
+      found(await stub.setLimits(patch, ACTOR));
+    }
+    if (status !== undefined) {
+      found(await stub.setStatus(status, ACTOR));
+      await reflectStatus(c.env.DIRECTORY, id, status);
+    }
+  });
+  return c.json(booksAnswer(found(await stub.getAccount())));
+}
