@@ -1,9 +1,7 @@
 // The Worker's routes and the order of its middleware: id, CORS, then per route: key, then the route's own work.
 
 import { Hono } from "hono";
-import { admitMemory } from "./middleware/admit-memory.ts";
 import type { AppEnv } from "./context.ts";
-import { authenticate } from "./middleware/authenticate.ts";
 import { cors } from "./middleware/cors.ts";
 import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
@@ -11,24 +9,18 @@ import { answerUnknownRoutes } from "./pages/not-found.ts";
 import { noteRefusals } from "./middleware/note-refusals.ts";
 import { privateAnswers } from "./middleware/private-answers.ts";
 import { logRequests } from "./middleware/request-log.ts";
-import { recordRefused } from "./metering/record-refused.ts";
-import { countRefused } from "./metering/refused-request.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { trace } from "./middleware/trace.ts";
 import { getDocs, getErrorDocs } from "./routes/docs.ts";
 import { getLlms, getOpenApi } from "./routes/documents.ts";
-import { postEmbeddings } from "./routes/embeddings.ts";
 import { getHealth, getReady } from "./routes/health.ts";
 import { getMetrics } from "./routes/metrics.ts";
 import { addModelRoutes } from "./routes/model-routes.ts";
 import { mountRoutes } from "./routes/mount.ts";
 import { addOwnerRoutes } from "./routes/owner-routes.ts";
 import { addPageRoutes } from "./routes/pages.ts";
-import { postRerankV1, postRerankV2 } from "./routes/rerank.ts";
-import { postSimilarity } from "./routes/similarity.ts";
 import { ROUTES } from "./routes/table.ts";
 import { getStatus, getStatusPage } from "./routes/status.ts";
-import { postTokenize } from "./routes/tokenize.ts";
 import { servicesOf } from "./services.ts";
 
 export function createApp(): Hono<AppEnv> {
@@ -58,12 +50,6 @@ export function createApp(): Hono<AppEnv> {
   app.get("/llms.txt", getLlms);
   app.get("/docs", getDocs);
   app.get("/docs/errors", getErrorDocs);
-  app.post("/v1/embeddings", authenticate, recordRefused, countRefused, admitMemory, postEmbeddings);
-  app.post("/embeddings", authenticate, recordRefused, countRefused, admitMemory, postEmbeddings);
-  app.post("/v1/similarity", authenticate, recordRefused, countRefused, admitMemory, postSimilarity);
-  app.post("/v1/tokenize", authenticate, recordRefused, countRefused, admitMemory, postTokenize);
-  app.post("/v1/rerank", authenticate, recordRefused, countRefused, admitMemory, postRerankV1);
-  app.post("/v2/rerank", authenticate, recordRefused, countRefused, admitMemory, postRerankV2);
 
   addModelRoutes(app);
   addOwnerRoutes(app);

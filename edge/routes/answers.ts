@@ -7,6 +7,9 @@ import type { Answer } from "../openapi/operation.ts";
 export const count = z.int().nonnegative();
 export const amountNanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");
 export const unixSeconds = z.int().nonnegative().describe("Unix seconds.");
+/** An id for examples. */
+export const MODEL = "gigarouter/demo-embedding";
+
 /** Milliseconds as the API writes a time; none is null. */
 export function seconds(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.floor(ms / 1000);
@@ -21,61 +24,6 @@ export const deletedAnswer = (name: string, object: string, id: string, descript
 });
 
 export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.nullable(schema);
-
-const usage = z.object({
-  prompt_tokens: count.describe("Ids the model read: instruction and ending token included, after truncation."),
-  total_tokens: count,
-  prompt_tokens_details: z.object({ cached_tokens: count }),
-  cost: z.number().nonnegative().describe("USD."),
-});
-
-const embedding = z.object({
-  object: z.literal("embedding"),
-  index: count,
-  embedding: z.union([z.array(z.number()), z.string()]).describe("Numbers, or base64."),
-});
-
-export const embeddings = z.object({
-  object: z.literal("list"),
-  data: z.array(embedding),
-  similarities: z.array(z.number()).optional().describe("Cosine of each pair, where pairs were sent."),
-  model: z.string(),
-  usage,
-});
-
-export const similarity = z.object({
-  object: z.literal("list"),
-  data: z.array(z.object({ index: count, similarity: z.number().min(-1).max(1) })),
-  model: z.string(),
-  usage,
-});
-
-const ranked = z.object({
-  index: count.describe("Which of the documents."),
-  relevance_score: z.number().min(0).max(1).describe("Cosine to the query, negative ones as 0."),
-  document: z.object({ text: z.string() }).optional(),
-});
-
-export const rerank = z.object({
-  id: z.string(),
-  object: z.literal("list"),
-  results: z.array(ranked).describe("Best first."),
-  data: z.array(ranked).describe("The same items, for clients that read this name."),
-  model: z.string(),
-  usage,
-  meta: z.object({ api_version: z.object({ version: z.string() }), billed_units: z.object({ input_tokens: count }) }),
-});
-
-export const tokens = z.object({
-  object: z.literal("list"),
-  data: z.array(z.object({ index: count, tokens: z.array(count), count, fits: z.boolean() })),
-  model: z.string(),
-  total_tokens: count,
-  cost_usd: z.number().nonnegative().describe("The most that embedding these texts costs: every text a cache miss."),
-  cost_nano_usd: amountNanoUsd,
-  batch_cost_nano_usd: amountNanoUsd,
-  fits: z.boolean().describe("False: a text is over the context, and shown as `truncate: end` would cut it."),
-});
 
 export const modelSchema = z.object({
   id: z.string(),

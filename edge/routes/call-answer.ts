@@ -1,14 +1,65 @@
-// One call of an endpoint by its route: read, prepared as a line of a batch is, embedded, charged, answered.
+// One call of an endpoint by its route: read, prepared as a line of a batch is, embedded, charged, answered. And what the
+// document says of every such call.
 
+import * as z from "zod";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
 import { callContext } from "../endpoints/endpoint.ts";
 import type { ResultBody } from "../files/results.ts";
-import { embedMetered } from "../metering/metered-call.ts";
-import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../metering/call-options.ts";
+import { embedMetered } from "../metering/metered-call.ts";
 import { usageHeaders, usageOf } from "../metering/usage-answer.ts";
+import { readJson } from "../middleware/body.ts";
+import type { Answer, Parameter } from "../openapi/operation.ts";
+import { header, idempotencyKey, text } from "../openapi/parameters.ts";
+import { count } from "./answers.ts";
+
+export const usageSchema = z.object({
+  prompt_tokens: count.describe("Ids the model read: instruction and ending token included, after truncation."),
+  total_tokens: count,
+  prompt_tokens_details: z.object({ cached_tokens: count }),
+  cost: z.number().nonnegative().describe("USD."),
+});
+
+export const USAGE = {
+  prompt_tokens: 4,
+  total_tokens: 4,
+  prompt_tokens_details: { cached_tokens: 0 },
+  cost: 0.000000032,
+};
+
+/** Headers of a call. */
+export const CALL_HEADERS: readonly Parameter[] = [
+  header("X-Tier", "`batch`: the batch price and its patience.", { enum: ["interactive", "batch"] }),
+  header("X-Max-Cost", "USD: refused before any work when the quote is higher.", {
+    type: "string",
+    pattern: "^\\d{1,7}(\\.\\d{1,9})?$",
+  }),
+  header("Prefer", "`wait=N`: hold a call to a cold model so many seconds, up to 120."),
+  idempotencyKey("Per account and route, for 24 hours: the same call again gets the first answer and is charged once."),
+  header("Cache-Control", "`no-store`: neither read nor write the embedding cache."),
+  header("X-Request-Id", "Echoed where it is well formed; for tracing alone."),
+];
+
+const RATE_HEADERS: NonNullable<Answer["headers"]> = {
+  "x-ratelimit-limit-requests": text("Requests a minute."),
+  "x-ratelimit-remaining-requests": text("As this part of the edge sees it."),
+  "x-ratelimit-reset-requests": text("A duration: `250ms`, `6m0s`."),
+  "x-ratelimit-limit-tokens": text("Tokens a minute."),
+  "x-ratelimit-remaining-tokens": text("As this part of the edge sees it."),
+  "x-ratelimit-reset-tokens": text("A duration."),
+};
+
+/** Headers of an answer that was charged. */
+export const SPENDING_HEADERS: NonNullable<Answer["headers"]> = {
+  "x-cache": text("What the embedding cache had.", { enum: ["hit", "miss", "partial"] }),
+  "x-cost-usd": text("What the call cost."),
+  "x-credit-remaining-usd": text("As this part of the edge sees it."),
+  "x-model-revision": text("Vectors of one revision are comparable."),
+  "server-timing": text("Milliseconds by stage."),
+  ...RATE_HEADERS,
+};
 
 interface CallAnswer {
   readonly body: ResultBody;

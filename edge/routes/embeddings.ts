@@ -1,9 +1,72 @@
-// POST /v1/embeddings (and /embeddings).
+// POST /v1/embeddings, and /embeddings for clients that drop /v1.
 
+import * as z from "zod";
 import { embeddingsAnswer } from "../answer/embeddings-answer.ts";
 import type { Context } from "../context.ts";
 import { embeddings } from "../endpoints/embeddings.ts";
-import { callAnswer } from "./call-answer.ts";
+import { SPENDING_ERRORS } from "../openapi/operation.ts";
+import { MODEL, count } from "./answers.ts";
+import { CALL_HEADERS, SPENDING_HEADERS, USAGE, callAnswer, usageSchema } from "./call-answer.ts";
+import type { Route } from "./route.ts";
+import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
+
+const embeddingSchema = z.object({
+  object: z.literal("embedding"),
+  index: count,
+  embedding: z.union([z.array(z.number()), z.string()]).describe("Numbers, or base64."),
+});
+
+const embeddingsSchema = z.object({
+  object: z.literal("list"),
+  data: z.array(embeddingSchema),
+  similarities: z.array(z.number()).optional().describe("Cosine of each pair, where pairs were sent."),
+  model: z.string(),
+  usage: usageSchema,
+});
+
+const CREATE_EMBEDDINGS: Route = {
+  method: "post",
+  path: "/v1/embeddings",
+  id: "createEmbeddings",
+  tag: "Embeddings",
+  summary: "Embed texts",
+  description: "OpenAI-compatible. The charge is the moment the whole result is there; a failed call costs nothing.",
+  auth: "call",
+  scope: embeddings.scope,
+  parameters: CALL_HEADERS,
+  body: {
+    name: "EmbeddingsRequest",
+    schema: embeddingsBodySchema,
+    required: ["input"],
+    example: { model: MODEL, input: ["Hello", "How are you?"], dimensions: 64 },
+  },
+  answers: {
+    200: {
+      description: "Vectors in the order of the input.",
+      name: "Embeddings",
+      schema: embeddingsSchema,
+      example: {
+        object: "list",
+        data: [{ object: "embedding", index: 0, embedding: [0.5, -0.5, 0.5, -0.5] }],
+        model: MODEL,
+        usage: USAGE,
+      },
+      headers: SPENDING_HEADERS,
+    },
+  },
+  errors: SPENDING_ERRORS,
+  handler: postEmbeddings,
+};
+
+export const EMBEDDINGS: readonly Route[] = [
+  CREATE_EMBEDDINGS,
+  {
+    ...CREATE_EMBEDDINGS,
+    path: "/embeddings",
+    id: "createEmbeddingsShort",
+    summary: "The same, for clients that drop /v1",
+  },
+];
 
 export async function postEmbeddings(c: Context): Promise<Response> {
   const { body, vectors, headers } = await callAnswer(c, embeddings);

@@ -16,14 +16,17 @@ import { CREATE_REFUND } from "./admin/refunds.ts";
 import { STATS } from "./admin/stats.ts";
 import { ALERTS } from "./alerts.ts";
 import { BATCHES } from "./batches/batches.ts";
+import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
 import { CREATE_FILE } from "./files/upload-file.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
-import { EMBEDDINGS } from "./paths/embeddings.ts";
 import { MODELS } from "./paths/models.ts";
 import { SERVICE } from "./paths/service.ts";
+import { RERANK } from "./rerank.ts";
 import { SESSIONS } from "./sessions.ts";
+import { SIMILARITY } from "./similarity.ts";
+import { TOKENIZE } from "./tokenize.ts";
 import { TOP_UPS } from "./top-ups.ts";
 import { ORGANIZATION } from "./usage/organization.ts";
 import { USAGE } from "./usage/usage.ts";
@@ -31,6 +34,9 @@ import { WEBHOOKS } from "./webhooks.ts";
 
 export const OPERATIONS: readonly Operation[] = [
   ...EMBEDDINGS,
+  SIMILARITY,
+  ...RERANK,
+  TOKENIZE,
   ...MODELS,
   CREATE_FILE,
   ...FILES,

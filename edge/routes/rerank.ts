@@ -1,10 +1,82 @@
 // POST /v1/rerank and /v2/rerank. The texts are embedded, cached and charged as those of /v1/embeddings are.
 
+import * as z from "zod";
 import type { Context } from "../context.ts";
 import { rerank } from "../endpoints/rerank.ts";
-import { answerJson } from "./call-answer.ts";
+import { SPENDING_ERRORS } from "../openapi/operation.ts";
+import { MODEL, count } from "./answers.ts";
+import { CALL_HEADERS, SPENDING_HEADERS, USAGE, answerJson, usageSchema } from "./call-answer.ts";
+import type { Route } from "./route.ts";
+import { rerankBodySchema } from "../../shared/schemas/rerank.ts";
 
 const [V1, V2] = [rerank("1"), rerank("2")];
 
-export const postRerankV1 = (c: Context): Promise<Response> => answerJson(c, V1);
-export const postRerankV2 = (c: Context): Promise<Response> => answerJson(c, V2);
+const rankedSchema = z.object({
+  index: count.describe("Which of the documents."),
+  relevance_score: z.number().min(0).max(1).describe("Cosine to the query, negative ones as 0."),
+  document: z.object({ text: z.string() }).optional(),
+});
+
+const rerankSchema = z.object({
+  id: z.string(),
+  object: z.literal("list"),
+  results: z.array(rankedSchema).describe("Best first."),
+  data: z.array(rankedSchema).describe("The same items, for clients that read this name."),
+  model: z.string(),
+  usage: usageSchema,
+  meta: z.object({ api_version: z.object({ version: z.string() }), billed_units: z.object({ input_tokens: count }) }),
+});
+
+const RERANK_V1: Route = {
+  method: "post",
+  path: "/v1/rerank",
+  id: "rerank",
+  tag: "Embeddings",
+  summary: "Order documents by how well they answer a query",
+  description:
+    "For the rerank clients of Cohere (v1), Jina and Voyage. The query carries the instruction, documents none; a document over the context is read from its beginning unless `truncation` is false. Charged by token, cached as embeddings are.",
+  auth: "call",
+  scope: V1.scope,
+  parameters: CALL_HEADERS,
+  body: {
+    name: "RerankRequest",
+    schema: rerankBodySchema,
+    required: ["query", "documents"],
+    example: {
+      model: MODEL,
+      query: "capital of France",
+      documents: ["Paris is in France.", "Bees make honey."],
+      top_n: 1,
+    },
+  },
+  answers: {
+    200: {
+      description: "The documents, best first.",
+      name: "Rerank",
+      schema: rerankSchema,
+      example: {
+        id: "req_5Tt8ZKf0s3N6Y1WcQbXo2R",
+        object: "list",
+        results: [{ index: 0, relevance_score: 0.71 }],
+        data: [{ index: 0, relevance_score: 0.71 }],
+        model: MODEL,
+        usage: USAGE,
+        meta: { api_version: { version: "1" }, billed_units: { input_tokens: 4 } },
+      },
+      headers: SPENDING_HEADERS,
+    },
+  },
+  errors: SPENDING_ERRORS,
+  handler: (c) => answerJson(c, V1),
+};
+
+export const RERANK: readonly Route[] = [
+  RERANK_V1,
+  {
+    ...RERANK_V1,
+    path: "/v2/rerank",
+    id: "rerankV2",
+    summary: "The same, for Cohere's v2 client",
+    handler: (c: Context) => answerJson(c, V2),
+  },
+];

@@ -1,19 +1,71 @@
 // POST /v1/tokenize: the ids the model would read, and what a call of /v1/embeddings with them would cost at most
 // (every text a miss). Free, and one request against the rate limit.
 
-import { authorize } from "../middleware/authorize.ts";
+import * as z from "zod";
 import type { Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
 import { callTexts, prefixOf } from "../embedding/request-texts.ts";
-import { readJson } from "../middleware/body.ts";
 import { readCallOptions } from "../metering/call-options.ts";
+import { authorize } from "../middleware/authorize.ts";
+import { readJson } from "../middleware/body.ts";
 import { resolveModel } from "../models/models.ts";
-import { contextOf } from "./call-answer.ts";
 import { costBound, pricesOf } from "../models/pricing.ts";
+import { TEXT_ERRORS } from "../openapi/operation.ts";
+import { MODEL, amountNanoUsd, count } from "./answers.ts";
+import { CALL_HEADERS, contextOf } from "./call-answer.ts";
+import type { Route } from "./route.ts";
 import { usdNumber } from "../../shared/money.ts";
-import { parseTokenizeRequest } from "../../shared/schemas/tokenize.ts";
+import { parseTokenizeRequest, tokenizeBodySchema } from "../../shared/schemas/tokenize.ts";
 
-export async function postTokenize(c: Context): Promise<Response> {
+const tokensSchema = z.object({
+  object: z.literal("list"),
+  data: z.array(z.object({ index: count, tokens: z.array(count), count, fits: z.boolean() })),
+  model: z.string(),
+  total_tokens: count,
+  cost_usd: z.number().nonnegative().describe("The most that embedding these texts costs: every text a cache miss."),
+  cost_nano_usd: amountNanoUsd,
+  batch_cost_nano_usd: amountNanoUsd,
+  fits: z.boolean().describe("False: a text is over the context, and shown as `truncate: end` would cut it."),
+});
+
+export const TOKENIZE: Route = {
+  method: "post",
+  path: "/v1/tokenize",
+  id: "tokenize",
+  tag: "Embeddings",
+  summary: "Token ids of texts, and a quote",
+  description: "Free; one request against the rate limit. Nothing is run.",
+  auth: "call",
+  scope: "embeddings",
+  parameters: CALL_HEADERS.filter(({ name }) => name === "Prefer" || name === "X-Request-Id"),
+  body: {
+    name: "TokenizeRequest",
+    schema: tokenizeBodySchema,
+    required: ["input"],
+    example: { model: MODEL, input: "Hello" },
+  },
+  answers: {
+    200: {
+      description: "Ids by text, and what embedding them would cost.",
+      name: "Tokens",
+      schema: tokensSchema,
+      example: {
+        object: "list",
+        data: [{ index: 0, tokens: [9707, 151643], count: 2, fits: true }],
+        model: MODEL,
+        total_tokens: 2,
+        cost_usd: 0.000000016,
+        cost_nano_usd: 16,
+        batch_cost_nano_usd: 8,
+        fits: true,
+      },
+    },
+  },
+  errors: TEXT_ERRORS,
+  handler: postTokenize,
+};
+
+async function postTokenize(c: Context): Promise<Response> {
   const { config, models, pool } = c.get("services");
   const options = readCallOptions(c);
   const request = parseTokenizeRequest(await readJson(c, config.limits.bodyBytesMax));
@@ -43,10 +95,10 @@ export async function postTokenize(c: Context): Promise<Response> {
     },
   );
   let offset = 0;
-  const data = answer.tokens.map((count, index) => {
-    const tokens = [...answer.ids.subarray(offset, offset + count)];
-    offset += count;
-    return { index, tokens, count, fits: answer.truncated[index] !== true };
+  const data = answer.tokens.map((length, index) => {
+    const tokens = [...answer.ids.subarray(offset, offset + length)];
+    offset += length;
+    return { index, tokens, count: length, fits: answer.truncated[index] !== true };
   });
   const cost = costBound(pricesOf(resolved.model, "interactive"), offset);
   c.header("x-model-revision", answer.revision);
