@@ -1,18 +1,73 @@
 // GET /health: this Worker runs. GET /ready: and it is configured, and its backends are ready, each with its state and
 // why it gets no calls. Both answer a Worker that is not configured.
 
+import * as z from "zod";
+import type { Pool } from "../backend/pool.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
-import type { Pool } from "../backend/pool.ts";
 import type { Services } from "../services.ts";
 import { servicesOf } from "../services.ts";
 import { ConfigError } from "../settings.ts";
+import type { Route } from "./route.ts";
 
-export function getHealth(c: Context): Response {
+const readySchema = z.object({
+  status: z.enum(["ready", "not_ready"]),
+  backends: z.array(
+    z.object({
+      model: z.string(),
+      status: z.enum(["ready", "warming", "secret_refused", "unreachable"]),
+      revision: z.nullable(z.string()),
+      queue_seconds: z.nullable(z.number().nonnegative()),
+      reasons: z.array(z.string()),
+    }),
+  ),
+  problems: z.array(z.string()),
+});
+
+const NOT_READY = { status: "not_ready", backends: [], problems: [] };
+
+export const HEALTH: readonly Route[] = [
+  {
+    method: "get",
+    path: "/health",
+    id: "health",
+    tag: "Service",
+    summary: "Whether the edge runs",
+    auth: "none",
+    unconfigured: true,
+    answers: {
+      200: {
+        description: "It runs.",
+        name: "Health",
+        schema: z.object({ status: z.literal("ok"), version: z.nullable(z.string()) }),
+        example: { status: "ok", version: "8c6cc1ea-4e2b-4ac1-b8b1-5d8a9f0c1d2e" },
+      },
+    },
+    errors: [],
+    handler: getHealth,
+  },
+  {
+    method: "get",
+    path: "/ready",
+    id: "ready",
+    tag: "Service",
+    summary: "Whether every model has a ready backend",
+    auth: "none",
+    unconfigured: true,
+    answers: {
+      200: { description: "All are.", name: "Ready", schema: readySchema, example: { ...NOT_READY, status: "ready" } },
+      503: { description: "Not all are.", name: "Ready", schema: readySchema, example: NOT_READY },
+    },
+    errors: [],
+    handler: getReady,
+  },
+];
+
+function getHealth(c: Context): Response {
   return c.json({ status: "ok", version: c.env.VERSION?.id ?? null });
 }
 
-export async function getReady(c: Context): Promise<Response> {
+async function getReady(c: Context): Promise<Response> {
   const services = servicesOrFault(c);
   if (services instanceof ConfigError) {
     return c.json({ status: "not_ready", backends: [], problems: [services.message] }, 503);

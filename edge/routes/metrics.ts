@@ -7,6 +7,7 @@ import { waitUntilOf } from "../context.ts";
 import { withDirectory } from "../directory/directory.ts";
 import { presentedKey } from "../middleware/authenticate.ts";
 import { readCanary } from "../watch/canary-record.ts";
+import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { equalTexts } from "../../shared/hmac.ts";
 
@@ -15,7 +16,19 @@ const STATES = ["ready", "warming", "secret_refused", "unreachable"] as const;
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
-export async function getMetrics(c: Context): Promise<Response> {
+export const METRICS: Route = {
+  method: "get",
+  path: "/metrics",
+  id: "metrics",
+  tag: "Service",
+  summary: "Figures for the operator's Prometheus, with a key of their own",
+  auth: "none",
+  answers: { 200: { description: "Prometheus' text format.", mediaType: "text/plain" } },
+  errors: ["missing_api_key", "invalid_api_key", "route_not_found", "directory_unavailable"],
+  handler: getMetrics,
+};
+
+async function getMetrics(c: Context): Promise<Response> {
   const { config, pool } = c.get("services");
   if (config.METRICS_KEY === undefined) throw apiError("route_not_found", "No such route.");
   if (!(await equalTexts(presentedKey(c), config.METRICS_KEY))) {

@@ -1,4 +1,4 @@
-// Puts routes into hono, each behind the middleware that its `auth` asks for.
+// Puts routes and pages into hono, each behind the middleware that its `auth` asks for.
 
 import type { Hono, MiddlewareHandler } from "hono";
 import type { AppEnv, Context } from "../context.ts";
@@ -7,13 +7,35 @@ import { countRefused } from "../metering/refused-request.ts";
 import { admitMemory } from "../middleware/admit-memory.ts";
 import { authenticate } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";
+import { cors } from "../middleware/cors.ts";
+import { currentModels } from "../middleware/current-models.ts";
+import { forPrograms } from "../middleware/for-programs.ts";
 import { operator } from "../middleware/operator.ts";
 import { checkShownKey } from "../middleware/shown-key.ts";
-import type { Handler, Route } from "./route.ts";
+import { sameOrigin } from "../session/same-origin.ts";
+import type { Handler, Page, Route } from "./route.ts";
 import { unreachable } from "../../shared/assert.ts";
 
 export function mountRoutes(app: Hono<AppEnv>, routes: readonly Route[]): void {
   for (const route of routes) app.on(route.method, [honoPath(route.path)], ...stepsOf(route));
+}
+
+export function mountPages(app: Hono<AppEnv>, pages: readonly Page[]): void {
+  for (const { method, path, auth, program, handler } of pages) {
+    if (program !== undefined) mountProgram(app, honoPath(path), program);
+    const show = (c: Context) => handler(c, app);
+    app.on(method, [honoPath(path)], ...(auth === "site" ? [sameOrigin, show] : [show]));
+  }
+}
+
+/** `route` at a page's address, before the page. */
+function mountProgram(app: Hono<AppEnv>, path: string, route: Route): void {
+  app.use(path, async (c, next) => {
+    await next();
+    c.res.headers.append("vary", "Accept");
+  });
+  app.use(path, forPrograms(cors));
+  app.on(route.method, [path], ...[currentModels, ...stepsOf(route)].map(forPrograms));
 }
 
 /** `/v1/keys/{id}` → `/v1/keys/:id`. */

@@ -1,4 +1,4 @@
-// What a browser sees: pages, and the routes that only pages use. Registered in one place (app.ts calls it). The pages
+// Every route that the document leaves out: what a browser sees, what only pages ask for, and what Stripe calls. The pages
 // get their data from the public API of `app` itself.
 
 import type { Hono } from "hono";
@@ -6,6 +6,8 @@ import type { AppEnv, Context } from "../context.ts";
 import { findModel } from "../models/models.ts";
 import { getAsset } from "../pages/assets.ts";
 import { dashboardPage } from "../pages/dashboard-page.ts";
+import { docsPage } from "../pages/docs-page.ts";
+import { errorsPage } from "../pages/errors-page.ts";
 import { landingPage } from "../pages/landing.ts";
 import { respond } from "../pages/layout.ts";
 import { ROBOTS_TXT, contactPage, privacyPage, securityTxt, termsPage } from "../pages/legal-pages.ts";
@@ -18,53 +20,85 @@ import { signInPage } from "../pages/sign-in-page.ts";
 import { recordWant } from "../pages/wants.ts";
 import { beginGitHubSignIn, endGitHubSignIn } from "../session/github-sign-in.ts";
 import { PROXY_PREFIX, proxyToApi } from "../session/proxy.ts";
-import { sameOrigin } from "../session/same-origin.ts";
 import { readSession } from "../session/session.ts";
+import type { SignInResult } from "../session/sign-in.ts";
 import { signInWithKey, signOut } from "../session/sign-in.ts";
+import { GET_MODEL, GET_MODEL_BY_NAME, LIST_MODELS } from "./models.ts";
+import type { Page } from "./route.ts";
+import { getStatusPage } from "./status.ts";
+import { postStripeWebhook } from "./stripe-webhook.ts";
 import { apiError } from "../../shared/errors.ts";
 
 const KEPT_A_DAY = { "cache-control": "public, max-age=86400" };
 
-export function addPageRoutes(app: Hono<AppEnv>): void {
-  const originOf = (c: Context): string => new URL(c.req.url).origin;
+export const PAGES: readonly Page[] = [
+  {
+    method: "get",
+    path: "/",
+    auth: "none",
+    handler: async (c, app) => respond(c, landingPage(originOf(c), await publicModels(c, app))),
+  },
+  {
+    method: "get",
+    path: "/models",
+    auth: "none",
+    program: LIST_MODELS,
+    handler: async (c, app) => respond(c, modelsPage(await publicModels(c, app))),
+  },
+  { method: "get", path: "/models/{name}", auth: "none", program: GET_MODEL_BY_NAME, handler: redirectToModel },
+  { method: "get", path: "/models/{owner}/{name}", auth: "none", program: GET_MODEL, handler: showModel },
+  { method: "post", path: "/models/{owner}/{name}/want", auth: "site", handler: want },
+  {
+    method: "get",
+    path: "/playground",
+    auth: "none",
+    handler: async (c, app) => respond(c, playgroundPage(await readSession(c), await publicModels(c, app))),
+  },
+  { method: "get", path: "/dashboard", auth: "none", handler: showDashboard },
+  {
+    method: "post",
+    path: "/dashboard/sign-in",
+    auth: "site",
+    handler: async (c) => answerSignIn(c, await signInWithKey(c)),
+  },
+  { method: "post", path: "/dashboard/sign-out", auth: "site", handler: signOut },
+  { method: "get", path: "/auth/github", auth: "none", handler: beginGitHubSignIn },
+  {
+    method: "get",
+    path: "/auth/github/callback",
+    auth: "none",
+    handler: async (c) => answerSignIn(c, await endGitHubSignIn(c)),
+  },
+  { method: "all", path: `${PROXY_PREFIX}/v1/*`, auth: "site", handler: proxyToApi },
+  { method: "get", path: "/docs", auth: "none", handler: (c) => respond(c, docsPage()) },
+  { method: "get", path: "/docs/errors", auth: "none", handler: async (c) => respond(c, await errorsPage(c.env)) },
+  { method: "get", path: "/status", auth: "none", unconfigured: true, handler: getStatusPage },
+  { method: "get", path: "/assets/{file}", auth: "none", handler: getAsset },
+  { method: "get", path: "/terms", auth: "none", handler: (c) => respond(c, termsPage(c.get("services").config)) },
+  { method: "get", path: "/privacy", auth: "none", handler: (c) => respond(c, privacyPage(c.get("services").config)) },
+  { method: "get", path: "/contact", auth: "none", handler: (c) => respond(c, contactPage(c.get("services").config)) },
+  { method: "get", path: "/robots.txt", auth: "none", handler: (c) => c.text(ROBOTS_TXT, 200, KEPT_A_DAY) },
+  { method: "get", path: "/.well-known/security.txt", auth: "none", handler: showSecurityContact },
+  { method: "post", path: "/stripe/webhook", auth: "none", handler: postStripeWebhook },
+];
 
-  app.get("/", async (c) => respond(c, landingPage(originOf(c), await publicModels(c, app))));
-  app.get("/models", async (c) => respond(c, modelsPage(await publicModels(c, app))));
-  app.get("/models/:name", (c) => redirectToModel(c, app));
-  app.get("/models/:owner/:name", (c) => showModel(c, app));
-  app.post("/models/:owner/:name/want", sameOrigin, (c) => want(c, app));
-  app.get("/playground", async (c) => respond(c, playgroundPage(await readSession(c), await publicModels(c, app))));
-
-  app.get("/dashboard", async (c) => {
-    const session = await readSession(c);
-    return respond(c, session === undefined ? signInPage(c.env) : dashboardPage(session));
-  });
-  app.post("/dashboard/sign-in", sameOrigin, async (c) => {
-    const result = await signInWithKey(c);
-    return result.kind === "signed_in" ? c.redirect("/dashboard", 303) : respond(c, signInPage(c.env, result.message));
-  });
-  app.post("/dashboard/sign-out", sameOrigin, signOut);
-  app.get("/auth/github", beginGitHubSignIn);
-  app.get("/auth/github/callback", async (c) => {
-    const result = await endGitHubSignIn(c);
-    return result.kind === "signed_in" ? c.redirect("/dashboard", 303) : respond(c, signInPage(c.env, result.message));
-  });
-  app.all(`${PROXY_PREFIX}/v1/*`, sameOrigin, (c) => proxyToApi(c, app));
-
-  app.get("/assets/:file", getAsset);
-  addLegalRoutes(app);
+function originOf(c: Context): string {
+  return new URL(c.req.url).origin;
 }
 
-function addLegalRoutes(app: Hono<AppEnv>): void {
-  app.get("/terms", (c) => respond(c, termsPage(c.get("services").config)));
-  app.get("/privacy", (c) => respond(c, privacyPage(c.get("services").config)));
-  app.get("/contact", (c) => respond(c, contactPage(c.get("services").config)));
-  app.get("/robots.txt", (c) => c.text(ROBOTS_TXT, 200, KEPT_A_DAY));
-  app.get("/.well-known/security.txt", (c) => {
-    const text = securityTxt(c.get("services").config, new URL(c.req.url).origin, Date.now());
-    if (text === undefined) throw apiError("route_not_found", "This deployment names nobody to write to.");
-    return c.text(text, 200, KEPT_A_DAY);
-  });
+async function showDashboard(c: Context): Promise<Response> {
+  const session = await readSession(c);
+  return respond(c, session === undefined ? signInPage(c.env) : dashboardPage(session));
+}
+
+function answerSignIn(c: Context, result: SignInResult): Response | Promise<Response> {
+  return result.kind === "signed_in" ? c.redirect("/dashboard", 303) : respond(c, signInPage(c.env, result.message));
+}
+
+function showSecurityContact(c: Context): Response {
+  const text = securityTxt(c.get("services").config, originOf(c), Date.now());
+  if (text === undefined) throw apiError("route_not_found", "This deployment names nobody to write to.");
+  return c.text(text, 200, KEPT_A_DAY);
 }
 
 function modelIdOf(c: Context): string {
@@ -84,7 +118,7 @@ async function showModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const model = models.find((listed) => listed.id === id);
   if (model === undefined) return respond(c, unknownModelPage(id));
   const isWanted = c.req.query("wanted") !== undefined;
-  return respond(c, modelPage({ origin: new URL(c.req.url).origin, model, models, isWanted }));
+  return respond(c, modelPage({ origin: originOf(c), model, models, isWanted }));
 }
 
 /** For listed models that are not live; a plain form, so the answer is the page again. */

@@ -1,7 +1,8 @@
 // A route of the API: one value says who may call it, how it is published and what it does. table.ts lists them all;
-// mount.ts, the document and the tests are made of that list.
+// mount.ts, the document and the tests are made of that list. What is no API has a list of its own, pages.ts.
 
-import type { Context } from "../context.ts";
+import type { Hono } from "hono";
+import type { AppEnv, Context } from "../context.ts";
 import type { Scope } from "../ledger/types.ts";
 import type { Caller } from "../middleware/authorize.ts";
 import type { Operation } from "../openapi/operation.ts";
@@ -24,8 +25,22 @@ type Access =
   /** The operator's key. */
   | { readonly auth: "operator"; readonly handler: Handler };
 
-export type Route = Operation &
-  Access & {
-    /** Answers a Worker that is not configured too. */
-    readonly unconfigured?: true;
-  };
+interface Mounted {
+  /** Answers a Worker that is not configured too: it says so. */
+  readonly unconfigured?: true;
+}
+
+export type Route = Operation & Access & Mounted;
+
+/** A route that the document leaves out (pages.ts). Its path does not begin as the API's do. */
+export interface Page extends Mounted {
+  readonly method: "get" | "post" | "all";
+  /** As a route's, or with `*` at its end. */
+  readonly path: string;
+  /** `site`: for pages of this site alone. */
+  readonly auth: "none" | "site";
+  /** What a program gets at this address: clients whose base URL lacks /v1 ask here. */
+  readonly program?: Route;
+  /** `app`: the API, which pages ask for their data. */
+  readonly handler: (c: Context, app: Hono<AppEnv>) => Answer;
+}

@@ -1,22 +1,66 @@
 // GET /status.json and the page /status: how the service is, for everyone: a person, a customer's monitor. No origin, no
 // account, no load of a single machine; the figures of /v1/models and /ready per model, and what the canary met.
 
+import * as z from "zod";
+import type { BackendState } from "../backend/pool.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
-import type { BackendState } from "../backend/pool.ts";
 import { respond } from "../pages/layout.ts";
 import type { ModelStatus, ServiceStatus } from "../pages/status-page.ts";
 import { statusPage } from "../pages/status-page.ts";
 import { ConfigError } from "../settings.ts";
 import type { CanaryStatus } from "../watch/canary-view.ts";
+import { count, unixSeconds } from "./answers.ts";
 import { servicesOrFault } from "./health.ts";
+import type { Route } from "./route.ts";
 
 /** Long enough that a crowd of monitors costs nothing, short enough for a status page. */
 const CACHE_S = 15;
 /** One failed embedding is a moment; from here on calls fail. */
 const FAILURES_TO_BE_DOWN = 2;
 
-export async function getStatus(c: Context): Promise<Response> {
+const conditionSchema = z.enum(["operational", "degraded", "warming", "misconfigured", "down"]);
+
+export const STATUS: Route = {
+  method: "get",
+  path: "/status.json",
+  id: "status",
+  tag: "Service",
+  summary: "How the service is, for a status page",
+  auth: "none",
+  unconfigured: true,
+  answers: {
+    200: {
+      description: "As bad as its worst model, or as what the canary meets: an embedding a minute, with 90 days of it.",
+      name: "Status",
+      schema: z.object({
+        status: conditionSchema,
+        at: unixSeconds,
+        models: z.array(
+          z.object({
+            id: z.string(),
+            status: conditionSchema,
+            backends: z.object({ ready: count, configured: count }),
+          }),
+        ),
+        canary: z.nullable(
+          z.object({
+            status: z.enum(["served", "failing", "silent"]),
+            at: unixSeconds,
+            latency_ms: count,
+            reason: z.nullable(z.string()),
+            history: z.array(z.object({ day: z.string(), succeeded: count, failed: count })),
+          }),
+        ),
+      }),
+      example: { status: "operational", at: 1_790_000_000, models: [], canary: null },
+    },
+  },
+  errors: [],
+  handler: getStatus,
+};
+
+async function getStatus(c: Context): Promise<Response> {
   c.header("cache-control", `public, max-age=${CACHE_S}`);
   return c.json(await readStatus(c));
 }

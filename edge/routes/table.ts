@@ -15,15 +15,20 @@ import { CREATE_REFUND } from "./admin/refunds.ts";
 import { STATS } from "./admin/stats.ts";
 import { ALERTS } from "./alerts.ts";
 import { BATCHES } from "./batches/batches.ts";
+import { documentRoutes } from "./documents.ts";
 import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
 import { CREATE_FILE } from "./files/upload-file.ts";
+import { HEALTH } from "./health.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
+import { METRICS } from "./metrics.ts";
+import { GET_MODEL, GET_MODEL_BY_NAME, LIST_MODELS } from "./models.ts";
 import { RERANK } from "./rerank.ts";
 import type { Route } from "./route.ts";
 import { SESSIONS } from "./sessions.ts";
 import { SIMILARITY } from "./similarity.ts";
+import { STATUS } from "./status.ts";
 import { TOKENIZE } from "./tokenize.ts";
 import { TOP_UPS } from "./top-ups.ts";
 import { ORGANIZATION } from "./usage/organization.ts";
@@ -35,6 +40,9 @@ export const ROUTES: readonly Route[] = [
   SIMILARITY,
   ...RERANK,
   TOKENIZE,
+  LIST_MODELS,
+  GET_MODEL,
+  GET_MODEL_BY_NAME,
   CREATE_FILE,
   ...FILES,
   ...BATCHES,
@@ -50,6 +58,10 @@ export const ROUTES: readonly Route[] = [
   ...KEYS,
   REPORT_LEAK,
   ...SESSIONS,
+  ...HEALTH,
+  STATUS,
+  METRICS,
+  ...documentRoutes(() => ROUTES),
   ...ADMIN_ACCOUNTS,
   CREATE_GRANT,
   CREATE_REFUND,

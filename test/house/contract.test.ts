@@ -13,7 +13,7 @@ import { BATCH_LIMITS } from "../../edge/files/batch-types.ts";
 import { admissionInputs, tokensMin } from "../../edge/cache/admission.ts";
 import { KV_LIFE_S } from "../../edge/cache/shared-tiers.ts";
 import { FILE_LIMITS } from "../../edge/files/types.ts";
-import { OPERATIONS } from "../../edge/routes/operations.ts";
+import { ROUTES } from "../../edge/routes/table.ts";
 import { LIMITS } from "../../edge/settings.ts";
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { ERRORS } from "../../shared/errors.ts";
@@ -37,7 +37,7 @@ test("the contract names every route of the published document, and no other", (
       methods.split(" ").map((method) => `${method} ${path}`),
     ),
   );
-  const documented = OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+  const documented = ROUTES.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
   expect(named.toSorted()).toEqual(documented.toSorted());
 });
 

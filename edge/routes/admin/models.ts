@@ -9,9 +9,7 @@ import { loadModelSettings, saveModelSettings, withSettings } from "../../direct
 import { readJson } from "../../middleware/body.ts";
 import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { pathId } from "../../openapi/parameters.ts";
-import { modelSchema } from "../answers.ts";
-import { MODEL_ANSWER } from "../examples.ts";
-import { modelAnswer } from "../models.ts";
+import { MODEL_EXAMPLE, modelAnswer, modelSchema } from "../models.ts";
 import type { Route } from "../route.ts";
 import { act } from "./act.ts";
 import { must } from "../../../shared/assert.ts";
@@ -49,7 +47,7 @@ const PUT_MODEL: Route = {
       description: "The model as buyers see it, and the operator's own status.",
       name: "AdminModel",
       schema: modelSchema.extend({ operator_status: z.enum(["live", "coming_soon"]) }),
-      example: { ...MODEL_ANSWER, operator_status: "live" },
+      example: { ...MODEL_EXAMPLE, operator_status: "live" },
     },
   },
   errors: [...BODY_ERRORS, "model_not_found"],

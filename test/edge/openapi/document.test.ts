@@ -2,11 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../../edge/app.ts";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
-import { OPERATIONS } from "../../../edge/routes/operations.ts";
+import { ROUTES } from "../../../edge/routes/table.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { OpenApiCheck } from "../../support/openapi-check.ts";
 
-const document = openApiDocument("https://api.test", OPERATIONS);
+const document = openApiDocument("https://api.test", ROUTES);
 const check = new OpenApiCheck(document);
 
 /** The API, as opposed to pages and what only pages use. */
@@ -18,12 +18,12 @@ describe("the document", () => {
     const mounted = createApp()
       .routes.filter(({ method, path }) => method !== "ALL" && API.test(path) && !PAGES_ONLY.test(path))
       .map(({ method, path }) => `${method.toLowerCase()} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
-    const documented = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
+    const documented = ROUTES.map(({ method, path }) => `${method} ${path}`);
     expect([...new Set(mounted)].toSorted()).toEqual(documented.toSorted());
   });
 
   test("names each operation once, and no error code that only logs have", () => {
-    const ids = OPERATIONS.map(({ id }) => id);
+    const ids = ROUTES.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(JSON.stringify(document.paths)).not.toContain("client_closed_request");
   });
@@ -45,7 +45,7 @@ describe("the document", () => {
   });
 
   test("describes parameters of each path, and only those", () => {
-    for (const { path, parameters = [] } of OPERATIONS) {
+    for (const { path, parameters = [] } of ROUTES) {
       const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
       expect(parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name)).toEqual(inPath);
     }
@@ -53,14 +53,14 @@ describe("the document", () => {
 });
 
 describe("an example", () => {
-  const requests = OPERATIONS.flatMap(({ id, body }) => (body === undefined ? [] : [[id, body] as const]));
+  const requests = ROUTES.flatMap(({ id, body }) => (body === undefined ? [] : [[id, body] as const]));
   test.each(requests)("of a request to %s fits its schema", (_, { name, example, mediaType }) => {
     if (mediaType === undefined) {
       expect(check.schemaFault(example, { $ref: `#/components/schemas/${name}` })).toBeUndefined();
     }
   });
 
-  const answers = OPERATIONS.flatMap(({ id, answers: byStatus }) =>
+  const answers = ROUTES.flatMap(({ id, answers: byStatus }) =>
     Object.entries(byStatus).flatMap(([status, answer]) =>
       answer.name === undefined ? [] : [[status, id, answer] as const],
     ),

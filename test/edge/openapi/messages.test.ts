@@ -1,7 +1,7 @@
 // Every field of every request, sent wrongly: what the refusal says of the value that came is true.
 import * as z from "zod";
 import { describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../../edge/routes/operations.ts";
+import { ROUTES } from "../../../edge/routes/table.ts";
 import type { Fault } from "../../../shared/errors.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import { parseBody } from "../../../shared/schemas/fields.ts";
@@ -35,7 +35,7 @@ interface Case {
   readonly example: object;
 }
 
-const bodies = new Map(OPERATIONS.flatMap(({ body }) => (body === undefined ? [] : [[body.name, body] as const])));
+const bodies = new Map(ROUTES.flatMap(({ body }) => (body === undefined ? [] : [[body.name, body] as const])));
 const CASES: readonly Case[] = [...bodies.values()].flatMap(({ name, schema, example, mediaType }) =>
   schema instanceof z.ZodObject && mediaType === undefined && typeof example === "object" && example !== null
     ? Object.keys(schema.shape).map((field) => ({ name, field, schema, example }))

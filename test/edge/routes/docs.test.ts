@@ -1,6 +1,6 @@
 // What people and agents read: the reference, the page of errors, llms.txt.
 import { describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../../edge/routes/operations.ts";
+import { ROUTES } from "../../../edge/routes/table.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { Api } from "../support/api.ts";
 
@@ -45,7 +45,7 @@ describe("/llms.txt", () => {
     const { text, headers } = await api.call("/llms.txt");
     expect(headers.get("content-type")).toContain("text/plain");
     expect(text).toMatch(/^# gigarouter embeddings\n\n> /);
-    for (const { method, path } of OPERATIONS) expect(text).toContain(`\`${method.toUpperCase()} ${path}\``);
+    for (const { method, path } of ROUTES) expect(text).toContain(`\`${method.toUpperCase()} ${path}\``);
   });
 });
 

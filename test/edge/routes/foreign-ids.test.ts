@@ -4,7 +4,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
-import { OPERATIONS } from "../../../edge/routes/operations.ts";
+import { ROUTES } from "../../../edge/routes/table.ts";
 import type { Operation } from "../../../edge/openapi/operation.ts";
 import { must } from "../../../shared/assert.ts";
 import { newId } from "../../../shared/ids.ts";
@@ -56,11 +56,10 @@ beforeAll(async () => {
 interface Schema {
   readonly properties?: Readonly<Record<string, unknown>>;
 }
-const { schemas } = (
-  openApiDocument("https://api.test", OPERATIONS) as { components: { schemas: Record<string, Schema> } }
-).components;
+const { schemas } = (openApiDocument("https://api.test", ROUTES) as { components: { schemas: Record<string, Schema> } })
+  .components;
 
-const bodied = OPERATIONS.filter(
+const bodied = ROUTES.filter(
   ({ auth, body, path }) =>
     auth === "key" && body !== undefined && body.mediaType === undefined && path !== "/v1/account",
 );
@@ -72,7 +71,7 @@ const FIELDS = bodied.flatMap((operation) => {
     (field) => [`${operation.method} ${operation.path} ${field}`, operation, field] as const,
   );
 });
-const QUERIES = OPERATIONS.flatMap((operation) => {
+const QUERIES = ROUTES.flatMap((operation) => {
   const { auth, method, parameters = [], path } = operation;
   if (auth !== "key" || method !== "get" || path.includes("{")) return [];
   const names = parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);

@@ -3,7 +3,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { OPERATIONS } from "../../../edge/routes/operations.ts";
+import { ROUTES } from "../../../edge/routes/table.ts";
 import type { Operation } from "../../../edge/openapi/operation.ts";
 import { must } from "../../../shared/assert.ts";
 import { newId } from "../../../shared/ids.ts";
@@ -67,7 +67,7 @@ const hasMore = ({ answers }: Operation): boolean => {
   const schema = answers[200]?.schema;
   return schema instanceof z.ZodObject && "has_more" in schema.shape;
 };
-const LISTS = OPERATIONS.filter((operation) => operation.method === "get" && hasMore(operation));
+const LISTS = ROUTES.filter((operation) => operation.method === "get" && hasMore(operation));
 
 describe("a list", () => {
   let key: string;

@@ -6,7 +6,7 @@ import { afterAll } from "vitest";
 import { createApp } from "../../../edge/app.ts";
 import type { Env } from "../../../edge/bindings.ts";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
-import { OPERATIONS } from "../../../edge/routes/operations.ts";
+import { ROUTES } from "../../../edge/routes/table.ts";
 import { OpenApiCheck } from "../../support/openapi-check.ts";
 import { TEST_BINDINGS } from "../../support/test-bindings.ts";
 import { directoryTables } from "./directory-tables.ts";
@@ -29,7 +29,7 @@ export interface ApiCall {
 }
 
 const ORIGIN = "https://api.test";
-const published = new OpenApiCheck(openApiDocument(ORIGIN, OPERATIONS));
+const published = new OpenApiCheck(openApiDocument(ORIGIN, ROUTES));
 
 /** The Worker under test with one backend, made at the top of a test file; `settings` go on top of its bindings. */
 export class Api {
