@@ -32,8 +32,6 @@ const createAlertSchema = z.strictObject({
   threshold_nano_usd: nanoUsdField,
 });
 
-const tag = "Account";
-
 const alertSchema = z.object({
   id: z.string(),
   object: z.literal("alert"),
@@ -71,7 +69,7 @@ export const ALERTS: readonly Route[] = [
     method: "get",
     path: "/v1/alerts",
     id: "listAlerts",
-    tag,
+    tag: "Account",
     summary: "All alerts",
     auth: "key",
     scope: "usage:read",
@@ -91,7 +89,7 @@ export const ALERTS: readonly Route[] = [
     method: "post",
     path: "/v1/alerts",
     id: "createAlert",
-    tag,
+    tag: "Account",
     summary: "Be told when spend or balance crosses a threshold",
     auth: "key",
     scope: "account:write",
@@ -109,7 +107,7 @@ export const ALERTS: readonly Route[] = [
     method: "delete",
     path: "/v1/alerts/{id}",
     id: "deleteAlert",
-    tag,
+    tag: "Account",
     summary: "Delete an alert",
     auth: "key",
     scope: "account:write",

@@ -14,7 +14,6 @@ import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { parseId } from "../../shared/ids.ts";
 
-const tag = "Account";
 const SESSION = {
   id: "sess_5Tt8ZKf0s3N6Y1WcQbXo2R",
   object: "session",
@@ -51,7 +50,7 @@ export const SESSIONS: readonly Route[] = [
     method: "get",
     path: "/v1/sessions",
     id: "listSessions",
-    tag,
+    tag: "Account",
     summary: "Who is signed in to the dashboard",
     auth: "key",
     scope: "account:write",
@@ -66,7 +65,7 @@ export const SESSIONS: readonly Route[] = [
     method: "delete",
     path: "/v1/sessions",
     id: "deleteSessions",
-    tag,
+    tag: "Account",
     summary: "Sign out everywhere",
     description: "Every session ends at once, wherever its cookie is; keys that were made for one are revoked.",
     auth: "key",
@@ -86,7 +85,7 @@ export const SESSIONS: readonly Route[] = [
     method: "delete",
     path: "/v1/sessions/{id}",
     id: "deleteSession",
-    tag,
+    tag: "Account",
     summary: "Sign one session out",
     auth: "key",
     scope: "account:write",

@@ -40,8 +40,6 @@ const autoTopUpSchema = z.strictObject({
   monthly_cap_usd: usdAmount,
 });
 
-const tag = "Account";
-
 const usdOrNone = z.string().optional();
 const nanoUsdOrNone = amountNanoUsd.optional();
 const STATE: Answer = {
@@ -97,7 +95,7 @@ export const TOP_UPS: readonly Route[] = [
     method: "post",
     path: "/v1/top-ups",
     id: "createTopUp",
-    tag,
+    tag: "Account",
     summary: "A page to buy credit on",
     description: "The credit is there once the payment is confirmed.",
     auth: "key",
@@ -131,7 +129,7 @@ export const TOP_UPS: readonly Route[] = [
     method: "get",
     path: "/v1/auto-top-up",
     id: "getAutoTopUp",
-    tag,
+    tag: "Account",
     summary: "The automatic top-up",
     auth: "key",
     scope: "account:write",
@@ -143,7 +141,7 @@ export const TOP_UPS: readonly Route[] = [
     method: "put",
     path: "/v1/auto-top-up",
     id: "putAutoTopUp",
-    tag,
+    tag: "Account",
     summary: "Buy credit when the balance falls",
     description: "By the card of the last top-up.",
     auth: "key",
@@ -161,7 +159,7 @@ export const TOP_UPS: readonly Route[] = [
     method: "delete",
     path: "/v1/auto-top-up",
     id: "deleteAutoTopUp",
-    tag,
+    tag: "Account",
     summary: "Buy no credit automatically",
     auth: "key",
     scope: "account:write",

@@ -46,7 +46,6 @@ const patchWebhookSchema = z.strictObject({
 });
 const rotateWebhookSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(OVERLAP_S) });
 
-const tag = "Account";
 const idParameter = pathId("id", "The webhook's id.");
 
 const webhookSchema = z.object({
@@ -111,7 +110,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "get",
     path: "/v1/webhooks",
     id: "listWebhooks",
-    tag,
+    tag: "Account",
     summary: "All webhooks",
     auth: "key",
     scope: "account:write",
@@ -124,7 +123,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "post",
     path: "/v1/webhooks",
     id: "createWebhook",
-    tag,
+    tag: "Account",
     summary: "Have events sent to a URL",
     description: "Signed as Standard Webhooks says.",
     auth: "key",
@@ -139,7 +138,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "get",
     path: "/v1/webhooks/{id}",
     id: "getWebhook",
-    tag,
+    tag: "Account",
     summary: "One webhook",
     auth: "key",
     scope: "account:write",
@@ -152,7 +151,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "patch",
     path: "/v1/webhooks/{id}",
     id: "patchWebhook",
-    tag,
+    tag: "Account",
     summary: "Change where events go, or which",
     description: "One that goes to another address is active again. `events: null`: all of them.",
     auth: "key",
@@ -167,7 +166,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "post",
     path: "/v1/webhooks/{id}/rotate",
     id: "rotateWebhook",
-    tag,
+    tag: "Account",
     summary: "Give a webhook a new signing secret",
     description: "The old one signs too for `overlap_s` seconds, a day unless told: a receiver takes either.",
     auth: "key",
@@ -182,7 +181,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "delete",
     path: "/v1/webhooks/{id}",
     id: "deleteWebhook",
-    tag,
+    tag: "Account",
     summary: "Delete a webhook",
     auth: "key",
     scope: "account:write",
@@ -195,7 +194,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "post",
     path: "/v1/webhooks/{id}/test",
     id: "testWebhook",
-    tag,
+    tag: "Account",
     summary: "Send a signed test event now",
     description: "At most once in 10 seconds. A success makes a disabled webhook active again.",
     auth: "key",

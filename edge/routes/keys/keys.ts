@@ -38,7 +38,6 @@ const BODY_BYTES_MAX = 64 * 1024;
 const OVERLAP_S_MAX = 7 * 86_400;
 const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(0) });
 
-const tag = "Keys";
 const idParameter = pathId("id", "The key's id.");
 
 export const KEYS: readonly Route[] = [
@@ -46,7 +45,7 @@ export const KEYS: readonly Route[] = [
     method: "get",
     path: "/v1/key",
     id: "getOwnKey",
-    tag,
+    tag: "Keys",
     summary: "The key that asks",
     auth: "key",
     scope: "any",
@@ -58,7 +57,7 @@ export const KEYS: readonly Route[] = [
     method: "get",
     path: "/v1/keys",
     id: "listKeys",
-    tag,
+    tag: "Keys",
     summary: "All keys of the account",
     auth: "key",
     scope: "keys:write",
@@ -78,7 +77,7 @@ export const KEYS: readonly Route[] = [
     method: "post",
     path: "/v1/keys",
     id: "createKey",
-    tag,
+    tag: "Keys",
     summary: "Create a key",
     description:
       "Without `scopes` it calls models and no more (`embeddings`, `rerank`, `batches`, as far as its maker does). No key makes one that may do more than itself; one with a spending cap or rates of its own makes none.",
@@ -98,7 +97,7 @@ export const KEYS: readonly Route[] = [
     method: "get",
     path: "/v1/keys/{id}",
     id: "getKey",
-    tag,
+    tag: "Keys",
     summary: "One key",
     auth: "key",
     scope: "keys:write",
@@ -111,7 +110,7 @@ export const KEYS: readonly Route[] = [
     method: "patch",
     path: "/v1/keys/{id}",
     id: "patchKey",
-    tag,
+    tag: "Keys",
     summary: "Change a key's terms",
     description:
       "`null` takes a term away. For what is spent in force everywhere within 30 seconds, for anything else at once.",
@@ -127,7 +126,7 @@ export const KEYS: readonly Route[] = [
     method: "delete",
     path: "/v1/keys/{id}",
     id: "deleteKey",
-    tag,
+    tag: "Keys",
     summary: "Revoke a key",
     description:
       "For what is spent in force everywhere within 30 seconds, for anything else at once. A key revokes itself, and those that may do no more than it.",
@@ -142,7 +141,7 @@ export const KEYS: readonly Route[] = [
     method: "post",
     path: "/v1/keys/{id}/rotate",
     id: "rotateKey",
-    tag,
+    tag: "Keys",
     summary: "Give a key a new secret",
     description: "The old one goes on for `overlap_s` seconds.",
     auth: "key",
