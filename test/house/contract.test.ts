@@ -1,4 +1,4 @@
-// docs/contract.md is what comments cite: its routes, errors and defaults are those of the code.
+// docs/contract.md is what comments cite: its errors and defaults are those of the code.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -13,7 +13,6 @@ import { BATCH_LIMITS } from "../../edge/files/batch-types.ts";
 import { admissionInputs, tokensMin } from "../../edge/cache/admission.ts";
 import { KV_LIFE_S } from "../../edge/cache/shared-tiers.ts";
 import { FILE_LIMITS } from "../../edge/files/types.ts";
-import { ROUTES } from "../../edge/routes/table.ts";
 import { LIMITS } from "../../edge/settings.ts";
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { ERRORS } from "../../shared/errors.ts";
@@ -30,16 +29,6 @@ function rowsOf(title: string): readonly (readonly string[])[] {
   const rows = section.split("\n").filter((line) => line.startsWith("| "));
   return rows.slice(2).map((line) => line.slice(2, -2).split(" | "));
 }
-
-test("the contract names every route of the published document, and no other", () => {
-  const named = rowsOf("Routes").flatMap(([routes = ""]) =>
-    [...routes.matchAll(/`([A-Z ]+) (\/\S+)`/g)].flatMap(([, methods = "", path]) =>
-      methods.split(" ").map((method) => `${method} ${path}`),
-    ),
-  );
-  const documented = ROUTES.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
-  expect(named.toSorted()).toEqual(documented.toSorted());
-});
 
 test("the contract names every error code under its status and type, and no other", () => {
   const named = rowsOf("Errors").flatMap(([status, type, codes = ""]) =>
