@@ -9,28 +9,29 @@ import type { BucketWidth, Grouping, UsagePage, UsageQuery } from "../../ledger/
 import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
 import { count } from "../answers.ts";
-import { limitParameter, readChoices, readLimit, readList } from "../query.ts";
+import { readChoices, readList } from "../query.ts";
 import type { Route } from "../route.ts";
 import type { UsageWindow } from "./usage-window.ts";
 import {
   NO_BUCKETS,
   PAGE,
+  bucketLimitParameter,
   bucketsAnswer,
   bucketsSchema,
   choiceParameter,
-  readWidth,
+  readBuckets,
   readWindow,
   timeParameters,
+  widthParameter,
 } from "./usage-window.ts";
 import { nanoUsd, usdNumber } from "../../../shared/money.ts";
 
-const EMBEDDINGS_WIDTHS = ["1m", "1h", "1d"] as const;
 const EMBEDDINGS_BUCKETS = {
-  "1m": { fallback: 60, max: 1440 },
-  "1h": { fallback: 24, max: 168 },
-  "1d": { fallback: 7, max: 31 },
+  "1m": { max: 1440, fallback: 60 },
+  "1h": { max: 168, fallback: 24 },
+  "1d": { max: 31, fallback: 7 },
 } as const;
-const COSTS_BUCKETS = { fallback: 7, max: 180 } as const;
+const COSTS_BUCKETS = { "1d": { max: 180, fallback: 7 } } as const;
 const EMBEDDINGS_GROUPINGS = ["project_id", "user_id", "api_key_id", "model"] as const;
 const COSTS_GROUPINGS = ["project_id", "line_item", "api_key_id"] as const;
 
@@ -45,9 +46,9 @@ export const ORGANIZATION: readonly Route[] = [
     scope: "usage:read",
     parameters: [
       ...timeParameters(true),
-      choiceParameter("bucket_width", EMBEDDINGS_WIDTHS, false),
+      widthParameter(EMBEDDINGS_BUCKETS),
       choiceParameter("group_by", EMBEDDINGS_GROUPINGS, true),
-      limitParameter(1440, 7),
+      bucketLimitParameter(EMBEDDINGS_BUCKETS),
       PAGE,
     ],
     answers: {
@@ -82,9 +83,9 @@ export const ORGANIZATION: readonly Route[] = [
     scope: "usage:read",
     parameters: [
       ...timeParameters(true),
-      choiceParameter("bucket_width", ["1d"], false),
+      widthParameter(COSTS_BUCKETS),
       choiceParameter("group_by", COSTS_GROUPINGS, true),
-      limitParameter(180, 7),
+      bucketLimitParameter(COSTS_BUCKETS),
       PAGE,
     ],
     answers: {
@@ -111,12 +112,10 @@ export const ORGANIZATION: readonly Route[] = [
 ];
 
 async function getEmbeddingsUsage(c: Context, { accountId }: Caller): Promise<Response> {
-  const width = readWidth(c, EMBEDDINGS_WIDTHS);
   const groupBy = readChoices(c, "group_by", EMBEDDINGS_GROUPINGS);
   const page = await read(c, accountId, {
     ...readWindow(c, undefined),
-    width,
-    limit: readLimit(c, EMBEDDINGS_BUCKETS[width].max, EMBEDDINGS_BUCKETS[width].fallback),
+    ...readBuckets(c, EMBEDDINGS_BUCKETS),
     groupBy: groupings(groupBy.includes("model"), groupBy.includes("api_key_id")),
   });
   return c.json(
@@ -133,12 +132,10 @@ async function getEmbeddingsUsage(c: Context, { accountId }: Caller): Promise<Re
 }
 
 async function getCosts(c: Context, { accountId }: Caller): Promise<Response> {
-  const width = readWidth(c, ["1d"]);
   const groupBy = readChoices(c, "group_by", COSTS_GROUPINGS);
   const page = await read(c, accountId, {
     ...readWindow(c, undefined),
-    width,
-    limit: readLimit(c, COSTS_BUCKETS.max, COSTS_BUCKETS.fallback),
+    ...readBuckets(c, COSTS_BUCKETS),
     groupBy: groupings(groupBy.includes("line_item"), groupBy.includes("api_key_id")),
   });
   return c.json(

@@ -9,7 +9,7 @@ import { acted } from "../../middleware/acted.ts";
 import type { Parameter } from "../../openapi/operation.ts";
 import { queryText } from "../../openapi/parameters.ts";
 import { unixSeconds } from "../answers.ts";
-import { readCursor, readInteger } from "../query.ts";
+import { readCursor, readInteger, readLimit } from "../query.ts";
 import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
@@ -73,12 +73,41 @@ function readTime(c: Context, name: string): number | undefined {
   throw wrongValue(name, isMilliseconds ? `${what} (these look like milliseconds: send ${inSeconds})` : what, time);
 }
 
-/** `bucket_width`, one of `known`; a day where none is given. */
-export function readWidth<const Known extends BucketWidth>(c: Context, known: readonly Known[]): Known {
-  const value = c.req.query("bucket_width") ?? "1d";
-  const width = known.find((one) => one === value);
-  if (width !== undefined) return width;
-  throw wrongValue("bucket_width", `one of ${known.join(", ")}`, value);
+/** How many buckets of one width an answer has: at most, and unless told. */
+interface BucketCount {
+  readonly max: number;
+  readonly fallback: number;
+}
+
+export const widthParameter = (counts: object): Parameter =>
+  choiceParameter("bucket_width", Object.keys(counts), false);
+
+export function bucketLimitParameter(counts: Readonly<Record<string, BucketCount>>): Parameter {
+  const rules = Object.entries(counts).map(
+    ([width, { max, fallback }]) => `1 to ${max} of \`${width}\`, ${fallback} unless told`,
+  );
+  const maximum = Math.max(...Object.values(counts).map(({ max }) => max));
+  return {
+    name: "limit",
+    in: "query",
+    description: `Buckets: ${rules.join("; ")}.`,
+    schema: { type: "integer", minimum: 1, maximum },
+  };
+}
+
+/** `bucket_width`, a day where none is given, and `limit`. */
+export function readBuckets<Width extends BucketWidth>(
+  c: Context,
+  counts: Readonly<Record<Width, BucketCount>>,
+): { readonly width: Width; readonly limit: number } {
+  const width = c.req.query("bucket_width") ?? "1d";
+  if (!isWidth(width, counts)) throw wrongValue("bucket_width", `one of ${Object.keys(counts).join(", ")}`, width);
+  const { max, fallback } = counts[width];
+  return { width, limit: readLimit(c, max, fallback) };
+}
+
+function isWidth<Width extends string>(text: string, counts: Readonly<Record<Width, BucketCount>>): text is Width {
+  return Object.hasOwn(counts, text);
 }
 
 /** All pages of `query` from its first on, each read when it is wanted; there is at least one. */

@@ -5,28 +5,34 @@ import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
 import type { Context } from "../../context.ts";
 import type { BucketWidth, UsagePage, UsageQuery, UsageResult } from "../../ledger/usage-query.ts";
-import { BUCKET_WIDTHS, GROUPINGS } from "../../ledger/usage-query.ts";
+import { GROUPINGS } from "../../ledger/usage-query.ts";
 import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
 import { amountNanoUsd, count, unixSeconds } from "../answers.ts";
-import { limitParameter, readChoices, readLimit } from "../query.ts";
+import { readChoices } from "../query.ts";
 import type { Route } from "../route.ts";
 import { csvOfPage, csvOfPeriod } from "./usage-csv.ts";
 import {
   NO_BUCKETS,
   PAGE,
+  bucketLimitParameter,
   bucketsAnswer,
   bucketsSchema,
   choiceParameter,
-  readWidth,
+  readBuckets,
   readWindow,
   timeParameters,
+  widthParameter,
 } from "./usage-window.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
 import { TIERS } from "../../../shared/wire.ts";
 
-const BUCKETS_MAX = 1440;
-const DEFAULT_BUCKETS: Readonly<Record<BucketWidth, number>> = { "1m": 60, "1h": 24, "1d": 7, "1mo": 12 };
+const BUCKETS = {
+  "1m": { max: 1440, fallback: 60 },
+  "1h": { max: 1440, fallback: 24 },
+  "1d": { max: 1440, fallback: 7 },
+  "1mo": { max: 1440, fallback: 12 },
+} as const;
 /** How far before the end the first of the default buckets begins: the bucket of `end_time` is the last one shown. */
 const DEFAULT_SPAN_MS: Readonly<Record<BucketWidth, number>> = {
   "1m": 59 * 60_000,
@@ -75,10 +81,10 @@ export const USAGE: Route = {
   scope: "usage:read",
   parameters: [
     ...timeParameters(false),
-    choiceParameter("bucket_width", BUCKET_WIDTHS, false),
+    widthParameter(BUCKETS),
     choiceParameter("group_by", GROUPINGS, true),
     choiceParameter("format", ["json", "csv"], false),
-    limitParameter(1440, 7),
+    bucketLimitParameter(BUCKETS),
     PAGE,
   ],
   answers: {
@@ -95,13 +101,13 @@ export const USAGE: Route = {
 };
 
 async function getUsage(c: Context, { accountId }: Caller): Promise<Response> {
-  const width = readWidth(c, BUCKET_WIDTHS);
+  const { width, limit } = readBuckets(c, BUCKETS);
   const format = readFormat(c);
   const query: UsageQuery = {
     ...readWindow(c, DEFAULT_SPAN_MS[width]),
     width,
     groupBy: readChoices(c, "group_by", GROUPINGS),
-    limit: readLimit(c, BUCKETS_MAX, DEFAULT_BUCKETS[width]),
+    limit,
   };
   const isPage = c.req.query("limit") !== undefined || c.req.query("page") !== undefined;
   if (format === "csv" && !isPage) return csvOfPeriod(c, accountId, query);
