@@ -51,7 +51,7 @@ export function openApiDocument(origin: string, operations: readonly Operation[]
 /** Every error code that `operation` may answer. */
 function errorCodesOf(operation: Operation): readonly ErrorCode[] {
   const own: readonly ErrorCode[] = [
-    ...operation.errors,
+    ...(operation.errors ?? []),
     ...COMMON_ERRORS,
     ...(operation.auth === "key" || operation.auth === "call" ? KEY_ERRORS : []),
     ...(operation.auth === "optional" ? SHOWN_KEY_ERRORS : []),

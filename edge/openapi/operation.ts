@@ -62,8 +62,8 @@ export interface Operation {
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Every code that this route may answer, beside those of its kind of authentication and of every route. */
-  readonly errors: readonly ErrorCode[];
+  /** Every code that this route may answer, beside those of its `auth` and of every route. */
+  readonly errors?: readonly ErrorCode[];
 }
 
 /** What any route may answer. */

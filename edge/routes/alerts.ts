@@ -14,13 +14,13 @@ import type { AlertRecord } from "../notices/alerts.ts";
 import { ALERTS_MAX, ALERT_KINDS } from "../notices/alerts.ts";
 import { emailConfig } from "../notices/settings.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
-import { ONCE, pathId } from "../openapi/parameters.ts";
+import { ONCE } from "../openapi/parameters.ts";
 import { nanoUsdField, readAmount, usdField } from "./amount.ts";
 import { amountNanoUsd, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageOfAll, pageSchema } from "./list-query.ts";
+import { idInPath, idParameter, known } from "./object-in-path.ts";
 import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
-import { parseId } from "../../shared/ids.ts";
 import { formatUsd } from "../../shared/money.ts";
 import { oneOf, parseBody } from "../../shared/schemas/fields.ts";
 
@@ -111,7 +111,7 @@ export const ALERTS: readonly Route[] = [
     summary: "Delete an alert",
     auth: "key",
     scope: "account:write",
-    parameters: [pathId("id", "The alert's id.")],
+    parameters: [idParameter("alert")],
     answers: { 200: deletedAnswer("DeletedAlert", "alert", ALERT.id) },
     errors: ["object_not_found"],
     handler: deleteAlert,
@@ -140,8 +140,7 @@ async function listAlerts(c: Context, { accountId }: Caller): Promise<Response> 
 }
 
 async function deleteAlert(c: Context, { accountId, by }: Caller): Promise<Response> {
-  const id = parseId("alert", c.req.param("id") ?? "");
-  const outcome = id === undefined ? "unknown" : acted(await accountStub(c.env, accountId).deleteAlert(id, by));
-  if (outcome !== "deleted") throw apiError("object_not_found", "No such alert in this account.", "id");
+  const id = idInPath(c, "alert");
+  known("alert", acted(await accountStub(c.env, accountId).deleteAlert(id, by)));
   return c.json({ id, object: "alert", deleted: true });
 }

@@ -9,11 +9,12 @@ import { formatUsd, nanoUsd, parseUsd } from "../../shared/money.ts";
 import { integer, wrongValue } from "../../shared/schemas/fields.ts";
 
 const RULE = "an amount of USD above 0 with at most 9 decimals, like 5 or 0.25";
-
-export const CENTS_RULE = "an amount of USD in whole cents, like 20 or 12.50";
+const CENTS_RULE = "an amount of USD in whole cents, like 20 or 12.50";
 
 /** `{name}_usd` of a body. */
 export const usdField = z.union([z.number(), z.string()], { error: () => RULE }).optional();
+/** `{name}_usd` of a body that takes whole cents alone. */
+export const centsField = z.union([z.number(), z.string()], { error: () => CENTS_RULE });
 /** `{name}_nano_usd` of a body. */
 export const nanoUsdField = integer(1, Number.MAX_SAFE_INTEGER).optional();
 

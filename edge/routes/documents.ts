@@ -23,7 +23,6 @@ export const documentRoutes = (table: () => readonly Route[]): readonly Route[] 
         example: { openapi: "3.1.0" },
       },
     },
-    errors: [],
     handler: (c) => getOpenApi(c, table()),
   },
   {
@@ -34,7 +33,6 @@ export const documentRoutes = (table: () => readonly Route[]): readonly Route[] 
     summary: "What an agent needs to know of this API",
     auth: "none",
     answers: { 200: { description: "Plain text.", mediaType: "text/plain" } },
-    errors: [],
     handler: (c) => getLlms(c, table()),
   },
 ];

@@ -43,7 +43,6 @@ export const HEALTH: readonly Route[] = [
         example: { status: "ok", version: "8c6cc1ea-4e2b-4ac1-b8b1-5d8a9f0c1d2e" },
       },
     },
-    errors: [],
     handler: getHealth,
   },
   {
@@ -58,7 +57,6 @@ export const HEALTH: readonly Route[] = [
       200: { description: "All are.", name: "Ready", schema: readySchema, example: { ...NOT_READY, status: "ready" } },
       503: { description: "Not all are.", name: "Ready", schema: readySchema, example: NOT_READY },
     },
-    errors: [],
     handler: getReady,
   },
 ];

@@ -124,7 +124,6 @@ export const LIST_MODELS: Route = {
       example: { object: "list", data: [MODEL_EXAMPLE] },
     },
   },
-  errors: [],
   handler: listModels,
 };
 

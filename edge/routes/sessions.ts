@@ -7,12 +7,10 @@ import type { SessionRecord } from "../account/session-store.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
 import type { Caller } from "../middleware/authorize.ts";
-import { pathId } from "../openapi/parameters.ts";
 import { count, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
+import { idInPath, idParameter, known } from "./object-in-path.ts";
 import type { Route } from "./route.ts";
-import { apiError } from "../../shared/errors.ts";
-import { parseId } from "../../shared/ids.ts";
 
 const SESSION = {
   id: "sess_5Tt8ZKf0s3N6Y1WcQbXo2R",
@@ -78,7 +76,6 @@ export const SESSIONS: readonly Route[] = [
         example: { object: "list", deleted: 2 },
       },
     },
-    errors: [],
     handler: deleteSessions,
   },
   {
@@ -89,7 +86,7 @@ export const SESSIONS: readonly Route[] = [
     summary: "Sign one session out",
     auth: "key",
     scope: "account:write",
-    parameters: [pathId("id", "The session's id.")],
+    parameters: [idParameter("session")],
     answers: { 200: deletedAnswer("DeletedSession", "session", SESSION.id, "It has ended.") },
     errors: ["object_not_found"],
     handler: deleteSession,
@@ -103,9 +100,9 @@ async function listSessions(c: Context, { accountId }: Caller): Promise<Response
 }
 
 async function deleteSession(c: Context, { accountId, by }: Caller): Promise<Response> {
-  const id = parseId("session", c.req.param("id") ?? "");
-  const ended = id === undefined ? 0 : acted(await accountStub(c.env, accountId).endSessions(id, by));
-  if (ended === 0) throw apiError("object_not_found", "No such session in this account, or it is over.", "id");
+  const id = idInPath(c, "session");
+  const ended = acted(await accountStub(c.env, accountId).endSessions(id, by));
+  known("session", ended === 0 ? "unknown" : ended);
   return c.json({ id, object: "session", deleted: true });
 }
 

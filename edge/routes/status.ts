@@ -56,7 +56,6 @@ export const STATUS: Route = {
       example: { status: "operational", at: 1_790_000_000, models: [], canary: null },
     },
   },
-  errors: [],
   handler: getStatus,
 };
 

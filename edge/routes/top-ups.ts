@@ -18,7 +18,7 @@ import { keyReused } from "../middleware/once.ts";
 import type { Answer } from "../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
 import { ONCE } from "../openapi/parameters.ts";
-import { CENTS_RULE, amounts, readCents } from "./amount.ts";
+import { amounts, centsField, readCents } from "./amount.ts";
 import { amountNanoUsd } from "./answers.ts";
 import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -30,14 +30,13 @@ import { parseBody, wrongValue } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 4096;
 const TOP_UP_MAX_NANO_USD = 10_000_000_000_000;
-const usdAmount = z.union([z.number(), z.string()], { error: () => CENTS_RULE });
 const NO_TAX = "Automatic top-ups are not offered here: tax is added on the payment page alone.";
 
-const topUpSchema = z.strictObject({ amount_usd: usdAmount });
+const topUpSchema = z.strictObject({ amount_usd: centsField });
 const autoTopUpSchema = z.strictObject({
-  threshold_usd: usdAmount,
-  target_usd: usdAmount,
-  monthly_cap_usd: usdAmount,
+  threshold_usd: centsField,
+  target_usd: centsField,
+  monthly_cap_usd: centsField,
 });
 
 const usdOrNone = z.string().optional();
@@ -134,7 +133,6 @@ export const TOP_UPS: readonly Route[] = [
     auth: "key",
     scope: "account:write",
     answers: { 200: STATE },
-    errors: [],
     handler: getAutoTopUp,
   },
   {
@@ -164,7 +162,6 @@ export const TOP_UPS: readonly Route[] = [
     auth: "key",
     scope: "account:write",
     answers: { 200: STATE },
-    errors: [],
     handler: deleteAutoTopUp,
   },
 ];

@@ -17,14 +17,13 @@ import type { Outcome } from "../notices/sinks.ts";
 import { judgeTarget } from "../notices/target.ts";
 import type { Answer } from "../openapi/operation.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
-import { ONCE, pathId } from "../openapi/parameters.ts";
+import { ONCE } from "../openapi/parameters.ts";
 import { deletedAnswer, seconds, unixSeconds } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
+import { idInPath, idParameter, known } from "./object-in-path.ts";
 import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { EVENT_TYPES } from "../../shared/event-types.ts";
-import type { Id } from "../../shared/ids.ts";
-import { parseId } from "../../shared/ids.ts";
 import { integer, oneOf, parseBody, parsePatch, text } from "../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 8192;
@@ -45,8 +44,6 @@ const patchWebhookSchema = z.strictObject({
   events: fields.events.nullable().optional(),
 });
 const rotateWebhookSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(OVERLAP_S) });
-
-const idParameter = pathId("id", "The webhook's id.");
 
 const webhookSchema = z.object({
   id: z.string(),
@@ -142,7 +139,7 @@ export const WEBHOOKS: readonly Route[] = [
     summary: "One webhook",
     auth: "key",
     scope: "account:write",
-    parameters: [idParameter],
+    parameters: [idParameter("webhook")],
     answers: { 200: WEBHOOK_ANSWER },
     errors: ["object_not_found"],
     handler: getWebhook,
@@ -156,7 +153,7 @@ export const WEBHOOKS: readonly Route[] = [
     description: "One that goes to another address is active again. `events: null`: all of them.",
     auth: "key",
     scope: "account:write",
-    parameters: [idParameter],
+    parameters: [idParameter("webhook")],
     body: { name: "PatchWebhookRequest", schema: patchWebhookSchema, example: { events: ["batch.completed"] } },
     answers: { 200: WEBHOOK_ANSWER },
     errors: [...BODY_ERRORS, "object_not_found"],
@@ -171,7 +168,7 @@ export const WEBHOOKS: readonly Route[] = [
     description: "The old one signs too for `overlap_s` seconds, a day unless told: a receiver takes either.",
     auth: "key",
     scope: "account:write",
-    parameters: [idParameter, ONCE],
+    parameters: [idParameter("webhook"), ONCE],
     body: { name: "RotateWebhookRequest", schema: rotateWebhookSchema, example: { overlap_s: 86_400 } },
     answers: { 200: CREATED_WEBHOOK_ANSWER },
     errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
@@ -185,7 +182,7 @@ export const WEBHOOKS: readonly Route[] = [
     summary: "Delete a webhook",
     auth: "key",
     scope: "account:write",
-    parameters: [idParameter],
+    parameters: [idParameter("webhook")],
     answers: { 200: deletedAnswer("DeletedWebhook", "webhook", WEBHOOK.id) },
     errors: ["object_not_found"],
     handler: deleteWebhook,
@@ -199,7 +196,7 @@ export const WEBHOOKS: readonly Route[] = [
     description: "At most once in 10 seconds. A success makes a disabled webhook active again.",
     auth: "key",
     scope: "account:write",
-    parameters: [idParameter],
+    parameters: [idParameter("webhook")],
     answers: {
       200: {
         description: "What came of it.",
@@ -236,16 +233,18 @@ async function patchWebhook(c: Context, { accountId, by }: Caller): Promise<Resp
     ...(url === undefined ? {} : { url: targetOf(c, url) }),
     ...(events === undefined ? {} : { events }),
   };
-  const patched: WebhookView | "unknown" = acted(await accountStub(c.env, accountId).patchWebhook(idOf(c), patch, by));
-  return c.json(webhookAnswer(known(patched)));
+  const patched: WebhookView | "unknown" = acted(
+    await accountStub(c.env, accountId).patchWebhook(idInPath(c, "webhook"), patch, by),
+  );
+  return c.json(webhookAnswer(known("webhook", patched)));
 }
 
 async function rotateWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const { overlap_s: overlapS } = parseBody(rotateWebhookSchema, await readJson(c, BODY_BYTES_MAX));
   const rotated: CreatedWebhook | Repeat<WebhookView> | "unknown" | "reused" = acted(
-    await accountStub(c.env, accountId).rotateWebhook(idOf(c), overlapS * 1000, by, onceOf(c)),
+    await accountStub(c.env, accountId).rotateWebhook(idInPath(c, "webhook"), overlapS * 1000, by, onceOf(c)),
   );
-  return answerCreated(c, known(rotated), 200);
+  return answerCreated(c, known("webhook", rotated), 200);
 }
 
 /** The address as it is stored, or throws ApiError. */
@@ -262,19 +261,24 @@ async function listWebhooks(c: Context, { accountId }: Caller): Promise<Response
 }
 
 async function getWebhook(c: Context, { accountId }: Caller): Promise<Response> {
-  return c.json(webhookAnswer(known(await accountStub(c.env, accountId).getWebhook(idOf(c)))));
+  return c.json(
+    webhookAnswer(known("webhook", await accountStub(c.env, accountId).getWebhook(idInPath(c, "webhook")))),
+  );
 }
 
 async function deleteWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
-  const id = idOf(c);
-  known(acted(await accountStub(c.env, accountId).deleteWebhook(id, by)));
+  const id = idInPath(c, "webhook");
+  known("webhook", acted(await accountStub(c.env, accountId).deleteWebhook(id, by)));
   return c.json({ id, object: "webhook", deleted: true });
 }
 
 /** Sends a signed `webhook.test` now. A success makes a disabled webhook active again. */
 async function testWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
-  const id = idOf(c);
-  const outcome: Outcome | "too_soon" = known(acted(await accountStub(c.env, accountId).testWebhook(id, by)));
+  const id = idInPath(c, "webhook");
+  const outcome: Outcome | "too_soon" = known(
+    "webhook",
+    acted(await accountStub(c.env, accountId).testWebhook(id, by)),
+  );
   if (outcome === "too_soon")
     throw apiError("rate_limit_exceeded", "A webhook is tested at most once in 10 s.", null, 10);
   return c.json({
@@ -293,19 +297,4 @@ function answerCreated(
   if (created === "reused") throw keyReused();
   if (!isRepeat(created)) return c.json({ ...webhookAnswer(created), secret: created.secret }, status);
   return answerRepeat(c, { ...webhookAnswer(created.again), secret: created.secret }, status);
-}
-
-function idOf(c: Context): Id<"webhook"> {
-  const id = parseId("webhook", c.req.param("id") ?? "");
-  if (id === undefined) throw unknownWebhook();
-  return id;
-}
-
-function known<Value>(value: Value | "unknown" | undefined): Value {
-  if (value === undefined || value === "unknown") throw unknownWebhook();
-  return value;
-}
-
-function unknownWebhook() {
-  return apiError("object_not_found", "No such webhook in this account.", "id");
 }

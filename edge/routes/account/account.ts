@@ -101,41 +101,26 @@ export function accountAnswer(view: AccountView) {
   };
 }
 
-/** The operator's view of an account. */
-export const booksSchema = accountSchema.extend({
-  email: z.nullable(z.string()),
-  granted_usd: z.string(),
-  granted_nano_usd: amountNanoUsd,
-  topped_up_usd: z.string(),
-  topped_up_nano_usd: amountNanoUsd,
-  expired_usd: z.string(),
-  expired_nano_usd: amountNanoUsd,
-  refunded_usd: z.string(),
-  refunded_nano_usd: amountNanoUsd,
-  charged_usd: z.string(),
-  charged_nano_usd: amountNanoUsd,
-  written_off_usd: z.string(),
-  written_off_nano_usd: amountNanoUsd,
-  receivable_usd: z.string(),
-  receivable_nano_usd: amountNanoUsd,
-  lost_bound_usd: z.string(),
-  lost_bound_nano_usd: amountNanoUsd,
-});
-
 const SUMS = ["granted", "topped_up", "expired", "refunded", "charged", "written_off", "receivable", "lost_bound"];
 
-export const BOOKS = {
-  ...ACCOUNT,
-  email: null,
-  ...Object.fromEntries(
+/** Both fields of each sum. */
+function sums<Field>(usd: Field, nano: Field): Readonly<Record<string, Field>> {
+  return Object.fromEntries(
     SUMS.flatMap((sum) => [
-      [`${sum}_usd`, "0"],
-      [`${sum}_nano_usd`, 0],
+      [`${sum}_usd`, usd],
+      [`${sum}_nano_usd`, nano],
     ]),
-  ),
-};
+  );
+}
 
 /** The operator's view: the books. */
+export const booksSchema = accountSchema.extend({
+  email: z.nullable(z.string()),
+  ...sums<z.ZodType>(z.string(), amountNanoUsd),
+});
+
+export const BOOKS = { ...ACCOUNT, email: null, ...sums<string | number>("0", 0) };
+
 export function booksAnswer(view: AccountView) {
   return {
     ...accountAnswer(view),
@@ -163,7 +148,6 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
     auth: "key",
     scope: "any",
     answers: { 200: ACCOUNT_ANSWER },
-    errors: [],
     handler: getAccount,
   },
   {

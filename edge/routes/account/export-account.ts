@@ -64,7 +64,6 @@ export const EXPORT_ACCOUNT: Route = {
       },
     },
   },
-  errors: [],
   handler: exportAccount,
 };
 

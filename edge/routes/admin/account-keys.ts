@@ -7,8 +7,9 @@ import { acted } from "../../middleware/acted.ts";
 import { readJson } from "../../middleware/body.ts";
 import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { CREATED_KEY_ANSWER, createKeySchema, createdKeyAnswer, draftOf } from "../keys/key-fields.ts";
+import { idInPath, idParameter, known } from "../object-in-path.ts";
 import type { Route } from "../route.ts";
-import { ACTOR, accountIdOf, accountIdParameter, act, found } from "./act.ts";
+import { ACTOR, act } from "./act.ts";
 import { apiError } from "../../../shared/errors.ts";
 import { parseBody } from "../../../shared/schemas/fields.ts";
 
@@ -21,7 +22,7 @@ export const CREATE_ACCOUNT_KEY: Route = {
   tag: "Operator",
   summary: "Create a key for an account",
   auth: "operator",
-  parameters: [accountIdParameter],
+  parameters: [idParameter("account")],
   body: { name: "CreateKeyRequest", schema: createKeySchema, example: { name: "First key" } },
   answers: { 201: CREATED_KEY_ANSWER },
   errors: [...BODY_ERRORS, "object_not_found", "limit_reached"],
@@ -29,11 +30,11 @@ export const CREATE_ACCOUNT_KEY: Route = {
 };
 
 async function createAccountKey(c: Context): Promise<Response> {
-  const id = accountIdOf(c);
+  const id = idInPath(c, "account");
   const { models } = c.get("services");
   const draft = draftOf(parseBody(createKeySchema, await readJson(c, BODY_BYTES_MAX)), models);
   const created = await act(c, "key.create", id, { name: draft.name, scopes: draft.scopes ?? SCOPES }, async () => {
-    const answer = acted(found(await accountStub(c.env, id).createKey(id, draft, ACTOR)));
+    const answer = acted(known("account", await accountStub(c.env, id).createKey(id, draft, ACTOR)));
     if (typeof answer === "object" && "key" in answer) return answer;
     throw apiError("limit_reached", "This account has as many keys as an account may have: revoke one first.");
   });

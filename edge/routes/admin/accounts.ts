@@ -12,9 +12,10 @@ import type { Answer } from "../../openapi/operation.ts";
 import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { ACCOUNT_ANSWER, BOOKS, accountAnswer, booksAnswer, booksSchema } from "../account/account.ts";
 import { amountNanoUsd, seconds, unixSeconds } from "../answers.ts";
+import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { limitParameter, readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
-import { ACTOR, accountIdOf, accountIdParameter, act, found } from "./act.ts";
+import { ACTOR, act } from "./act.ts";
 import { CURSOR, cursorPage, cursorPageSchema, readCursor, unknownCursor } from "./cursor-list.ts";
 import { newId } from "../../../shared/ids.ts";
 import { integer, oneOf, parseBody, parsePatch, text } from "../../../shared/schemas/fields.ts";
@@ -99,7 +100,7 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     tag: "Operator",
     summary: "The books of an account",
     auth: "operator",
-    parameters: [accountIdParameter],
+    parameters: [idParameter("account")],
     answers: { 200: BOOKS_ANSWER },
     errors: ["object_not_found"],
     handler: getAccountBooks,
@@ -111,7 +112,7 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     tag: "Operator",
     summary: "Set limits or status",
     auth: "operator",
-    parameters: [accountIdParameter],
+    parameters: [idParameter("account")],
     body: { name: "PatchAccountRequest", schema: patchAccountSchema, example: { status: "suspended" } },
     answers: { 200: BOOKS_ANSWER },
     errors: [...BODY_ERRORS, "object_not_found"],
@@ -144,18 +145,18 @@ async function createAccount(c: Context): Promise<Response> {
   await act(c, "account.create", id, account, () =>
     makeAccount(c.env, account, ACTOR, { id, location: body.location }),
   );
-  return c.json(accountAnswer(found(await accountStub(c.env, id).getAccount())), 201);
+  return c.json(accountAnswer(known("account", await accountStub(c.env, id).getAccount())), 201);
 }
 
 async function getAccountBooks(c: Context): Promise<Response> {
-  const view = found(await accountStub(c.env, accountIdOf(c)).getAccount());
+  const view = known("account", await accountStub(c.env, idInPath(c, "account")).getAccount());
   // The object may have suspended itself (a dispute): its row in the list follows when somebody looks.
   waitUntilOf(c)(reportBooks(c.env.DIRECTORY, view.id, view, Date.now()).catch(() => undefined));
   return c.json(booksAnswer(view));
 }
 
 async function patchAccount(c: Context): Promise<Response> {
-  const id = accountIdOf(c);
+  const id = idInPath(c, "account");
   const body = parsePatch(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
   const { limits, status } = body;
   const stub = accountStub(c.env, id);
@@ -165,12 +166,12 @@ async function patchAccount(c: Context): Promise<Response> {
         ...(limits.requests_per_minute === undefined ? {} : { requestsPerMinute: limits.requests_per_minute }),
         ...(limits.tokens_per_minute === undefined ? {} : { tokensPerMinute: limits.tokens_per_minute }),
       };
-      found(await stub.setLimits(patch, ACTOR));
+      known("account", await stub.setLimits(patch, ACTOR));
     }
     if (status !== undefined) {
-      found(await stub.setStatus(status, ACTOR));
+      known("account", await stub.setStatus(status, ACTOR));
       await reflectStatus(c.env.DIRECTORY, id, status);
     }
   });
-  return c.json(booksAnswer(found(await stub.getAccount())));
+  return c.json(booksAnswer(known("account", await stub.getAccount())));
 }

@@ -9,8 +9,9 @@ import { readJson } from "../../middleware/body.ts";
 import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { eitherAmount, nanoUsdField, readAmount, usdField } from "../amount.ts";
 import { amountNanoUsd } from "../answers.ts";
+import { idInPath, idParameter, known } from "../object-in-path.ts";
 import type { Route } from "../route.ts";
-import { ACTOR, accountIdOf, accountIdParameter, act, found } from "./act.ts";
+import { ACTOR, act } from "./act.ts";
 import { apiError } from "../../../shared/errors.ts";
 import { newId } from "../../../shared/ids.ts";
 import { formatUsd, nanoUsd } from "../../../shared/money.ts";
@@ -39,7 +40,7 @@ export const CREATE_GRANT: Route = {
   summary: "Grant credit",
   description: "The same `id` twice grants once (200 the second time).",
   auth: "operator",
-  parameters: [accountIdParameter],
+  parameters: [idParameter("account")],
   body: {
     name: "CreateGrantRequest",
     schema: grantSchema,
@@ -65,7 +66,7 @@ export const CREATE_GRANT: Route = {
 };
 
 async function createGrant(c: Context): Promise<Response> {
-  const id = accountIdOf(c);
+  const id = idInPath(c, "account");
   const body = parseBody(grantSchema, await readJson(c, BODY_BYTES_MAX));
   const input: GrantInput = {
     id: body.id ?? newId("grant"),
@@ -74,7 +75,7 @@ async function createGrant(c: Context): Promise<Response> {
     ...(body.expires_at === undefined ? {} : { expiresAtMs: body.expires_at * 1000 }),
   };
   const outcome = await act(c, "grant", id, input, async () => {
-    const answer = found(await accountStub(c.env, id).grant(input, ACTOR));
+    const answer = known("account", await accountStub(c.env, id).grant(input, ACTOR));
     if (answer === "too_much") {
       const limit = formatUsd(nanoUsd(LIFETIME_NANO_USD_MAX));
       throw apiError(

@@ -13,10 +13,11 @@ import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
 import { ONCE } from "../../openapi/parameters.ts";
 import { ACCOUNT } from "../account/account.ts";
-import { CENTS_RULE, amounts, readCents } from "../amount.ts";
+import { amounts, centsField, readCents } from "../amount.ts";
 import { amountNanoUsd } from "../answers.ts";
+import { idInPath, idParameter, known } from "../object-in-path.ts";
 import type { Route } from "../route.ts";
-import { ACTOR, accountIdOf, accountIdParameter, act, found } from "./act.ts";
+import { ACTOR, act } from "./act.ts";
 import { unreachable } from "../../../shared/assert.ts";
 import type { ApiError } from "../../../shared/errors.ts";
 import { apiError } from "../../../shared/errors.ts";
@@ -34,7 +35,7 @@ const PAYMENT = /^pi_\w{1,250}$/;
 const refundSchema = z.strictObject({
   payment: text(PAYMENT_RULE),
   /** Of credit, without tax; absent: all that is left of the payment. */
-  amount_usd: z.union([z.number(), z.string()], { error: () => CENTS_RULE }).optional(),
+  amount_usd: centsField.optional(),
   reason: oneOf(REFUND_REASONS).optional(),
 });
 
@@ -48,7 +49,7 @@ export const CREATE_REFUND: Route = {
     "Through Stripe and in the books: what was paid for and is not spent. The same `Idempotency-Key` again is the same refund, and is answered with what became of it.",
   auth: "operator",
   parameters: [
-    accountIdParameter,
+    idParameter("account"),
     { ...ONCE, required: true, description: "Needed: the same one again is the same refund." },
   ],
   body: { name: "CreateRefundRequest", schema: refundSchema, example: { payment: "pi_123", amount_usd: 12.5 } },
@@ -101,7 +102,7 @@ export const CREATE_REFUND: Route = {
 };
 
 async function createRefund(c: Context): Promise<Response> {
-  const accountId = accountIdOf(c);
+  const accountId = idInPath(c, "account");
   const { payment, amount_usd: usd, reason } = parseBody(refundSchema, await readJson(c, BODY_BYTES_MAX));
   if (!PAYMENT.test(payment)) throw wrongValue("payment", PAYMENT_RULE, payment);
   const amount = usd === undefined ? undefined : readCents("amount", usd);
@@ -124,7 +125,7 @@ async function createRefund(c: Context): Promise<Response> {
     ...(reason !== undefined && { reason }),
   };
   return act(c, "refund", accountId, facts, async () => {
-    const answer: RefundAnswer = found(await accountStub(c.env, accountId).refund(asked, once, ACTOR));
+    const answer: RefundAnswer = known("account", await accountStub(c.env, accountId).refund(asked, once, ACTOR));
     if (answer.kind === "reused") throw keyReused();
     if (answer.kind === "fault") throw faultOf(answer.fault, payment);
     const body = refundAnswer(accountId, answer);

@@ -41,7 +41,6 @@ export const STATS: Route = {
       },
     },
   },
-  errors: [],
   handler: getStats,
 };
 

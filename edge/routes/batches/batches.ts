@@ -17,9 +17,10 @@ import { readJson } from "../../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
 import { pricesOf } from "../../models/pricing.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
-import { ONCE, pathId } from "../../openapi/parameters.ts";
+import { ONCE } from "../../openapi/parameters.ts";
 import { FILE } from "../files/files.ts";
 import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
+import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
 import { BATCH_ANSWER, batchAnswer, batchSchema } from "./batch-answer.ts";
@@ -36,7 +37,6 @@ const LIST_MAX = 100;
 const LIST_DEFAULT = 20;
 /** A batch whose object knows nothing of it so long after its making was never begun: the request died in between. */
 const BEGIN_MS_MAX = 60_000;
-const idParameter = pathId("id", "The batch's id.");
 
 export const BATCHES: readonly Route[] = [
   {
@@ -80,7 +80,7 @@ export const BATCHES: readonly Route[] = [
     summary: "One batch and its progress",
     auth: "key",
     scope: "batches",
-    parameters: [idParameter],
+    parameters: [idParameter("batch")],
     answers: { 200: BATCH_ANSWER },
     errors: ["object_not_found"],
     handler: getBatch,
@@ -94,7 +94,7 @@ export const BATCHES: readonly Route[] = [
     description: "What was done is delivered and billed.",
     auth: "key",
     scope: "batches",
-    parameters: [idParameter],
+    parameters: [idParameter("batch")],
     answers: { 200: BATCH_ANSWER },
     errors: ["object_not_found", "invalid_request"],
     handler: cancelBatch,
@@ -139,8 +139,7 @@ async function createBatch(c: Context, caller: Caller): Promise<Response> {
 
 /** The batch that the call's first try made. Should that have died before it began the batch, it begins now. */
 async function answerAgain(c: Context, order: BatchOrder): Promise<Response> {
-  const listed = await libraryStub(c.env, order.accountId).getBatch(order.id);
-  if (listed === undefined) throw unknownBatch();
+  const listed = known("batch", await libraryStub(c.env, order.accountId).getBatch(order.id));
   const { createdAtMs, expiresAtMs } = listed.view;
   const stub = batchStub(c, order.id);
   const isYoung = Date.now() < createdAtMs + BEGIN_MS_MAX;
@@ -196,14 +195,7 @@ async function cancelBatch(c: Context, { accountId }: Caller): Promise<Response>
 }
 
 async function ownBatch(c: Context, accountId: AccountId): Promise<ListedBatch> {
-  const id = parseId("batch", c.req.param("id") ?? "");
-  const listed = id === undefined ? undefined : await libraryStub(c.env, accountId).getBatch(id);
-  if (listed === undefined) throw unknownBatch();
-  return listed;
-}
-
-function unknownBatch() {
-  return apiError("object_not_found", "No such batch in this account.", "id");
+  return known("batch", await libraryStub(c.env, accountId).getBatch(idInPath(c, "batch")));
 }
 
 async function currentView(c: Context, accountId: AccountId, { view, ended }: ListedBatch): Promise<BatchSnapshot> {

@@ -7,25 +7,24 @@ import { waitUntilOf } from "../../context.ts";
 import { chunkStoreOf } from "../../files/chunk-store.ts";
 import { contentMemory, contentOf } from "../../files/content.ts";
 import { libraryStub } from "../../files/library-stub.ts";
-import type { FileFacts, FileId, FileRecord } from "../../files/types.ts";
+import type { FileFacts, FileRecord } from "../../files/types.ts";
 import { FILE_PURPOSES } from "../../files/types.ts";
 import type { MemoryLease } from "../../lib/memory-budget.ts";
 import type { Caller } from "../../middleware/authorize.ts";
 import type { Answer } from "../../openapi/operation.ts";
-import { pathId, queryText } from "../../openapi/parameters.ts";
+import { queryText } from "../../openapi/parameters.ts";
 import { count, deletedAnswer, seconds, unixSeconds } from "../answers.ts";
 import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
+import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
 import { must } from "../../../shared/assert.ts";
 import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
-import { parseId } from "../../../shared/ids.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
 
 /** OpenAI's figures. */
 const LIST_MAX = 10_000;
-const idParameter = pathId("id", "The file's id.");
 
 const fileSchema = z.object({
   id: z.string(),
@@ -95,7 +94,7 @@ export const FILES: readonly Route[] = [
     summary: "One file",
     auth: "key",
     scope: "batches",
-    parameters: [idParameter],
+    parameters: [idParameter("file")],
     answers: { 200: FILE_ANSWER },
     errors: ["object_not_found"],
     handler: getFile,
@@ -108,7 +107,7 @@ export const FILES: readonly Route[] = [
     summary: "What is in a file",
     auth: "key",
     scope: "batches",
-    parameters: [idParameter],
+    parameters: [idParameter("file")],
     answers: { 200: { description: "JSON lines.", mediaType: "application/jsonl" } },
     errors: ["object_not_found", "overloaded"],
     handler: getFileContent,
@@ -121,7 +120,7 @@ export const FILES: readonly Route[] = [
     summary: "Delete a file",
     auth: "key",
     scope: "batches",
-    parameters: [idParameter],
+    parameters: [idParameter("file")],
     answers: { 200: deletedAnswer("DeletedFile", "file", FILE.id) },
     errors: ["object_not_found"],
     handler: deleteFile,
@@ -130,7 +129,7 @@ export const FILES: readonly Route[] = [
 
 async function listFiles(c: Context, { accountId }: Caller): Promise<Response> {
   const given = c.req.query("purpose");
-  const purpose = FILE_PURPOSES.find((known) => known === given);
+  const purpose = FILE_PURPOSES.find((one) => one === given);
   if (given !== undefined && purpose === undefined) {
     throw wrongValue("purpose", `one of ${FILE_PURPOSES.join(", ")}`, given);
   }
@@ -195,24 +194,11 @@ async function writeContent(
 }
 
 async function deleteFile(c: Context, { accountId }: Caller): Promise<Response> {
-  const fileId = fileIdOf(c.req.param("id"));
-  const outcome = await libraryStub(c.env, accountId).deleteFile({ accountId, fileId });
-  if (outcome === "unknown") throw unknownFile();
+  const fileId = idInPath(c, "file");
+  known("file", await libraryStub(c.env, accountId).deleteFile({ accountId, fileId }));
   return c.json({ id: fileId, object: "file", deleted: true });
 }
 
 async function ownFile(c: Context, accountId: AccountId): Promise<FileRecord> {
-  const record = await libraryStub(c.env, accountId).getFile(fileIdOf(c.req.param("id")));
-  if (record === undefined) throw unknownFile();
-  return record;
-}
-
-function fileIdOf(text: string | undefined): FileId {
-  const id = parseId("file", text ?? "");
-  if (id === undefined) throw unknownFile();
-  return id;
-}
-
-function unknownFile() {
-  return apiError("object_not_found", "No such file in this account, or it has expired.", "id");
+  return known("file", await libraryStub(c.env, accountId).getFile(idInPath(c, "file")));
 }

@@ -12,9 +12,10 @@ import type { Caller } from "../../middleware/authorize.ts";
 import { readJson } from "../../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
 import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
-import { ONCE, pathId } from "../../openapi/parameters.ts";
+import { ONCE } from "../../openapi/parameters.ts";
 import { deletedAnswer } from "../answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "../list-query.ts";
+import { idInPath, idParameter, known } from "../object-in-path.ts";
 import type { Route } from "../route.ts";
 import {
   CREATED_KEY_ANSWER,
@@ -30,15 +31,11 @@ import {
   patchOf,
 } from "./key-fields.ts";
 import { apiError } from "../../../shared/errors.ts";
-import type { KeyId } from "../../../shared/ids.ts";
-import { parseId } from "../../../shared/ids.ts";
 import { integer, parseBody, parsePatch } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 const OVERLAP_S_MAX = 7 * 86_400;
 const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(0) });
-
-const idParameter = pathId("id", "The key's id.");
 
 export const KEYS: readonly Route[] = [
   {
@@ -50,7 +47,6 @@ export const KEYS: readonly Route[] = [
     auth: "key",
     scope: "any",
     answers: { 200: KEY_ANSWER },
-    errors: [],
     handler: getOwnKey,
   },
   {
@@ -101,7 +97,7 @@ export const KEYS: readonly Route[] = [
     summary: "One key",
     auth: "key",
     scope: "keys:write",
-    parameters: [idParameter],
+    parameters: [idParameter("key")],
     answers: { 200: KEY_ANSWER },
     errors: ["object_not_found"],
     handler: getKey,
@@ -116,7 +112,7 @@ export const KEYS: readonly Route[] = [
       "`null` takes a term away. For what is spent in force everywhere within 30 seconds, for anything else at once.",
     auth: "key",
     scope: "keys:write",
-    parameters: [idParameter],
+    parameters: [idParameter("key")],
     body: { name: "PatchKeyRequest", schema: patchKeySchema, example: { name: "Search, staging" } },
     answers: { 200: KEY_ANSWER },
     errors: [...BODY_ERRORS, "object_not_found"],
@@ -132,7 +128,7 @@ export const KEYS: readonly Route[] = [
       "For what is spent in force everywhere within 30 seconds, for anything else at once. A key revokes itself, and those that may do no more than it.",
     auth: "key",
     scope: "keys:write",
-    parameters: [idParameter],
+    parameters: [idParameter("key")],
     answers: { 200: deletedAnswer("DeletedKey", "api_key", KEY.id, "It is revoked.") },
     errors: ["object_not_found"],
     handler: deleteKey,
@@ -146,7 +142,7 @@ export const KEYS: readonly Route[] = [
     description: "The old one goes on for `overlap_s` seconds.",
     auth: "key",
     scope: "keys:write",
-    parameters: [idParameter, ONCE],
+    parameters: [idParameter("key"), ONCE],
     body: { name: "RotateKeyRequest", schema: rotateSchema, example: { overlap_s: 3600 } },
     answers: { 200: CREATED_KEY_ANSWER },
     errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
@@ -180,30 +176,30 @@ async function createKey(c: Context, { accountId, by }: Caller): Promise<Respons
 }
 
 async function getKey(c: Context, { accountId }: Caller): Promise<Response> {
-  return c.json(keyAnswer(known(await accountStub(c.env, accountId).getKey(keyIdOf(c))), modelsOf(c)));
+  return c.json(keyAnswer(known("key", await accountStub(c.env, accountId).getKey(idInPath(c, "key"))), modelsOf(c)));
 }
 
 /** `null` takes a term away. */
 async function patchKey(c: Context, { accountId, by }: Caller): Promise<Response> {
   const patch = patchOf(parsePatch(patchKeySchema, await readJson(c, BODY_BYTES_MAX)), modelsOf(c));
   const patched: KeyView | "unknown" | "no_cap" = acted(
-    await accountStub(c.env, accountId).patchKey(keyIdOf(c), patch, by),
+    await accountStub(c.env, accountId).patchKey(idInPath(c, "key"), patch, by),
   );
   if (patched === "no_cap") throw noCap();
-  return c.json(keyAnswer(known(patched), modelsOf(c)));
+  return c.json(keyAnswer(known("key", patched), modelsOf(c)));
 }
 
 async function rotateKey(c: Context, { accountId, by }: Caller): Promise<Response> {
   const { overlap_s: overlapS } = parseBody(rotateSchema, await readJson(c, BODY_BYTES_MAX));
   const rotated: CreatedKey | Repeat<KeyView> | "unknown" | "reused" = acted(
-    await accountStub(c.env, accountId).rotateKey(accountId, keyIdOf(c), overlapS * 1000, by, onceOf(c)),
+    await accountStub(c.env, accountId).rotateKey(accountId, idInPath(c, "key"), overlapS * 1000, by, onceOf(c)),
   );
-  return answerCreated(c, known(rotated), 200);
+  return answerCreated(c, known("key", rotated), 200);
 }
 
 async function deleteKey(c: Context, { accountId, by }: Caller): Promise<Response> {
-  const id = keyIdOf(c);
-  known(acted(await accountStub(c.env, accountId).revokeKey(id, by)));
+  const id = idInPath(c, "key");
+  known("key", acted(await accountStub(c.env, accountId).revokeKey(id, by)));
   return c.json({ id, object: "api_key", deleted: true });
 }
 
@@ -215,19 +211,4 @@ function answerCreated(c: Context, created: CreatedKey | Repeat<KeyView> | "reus
 
 function modelsOf(c: Context) {
   return c.get("services").models;
-}
-
-function keyIdOf(c: Context): KeyId {
-  const id = parseId("key", c.req.param("id") ?? "");
-  if (id === undefined) throw unknownKey();
-  return id;
-}
-
-function known<Value>(value: Value | "unknown" | undefined): Value {
-  if (value === undefined || value === "unknown") throw unknownKey();
-  return value;
-}
-
-function unknownKey() {
-  return apiError("object_not_found", "No such key in this account.", "id");
 }
