@@ -1,5 +1,5 @@
-// What several routes answer: the schema for the document, and for the tests that hold every answer against it, and the
-// function that makes it.
+// What the answers of several resources have in common. Schemas are for the document, and for the tests that hold every
+// answer against it.
 
 import * as z from "zod";
 import type { Answer } from "../openapi/operation.ts";

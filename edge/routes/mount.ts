@@ -13,14 +13,14 @@ import { forPrograms } from "../middleware/for-programs.ts";
 import { operator } from "../middleware/operator.ts";
 import { checkShownKey } from "../middleware/shown-key.ts";
 import { sameOrigin } from "../session/same-origin.ts";
-import type { Handler, Page, Route } from "./route.ts";
+import type { Handler, PageRoute, Route } from "./route.ts";
 import { unreachable } from "../../shared/assert.ts";
 
 export function mountRoutes(app: Hono<AppEnv>, routes: readonly Route[]): void {
   for (const route of routes) app.on(route.method, [honoPath(route.path)], ...stepsOf(route));
 }
 
-export function mountPages(app: Hono<AppEnv>, pages: readonly Page[]): void {
+export function mountPages(app: Hono<AppEnv>, pages: readonly PageRoute[]): void {
   for (const { method, path, auth, program, handler } of pages) {
     if (program !== undefined) mountProgram(app, honoPath(path), program);
     const show = (c: Context) => handler(c, app);

@@ -24,14 +24,14 @@ import { readSession } from "../session/session.ts";
 import type { SignInResult } from "../session/sign-in.ts";
 import { signInWithKey, signOut } from "../session/sign-in.ts";
 import { GET_MODEL, GET_MODEL_BY_NAME, LIST_MODELS } from "./models.ts";
-import type { Page } from "./route.ts";
+import type { PageRoute } from "./route.ts";
 import { getStatusPage } from "./status.ts";
 import { postStripeWebhook } from "./stripe-webhook.ts";
 import { apiError } from "../../shared/errors.ts";
 
 const KEPT_A_DAY = { "cache-control": "public, max-age=86400" };
 
-export const PAGES: readonly Page[] = [
+export const PAGES: readonly PageRoute[] = [
   {
     method: "get",
     path: "/",

@@ -33,7 +33,7 @@ interface Mounted {
 export type Route = Operation & Access & Mounted;
 
 /** A route that the document leaves out (pages.ts). Its path does not begin as the API's do. */
-export interface Page extends Mounted {
+export interface PageRoute extends Mounted {
   readonly method: "get" | "post" | "all";
   /** As a route's, or with `*` at its end. */
   readonly path: string;
