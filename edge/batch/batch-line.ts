@@ -1,5 +1,5 @@
-// One line of an input file in OpenAI's format: {"custom_id", "method": "POST", "url", "body"}. Faults of the line
-// itself stop the batch before it begins (validate.ts); what is wrong with a body fails its line alone.
+// One line of an input file in OpenAI's format: {"custom_id", "method": "POST", "url", "body"}. A malformed line stops
+// the batch before it begins (validate.ts); an invalid body fails only its own line.
 
 import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
 import { describe, shown, shownName } from "../../shared/schemas/shown.ts";
@@ -18,7 +18,7 @@ export type ParsedLine =
 
 const FIELDS = new Set(["custom_id", "method", "url", "body"]);
 
-/** Codes as OpenAI's where it has one. */
+/** Uses OpenAI's fault codes where OpenAI has one. */
 export function parseBatchLine(input: InputLine, endpoint: BatchEndpoint): ParsedLine {
   const fault = (code: string, message: string, param: string | null = null): ParsedLine => ({
     kind: "fault",
@@ -33,7 +33,7 @@ export function parseBatchLine(input: InputLine, endpoint: BatchEndpoint): Parse
   const value = parseObject(input.text);
   if (value === undefined) return fault("invalid_json_line", "The line is not a JSON object in UTF-8.");
   const { custom_id: customId, method, url, body } = value;
-  /** The fault of a field that is not what `rule` says, or not there. */
+  /** The fault of a field that is missing or breaks `rule`. */
   const wrong = (field: string, code: string, rule: string, came: string): ParsedLine =>
     value[field] === undefined
       ? fault("missing_required_parameter", `\`${field}\` is missing: it must be ${rule}.`, field)

@@ -19,7 +19,7 @@ export interface BatchPorts {
   /** A new stub each time: one that saw its object crash is broken for good. */
   readonly account: () => Pick<DurableObjectStub<AccountWithNotices>, "reserveBatch" | "chargeBatch" | "releaseBatch">;
   readonly library: () => Pick<DurableObjectStub<LibraryObject>, "addFile"> & {
-    /** Sent to the account's webhooks too. */
+    /** Hands the ended batch to the library, then announces it to the account's webhooks. */
     endBatch(view: BatchSnapshot): Promise<void>;
   };
   readonly deleteChunks: (place: FilePlace) => Promise<void>;

@@ -1,5 +1,5 @@
-// What a batch's object keeps, in SQLite: its state in one row, and one row for each slice that is done. Nothing of a
-// customer's text; the object deletes all of it when the batch has ended.
+// What a batch's object stores in SQLite: its state in one row, and one row for each finished slice. It holds no
+// customer text. The object deletes everything once the batch has ended.
 
 import type { FileChunk } from "../files/types.ts";
 import type { BatchState, SliceResult } from "../files/batch-types.ts";
@@ -14,7 +14,7 @@ type Row = Record<string, SqlStorageValue>;
 export class BatchStore {
   readonly #storage: DurableObjectStorage;
   #ready: boolean;
-  /** Everything was deleted for good: whatever still runs writes nothing more. */
+  /** Set by `deleteAll`: work that still runs must write nothing more. */
   isClosed = false;
 
   constructor(storage: DurableObjectStorage) {
@@ -38,7 +38,7 @@ export class BatchStore {
     this.#storage.sql.exec("INSERT OR REPLACE INTO state (id, body) VALUES (1, ?)", JSON.stringify(state));
   }
 
-  /** The state after slice number `slice`, and what that slice made, in one step. */
+  /** Writes the chunks of slice number `slice` and the state after it in one transaction. */
   finishSlice(slice: number, { output, errors }: SliceResult, state: BatchState): void {
     if (this.isClosed) return;
     this.#storage.transactionSync(() => {
@@ -71,7 +71,7 @@ export class BatchStore {
   }
 }
 
-/** Rows were written by this class and are believed. */
+/** Rows were written by this class, so they are trusted. */
 function textOf(row: Row, column: string): string {
   const value = row[column];
   if (typeof value === "string") return value;

@@ -1,11 +1,11 @@
-// What a batch does next. Each step leaves a durable state from which the next one goes on, also after the object was
+// The steps of a batch. Each leaves a durable state from which the next one continues, even after the object was
 // evicted. docs/decisions/files-and-batches.md says why a crash anywhere neither computes a stored line again nor
 // charges one twice. The order within a slice:
 //   1. the attempt's number is written (nothing of an older attempt can be charged from now on: ledger/batch-charge.ts);
 //   2. its bound is reserved at the account;
 //   3. it is computed, and its results stored in R2;
 //   4. "these results are pending" is written;
-//   5. it is charged, once, whatever is sent again;
+//   5. it is charged exactly once, even if the message is repeated;
 //   6. "slice done" is written: results, counts and usage together.
 
 import type { ReserveOutcome } from "../ledger/batch-charge.ts";
@@ -43,7 +43,6 @@ import type {
   SliceResult,
   UsageByModel,
 } from "../files/batch-types.ts";
-import { scopeOf } from "../files/batch-types.ts";
 import { validateInput } from "./validate.ts";
 
 export type Step =
@@ -56,12 +55,13 @@ const SUSPENDED_MS = 60_000;
 const HELD_MS = 5000;
 /** After a slice faster than this, slices may grow. */
 const QUICK_MS = 15_000;
+
 export class BatchWork {
   private readonly store: BatchStore;
   private readonly ports: BatchPorts;
   private readonly reader: InputReader;
   private now: BatchState;
-  /** Lines of the slice under way; 0: this instance has begun none. */
+  /** Lines of the current slice; 0 before this instance has begun one. */
   private attempted = 0;
 
   constructor(state: BatchState, store: BatchStore, ports: BatchPorts) {
@@ -76,7 +76,7 @@ export class BatchWork {
     return this.now;
   }
 
-  /** No more lines are begun; the slice that runs is still delivered. */
+  /** Begins no more slices; the running one is still delivered. */
   cancel(): void {
     const { status } = this.now;
     if (status !== "validating" && status !== "in_progress") return;
@@ -159,7 +159,7 @@ export class BatchWork {
     return this.charge(pending, attempt, isQuick);
   }
 
-  /** A line on trial is run once more, and what it fails with now is its own. */
+  /** A line on trial runs once more; if it fails again, it is blamed for that failure. */
   private async outcomeOf(prepared: PreparedSlice, attempt: number, scope: SliceScope): Promise<SliceOutcome> {
     const name = `${this.now.slice}-${attempt}`;
     const [only] = prepared.runnable;
@@ -196,7 +196,7 @@ export class BatchWork {
     if (refusal.kind === "suspended") return { kind: "later", delayMs: SUSPENDED_MS };
     if (refusal.kind === "credit_held") return { kind: "later", delayMs: HELD_MS };
     if (refusal.kind === "insufficient_credit" && lines.length > 1) {
-      // Part of it may be covered: of lines that the credit covers none is refused.
+      // The credit may cover part of the slice, and no line that it covers may be refused.
       this.patch({ shrink: shrinkAfter(this.now.shrink, lines.length) });
       return AGAIN;
     }
@@ -205,10 +205,10 @@ export class BatchWork {
     return AGAIN;
   }
 
-  /** Results that an earlier attempt stored: charged by it, or now. */
+  /** Finishes results that an earlier attempt stored: it has charged them, or they are charged now. */
   private async settle(pending: PendingSlice): Promise<Step> {
     const attempt = this.nextAttempt();
-    // What costs nothing needs no credit, and no key that is still in force.
+    // A slice that costs nothing needs neither credit nor a key that is still valid.
     if (pending.result.usage.costNanoUsd === 0) return this.charge(pending, attempt, false);
     const models = pending.usageLines.map(({ model }) => model);
     const outcome = await this.reserve(attempt, pending.result.usage.costNanoUsd, models);
@@ -218,7 +218,7 @@ export class BatchWork {
     const { kind } = outcome.refusal;
     const mayPass = kind === "credit_held" || kind === "suspended";
     if (mayPass && this.endingNow() === undefined) return { kind: "later", delayMs: HELD_MS };
-    // What was computed is not paid for, so it is not delivered: the lines are as if they had not been run.
+    // The results cannot be paid for, so they are not delivered: the lines count as not run.
     this.patch({ pending: undefined });
     return AGAIN;
   }
@@ -263,7 +263,7 @@ export class BatchWork {
     return AGAIN;
   }
 
-  /** Writes what is left into the error file: every line of the input is in exactly one of the two files. */
+  /** Writes the remaining lines into the error file: every line of the input is in exactly one of the two files. */
   private async reject(ending: Ending): Promise<Step> {
     if (this.now.ending === undefined) this.patch({ ending });
     // Cancelled before it was validated: there are no lines yet.
@@ -280,7 +280,7 @@ export class BatchWork {
     const errors = await storeErrors(texts, `${this.now.slice}-end`, scope);
     const result = { errors, completed: 0, failed: lines.length, usage: NO_USAGE };
     if (ending.kind !== "refused") return this.finish(last.next, result, false);
-    // A refusal is a refusal: the owner's usage counts it, as it would count the calls.
+    // The owner's usage counts these refusals, as it counts refused calls.
     const modelIds = lines.map(({ body }) => modelIdOf(body, scope.models));
     const pending = { to: last.next, result, usageLines: refusedUsage(modelIds, ending.fault) };
     this.patch({ pending });
@@ -303,11 +303,11 @@ export class BatchWork {
     return AGAIN;
   }
 
-  /** Hands the ended batch to the library, which answers for it from now on; this object forgets it. */
+  /** Hands the ended batch to the library, which answers for it from now on. */
   private async leave(): Promise<Step> {
     await this.ports.library().endBatch(snapshotOf(this.now));
     const { order, output, errors, outputFileId, errorFileId } = this.now;
-    // What given-up attempts stored under files that came to nothing.
+    // Abandoned attempts may have stored chunks for a file that stayed empty.
     if (output.lines === 0) await this.ports.deleteChunks({ accountId: order.accountId, fileId: outputFileId });
     if (errors.lines === 0) await this.ports.deleteChunks({ accountId: order.accountId, fileId: errorFileId });
     return { kind: "ended" };
@@ -320,7 +320,7 @@ export class BatchWork {
     return AGAIN;
   }
 
-  /** The input file was deleted, or is damaged: what is done is delivered, and the batch has failed. */
+  /** The input file was deleted or is damaged: finished results are delivered, and the batch fails. */
   private loseInput(): Step {
     const fault = {
       code: "input_file_unreadable",
@@ -341,12 +341,12 @@ export class BatchWork {
     return { kind: "later", delayMs };
   }
 
-  /** Its credit comes back at once where the account can be reached, and by itself otherwise. */
+  /** Returns the reserved credit now, if the account can be reached. */
   private async release(): Promise<void> {
     try {
       await this.ports.account().releaseBatch(this.now.order.id);
     } catch {
-      // The reservation ends in a minute.
+      // The reservation expires by itself within 75 s (ledger/batch-charge.ts).
     }
   }
 
@@ -361,7 +361,7 @@ export class BatchWork {
     models: readonly string[],
   ): Promise<ReserveOutcome | undefined> {
     const { order, slice } = this.now;
-    const uses = { scopes: ["batches", scopeOf(order.endpoint)], models } as const;
+    const uses = { scopes: ["batches", ENDPOINTS[order.endpoint].scope], models } as const;
     const asked = { batchId: order.id, slice, attempt, keyId: order.keyId, uses };
     return this.ports.account().reserveBatch(asked, needNanoUsd);
   }
@@ -372,7 +372,7 @@ export class BatchWork {
     return { order, outputFileId, errorFileId, services, models: this.models(), store: chunks, waitUntil };
   }
 
-  /** Models that were there when the batch was made: those that have a price of that day. */
+  /** Models that existed when the batch was created: those with a price in its order. */
   private models() {
     const { prices } = this.now.order;
     return this.ports.services.models.filter(({ id }) => Object.hasOwn(prices, id));
@@ -388,7 +388,7 @@ function grown(sums: BatchState["output"], part: SlicePart | undefined): BatchSt
   return part === undefined ? sums : { bytes: sums.bytes + part.bytes, lines: sums.lines + part.lines };
 }
 
-/** What the owner reads in the batch itself, not only in its error file. */
+/** The fault that the batch itself shows, besides its error file. */
 function batchFault({ code, message, param }: Fault, lines: readonly SliceLine[]): BatchFault {
   const line = lines[0]?.line ?? null;
   return { code, line, message: `${message} No line from line ${line} on was run.`, param };

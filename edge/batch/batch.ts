@@ -1,5 +1,6 @@
-// A batch's Durable Object, named by the batch's id: works through the input file slice by slice, driven by alarms, so
-// that a restart goes on where it stood. Lives while the batch does; afterwards the account's library knows it.
+// A batch's Durable Object, named by the batch's id. It works through the input file slice by slice, driven by alarms,
+// so that a restart continues where it stopped. It exists while the batch runs; the account's library keeps the ended
+// batch.
 
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../bindings.ts";
@@ -12,11 +13,11 @@ import { BatchWork } from "./batch-work.ts";
 import { isEnded, newBatch, snapshotOf } from "./snapshot.ts";
 import type { BatchOrder, BatchSnapshot } from "../files/batch-types.ts";
 
-/** One alarm works for about so long, then sets the next: far below the limits of one invocation. */
+/** How long one alarm works before it sets the next: far below the limits of one invocation. */
 const ALARM_WORK_MS = 20_000;
 /**
- * Should an alarm end without setting the next one (a crash in the middle), work goes on after this. An alarm that
- * still works then is not disturbed: its end sets the next one anew.
+ * If an alarm ends without setting the next one (a crash), work continues after this. An alarm that still works then is
+ * not disturbed: it replaces this time when it ends.
  */
 const FALLBACK_MS = 3000;
 
@@ -24,39 +25,39 @@ export class BatchObject extends DurableObject<Env> implements BatchCalls {
   private readonly store: BatchStore;
   private work: BatchWork | undefined;
   private working: Promise<void> | undefined;
-  private urged = false;
+  private cancelArrived = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.store = new BatchStore(ctx.storage);
   }
 
-  /** Begins the batch. Again has no effect. */
+  /** Begins the batch. A second call has no effect. */
   async start(order: BatchOrder): Promise<void> {
     if (this.store.read() !== undefined) return;
     this.store.write(newBatch(order));
     await this.ctx.storage.setAlarm(order.createdAtMs);
   }
 
-  /** undefined: not begun, or ended and forgotten; the library knows. */
+  /** Undefined: not begun, or ended and handed to the library. */
   view(): BatchSnapshot | undefined {
     const state = this.open()?.state;
     return state === undefined ? undefined : snapshotOf(state);
   }
 
-  /** Ends the batch after the slice that runs. Has no effect on one that is ending. */
+  /** Ends the batch after the running slice. No effect on a batch that is ending already. */
   async cancel(): Promise<BatchSnapshot | undefined> {
     const work = this.open();
     if (work === undefined) return undefined;
     if (!isEnded(work.state.status)) {
       work.cancel();
-      this.urged = true;
+      this.cancelArrived = true;
       await this.ctx.storage.setAlarm(Date.now());
     }
     return snapshotOf(work.state);
   }
 
-  /** Stops and forgets everything at once: the account is being deleted. */
+  /** Stops at once and deletes everything: the account is being deleted. */
   async forget(): Promise<void> {
     await this.store.deleteAll();
     await this.ctx.storage.sync();
@@ -64,7 +65,7 @@ export class BatchObject extends DurableObject<Env> implements BatchCalls {
   }
 
   override async alarm(): Promise<void> {
-    // One at a time: a second alarm while the first still works joins it.
+    // A second alarm joins the first while that one still works.
     this.working ??= this.workOn();
     try {
       await this.working;
@@ -87,9 +88,9 @@ export class BatchObject extends DurableObject<Env> implements BatchCalls {
       this.work = undefined;
       return;
     }
-    // What came in the last step must not wait for what that step waits for.
-    const delayMs = step.kind === "later" && !this.urged ? step.delayMs : 0;
-    this.urged = false;
+    // A cancel that arrived during the last step must not wait out that step's delay.
+    const delayMs = step.kind === "later" && !this.cancelArrived ? step.delayMs : 0;
+    this.cancelArrived = false;
     await this.ctx.storage.setAlarm(Date.now() + delayMs);
   }
 

@@ -1,6 +1,6 @@
-// Whose fault it is that a slice could not be run. A fault that is not a line's own (a cold model, a full queue) is
-// retried with back-off, in smaller slices if size may be the cause. If one text may be the cause (it kills the engine,
-// it never ends), slices shrink to single lines, and a line is blamed only for failures of the line alone. Pure.
+// Decides whose fault a failed slice is. A fault that is not a line's own (a cold model, a full queue) is retried with
+// back-off, in smaller slices if size may be the cause. If one text may be the cause (it kills the engine, it never
+// ends), slices shrink to single lines, and a line is blamed only for failures while it runs by itself. Pure.
 
 import type { Fault } from "../../shared/errors.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -8,7 +8,7 @@ import { shrinkAfter } from "./read-slice.ts";
 import type { BatchState } from "../files/batch-types.ts";
 
 const RETRY_MS_MAX = 60_000;
-/** After this many failed attempts in a row at one line alone, the line is on trial. */
+/** After this many consecutive failures of a slice of one line, that line is on trial. */
 const ALONE_MAX = 10;
 const SUSPICIOUS = new Set(["deadline_exceeded", "internal_error", "backend_unavailable"]);
 const SUSPICIOUS_FAILURES = 3;

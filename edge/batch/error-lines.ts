@@ -1,5 +1,5 @@
-// Lines of a batch's error file, in OpenAI's format: a request that was answered with an error has a `response`; one
-// that was never run has none, and says why in `error`.
+// Lines of a batch's error file, in OpenAI's format: a request that failed has a `response`; a request that never ran
+// has none and says why in `error`.
 
 import { ERRORS } from "../../shared/errors.ts";
 import type { Fault } from "../../shared/errors.ts";
@@ -12,7 +12,7 @@ interface LineName {
   readonly customId: string;
 }
 
-/** The id of a result: the same whenever the line is run. */
+/** The id of a line's result: the same in every attempt. */
 export function lineId(batchId: BatchId, line: number): string {
   return `batch_req_${batchId.slice(batchId.indexOf("_") + 1)}_${line}`;
 }

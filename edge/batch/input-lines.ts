@@ -1,4 +1,4 @@
-// The lines of a batch's input file, from any place in it, one after the other: memory holds one chunk and one line.
+// Reads the lines of a batch's input file from any position, one after the other: memory holds one chunk and one line.
 
 import { joinBytes } from "../lib/collect-bytes.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
@@ -13,7 +13,7 @@ export interface InputLine {
   readonly text: string | undefined;
   /** UTF-8 bytes. */
   readonly bytes: number;
-  /** Behind this line. */
+  /** The position after this line. */
   readonly next: Position;
 }
 
@@ -26,7 +26,7 @@ export class InputReader {
   readonly #store: ChunkStore;
   readonly #place: FilePlace;
   readonly #content: FileContent;
-  /** The chunk read last: the next slice mostly begins in it. */
+  /** The chunk read last: the next slice usually begins in it. */
   #held: { readonly index: number; readonly bytes: Promise<Uint8Array> } | undefined;
 
   constructor(store: ChunkStore, place: FilePlace, content: FileContent) {
@@ -83,7 +83,7 @@ class PendingLine {
     if (this.#bytes <= BATCH_LIMITS.lineBytesMax) this.#pieces.push(piece);
   }
 
-  /** The line so far, and begins anew; undefined for a blank one. */
+  /** Returns the collected line and starts the next one; undefined for a blank line. */
   take(line: number, next: Position): InputLine | undefined {
     const bytes = this.#bytes;
     const text = bytes > BATCH_LIMITS.lineBytesMax ? undefined : decoded(this.#pieces, line === 1);

@@ -1,4 +1,4 @@
-// Which lines make the next slice: as many as one frame takes well, halved as often as the batch has found it must.
+// Chooses the lines of the next slice: as many as suit one frame, halved `shrink` times.
 
 import { parseBatchLine } from "./batch-line.ts";
 import type { InputReader } from "./input-lines.ts";
@@ -13,11 +13,11 @@ export interface SliceSize {
   readonly bytes: number;
 }
 
-/** About 130,000 tokens of English: some seconds of a GPU, and 2 % of its price for what a slice costs beside it. */
+/** About 130,000 tokens of English: some seconds of a GPU, so that a slice's fixed costs are 2 % of its price. */
 const WHOLE: SliceSize = { lines: 1024, texts: 1024, bytes: 512 * 1024 };
-/** A slice halved so often is one line. */
+/** After this many halvings a slice is one line. */
 const SHRINK_MAX = 10;
-/** Lines that are only written into the error file. */
+/** The size of a slice whose lines are only written into the error file. */
 export const REJECTED_SIZE: SliceSize = { lines: 2000, texts: Infinity, bytes: 4 * 1024 * 1024 };
 
 /** The shrink after a slice of `lines` lines failed: the next is at most half of it. */

@@ -5,7 +5,7 @@ import type { BatchState } from "../files/batch-types.ts";
 
 type ResultFile = "output" | "errors";
 
-/** Of the files that came to something. `chunksOf`: their chunks in the order of the input's lines. */
+/** Records of the files that have a line. `chunksOf`: their chunks in the order of the input's lines. */
 export function resultFiles(
   { order, output, errors, outputFileId, errorFileId }: BatchState,
   chunksOf: (what: ResultFile) => readonly FileChunk[],

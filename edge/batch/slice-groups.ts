@@ -1,5 +1,5 @@
-// Lines of a slice in as few calls as their terms allow. Where a call fails through the fault of a line, it is halved
-// until that line is alone, and fails alone.
+// Runs the lines of a slice in as few calls as their terms allow. A call that fails because of one line is halved until
+// that line runs by itself and fails without the others.
 
 import type { Fault } from "../../shared/errors.ts";
 import type { RunnableLine } from "./slice-prepare.ts";
@@ -12,17 +12,30 @@ export interface GroupWork<Result> {
   failed(line: RunnableLine, fault: Fault): void;
 }
 
-/** Throws what `call` throws and is no line's fault (slice-scope.ts). */
+/** Throws a fault of `call` that is not a line's own (slice-scope.ts). */
 export async function inGroups<Result>(lines: readonly RunnableLine[], work: GroupWork<Result>): Promise<void> {
   for (const group of groupsOf(lines)) await runGroup(group, work);
 }
 
-/** Lines that may share a frame. */
+/** Pairs each line with its own part of `values`, which has one value for each text of all the lines, in order. */
+export function* splitByLine<Value>(
+  lines: readonly RunnableLine[],
+  values: readonly Value[],
+): Generator<readonly [RunnableLine, readonly Value[]]> {
+  let from = 0;
+  for (const line of lines) {
+    const to = from + line.prepared.texts.length;
+    yield [line, values.slice(from, to)];
+    from = to;
+  }
+}
+
+/** Groups the lines that may share a frame. */
 function groupsOf(lines: readonly RunnableLine[]): readonly (readonly RunnableLine[])[] {
   const groups = new Map<string, RunnableLine[]>();
   for (const line of lines) {
     const { model, prefix, truncate, texts } = line.prepared;
-    // Token ids are judged by how many of a call's arrays make no sense: such a line is a call of its own.
+    // Token ids are judged by how many of a call's arrays make no sense, so such a line is a call of its own.
     const own = texts[0]?.kind === "ids" ? line.line : 0;
     const terms = JSON.stringify([model.id, prefix, truncate, own]);
     const group = groups.get(terms);

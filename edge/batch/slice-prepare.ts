@@ -1,5 +1,4 @@
-// The lines of a slice, each judged by itself before any is run: what its endpoint makes of it, and the most that the
-// slice can cost.
+// Checks the lines of a slice one by one before any runs: prepares each line's call and bounds the slice's cost.
 
 import { textsBound } from "../embedding/request-texts.ts";
 import type { PreparedCall } from "../endpoints/endpoint.ts";
@@ -17,7 +16,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { BatchLine } from "./batch-line.ts";
 import type { SliceScope } from "./slice-scope.ts";
-import { faultOfLine, pricesOf, sliceCall } from "./slice-scope.ts";
+import { countTokens, faultOfLine, pricesOf } from "./slice-scope.ts";
 import type { Position } from "../files/batch-types.ts";
 
 /** A line as it was read. */
@@ -42,18 +41,18 @@ export interface FailedLine {
   readonly customId: string;
   readonly requestId: RequestId;
   readonly fault: Fault;
-  /** Where it came so far that its model was known. */
+  /** Set if the line names a model that exists. */
   readonly modelId?: string;
 }
 
 export interface PreparedSlice {
   readonly runnable: readonly RunnableLine[];
   readonly failed: readonly FailedLine[];
-  /** The most that it can cost, known without a tokenizer. */
+  /** The most that the slice can cost, known without a tokenizer. */
   readonly boundNanoUsd: NanoUsd;
 }
 
-/** Throws ApiError for what may pass. */
+/** Throws ApiError for a fault that is worth a retry. */
 export async function prepareSlice(lines: readonly SliceLine[], scope: SliceScope): Promise<PreparedSlice> {
   const { order, services, models, waitUntil } = scope;
   const endpoint = ENDPOINTS[order.endpoint];
@@ -66,7 +65,9 @@ export async function prepareSlice(lines: readonly SliceLine[], scope: SliceScop
     try {
       const prepared = await endpoint.prepare(body, context);
       const bound = textsBound(prepared.texts, prepared.prefix, prepared.model.contextTokens);
-      await checkTokenLimit(prepared.field, bound, () => countTokens(prepared, scope));
+      await checkTokenLimit(prepared.field, bound, async () =>
+        (await countTokens(prepared, scope, prepared.itemOf)).reduce((sum, count) => sum + count, 0),
+      );
       runnable.push({ line, bytes, customId, requestId, prepared });
       boundNanoUsd += costBound(pricesOf(order, prepared.model.id), bound);
     } catch (error) {
@@ -78,7 +79,7 @@ export async function prepareSlice(lines: readonly SliceLine[], scope: SliceScop
   return { runnable, failed, boundNanoUsd: nanoUsd(boundNanoUsd) };
 }
 
-/** The model that a line names: it was there when the batch was validated. */
+/** The id of the model that a line names; undefined: there is none. */
 export function modelIdOf(body: BatchLine["body"], models: readonly CatalogModel[]): string | undefined {
   const { model } = body;
   if (typeof model !== "string") return undefined;
@@ -90,17 +91,7 @@ export function modelIdOf(body: BatchLine["body"], models: readonly CatalogModel
   }
 }
 
-async function countTokens({ model, texts, prefix, truncate, itemOf }: PreparedCall, scope: SliceScope) {
-  const { order, services } = scope;
-  const call = { ...sliceCall(scope), itemOf };
-  const { tokens } = await services.pool.tokenize(
-    { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, texts },
-    call,
-  );
-  return tokens.reduce((sum, count) => sum + count, 0);
-}
-
-/** A slice of one line that fails without being run. */
+/** A slice of one line that fails without running. */
 export function failedSlice({ line, customId, requestId, prepared }: RunnableLine, fault: Fault): PreparedSlice {
   const failed = [{ line, customId, requestId, fault, modelId: prepared.model.id }];
   return { runnable: [], failed, boundNanoUsd: nanoUsd(0) };

@@ -1,5 +1,5 @@
-// One slice of a batch: its lines embedded in as few frames as their terms allow, and stored as parts of the output and
-// the error file. A fault that is not a line's own (a cold model, a full queue) fails the slice, which is retried.
+// Runs one slice of a batch: embeds its lines in as few frames as their terms allow, and stores the results as parts of
+// the output and the error file. A fault that is not a line's own fails the slice, which is retried.
 
 import { bodyMemory, frameMemory } from "../lib/memory-budget.ts";
 import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
@@ -15,7 +15,7 @@ import type { Fault } from "../../shared/errors.ts";
 import { ERRORS } from "../../shared/errors.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { failedLine, lineId } from "./error-lines.ts";
-import { inGroups } from "./slice-groups.ts";
+import { inGroups, splitByLine } from "./slice-groups.ts";
 import type { FailedLine, PreparedSlice, RunnableLine } from "./slice-prepare.ts";
 import type { SliceScope } from "./slice-scope.ts";
 import { pricesOf, sliceCall } from "./slice-scope.ts";
@@ -42,7 +42,10 @@ interface Sorted {
   readonly failed: FailedLine[];
 }
 
-/** `name`: of the chunks, of this attempt alone. Results are durable when it resolves. Throws ApiError for what may pass. */
+/**
+ * `name`: of the slice's chunks, unique to this attempt. Results are durable when it resolves. Throws ApiError for a
+ * fault that is worth a retry.
+ */
 export async function runSlice(slice: PreparedSlice, name: string, scope: SliceScope): Promise<SliceOutcome> {
   const { services, waitUntil } = scope;
   const bytes = slice.runnable.reduce((sum, line) => sum + line.bytes, 0);
@@ -51,29 +54,20 @@ export async function runSlice(slice: PreparedSlice, name: string, scope: SliceS
     const texts = slice.runnable.reduce((sum, { prepared }) => sum + prepared.texts.length, 0);
     const [first] = slice.runnable;
     const announced = first && (await services.pool.announced(first.prepared.model.id, waitUntil));
-    // The frame, and its copy as results.
+    // The frame and its copy as results.
     memory.grow(2 * frameMemory(texts, announced?.dimensions));
     const sorted: Sorted = { done: [], failed: [...slice.failed] };
     await inGroups(slice.runnable, {
       call: (lines) => embed(lines, scope),
-      done: (lines, result) => void sorted.done.push(...shared(lines, result)),
+      done(lines, { texts: vectors, dimensions }) {
+        for (const [line, embedded] of splitByLine(lines, vectors)) sorted.done.push({ ...line, embedded, dimensions });
+      },
       failed: (line, fault) => void sorted.failed.push({ ...line, fault, modelId: line.prepared.model.id }),
     });
     return await storeSlice(sorted, name, scope);
   } finally {
     memory.release();
   }
-}
-
-/** To each line its own texts of the frame. */
-function shared(lines: readonly RunnableLine[], { texts, dimensions }: EmbedTextsResult): DoneLine[] {
-  let from = 0;
-  return lines.map((line) => {
-    const to = from + line.prepared.texts.length;
-    const done = { ...line, embedded: texts.slice(from, to), dimensions };
-    from = to;
-    return done;
-  });
 }
 
 function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<EmbedTextsResult> {
@@ -112,7 +106,7 @@ async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceSc
       results.push(result);
       usage.add(modelId, charge);
     } catch (error) {
-      // Ours, and this line's alone: an answer that cannot be written must not take its neighbours along.
+      // Our own fault: an answer that cannot be written must not fail its neighbours too.
       writeLog({ level: "error", event: "batch_line", batch_id: order.id, line: line.line, ...describeError(error) });
       unanswered.push({ ...line, fault: UNANSWERABLE, modelId });
     }
@@ -177,7 +171,7 @@ export function addUsage(a: BatchUsage, b: BatchUsage): BatchUsage {
   };
 }
 
-/** What lines that were refused without being run come to: nothing but failures. */
+/** The usage of lines that were refused without running: only failures. */
 export function refusedUsage(modelIds: readonly (string | undefined)[], fault: Fault): UsageByModel[] {
   const usage = new UsageSums();
   for (const modelId of modelIds) if (modelId !== undefined) usage.addFailure(modelId, fault);
@@ -192,8 +186,7 @@ class UsageSums {
   }
 
   get total(): BatchUsage {
-    const { tokens, cachedTokens, costNanoUsd } = this.lines.reduce<BatchUsage>(addUsage, NO_USAGE);
-    return { tokens, cachedTokens, costNanoUsd };
+    return this.lines.reduce<BatchUsage>(addUsage, NO_USAGE);
   }
 
   add(model: string, charge: Charge): void {

@@ -1,7 +1,8 @@
-// What work on a slice stands on: the order it belongs to, where its results go, and the services of the isolate.
+// What work on a slice needs: the order it belongs to, where its results go, and the isolate's services.
 
 import type { PoolCall } from "../backend/call-clock.ts";
 import { Cancel } from "../lib/cancel.ts";
+import type { PreparedCall } from "../endpoints/endpoint.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileId } from "../files/types.ts";
 import type { TierPrices } from "../models/pricing.ts";
@@ -18,7 +19,7 @@ export interface SliceScope {
   readonly outputFileId: FileId;
   readonly errorFileId: FileId;
   readonly services: Pick<Services, "pool" | "embedTexts" | "memory">;
-  /** Those that the batch may name. */
+  /** The models that the batch may name. */
   readonly models: readonly CatalogModel[];
   readonly store: ChunkStore;
   readonly waitUntil: (work: Promise<unknown>) => void;
@@ -26,10 +27,10 @@ export interface SliceScope {
 
 /** Time of one frame; its reservation lives a little longer (ledger/batch-charge.ts). */
 const SLICE_DEADLINE_MS = 60_000;
-/** A cold model is asked again by the next attempt. */
+/** Short: the next attempt asks a cold model again. */
 const COLD_HOLD_MS = 5000;
 
-/** How a frame of the slice travels; each with an id of its own. */
+/** The call of one frame of the slice; each has its own request id. */
 export function sliceCall({ waitUntil }: SliceScope) {
   return {
     requestId: newId("request"),
@@ -41,7 +42,21 @@ export function sliceCall({ waitUntil }: SliceScope) {
   } satisfies PoolCall;
 }
 
-/** Embeds a fixed text, without a charge. Throws ApiError while the model's backend cannot. */
+/** The tokens of each of `texts`, which share one model, prefix and truncation. Throws ApiError. */
+export async function countTokens(
+  { model, prefix, truncate, texts }: Pick<PreparedCall, "model" | "prefix" | "truncate" | "texts">,
+  scope: SliceScope,
+  itemOf: NonNullable<PoolCall["itemOf"]> = () => null,
+): Promise<readonly number[]> {
+  const { order, services } = scope;
+  const { tokens } = await services.pool.tokenize(
+    { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, texts },
+    { ...sliceCall(scope), itemOf },
+  );
+  return tokens;
+}
+
+/** Embeds a fixed text without a charge. Throws ApiError while the model's backend cannot. */
 export async function checkServing(model: CatalogModel, scope: SliceScope): Promise<void> {
   await scope.services.embedTexts
     .start({
@@ -59,12 +74,12 @@ export async function checkServing(model: CatalogModel, scope: SliceScope): Prom
     .finish();
 }
 
-/** Batch prices of the day on which the batch was made. */
+/** The model's batch prices on the day when the batch was created. */
 export function pricesOf(order: BatchOrder, modelId: string): TierPrices {
   return must(order.prices[modelId], "prices of the day for a validated model");
 }
 
-/** The fault that fails a line. What may pass (a cold model, a full queue) is thrown on, and fails the slice. */
+/** The fault that fails one line. A passing fault (a cold model, a full queue) is thrown on and fails the slice. */
 export function faultOfLine(error: unknown): Fault {
   if (error instanceof ApiError && !ERRORS[error.fault.code].retry) return error.fault;
   throw error;

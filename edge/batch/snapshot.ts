@@ -1,4 +1,4 @@
-// From a batch's state to what its owner sees. Pure.
+// A batch's first state, and what its owner sees of a state. Pure.
 
 import { must } from "../../shared/assert.ts";
 import { NO_USAGE } from "./slice-run.ts";
@@ -28,7 +28,7 @@ export function newBatch(order: BatchOrder): BatchState {
   };
 }
 
-/** Files are named once they are there: when the batch has ended. */
+/** Result files are named only after the batch has ended, when they exist. */
 export function snapshotOf(state: BatchState): BatchSnapshot {
   const { order } = state;
   const hasEnded = isEnded(state.status);

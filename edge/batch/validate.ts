@@ -1,5 +1,5 @@
-// The whole input file looked over before anything is run: every line is a request to the batch's endpoint, for a model
-// that is there and that the key may use, under a `custom_id` of its own. Faults are listed with their lines.
+// Checks the whole input file before anything runs: every line must be a request to the batch's endpoint, for a model
+// that exists and that the key may use, with a unique `custom_id`. Faults are listed with their lines.
 
 import { resolveModel } from "../models/models.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
@@ -14,16 +14,16 @@ import { BATCH_LIMITS } from "../files/batch-types.ts";
 export interface Validated {
   readonly total: number;
   readonly faults: readonly BatchFault[];
-  /** Where all lines name one. */
+  /** Set if all lines name the same model. */
   readonly model: string | undefined;
 }
 
-/** What the lines are judged by. */
+/** What the lines are checked against. */
 export interface Terms {
   readonly order: Pick<BatchOrder, "endpoint" | "allowedModels">;
   readonly texts: Pick<LineEndpoint, "countTexts">;
   readonly models: readonly CatalogModel[];
-  /** Whether any backend is there for a model, ready or not: a batch waits for a cold one, not for one that never comes. */
+  /** Whether a model has a backend, ready or not: a batch waits for a cold model, not for one that is never served. */
   readonly isServed: (modelId: string) => boolean;
 }
 
@@ -119,7 +119,7 @@ class InputCheck {
       if (order.allowedModels !== undefined && !order.allowedModels.includes(model.id)) {
         return fault("model_not_allowed", "The key may not use this model.");
       }
-      // A backend may be up before the operator offers the model: nothing is sold before.
+      // A backend may be up before the operator offers the model: nothing is sold until then.
       if (!isServed(model.id) || model.operatorStatus !== "live")
         return fault("model_not_ready", "This model is not served yet: see GET /v1/models.");
       return model.id;
