@@ -1,5 +1,5 @@
-// What others may call of a batch's Durable Object. The bindings name this, not the class: the class runs batches with all
-// of the Worker behind it, which needs the bindings.
+// The calls that others make to a batch's Durable Object. The bindings use this type and not the class, because the
+// class imports most of the Worker, which imports the bindings.
 
 import type { BatchOrder, BatchSnapshot } from "./batch-types.ts";
 

@@ -1,5 +1,5 @@
-// What a batch is: what its owner sees (BatchSnapshot), what its object keeps (BatchState), and what one slice of it did.
-// Times are Unix ms. Nothing here holds a customer's text.
+// The types of a batch: what its owner sees (BatchSnapshot), what its object stores (BatchState), and the outcome of
+// one slice. Times are Unix ms. Nothing here holds a customer's text.
 
 import type { CacheSetting } from "../ledger/types.ts";
 import type { BatchId, FileChunk, FileContent, FileId } from "./types.ts";
@@ -49,7 +49,7 @@ export interface BatchSnapshot {
   readonly counts: { readonly total: number; readonly completed: number; readonly failed: number };
   readonly usage: BatchUsage;
   readonly faults: readonly BatchFault[];
-  /** Where all lines name one. */
+  /** Set if all lines name the same model. */
   readonly model?: string;
   readonly outputFileId?: FileId;
   readonly errorFileId?: FileId;
@@ -70,7 +70,7 @@ export interface BatchOrder {
   readonly expiresAtMs: number;
   /** How long its output and error files live. */
   readonly outputLifeMs: number;
-  /** Batch prices of the day, by model id. */
+  /** Batch prices on the day of the order, by model id. */
   readonly prices: Readonly<Record<string, TierPrices>>;
 }
 
@@ -83,12 +83,12 @@ export interface Position {
 /** The part of an output or error file that one slice made. */
 export interface SlicePart {
   readonly chunk: FileChunk;
-  /** Of its text, as downloaded. */
+  /** Of the text as it is downloaded. */
   readonly bytes: number;
   readonly lines: number;
 }
 
-/** What a slice came to. */
+/** The outcome of one slice. */
 export interface SliceResult {
   readonly output?: SlicePart;
   readonly errors?: SlicePart;
@@ -97,7 +97,7 @@ export interface SliceResult {
   readonly usage: BatchUsage;
 }
 
-/** Results of the slice that begins at the batch's `next`: stored, and perhaps not charged yet. */
+/** Stored results of the slice that begins at the batch's `next`, which may not be charged yet. */
 export interface PendingSlice {
   readonly to: Position;
   readonly result: SliceResult;
@@ -113,14 +113,14 @@ export interface UsageByModel extends BatchUsage {
   readonly savedNanoUsd: NanoUsd;
 }
 
-/** Why the lines that are left will not be run. */
+/** Why the remaining lines will not run. */
 export type Ending =
   | { readonly kind: "expired" }
   | { readonly kind: "cancelled" }
   /** No credit, or the key is gone: the lines fail with this, and so does the batch. */
   | { readonly kind: "refused"; readonly fault: Fault };
 
-/** Of an output or error file so far; its chunks are rows of their own. */
+/** Sums of an output or error file so far; its chunks are separate rows. */
 interface FileSums {
   readonly bytes: number;
   readonly lines: number;
@@ -150,17 +150,17 @@ export interface BatchState {
   readonly attempt: number;
   readonly pending?: PendingSlice | undefined;
   readonly ending?: Ending;
-  /** Slices are this many times halved: a slow backend, or credit near its end. */
+  /** How many times slices are halved: for a slow backend, or when credit runs low. */
   readonly shrink: number;
-  /** Attempts at this slice that failed through no fault of its lines. */
+  /** Failed attempts at this slice for which no line was blamed. */
   readonly failures: number;
-  /** Of them, the last in a row that one line had to itself. */
+  /** Of these, the latest consecutive ones that ran a single line. */
   readonly failuresAlone?: number;
-  /** What the last of them said, where the lines may be to blame after all. */
+  /** The fault of the latest one, if a line may have caused it. */
   readonly suspicion?: Fault | undefined;
 }
 
-/** What a key needs for the calls of a batch: one for batches alone must not become one for embeddings. */
+/** The scope that a key needs for the batch's calls: a key that has only `batches` must not call models. */
 export function scopeOf(endpoint: BatchEndpoint): "embeddings" | "rerank" {
   return endpoint === "/v1/embeddings" ? "embeddings" : "rerank";
 }
@@ -170,7 +170,7 @@ export const BATCH_LIMITS = {
   linesMax: 50_000,
   /** Texts of all lines: what OpenAI allows, and what bounds the output's storage. */
   textsMax: 50_000,
-  /** One line, as one request's body. */
+  /** One line: the limit of a request's body. */
   lineBytesMax: 8 * 1024 * 1024,
   customIdLengthMax: 256,
   faultsMax: 100,

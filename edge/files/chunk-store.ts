@@ -1,5 +1,5 @@
 // Chunks in R2: `files/{account}/{file}/{name}`, sealed (cipher.ts). A chunk is written whole and read whole, so that
-// nothing of an unverified chunk is ever used; memory holds one.
+// no byte of an unverified chunk is ever used; memory holds one chunk.
 
 import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
@@ -7,7 +7,7 @@ import { DamagedFileError, cipherOf } from "../lib/cipher.ts";
 import type { Cipher, StorageSecrets } from "../lib/cipher.ts";
 import type { FileChunk, FilePlace } from "./types.ts";
 
-/** Plaintext of an upload's chunk: 25 writes for 100 MB, and less memory than a request may take. */
+/** Plaintext bytes of an upload's chunk: 25 writes for 100 MB, and less memory than a request may take. */
 export const CHUNK_BYTES = 4 * 1024 * 1024;
 /** Keys that R2 lists or deletes in one operation. */
 const KEYS_MAX = 1000;
@@ -21,14 +21,14 @@ export class ChunkStore {
     this.#cipher = cipher;
   }
 
-  /** Durable when it resolves. The same name again replaces the chunk. */
+  /** Durable when it resolves. A chunk of the same name is replaced. */
   async write(place: FilePlace, name: string, plain: Uint8Array): Promise<FileChunk> {
     const sealed = await this.#cipher.file(place).seal(name, plain);
     must(await this.#bucket.put(prefixOf(place) + name, sealed), "an unconditional put");
     return { name, bytes: plain.length };
   }
 
-  /** Throws DamagedFileError for a chunk that is gone or not what was written. */
+  /** Throws DamagedFileError for a chunk that is missing or changed. */
   async read(place: FilePlace, chunk: FileChunk): Promise<Uint8Array<ArrayBuffer>> {
     const object = await this.#bucket.get(prefixOf(place) + chunk.name);
     if (object === null) throw new DamagedFileError("a chunk is gone");
@@ -43,7 +43,7 @@ export function chunkStoreOf(env: { readonly FILES: R2Bucket } & StorageSecrets)
   return new ChunkStore(env.FILES, cipherOf(env));
 }
 
-/** Deletes every chunk of a file. Again has no effect. */
+/** Deletes every chunk of a file. Repeating it has no effect. */
 export function deleteChunks(bucket: R2Bucket, place: FilePlace): Promise<void> {
   return deletePrefix(bucket, prefixOf(place));
 }

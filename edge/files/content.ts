@@ -1,18 +1,18 @@
-// A file's content as it is downloaded: one chunk in memory at a time, opened whole, before any of it is sent.
+// A file's content as it is downloaded. Each chunk is opened and verified before any of it is sent; memory holds one.
 
 import type { ChunkStore } from "./chunk-store.ts";
 import { decodeResults, writeResultLine } from "./results.ts";
 import type { FileRecord } from "./types.ts";
 
-/** Lines of results are sent together: a write each would cost more than the line. */
+/** Result lines are sent together: one write per line would cost more than the line. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Pieces that together are exactly `record.bytes`; each must be used up before the next. Throws DamagedFileError. */
+/** Pieces of `record.bytes` in all; each is valid until the next is read. Throws DamagedFileError. */
 export async function* contentOf(store: ChunkStore, record: FileRecord): AsyncGenerator<Uint8Array> {
   for (const chunk of record.content.chunks) {
     const plain = await store.read(record, chunk);
     if (record.content.format === "lines") yield plain;
-    else yield* together(linesOf(plain));
+    else yield* inPieces(linesOf(plain));
   }
 }
 
@@ -20,8 +20,8 @@ function* linesOf(plain: Uint8Array<ArrayBuffer>): Generator<Uint8Array> {
   for (const line of decodeResults(plain)) yield* writeResultLine(line);
 }
 
-/** The same bytes in pieces of PIECE_BYTES, in one buffer used again. */
-function* together(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+/** The same bytes in pieces of PIECE_BYTES, in one reused buffer. */
+function* inPieces(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
   const buffer = new Uint8Array(PIECE_BYTES);
   let filled = 0;
   for (const piece of pieces) {
@@ -38,7 +38,7 @@ function* together(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
   if (filled > 0) yield buffer.subarray(0, filled);
 }
 
-/** The largest chunk, which a download holds sealed and opened. */
+/** Bytes that a download holds at once: its largest chunk, sealed and opened. */
 export function contentMemory(record: FileRecord): number {
   return 2 * record.content.chunks.reduce((most, { bytes }) => Math.max(most, bytes), 0);
 }

@@ -1,4 +1,5 @@
-// Chunks on their way to the store, and the digest of their bytes in order: what a file holds, however it was cut.
+// Passes chunks on to the store and digests their bytes in order. The digest depends on the file's content alone, not
+// on how it was cut into chunks.
 
 import type { ChunkStore } from "./chunk-store.ts";
 import type { FileChunk, FilePlace } from "./types.ts";
@@ -13,13 +14,13 @@ export class DigestedStore implements Pick<ChunkStore, "write"> {
     this.#store = store;
   }
 
-  /** One after the other. */
+  /** Calls must not overlap: the digest needs the chunks in order. */
   async write(place: FilePlace, name: string, plain: Uint8Array): Promise<FileChunk> {
     await this.#writer.write(plain);
     return this.#store.write(place, name, plain);
   }
 
-  /** Hex, of everything that was written; nothing is written afterwards. */
+  /** Hex digest of everything written. Ends the writing. */
   async digest(): Promise<string> {
     await this.#writer.close();
     return hex(new Uint8Array(await this.#digest.digest));

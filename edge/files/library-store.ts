@@ -1,6 +1,6 @@
 // The tables of an account's library, synchronous over SQLite: files (facts, chunks) and batches (their last view).
-// Listed by the order of their making, whose numbers are never used twice: a cursor stands where its file stood, also when
-// that is deleted. Numbers bind as REAL: columns are declared INTEGER.
+// Lists follow the order of creation (`seq`, never reused), so a cursor keeps its place even when its file is deleted.
+// Numbers bind as REAL, so columns are declared INTEGER.
 
 import type { BatchSnapshot } from "./batch-types.ts";
 import type { BatchId, FileContent, FileFacts, FileId, FilePurpose, FileRecord } from "./types.ts";
@@ -18,7 +18,7 @@ export interface Page<Item> {
 }
 
 export interface PageQuery {
-  /** The last id of the page before. */
+  /** The last id of the previous page. */
   readonly after?: string;
   readonly limit: number;
   readonly order: "asc" | "desc";
@@ -26,11 +26,11 @@ export interface PageQuery {
 
 export interface ListedBatch {
   readonly view: BatchSnapshot;
-  /** Not ended: the batch's own object knows more. */
+  /** False: the batch's own object has newer facts. */
   readonly ended: boolean;
 }
 
-/** Deleted files that a cursor may still name: as many as a list shows at once, and again. */
+/** Deleted files that a cursor may still name: twice as many as an account may have. */
 const GONE_FILES_MAX = 20_000;
 
 type Row = Record<string, SqlStorageValue>;
@@ -43,16 +43,16 @@ export class LibraryStore {
     this.#sql = sql;
     const has = (table: string) => sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", table).toArray().length > 0;
     this.#ready = has("files");
-    if (this.#ready && !has("gone_files")) this.#makeTables(); // made before there were cursors of deleted files
+    if (this.#ready && !has("gone_files")) this.#makeTables(); // older than the table of deleted files
   }
 
-  /** Files that are there or being uploaded, and their stored bytes. */
+  /** The number of files, uploads in progress included, and their stored bytes. */
   totals(): { files: number; storedBytes: number } {
     const [row] = this.#read("SELECT COUNT(*) AS files, COALESCE(SUM(stored_bytes), 0) AS stored FROM files");
     return { files: Number(row?.["files"] ?? 0), storedBytes: Number(row?.["stored"] ?? 0) };
   }
 
-  /** Uploads under way that began after `sinceMs`. */
+  /** Unfinished uploads that began after `sinceMs`. */
   uploadsSince(sinceMs: number): number {
     const [row] = this.#read(
       "SELECT COUNT(*) AS uploads FROM files WHERE state = 'uploading' AND expires_ms > ?",
@@ -79,7 +79,7 @@ export class LibraryStore {
     );
   }
 
-  /** The facts of a file in any state. */
+  /** Undefined: no such file. */
   fileState(id: FileId): "uploading" | "ready" | "gone" | undefined {
     const [row] = this.#read("SELECT state FROM files WHERE id = ?", id);
     const state = row?.["state"];
@@ -96,7 +96,7 @@ export class LibraryStore {
     return { ...factsOf(row), content: decodeContent(row) };
   }
 
-  /** undefined: `after` is no file of this account. */
+  /** Undefined: `after` is not a file of this account. */
   listFiles(query: PageQuery & { readonly purpose?: FilePurpose }, nowMs: number): Page<FileFacts> | undefined {
     const from = this.#seqOf("files", query);
     if (from === undefined) return undefined;
@@ -111,7 +111,7 @@ export class LibraryStore {
     return pageOf(rows, query.limit, factsOf);
   }
 
-  /** Hides the file from now on; the alarm, or a sooner clean-up, deletes its chunks and its row. */
+  /** Hides the file at once; the caller or the alarm deletes its chunks and its row. */
   hideFile(id: FileId, nowMs: number): void {
     this.#write("UPDATE files SET state = 'gone', expires_ms = ? WHERE id = ?", nowMs, id);
   }
@@ -119,7 +119,7 @@ export class LibraryStore {
   dropFile(id: FileId): void {
     this.#write("INSERT OR IGNORE INTO gone_files (seq, id) SELECT seq, id FROM files WHERE id = ?", id);
     this.#write("DELETE FROM files WHERE id = ?", id);
-    // By the numbers, not by counting rows: each that is looked at is billed.
+    // Trims by `seq` and not by counting rows: every row read is billed.
     this.#write("DELETE FROM gone_files WHERE seq <= (SELECT MAX(seq) FROM gone_files) - ?", GONE_FILES_MAX);
   }
 
@@ -152,7 +152,7 @@ export class LibraryStore {
     return row === undefined ? undefined : batchOf(row);
   }
 
-  /** undefined: `after` is no batch of this account. */
+  /** Undefined: `after` is not a batch of this account. */
   listBatches(query: PageQuery): Page<ListedBatch> | undefined {
     const from = this.#seqOf("batches", query);
     if (from === undefined) return undefined;
@@ -168,7 +168,7 @@ export class LibraryStore {
     return this.#read("SELECT view, ended FROM batches WHERE ended = 0").map((row) => batchOf(row).view.id);
   }
 
-  /** Lets the oldest ended batches go beyond the newest `keep`. */
+  /** Deletes ended batches that are older than the newest `keep` batches. */
   trimBatches(keep: number): void {
     this.#write(
       "DELETE FROM batches WHERE ended = 1 AND seq <= (SELECT seq FROM batches ORDER BY seq DESC LIMIT 1 OFFSET ?)",
@@ -206,7 +206,7 @@ function pageOf<Item>(rows: readonly Row[], limit: number, itemOf: (row: Row) =>
   return { items: rows.slice(0, limit).map(itemOf), hasMore: rows.length > limit };
 }
 
-/** Compact: an output of 50,000 slices of one line still fits into a value (2 MB). */
+/** Compact, so that an output of 50,000 one-line slices fits into a SQLite value (2 MB). */
 interface EncodedContent {
   readonly format: FileContent["format"];
   readonly chunks: readonly (readonly [name: string, bytes: number])[];
@@ -222,7 +222,7 @@ function decodeContent(row: Row): FileContent {
   return { format, chunks: chunks.map(([name, bytes]) => ({ name, bytes })) };
 }
 
-// Rows were written by this class and are believed.
+// Rows were written by this class, so they are trusted.
 
 function factsOf(row: Row): FileFacts {
   const facts: FileFacts = JSON.parse(textOf(row, "facts"));

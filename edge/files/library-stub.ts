@@ -1,4 +1,4 @@
-// The way to an account's library: its name is the account's id.
+// The stub of an account's library object, which is named by the account's id.
 
 import type { AccountId } from "../../shared/ids.ts";
 import type { LibraryObject } from "./library.ts";

@@ -1,6 +1,6 @@
-// The library of one account: a Durable Object that knows its files and batches, off the hot path. It is the only one
-// that says what belongs to an account, so another account's id is simply unknown; and it deletes what has expired,
-// been deleted or was never finished, even after a crash in the middle.
+// The library of one account: a Durable Object that knows the account's files and batches, off the hot path. Only it
+// says what belongs to the account, so another account's id is simply unknown. It also deletes files that expired, were
+// deleted or were never finished, even after a crash halfway.
 
 import { DurableObject } from "cloudflare:workers";
 import type { BatchSnapshot } from "./batch-types.ts";
@@ -38,7 +38,7 @@ export class LibraryObject extends DurableObject<LibraryEnv> {
     this.made = new MadeOnce(ctx.storage.sql);
   }
 
-  /** An upload begins. Whatever becomes of it, its chunks are deleted a day later unless `finishUpload` came. */
+  /** Begins an upload. Its chunks are deleted a day later unless `finishUpload` is called. */
   async beginUpload(record: FileRecord): Promise<BeginUpload> {
     const { files, storedBytes } = this.store.totals();
     if (files >= FILE_LIMITS.filesMax) return "too_many_files";
@@ -52,7 +52,10 @@ export class LibraryObject extends DurableObject<LibraryEnv> {
     return "begun";
   }
 
-  /** The upload is whole; a repeat of one that was is answered with the first, and its own chunks go. False: it was given up meanwhile. */
+  /**
+   * Completes an upload. A repeat of an earlier one is answered with the earlier file, and its own chunks are deleted.
+   * False: this upload was deleted meanwhile.
+   */
   async finishUpload(record: FileRecord, by: string, once?: Once): Promise<boolean | Repeat<FileFacts> | "reused"> {
     if (this.store.fileState(record.fileId) !== "uploading") return false;
     const { content: _content, ...facts } = record;
@@ -67,7 +70,7 @@ export class LibraryObject extends DurableObject<LibraryEnv> {
     return true;
   }
 
-  /** Adds a file whose chunks are all there. Again has no effect. */
+  /** Adds a file whose chunks are all stored. Repeating it has no effect. */
   async addFile(record: FileRecord): Promise<void> {
     this.store.putFile(record, "ready", record.expiresAtMs);
     await this.wakeAt(record.expiresAtMs);
@@ -77,24 +80,24 @@ export class LibraryObject extends DurableObject<LibraryEnv> {
     return this.store.getFile(id, Date.now());
   }
 
-  /** undefined: `after` is no file of this account. */
+  /** Undefined: `after` is not a file of this account. */
   listFiles(query: PageQuery & { readonly purpose?: FilePurpose }): Page<FileFacts> | undefined {
     return this.store.listFiles(query, Date.now());
   }
 
-  /** Deletes a file, or what an upload left. At once for everybody who asks; its chunks before this resolves. */
+  /** Deletes a file or an unfinished upload. It is hidden at once; its chunks are gone when this resolves. */
   async deleteFile(place: FilePlace): Promise<"deleted" | "unknown"> {
     const state = this.store.fileState(place.fileId);
     if (state !== "ready" && state !== "uploading") return "unknown";
     const nowMs = Date.now();
     this.store.hideFile(place.fileId, nowMs);
-    await this.wakeAt(nowMs + ALARM_AGAIN_MS); // should this not come to its end
+    await this.wakeAt(nowMs + ALARM_AGAIN_MS); // finishes the deletion after a crash
     await deleteChunks(this.env.FILES, place);
     this.store.dropFile(place.fileId);
     return "deleted";
   }
 
-  /** A batch is about to begin; a repeat begins none. */
+  /** Records a batch that is about to begin; a repeat is answered with the first one's id. */
   beginBatch(
     view: BatchSnapshot,
     by: string,
@@ -109,7 +112,7 @@ export class LibraryObject extends DurableObject<LibraryEnv> {
     return "begun";
   }
 
-  /** A batch has ended; its object forgets it after this. Again has no effect. */
+  /** Takes over an ended batch: its object deletes itself after this. Repeating it has no effect. */
   endBatch(view: BatchSnapshot): void {
     this.store.putBatch(view, true);
   }
@@ -118,12 +121,12 @@ export class LibraryObject extends DurableObject<LibraryEnv> {
     return this.store.getBatch(id);
   }
 
-  /** undefined: `after` is no batch of this account. */
+  /** Undefined: `after` is not a batch of this account. */
   listBatches(query: PageQuery): Page<ListedBatch> | undefined {
     return this.store.listBatches(query);
   }
 
-  /** Ends the account's batches where they stand, uncharged work included, and deletes every file: the account goes. */
+  /** Deletes the library with its account: ends running batches, uncharged work included, and deletes every file. */
   async forget(accountId: AccountId): Promise<void> {
     await Promise.all(
       this.store.runningBatchIds().map((id) => endsItself(this.env.BATCH.get(this.env.BATCH.idFromName(id)).forget())),

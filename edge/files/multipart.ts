@@ -1,12 +1,13 @@
-// multipart/form-data read as it arrives (RFC 7578 over RFC 2046): a part's content is handed on piece by piece and
-// never collected. Pure over an async iterable of bytes; whoever consumes the events decides how fast it reads.
+// Reads multipart/form-data as it arrives (RFC 7578 over RFC 2046): a part's content is passed on piece by piece and
+// never collected. Pure over an async iterable of bytes; the consumer of the events sets the pace.
 
 import { apiError } from "../../shared/errors.ts";
+import { joinBytes } from "../lib/collect-bytes.ts";
 
 export type FormEvent =
-  /** A part begins. `filename` is there for files. */
+  /** A part begins. Files have a `filename`. */
   | { readonly kind: "part"; readonly name: string; readonly filename: string | undefined }
-  /** Content of the part that began last; the bytes are not kept. */
+  /** Content of the part that began last. */
   | { readonly kind: "data"; readonly bytes: Uint8Array };
 
 const HEADER_BYTES_MAX = 8 * 1024;
@@ -35,7 +36,7 @@ export function boundaryOf(contentType: string | undefined): string {
 export async function* readForm(pieces: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<FormEvent> {
   const delimiter = encoder.encode(`\r\n--${boundary}`);
   const source = new ByteSource(pieces);
-  // The first delimiter may stand at the very beginning: as if a line had ended before it.
+  // The first delimiter may be the very first bytes: add the line end that others have before them.
   source.unshift(encoder.encode("\r\n"));
   for await (const preamble of source.until(delimiter)) void preamble;
   for (let parts = 0; ; parts += 1) {
@@ -46,7 +47,7 @@ export async function* readForm(pieces: AsyncIterable<Uint8Array>, boundary: str
   }
 }
 
-/** What stands behind a delimiter: `--` after the last part, else spaces and the end of the line. */
+/** Reads what follows a delimiter: `--` after the last part (true), else spaces and the end of the line. */
 async function isLast(source: ByteSource): Promise<boolean> {
   const line = await source.take(2);
   if (line[0] === 0x2d && line[1] === 0x2d) return true;
@@ -94,7 +95,7 @@ function broken(why: string) {
   return apiError("invalid_request", `The form cannot be read: ${why}.`);
 }
 
-/** Bytes as they arrive, with what was read too far put back. */
+/** Bytes as they arrive; `unshift` puts back what was read too far. */
 class ByteSource {
   readonly #pieces: AsyncIterator<Uint8Array>;
   #held: Uint8Array = EMPTY;
@@ -166,9 +167,5 @@ function indexOf(bytes: Uint8Array, needle: Uint8Array, from: number): number {
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   if (a.length === 0) return b;
-  if (b.length === 0) return a;
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
+  return b.length === 0 ? a : joinBytes([a, b]);
 }

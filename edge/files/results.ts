@@ -1,9 +1,9 @@
-// Results of a batch at rest, and the lines that its owner reads. Canonical vectors are kept (5 KB for 2,560
-// dimensions; as float text 30 KB and more), and every line is written from them when it is read: by the code that
+// A batch's results as they are stored, and the lines that its owner reads. Canonical vectors are stored (5 KB for
+// 2,560 dimensions; float text takes 30 KB and more). A line is written from them when it is read, by the code that
 // writes live answers, so that both are the same to the last digit.
 //
-// A chunk is a row of entries: length of the facts (uint32, little-endian) ‖ bytes of vectors (uint32) ‖ facts (JSON) ‖
-// vectors (float16 bits, little-endian).
+// A chunk is a sequence of entries: length of the facts (uint32, little-endian) ‖ bytes of vectors (uint32) ‖ facts
+// (JSON) ‖ vectors (float16 bits, little-endian).
 
 import { bodyBytes, writeBody } from "../answer/embeddings-body.ts";
 import type { EmbeddingsBody } from "../answer/embeddings-body.ts";
@@ -28,7 +28,7 @@ interface EntryFacts extends Omit<ResultLine, "vectors"> {
 }
 
 const LENGTHS_BYTES = 8;
-/** A line mostly has one vector: a larger buffer would be made for nothing. */
+/** Small, because most lines have one vector. */
 const PIECE_BYTES = 4096;
 
 const encoder = new TextEncoder();
@@ -64,7 +64,7 @@ export function* decodeResults(bytes: Uint8Array<ArrayBuffer>): Generator<Result
     const { count, ...facts }: EntryFacts = JSON.parse(
       decoder.decode(bytes.subarray(offset + LENGTHS_BYTES, factsEnd)),
     );
-    // A copy: an entry may begin at an odd byte.
+    // Copied, because an entry may begin at an odd byte.
     const values = new Uint16Array(bytes.slice(factsEnd, end).buffer);
     const length = count === 0 ? 0 : values.length / count;
     assert(Number.isInteger(length), "the vectors of an entry have one length");
@@ -74,7 +74,7 @@ export function* decodeResults(bytes: Uint8Array<ArrayBuffer>): Generator<Result
   }
 }
 
-/** One line of the output file in OpenAI's format, in pieces: each must be used up before the next is asked for. */
+/** One line of the output file in OpenAI's format, in pieces: each is valid until the next is read. */
 export function* writeResultLine(line: ResultLine): Generator<Uint8Array> {
   const { head, tail } = frameOf(line);
   yield encoder.encode(head);
@@ -83,7 +83,7 @@ export function* writeResultLine(line: ResultLine): Generator<Uint8Array> {
   yield encoder.encode(tail);
 }
 
-/** The exact length of that line. */
+/** The exact length in bytes of what `writeResultLine` writes. */
 export function resultLineBytes(line: ResultLine): number {
   const exact = line.body.kind === "embeddings" ? bodyBytes(embeddingsBody(line, line.body)) : undefined;
   if (exact !== undefined) {

@@ -1,11 +1,11 @@
-// What a stored file is: facts that its owner sees, and the list of encrypted chunks that make its content.
+// The types of a stored file: facts that its owner sees, and the list of encrypted chunks that make its content.
 
 import type { AccountId, Id } from "../../shared/ids.ts";
 
 export type FileId = Id<"file">;
 export type BatchId = Id<"batch">;
 
-/** Whose content, under which file: a chunk can be opened under no other. */
+/** The account and file that a chunk belongs to: it can be decrypted under no other. */
 export interface FilePlace {
   readonly accountId: AccountId;
   readonly fileId: FileId;
@@ -18,8 +18,8 @@ export interface FileChunk {
 }
 
 /**
- * `lines`: the chunks, one after the other, are the file. `results`: the chunks hold canonical vectors (results.ts),
- * from which the file is written as it is read: a fifth of the storage of its text.
+ * `lines`: the concatenated chunks are the file. `results`: the chunks hold canonical vectors (results.ts), from which
+ * the file is written as it is read: a fifth of the storage of its text.
  */
 export interface FileContent {
   readonly format: "lines" | "results";
@@ -53,17 +53,17 @@ export const FILE_LIMITS = {
   formBytesMax: 64 * 1024,
   lifeMs: 30 * 86_400_000,
   lifeMsMin: 3_600_000,
-  /** An upload that has not ended by then never will. */
+  /** An upload that takes longer is abandoned. */
   uploadMsMax: 86_400_000,
   /** Files of one account, those being uploaded included. */
   filesMax: 10_000,
-  /** Stored bytes of one account, above which nothing more is uploaded: storage is not charged for. */
+  /** Stored bytes of one account, above which uploads are refused: storage is not charged for. */
   storedBytesMax: 20 * 1000 * 1000 * 1000,
   /** Uploads of one account at a time: each holds memory that other requests need. */
   uploadsMax: 4,
-  /** An upload that began longer ago does not count as one at a time: what a crash left must not lock an account out. */
+  /** Older unfinished uploads do not count against `uploadsMax`: a crash's leftovers must not lock an account out. */
   uploadsWindowMs: 600_000,
 } as const;
 
-/** How long an upload may keep its memory. */
+/** The pace below which an upload is stopped, because it holds memory. */
 export const PATIENCE = { idleMs: 30_000, graceMs: 15_000, bytesPerSecondMin: 16 * 1024 };

@@ -1,5 +1,5 @@
-// An upload as it arrives: form → chunks, sealed and stored one by one. Memory holds one chunk, whatever the file's
-// size; a broken or refused upload leaves nothing behind.
+// Receives an upload: form → chunks, sealed and stored one by one as they arrive. Memory holds one chunk, whatever the
+// file's size.
 
 import type * as z from "zod";
 import { ApiError, apiError } from "../../shared/errors.ts";
@@ -13,7 +13,7 @@ import { readForm } from "./multipart.ts";
 import type { FileChunk, FilePlace } from "./types.ts";
 import { FILE_LIMITS } from "./types.ts";
 
-/** Of a whole form. */
+/** The largest form: the file and everything around it. */
 export const FORM_BYTES_MAX = FILE_LIMITS.bytesMax + FILE_LIMITS.formBytesMax;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
@@ -29,12 +29,13 @@ export interface Upload {
   readonly bytes: number;
   readonly lines: number;
   readonly chunks: readonly FileChunk[];
-  /** Undefined: the usual life. */
+  /** Undefined: the default. */
   readonly lifeMs: number | undefined;
 }
 
 /**
- * Reads the form to its end and stores its file in chunks of `chunkBytes`. Throws ApiError; chunks that were stored by then are the caller's to delete.
+ * Reads the form to its end and stores its file in chunks of `chunkBytes`. Throws ApiError; the caller then deletes the
+ * chunks that were stored.
  */
 export async function receiveUpload(
   pieces: AsyncIterable<Uint8Array>,
@@ -81,7 +82,7 @@ async function receive(
   return { ...(await file.end()), lifeMs: seconds === undefined ? undefined : seconds * 1000 };
 }
 
-/** Reads and drops what is left of a refused form, if it is little, and cancels the rest. */
+/** Reads and drops up to DRAIN_BYTES_MAX of the rest of a refused form, then cancels it. */
 async function drain(pieces: AsyncIterable<Uint8Array>): Promise<void> {
   let left = DRAIN_BYTES_MAX;
   try {
@@ -91,7 +92,7 @@ async function drain(pieces: AsyncIterable<Uint8Array>): Promise<void> {
     }
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    // It breaks off or stalls: the form is refused already.
+    // The form breaks off or stalls: it is refused already.
   }
 }
 
@@ -115,7 +116,7 @@ function parseFields(fields: Readonly<Record<string, string>>): z.output<typeof 
   throw apiError("missing_field", `\`${param}\` is missing: it must be ${rule}.`, param);
 }
 
-/** The last segment of a path, without what breaks a header or a terminal. */
+/** The last segment of a path, without characters that break a header or a terminal. */
 function cleanName(name: string | undefined): string {
   const last = (name ?? "").split(/[/\\]/).at(-1) ?? "";
   const clean = last
@@ -156,7 +157,7 @@ class FileWriter {
   #filled = 0;
   #bytes = 0;
   #lines = 0;
-  /** Whether the line that is being read has a character other than white space. */
+  /** Whether the current line has a character other than white space. */
   #hasText = false;
 
   constructor(store: Pick<ChunkStore, "write">, place: FilePlace, filename: string, chunkBytes: number) {
@@ -193,7 +194,7 @@ class FileWriter {
     this.#filled = 0;
   }
 
-  /** Byte by byte: calls per line or per byte make a hundred megabytes of line ends cost seconds. */
+  /** One loop without calls: a call per line or byte would cost seconds for 100 MB of line ends. */
   #count(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += 1) {
       const byte = bytes[at] ?? 0;
@@ -224,7 +225,7 @@ export function fileTooLarge(): ApiError {
   );
 }
 
-/** `pieces` as long as they are no more than a form may be. Throws `body_too_large`. */
+/** Passes `pieces` on until they exceed `bytesMax`, then throws `body_too_large`. */
 export async function* uploadPieces(
   pieces: AsyncIterable<Uint8Array>,
   bytesMax: number = FORM_BYTES_MAX,
