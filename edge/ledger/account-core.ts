@@ -1,6 +1,6 @@
-// Runs turns of the ledger: each in one transaction that ends with the hot row, or not at all. A turn that throws rolls
-// the storage back; the ledger's fields are not rolled back by that, so the ledger is forgotten and read anew by the
-// next turn, exactly as after a crash. No I/O of its own, no clock: the Durable Object and the simulation share it.
+// Runs turns of the ledger, each in one transaction that ends by writing the hot row. A turn that throws rolls back the
+// storage but not the ledger's fields, so the ledger is dropped and the next turn reads it again, as after a crash. It
+// has no I/O and no clock of its own: the Durable Object and the simulation share it.
 
 import { Ledger } from "./ledger.ts";
 import type { NewAccount } from "./ledger.ts";
@@ -15,14 +15,14 @@ export class AccountCore {
   private readonly newIncarnation: () => string;
   private ledger: Ledger | undefined;
 
-  /** `newIncarnation`: a name that no other life of this object has had. */
+  /** `newIncarnation`: returns a name that no other instance of this object has had. */
   constructor(storage: LedgerStorage, settings: LedgerSettings, newIncarnation: () => string) {
     this.newIncarnation = newIncarnation;
     this.storage = storage;
     this.settings = settings;
   }
 
-  /** One turn. `undefined` when the account was never set up (nothing is written then). Throws what `work` throws. */
+  /** Runs one turn. Undefined: the account was never set up, and nothing is written. Throws what `work` throws. */
   turn<Result>(nowMs: number, work: (ledger: Ledger) => Result): Result | undefined {
     try {
       return this.storage.transaction(() => {
@@ -38,7 +38,7 @@ export class AccountCore {
     }
   }
 
-  /** Sets the account up, unless it is. `first` runs in the same turn of a new one. Answers whether it was new. */
+  /** Sets the account up unless it exists; `first` runs in the same turn. Returns whether the account is new. */
   setUp(account: NewAccount, nowMs: number, first: (ledger: Ledger) => void): boolean {
     if (this.turn(nowMs, () => true) === true) return false;
     try {
@@ -54,13 +54,13 @@ export class AccountCore {
     return true;
   }
 
-  /** Messages that arrived together, committed together: one transaction, one hot row. */
+  /** Applies messages that arrived together in one transaction, with one write of the hot row. */
   sync(messages: readonly SyncMessage[], nowMs: number): SyncAnswer[] {
     const answers = this.turn(nowMs, (ledger) => messages.map((message) => applySync(ledger, message, nowMs)));
     return answers ?? messages.map(({ seq }) => ({ kind: "ended", seq, refusal: { kind: "unknown_key" } }));
   }
 
-  /** Forgets what is in memory: after the account was deleted. */
+  /** Drops the ledger in memory, because what is stored changed under it. */
   forget(): void {
     this.ledger = undefined;
   }

@@ -1,6 +1,6 @@
-// What the operator and the account's owner do to the books and the settings: grants, refunds, limits, status. Each is
-// one turn, written at once, with a row in the audit log. `actor` says who ("operator", a key's id). Expected refusals
-// are values.
+// Changes that the operator and the account's owner make to the books and settings: grants, refunds, limits, status.
+// Each is one turn, written at once, with a row in the audit log. `actor` says who acts ("operator", a key's id).
+// Expected refusals are return values.
 
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
@@ -11,22 +11,24 @@ import type { GrantKind } from "./storage.ts";
 import type { AccountStatus } from "./types.ts";
 
 export interface GrantInput {
-  /** The same id twice grants once. */
+  /** Repeating an id grants nothing. */
   readonly id: string;
   readonly kind: GrantKind;
   readonly amountNanoUsd: NanoUsd;
   readonly expiresAtMs?: number;
-  /** Of money that came by Stripe: `pi_…`. */
+  /** The Stripe payment that paid for it: `pi_…`. */
   readonly paymentId?: string;
 }
 
-/** `too_much`: all that this account was ever given could no longer be summed exactly. */
+/** `too_much`: the sum of everything this account was ever given would no longer be exact. */
 export type GrantOutcome = "granted" | "repeated" | "too_many_open_grants" | "too_much";
 
-/** What an account may be given, or have taken back, in its life: about $9,007,199, so that every sum stays exact. */
+/**
+ * The most an account may be given, or have taken back, in its life: about $9,007,199, so that every sum stays exact.
+ */
 export const LIFETIME_NANO_USD_MAX = Number.MAX_SAFE_INTEGER;
 
-/** `description`: of its line in the statement, where the kind does not say enough. */
+/** `description`: replaces the usual text of the statement line. */
 export function grant(
   ledger: Ledger,
   input: GrantInput,
@@ -44,13 +46,13 @@ export function grant(
   const [kind, words] =
     input.kind === "paid" ? (["topup", "Top-up"] as const) : (["grant", `Credit (${input.kind})`] as const);
   ledger.post(nowMs, kind, input.amountNanoUsd, description ?? words, input.paymentId);
-  ledger.tick(nowMs); // settles what is receivable, lets a grant in the past expire
+  ledger.tick(nowMs); // collects receivables; a grant with a past expiry expires
   audit(ledger, nowMs, actor, "grant", input);
   return "granted";
 }
 
 export interface RefundInput {
-  /** The same id twice takes back once. */
+  /** Repeating an id takes nothing back. */
   readonly id: string;
   readonly kind: "refund" | "dispute";
   readonly amountNanoUsd: NanoUsd;
@@ -58,7 +60,10 @@ export interface RefundInput {
   readonly paymentId?: string;
 }
 
-/** Takes back what is there and not held; the rest is receivable, taken as it comes free, and the account is suspended. */
+/**
+ * Takes back credit that no lease holds. The rest becomes receivable, is collected as credit comes free, and suspends
+ * the account.
+ */
 export function takeBack(
   ledger: Ledger,
   input: RefundInput,
@@ -78,13 +83,13 @@ export function takeBack(
   return "taken";
 }
 
-/** What is paid for and not spent, and how much of it no lease holds. */
+/** Paid credit that is not spent, and the part of it that no lease holds. */
 export interface Unspent {
   readonly unspentNanoUsd: NanoUsd;
   readonly freeNanoUsd: NanoUsd;
 }
 
-/** `takeBack` of what was paid for and is neither spent nor held: all of it, or nothing and what there is. */
+/** `takeBack` from paid credit that is neither spent nor held: all of the amount, or nothing and what is there. */
 export function takeBackUnspent(
   ledger: Ledger,
   input: RefundInput,
@@ -99,8 +104,8 @@ export function takeBackUnspent(
 }
 
 /**
- * Gives back what `takeBack` took under the same id: a refund that failed, a dispute that was won. Where it took nothing
- * yet, it never will: the news of the end may come before that of the beginning.
+ * Gives back what `takeBack` took under the same id: a refund failed, or a dispute was won. If nothing was taken yet,
+ * it never will be: the event of the end may arrive before the event of the beginning.
  */
 export function giveBack(
   ledger: Ledger,
@@ -127,7 +132,7 @@ export function setStatus(ledger: Ledger, status: AccountStatus, actor: string, 
   audit(ledger, nowMs, actor, "status", { status });
 }
 
-/** What changes; `null` takes the monthly limit away. */
+/** The limits to change; `null` removes the monthly limit. */
 export interface LimitsPatch {
   readonly requestsPerMinute?: number;
   readonly tokensPerMinute?: number;
@@ -146,7 +151,7 @@ export function setLimits(ledger: Ledger, patch: LimitsPatch, actor: string, now
   return ledger.limits;
 }
 
-/** One row in the audit log; every act ends here, and is written with it. */
+/** Writes one row of the audit log. Every act ends here. */
 export function audit(ledger: Ledger, atMs: number, actor: string, action: string, facts: object): void {
   ledger.storage.appendAudit({ atMs, actor, action, facts: JSON.stringify(facts) });
   ledger.touch();

@@ -1,4 +1,4 @@
-// Arithmetic on Amount (money, requests, tokens): component-wise, integers only, never below zero unless said so.
+// Arithmetic on Amount (money, requests, tokens): component-wise and on integers only.
 
 import { assert } from "../../shared/assert.ts";
 import type { NanoUsd } from "../../shared/money.ts";

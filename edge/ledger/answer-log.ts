@@ -1,6 +1,6 @@
-// First answers under an `Idempotency-Key`, kept for repeats: a log in segments, each a table of its own. A segment is
-// dropped whole, since deleting its rows one by one would be billed like writing them. Which segments there are stands
-// in the hot row, written with each answer. Pure over the storage port; the clock is passed in.
+// First answers under an `Idempotency-Key`, kept for repeats: a log in segments, each its own table. A segment is
+// dropped whole, because deleting its rows one by one is billed like writing them. The hot row lists the segments and
+// is written with each answer. Pure over the storage port; the clock is passed in.
 
 import { must } from "../../shared/assert.ts";
 import type { AnswerRow, LedgerStorage } from "./storage.ts";
@@ -8,12 +8,12 @@ import type { StoredAnswer } from "./types.ts";
 
 /** How long a repeat gets the first answer. */
 export const REMEMBERED_MS = 86_400_000;
-/** A segment that is older or larger than this is followed by a new one. */
+/** A segment older or larger than this takes no more answers; a new one begins. */
 const SEGMENT_MS = 6 * 3_600_000;
 const SEGMENT_BYTES = 32 * 1024 * 1024;
-/** What one account may keep: beyond it the oldest segment goes early. An object has 10 GB for everything. */
+/** The most one account may keep: beyond it the oldest segment is dropped early. An object has 10 GB for everything. */
 const ANSWER_BYTES_MAX = 512 * 1024 * 1024;
-/** A row's own bytes beside its vectors and meta: names, hashes, times. */
+/** A row's bytes besides its vectors and meta: names, hashes, times. */
 const ROW_BYTES = 400;
 
 /** Durable form: [id, first answer at, last answer at, bytes]. */
@@ -33,7 +33,7 @@ export class AnswerLog {
     return this.segments;
   }
 
-  /** The answer under this key that is still remembered. `read` reads it whole. */
+  /** The answer under this key, if it is not older than REMEMBERED_MS. `read` reads its vectors too. */
   find(route: string, key: string, nowMs: number): (AnswerRow & { readonly read: () => StoredAnswer }) | undefined {
     for (const [id] of this.segments.toReversed()) {
       const row = this.storage.readAnswer(id, route, key);
@@ -56,7 +56,7 @@ export class AnswerLog {
     this.storage.wakeAt(row.atMs + REMEMBERED_MS + SEGMENT_MS);
   }
 
-  /** Drops segments that can no longer be asked for, and the oldest ones over the limit. Returns whether any was dropped. */
+  /** Drops segments without a remembered answer, and the oldest over the limit. Returns whether any was dropped. */
   expire(nowMs: number): boolean {
     let bytes = this.segments.reduce((sum, segment) => sum + segment[3], 0);
     const kept = this.segments.filter(([id, , lastAtMs, own]) => {

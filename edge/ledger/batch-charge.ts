@@ -1,11 +1,11 @@
-// Credit and charges of batches, at the account: a slice of a batch reserves its bound, and is charged once, whatever
-// crashes and however often a message comes. No key's secret is needed (a batch outlives the request that brought it):
-// the batch names the key's id, and the key's state, caps and limits hold as they do for calls. Batches do not count
-// against the per-minute limits, which are there for calls that wait.
+// Credit and charges of batches in the ledger. A slice of a batch reserves its bound and is charged once, whatever
+// crashes and however often a message is repeated. It needs no key's secret, because a batch outlives the request that
+// created it: the batch names the key's id, and the key's state, caps and limits hold as they do for calls. Batches do
+// not count against the per-minute limits, which protect calls that wait.
 //
-// Exactly once: the charge of a slice leaves a receipt, written in the charge's own transaction.
-// Fencing: a reservation belongs to one attempt; a newer attempt of the batch takes the older one's credit away, so that
-// a late message of an attempt that was given up finds no reservation and charges nothing.
+// Exactly once: the charge of a slice writes a receipt in its own transaction.
+// Fencing: a reservation belongs to one attempt. A newer attempt releases the older one's reservation, so that a late
+// message of an abandoned attempt finds none and charges nothing.
 
 import { assert } from "../../shared/assert.ts";
 import type { KeyId } from "../../shared/ids.ts";
@@ -18,9 +18,9 @@ import { expiryOf, refusalByModels, refusalByScopes } from "./rights.ts";
 import type { Refusal, Scope, UsageLine } from "./types.ts";
 import { recordUsage } from "./usage-history.ts";
 
-/** A slice's time (60 s) and what its messages may take: below `expiredCreditGraceMs`. */
+/** A slice's time (60 s) plus that of its messages; below `expiredCreditGraceMs`. */
 const RESERVED_MS = 75_000;
-/** A batch knows the fate of a slice within its day, or it is lost anyway. */
+/** Longer than a batch lives (a day), so that every attempt at a slice finds its receipt. */
 const RECEIPT_MS = 7 * 86_400_000;
 const HELD_RETRY_MS = 2000;
 
@@ -28,36 +28,36 @@ const HELD_RETRY_MS = 2000;
 export interface BatchAttempt {
   readonly batchId: string;
   readonly slice: number;
-  /** Grows with every attempt of the batch, never used twice. */
+  /** Grows with every attempt of the batch; never reused. */
   readonly attempt: number;
   readonly keyId: KeyId;
 }
 
-/** An attempt that asks for credit, and what its key must be allowed for it. */
+/** An attempt that asks for credit, and the rights that its key needs. */
 export interface BatchReservation extends BatchAttempt {
   readonly uses: { readonly scopes: readonly Scope[]; readonly models: readonly string[] };
 }
 
 export type ReserveOutcome =
   | { readonly kind: "reserved" }
-  /** An earlier attempt was charged; `receipt` is what it said. */
+  /** An earlier attempt was charged and left `receipt`. */
   | { readonly kind: "charged"; readonly receipt: string }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 export interface BatchCharge extends BatchAttempt {
   readonly costNanoUsd: NanoUsd;
-  /** Adds up to the cost. */
+  /** Their costs add up to `costNanoUsd`. */
   readonly lines: readonly UsageLine[];
-  /** Where the results are: stored with the charge and returned to later attempts. No input text. */
+  /** Names the stored results; kept with the charge and returned to later attempts. No input text. */
   readonly receipt: string;
 }
 
 export type ChargeOutcome =
   | { readonly kind: "charged"; readonly receipt: string }
-  /** The reservation had ended, or a newer attempt took it: nothing was charged. */
+  /** The reservation had ended, or a newer attempt released it: nothing was charged. */
   | { readonly kind: "lapsed" };
 
-/** Reserves `needNanoUsd` for this attempt and releases what older attempts of the batch held. */
+/** Releases what older attempts of the batch held, then reserves `needNanoUsd` for this one. */
 export function reserveBatch(
   ledger: Ledger,
   attempt: BatchReservation,
@@ -76,7 +76,9 @@ export function reserveBatch(
   return { kind: "reserved" };
 }
 
-/** Charges the attempt from its reservation; the same slice again answers the first receipt and charges nothing. */
+/**
+ * Charges the attempt from its reservation. A repeat for the same slice returns the first receipt and charges nothing.
+ */
 export function chargeBatch(ledger: Ledger, charge: BatchCharge, nowMs: number): ChargeOutcome {
   ledger.tick(nowMs);
   const earlier = receiptOf(ledger, charge);
@@ -94,7 +96,7 @@ export function chargeBatch(ledger: Ledger, charge: BatchCharge, nowMs: number):
   return { kind: "charged", receipt: charge.receipt };
 }
 
-/** Lets go of whatever the batch holds. */
+/** Releases everything that the batch holds. */
 export function releaseBatch(ledger: Ledger, batchId: string): void {
   const own = [...ledger.leases.ids()].filter((id) => id.startsWith(`batch:${batchId}:`));
   for (const id of own) ledger.leases.remove(id);

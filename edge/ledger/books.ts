@@ -1,6 +1,6 @@
-// The account's credit: what came in, what went out, and which grants still hold it.
+// The account's credit: what came in, what went out, and which grants still hold the rest.
 //   balance = granted + topped up − expired − refunded − charged ≥ 0, and it equals what the open grants hold.
-// No I/O, no clock: `nowMs` and what leases hold are passed in. Rules: docs/contract.md, Money.
+// No I/O and no clock: `nowMs` and what leases hold are passed in. Rules: docs/contract.md, Money.
 
 import { assert } from "../../shared/assert.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -16,7 +16,7 @@ export interface Totals {
   writtenOffNanoUsd: NanoUsd;
   /** Refunds and disputes that the balance could not cover. */
   receivableNanoUsd: NanoUsd;
-  /** A memo: at most this much of calls that were known to run was never reported, because their isolate died. */
+  /** A memo: the most that calls may have cost that were never reported because their isolate died. */
   lostBoundNanoUsd: NanoUsd;
 }
 
@@ -31,17 +31,17 @@ export const NO_TOTALS: Totals = {
   lostBoundNanoUsd: ZERO_NANO_USD,
 };
 
-/** Credit of one grant that is still there. */
+/** One grant with credit left. */
 export interface OpenGrant {
   readonly kind: GrantKind;
   readonly expiresAtMs?: number;
   readonly atMs: number;
   remaining: NanoUsd;
-  /** After expiry: the part that leases made before still hold. It only falls. */
+  /** After expiry: the part that earlier leases still hold. It only falls. */
   grace?: NanoUsd;
 }
 
-/** Gifts are spent before what was paid for; within a kind what expires first, then what is oldest. */
+/** Gifts are spent before paid credit; within a kind, the first to expire, then the oldest. */
 const PRIORITY: Readonly<Record<GrantKind, number>> = { promo: 0, free: 1, paid: 2 };
 
 export class Books {
@@ -60,7 +60,7 @@ export class Books {
     return nanoUsd(balance);
   }
 
-  /** The balance without credit that expired and is only there because a lease holds it. */
+  /** The balance without expired credit that remains only because a lease holds it. */
   lasting(nowMs: number): NanoUsd {
     let lasting = 0;
     for (const grant of this.grants) if (!hasExpired(grant, nowMs)) lasting += grant.remaining;
@@ -72,7 +72,7 @@ export class Books {
     return this.grants.filter((grant) => grant.expiresAtMs !== undefined).length;
   }
 
-  /** What was paid for and is not spent. Gifts are spent first, so what is held is held of this last. */
+  /** Paid credit that is not spent. Gifts are spent first, so leases hold paid credit last. */
   get unspentPaid(): NanoUsd {
     let unspent = 0;
     for (const grant of this.grants) if (grant.kind === "paid") unspent += grant.remaining;
@@ -105,25 +105,25 @@ export class Books {
     this.totals.lostBoundNanoUsd = nanoUsd(this.totals.lostBoundNanoUsd + bound);
   }
 
-  /** Takes back `value` of what is not held; the rest becomes receivable. Answers what was taken. */
+  /** Takes back `value` from credit that is not held; the rest becomes receivable. Returns what was taken. */
   refund(value: NanoUsd, held: NanoUsd): NanoUsd {
     this.totals.receivableNanoUsd = nanoUsd(this.totals.receivableNanoUsd + value);
     return this.collect(held);
   }
 
-  /** Settles what is receivable from credit that is not held. Answers what was taken. */
+  /** Collects receivables from credit that is not held. Returns what was taken. */
   collect(held: NanoUsd): NanoUsd {
     const taken = nanoUsd(Math.min(this.totals.receivableNanoUsd, this.balance - held));
     if (taken <= 0) return ZERO_NANO_USD;
     this.totals.receivableNanoUsd = nanoUsd(this.totals.receivableNanoUsd - taken);
     this.totals.refundedNanoUsd = nanoUsd(this.totals.refundedNanoUsd + taken);
-    this.consume(this.grants.toReversed(), taken); // what was paid for goes back before what was given
+    this.consume(this.grants.toReversed(), taken); // paid credit before gifts
     return taken;
   }
 
   /**
-   * Lets grants expire. The part that leases hold (they hold credit in the order in which it is spent) stays until
-   * they end, at most `graceMs`. Answers what expired.
+   * Expires grants. The part that leases hold (in spending order) stays until they end, at most `graceMs`. Returns what
+   * expired.
    */
   expire(nowMs: number, held: NanoUsd, graceMs: number): NanoUsd {
     let expired = 0;

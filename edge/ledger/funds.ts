@@ -1,4 +1,4 @@
-// Whether there is credit for a need at all, whoever holds it now: the same answer to a call and to a batch.
+// Whether the account has enough credit for a need, what leases hold included: the same answer for a call and a batch.
 
 import type { NanoUsd } from "../../shared/money.ts";
 import type { Funds, Refusal } from "./types.ts";

@@ -1,13 +1,12 @@
 // Latency as counts in logarithmic buckets, four per doubling: a quantile read from them is within 10 % (half a
-// bucket), and two histograms add up. Sparse: most cells hold two or three buckets.
+// bucket), and histograms can be added. Sparse: most cells hold two or three buckets.
 
 const PER_DOUBLING = 4;
-/** 2^(80/4) ms: 17 minutes, beyond any deadline. */
+/** 2^(80/4) ms = 17 minutes, beyond any deadline. */
 const BUCKET_MAX = 80;
 
 export type Histogram = Record<number, number>;
 
-/** The bucket of `latencyMs`. */
 export function latencyBucket(latencyMs: number): number {
   if (!(latencyMs >= 1)) return 0;
   return Math.min(BUCKET_MAX, Math.floor(Math.log2(latencyMs) * PER_DOUBLING) + 1);

@@ -1,6 +1,6 @@
-// The hot row: everything of an account that changes with its traffic, in one row of JSON, so that a sync costs one
-// row written. docs/storage.md lists its fields. Keys, grants, posted statement lines, segments, stored answers and the
-// audit log have tables of their own.
+// The hot row: everything of an account that changes with its traffic, in one row of JSON, so that a sync writes one
+// row. docs/storage.md lists its fields. Keys, grants, posted statement lines, segments, stored answers and the audit
+// log have their own tables.
 
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -67,7 +67,7 @@ export function encodeHot(hot: Hot): string {
   return JSON.stringify(hot);
 }
 
-/** The hot row as it was written: our own data, believed. Version 1 knew leases by key alone: they end with its program. */
+/** Decodes our own row, which is trusted. Leases of version 1, which had no sessions, are dropped. */
 export function decodeHot(body: string): Hot {
   const hot: Hot | (Omit<Hot, "version" | "leases" | "answers"> & { readonly version: 1 }) = JSON.parse(body);
   return hot.version === 2 ? hot : { ...hot, version: 2, leases: [], answers: [] };

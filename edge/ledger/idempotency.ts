@@ -1,14 +1,14 @@
-// `Idempotency-Key`, per account and route, 24 h. A call that runs under one is known to the object's memory alone, as
-// long as its session's lease, which its isolate renews while it lives; nothing is written before the call's last
-// message, which stores the answer and charges it in one transaction. Should the object crash in between, that message
-// finds no session: nothing is charged, nothing is delivered, and the key is free. Rules: docs/contract.md, Headers.
+// `Idempotency-Key`, per account and route, 24 h. A running call is known only in the object's memory, for as long as
+// its session's lease, which its isolate renews while it lives. Nothing is written before the call's last message,
+// which stores the answer and charges it in one transaction. If the object crashes in between, that message finds no
+// session: nothing is charged, nothing is delivered, and the key is free again. Rules: docs/contract.md, Headers.
 
 import { assert } from "../../shared/assert.ts";
 import type { Ledger } from "./ledger.ts";
 import { IDEMPOTENCY_BYTES_MAX } from "./types.ts";
 import type { IdempotencyState, IdempotencyStep, SyncMessage } from "./types.ts";
 
-/** What becomes of a `begin` step; undefined when the message has none, or its lease does not fit (`fits`). */
+/** Answers a `begin` step. Undefined: the message has none, or its call does not fit (`fits`) and is new. */
 export function beginIdempotent(
   ledger: Ledger,
   message: SyncMessage,
@@ -30,7 +30,7 @@ export function beginIdempotent(
   return { kind: "replay", stored };
 }
 
-/** Whether this very message was applied before and its session forgotten: its answer was lost. */
+/** Whether this message was applied before: its session is forgotten, and its answer was lost. */
 export function wasFinishedBy(ledger: Ledger, message: SyncMessage, nowMs: number): boolean {
   const step = message.idempotency;
   if (step?.kind !== "finish") return false;

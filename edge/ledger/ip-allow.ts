@@ -1,5 +1,5 @@
-// Whether an address may use a key: exact addresses and CIDR ranges, IPv4 and IPv6. An IPv4 address that arrives mapped
-// into IPv6 is the IPv4 address.
+// Whether an address may use a key: exact addresses and CIDR ranges, IPv4 and IPv6. An IPv4-mapped IPv6 address counts
+// as the IPv4 address.
 
 import ipaddr from "ipaddr.js";
 
@@ -10,8 +10,8 @@ const MAPPED_BITS = 96;
 const BITS = /^(0|[1-9]\d{0,2})$/;
 
 /**
- * `text` as it is stored, or undefined for what is no address and no CIDR range, or could be read as another one: octal,
- * hexadecimal, decimal and short forms (`010.0.0.1`, `127.1`), a zone, bits set behind the prefix.
+ * `text` in its stored form. Undefined: it is neither an address nor a CIDR range, or it is ambiguous: octal,
+ * hexadecimal, decimal and short forms (`010.0.0.1`, `127.1`), a zone, bits set after the prefix.
  */
 export function canonicalRange(text: string): string | undefined {
   const [address = "", prefix, ...more] = text.split("/");
@@ -41,12 +41,12 @@ function hasBitsBehind(address: ipaddr.IPv4 | ipaddr.IPv6, bits: number): boolea
   });
 }
 
-/** Whether `text` can be matched at all: keys that are older than `canonicalRange` may hold anything. */
+/** Whether `text` can be matched at all: keys older than `canonicalRange` may hold any text. */
 export function isAddressRange(text: string): boolean {
   return ipaddr.isValidCIDR(text) || ipaddr.isValid(text);
 }
 
-/** Whether `address` is in one of `ranges`; an address that cannot be read is in none. */
+/** Whether `address` is in one of `ranges`; an invalid address is in none. */
 export function isAddressAllowed(address: string, ranges: readonly string[]): boolean {
   if (!ipaddr.isValid(address)) return false;
   const caller = ipaddr.process(address);
@@ -56,7 +56,7 @@ export function isAddressAllowed(address: string, ranges: readonly string[]): bo
   });
 }
 
-/** Whether every address of `wanted` is in one of `own`; what cannot be read is in none. */
+/** Whether every address of `wanted` is in one of `own`; an invalid range is only within itself. */
 export function areRangesWithin(wanted: readonly string[], own: readonly string[]): boolean {
   return wanted.every((range) => {
     if (!isAddressRange(range)) return own.includes(range);

@@ -1,5 +1,5 @@
-// The account's keys: records (durable, one row each) found by the hash of their secret, and what each key has used
-// (in the hot row: its own rate buckets, its cap's period, when it was last used). Pure: hashes come from outside.
+// The account's keys: records (one durable row each), found by the hash of their secret, and what each key has used (in
+// the hot row: its own rate buckets, its cap's period, its last use). Pure: callers compute the hashes.
 
 import { must } from "../../shared/assert.ts";
 import type { AccountId, KeyId } from "../../shared/ids.ts";
@@ -71,7 +71,7 @@ export class KeyRing {
     }
   }
 
-  /** Oldest first: the order must not depend on whether the object slept since. */
+  /** Oldest first: the order must not depend on whether the object was evicted since. */
   get all(): KeyRecord[] {
     return [...this.records.values()].sort(byAge);
   }
@@ -93,7 +93,7 @@ export class KeyRing {
     return use;
   }
 
-  /** For the hot row: keys that were used. */
+  /** The keys that were used, for the hot row. */
   get useStates(): Record<KeyId, KeyUseState> {
     const states: Record<KeyId, KeyUseState> = {};
     for (const [id, use] of this.uses) if (this.records.has(id)) states[id] = use.state;
@@ -113,9 +113,9 @@ export class KeyRing {
   }
 
   /**
-   * A key that is stored under a pepper that is being rotated out is stored under the current one, now that its secret is
-   * at hand (`hashes`, the current pepper's first). The old hash stays valid for an hour, for isolates that know only the
-   * old pepper.
+   * Stores a key under the current pepper if it is still stored under one that is being rotated out, now that its
+   * secret is known (`hashes`, the current pepper's first). The old hash stays valid for an hour, for isolates that
+   * know only the old pepper.
    */
   renew(record: KeyRecord, hashes: readonly SecretHash[], nowMs: number, storage: LedgerStorage): void {
     const [current] = hashes;
@@ -126,7 +126,7 @@ export class KeyRing {
     this.put({ ...record, ...current, previous: { pepperId, hash, untilMs: nowMs + RENEWED_MS } }, storage);
   }
 
-  /** The live key behind `hashes`, whatever its expiry: for a leak report. */
+  /** The key whose secret has one of `hashes`, even if it is expired, replaced or revoked. */
   locate(hashes: readonly SecretHash[]): KeyRecord | undefined {
     for (const { pepperId, hash } of hashes) {
       const id = this.byHash.get(`${pepperId}:${hash}`);
@@ -165,7 +165,7 @@ export class KeyRing {
   }
 }
 
-/** What the object answers to an isolate about a key. */
+/** The rights of a key, as the object sends them to an isolate. */
 export function rightsOf(accountId: AccountId, record: KeyRecord): Rights {
   return {
     accountId,

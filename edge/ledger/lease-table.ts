@@ -1,4 +1,4 @@
-// Leases that are out: who holds how much of which key until when, with running totals per account and key. An
+// The leases in force: who holds how much of which key until when, with running totals per account and key. An
 // isolate's lease is its session: the table knows a session exactly as long as its lease.
 
 import { assert } from "../../shared/assert.ts";
@@ -7,22 +7,22 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO, isNonNegative, isZero, minus, plus } from "./amount.ts";
 import type { Amount, IdempotencyStep } from "./types.ts";
 
-/** What is remembered of a session, so that no message is applied twice. */
+/** What a session has told, kept so that no message is applied twice. */
 export interface SessionMemory {
   readonly seq: number;
   readonly epoch: string;
   /** Cumulative, as last reported. */
   readonly spent: Amount;
-  /** What calls that ran when it last spoke may cost: lost revenue, if it never speaks again. */
+  /** The most that its running calls may cost, as last reported: revenue lost if it never reports again. */
   readonly atRiskNanoUsd: NanoUsd;
-  /** The call with an `Idempotency-Key` that it is for. */
+  /** The call with an `Idempotency-Key` that the session was opened for. */
   readonly strict?: Extract<IdempotencyStep, { kind: "begin" }>;
 }
 
 export interface Lease {
   readonly keyId: KeyId;
   readonly held: Amount;
-  /** Never moved but by a message of its own. */
+  /** Only a message of the lease's own session moves it. */
   readonly expiresAtMs: number;
   /** Absent: a batch's reservation. */
   readonly session?: SessionMemory;
@@ -59,7 +59,7 @@ export class LeaseTable {
     return this.leases.entries();
   }
 
-  /** Keys with something out. */
+  /** Keys with a lease that holds something. */
   keyIds(): IterableIterator<KeyId> {
     return this.byKey.keys();
   }
@@ -71,7 +71,7 @@ export class LeaseTable {
     return id === undefined || strict === undefined ? undefined : { id, bodyHash: strict.bodyHash };
   }
 
-  /** Creates or replaces the lease `id`; a reservation that holds nothing is dropped. */
+  /** Creates or replaces lease `id`; a batch's reservation that holds nothing is dropped. */
   put(id: string, lease: Lease): void {
     assert(isNonNegative(lease.held), "a lease holds no negative amount");
     this.remove(id);
@@ -82,7 +82,7 @@ export class LeaseTable {
     if (lease.session?.strict !== undefined) this.running.set(nameOf(lease.session.strict), id);
   }
 
-  /** Drops the lease `id` and answers what it held. */
+  /** Removes lease `id` and returns what it held. */
   remove(id: string): Amount {
     const lease = this.leases.get(id);
     if (lease === undefined) return ZERO;
@@ -96,7 +96,7 @@ export class LeaseTable {
     return lease.held;
   }
 
-  /** The earliest end of any lease; undefined without one. */
+  /** The earliest end of any lease; undefined if there is none. */
   earliestExpiryMs(): number | undefined {
     let earliest: number | undefined;
     for (const { expiresAtMs } of this.leases.values()) {
@@ -105,7 +105,7 @@ export class LeaseTable {
     return earliest;
   }
 
-  /** Drops every lease that has ended and answers them. */
+  /** Removes every lease that has ended and returns them. */
   expire(nowMs: number): Lease[] {
     const ended: Lease[] = [];
     for (const [id, lease] of this.leases) {

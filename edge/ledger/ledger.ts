@@ -1,19 +1,19 @@
 // The ledger of one account in memory: books, leases, limits, keys, usage. Synchronous; the clock is passed in; durable
 // things go through the storage port. The caller runs each turn inside `storage.transaction` and ends it with
-// `flush`; when a turn throws, it forgets this object and opens a new one, because a rolled-back transaction does not
-// roll back fields (account-core.ts). sync.ts and acts.ts hold what happens in a turn.
+// `flush`. If a turn throws, it drops this object and opens a new one, because a rolled-back transaction does not
+// roll back fields (account-core.ts). What happens in a turn is in sync.ts and acts.ts.
 //
-// What the hot row means. An object is evicted seconds after its last message and built again from its row, and it may
-// crash at any moment. So memory knows no promise that the row does not:
+// What the hot row guarantees. An object is evicted seconds after its last message and built again from its row, and it
+// may crash at any moment. So memory holds no promise that the row does not:
 //   1. Every turn that makes, moves or ends a promise (a lease, a charge, a limit) writes the row before its answer
 //      leaves. The row holds each lease with its own end, and each bucket with the time it was last drained.
-//   2. All else that changes is the passing of time, and that is computed: `tick(now)` ends leases in the order of their
-//      ends and drains the buckets between them, so tick(a) then tick(b) equals tick(b).
-//   3. Hence opening the row at any time, any number of times, gives what an object that never slept would have: an end
-//      is never moved by reading, nothing is added, and a lease past its end is gone.
-// One thing stays out of the row: the lease of a call with an `Idempotency-Key`. It is a promise to try: its result is
-// charged and delivered by its last message alone, and that finds no lease after a crash (idempotency.ts). Credit and
-// rate that others get meanwhile are therefore never spent twice.
+//   2. Only the passing of time changes anything else, and that is computed: `tick(now)` ends leases in the order of
+//      their ends and drains the buckets between them, so tick(a) then tick(b) equals tick(b).
+//   3. Opening the row at any time, any number of times, therefore gives the state of an object that was never evicted:
+//      reading moves no end and adds nothing, and a lease past its end is gone.
+// One thing stays out of the row: the lease of a call with an `Idempotency-Key`. Its result is charged and delivered
+// only by its last message, and that message finds no lease after a crash (idempotency.ts). Credit and rate that others
+// get meanwhile are therefore never spent twice.
 
 import { assert } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";
@@ -70,8 +70,8 @@ export class Ledger {
   readonly cells: UsageCells;
   private month: { startMs: number; spentNanoUsd: NanoUsd };
   /**
-   * Until then nobody is left idle credit or rate: a caller was refused for what others hold, and told when that ends.
-   * Gone after an eviction, which takes a silence in which no lease is prolonged.
+   * Until then no lease holds idle credit or rate, because a caller was refused for what others hold and was told when
+   * their leases end. Not stored: an eviction needs a silence in which no lease is prolonged.
    */
   scarceUntilMs = 0;
   private dirty = false;
@@ -103,7 +103,7 @@ export class Ledger {
     this.month = { ...hot.month };
   }
 
-  /** The account's ledger as last written (`incarnation` is new each time), or undefined when it was never set up. */
+  /** The account's ledger as last written; undefined: it was never set up. `incarnation` must be new each time. */
   static open(storage: LedgerStorage, settings: LedgerSettings, incarnation: string): Ledger | undefined {
     const body = storage.readHot();
     return body === undefined ? undefined : new Ledger(decodeHot(body), storage, settings, incarnation);
@@ -127,7 +127,9 @@ export class Ledger {
     this.dirty = true;
   }
 
-  /** Lets time pass: leases end, grants expire, what is receivable is collected. Call it first in every turn. */
+  /**
+   * Brings the ledger to `nowMs`: leases end, grants expire, receivables are collected. Call it first in every turn.
+   */
   tick(nowMs: number): void {
     this.endLeases(nowMs);
     const held = this.leases.total.nanoUsd;
@@ -137,7 +139,9 @@ export class Ledger {
     if (collected > 0) this.post(nowMs, "refund", -collected, "Taken for an earlier refund or dispute");
   }
 
-  /** Ends leases one after the other: until its end each kept what it held from refilling the buckets. */
+  /**
+   * Ends leases one after the other, because until its end each lease keeps what it holds from refilling the buckets.
+   */
   private endLeases(nowMs: number): void {
     for (;;) {
       const endMs = this.leases.earliestExpiryMs();
@@ -159,18 +163,18 @@ export class Ledger {
     this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
   }
 
-  /** A name for the beginning of a session that no other beginning has, in this life of the object or another. */
+  /** A name for the beginning of a session, unique over all instances of the object. */
   nextEpoch(): string {
     this.epochs += 1;
     return `${this.incarnation}.${this.epochs}`;
   }
 
-  /** Drops stored answers that can no longer be asked for. */
+  /** Drops stored answers that are past their time. */
   expireAnswers(nowMs: number): void {
     if (this.answers.expire(nowMs)) this.touch();
   }
 
-  /** Posts a line that changed the balance by `change` (the books were changed already). */
+  /** Posts a statement line for a change of the balance that the books have already made. */
   post(
     atMs: number,
     kind: "grant" | "topup" | "refund" | "dispute" | "expiry",
@@ -183,7 +187,7 @@ export class Ledger {
     this.touch();
   }
 
-  /** Credit as `record` sees it (any key: undefined). Call after `tick`. */
+  /** Credit as `record` sees it; without `record`, as the account does. Call it after `tick`. */
   funds(nowMs: number, record?: KeyRecord): Funds {
     const held = this.leases.total.nanoUsd;
     const spendable = nanoUsd(this.books.balance - held);
@@ -232,7 +236,7 @@ export class Ledger {
   /** Takes `value` from the balance, and counts it against the month's limit and the key's cap. */
   charge(record: KeyRecord | undefined, value: NanoUsd, nowMs: number): void {
     this.books.charge(value);
-    const before = this.monthSpent(nowMs); // may begin a new month: a new object
+    const before = this.monthSpent(nowMs); // first, because it may replace `this.month`
     this.month.spentNanoUsd = nanoUsd(before + value);
     if (record !== undefined) this.keys.use(record.id).spend(record, value, nowMs);
   }

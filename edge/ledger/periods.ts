@@ -1,4 +1,4 @@
-// Calendar periods in UTC: when a cap or a monthly limit begins anew.
+// Calendar periods in UTC: when a cap or a monthly limit resets.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { CapPeriod } from "./types.ts";

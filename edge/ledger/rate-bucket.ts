@@ -2,8 +2,8 @@
 // written as a debt. The debt is counted in units × 60,000, so that it drains by exactly `limit` per millisecond and no
 // rounding ever lets a unit through. Capacity: 60 s of rate. Pure: the clock is passed in.
 //
-// Units that a lease holds but nobody has used yet must not refill behind its back (a lease spent 29 s later beside a
-// full bucket would be a double burst): the debt never drains below what is leased.
+// Unused units of a lease must not refill (a lease spent 29 s later next to a full bucket would be a double burst), so
+// the debt never drains below what is leased.
 
 import { assert } from "../../shared/assert.ts";
 
@@ -24,7 +24,9 @@ export class RateBucket {
     return [this.debt, this.atMs];
   }
 
-  /** Lets time pass at `limitPerMinute`, `leased` units being out. A clock that goes back changes nothing. */
+  /**
+   * Drains the debt up to `nowMs` at `limitPerMinute`, down to `leased` units. A clock that goes back changes nothing.
+   */
   drain(nowMs: number, limitPerMinute: number, leased: number): void {
     const elapsedMs = Math.max(0, nowMs - this.atMs);
     const drained = Math.min(this.debt, elapsedMs * limitPerMinute);
@@ -42,7 +44,7 @@ export class RateBucket {
     this.debt += units * MS_PER_MINUTE;
   }
 
-  /** Gives back units that were taken and not used. */
+  /** Returns units that were taken and not used. */
   giveBack(units: number): void {
     this.debt = Math.max(0, this.debt - units * MS_PER_MINUTE);
   }

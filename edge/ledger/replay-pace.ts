@@ -1,9 +1,9 @@
-// How many bytes of stored answers one account's object may read for repeats within a second. An answer has up to 4 MB
-// and an object shares 128 MB with others: hundreds of repeats at once must not take them all down. Pure; in memory
-// alone, because after a restart nothing is on its way any more.
+// Limits the bytes of stored answers that one account's object reads for repeats within a second. An answer has up to
+// 4 MB and an object shares 128 MB with others: hundreds of repeats at once must not take them all down. Pure, and only
+// in memory, because nothing is in flight after a restart.
 
 const WINDOW_MS = 1000;
-/** Once so much was read, further repeats wait for the next window: at most this and one answer more. */
+/** After this many bytes, further repeats wait for the next window: a window reads at most this plus one answer. */
 export const REPLAY_BYTES_MAX = 32 * 1024 * 1024;
 
 export class ReplayPace {

@@ -1,18 +1,18 @@
-// What a key's rights refuse by themselves, without any credit: the same answer where an isolate judges from memory
-// (wallet.ts), where the object judges in the turn of an act (acting-key.ts), and for what a batch uses (batch-charge.ts).
+// What a key's rights refuse, whatever the credit. Shared by the isolate, which judges from memory (wallet.ts), by the
+// object, which judges in the turn of an act (acting-key.ts), and by batches (batch-charge.ts).
 
 import { isAddressAllowed } from "./ip-allow.ts";
 import type { KeyRefusal, Refusal, Rights, Scope } from "./types.ts";
 
-/** A key's record, or what an isolate was told of it. */
+/** The judged terms of a key: from its record, or from the rights that an isolate received. */
 type Judged = Pick<Rights, "expiresAtMs" | "ipAllow" | "scopes" | "models">;
 
 /** What is asked of a key. */
 export interface Asked {
   readonly ip: string;
-  /** undefined: any valid key. */
+  /** Undefined: any valid key will do. */
   readonly scope?: Scope;
-  /** A full id; undefined or empty: no model is called. */
+  /** A full model id; undefined or empty: no model is called. */
   readonly model?: string;
 }
 
@@ -26,13 +26,13 @@ export function refusalByRights(rights: Judged, { ip, scope, model = "" }: Asked
   );
 }
 
-/** The first of `needed` that is not granted. */
+/** Refuses the first of `needed` that is not granted. */
 export function refusalByScopes(needed: readonly Scope[], granted: readonly Scope[]): Refusal | undefined {
   const missing = needed.find((scope) => !granted.includes(scope));
   return missing === undefined ? undefined : { kind: "scope", needed: missing, granted };
 }
 
-/** The first of `called` that is not allowed; `allowed` undefined: all are. */
+/** Refuses the first of `called` that is not allowed; `allowed` undefined: all are. */
 export function refusalByModels(
   called: readonly string[],
   allowed: readonly string[] | undefined,

@@ -1,14 +1,14 @@
-// The ledger's named figures, each with its reason (docs/contract.md, Defaults). Everything takes them as a value, so
-// that tests and the simulation can shorten time.
+// The ledger's settings and limits (docs/contract.md, Defaults). Settings are passed as a value, so that tests and the
+// simulation can shorten time.
 
 export interface LedgerSettings {
   /** How long a lease lives after the isolate sent its message: the bound of revocation. */
   readonly leaseTtlMs: number;
-  /** The object waits this much longer, for the last report's way and for clocks that run at different speeds. */
+  /** The object waits this much longer, for the last report to arrive and for clocks that run at different speeds. */
   readonly leaseMarginMs: number;
   /**
-   * The same of a call with an `Idempotency-Key`, which renews its lease while it runs: when its isolate dies, a repeat
-   * hears of it after at most the two together.
+   * The same for a call with an `Idempotency-Key`, which renews its lease while it runs: after its isolate dies, the
+   * key is free for a repeat within the sum of the two.
    */
   readonly strictTtlMs: number;
   readonly strictMarginMs: number;
@@ -34,16 +34,16 @@ export const DEFAULT_SETTINGS: LedgerSettings = {
   hotPendingMax: 40,
 };
 
-/** One lease may take this part of what is spendable beyond what its callers wait for. */
+/** A lease may take 1/16 of what is spendable on top of what its waiting calls need. */
 export const LEASE_SHARE = 16;
-/** All leases together may hold this part of a minute's limit beyond it: what they hold unused does not refill. */
+/** All leases together may hold 1/4 of a minute's limit on top of that: what they hold unused does not refill. */
 export const IDLE_RATE_SHARE = 4;
-/** Leases from which on the account is crowded: none is left idle, so that only calls that run hold one. */
+/** Above this many leases the account is crowded: no lease stays idle, so that only running calls hold one. */
 export const CROWDED_LEASES = 100;
-/** Leases at once (isolates × keys with a call under way). Beyond it a new one is refused until one ends. */
+/** The most leases at once (isolates × keys with a running call). Beyond it a new one is refused until one ends. */
 export const LEASES_MAX = 2000;
-/** The hot row's size from which its usage cells move to a segment early. */
+/** Above this size of the hot row, its usage cells move to a segment early. */
 export const HOT_BYTES_MAX = 30_000;
-/** Grants with credit left. Those without expiry are merged per kind, so only dated ones count. */
+/** The most grants with credit left. Grants without expiry are merged per kind, so only dated ones count. */
 export const OPEN_GRANTS_MAX = 100;
 export const KEYS_MAX = 100;

@@ -1,7 +1,7 @@
-// The account's statement: what moved its balance, in the order of posting, each line with the balance behind it.
-// Charges are one line per hour, key and model; while their hour is open (and a little longer, so that a quiet account
-// pays for no extra row) they wait in the hot row, and a listing shows them as the newest lines. Posted lines are never
-// changed. write_off lines are a memo: the balance stays as it is.
+// The account's statement: what moved its balance, in the order of posting, each line with the balance after it.
+// Charges are one line per hour, key and model. While their hour is open (and a little longer, so that a quiet account
+// pays for no extra row) they wait in the hot row, and a listing shows them as the newest lines. Posted lines never
+// change. write_off lines are a memo: they do not change the balance.
 
 import type { KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -10,7 +10,7 @@ import type { LedgerStorage } from "./storage.ts";
 
 type LineKind = "grant" | "topup" | "charge" | "refund" | "dispute" | "expiry" | "write_off";
 
-/** One line. `amountNanoUsd` is signed: what it did to the balance (for write_off: what could not be charged). */
+/** One line. `amountNanoUsd` is signed: the change of the balance (for write_off: what could not be charged). */
 export interface StatementLine {
   readonly position: number;
   readonly atMs: number;
@@ -18,9 +18,9 @@ export interface StatementLine {
   readonly amountNanoUsd: NanoUsd;
   readonly balanceAfterNanoUsd: NanoUsd;
   readonly description: string;
-  /** Of money that came or went by Stripe: `pi_…`. */
+  /** The Stripe payment that the money came or went by: `pi_…`. */
   readonly paymentId?: string;
-  /** Of charges and write-offs. */
+  /** Set for charges and write-offs, as `model` is. */
   readonly keyId?: KeyId;
   readonly model?: string;
 }
@@ -45,7 +45,7 @@ type PendingState = readonly [PendingKind, number, KeyId, string, number, number
 export interface StatementState {
   /** Position of the next posted line. */
   readonly next: number;
-  /** Balance behind the last posted line. */
+  /** The balance after the last posted line. */
   readonly posted: NanoUsd;
   readonly pending: readonly PendingState[];
 }
@@ -90,7 +90,7 @@ export class Statement {
     if (this.pending.size > this.pendingMax) this.postClosedHours(hourMs, storage);
   }
 
-  /** Posts one line of another kind, behind the charges of the hours that have closed. */
+  /** Posts the charges of closed hours, then one line of another kind. */
   post(
     line: Pick<StatementLine, "atMs" | "kind" | "amountNanoUsd" | "description" | "paymentId">,
     storage: LedgerStorage,
@@ -102,7 +102,7 @@ export class Statement {
     this.next += 1;
   }
 
-  /** The lines that wait, oldest first, as they would be posted now. */
+  /** The pending lines, oldest first, as they would be posted now. */
   pendingLines(): StatementLine[] {
     return this.asLines([...this.pending.values()]);
   }

@@ -1,20 +1,20 @@
-// The storage port of the ledger: synchronous, transactional, no SQL in sight. sqlite-storage.ts implements it over a
-// Durable Object's SqlStorage; the simulation implements it in memory and crashes it at every step.
+// The storage port of the ledger: synchronous and transactional. sqlite-storage.ts implements it over a Durable
+// Object's SqlStorage; the simulation implements it in memory and crashes it at every step.
 
 import type { KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { CacheSetting, CapPeriod, Scope, StoredAnswer } from "./types.ts";
 
-/** A key at rest. The secret is there only as a keyed hash under the pepper named beside it. */
+/** A stored key. Its secret is only there as a keyed hash under the pepper `pepperId`. */
 export interface KeyRecord {
   readonly id: KeyId;
   readonly name: string;
-  /** What may be shown: `gr-Ab3dE6…x9Zk`. */
+  /** The part of the key that may be shown: `gr-Ab3dE6…x9Zk`. */
   readonly prefix: string;
   readonly pepperId: string;
   /** Hex. */
   readonly hash: string;
-  /** The secret that a rotation replaced, good until then. */
+  /** The secret that a rotation replaced; it works until `untilMs`. */
   readonly previous?: { readonly pepperId: string; readonly hash: string; readonly untilMs: number };
   readonly scopes: readonly Scope[];
   readonly models?: readonly string[];
@@ -39,11 +39,11 @@ export interface GrantRecord {
   readonly expiresAtMs?: number;
 }
 
-/** Levels of the usage history: what one cell of a segment spans. */
+/** Levels of the usage history: the time that one cell of a segment spans. */
 export const SEGMENT_LEVELS = ["minute", "hour", "day", "month"] as const;
 export type SegmentLevel = (typeof SEGMENT_LEVELS)[number];
 
-/** Many usage cells in one row. `startMs`, `endMs`: of the earliest and behind the latest cell. */
+/** Many usage cells in one row, from `startMs` to `endMs` (exclusive). */
 export interface Segment {
   readonly id: number;
   readonly level: SegmentLevel;
@@ -110,19 +110,18 @@ export interface LedgerStorage {
   /** Newest first, before row `before`. */
   readAudit(before: number, limit: number): (AuditRow & { readonly id: number })[];
 
-  /** Adds to the segment of answers `segment`, which the first one creates. */
+  /** Adds an answer to segment `segment`; the first one creates the segment. */
   putAnswer(segment: number, row: AnswerRow, stored: StoredAnswer): void;
   readAnswer(segment: number, route: string, key: string): AnswerRow | undefined;
   readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined;
-  /** Drops the segment whole. */
   dropAnswers(segment: number): void;
 
-  /** What the charge of `name` said, kept until `untilMs`. */
+  /** The receipt of the charge `name`, kept until `untilMs`. */
   putReceipt(name: string, receipt: string, untilMs: number): void;
   readReceipt(name: string): string | undefined;
-  /** Deletes up to `limit` receipts that ended; answers how many. */
+  /** Deletes up to `limit` receipts that ended; returns how many. */
   deleteReceiptsBefore(nowMs: number, limit: number): number;
 
-  /** Asks to be called at `atMs`, unless it will be called earlier. */
+  /** Sets the alarm to `atMs` unless it is set to an earlier time. */
   wakeAt(atMs: number): void;
 }

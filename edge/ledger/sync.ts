@@ -1,10 +1,10 @@
-// One message of one session, applied to the ledger: report, return, renew, grant, in this order, in one turn. A copy
-// of a message changes nothing and gets the current answer; figures are cumulative, so that a gap loses nothing.
-// Every outcome that is expected is a value.
+// Applies one message of one session to the ledger, in one turn and in this order: report, return, renew, grant. A copy
+// of a message changes nothing and gets the current answer. Figures are cumulative, so that a gap loses nothing. Every
+// expected outcome is a return value.
 //
-// A session is a lease: it begins with a first message that holds something (or says that it has something to tell),
-// and it is known until its closing message or the lease's end. An isolate that gets `unknown_session` for a message
-// younger than a lease's life may therefore conclude that no copy of it was applied: it would still be known.
+// A session is a lease: it begins with a first message that is granted something (or announces unreported spend), and
+// it is known until its closing message or the lease's end. An isolate that gets `unknown_session` for a message
+// younger than a lease's life may therefore conclude that no copy of it was applied: the session would still be known.
 
 import { assert } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
@@ -18,7 +18,7 @@ import type { KeyRecord } from "./storage.ts";
 import type { Amount, KeyRefusal, OtherLease, RateView, SyncAnswer, SyncMessage } from "./types.ts";
 import { recordUsage } from "./usage-history.ts";
 
-/** Other leases that an answer lists one by one; what follows them counts as ending last. */
+/** The most other leases in an answer. The rest are summed and count as ending last. */
 const OTHERS_MAX = 16;
 
 /** Applies `message`, received at `nowMs`. The caller owns the transaction and flushes (ledger.ts). */
@@ -48,7 +48,7 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
   const reported: SessionMemory = isNews ? { ...memory, seq, spent: message.spent } : memory;
   if (message.close === true) return close(ledger, message, lease, left, reported, nowMs);
   if (refusal !== undefined || record === undefined) {
-    // What it holds stays out until its end. What ran is cancelled, and a cancelled call is never charged.
+    // The lease holds what it has until its end. Its calls are cancelled, and a cancelled call is never charged.
     put(ledger, session, { ...lease, held: left, session: { ...reported, atRiskNanoUsd: nanoUsd(0) } });
     return { kind: "ended", seq, refusal: refusal ?? { kind: "unknown_key" } };
   }
@@ -61,22 +61,25 @@ function suspension(ledger: Ledger): KeyRefusal | undefined {
   return ledger.status === "suspended" ? { kind: "suspended" } : undefined;
 }
 
-/** A session begins with message 1, which spends nothing: a copy that arrives late can never charge. */
+/** Begins a session with its message 1. It spends nothing, so that a late copy can never charge. */
 function begin(ledger: Ledger, message: SyncMessage, record: KeyRecord, nowMs: number): SyncAnswer {
   assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
   assert(isZero(message.keep), "the first message of a session holds nothing");
   if (ledger.leases.size >= LEASES_MAX) return { kind: "busy", seq: message.seq };
-  // As much of it as is there: the next message charges it.
+  // Set aside as far as it is covered: the next message charges it.
   const aside = Math.min(message.untoldNanoUsd ?? 0, ledger.funds(nowMs, record).grantableNanoUsd);
   const fresh = { keyId: record.id, held: amount(aside, 0, 0), expiresAtMs: nowMs };
   const memory = { seq: 1, epoch: ledger.nextEpoch(), spent: ZERO, atRiskNanoUsd: nanoUsd(0) };
   return renew(ledger, message, record, fresh, memory, nowMs);
 }
 
-/** Charges what the session spent since its last message, from its lease, else from what is still spendable; what the lease still holds. */
+/**
+ * Charges what the session spent since its last message, from its lease first and then from what is spendable. Returns
+ * what the lease still holds.
+ */
 function report(ledger: Ledger, message: SyncMessage, lease: Lease, memory: SessionMemory, nowMs: number): Amount {
   const record = ledger.keys.get(lease.keyId);
-  if (record !== undefined) ledger.buckets(nowMs, record); // drained while the lease is still out
+  if (record !== undefined) ledger.buckets(nowMs, record); // drain before the lease shrinks
   if (message.lostNanoUsd !== undefined) {
     ledger.books.noteLost(message.lostNanoUsd);
     ledger.touch();
@@ -97,7 +100,7 @@ function report(ledger: Ledger, message: SyncMessage, lease: Lease, memory: Sess
   return left;
 }
 
-/** Leaves the session what it says it keeps, and takes the rest back, into the rate buckets too. */
+/** Leaves the session what it keeps and takes the rest back, into the rate buckets too. */
 function keep(ledger: Ledger, message: SyncMessage, { keyId }: Lease, left: Amount): Amount {
   const kept = least(message.keep, left);
   giveBack(ledger, keyId, minus(left, kept));
@@ -130,7 +133,7 @@ function close(
   return { kind: "closed", seq };
 }
 
-/** Moves the session's lease to a new end and grants what it wants as far as it is there. */
+/** Moves the session's lease to a new end and grants what it wants as far as that is available. */
 function renew(
   ledger: Ledger,
   message: SyncMessage,
@@ -144,16 +147,16 @@ function renew(
   const strict = message.idempotency?.kind === "begin" ? message.idempotency : undefined;
   const marginMs = strict === undefined ? settings.leaseMarginMs : settings.strictMarginMs;
   const before = ledger.leases.get(session)?.held ?? ZERO;
-  ledger.leases.put(session, { ...lease, session: memory }); // so that it counts as out while the rest is looked at
+  ledger.leases.put(session, { ...lease, session: memory }); // counts as leased in what follows
   const buckets = ledger.buckets(nowMs, record);
   const available = availableTo(ledger, record, buckets, nowMs);
   const tight = isTight(ledger, available, lease.held, want.unit, nowMs);
-  // Others may have been told when it ends, and come back then.
+  // An idle lease is not prolonged then: others may have been told when it ends, and come back at that time.
   const prolonged = !(tight && message.idle === true);
   const ttlMs = prolonged ? lifeMs(ledger, message) : Math.max(0, lease.expiresAtMs - marginMs - nowMs);
   const expiresAtMs = prolonged ? nowMs + ttlMs + marginMs : lease.expiresAtMs;
   let granted = grantFrom(ledger, available, message, tight);
-  // A repeat counts as a request, like any call: without one to take it learns nothing and is refused.
+  // A repeat counts as a request, like any call: if none is left, it is refused without learning anything.
   const mayAsk = available.requests >= 1;
   const idempotency = mayAsk ? beginIdempotent(ledger, message, covers(granted, want.min), nowMs) : undefined;
   const isRepeat = idempotency !== undefined && idempotency.kind !== "begun";
@@ -167,11 +170,11 @@ function renew(
     const atRiskNanoUsd = nanoUsd(runningNanoUsd + starting);
     const begun = { ...memory, atRiskNanoUsd, ...(strict === undefined ? {} : { strict }) };
     const renewed = { ...lease, held, expiresAtMs, session: begun };
-    // What holds nothing, before or after, is no promise: a refused call costs no row.
+    // A lease that held and holds nothing is no promise, so it is not written: a refused call costs no row.
     if (seq > 1 && isZero(before) && isZero(held)) ledger.leases.put(session, renewed);
     else put(ledger, session, renewed);
   } else ledger.leases.remove(session);
-  if (isRepeat) ledger.touch(); // the request that it took
+  if (isRepeat) ledger.touch(); // it took one request
   return {
     ...answerOf(ledger, message, record, { granted, held, tight }, buckets, nowMs),
     ttlMs,
@@ -180,7 +183,7 @@ function renew(
   };
 }
 
-/** The message was applied before and its answer was lost: the same answer, with what is true now beside it. */
+/** Answers a message that was applied before and whose answer was lost: the same grant, with current figures. */
 function again(
   ledger: Ledger,
   message: SyncMessage,
@@ -229,7 +232,7 @@ function lifeMs({ settings }: Ledger, message: SyncMessage): number {
   return message.idempotency === undefined ? settings.leaseTtlMs : settings.strictTtlMs;
 }
 
-/** Puts the lease, and writes it: a promise that only memory knows would be broken by an eviction (ledger.ts). */
+/** Puts the lease and marks the row: an eviction would break a promise that is only in memory (ledger.ts). */
 function put(ledger: Ledger, session: string, lease: Lease): void {
   ledger.leases.put(session, lease);
   if (lease.session?.strict === undefined) ledger.touch();
@@ -241,15 +244,18 @@ function availableTo(ledger: Ledger, record: KeyRecord, buckets: readonly BoundB
   return amount(ledger.funds(nowMs, record).grantableNanoUsd, left.requests, left.tokens);
 }
 
-/** Near the end of credit or rate, with many leases out, or where somebody waits, an isolate holds nothing idle and reports at once. */
+/**
+ * Whether an isolate must hold nothing idle and report at once: credit or rate is nearly used up, there are many
+ * leases, or a caller waits for what others hold.
+ */
 function isTight(ledger: Ledger, available: Amount, held: Amount, unit: Amount, nowMs: number): boolean {
   const isCrowded = ledger.leases.size > CROWDED_LEASES || nowMs < ledger.scarceUntilMs;
   return isCrowded || !covers(shareOf(plus(available, held)), unit);
 }
 
 /**
- * Grants what waiting calls need (`min`), as far as it is available; more, up to `target`, only within a share of what
- * is available. Strict: all of `min` or nothing.
+ * Grants what waiting calls need (`min`), as far as it is available, and more, up to `target`, only within a share of
+ * what is available. A call with an `Idempotency-Key` gets all of `min` or nothing.
  */
 function grantFrom(ledger: Ledger, available: Amount, message: SyncMessage, tight: boolean): Amount {
   const { min, target, least: needed } = message.want;
@@ -288,7 +294,7 @@ function viewOf({ leases }: Ledger, { id }: KeyRecord, { bucket, window, which, 
   return { window, which, limit, available: bucket.available(limit), leased };
 }
 
-/** What other leases hold, the earliest end first: says when a need that is not covered now can be. */
+/** What other leases hold, the earliest end first: tells when a need that is not covered now can be. */
 function othersOf(ledger: Ledger, session: string, record: KeyRecord, nowMs: number): OtherLease[] {
   const others = [...ledger.leases.entries()]
     .filter(([id, { held }]) => id !== session && !isZero(held))

@@ -1,15 +1,18 @@
-// What the isolate and the account object say to each other, and what both say to routes. Plain data (it crosses
-// Workers RPC): no classes, no functions but the admission's own. Expected refusals are values with their facts;
-// `faultOfRefusal` turns them into HTTP answers.
+// The messages between an isolate and the account object, and what both tell the routes. Plain data, because it crosses
+// Workers RPC: no classes, no functions. Expected refusals are values with their facts; `faultOfRefusal` turns them
+// into HTTP answers.
 
 import type { AccountId, KeyId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
 
-/** What a key may do. `embeddings` covers /v1/similarity and /v1/tokenize too; `keys:write` and `account:write` include reading. */
+/**
+ * What a key may do. `embeddings` covers /v1/similarity and /v1/tokenize too; `keys:write` and `account:write` include
+ * reading.
+ */
 export const SCOPES = ["embeddings", "rerank", "batches", "usage:read", "keys:write", "account:write"] as const;
 export type Scope = (typeof SCOPES)[number];
-/** Those that call models: what a new key gets unless its maker says otherwise. */
+/** Scopes that call models: what a new key gets unless its creator says otherwise. */
 export const CALL_SCOPES = ["embeddings", "rerank", "batches"] as const satisfies readonly Scope[];
 
 export type CacheSetting = "off" | "standard" | "eager";
@@ -23,7 +26,7 @@ export interface Amount {
   readonly tokens: number;
 }
 
-/** What a key is allowed, as the object last said so; in force for one lease TTL. */
+/** What a key is allowed, as the object last said; in force for one lease TTL. */
 export interface Rights {
   readonly accountId: AccountId;
   readonly keyId: KeyId;
@@ -37,7 +40,7 @@ export interface Rights {
   readonly cache: CacheSetting;
 }
 
-/** A term of a key that bounds another's, as the API names it. */
+/** A term of a key that limits the keys it may create, as the API names it. */
 export type KeyTerm =
   | "models"
   | "ip_allow"
@@ -54,15 +57,15 @@ export type Refusal =
   | { readonly kind: "scope"; readonly needed: Scope; readonly granted: readonly Scope[] }
   | { readonly kind: "model"; readonly model: string; readonly allowed: readonly string[] }
   | { readonly kind: "ip"; readonly ip: string }
-  /** An act on a key by one that may do less: the term by which. */
+  /** The acting key may do less than the other key: in `term`. */
   | { readonly kind: "reach"; readonly term: KeyTerm }
-  /** An act on another key by one with a cap or rates of its own. */
+  /** The acting key has its own cap or rates, so it may not act on other keys. */
   | { readonly kind: "bounded_key" }
   | {
       readonly kind: "insufficient_credit";
       readonly which: FundsBound["by"];
       readonly neededNanoUsd: NanoUsd;
-      /** What could be spent if every lease came back. */
+      /** What could be spent if every lease were returned. */
       readonly spendableNanoUsd: NanoUsd;
     }
   | {
@@ -80,7 +83,7 @@ export type Refusal =
       readonly needed: number;
       readonly retryAfterMs: number;
     }
-  /** More than the whole limit of a minute: no waiting helps. */
+  /** More than a whole minute's limit: waiting does not help. */
   | {
       readonly kind: "over_limit";
       readonly window: "requests" | "tokens";
@@ -101,17 +104,17 @@ export type KeyRefusal =
 /** One thing that bounds what a key may spend. */
 export interface FundsBound {
   readonly by: "account" | "key_cap" | "monthly_limit";
-  /** If every lease came back. */
+  /** If every lease were returned. */
   readonly potentialNanoUsd: NanoUsd;
   /** Now. */
   readonly freeNanoUsd: NanoUsd;
 }
 
-/** Credit as the object sees it: now, and if every lease came back. */
+/** Credit as the object sees it: now, and if every lease were returned. */
 export interface Funds {
   readonly balanceNanoUsd: NanoUsd;
   readonly spendableNanoUsd: NanoUsd;
-  /** What this key could be granted now: the least of `bounds`. */
+  /** The most this key could be granted now: the least of `bounds`. */
   readonly grantableNanoUsd: NanoUsd;
   readonly bounds: readonly FundsBound[];
   /** The one with the least potential. */
@@ -126,7 +129,7 @@ export interface RateView {
   readonly limit: number;
   /** Whole units that could be leased now. */
   readonly available: number;
-  /** Units out in leases and not used: no part of them refills before its lease ends. */
+  /** Unused units in leases: they do not refill before their lease ends. */
   readonly leased: number;
 }
 
@@ -138,14 +141,17 @@ export interface OtherLease {
   readonly sameKey: boolean;
 }
 
-/** Hashes of one secret under the pepper values in force; the object compares the one whose pepper its row names. */
+/** The hash of a secret under one pepper in force; the object compares the one whose pepper its row names. */
 export interface SecretHash {
   readonly pepperId: string;
   /** Hex. */
   readonly hash: string;
 }
 
-/** Usage of one (model, tier, minute) since the last message of the session. `requests` were served; failed and refused ones count only in the errors. */
+/**
+ * Usage of one (model, tier, minute) since the last message of the session. `requests` were served; failed and refused
+ * ones count only in the errors.
+ */
 export interface UsageLine {
   readonly model: string;
   readonly tier: Tier;
@@ -162,20 +168,20 @@ export interface UsageLine {
   readonly latency: Readonly<Record<number, number>>;
 }
 
-/** What a session would like on top of what it keeps. */
+/** What a session wants on top of what it keeps. */
 export interface Want {
-  /** What waits for credit now. */
+  /** What all its waiting calls need. */
   readonly min: Amount;
-  /** The least that one of them needs: with less no call could be served, so nothing is granted. */
+  /** The least that one of them needs: less would serve no call, so nothing is granted. */
   readonly least: Amount;
-  /** What it would rather have: about ten seconds of its recent spend. */
+  /** What it would like to hold: about ten seconds of its recent spend. */
   readonly target: Amount;
-  /** One request like its recent ones: tells when the end is near. */
+  /** One request like its recent ones: shows when credit or rate is nearly used up. */
   readonly unit: Amount;
 }
 
 /**
- * One message of a session: an isolate's dealings with one key, from the first lease to the last. Sent again unchanged
+ * One message of a session, which is an isolate's lease of one key from its beginning to its end. Sent again unchanged
  * until it is answered.
  */
 export interface SyncMessage {
@@ -183,32 +189,32 @@ export interface SyncMessage {
   readonly session: string;
   /** 1, 2, 3 …; the first spends nothing. */
   readonly seq: number;
-  /** From the answer to the first message; the first has none. */
+  /** From the answer to the first message, which has none. */
   readonly epoch?: string;
   readonly secret: readonly SecretHash[];
   /** Cumulative since the session began. */
   readonly spent: Amount;
   readonly lines: readonly UsageLine[];
-  /** What the isolate goes on holding of its lease, after `spent`; the rest comes back. */
+  /** What the isolate keeps of its lease after `spent`; the rest is returned. */
   readonly keep: Amount;
   /**
-   * Of a first message: what was spent under an earlier session that ended before it was told. The object sets it aside
-   * as far as it is there, and remembers the session even if that is nothing: the next message reports it. (Requests and
-   * tokens count already, as used up to the end of that session's lease.)
+   * Only in a first message: what was spent under an earlier session that ended before it was reported. The object sets
+   * it aside as far as it is covered, and remembers the session even if that is nothing: the next message reports it.
+   * (Its requests and tokens have counted already, up to the end of that session's lease.)
    */
   readonly untoldNanoUsd?: NanoUsd;
-  /** No call runs or waits: `keep` is for calls to come. Near the end of credit or rate such a lease is not prolonged. */
+  /** No call runs or waits: `keep` is for calls to come. If credit or rate is nearly used up, it is not prolonged. */
   readonly idle?: true;
-  /** Of `keep`: what calls that run now may cost. The bound of the revenue lost if the isolate dies now. */
+  /** The part of `keep` that running calls may cost: the bound of the revenue lost if the isolate dies now. */
   readonly runningNanoUsd: NanoUsd;
   /** Revenue that the isolate dropped since its last message, because it came too late to be reported safely. */
   readonly lostNanoUsd?: NanoUsd;
   /** What calls that wait for this answer may cost. */
   readonly waitingNanoUsd: NanoUsd;
   readonly want: Want;
-  /** The session ends: whatever it held comes back. */
+  /** The session ends, and everything it held is returned. */
   readonly close?: true;
-  /** A call with an `Idempotency-Key`: nothing of it is stored before its last message, and its lease is short. */
+  /** For a call with an `Idempotency-Key`: nothing of it is stored before its last message, and its lease is short. */
   readonly idempotency?: IdempotencyStep;
 }
 
@@ -217,30 +223,30 @@ export type SyncAnswer =
       readonly kind: "renewed";
       readonly seq: number;
       /**
-       * Tells this beginning of the session from another that a late copy of its first message might cause: without it
-       * a late copy of the second could be charged again, after the isolate had told its figures to a new session.
-       * Absent: nothing is held, so nothing is remembered, and the isolate's next message begins a new session.
+       * Identifies this beginning of the session. A late copy of the first message could begin it a second time, and a
+       * late copy of the second message would then be charged again, after the isolate had reported its figures under a
+       * new session. Absent: nothing is held or remembered, and the isolate's next message begins a new session.
        */
       readonly epoch?: string;
-      /** The isolate counts it from before it first sent the message. */
+      /** Counted by the isolate from just before it first sent the message. */
       readonly ttlMs: number;
       readonly granted: Amount;
       /** What the object holds for this session after this message. */
       readonly held: Amount;
-      /** Near the end of credit or rate: hold nothing idle, report at once. */
+      /** Credit or rate is nearly used up, or others wait: hold nothing idle, report at once. */
       readonly tight: boolean;
       readonly rights: Rights;
       readonly funds: Funds;
       readonly rates: readonly RateView[];
-      /** Where what was wanted is not covered: what others hold, the earliest end first. */
+      /** If the want is not covered: what others hold, the earliest end first. */
       readonly others?: readonly OtherLease[];
       readonly idempotency?: IdempotencyState;
     }
   | { readonly kind: "ended"; readonly seq: number; readonly refusal: KeyRefusal }
   | { readonly kind: "closed"; readonly seq: number }
-  /** The object no longer (or never) knew this session: nothing in the message was applied. */
+  /** The object does not know this session (any more): nothing in the message was applied. */
   | { readonly kind: "unknown_session"; readonly seq: number }
-  /** A late copy of a message that a newer one has overtaken: nothing was applied. */
+  /** A late copy of a message older than the last one applied: nothing was applied. */
   | { readonly kind: "stale"; readonly seq: number }
   /** Too many sessions at once: a new one cannot be remembered. */
   | { readonly kind: "busy"; readonly seq: number };
@@ -250,8 +256,8 @@ export interface AccountStub {
   sync(message: SyncMessage): Promise<SyncAnswer>;
 }
 
-// Idempotency (docs/contract.md, Headers): the strict session's first message begins it, its last one stores the answer and
-// charges in one transaction.
+// Idempotency (docs/contract.md, Headers): the strict session's first message begins it, its last one stores the answer
+// and charges in one transaction.
 
 export type IdempotencyStep =
   | { readonly kind: "begin"; readonly route: string; readonly key: string; readonly bodyHash: string }
@@ -266,7 +272,7 @@ export interface StoredAnswer {
 
 export type IdempotencyState =
   | { readonly kind: "begun" }
-  /** The first call still runs, or more of its answers are on their way than memory allows: ask again in a second. */
+  /** The first call still runs, or repeats would take more memory than there is: ask again in a second. */
   | { readonly kind: "running" }
   | { readonly kind: "reused" }
   | { readonly kind: "replay"; readonly stored: StoredAnswer };

@@ -1,6 +1,6 @@
-// Usage as additive cells: one per (start, key, model, tier). Cells of the recent past live in the hot row; when they
-// grow many they move, packed, into a segment (one row), and alarms fold segments to hours, days and months
-// (usage-history.ts). Their costs add up to what the books charged, to the nano-dollar.
+// Usage as additive cells: one per (start, key, model, tier). Recent cells are in the hot row. When there are many,
+// they are packed into a segment (one row), and alarms fold segments to hours, days and months (usage-history.ts).
+// Their costs add up to what the books charged, to the nano-dollar.
 
 import { must } from "../../shared/assert.ts";
 import type { KeyId } from "../../shared/ids.ts";
@@ -61,7 +61,7 @@ export class UsageCells {
     addHistogram(cell.latency, from.latency);
   }
 
-  /** Empties the store and answers what it held. */
+  /** Removes all cells and returns them. */
   drain(): UsageCell[] {
     const cells = [...this.cells.values()];
     this.cells.clear();
@@ -84,7 +84,7 @@ type EncodedCell = [
   latency: number[],
 ];
 
-/** Cells as compact JSON-able data: names once, figures by position. */
+/** Cells in a compact form for JSON: each name once, figures by position. */
 export interface EncodedCells {
   readonly keys: readonly KeyId[];
   readonly models: readonly string[];

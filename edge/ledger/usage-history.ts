@@ -1,6 +1,6 @@
-// From reported lines to cells, statement and history. The isolate says which minute; the object moves it into the
-// open hour by its own clock, so that no posted hour is ever reopened. Cells move from the hot row into a segment when
-// they are many; alarms fold segments: minutes of yesterday to hours, hours after 35 days to days, days after 400 days
+// Turns reported lines into cells, statement lines and history. The isolate names the minute; the object moves it into
+// the hour that is open by its own clock, so that no posted hour is ever reopened. Many cells move from the hot row
+// into a segment. Alarms fold segments: minutes of yesterday to hours, hours after 35 days to days, days after 400 days
 // to months. Nothing is ever divided or rounded: sums stay equal to the ledger.
 
 import { assert } from "../../shared/assert.ts";
@@ -18,10 +18,10 @@ import type { UsageCell } from "./usage-cells.ts";
 
 const MS_PER_MINUTE = 60_000;
 const MS_PER_DAY = 86_400_000;
-/** A line may be this late and still stand in its own minute. */
+/** A line that is at most this late keeps its own minute. */
 const LATE_MS_MAX = 10 * MS_PER_MINUTE;
 
-/** Records the lines of one report. What was written off is taken from their costs, first line first. */
+/** Records the lines of one report. What was written off is taken from their costs, beginning with the first line. */
 export function recordUsage(
   ledger: Ledger,
   keyId: KeyId,
@@ -64,10 +64,10 @@ const FOLDS: readonly Fold[] = [
   { from: "day", to: "month", afterMs: 400 * MS_PER_DAY, startOf: monthStartMs },
 ];
 
-/** Segments one alarm folds per level; more wait for the next. */
+/** The most segments that one alarm folds per level; more wait for the next alarm. */
 const FOLD_SEGMENTS_MAX = 64;
 
-/** Folds what is old enough. Answers whether more is waiting. */
+/** Folds what is old enough. Returns whether more is waiting. */
 export function foldHistory(storage: LedgerStorage, nowMs: number): boolean {
   let more = false;
   for (const { from, to, afterMs, startOf } of FOLDS) {
@@ -86,7 +86,7 @@ export function foldHistory(storage: LedgerStorage, nowMs: number): boolean {
   return more;
 }
 
-/** Every cell that starts in [startMs, endMs), from history and hot row. */
+/** Every cell that starts in [startMs, endMs), from the history and the hot row. */
 export function* cellsBetween(ledger: Ledger, startMs: number, endMs: number): Generator<UsageCell> {
   for (const segment of ledger.storage.readSegments(startMs, endMs)) {
     yield* within(decodeCells(JSON.parse(segment.body)), startMs, endMs);

@@ -1,5 +1,5 @@
-// Reading usage: cells summed into calendar buckets (UTC), grouped as asked. The figures are the ledger's own, to the
-// nano-dollar. Buckets without usage are listed with no results, so that pages have a fixed length.
+// Usage queries: cells summed into calendar buckets (UTC), grouped as asked. The figures are the ledger's own, to the
+// nano-dollar. Buckets without usage are listed without results, so that pages have a fixed length.
 
 import { assert } from "../../shared/assert.ts";
 import { idFromBytes } from "../../shared/ids.ts";
@@ -17,7 +17,10 @@ export type BucketWidth = (typeof BUCKET_WIDTHS)[number];
 export const GROUPINGS = ["model", "key", "tier"] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
-/** Results of one page, over all its buckets: some 3 MB of JSON. A page ends before the bucket that would pass it. */
+/**
+ * The most results on one page, over all its buckets: some 3 MB of JSON. A page ends before the bucket that would
+ * exceed it.
+ */
 const RESULTS_MAX = 10_000;
 
 export interface UsageQuery {
@@ -31,7 +34,7 @@ export interface UsageQuery {
   readonly keyIds?: readonly string[];
   /** Buckets a page. */
   readonly limit: number;
-  /** `nextPage` of the page before. */
+  /** `nextPage` of the previous page. */
   readonly page?: number;
 }
 
@@ -57,7 +60,7 @@ export interface UsagePage {
     readonly results: readonly UsageResult[];
   }[];
   readonly nextPage?: number;
-  /** Everything reported until then is counted; isolates report within two seconds. */
+  /** Everything reported by then is counted; isolates report within two seconds. */
   readonly freshAsOfMs: number;
 }
 
@@ -110,7 +113,7 @@ function nextStart(width: BucketWidth, startMs: number): number {
 
 const ANY_KEY = idFromBytes("key", new Uint8Array(10));
 
-/** Cells that are not told apart share one name; the answer shows null for it. */
+/** The names of a cell's group. What is not grouped by gets one fixed name, which the answer shows as null. */
 function groupOf(cell: UsageCell, groupBy: readonly Grouping[]): Pick<UsageCell, "keyId" | "model" | "tier"> {
   return {
     keyId: groupBy.includes("key") ? cell.keyId : ANY_KEY,

@@ -1,12 +1,12 @@
-// Usage cells packed into rows of their own, many in one.
+// Packs usage cells into segments: many cells in one row.
 
 import type { LedgerStorage, SegmentLevel } from "./storage.ts";
 import type { UsageCell, UsageCells } from "./usage-cells.ts";
 import { encodeCells } from "./usage-cells.ts";
 
-/** Cells a segment holds at most: about 50 KB of JSON. */
+/** The most cells in a segment: about 50 KB of JSON. */
 const SEGMENT_CELLS_MAX = 500;
-/** When minutes are old enough to be folded (usage-history.ts). */
+/** When the cells are surely old enough to be folded (usage-history.ts). */
 const FOLD_AFTER_MS = 2 * 86_400_000;
 
 /** Moves the hot row's cells into segments. */
