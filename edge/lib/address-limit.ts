@@ -1,6 +1,6 @@
-// How often one network may try, for the routes that anybody may call without a key of ours and for wrong operator
-// keys: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber holds. Per isolate and in memory: a guard
-// against hammering, not a sold limit, so it needs no storage. Least recently seen networks are forgotten first.
+// Limits how often one network may try routes that need no key, or wrong operator keys. A network is an IPv4 address,
+// or the /64 of an IPv6 address, which one subscriber holds. Per isolate and in memory: it guards against hammering and
+// is not a sold limit, so it needs no storage. The least recently seen networks are dropped first.
 
 import ipaddr from "ipaddr.js";
 import { LRUCache } from "lru-cache";
@@ -13,16 +13,16 @@ const MS_PER_MINUTE = 60_000;
 export class AddressLimit {
   readonly #perMinute: number;
   readonly #now: () => number;
-  /** When a network's allowance is whole again (generic cell rate algorithm): one number each. */
+  /** When a network's allowance is full again (generic cell rate algorithm): one number each. */
   readonly #fullAt = new LRUCache<string, number>({ max: NETWORKS_MAX });
 
-  /** `perMinute`: sustained, and at once. */
+  /** `perMinute`: the sustained rate and the burst. */
   constructor(perMinute: number, now: () => number = () => Date.now()) {
     this.#perMinute = perMinute;
     this.#now = now;
   }
 
-  /** Counts one try of the network of `address`. */
+  /** Counts one try of the network that holds `address`. */
   count(address: string): void {
     const nowMs = this.#now();
     const network = networkOf(address);
@@ -35,7 +35,7 @@ export class AddressLimit {
     this.count(address);
   }
 
-  /** Throws `rate_limit_exceeded` for an address whose network is over. */
+  /** Throws `rate_limit_exceeded` if the network of `address` is over its limit. */
   check(address: string): void {
     const waitMs = this.#waitMs(address);
     if (waitMs <= 0) return;

@@ -1,6 +1,6 @@
-// Of many pieces of work, so many at once. Cloudflare opens six connections for a request (fetch, KV, the cache API
-// alike); the seventh waits, unseen, and its time limit runs: what fans out keeps below. Limits of one request only: work
-// of another request must not wait here, since that request may end and never free its place.
+// Runs at most so many pieces of work at once. Cloudflare opens six connections for a request (fetch, KV and the cache
+// API alike). A seventh waits unseen while its time limit runs, so work that fans out stays below that. Share a limit
+// only within one request: another request may end without freeing its place.
 
 /** Runs its work now, or when earlier work is done. */
 export type AtOnce = <Result>(work: () => Promise<Result>) => Promise<Result>;

@@ -1,5 +1,5 @@
-// Cancellation and pauses among our own parts. Not the runtime's AbortSignal: that one may only be touched by the request
-// that made it, and costs more than all that it cancels. `fetch` alone needs one. docs/decisions/cancellation.md.
+// Cancellation and pauses between our own parts. The runtime's AbortSignal may only be touched by the request that made
+// it, and costs more than everything it cancels; only `fetch` needs one. docs/decisions/cancellation.md.
 
 /** What our parts need of an AbortSignal; the runtime's own is one too. */
 export interface CancelSignal {
@@ -17,7 +17,7 @@ export class Cancel implements CancelSignal {
     return this.#aborted;
   }
 
-  /** Listeners are called at once, each one time. Aborting again has no effect. */
+  /** Calls each listener once, synchronously. Aborting again has no effect. */
   abort(): void {
     if (this.#aborted) return;
     this.#aborted = true;

@@ -1,8 +1,8 @@
-// What is sealed at rest, files and webhooks' secrets: AES-256-GCM under a key of its own for each, derived by HKDF-SHA-256
-// from a Worker secret and what it is (of a file: account and file), so that a sealed thing says nothing without the
-// secret, and nothing in the place of another. A sealed chunk: version (1 byte) ‖ secret's id (4) ‖ nonce (12) ‖ ciphertext and tag (16).
-// The chunk's name is associated data: chunks cannot change places. That none is missing is known from the file's
-// record, which is not in the bucket (library.ts).
+// Encryption at rest, of files and secrets: AES-256-GCM. Each file or secret has its own key, derived by HKDF-SHA-256
+// from a Worker secret and the thing's name (for a file: account and file), so that it opens only with the secret and
+// only as itself. A sealed chunk: version (1 byte) ‖ secret's id (4) ‖ nonce (12) ‖ ciphertext and tag (16). The
+// chunk's name is associated data, so chunks cannot be swapped. The file's record, which is not in the bucket
+// (library.ts), shows if one is missing.
 
 import { equalBytes } from "../../shared/hmac.ts";
 import type { AccountId, Id } from "../../shared/ids.ts";
@@ -18,12 +18,13 @@ const SECRET_ID_BYTES = 4;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 1 + SECRET_ID_BYTES + NONCE_BYTES;
-/** What sealing adds to a chunk. */
+/** Bytes that sealing adds to a chunk. */
 export const SEAL_BYTES = HEADER_BYTES + TAG_BYTES;
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
-/** A chunk that is not what was written there: damaged, cut, moved, or sealed under a secret that is gone. */
+/** A chunk that differs from what was written: damaged, cut, moved, or sealed under a secret that is gone. */
 export class DamagedFileError extends Error {
   override name = "DamagedFileError";
 }
@@ -43,7 +44,7 @@ export interface StorageSecrets {
 export class Cipher {
   readonly #secrets: Promise<readonly Secret[]>;
 
-  /** `secrets`: the one in force, then those that still open what was sealed under them. */
+  /** `secrets`: the first seals; all of them open what was sealed under them. */
   constructor(secrets: readonly string[]) {
     this.#secrets = Promise.all(secrets.map(importSecret));
   }
@@ -53,7 +54,7 @@ export class Cipher {
     return new Seal(this.#secrets, `gigarouter file 1\0${accountId}\0${fileId}`);
   }
 
-  /** The seal of a secret that is shown once, by the id of what it is a secret of. */
+  /** The seal of a secret that is shown once, by the id of the key or webhook that it belongs to. */
   shown(id: string): Seal {
     return new Seal(this.#secrets, `gigarouter shown once 1\0${id}`);
   }
@@ -65,8 +66,9 @@ export class Cipher {
 }
 
 /**
- * Sealed under STORAGE_SECRET. A deployment that is older than it seals under KEY_PEPPER, and what was sealed so is opened
- * as long as that is there: KEY_PEPPER can go at once only where STORAGE_SECRET has been set for as long as files live.
+ * Seals under STORAGE_SECRET, or under KEY_PEPPER in older deployments without it. What was sealed under KEY_PEPPER
+ * opens only while that is set, so KEY_PEPPER may change at once only after STORAGE_SECRET was set for as long as files
+ * live.
  */
 export function cipherOf(env: StorageSecrets): Cipher {
   const { STORAGE_SECRET, STORAGE_SECRET_PREVIOUS, KEY_PEPPER, KEY_PEPPER_PREVIOUS } = env;
@@ -79,7 +81,7 @@ export class Seal {
   readonly #what: string;
   readonly #keys = new Map<Secret, Promise<CryptoKey>>();
 
-  /** `what`: no other seal's. */
+  /** `what` must be unique to this seal. */
   constructor(secrets: Promise<readonly Secret[]>, what: string) {
     this.#secrets = secrets;
     this.#what = what;
@@ -98,7 +100,17 @@ export class Seal {
     return bytes;
   }
 
-  /** Whether it was sealed under the secret that seals now: what was not should be sealed anew. */
+  /** `seal` for a short text, in base64. */
+  async sealText(name: string, text: string): Promise<string> {
+    return (await this.seal(name, encoder.encode(text))).toBase64();
+  }
+
+  /** The text that `sealText` sealed. Throws DamagedFileError. */
+  async openText(name: string, sealed: string): Promise<string> {
+    return decoder.decode(await this.open(name, Uint8Array.fromBase64(sealed)));
+  }
+
+  /** Whether `sealed` was sealed under the secret that seals now; otherwise it should be sealed again. */
   async isCurrent(sealed: Uint8Array): Promise<boolean> {
     const [secret] = await this.#secrets;
     return secret !== undefined && equalBytes(secret.id, sealed.subarray(1, 1 + SECRET_ID_BYTES));

@@ -1,18 +1,13 @@
-// A stream of unknown length, read into one buffer with a cap: request bodies and backends' answers.
+// Reads a stream of unknown length into one buffer, up to a cap: request bodies and backends' answers.
 
-/**
- * All bytes of `stream`, or undefined as soon as they pass `bytesMax`; the stream is then cancelled. `onPiece` is told
- * how many bytes arrived; what it throws ends the reading.
- */
+/** All bytes of `stream`. Undefined as soon as they exceed `bytesMax`: the stream is then cancelled. */
 export async function collectBytes(
   stream: ReadableStream<Uint8Array>,
   bytesMax: number,
-  onPiece?: (bytes: number) => void,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const pieces: Uint8Array[] = [];
   let total = 0;
   for await (const piece of stream) {
-    onPiece?.(piece.length);
     total += piece.length;
     // Leaving the loop cancels the stream.
     if (total > bytesMax) return undefined;
@@ -21,7 +16,7 @@ export async function collectBytes(
   return joinBytes(pieces);
 }
 
-/** `pieces` one after the other, copied. */
+/** A copy of `pieces`, concatenated. */
 export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let offset = 0;

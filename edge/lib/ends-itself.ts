@@ -1,10 +1,10 @@
-// Some calls end with the object aborting itself (`ctx.abort`), so that nothing it still runs can write again. The caller
-// sees that abort as an error with its reason.
+// Some calls end with the object aborting itself (`ctx.abort`), so that nothing it still runs can write. The caller
+// sees the abort as an error with its reason.
 
-/** The reason of every such abort. */
+/** The reason that every such abort gives. */
 export const ACCOUNT_DELETED = "the account was deleted";
 
-/** Resolves when the object has ended itself; throws when the call failed otherwise. */
+/** Resolves when the object has aborted itself; throws if the call failed for another reason. */
 export async function endsItself(call: Promise<void>): Promise<void> {
   try {
     await call;

@@ -1,5 +1,5 @@
-// Tables of an object's SQLite that the first write makes, so that an account without them pays nothing and one that is
-// older than they are gets them. Whether they are there is asked of SQLite once a life, and again after `forget`.
+// Tables of an object's SQLite that the first write creates, so that an account that does not need them pays nothing
+// and an older account gets them. SQLite is asked once per instance whether they exist, and again after `forget`.
 
 export class LazyTables {
   readonly #sql: SqlStorage;
@@ -7,14 +7,14 @@ export class LazyTables {
   readonly #definitions: readonly string[];
   #isThere: boolean | undefined;
 
-  /** `name`: one of the tables; they are made together. `definitions`: `CREATE TABLE IF NOT EXISTS …`. */
+  /** `name`: any one of the tables, which are created together. `definitions`: `CREATE TABLE IF NOT EXISTS …`. */
   constructor(sql: SqlStorage, name: string, definitions: readonly string[]) {
     this.#sql = sql;
     this.#name = name;
     this.#definitions = definitions;
   }
 
-  /** What is stored may be other than what was written: it was deleted, rolled back, or came from a backup. */
+  /** Drops what memory knows, because what is stored was deleted, rolled back or restored. */
   forget(): void {
     this.#isThere = undefined;
   }
@@ -23,7 +23,7 @@ export class LazyTables {
     return this.#isMade() ? this.#sql.exec<Row>(query, ...bindings).toArray() : [];
   }
 
-  /** Answers how many rows were written. */
+  /** Returns how many rows were written. */
   protected write(query: string, ...bindings: SqlStorageValue[]): number {
     if (!this.#isMade()) for (const definition of this.#definitions) this.#sql.exec(definition);
     const written = this.#sql.exec(query, ...bindings).rowsWritten;

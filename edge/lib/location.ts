@@ -1,5 +1,5 @@
-// Where an account's object should live: near who calls it first. An object stays where it was made; without a hint that
-// is near whoever made it. Source: developers.cloudflare.com/durable-objects/reference/data-location.
+// Where an account's object should live: near its first caller. An object stays where it was created; without a hint
+// that is near its creator. Source: developers.cloudflare.com/durable-objects/reference/data-location.
 
 import * as z from "zod";
 
@@ -8,10 +8,10 @@ export type Location = (typeof LOCATIONS)[number];
 
 const whereaboutsSchema = z.object({ continent: z.string(), longitude: z.coerce.number().optional() });
 
-/** East of it lies the eastern half of North America, of Europe, and what is no longer the Middle East. */
+/** Longitudes: east of them are eastern North America, eastern Europe, and Asia without the Middle East. */
 const MERIDIANS = { NA: -100, EU: 16, AS: 60 } as const;
 
-/** Of a request, by what Cloudflare says of it (`request.cf`). Undefined: nothing is known (local runtimes, Antarctica). */
+/** The location of a request, from Cloudflare's `request.cf`. Undefined: unknown (local runtimes, Antarctica). */
 export function locationOf(cf: object | undefined): Location | undefined {
   const { continent, longitude } = whereaboutsSchema.safeParse(cf).data ?? {};
   const east = (meridian: number): boolean => (longitude ?? meridian) >= meridian;

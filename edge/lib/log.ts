@@ -1,5 +1,6 @@
-// The Worker's log: one JSON object a line, whose fields Workers Logs index. The only writer of the console. No line
-// carries a text, a key, a path or a query: an error's message is one of ours or the runtime's, cut where it may quote.
+// The Worker's log: one JSON object per line, whose fields Workers Logs index. Nothing else writes to the console. No
+// line holds a text, a key, a path or a query: an error's message comes from us or the runtime, and what it may quote
+// is cut.
 
 import { ApiError, ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
@@ -21,7 +22,7 @@ const MESSAGE_LENGTH_MAX = 500;
 const BUSY: ReadonlySet<ErrorCode> = new Set(["overloaded", "model_not_ready"]);
 /** Parsers quote what they could not parse. */
 const QUOTING_ERRORS: ReadonlySet<string> = new Set(["SyntaxError", "ZodError"]);
-/** Something in quotes, or that looks like a key of ours or of Stripe's. */
+/** Text in quotes, and text that looks like one of our keys or Stripe's. */
 const QUOTED = /"[^"]*"|`[^`]*`|'[^']*'|“[^”]*”/g;
 const KEY = /\b(?:gr-|[sr]k_|whsec_)[\w-]+/g;
 
@@ -38,7 +39,7 @@ export function describeError(error: unknown): { readonly error: string; readonl
   return { error: chain.join(" ← "), ...(frames !== "" && { stack: frames }) };
 }
 
-/** `error`, after a line on it where it is our own: not for a refusal, nor for a model that is cold or busy. */
+/** Logs `error` if it is our own fault (not a refusal, not a cold or busy model), and returns it. */
 export function loggedFault(event: string, error: unknown): unknown {
   const code = error instanceof ApiError ? error.fault.code : undefined;
   const isExpected = code !== undefined && (ERRORS[code].status < 500 || BUSY.has(code));

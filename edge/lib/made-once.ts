@@ -1,6 +1,7 @@
-// What a POST with an `Idempotency-Key` made: the same call again answers with it for a day, by a row that is written in
-// the turn that made it. A key of the account names its own: another key's repeat is another call. A secret that is shown
-// once comes back within the first minute, for the answer that was lost on its way; it waits sealed, and is then wiped.
+// What a POST with an `Idempotency-Key` created. A repeat of the call is answered with it for a day, from a row that is
+// written in the turn that created it. The names are per API key: another key's repeat is another call. A secret that
+// is shown once is shown to a repeat within the first minute too, in case the answer was lost: it is kept sealed until
+// then.
 
 import { LazyTables } from "./lazy-tables.ts";
 import type { Cipher } from "./cipher.ts";
@@ -9,11 +10,11 @@ import type { Cipher } from "./cipher.ts";
 export interface Once {
   readonly route: string;
   readonly key: string;
-  /** Keyed: nothing can be tried against it. */
+  /** A keyed hash, so that bodies cannot be guessed from it. */
   readonly bodyHash: string;
 }
 
-/** What a repeat is answered with. `secret`: what was shown once, null after its minute. */
+/** The answer to a repeat. `secret`: what was shown once; null after its minute. */
 export interface Repeat<Made> {
   readonly again: Made;
   readonly secret: string | null;
@@ -28,20 +29,18 @@ export function isRepeat(value: unknown): value is Repeat<unknown> {
 
 const REMEMBERED_MS = 86_400_000;
 export const SECRET_MS = 60_000;
-/** Rows of one object; the oldest go. */
+/** The most rows of one object; the oldest are deleted. */
 const ROWS_MAX = 1000;
 const NAME = "a secret shown once";
 const TABLE =
   "CREATE TABLE IF NOT EXISTS made (route TEXT NOT NULL, by TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL, at_ms INTEGER NOT NULL, made TEXT NOT NULL, sealed TEXT, PRIMARY KEY (route, by, key)) WITHOUT ROWID";
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 export class MadeOnce extends LazyTables {
   constructor(sql: SqlStorage) {
     super(sql, "made", [TABLE]);
   }
 
-  /** What `by` made with this call before; undefined: nothing. */
+  /** What `by` created with this call before; undefined: nothing. */
   find<Made>({ route, key, bodyHash }: Once, by: string, nowMs: number): Before<Made> | undefined {
     const [row] = this.read<{ body_hash: string; at_ms: number; made: string; sealed: string | null }>(
       "SELECT * FROM made WHERE route = ? AND by = ? AND key = ? AND at_ms > ?",
@@ -52,7 +51,7 @@ export class MadeOnce extends LazyTables {
     );
     if (row === undefined) return undefined;
     if (row.body_hash !== bodyHash) return "reused";
-    const again: Made = JSON.parse(row.made); // written below, and believed
+    const again: Made = JSON.parse(row.made); // our own row, so it is trusted
     return { again, sealed: nowMs < row.at_ms + SECRET_MS ? (row.sealed ?? undefined) : undefined };
   }
 
@@ -80,7 +79,7 @@ export class MadeOnce extends LazyTables {
     );
   }
 
-  /** Wipes secrets that are due; answers when the next one is. */
+  /** Wipes secrets that are due; returns when the next one is. */
   wipe(nowMs: number): number | undefined {
     const due = "SELECT MIN(at_ms) AS at FROM made WHERE sealed IS NOT NULL";
     const [first] = this.read<{ at: number | null }>(due);
@@ -91,11 +90,11 @@ export class MadeOnce extends LazyTables {
   }
 }
 
-/** Sealing of secrets that are shown once, each under the id of what it is a secret of. */
-export async function sealShown(cipher: Cipher, id: string, secret: string): Promise<string> {
-  return (await cipher.shown(id).seal(NAME, encoder.encode(secret))).toBase64();
+/** Seals a secret that is shown once, under the id of the key or webhook that it belongs to. */
+export function sealShown(cipher: Cipher, id: string, secret: string): Promise<string> {
+  return cipher.shown(id).sealText(NAME, secret);
 }
 
-export async function openShown(cipher: Cipher, id: string, sealed: string): Promise<string> {
-  return decoder.decode(await cipher.shown(id).open(NAME, Uint8Array.fromBase64(sealed)));
+export function openShown(cipher: Cipher, id: string, sealed: string): Promise<string> {
+  return cipher.shown(id).openText(NAME, sealed);
 }

@@ -1,20 +1,22 @@
-// The isolate's memory, admitted by bytes: bodies, frames and answers in progress, and the cache beside them, stay
-// within 96 of the 128 MB that a Worker has. Whoever asks for more than is left gets nothing and answers 503 with
-// `Retry-After: 1`: an isolate that dies of memory takes every request in it along. The cache gives way first.
+// Admits work by its bytes of memory: bodies, frames and answers in progress, and the cache, stay within 96 of the 128
+// MB that a Worker has. The cache shrinks first. A request that needs more than is left is answered 503 with
+// `Retry-After: 1`, because an isolate that runs out of memory fails every request in it.
 
 import { assert } from "../../shared/assert.ts";
 import type { ApiError } from "../../shared/errors.ts";
 import { apiError } from "../../shared/errors.ts";
 
 export const MEMORY_BYTES_MAX = 96 * 1024 * 1024;
-/** What the requests of one account may take of it before they are admitted: a body of 8 MB and some smaller ones. */
+/**
+ * The most that one account's requests may take before the ledger admits them: a body of 8 MB and some smaller ones.
+ */
 export const OWNER_BYTES_MAX = 40 * 1024 * 1024;
-/** A lease untouched for this long belongs to a request whose context died; its memory is released. */
+/** A lease untouched for this long belongs to a dead request; its memory is released. */
 export const MEMORY_LEASE_IDLE_MS = 120_000;
-/** What a body of n bytes takes while it is parsed: the bytes, the decoded text, the values, and the frame made of them. */
+/** Bytes per byte of a body while it is parsed: itself, the decoded text, the values, and the frame made of them. */
 const BODY_FACTOR = 4;
 const FLOAT16_BYTES = 2;
-/** Of a model whose backends have not announced it yet: the widest of its family. */
+/** Assumed for a model that no backend has announced yet: the widest of its family. */
 const DIMENSIONS_MAX = 4096;
 /** Chunk, headers, closures. */
 const REQUEST_BYTES = 256 * 1024;
@@ -27,21 +29,23 @@ export interface Yielding {
 
 export interface MemoryLease {
   readonly bytes: number;
-  /** Takes more for the same request. Throws ApiError `overloaded` when there is no room, for this account or at all. */
+  /**
+   * Takes more for the same request. Throws ApiError `overloaded` when there is no room, for this account or at all.
+   */
   grow(bytes: number): void;
-  /** The ledger has taken the request in: it no longer counts as one that may cost nothing. */
+  /** Call it when the ledger has admitted the request: it no longer counts against OWNER_BYTES_MAX. */
   admit(): void;
   /** The answer is being streamed: its writer releases the lease. */
   isStreaming: boolean;
-  /** Progress: the request is alive. */
+  /** Notes that the request is alive. */
   touch(): void;
-  /** Once is enough; again has no effect. */
+  /** Releases everything. A second call has no effect. */
   release(): void;
 }
 
 interface Held {
   bytes: number;
-  /** Whose it is, until it is admitted; undefined: nobody's who could send it for nothing. */
+  /** The account that it counts against until it is admitted; undefined: none. */
   owner: string | undefined;
   touchedMs: number;
 }
@@ -65,7 +69,7 @@ export class MemoryBudget {
     return this.#heldBytes;
   }
 
-  /** What the cache may hold beside the requests. */
+  /** The most bytes that the cache may hold now. */
   get cacheBytesMax(): number {
     return Math.max(0, this.#bytesMax - this.#heldBytes);
   }
@@ -131,12 +135,15 @@ export function bodyMemory(bodyBytes: number): number {
   return REQUEST_BYTES + bodyBytes * BODY_FACTOR;
 }
 
-/** Bytes that a body takes beside its own once it is there and is parsed. */
+/** Bytes that parsing a body takes on top of the body's own. */
 export function parseMemory(bodyBytes: number): number {
   return bodyBytes * (BODY_FACTOR - 1);
 }
 
-/** Bytes that the vectors of `texts` texts take until their answer has been written; `dimensions` undefined: not known yet. */
+/**
+ * Bytes that the vectors of `texts` texts take until their answer has been written; `dimensions` undefined: not known
+ * yet.
+ */
 export function frameMemory(texts: number, dimensions: number = DIMENSIONS_MAX): number {
   return texts * dimensions * FLOAT16_BYTES;
 }

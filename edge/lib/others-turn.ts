@@ -1,10 +1,9 @@
-// Work on what is in memory runs without a pause, and the isolate's other requests wait for all of it: on megabytes it is
-// cut where a step ends.
+// Synchronous work blocks the isolate's other requests, so work on megabytes pauses between its steps.
 
-/** Worked on in one go, in bytes or characters: a few milliseconds of any step. */
+/** Bytes or characters that one step may handle without a pause: a few milliseconds. */
 export const TURN_SIZE = 256 * 1024;
 
-/** Resolves when the isolate's other requests have had their turn; at once for work on no more than `TURN_SIZE`. */
+/** Lets the isolate's other requests run; returns at once if `size` is at most TURN_SIZE. */
 export async function othersTurn(size: number): Promise<void> {
   if (size > TURN_SIZE) await scheduler.wait(0);
 }
