@@ -1,6 +1,6 @@
-// Alerts: which of an account's thresholds have been crossed. Pure: levels are compared, not steps, so that a check that
-// never ran (a crash) is made good by the next one. A spend alert fires once a UTC day or month; a balance alert once,
-// and again only after the balance had recovered.
+// Alerts: which of an account's thresholds are crossed. Pure. It compares levels and not changes, so that the next
+// check makes up for one that a crash prevented. A spend alert fires once per UTC day or month; a balance alert fires
+// once, and again only after the balance has recovered.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { Id } from "../../shared/ids.ts";
@@ -15,7 +15,7 @@ export interface AlertRecord {
   readonly kind: AlertKind;
   readonly thresholdNanoUsd: NanoUsd;
   readonly createdAtMs: number;
-  /** The period it fired in (a day's or month's start; for a balance alert 0), until it may fire again. */
+  /** The period it fired in (the start of the day or month; 0 for a balance alert); removed when it may fire again. */
   readonly firedPeriodMs?: number;
   readonly lastFiredAtMs?: number;
 }
@@ -31,7 +31,7 @@ export interface Levels {
 
 export interface AlertChange {
   readonly record: AlertRecord;
-  /** What it fired at; undefined: a balance alert that may fire again. */
+  /** The level it fired at; undefined: a balance alert that may fire again. */
   readonly firedAtNanoUsd?: NanoUsd;
 }
 

@@ -1,9 +1,9 @@
-// When a notice that was not taken is tried again. Pure.
+// When a failed delivery is retried. Pure.
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** Behind the first try, the second, …: eight tries over about 21 hours, longer than an outage of a night. */
+/** Waits after the first try, the second, …: eight tries over about 21 hours, longer than a night's outage. */
 const DELAYS_MS: readonly number[] = [
   10_000,
   MINUTE_MS,

@@ -1,12 +1,12 @@
-// Alerts, webhooks and the outbox of an account, in its object's SQLite: rows of their own, off the ledger's hot row.
-// Everything it reads was written here, and is believed. docs/storage.md lists the columns.
+// Alerts, webhooks and the outbox of an account, in its object's SQLite, outside the ledger's hot row. Everything it
+// reads was written here, so it is trusted. docs/storage.md lists the columns.
 
 import type { Id } from "../../shared/ids.ts";
 import type { AlertRecord } from "./alerts.ts";
 import { LazyTables } from "../lib/lazy-tables.ts";
 
 export const WEBHOOKS_MAX = 10;
-/** Notices that wait at once; beyond it new ones are dropped. */
+/** The most notices that wait; beyond it new ones are dropped. */
 const OUTBOX_MAX = 500;
 
 export interface WebhookRecord {
@@ -15,18 +15,18 @@ export interface WebhookRecord {
   /** Event types; undefined: all. */
   readonly events?: readonly string[];
   readonly secret: StoredSecret;
-  /** What a rotation replaced: signs too until then. */
+  /** The secret that a rotation replaced; it signs too until `untilMs`. */
   readonly previous?: { readonly secret: StoredSecret; readonly untilMs: number };
   readonly createdAtMs: number;
-  /** Why it gets nothing any more; undefined: it is active. */
+  /** Why it is disabled; undefined: it is active. */
   readonly disabledReason?: string;
   readonly lastAttempt?: { readonly atMs: number; readonly detail: string };
 }
 
-/** `whsec_…`, needed to sign, so it is kept: sealed, in base64 (webhook-secrets.ts). Older rows have it as it is. */
+/** `whsec_…`, kept because it signs: sealed, in base64 (webhook-secrets.ts). Older rows hold it in plain text. */
 export type StoredSecret = string | { readonly sealed: string };
 
-/** The outbox's receiver that is no webhook. */
+/** The receiver of notices by e-mail. */
 export const EMAIL = "email";
 
 export interface OutboxRow {
@@ -45,14 +45,17 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, receiver TEXT NOT NULL, notice TEXT NOT NULL, tries INTEGER NOT NULL, next_ms INTEGER NOT NULL)`,
 ];
 
+type Row = Record<string, SqlStorageValue>;
+type Body = { readonly body: string };
+
 export class NoticeStore extends LazyTables {
   constructor(sql: SqlStorage) {
     super(sql, "outbox", TABLES);
   }
 
   alerts(): AlertRecord[] {
-    return this.read("SELECT body FROM alerts ORDER BY id").map(({ body }) => {
-      const record: AlertRecord = JSON.parse(textOf(body));
+    return this.read<Body>("SELECT body FROM alerts ORDER BY id").map(({ body }) => {
+      const record: AlertRecord = JSON.parse(body);
       return record;
     });
   }
@@ -66,11 +69,11 @@ export class NoticeStore extends LazyTables {
   }
 
   webhooks(): WebhookRecord[] {
-    return this.read("SELECT body FROM webhooks ORDER BY id").map(webhookOf);
+    return this.read<Body>("SELECT body FROM webhooks ORDER BY id").map(webhookOf);
   }
 
   webhook(id: string): WebhookRecord | undefined {
-    const [row] = this.read("SELECT body FROM webhooks WHERE id = ?", id);
+    const [row] = this.read<Body>("SELECT body FROM webhooks WHERE id = ?", id);
     return row === undefined ? undefined : webhookOf(row);
   }
 
@@ -78,32 +81,27 @@ export class NoticeStore extends LazyTables {
     this.write("INSERT OR REPLACE INTO webhooks (id, body) VALUES (?, ?)", record.id, JSON.stringify(record));
   }
 
-  /** With everything that waits for it. */
+  /** Deletes a webhook and the notices that wait for it. */
   deleteWebhook(id: string): boolean {
     this.dropWaiting(id);
     return this.write("DELETE FROM webhooks WHERE id = ?", id) > 0;
   }
 
-  /** Whether there was room. */
-  append(receiver: string, notice: string, nextMs: number): boolean {
-    if (this.read("SELECT id FROM outbox LIMIT ?", OUTBOX_MAX).length >= OUTBOX_MAX) return false;
+  append(receiver: string, notice: string, nextMs: number): void {
+    if (this.read("SELECT id FROM outbox LIMIT ?", OUTBOX_MAX).length >= OUTBOX_MAX) return;
     this.write("INSERT INTO outbox (receiver, notice, tries, next_ms) VALUES (?, ?, 0, ?)", receiver, notice, nextMs);
-    return true;
   }
 
   due(nowMs: number, limit: number): OutboxRow[] {
-    return this.read("SELECT * FROM outbox WHERE next_ms <= ? ORDER BY next_ms, id LIMIT ?", nowMs, limit).map(
-      (row) => ({
-        id: Number(row["id"]),
-        receiver: textOf(row["receiver"]),
-        notice: textOf(row["notice"]),
-        tries: Number(row["tries"]),
-        nextMs: Number(row["next_ms"]),
-      }),
+    const columns = "id, receiver, notice, tries, next_ms AS nextMs";
+    return this.read<OutboxRow & Row>(
+      `SELECT ${columns} FROM outbox WHERE next_ms <= ? ORDER BY next_ms, id LIMIT ?`,
+      nowMs,
+      limit,
     );
   }
 
-  /** When the earliest waits for; undefined: none waits. */
+  /** When the next notice is due; undefined: none waits. */
   nextDueMs(): number | undefined {
     const [row] = this.read("SELECT next_ms FROM outbox ORDER BY next_ms LIMIT 1");
     return row === undefined ? undefined : Number(row["next_ms"]);
@@ -122,12 +120,7 @@ export class NoticeStore extends LazyTables {
   }
 }
 
-function webhookOf(row: Record<string, SqlStorageValue>): WebhookRecord {
-  const record: WebhookRecord = JSON.parse(textOf(row["body"]));
+function webhookOf({ body }: Body): WebhookRecord {
+  const record: WebhookRecord = JSON.parse(body);
   return record;
-}
-
-function textOf(value: SqlStorageValue | undefined): string {
-  if (typeof value === "string") return value;
-  throw new TypeError("a column of text");
 }

@@ -1,6 +1,6 @@
-// What an account is told: alerts are looked at behind every commit, events go into the outbox in the same transaction,
-// and the object's alarm delivers them, tries again with backoff, and gives a webhook up at last with a reason that its
-// owner sees. At least once: a copy carries the same id. Nothing here stands in the way of a sync.
+// The notices of an account. Alerts are checked after every commit, notices go into the outbox in the same transaction,
+// and the object's alarm delivers them, retries with back-off, and at last disables a webhook with a reason that its
+// owner sees. Delivery is at least once: copies carry the same id. Nothing here delays a sync.
 
 import { DamagedFileError } from "../lib/cipher.ts";
 import { newId } from "../../shared/ids.ts";
@@ -19,14 +19,14 @@ import { monthStartMs, periodStartMs } from "../ledger/periods.ts";
 import { cellsBetween } from "../ledger/usage-history.ts";
 
 const NO_RECEIVER: Outcome = { kind: "gone", detail: "no such receiver any more" };
-/** Deliveries of one alarm, at once: each may take ten seconds. */
+/** Deliveries that one alarm makes at the same time: each may take ten seconds. */
 const BATCH = 10;
 
 export interface NoticesOptions {
   readonly store: NoticeStore;
   readonly transaction: <Result>(work: () => Result) => Result;
   readonly send: Send;
-  /** The way out for webhooks; absent: `send`. */
+  /** Sends to webhooks; undefined: `send` does. */
   readonly egress: Send | undefined;
   readonly secrets: WebhookSecrets;
   readonly rules: TargetRules;
@@ -37,7 +37,7 @@ export class Notices {
   readonly #options: NoticesOptions;
   /** As stored; undefined: not read yet. */
   #alerts: readonly AlertRecord[] | undefined;
-  /** The day that is counted, and what had been charged when it began. */
+  /** The current day, and the total charged when it began. */
   #day: { readonly startMs: number; readonly chargedBefore: NanoUsd } | undefined;
 
   constructor(options: NoticesOptions) {
@@ -48,7 +48,7 @@ export class Notices {
     return this.#options.store;
   }
 
-  /** Forgets what is in memory: after a turn was rolled back. */
+  /** Drops what is in memory, because what is stored changed under it. */
   forget(): void {
     this.#alerts = undefined;
     this.#day = undefined;
@@ -61,7 +61,7 @@ export class Notices {
 
   putAlert(record: AlertRecord): void {
     this.#store.putAlert(record);
-    this.forget(); // the first daily alert makes the day count from usage
+    this.forget(); // a first daily alert must count the day so far from usage
   }
 
   deleteAlert(id: string): boolean {
@@ -69,7 +69,7 @@ export class Notices {
     return this.#store.deleteAlert(id);
   }
 
-  /** Looks at every alert, inside a turn of the ledger. Answers whether something waits to be delivered. */
+  /** Checks every alert, inside a turn of the ledger. Returns whether something now waits for delivery. */
   check(ledger: Ledger, nowMs: number): boolean {
     if (this.alerts.length === 0) return false;
     const changes = changedAlerts(this.alerts, this.#levels(ledger, nowMs), nowMs);
@@ -115,7 +115,7 @@ export class Notices {
     this.tell(noticeOf("alert.triggered", data, summary, nowMs), ledger.email, nowMs);
   }
 
-  /** `announce`, and by e-mail where it can be. Answers whether something waits now. */
+  /** `announce`, and by e-mail if that is configured. Returns whether something now waits for delivery. */
   tell(notice: Notice, address: string | undefined, nowMs: number): boolean {
     const isAnnounced = this.announce(notice, nowMs);
     const { email, send } = this.#options;
@@ -124,7 +124,9 @@ export class Notices {
     return true;
   }
 
-  /** Puts an event into the outbox for every webhook that wants it. Answers whether something waits now. */
+  /**
+   * Puts a notice into the outbox for every webhook that wants it. Returns whether something now waits for delivery.
+   */
   announce(notice: Notice, nowMs: number): boolean {
     const receivers = this.#store
       .webhooks()
@@ -134,7 +136,7 @@ export class Notices {
     return receivers.length > 0;
   }
 
-  /** Delivers what is due, notes what came of it, and answers when to come again. */
+  /** Delivers what is due, records the outcomes, and returns when the next delivery is due. */
   async deliver(email: string | undefined, clock: () => number): Promise<number | undefined> {
     const rows = this.#store.due(clock(), BATCH);
     const outcomes = await Promise.all(
@@ -147,7 +149,7 @@ export class Notices {
     return this.#store.nextDueMs();
   }
 
-  /** One try at once, outside the outbox: what a test of a webhook asks for. Success makes a disabled one active again. */
+  /** Delivers `notice` to one webhook at once, outside the outbox. Success makes a disabled webhook active again. */
   async test(record: WebhookRecord, notice: Notice, clock: () => number): Promise<Outcome> {
     const outcome = await this.#deliverTo(record, notice, clock());
     const nowMs = clock();
@@ -179,7 +181,7 @@ export class Notices {
     }
   }
 
-  /** Unless it was rotated meanwhile. */
+  /** Stores the secret sealed again, unless it was rotated meanwhile. */
   #renew(seen: WebhookRecord, secret: StoredSecret): void {
     const record = this.#store.webhook(seen.id);
     if (record !== undefined && JSON.stringify(record.secret) === JSON.stringify(seen.secret))
@@ -215,8 +217,8 @@ export class Notices {
 const SPEND = { daily_spend: "spend of this day", monthly_spend: "spend of this month" } as const;
 
 /**
- * An event in the shape of OpenAI's (`id`, `object`, `created_at`, `type`, `data`), with the time that Standard Webhooks
- * wants. `id`: of an event that may be told twice; a new one otherwise.
+ * A notice whose body has the shape of OpenAI's events (`id`, `object`, `created_at`, `type`, `data`) and the
+ * `timestamp` of Standard Webhooks. `id`: given if the same event may be announced twice; otherwise new.
  */
 export function noticeOf(
   type: string,

@@ -1,13 +1,13 @@
-// Settings of what an account is told by. All optional: without them webhooks go to public addresses alone, and no
-// e-mail is sent.
+// Settings of webhooks and e-mail. All are optional: without them webhooks go only to public addresses, and no e-mail
+// is sent.
 
 import type { EmailConfig } from "./sinks.ts";
 
 export interface NoticeSettings {
-  /** Names of this deployment, which no webhook may go to: JSON as in wrangler.toml, and the operator's host. */
+  /** Hosts of this deployment, to which no webhook may go: JSON as in wrangler.toml, and the operator's host. */
   readonly BACKENDS?: string;
   readonly ADMIN_HOST?: string;
-  /** The way out for webhooks where the platform's own reaches more than the public internet. */
+  /** Sends to webhooks where the platform's own fetch reaches more than the public internet. */
   readonly WEBHOOK_EGRESS?: Pick<Fetcher, "fetch">;
   /** `true` in development: webhooks may go to http://127.0.0.1. */
   readonly WEBHOOK_ALLOW_LOOPBACK?: string;
@@ -17,9 +17,9 @@ export interface NoticeSettings {
   readonly EMAIL_FROM?: string;
 }
 
-/** Host names of this deployment. `requestUrl`: what it was called by. */
+/** Host names of this deployment. `requestUrl`: the URL of the current request. */
 export function ownHosts({ BACKENDS, ADMIN_HOST }: NoticeSettings, requestUrl?: string): string[] {
-  // Read and refused by the configuration (edge/settings.ts); here are only names to keep away from.
+  // edge/settings.ts validates BACKENDS; here only its host names matter.
   const origins = [...(BACKENDS ?? "").matchAll(/https?:\/\/[^"\s]+/g)].map(([origin]) => origin);
   const all = [...origins, ...(ADMIN_HOST === undefined ? [] : [`https://${ADMIN_HOST}`]), requestUrl ?? ""];
   return all.flatMap((url) => (URL.canParse(url) ? [new URL(url).hostname] : []));

@@ -1,5 +1,5 @@
-// Signatures as Standard Webhooks 1.0 writes them: HMAC-SHA-256 over `id.timestamp.body` under the bytes of the secret,
-// so that a receiver can use a library that exists (OpenAI's SDKs verify them too). Source: standardwebhooks.com.
+// Signatures of Standard Webhooks 1.0: HMAC-SHA-256 over `id.timestamp.body` under the bytes of the secret, so that a
+// receiver can use an existing library (OpenAI's SDKs verify them too). Source: standardwebhooks.com.
 
 import { hmac } from "../../shared/hmac.ts";
 
@@ -20,8 +20,8 @@ export interface SignedHeaders {
 }
 
 /**
- * Headers of one attempt. `id` stays the same over the tries of one event, so that a receiver can drop copies. Of several
- * `secrets` each signs, while one takes over from another.
+ * Headers of one attempt. `id` stays the same over the tries of one notice, so that a receiver can drop copies. Each of
+ * `secrets` signs; there are two during a rotation.
  */
 export async function signedHeaders(
   secrets: readonly string[],

@@ -1,6 +1,6 @@
-// Where a notice goes: a webhook of the account, or its e-mail address. One interface, one attempt a call; expected
-// failures are values, and say no more of the receiver than a status or a kind of failure: what it answered is not ours
-// to store, and the caller chose the address.
+// Delivers a notice to a webhook of the account or to its e-mail address: one attempt per call. Expected failures are
+// return values that name only a status or a kind of failure: the customer chose the address, and the receiver's answer
+// is not ours to store.
 
 import { signedHeaders } from "./signature.ts";
 import { judgeTarget } from "./target.ts";
@@ -10,13 +10,13 @@ const ATTEMPT_TIMEOUT_MS = 10_000;
 /** The runtime's fetch, or a test's. */
 export type Send = (url: string, init: RequestInit) => Promise<Response>;
 
-/** One event, as every sink gets it. */
+/** One event that an account is told, as every sink gets it. */
 export interface Notice {
   /** `evt_…`: the same at every try. */
   readonly id: string;
   /** `alert.triggered`, `webhook.test`, … */
   readonly type: string;
-  /** The JSON that a webhook receives: `{type, timestamp, data}`. */
+  /** The JSON that a webhook receives (`noticeOf`). */
   readonly body: string;
   /** One line for people. */
   readonly summary: string;
@@ -25,7 +25,7 @@ export interface Notice {
 export type Outcome =
   | { readonly kind: "delivered"; readonly detail: string }
   | { readonly kind: "failed"; readonly detail: string }
-  /** Trying again cannot help: the receiver said so (410), or the address is not allowed any more. */
+  /** A retry cannot help: the receiver answered 410, or the address is not allowed any more. */
   | { readonly kind: "gone"; readonly detail: string };
 
 export interface Sink {
@@ -46,7 +46,7 @@ export interface TargetRules {
 export function webhookSink(target: WebhookTarget, send: Send, rules: TargetRules): Sink {
   return {
     async deliver(notice, nowMs) {
-      // Judged again: what was allowed when it was made may not be allowed now.
+      // Checked again, because an address that was allowed at creation may not be allowed now.
       const judged = judgeTarget(target.url, rules.allowLoopback, rules.ownHosts);
       if (judged.kind === "refused") return { kind: "gone", detail: `address not allowed: must be ${judged.rule}` };
       const headers = {
@@ -66,7 +66,7 @@ export interface EmailConfig {
   readonly from: string;
 }
 
-/** Undefined: this deployment sends no e-mail, and routes say so. */
+/** Undefined: this deployment sends no e-mail, or the account has no address. */
 export function emailSink(config: EmailConfig | undefined, to: string | undefined, send: Send): Sink | undefined {
   if (config === undefined || to === undefined) return undefined;
   return {
@@ -83,7 +83,7 @@ export function emailSink(config: EmailConfig | undefined, to: string | undefine
   };
 }
 
-/** One request: no redirect is followed (it could lead anywhere), no body is read, ten seconds in all. */
+/** One request of at most ten seconds. It follows no redirect, which could lead anywhere, and reads no body. */
 async function attempt(send: Send, url: string, init: RequestInit): Promise<Outcome> {
   let response: Response;
   try {

@@ -1,14 +1,14 @@
-// Where a webhook may go: public https names, nothing else. A customer chooses the address and our machine makes the
-// call, so an address inside a network must never be reachable through it (SSRF; OWASP cheat sheet of that name). The
-// URL parser has already turned every spelling of an IP address (decimal, octal, short) into its plain form.
-// Nor is it a way to ourselves: a signed POST of ours to our own backends or operator's routes. What a public name
-// resolves to is guarded where the call is made: by the platform, whose fetch is strictly public (wrangler.toml), and on
-// a machine of one's own by the way out that its server gives (WEBHOOK_EGRESS, scripts/dev-server/webhook-egress.ts).
+// Where a webhook may go: only to public https names. A customer chooses the address and our machine makes the call, so
+// it must never reach an address inside a network (SSRF; OWASP cheat sheet of that name). The URL parser has already
+// turned every spelling of an IP address (decimal, octal, short) into its plain form. It must not reach this deployment
+// either: that would be our own signed POST to our backends or the operator's routes. What a public name resolves to is
+// checked where the call is made: by the platform, whose fetch is strictly public (wrangler.toml), and on one's own
+// machine by the server's WEBHOOK_EGRESS (scripts/dev-server/webhook-egress.ts).
 
 const PORTS = new Set(["", "443", "8443"]);
 const URL_LENGTH_MAX = 2048;
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[.*\])$/;
-/** Names that mean a machine or network of one's own (RFC 6761, 6762, 8375; cloud metadata under `.internal`). */
+/** Names of local machines and networks (RFC 6761, 6762, 8375; cloud metadata under `.internal`). */
 const PRIVATE_SUFFIXES = [
   ".internal",
   ".svc",
@@ -38,8 +38,8 @@ export type Target =
 const refused = (rule: string): Target => ({ kind: "refused", rule });
 
 /**
- * Judges `text`. `allowLoopback`: development alone, where `http://127.0.0.1` stands for a receiver on this machine.
- * `ownHosts`: names of this deployment.
+ * Checks the address `text`. `allowLoopback`: only in development, allows a receiver at `http://127.0.0.1`. `ownHosts`:
+ * host names of this deployment.
  */
 export function judgeTarget(text: string, allowLoopback: boolean, ownHosts: readonly string[] = []): Target {
   if (text.length > URL_LENGTH_MAX) return refused(`at most ${URL_LENGTH_MAX} characters`);

@@ -1,12 +1,10 @@
-// Signing secrets of webhooks at rest: sealed as files are, each under a key of its webhook's own. Shown once, never exported.
+// Signing secrets of webhooks at rest: sealed as files are, each under its webhook's own key.
 
 import type { Cipher } from "../lib/cipher.ts";
 import type { Id } from "../../shared/ids.ts";
 import type { StoredSecret, WebhookRecord } from "./notice-store.ts";
 
 const NAME = "signing secret";
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 export class WebhookSecrets {
   readonly #cipher: Cipher;
@@ -16,12 +14,12 @@ export class WebhookSecrets {
   }
 
   async seal(id: Id<"webhook">, secret: string): Promise<StoredSecret> {
-    return { sealed: (await this.#cipher.webhook(id).seal(NAME, encoder.encode(secret))).toBase64() };
+    return { sealed: await this.#cipher.webhook(id).sealText(NAME, secret) };
   }
 
   /**
-   * Those that sign at `nowMs`, the newest first; and the newest sealed anew, where it was not under the secret that seals
-   * now. Throws DamagedFileError for one that was sealed under a secret that is gone.
+   * The secrets that sign at `nowMs`, the newest first. `renewed`: the newest sealed again, if it was sealed under an
+   * old secret of ours. Throws DamagedFileError for one that was sealed under a secret that is gone.
    */
   async inForce(
     { id, secret, previous }: WebhookRecord,
@@ -35,8 +33,7 @@ export class WebhookSecrets {
   }
 
   async #open(id: Id<"webhook">, stored: StoredSecret): Promise<string> {
-    if (typeof stored === "string") return stored;
-    return decoder.decode(await this.#cipher.webhook(id).open(NAME, Uint8Array.fromBase64(stored.sealed)));
+    return typeof stored === "string" ? stored : this.#cipher.webhook(id).openText(NAME, stored.sealed);
   }
 
   async #isCurrent(id: Id<"webhook">, stored: StoredSecret): Promise<boolean> {
