@@ -1,6 +1,6 @@
-// Who acts on an account. An isolate's rights may be a lease TTL old, which bounds what a revoked key can spend; an act
-// that outlives its call may not rest on them. So the acting key travels into the object's turn and is judged there:
-// alive, not expired, from an address and with a scope that are its own. What happens in that turn happens as its own.
+// Who acts on an account. The rights that an isolate knows may be a lease TTL old. That bounds what a revoked key can
+// spend, but an act outlives its call and may not rely on them. So the acting key is sent into the object's turn and is
+// judged there: it must be live, not expired, and allowed this address and scope. The turn then acts in its name.
 
 import type { KeyId } from "../../shared/ids.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -9,20 +9,20 @@ import type { Asked } from "../ledger/rights.ts";
 import type { KeyRecord } from "../ledger/storage.ts";
 import type { Refusal, SecretHash } from "../ledger/types.ts";
 
-/** A key that asks for something, as its call brought it. */
+/** A key and what its call asks for. */
 export interface ActingKey extends Omit<Asked, "model"> {
   readonly secret: readonly SecretHash[];
 }
 
-/** A key, or one of our own by name (`operator`, `stripe`), whose rights are not the account's to judge. */
+/** A key, or the name of one of our own parts (`operator`, `stripe`), whose rights the account does not judge. */
 export type Actor = string | ActingKey;
 
-/** The answer to a key that may not. */
+/** The answer to a key that may not do what it asks for. */
 export interface Refused {
   readonly refused: Refusal;
 }
 
-/** Who acts, as a turn knows it. `name` is for the audit log; `key` is there where limits of a key bind the act. */
+/** Who acts in a turn. `name` is for the audit log; `key` is set if a key acts, whose limits then bind the act. */
 export interface Acting {
   readonly name: string | KeyId;
   readonly key?: KeyRecord;

@@ -1,5 +1,5 @@
-// Creating, changing, rotating and revoking keys. The secret itself is made and hashed outside; here are only records.
-// A revoked key's row stays (its name explains old usage), the oldest go when they are many.
+// Creating, changing, rotating and revoking keys. Only records are handled here; callers generate and hash the secret.
+// A revoked key's row stays, because its name explains old usage; the oldest are deleted beyond REVOKED_KEYS_MAX.
 
 import type { KeyId } from "../../shared/ids.ts";
 import { audit } from "../ledger/acts.ts";
@@ -9,26 +9,26 @@ import { KEYS_MAX } from "../ledger/settings.ts";
 import type { KeyRecord } from "../ledger/storage.ts";
 import type { SecretHash } from "../ledger/types.ts";
 
-/** What the creator chooses. */
+/** The terms that the creator of a key chooses. */
 export type KeyTerms = Omit<
   KeyRecord,
   "id" | "prefix" | "pepperId" | "hash" | "previous" | "createdAtMs" | "revokedAtMs"
 >;
 
-/** A key as it is shown: never a hash. */
+/** A key as it is shown, without its hash. */
 export type KeyView = Omit<KeyRecord, "pepperId" | "hash" | "previous"> & {
-  /** Coarse: when its last spend was reported. */
+  /** When its last spend was reported. */
   readonly lastUsedAtMs?: number;
-  /** Where keys are listed. */
+  /** Set when keys are listed or read. */
   readonly lastRefusal?: LastRefusal;
 };
 
 type Optional<Term extends keyof KeyTerms> = object extends Pick<KeyTerms, Term> ? null : never;
 
-/** `null` takes an optional term away. */
+/** `null` removes an optional term. */
 export type KeyPatch = { readonly [Term in keyof KeyTerms]?: KeyTerms[Term] | Optional<Term> };
 
-/** A key as it is asked for: what is not named is its maker's to say (key-reach.ts). */
+/** A key as it is asked for; terms that are not named come from its creator (key-reach.ts). */
 export type KeyDraft = KeyPatch & Pick<KeyTerms, "name">;
 
 const REVOKED_KEYS_MAX = 200;
@@ -55,7 +55,7 @@ export function addKey(ledger: Ledger, key: NewKey, actor: string, nowMs: number
   return viewKey(ledger, record);
 }
 
-/** `no_cap`: when a cap starts anew, for a key that has none. */
+/** `no_cap`: the patch sets when the cap resets, but the key has no cap. */
 export function patchKey(
   ledger: Ledger,
   id: KeyId,
@@ -68,25 +68,27 @@ export function patchKey(
   const next = patched(record, patch);
   if (typeof patch.capReset === "string" && next.capNanoUsd === undefined) return "no_cap";
   ledger.tick(nowMs);
-  ledger.buckets(nowMs, record); // drains its buckets at the old rates
+  ledger.buckets(nowMs, record); // drain its buckets at the old rates first
   ledger.keys.put(next, ledger.storage);
   audit(ledger, nowMs, actor, "key.patch", { id, terms: Object.keys(patch) });
   return viewKey(ledger, next);
 }
 
-/** `record` after `patch`. A cap that goes takes along when it starts anew. */
+/** `record` after `patch`. Removing the cap removes its reset too. */
 export function patched(record: KeyRecord, patch: KeyPatch): KeyRecord {
   const change = patch.capNanoUsd === null ? { capReset: null, ...patch } : patch;
   const next: KeyRecord = JSON.parse(withoutNulls({ ...record, ...change }));
   return next;
 }
 
-/** As JSON. */
+/** JSON of `terms` without those that are null. */
 export function withoutNulls(terms: object): string {
   return JSON.stringify(terms, (_name, value: unknown) => (value === null ? undefined : value));
 }
 
-/** Gives the key a new secret; the old one works until `overlapMs` from now. A second rotation ends the first overlap. */
+/**
+ * Gives the key a new secret; the old one works until `overlapMs` from now. A second rotation ends the first overlap.
+ */
 export function rotateKey(
   ledger: Ledger,
   id: KeyId,
@@ -120,8 +122,8 @@ export function revokeKey(ledger: Ledger, id: KeyId, actor: string, nowMs: numbe
 }
 
 /**
- * A secret that leaked. `key`: this one is to be revoked, whatever its state; `revoked`: a rotation had replaced the secret,
- * which alone works no more.
+ * Looks up a leaked secret. `key`: the caller must revoke this key. `revoked`: the secret had been replaced by a
+ * rotation; it no longer works, and the key's new secret still does.
  */
 export function leakedKey(
   ledger: Ledger,

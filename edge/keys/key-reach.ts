@@ -1,9 +1,10 @@
-// How far a key with `keys:write` reaches: it makes, changes and rotates no key that may do more than itself, or its
-// limits would be worth nothing (OWASP: privilege escalation), and it never raises its own. Every term counts.
+// What a key with `keys:write` may do to keys. It creates, changes and rotates no key that may do more than itself, and
+// never raises its own terms: otherwise its limits would be worth nothing (OWASP: privilege escalation). Every term
+// counts.
 //
-// A key with a spending cap or rates of its own has nobody but itself in reach: two keys of one cap may spend twice the
-// cap, and a sum over keys that come and go is a limit nobody could follow. It may lower its own terms, rotate itself,
-// and revoke keys that may do no more than it.
+// A key with its own spending cap or rates may act only on itself: two keys with one cap each may spend twice the cap,
+// and a shared limit over keys that come and go could not be understood. It may lower its own terms, rotate itself, and
+// revoke keys that may do no more than it.
 
 import type { Acting, Refused } from "./acting-key.ts";
 import { areRangesWithin } from "../ledger/ip-allow.ts";
@@ -17,12 +18,12 @@ import type { CapPeriod, KeyTerm, Refusal } from "../ledger/types.ts";
 /** The terms that bound what a key may do. */
 export type Reach = Omit<KeyTerms, "name">;
 
-/** What a cap is worth by when it starts anew: the later, the less. */
+/** How much a cap allows by when it resets: the more often, the more. */
 const CAP_WORTH: Readonly<Record<CapPeriod | "never", number>> = { never: 0, month: 1, week: 2, day: 3 };
 
 /**
- * Terms of a new key. Where its draft names none they are its maker's own, and of scopes those that call models; what
- * the operator makes is the account's own key and has all of them.
+ * The terms of a new key. Terms that the draft does not name are those of its creator, but of its scopes only those
+ * that call models. A key that the operator creates gets all scopes.
  */
 export function draftedTerms(draft: KeyDraft, { key: maker }: Acting): KeyTerms {
   const scopes = maker === undefined ? SCOPES : CALL_SCOPES.filter((scope) => maker.scopes.includes(scope));
@@ -37,16 +38,16 @@ export function draftedTerms(draft: KeyDraft, { key: maker }: Acting): KeyTerms 
   return terms;
 }
 
-/** What keeps `by` from making a key with `terms`; undefined: nothing. */
+/** Why the acting key may not create a key with `terms`; undefined: it may. */
 export function refusalToMake(terms: Reach, { key: own }: Acting): Refused | undefined {
   if (own === undefined) return undefined;
   if (isBounded(own)) return { refused: { kind: "bounded_key" } };
-  // A key that manages keys and calls no model has no scope to pass on: its keys are told theirs by name.
+  // A key that calls no model passes no scope on: the draft must name scopes.
   if (terms.scopes.length === 0) return { refused: { kind: "scope", needed: CALL_SCOPES[0], granted: own.scopes } };
   return refusedBy(beyond(terms, own));
 }
 
-/** What keeps `by` from changing `target`, or with no `patch` from getting a new secret for it; undefined: nothing. */
+/** Why the acting key may not change `target` (without `patch`: not rotate it); undefined: it may. */
 export function refusalToChange(
   target: KeyRecord | undefined,
   patch: KeyPatch | undefined,
@@ -61,7 +62,7 @@ export function refusalToChange(
   );
 }
 
-/** What keeps `by` from revoking `target`; undefined: nothing. */
+/** Why the acting key may not revoke `target`; undefined: it may. */
 export function refusalToRevoke(target: KeyRecord | undefined, { key: own }: Acting): Refused | undefined {
   if (own === undefined || target === undefined || target.id === own.id) return undefined;
   return refusedBy(beyond(target, own));
@@ -92,11 +93,11 @@ const TERMS: readonly (readonly [KeyTerm, (reach: Reach, own: KeyRecord) => bool
   ["cap_reset", ({ capReset }, own) => own.capNanoUsd === undefined || worth(capReset) <= worth(own.capReset)],
   ["requests_per_minute", ({ requestsPerMinute }, own) => isAtMost(requestsPerMinute, own.requestsPerMinute)],
   ["tokens_per_minute", ({ tokensPerMinute }, own) => isAtMost(tokensPerMinute, own.tokensPerMinute)],
-  // `eager` keeps no more of a text than `standard` does, only longer; `off` is a promise that nothing is kept.
+  // `eager` stores no more of a text than `standard`, only longer; `off` promises that nothing is stored.
   ["cache", ({ cache }, own) => own.cache !== "off" || cache === "off"],
 ];
 
-/** No limit of one's own bounds nothing; under one, no limit is beyond it. */
+/** If `own` has no limit, any value will do; otherwise an absent limit is too much. */
 function isAtMost(value: number | undefined, own: number | undefined): boolean {
   return own === undefined || (value !== undefined && value <= own);
 }

@@ -1,5 +1,5 @@
-// The last refusal of each key that its owner can mend: raise a cap, a limit or the credit, widen a scope, renew the key.
-// One row a key, written again at most once a minute.
+// Each key's last refusal that its owner can fix: by raising a cap, a limit or the credit, widening a scope or renewing
+// the key. One row per key, rewritten at most once a minute for the same code.
 
 import { LazyTables } from "../lib/lazy-tables.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
@@ -24,7 +24,7 @@ export interface LastRefusal {
   readonly code: MendableCode;
 }
 
-/** The same refusal again so soon says nothing new. */
+/** The same refusal within this time is not written again. */
 export const REPEAT_MS = 60_000;
 
 const TABLE =
@@ -57,7 +57,6 @@ export class RefusedKeys extends LazyTables {
     this.write("INSERT OR REPLACE INTO refusals (key_id, at_ms, code) VALUES (?, ?, ?)", keyId, nowMs, code);
   }
 
-  /** A key that is gone can be mended no more. */
   delete(keyId: KeyId): void {
     if (this.get(keyId) !== undefined) this.write("DELETE FROM refusals WHERE key_id = ?", keyId);
   }

@@ -1,5 +1,5 @@
-// How a key's secret is stored: as HMAC-SHA-256 under a pepper (a Worker secret), never as itself. Two peppers may be
-// live while one is rotated: a row names its own, callers send hashes under both.
+// A key's secret is stored only as HMAC-SHA-256 under a pepper (a Worker secret). Two peppers are live while one is
+// rotated: a row names its pepper, and callers send hashes under both.
 
 import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { SecretHash } from "../ledger/types.ts";
@@ -27,7 +27,7 @@ export class Peppers {
   }
 }
 
-/** A pepper's id is a hash of it: the same everywhere, and it tells nothing. */
+/** A pepper's id is a keyed hash: the same in every isolate, and it reveals nothing. */
 async function importPepper(text: string): Promise<Pepper> {
   const key = await importHmacKey(text);
   const id = hex(await hmac(key, encoder.encode("pepper id"))).slice(0, PEPPER_ID_LENGTH);
