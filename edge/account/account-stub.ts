@@ -1,10 +1,10 @@
-// The way to an account's Durable Object: its name is the account's id.
+// The stub of an account's Durable Object, which is named by the account's id.
 
 import type { AccountWithBilling } from "./account-with-billing.ts";
 import type { Location } from "../lib/location.ts";
 import type { AccountId } from "../../shared/ids.ts";
 
-/** `location` counts for the call that makes the object, and for no other. */
+/** `location` matters only for the call that creates the object. */
 export function accountStub(
   env: { readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling> },
   id: AccountId,

@@ -1,6 +1,6 @@
-// The account's object as it is deployed: the ledger, keys, sessions, notices, and here the automatic top-ups. A
-// charge is decided after a turn, written down, and made by the alarm. Its money becomes a grant with the payment's id,
-// the same grant that Stripe's webhook would make.
+// The account's object as it is deployed; this last part adds automatic top-ups. A charge is decided after a turn,
+// stored, and made by the alarm. Its money becomes a grant with the payment's id, the same grant that Stripe's webhook
+// makes.
 
 import type { NoticesEnv } from "./account-with-notices.ts";
 import type { Actor, Refused } from "../keys/acting-key.ts";
@@ -28,7 +28,7 @@ export class AccountWithBilling extends AccountWithRefunds {
   constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
     super(ctx, env);
     this.#store = new BillingStore(ctx.storage.sql);
-    // Tax is computed on Stripe's page alone (docs/decisions/stripe.md).
+    // Stripe computes tax only on its own page (docs/decisions/stripe.md).
     this.#isOffered = this.stripe !== undefined && env.STRIPE_AUTOMATIC_TAX !== "true";
   }
 
@@ -37,7 +37,7 @@ export class AccountWithBilling extends AccountWithRefunds {
     return this.turn(() => this.#store.get());
   }
 
-  /** `undefined` terms switch it off. What was switched off by a declined card is on again. */
+  /** Undefined terms switch it off. New terms switch it on again after a declined card. */
   setAutoTopUp(terms: AutoTopUpTerms | undefined, by: Actor): BillingState | Refused | undefined {
     return this.act(by, (ledger, nowMs, { name: actor }) => {
       const { terms: _terms, disabledReason: _reason, ...rest } = this.#store.get();
@@ -58,7 +58,7 @@ export class AccountWithBilling extends AccountWithRefunds {
 
   protected override afterTurn(): void {
     super.afterTurn();
-    // Runs after every turn, so an account without automatic top-ups must not pay for another one.
+    // This runs after every turn, so an account without automatic top-ups must not pay for a second turn.
     if (!this.#isOffered || this.#store.get().terms === undefined) return;
     const nowMs = this.nowMs();
     this.core.turn(nowMs, (ledger) => {
@@ -98,7 +98,7 @@ export class AccountWithBilling extends AccountWithRefunds {
     }
   }
 
-  /** Off, in the same turn: the balance that fell would charge the card anew for what was just given back to it. */
+  /** Switches off in the same turn: the lower balance would charge the card again for what was just returned to it. */
   protected override wentBack(ledger: Ledger, act: "refund" | "dispute", nowMs: number): void {
     const state = this.#store.get();
     if (state.terms === undefined || state.disabledReason !== undefined) return;
@@ -112,7 +112,7 @@ export class AccountWithBilling extends AccountWithRefunds {
     this.#store.forget();
   }
 
-  /** Money and state in one turn. */
+  /** Grants the money and stores the state in one turn. */
   #settle(payment: Payment): void {
     this.turn((ledger, nowMs) => {
       const state = this.#store.get();
@@ -138,7 +138,7 @@ export class AccountWithBilling extends AccountWithRefunds {
     });
   }
 
-  /** A charge failed, and none is tried until the owner sets the terms anew; who owns the account is told in the same turn. */
+  /** Switches off after a failed charge, until the owner saves terms again, and tells the owner in the same turn. */
   #turnOff(ledger: Ledger, reason: string, nowMs: number): void {
     const state = this.#store.get();
     const amount = state.attempt?.amountNanoUsd ?? nanoUsd(0);

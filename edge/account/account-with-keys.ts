@@ -1,5 +1,5 @@
-// The account's object with its keys: making, changing, rotating and ending them, on behalf of a key or of us. A key's
-// secret is made here and hashed; a POST with an `Idempotency-Key` makes one thing (made-once.ts).
+// The account's object with its keys: creating, changing, rotating and revoking them, for a key or for the operator. A
+// key's secret is generated and hashed here. A POST with an `Idempotency-Key` creates one thing (made-once.ts).
 
 import { must } from "../../shared/assert.ts";
 import { importHmacKey } from "../../shared/hmac.ts";
@@ -21,7 +21,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { Peppers } from "../keys/secret-hash.ts";
 import type { Rights, SecretHash } from "../ledger/types.ts";
 
-/** What an act made, not what it or its repeat was answered with instead. */
+/** Whether an act created something: its answer is neither a refusal nor a repeat. */
 export function isMade<Answer>(answer: Answer): answer is Exclude<Extract<Answer, object>, Refused | Repeat<unknown>> {
   return typeof answer === "object" && answer !== null && !isRefused(answer) && !isRepeat(answer);
 }
@@ -43,7 +43,7 @@ export class AccountWithKeys extends AccountObject {
     );
   }
 
-  /** The rights of a key as they are now; `Refused` where it may not do what it asks for. */
+  /** The current rights of a key; `Refused` if it may not do what it asks for. */
   rightsNow(by: ActingKey): Rights | Refused | undefined {
     return this.turn((ledger, nowMs) => {
       const acting = judgeActor(ledger, by, nowMs);
@@ -124,7 +124,7 @@ export class AccountWithKeys extends AccountObject {
     );
   }
 
-  /** A leaked key, reported by whoever holds it. */
+  /** Revokes a leaked key or secret, reported by anyone who holds it. */
   async reportLeak(secret: Uint8Array, actor: string): Promise<"revoked" | "unknown" | undefined> {
     const hashes = await this.#peppers.hashes(secret);
     return this.turn((ledger, nowMs) => {
@@ -133,7 +133,7 @@ export class AccountWithKeys extends AccountObject {
     });
   }
 
-  /** Every way in which a key ends comes by here, in the turn that ends it. */
+  /** Every end of a key goes through here, in the turn that ends it. */
   protected endKey(ledger: Ledger, id: KeyId, actor: string, nowMs: number): "revoked" | "unknown" {
     return keyActs.revokeKey(ledger, id, actor, nowMs);
   }
@@ -150,8 +150,8 @@ export class AccountWithKeys extends AccountObject {
   }
 
   /**
-   * `act` that makes something, once for each `Idempotency-Key` of a key: a repeat is answered with what was made.
-   * `shown`: a secret that comes with it, and comes back within the first minute.
+   * `act` that creates something, once for each `Idempotency-Key` of a key: a repeat is answered with what was created.
+   * `shown`: a secret in the answer; a repeat within the first minute gets it again.
    */
   protected async actOnce<Made extends { readonly id: string }, Other extends string>(
     by: Actor,

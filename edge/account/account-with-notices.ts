@@ -29,14 +29,14 @@ import type { NanoUsd } from "../../shared/money.ts";
 
 export type NoticesEnv = AccountEnv & NoticeSettings & { readonly DIRECTORY: D1Database };
 
-/** How often an account that spends reports its sums: an alarm and two rows each time. */
+/** How often an account that spends reports its sums; each report costs an alarm and two rows. */
 const REPORT_MS = 6 * 3_600_000;
-/** Between two tests of one webhook. */
+/** The least time between two tests of one webhook. */
 const TEST_INTERVAL_MS = 10_000;
 
 /** A webhook as its owner sees it. */
 export type WebhookView = Omit<WebhookRecord, "secret" | "previous"> & {
-  /** Until when the secret that a rotation replaced signs too. */
+  /** Until then the replaced secret signs too. */
   readonly previousUntilMs?: number;
 };
 /** The only answers that hold the secret. */
@@ -54,9 +54,9 @@ export class AccountWithNotices extends AccountWithKeys {
   readonly #refused: RefusedKeys;
   readonly #directory: D1Database;
   readonly #secrets: WebhookSecrets;
-  /** Charged in all when the sums were last reported; undefined: this instance has not reported. */
+  /** Total charged at the last report; undefined: this instance has not reported. */
   #reportedNanoUsd: NanoUsd | undefined;
-  /** Rows written when the alerts were last checked; the first turn of an instance always checks. */
+  /** Rows written by the last check of alerts; -1 makes an instance's first turn check. */
   #rowsSeen = -1;
   readonly #testedAtMs = new Map<string, number>();
 
@@ -77,7 +77,7 @@ export class AccountWithNotices extends AccountWithKeys {
     });
   }
 
-  /** A call of the key behind `secret` was refused for what its owner can mend. */
+  /** Notes that a call was refused for something that the owner of the key can fix. */
   noteRefusal(secret: readonly SecretHash[], code: MendableCode): void {
     this.turn((ledger, nowMs) => {
       const record = ledger.keys.locate(secret);
@@ -129,7 +129,7 @@ export class AccountWithNotices extends AccountWithKeys {
     if (this.#reportedNanoUsd !== view.chargedNanoUsd) {
       const reported = await reportBooks(this.#directory, view.id, view, this.nowMs()).then(
         () => true,
-        () => false, // the directory is down: the next turn that charges sets an alarm again
+        () => false, // the directory is down; the next charge sets an alarm again
       );
       if (reported) this.#reportedNanoUsd = view.chargedNanoUsd;
     }
@@ -215,7 +215,7 @@ export class AccountWithNotices extends AccountWithKeys {
           createdAtMs: nowMs,
         };
         this.#store.putWebhook(record);
-        // The host alone: a path may hold a token of the receiver's.
+        // Only the host: the path may hold a token of the receiver.
         audit(ledger, nowMs, actor, "webhook.create", { id, host: new URL(record.url).host });
         return viewOf(record);
       },
@@ -223,7 +223,7 @@ export class AccountWithNotices extends AccountWithKeys {
     return isMade(made) ? { ...made, secret } : made;
   }
 
-  /** One that goes to another address is active again. */
+  /** A webhook with a new address is active again. */
   patchWebhook(id: string, patch: WebhookPatch, by: Actor): WebhookView | "unknown" | Refused | undefined {
     return this.act(by, (ledger, nowMs, { name: actor }) => {
       const record = this.#store.webhook(id);
@@ -269,7 +269,7 @@ export class AccountWithNotices extends AccountWithKeys {
     });
   }
 
-  /** Sends one signed `webhook.test`, now, and answers what came of it. */
+  /** Sends one signed `webhook.test` now and returns its outcome. */
   async testWebhook(id: string, by: Actor): Promise<Outcome | "unknown" | "too_soon" | Refused | undefined> {
     const record = this.act(by, () => this.#store.webhook(id) ?? "unknown");
     if (record === undefined || record === "unknown" || isRefused(record)) return record;

@@ -1,5 +1,5 @@
-// The account's object with the operator's refunds (billing/refund.ts): the credit is taken and the order written down in
-// one turn, an alarm is set, Stripe is asked. Whoever comes by then, the call itself, its repeat or the alarm, ends it.
+// The account's object with the operator's refunds (billing/refund.ts). One turn takes the credit and stores the order;
+// then an alarm is set and Stripe is asked. The call itself, its repeat or the alarm finishes the order.
 
 import type { NoticesEnv } from "./account-with-notices.ts";
 import { AccountWithSessions } from "./account-with-sessions.ts";
@@ -17,7 +17,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 const ACTOR = "stripe";
 
 export interface RefundAsked extends Pick<RefundOrder, "paymentId" | "reason"> {
-  /** Whole cents; undefined: all that is left of the payment. */
+  /** Whole cents; undefined: everything left of the payment. */
   readonly creditNanoUsd?: NanoUsd;
 }
 
@@ -36,18 +36,18 @@ export class AccountWithRefunds extends AccountWithSessions {
   /** Undefined: this deployment takes no cards. */
   protected readonly stripe: Stripe | undefined;
   readonly #refunds: RefundStore;
-  /** Orders that Stripe is asked for now, by id. */
+  /** Orders that Stripe is being asked for, by id. */
   readonly #asking = new Map<string, Promise<RefundRecord>>();
 
   constructor(ctx: DurableObjectState, env: NoticesEnv & StripeSettings) {
     super(ctx, env);
     this.#refunds = new RefundStore(ctx.storage.sql);
-    // Half of the pair takes no money: what became of a payment would not be heard (edge/settings.ts).
+    // Both secrets or none: without the webhook, what happens to a payment would not arrive (edge/settings.ts).
     const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: webhook, STRIPE_API_ORIGIN: origin } = env;
     this.stripe = key && webhook ? new Stripe(key, origin) : undefined;
   }
 
-  /** Refunds once for each `key`, whenever it comes again. Undefined: no such account. */
+  /** Refunds once for each `key`, however late it is repeated. Undefined: no such account. */
   async refund(
     asked: RefundAsked,
     { key, bodyHash }: { readonly key: string; readonly bodyHash: string },
@@ -73,10 +73,10 @@ export class AccountWithRefunds extends AccountWithSessions {
     });
   }
 
-  /** Called in the turn in which money of a payment went back. */
+  /** Called in the turn in which money of a payment was returned. */
   protected wentBack(_ledger: Ledger, _act: acts.RefundInput["kind"], _nowMs: number): void {}
 
-  /** A refund of ours that failed gives back what it took, to the nano-dollar, and says so when it is asked for again. */
+  /** Undoes a taking. A failed refund that we ordered gives back exactly what it took, and is marked as undone. */
   override giveBack(input: acts.RefundInput, actor: string): ReturnType<typeof acts.giveBack> | undefined {
     return this.turn((ledger, nowMs) => {
       const record = this.#refunds.byId(input.id);
@@ -94,7 +94,7 @@ export class AccountWithRefunds extends AccountWithSessions {
     }
   }
 
-  /** What was ordered is asked for once more: nobody will after this. */
+  /** Asks Stripe once more for open orders, because nothing will after the deletion. */
   override async deleteAccount(): Promise<void> {
     for (const record of this.turn(() => this.#refunds.open()) ?? []) await this.#settle(record);
     await super.deleteAccount();
@@ -105,7 +105,7 @@ export class AccountWithRefunds extends AccountWithSessions {
     this.#refunds.forget();
   }
 
-  /** Takes the credit and writes the order down, or answers why not. */
+  /** Takes the credit and stores the order, or returns the reason why not. */
   async #order(
     { paymentId, creditNanoUsd: asked, reason }: RefundAsked,
     key: string,
@@ -122,7 +122,7 @@ export class AccountWithRefunds extends AccountWithSessions {
       if (meanwhile !== undefined) return { record: meanwhile, isNew: false };
       const judged = judgeRefund(state, this.#refunds.of(paymentId), ledger.accountId, asked);
       if (judged.kind !== "judged") return judged;
-      // Of a payment that was not heard of yet.
+      // Credits the payment first if its event has not arrived yet.
       if (state.found.kind === "paid") acts.grant(ledger, grantOf(state.found.payment), ACTOR, nowMs);
       const { cents, creditNanoUsd } = judged;
       const order = { id: newId("refund"), paymentId, cents, ...(reason !== undefined && { reason }) };
@@ -134,12 +134,12 @@ export class AccountWithRefunds extends AccountWithSessions {
       this.wentBack(ledger, "refund", nowMs);
       return { record: this.#refunds.add(key, record), isNew: true };
     });
-    // Stripe is asked once somebody is sure to ask again.
+    // Stripe is asked only after the alarm is set, so that the question is repeated after a crash.
     if (ordered !== undefined && "record" in ordered) await this.storage.wakesBy(ordered.record.nextMs);
     return ordered;
   }
 
-  /** As Stripe has said, asking it where it has not. One question at a time for an order. */
+  /** The order with Stripe's outcome, asking for it if there is none yet. One question at a time per order. */
   #settle(record: RefundRecord): Promise<RefundRecord> {
     if (record.outcome !== undefined) return Promise.resolve(record);
     const asking = this.#asking.get(record.id) ?? this.#ask(record).finally(() => this.#asking.delete(record.id));
@@ -151,7 +151,7 @@ export class AccountWithRefunds extends AccountWithSessions {
     if (this.stripe === undefined) return asked;
     const outcome = await askForRefund(this.stripe, asked, this.nowMs());
     const settled = this.turn((ledger, nowMs) => {
-      // What came of it may have been heard meanwhile.
+      // A webhook may have changed the order meanwhile.
       const record = this.#refunds.byId(asked.id) ?? asked;
       if (outcome === undefined) {
         const nextMs = nextTry(record.tries + 1, nowMs);
@@ -166,7 +166,7 @@ export class AccountWithRefunds extends AccountWithSessions {
   }
 }
 
-/** What it takes from the books, under its own id: the events of Stripe that name it do the same act. */
+/** What the refund takes from the books, under its own id, which Stripe's events about it carry too. */
 function takingOf({ id, creditNanoUsd, paymentId }: RefundRecord): acts.RefundInput {
   return { id, kind: "refund", amountNanoUsd: creditNanoUsd, paymentId };
 }

@@ -1,5 +1,5 @@
-// The account's object with the sessions of its pages. A session is a row here and a key; it is over when either is.
-// A key that was made for a session ends with it.
+// The account's object with the sign-in sessions of its pages. A session is a row here and a key, and ends with either.
+// A key that was created for a session ends with it.
 
 import type { ActingKey, Actor, Refused } from "../keys/acting-key.ts";
 import { AccountWithNotices } from "./account-with-notices.ts";
@@ -15,9 +15,9 @@ import { newId } from "../../shared/ids.ts";
 import { SessionStore } from "./session-store.ts";
 import type { SessionRecord } from "./session-store.ts";
 
-/** Sessions of one account; the oldest end. */
+/** The most sessions of one account; the oldest end. */
 const SESSIONS_MAX = 20;
-/** Of them, those with keys of their own: each takes one of the account's hundred. */
+/** The most sessions with their own key, because each takes one of the account's hundred keys. */
 const OWN_KEYS_MAX = 5;
 const KEY_NAME = "Dashboard";
 
@@ -31,7 +31,7 @@ export class AccountWithSessions extends AccountWithNotices {
     this.#sessions = new SessionStore(ctx.storage.sql);
   }
 
-  /** Signs in with a key that is there: the session has its rights. */
+  /** Signs in with an existing key: the session has its rights. */
   beginSession(session: NewSession, by: ActingKey): SessionRecord | Refused | undefined {
     return this.act(by, (ledger, nowMs, { key, name }) => {
       if (key === undefined) throw new TypeError("a session is a key's");
@@ -39,7 +39,9 @@ export class AccountWithSessions extends AccountWithNotices {
     });
   }
 
-  /** Signs somebody in whom `actor` knows: with a key of every right that is made for the session, and expires with it. */
+  /**
+   * Signs in a person whom `actor` has identified: with a new key that has every scope and expires with the session.
+   */
   async beginOwnSession(
     accountId: AccountId,
     session: NewSession,
@@ -56,7 +58,7 @@ export class AccountWithSessions extends AccountWithNotices {
     });
   }
 
-  /** The session, unless it is over. */
+  /** The session; undefined if it has ended. */
   session(id: string): SessionRecord | undefined {
     return this.turn((ledger, nowMs) => {
       const record = this.#sessions.get(id);
@@ -69,7 +71,7 @@ export class AccountWithSessions extends AccountWithNotices {
     return this.turn((ledger, nowMs) => this.#sessions.all().filter((record) => isAlive(ledger, record, nowMs)));
   }
 
-  /** `id` undefined: every session. Answers how many ended. */
+  /** `id` undefined: every session. Returns how many ended. */
   endSessions(id: string | undefined, by: Actor): number | Refused | undefined {
     return this.act(by, (ledger, nowMs, { name }) => {
       const ended = this.#sessions

@@ -1,6 +1,6 @@
-// The account's Durable Object, the only judge of its credit, requests and tokens: a thin shell. It reads the clock,
-// collects syncs for a millisecond so that one commit serves them all (each commit is one fdatasync), and otherwise runs
-// one turn of the ledger per call. Expected refusals are return values.
+// The account's Durable Object: the only judge of the account's credit, requests and tokens, and a thin shell around
+// the ledger. It reads the clock, collects syncs for a millisecond so that one commit serves them all (each commit is
+// one fdatasync), and otherwise runs one turn of the ledger per call. Expected refusals are return values.
 
 import { DurableObject } from "cloudflare:workers";
 import { encodeBase62 } from "../../shared/base62.ts";
@@ -33,7 +33,7 @@ export interface AccountEnv extends StorageSecrets {
 
 /** Calls that arrive within it are committed together. */
 const COLLECT_MS = 1;
-/** Receipts of batches that one alarm deletes. */
+/** The most receipts of batches that one alarm deletes. */
 const EXPIRED_ROWS_MAX = 500;
 const ALARM_AGAIN_MS = 60_000;
 const ALARM_DAILY_MS = 86_400_000;
@@ -44,7 +44,7 @@ export interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
-/** 40 bits: two lives of one object share it with a chance of one in a million millions. */
+/** 40 random bits: two instances of one object share them with a chance of one in a million millions. */
 function newIncarnation(): string {
   return encodeBase62(crypto.getRandomValues(new Uint8Array(5)));
 }
@@ -73,19 +73,22 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return Date.now();
   }
 
-  /** What this instance has done since it was started: for the operator's figures. */
+  /** What this instance has done since it started, for the operator's figures. */
   operations(): Operations {
     return { ...this.done, rowsWritten: this.storage.rowsWritten };
   }
 
   // Backup (routes/admin/backup.ts).
 
-  /** All that is stored here, as JSON of dumpSchema; undefined: nothing is. What isolates have not reported is not in it. */
+  /**
+   * Everything stored here, as JSON of dumpSchema; undefined: nothing is. Spend that isolates have not reported is
+   * missing.
+   */
   dump(): string | undefined {
     return dumpTables(this.ctx.storage.sql);
   }
 
-  /** Into an object that holds nothing. */
+  /** Restores a dump into an object that stores nothing. */
   restore(dump: string): "restored" | "exists" {
     if (holdsTables(this.ctx.storage.sql)) return "exists";
     this.ctx.storage.transactionSync(() => restoreTables(this.ctx.storage.sql, dump));
@@ -108,7 +111,8 @@ export class AccountObject extends DurableObject<AccountEnv> {
     try {
       this.commit(group);
     } catch (error) {
-      // One message that breaks an assertion must not fail its neighbours: nothing was written, so each runs alone.
+      // One message that breaks an assertion must not fail the others: nothing was written, so each is committed by
+      // itself.
       if (group.length === 1) group[0]?.fail(error);
       else for (const one of group) this.commitAlone(one);
     }
@@ -140,9 +144,9 @@ export class AccountObject extends DurableObject<AccountEnv> {
     }
   }
 
-  // The account. Every method but `setUp` answers undefined for an account that was never set up.
+  // The account. Every method but `setUp` returns undefined for an account that was never set up.
 
-  /** Sets the account up, unless it is, with its first grant. Answers whether it was new. */
+  /** Sets the account up with its first grant, unless it exists. Returns whether it is new. */
   setUp(account: NewAccount, firstGrant: acts.GrantInput | undefined, actor: string): boolean {
     const nowMs = this.nowMs();
     return this.core.setUp(account, nowMs, (ledger) => {
@@ -192,7 +196,9 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return this.storage.readAudit(before ?? Number.MAX_SAFE_INTEGER, limit);
   }
 
-  /** When the key, alert, webhook or session of this id was made, though it is gone; null: none ever was. */
+  /**
+   * When the key, alert, webhook or session with this id was created, even if it is deleted; null: there never was one.
+   */
   madeAtMs(id: Id<IdKind>): number | null | undefined {
     return this.turn(() => this.storage.madeAtMs(id) ?? null);
   }
@@ -211,7 +217,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.turn((ledger) => releaseBatch(ledger, batchId));
   }
 
-  /** Deletes everything of the account; what isolates still hold ends within a lease TTL and is refused. */
+  /** Deletes everything of the account. What isolates still hold ends within a lease TTL. */
   async deleteAccount(): Promise<void> {
     this.core.forget();
     await this.ctx.storage.deleteAlarm();
@@ -219,13 +225,13 @@ export class AccountObject extends DurableObject<AccountEnv> {
     this.storedAnew();
   }
 
-  /** What is stored was deleted, rolled back, or came from a backup: whatever memory knows of it is forgotten. */
+  /** Drops everything in memory, because what is stored was deleted, rolled back or restored. */
   protected storedAnew(): void {
-    this.core.forget(); // after a deletion too: what ran meanwhile may have read it
+    this.core.forget(); // also after a deletion, because a turn during it may have read the ledger
     this.storage.forget();
   }
 
-  /** Housekeeping: folds history, deletes what can no longer be asked for. */
+  /** Housekeeping: folds the usage history and deletes expired answers and receipts. */
   override async alarm(): Promise<void> {
     this.storage.woke();
     const nowMs = this.nowMs();
@@ -245,7 +251,7 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return result;
   }
 
-  /** A turn on behalf of `by`: a key is judged in it, so that one that is over changes nothing. */
+  /** A turn on behalf of `by`. A key is judged in that turn, so that a key that has ended changes nothing. */
   protected act<Result>(
     by: Actor,
     work: (ledger: Ledger, nowMs: number, acting: Acting) => Result,

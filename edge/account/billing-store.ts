@@ -1,4 +1,4 @@
-// Terms, card and state of automatic top-ups: one row in the object's SQLite, read once a life.
+// Terms, card and state of automatic top-ups: one row in the object's SQLite, read once per instance.
 
 import type { BillingState } from "../billing/auto-top-up.ts";
 import { LazyTables } from "../lib/lazy-tables.ts";
@@ -29,7 +29,7 @@ export class BillingStore extends LazyTables {
     this.#state = undefined;
   }
 
-  /** Written above, and believed. */
+  /** Our own row, so it is trusted. */
   #stored(): BillingState {
     const [row] = this.read<{ body: string }>("SELECT body FROM billing WHERE id = 1");
     const state: BillingState = JSON.parse(row?.body ?? "{}");

@@ -1,8 +1,7 @@
-// A new account: its row in the directory first, then its object. When the directory is down nothing is made; when the
-// object fails, the row goes again. Every way to an account (operator, sign-in) goes through here.
+// Creates an account: first its row in the directory, then its object. If the directory is down, nothing is created; if
+// the object fails, the row is removed again. Every new account (operator, sign-in) goes through here.
 
 import { accountStub } from "./account-stub.ts";
-import type { GrantInput } from "../ledger/acts.ts";
 import type { AccountWithBilling } from "./account-with-billing.ts";
 import type { Location } from "../lib/location.ts";
 import type { AccountId } from "../../shared/ids.ts";
@@ -15,8 +14,8 @@ export interface AccountToCreate {
 }
 
 /**
- * Makes an account with its first grant, if any, and answers its id; with the id of one that is there it has no effect.
- * Throws `directory_unavailable`, or what the object throws.
+ * Creates an account and returns its id; no effect if `options.id` exists. Throws `directory_unavailable`, or what the
+ * object throws.
  */
 export async function createAccount(
   env: { readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>; readonly DIRECTORY: D1Database },
@@ -24,15 +23,14 @@ export async function createAccount(
   actor: string,
   options: {
     readonly id?: AccountId;
-    readonly firstGrant?: GrantInput;
-    /** Near who will call; undefined: near who makes it. */
+    /** Near the future callers; undefined: near the creator. */
     readonly location?: Location | undefined;
   } = {},
 ): Promise<AccountId> {
   const id = options.id ?? newId("account");
   const isNew = await insertAccount(env.DIRECTORY, { id, ...account, createdAtMs: Date.now() });
   try {
-    await accountStub(env, id, options.location).setUp({ accountId: id, ...account }, options.firstGrant, actor);
+    await accountStub(env, id, options.location).setUp({ accountId: id, ...account }, undefined, actor);
   } catch (error) {
     if (isNew) await removeAccount(env.DIRECTORY, id).catch(() => undefined);
     throw error;

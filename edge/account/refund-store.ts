@@ -1,5 +1,5 @@
-// The operator's refunds of an account, in its object's SQLite: for good, so that an `Idempotency-Key` names its refund
-// whenever it comes again.
+// The operator's refunds of an account, in its object's SQLite. They are kept for good, so that an `Idempotency-Key`
+// names its refund however late it is repeated.
 
 import type { RefundRecord } from "../billing/refund.ts";
 import { LazyTables } from "../lib/lazy-tables.ts";
@@ -25,7 +25,7 @@ export class RefundStore extends LazyTables {
     return recordsOf(this.read("SELECT body FROM refunds WHERE json_extract(body, '$.paymentId') = ?", paymentId));
   }
 
-  /** Those that Stripe has said nothing to. */
+  /** Orders that Stripe has not answered. */
   open(): RefundRecord[] {
     return recordsOf(this.read("SELECT body FROM refunds WHERE json_extract(body, '$.outcome') IS NULL"));
   }
@@ -41,7 +41,7 @@ export class RefundStore extends LazyTables {
   }
 }
 
-/** Written above, and believed. */
+/** Our own rows, so they are trusted. */
 function recordsOf(rows: readonly { readonly body: string }[]): RefundRecord[] {
   return rows.map(({ body }) => {
     const record: RefundRecord = JSON.parse(body);

@@ -1,5 +1,5 @@
-// Sessions of an account's pages, in its object's SQLite: a row each, so that signing out ends a session wherever its
-// cookie was copied to. Everything it reads was written here, and is believed.
+// Sign-in sessions of an account's pages, in its object's SQLite. A row each, so that signing out ends a session even
+// if its cookie was copied. Everything it reads was written here, so it is trusted.
 
 import { LazyTables } from "../lib/lazy-tables.ts";
 import type { Id, KeyId } from "../../shared/ids.ts";
@@ -7,9 +7,9 @@ import type { Id, KeyId } from "../../shared/ids.ts";
 export interface SessionRecord {
   readonly id: Id<"session">;
   readonly via: "key" | "github";
-  /** Whose rights it has. */
+  /** The key whose rights the session has. */
   readonly keyId: KeyId;
-  /** The key was made for it, and ends with it. */
+  /** The key was created for the session and ends with it. */
   readonly ownsKey: boolean;
   /** How the page addresses the visitor. */
   readonly name: string;
@@ -26,13 +26,13 @@ export class SessionStore extends LazyTables {
 
   /** Newest first. */
   all(): SessionRecord[] {
-    const rows = this.read("SELECT body FROM sessions");
-    return rows.map((row) => recordOf(row["body"])).toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+    const rows = this.read<{ body: string }>("SELECT body FROM sessions");
+    return rows.map(recordOf).toSorted((a, b) => b.createdAtMs - a.createdAtMs);
   }
 
   get(id: string): SessionRecord | undefined {
-    const [row] = this.read("SELECT body FROM sessions WHERE id = ?", id);
-    return row === undefined ? undefined : recordOf(row["body"]);
+    const [row] = this.read<{ body: string }>("SELECT body FROM sessions WHERE id = ?", id);
+    return row === undefined ? undefined : recordOf(row);
   }
 
   put(record: SessionRecord): void {
@@ -44,8 +44,7 @@ export class SessionStore extends LazyTables {
   }
 }
 
-function recordOf(body: SqlStorageValue | undefined): SessionRecord {
-  if (typeof body !== "string") throw new TypeError("a column of text");
+function recordOf({ body }: { readonly body: string }): SessionRecord {
   const record: SessionRecord = JSON.parse(body);
   return record;
 }

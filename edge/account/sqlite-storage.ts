@@ -1,9 +1,8 @@
-// The storage port over a Durable Object's SQLite. No table is made before the first write: an object that was never
-// set up costs nothing to ask. Everything it reads was written here, and is believed.
+// The storage port over a Durable Object's SQLite. The first write creates the tables, so that reading an object that
+// was never set up costs nothing. Everything it reads was written here, so it is trusted.
 
 import { must } from "../../shared/assert.ts";
 import type { Id, IdKind, KeyId } from "../../shared/ids.ts";
-import { SCHEMA, answersSchema, answersTable } from "./schema.ts";
 import { SEGMENT_LEVELS } from "../ledger/storage.ts";
 import type {
   AnswerRow,
@@ -17,7 +16,27 @@ import type {
 } from "../ledger/storage.ts";
 import type { StoredAnswer } from "../ledger/types.ts";
 
-/** A SQLite value may have 2 MB; stored vectors are cut into parts of this size. */
+// The tables of an account's object. docs/storage.md lists every column and its life. Money and times are declared
+// INTEGER, because numbers bind as REAL. Tables with a text key are WITHOUT ROWID, because a rowid table would write a
+// second row for the key's index. There is no other index, because index rows are billed too.
+
+/** The table of one segment of stored answers (answer-log.ts). */
+const answersTable = (segment: number): string => `answers_${segment}`;
+const answersSchema = (segment: number): string =>
+  `CREATE TABLE IF NOT EXISTS ${answersTable(segment)} (route TEXT NOT NULL, key TEXT NOT NULL, part INTEGER NOT NULL, body_hash TEXT, session TEXT, at_ms INTEGER, meta TEXT, bytes BLOB NOT NULL, PRIMARY KEY (route, key, part)) WITHOUT ROWID`;
+
+const SCHEMA = [
+  `CREATE TABLE IF NOT EXISTS hot (id INTEGER PRIMARY KEY, body TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS grants (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS segments (id INTEGER PRIMARY KEY, level INTEGER NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, body TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS statement (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, body TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS refs (ref TEXT PRIMARY KEY) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, facts TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS receipts (name TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, receipt TEXT NOT NULL) WITHOUT ROWID`,
+] as const;
+
+/** A SQLite value may have 2 MB, so stored vectors are cut into parts of this size. */
 const PART_BYTES = 1_000_000;
 
 type Row = Record<string, SqlStorageValue>;
@@ -29,11 +48,11 @@ export class SqliteStorage implements LedgerStorage {
   private ready: boolean;
   /** Rows written by this instance, as they are billed. */
   rowsWritten = 0;
-  /** The alarm that is set, as far as this instance knows; 0: it set none. */
+  /** The time of the alarm that this instance has set; 0: it has set none. */
   private wakesAtMs = 0;
   private alarmSet = Promise.resolve();
 
-  /** `rolledBack` is called behind a transaction that threw: what memory knows may no longer be what is stored. */
+  /** `rolledBack` is called after a transaction that threw: memory may differ from what is stored. */
   constructor(storage: DurableObjectStorage, rolledBack: () => void) {
     this.storage = storage;
     this.rolledBack = rolledBack;
@@ -149,7 +168,7 @@ export class SqliteStorage implements LedgerStorage {
     }));
   }
 
-  /** When an act began with `id`: the audit log outlives what was made. */
+  /** When the thing with `id` was created, from the audit log, which outlives it. */
   madeAtMs(id: Id<IdKind>): number | undefined {
     const [row] = this.read(
       "SELECT at_ms FROM audit WHERE action IN ('key.create', 'alert.create', 'webhook.create', 'session.begin') AND json_extract(facts, '$.id') = ? LIMIT 1",
@@ -190,7 +209,7 @@ export class SqliteStorage implements LedgerStorage {
     if (row === undefined || row["length"] === null) return undefined;
     const vectors = new Uint8Array(Number(row["length"]));
     let offset = 0;
-    // One part after the other: an object's memory may hold several such answers at once.
+    // Part by part, because an object's memory may hold several such answers at once.
     for (const { bytes } of this.sql.exec(`SELECT bytes ${from} ORDER BY part`, route, key)) {
       const part = bytesOf(bytes);
       vectors.set(part, offset);
@@ -224,18 +243,18 @@ export class SqliteStorage implements LedgerStorage {
     this.alarmSet = this.setEarlierAlarm(atMs);
   }
 
-  /** The same; resolves once the alarm is set. */
+  /** Like `wakeAt`; resolves once the alarm is set. */
   wakesBy(atMs: number): Promise<void> {
     this.wakeAt(atMs);
     return this.alarmSet;
   }
 
-  /** An alarm has fired: none is set now. */
+  /** Call it when an alarm has fired: none is set then. */
   woke(): void {
     this.wakesAtMs = 0;
   }
 
-  /** Whether anything waits for an alarm: young segments, or receipts. */
+  /** Whether anything waits for an alarm: segments that can still be folded, or receipts. */
   hasHousekeeping(): boolean {
     const young = SEGMENT_LEVELS.indexOf("month");
     return (
@@ -244,19 +263,19 @@ export class SqliteStorage implements LedgerStorage {
     );
   }
 
-  /** What is stored may be other than what was written: it was deleted, rolled back, or came from a backup. */
+  /** Drops what memory knows, because what is stored was deleted, rolled back or restored. */
   forget(): void {
     this.ready = this.hasTables();
     this.wakesAtMs = 0;
   }
 
-  /** A restarted object does not know its alarm: one that is set earlier stays. Reading it costs no row. */
+  /** Keeps an earlier alarm, which a restarted object does not know of. Reading the alarm costs no row. */
   private async setEarlierAlarm(atMs: number): Promise<void> {
     const set = await this.storage.getAlarm();
     if (set === null || set > atMs) await this.storage.setAlarm(atMs);
   }
 
-  /** Version 1 kept receipts beside answers, row by row; those answers are forgotten. */
+  /** Version 1 kept receipts and answers in one table: receipts are moved, answers are dropped. */
   private upgrade(): void {
     this.storage.transactionSync(() => {
       for (const statement of SCHEMA) this.sql.exec(statement);

@@ -1,9 +1,12 @@
-// An object's whole storage as plain data, and back: every table with its definition and rows, so that whatever the
-// ledger keeps (balances, keys' hashes, usage, statement, references, Idempotency-Keys) comes back as it was, to the bit.
+// An object's whole storage as plain data, and back: every table with its definition and rows, so that everything the
+// ledger stores (balances, keys' hashes, usage, statement, references, Idempotency-Keys) is restored exactly.
 
 import * as z from "zod";
 
-/** An RPC carries 32 MiB, an object has 128. Answers under Idempotency-Keys of more bytes stay out: they live a day. */
+/**
+ * Stored answers of more bytes than this are left out: they live only a day, an RPC carries 32 MiB, and an object has
+ * 128 MB of memory.
+ */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 const ANSWERS = /^answers_/;
 const NAME = /^[a-z][a-z0-9_]*$/;
@@ -11,7 +14,7 @@ const NAME = /^[a-z][a-z0-9_]*$/;
 const value = z.union([z.string(), z.number(), z.null(), z.strictObject({ base64: z.string() })]);
 const tableSchema = z.strictObject({
   name: z.string().regex(NAME),
-  /** `CREATE TABLE name (…)` and nothing behind it. */
+  /** `CREATE TABLE name (…)` and nothing after it. */
   sql: z.string().regex(/^CREATE TABLE [a-z][a-z0-9_]* \([^;]*\)(?: WITHOUT ROWID)?$/),
   columns: z.array(z.string().regex(NAME)).min(1),
   rows: z.array(z.array(value)),
@@ -41,7 +44,7 @@ function bytesIn(sql: SqlStorage, name: string): number {
   return Number(sql.exec(`SELECT SUM(LENGTH(bytes)) AS bytes FROM ${name}`).one()["bytes"] ?? 0);
 }
 
-/** `isEmpty`: its definition alone, so that what names it still finds a table. */
+/** `isEmpty`: only its definition, so that a segment of answers that the hot row names still has its table. */
 function dumpTable(
   sql: SqlStorage,
   { name, sql: definition }: { readonly name: string; readonly sql: string },
@@ -55,7 +58,7 @@ function dumpTable(
   return { name, sql: definition.replaceAll(/\s+/g, " ").replaceAll("IF NOT EXISTS ", ""), columns, rows };
 }
 
-/** Into an object where nothing is stored. Throws ZodError for what no dump is; then nothing was written. */
+/** Restores into an object that stores nothing. Throws ZodError, before any write, if `json` is not a dump. */
 export function restoreTables(sql: SqlStorage, json: string): void {
   for (const { name, sql: definition, columns, rows } of dumpSchema.parse(JSON.parse(json)).tables) {
     if (!definition.startsWith(`CREATE TABLE ${name} (`)) throw new TypeError(`another table's definition: ${name}`);

@@ -1,4 +1,4 @@
-// What routes are shown of an account: books, limits, statement.
+// What routes see of an account: books, limits, statement.
 
 import { must } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";

@@ -5,7 +5,6 @@ import type { Env } from "../../../edge/bindings.ts";
 import { createAccount } from "../../../edge/account/create-account.ts";
 import { loadModelSettings } from "../../../edge/directory/model-settings.ts";
 import { newId } from "../../../shared/ids.ts";
-import { nanoUsd } from "../../../shared/money.ts";
 import { stubOf } from "../account/support.ts";
 import type { ApiAnswer } from "../support/api.ts";
 import { Api } from "../support/api.ts";
@@ -156,11 +155,10 @@ describe("making an account is two writes in two places", () => {
   const rowsOf = async (id: string) =>
     (await env.DIRECTORY.prepare("SELECT status FROM accounts WHERE id = ?").bind(id).all()).results;
 
-  test("the account is in the directory and its object is set up, with its first grant", async () => {
-    const firstGrant = { id: "welcome", kind: "free" as const, amountNanoUsd: nanoUsd(5) };
-    const id = await createAccount(env, { name: "Ada" }, "operator", { firstGrant });
+  test("the account is in the directory and its object is set up", async () => {
+    const id = await createAccount(env, { name: "Ada" }, "operator");
     expect(await rowsOf(id)).toEqual([{ status: "active" }]);
-    expect(await stubOf(id).getAccount()).toMatchObject({ name: "Ada", balanceNanoUsd: 5 });
+    expect(await stubOf(id).getAccount()).toMatchObject({ name: "Ada", balanceNanoUsd: 0 });
   });
 
   test("an object that fails leaves no row behind", async () => {
