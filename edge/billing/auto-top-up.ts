@@ -1,15 +1,16 @@
-// Automatic top-ups: when the balance falls below a threshold, the card that the customer left is charged up to a target,
-// within a monthly cap. Pure: when and how much. The attempt is written down before Stripe is called and keeps its key
-// until it is settled, so that a crash anywhere charges once. A declined card switches it off, with the reason.
+// Automatic top-ups: when the balance falls below a threshold, the customer's saved card is charged up to a target,
+// within a monthly cap. Pure: it decides when and how much. The attempt is stored before Stripe is called and keeps its
+// key until it is settled, so that a crash anywhere charges once. A declined card switches top-ups off, with the
+// reason.
 
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { NANO_USD_PER_CENT } from "./cents.ts";
 import type { Receipt } from "./stripe.ts";
 
-/** Less is not worth the card's fee. */
+/** A smaller amount is not worth the card's fee. */
 export const TOP_UP_MIN_NANO_USD = nanoUsd(5_000_000_000);
-/** Stripe forgets an idempotency key after 24 hours: then the same attempt could be a second charge. */
+/** Below the 24 hours after which Stripe forgets an idempotency key: a retry could then be a second charge. */
 const ATTEMPT_MS_MAX = 20 * 3_600_000;
 const RETRY_MS = [60_000, 300_000, 1_800_000, 7_200_000] as const;
 
@@ -20,12 +21,12 @@ export interface AutoTopUpTerms {
 }
 
 export interface Card {
-  /** Stripe's ids; nothing of the card itself. */
+  /** Stripe's ids only, no data of the card. */
   readonly customer: string;
   readonly paymentMethod: string;
 }
 
-/** A charge that was decided on and is not settled. */
+/** A charge that is decided and not settled. */
 interface Attempt {
   /** Stripe's idempotency key: the same attempt is the same charge. */
   readonly key: string;
@@ -33,22 +34,22 @@ interface Attempt {
   readonly beganMs: number;
   readonly tries: number;
   readonly nextMs: number;
-  /** As first sent: Stripe refuses others under the same key. Absent: of an attempt that is older than these fields. */
+  /** As first sent: Stripe refuses other values under the same key. Absent in attempts older than these fields. */
   readonly card?: Card;
   readonly receipt?: Receipt;
 }
 
-/** As stored: one row of JSON in the account's object. */
+/** Stored as one row of JSON in the account's object. */
 export interface BillingState {
   readonly terms?: AutoTopUpTerms;
   readonly card?: Card;
   readonly attempt?: Attempt;
   readonly spent?: { readonly monthStartMs: number; readonly nanoUsd: NanoUsd };
-  /** Why it is off although there are terms. */
+  /** Why top-ups are off although there are terms. */
   readonly disabledReason?: string;
 }
 
-/** The state with an attempt, when one is due; undefined: nothing to do. `id` must be new each time. */
+/** The state with a new attempt, if one is due; undefined otherwise. `id` must be new each time. */
 export function begin(
   state: BillingState,
   balance: NanoUsd,
@@ -75,20 +76,23 @@ export function paid(state: BillingState, monthStartMs: number): BillingState {
   return { ...rest, spent: { monthStartMs, nanoUsd: nanoUsd(spentIn(state, monthStartMs) + amount) } };
 }
 
-/** What Stripe's refusal of a charge means to the card's owner. `code`: Stripe's. */
+/** Stripe's refusal of a charge in words for the card's owner. `code`: Stripe's. */
 export function declineWords(code: string | undefined): string {
   if (code === "authentication_required")
     return "The bank wants the cardholder to confirm this payment (authentication_required): add credit once by hand.";
   return `The card was refused (${code ?? "no reason was given"}).`;
 }
 
-/** The card's bank said no: nothing is tried again until the owner sets the terms anew. */
+/** The charge was refused: nothing is tried again until the owner saves the terms again. */
 export function declined(state: BillingState, reason: string): BillingState {
   const { attempt: _attempt, ...rest } = state;
   return { ...rest, disabledReason: reason };
 }
 
-/** Stripe could not be reached: the same attempt again later, since it may have been paid; given up before its key is forgotten. */
+/**
+ * Stripe could not be reached: the same attempt is retried later, because it may have been paid. It is abandoned before
+ * Stripe forgets its key.
+ */
 export function postponed(state: BillingState, nowMs: number): BillingState {
   const { attempt } = state;
   if (attempt === undefined) return state;

@@ -1,8 +1,8 @@
-// What a Stripe event means for the books: pure. Events come twice, late and in any order, so each act carries an id of
-// the thing itself (a payment, a refund, a dispute) and not of the event: the ledger does each once.
+// What a Stripe event means for the books. Pure. Events arrive twice, late and in any order, so each act carries the id
+// of its subject (a payment, a refund, a dispute) and not that of the event: the ledger does each act once.
 //
-// Of a dispute only the withdrawal of its funds and their return move money. That it was opened does not, nor does an
-// inquiry (`warning_…`), after which a dispute may never come. Source: docs.stripe.com/disputes/how-disputes-work.
+// In a dispute only the withdrawal of funds and their return move money. Opening it does not, and neither does an
+// inquiry (`warning_…`), which may not become a dispute. Source: docs.stripe.com/disputes/how-disputes-work.
 
 import * as z from "zod";
 import { centsSchema, nanoUsdOfCents } from "./cents.ts";
@@ -15,26 +15,26 @@ import type { NanoUsd } from "../../shared/money.ts";
 export type BillingAct =
   /** A payment arrived: credit. */
   | { readonly kind: "payment"; readonly found: PaymentFound }
-  /** Money of `of` went back, or was taken by the card's bank; or it is here again. */
+  /** Money of payment `of` was refunded or withdrawn by the card's bank, or it was returned to us. */
   | {
       readonly kind: "taken_back" | "given_back";
       readonly of: PaymentName;
       readonly act: "refund" | "dispute";
       readonly id: string;
-      /** Ours, of a refund that we asked for: the books did it under this id already, with what stands there. */
+      /** Set for a refund that we ordered: the books have taken it under this id, with the amount recorded there. */
       readonly refundId: Id<"refund"> | undefined;
-      /** Of the payment's money, tax included. */
+      /** Part of the payment's money, tax included. */
       readonly amountNanoUsd: NanoUsd;
     }
   | { readonly kind: "ignored" }
-  /** An event of a kind that we act on, but not of the shape that we know: somebody has to look. */
+  /** An event of a kind that we act on, in a shape that we do not know: a person has to look. */
   | { readonly kind: "unreadable"; readonly type: string };
 
-/** How refunds and disputes name their payment: of two fields either may be null. */
+/** How refunds and disputes name their payment: either of two fields may be null. */
 export type PaymentName = { readonly payment: string } | { readonly charge: string };
 
 const eventSchema = z.object({ id: z.string(), type: z.string(), data: z.object({ object: z.unknown() }) });
-/** What refunds and disputes have in common. Their ids are `re_…`, `pyr_…`, `dp_…`, `du_…`. */
+/** The fields that refunds and disputes share. Their ids are `re_…`, `pyr_…`, `dp_…`, `du_…`. */
 const returnSchema = z.object({
   id: z.string().min(1),
   amount: centsSchema.positive(),
@@ -84,7 +84,7 @@ function returned(
   if (!currency.success || !parsed.success) return { kind: "unreadable", type };
   const { id, amount, payment_intent: payment, charge, metadata } = parsed.data;
   const kind = kindOf(parsed.data);
-  // Ours are payments: what has neither is none of them.
+  // Our refunds and disputes always belong to a payment: without one it is not ours.
   const of = payment === null ? (charge === null ? undefined : { charge }) : { payment };
   if (kind === "ignored" || of === undefined) return { kind: "ignored" };
   const refundId = parseId("refund", String(metadata?.refund_id));

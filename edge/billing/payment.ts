@@ -1,9 +1,9 @@
-// What a payment of Stripe's is to the books: one judgement, wherever one is read (an event, a look-up, a card that was
-// charged). Credit is made of a payment that succeeded, in US dollars, with an account of ours in its metadata, and of
-// nothing else. A Stripe account may serve other businesses, and other currencies: theirs is none of ours, and no fault.
+// What a Stripe payment means for the books, wherever it is read (an event, a look-up, a charged card). Only a payment
+// that succeeded, in US dollars, with one of our accounts in its metadata, becomes credit. A Stripe account may serve
+// other businesses and currencies: their payments are not ours, and no fault.
 //
-// Tax is no credit: what a payment brings is written into its metadata where its price is set (stripe.ts), since the
-// payment itself has one sum, tax included. A payment without that brings all of its money.
+// Tax is not credit. A payment has only one sum, tax included, so its credit is written into its metadata where its
+// price is set (stripe.ts). A payment without that metadata brings all of its money as credit.
 
 import * as z from "zod";
 import type { AccountId } from "../../shared/ids.ts";
@@ -17,27 +17,27 @@ export interface Payment {
   readonly accountId: AccountId;
   /** What the card paid, tax included. */
   readonly paidNanoUsd: NanoUsd;
-  /** What it brings. */
+  /** The credit that it brings. */
   readonly creditNanoUsd: NanoUsd;
-  /** Stripe's ids of the card that paid, where it was kept. */
+  /** Stripe's ids of the card that paid, if the card was saved. */
   readonly card: { readonly customer: string; readonly paymentMethod: string } | undefined;
 }
 
-/** Its credit in the books: the same grant whoever hears of it first. */
+/** The payment's grant in the books: the same whichever part learns of the payment first. */
 export function grantOf({ id, creditNanoUsd }: Pick<Payment, "id" | "creditNanoUsd">) {
   return { id: `stripe:${id}`, kind: "paid", amountNanoUsd: creditNanoUsd, paymentId: id } as const;
 }
 
 export type PaymentFound =
   | { readonly kind: "paid"; readonly payment: Payment }
-  /** Of another business, or in another currency. */
+  /** It belongs to another business, or is in another currency. */
   | { readonly kind: "not_ours" }
-  /** Ours, and no money has come (yet). */
+  /** It is ours, and no money has arrived (yet). */
   | { readonly kind: "not_paid"; readonly status: string }
-  /** Ours, and not of the shape or the size that is known here. */
+  /** It is ours, in a shape or size that we do not know. */
   | { readonly kind: "unreadable" };
 
-/** Asked first: whose it is. */
+/** Read first: tells whether the payment is ours. */
 const ownerSchema = z.object({ currency: z.string(), metadata: z.object({ account_id: z.string() }) });
 /** Stripe keeps metadata as text. */
 const creditSchema = z.object({

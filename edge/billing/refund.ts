@@ -1,6 +1,6 @@
-// A refund that the operator orders: pure. The credit is taken and the order written down before Stripe is asked, and
-// Stripe is asked under the order's own id, until it has said yes or no: a crash anywhere refunds once. A refusal, and a
-// refund that fails later, give the credit back.
+// A refund that the operator orders. The credit is taken and the order stored before Stripe is asked. Stripe is asked
+// under the order's own id until it accepts or refuses, so that a crash anywhere refunds once. The credit is given back
+// if Stripe refuses, or if the refund fails later.
 
 import type { AccountId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -10,30 +10,30 @@ import type { RefundOrder, StripeRefund } from "./stripe.ts";
 import { StripeError } from "./stripe.ts";
 import type { Stripe } from "./stripe.ts";
 
-/** From then on Stripe is only asked whether it has the refund: it forgets an idempotency key after 24 hours. */
+/** After this, Stripe is only asked whether it has the refund, because it forgets an idempotency key after 24 hours. */
 const ASKED_MS_MAX = 20 * 3_600_000;
 const RETRY_MS = [60_000, 300_000, 1_800_000, 7_200_000] as const;
-/** Of a refund that came to nothing at Stripe. */
+/** Stripe's statuses of a refund that returned no money. */
 const FAILED: ReadonlySet<string | null> = new Set(["failed", "canceled"]);
 
-/** As stored: one row of JSON in the account's object. */
+/** Stored as one row of JSON in the account's object. */
 export interface RefundRecord extends RefundOrder {
-  /** What it took from the balance. */
+  /** The credit that it took from the balance. */
   readonly creditNanoUsd: NanoUsd;
-  /** Of the call that ordered it, keyed. */
+  /** A keyed hash of the body of the call that ordered it. */
   readonly bodyHash: string;
   readonly beganMs: number;
   readonly tries: number;
   readonly nextMs: number;
-  /** Undefined: Stripe has said nothing yet. */
+  /** Undefined: Stripe has not answered yet. */
   readonly outcome?: RefundOutcome;
-  /** It failed after Stripe had taken it on; the credit is back. */
+  /** The refund failed after Stripe had accepted it; the credit was given back. */
   readonly isUndone?: true;
 }
 
 export type RefundOutcome =
   | { readonly kind: "accepted"; readonly stripeId: string; readonly status: string }
-  /** Nothing was refunded; the credit is back. `isOurKey`: Stripe refuses the deployment's key. */
+  /** Nothing was refunded; the credit was given back. `isOurKey`: Stripe refuses the deployment's key. */
   | { readonly kind: "refused"; readonly reason: string; readonly isOurKey: boolean };
 
 /** Why nothing was ordered. */
@@ -42,7 +42,7 @@ export type RefundFault =
   | { readonly kind: "another_account"; readonly accountId: AccountId }
   /** More than is left of the payment. */
   | { readonly kind: "above_rest"; readonly restNanoUsd: NanoUsd }
-  /** It is spent, or calls that run now hold it. */
+  /** The credit is spent, or running calls hold it. */
   | {
       readonly kind: "not_there";
       readonly wantedNanoUsd: NanoUsd;
@@ -53,7 +53,7 @@ export type RefundFault =
   | { readonly kind: "too_much" }
   | { readonly kind: "stripe_unavailable" };
 
-/** What of a payment can be refunded: `credit` of `asked` (undefined: all that is left), for `cents` of its money. */
+/** What of a payment is refunded for `asked` (undefined: everything left): so much credit, for `cents` of its money. */
 export function judgeRefund(
   { found, refundedCents }: { readonly found: PaymentFound; readonly refundedCents: number },
   /** Orders of this account on this payment, settled or not. */
@@ -66,7 +66,7 @@ export function judgeRefund(
   if (payment.accountId !== accountId) return { kind: "another_account", accountId: payment.accountId };
   const [paid, credit] = [centsOf(payment.paidNanoUsd), centsOf(payment.creditNanoUsd)];
   const inForce = orders.filter(({ outcome, isUndone }) => outcome?.kind !== "refused" && isUndone === undefined);
-  // Stripe counts those that it has taken on.
+  // Stripe's own count includes the orders that it has accepted.
   const onTheirWay = inForce.reduce((sum, { outcome, cents }) => sum + (outcome === undefined ? cents : 0), 0);
   const ordered = inForce.reduce((sum, { creditNanoUsd }) => sum + centsOf(creditNanoUsd), 0);
   const left = Math.max(0, paid - refundedCents - onTheirWay);
@@ -82,7 +82,7 @@ export function nextTry(tries: number, nowMs: number): number {
   return nowMs + (RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? RETRY_MS[0]);
 }
 
-/** Asks Stripe. Undefined: it may have done it, or may yet; ask again. */
+/** Asks Stripe for the refund. Undefined: the outcome is unknown; ask again. */
 export async function askForRefund(
   stripe: Stripe,
   record: RefundRecord,
@@ -106,7 +106,7 @@ function accepted({ id, status }: StripeRefund): RefundOutcome {
   return { kind: "accepted", stripeId: id, status: status ?? "pending" };
 }
 
-/** Whether the credit goes back. */
+/** Whether the refund returned no money, so that its credit is given back. */
 export function cameToNothing(outcome: RefundOutcome): boolean {
   return outcome.kind === "refused" || FAILED.has(outcome.status);
 }

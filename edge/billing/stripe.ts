@@ -1,5 +1,5 @@
-// The calls that we make to Stripe, as forms over fetch, and its events' signatures. Stripe's own package would add
-// 33 KB (compressed) to the Worker for them (docs/decisions/stripe.md). Amounts towards Stripe are cents, here nano-USD.
+// Our calls to Stripe, as forms over fetch, and the signatures of its events. Stripe's own package would add 33 KB
+// (compressed) to the Worker for them (docs/decisions/stripe.md). Stripe's amounts are cents; ours are nano-USD.
 // Source: docs.stripe.com/api (checkout/sessions, payment_intents, refunds, errors, idempotent_requests),
 // docs.stripe.com/webhooks (manual verification).
 
@@ -14,14 +14,14 @@ import type { PaymentFound } from "./payment.ts";
 const API_VERSION = "2025-03-31.basil";
 const DEFAULT_ORIGIN = "https://api.stripe.com";
 const ANSWER_MS = 20_000;
-/** On the page, the invoice and the receipt. */
+/** Our product's name on Stripe's page, the invoice and the receipt. */
 export const CREDIT = "Embedding credit";
-/** Older than this, a signature may be a replay. Stripe signs each delivery anew. */
+/** An older signature may be a replay: Stripe signs each delivery again. */
 const SIGNATURE_AGE_S_MAX = 300;
 const encoder = new TextEncoder();
 
 export interface StripeSettings {
-  /** Both or neither: a deployment that takes money must hear of it. */
+  /** Both or neither: a deployment that takes money must receive its events. */
   readonly STRIPE_SECRET_KEY?: string;
   readonly STRIPE_WEBHOOK_SECRET?: string;
   /** Accepted as well while the endpoint's secret is rolled. */
@@ -45,14 +45,14 @@ interface Said {
   readonly type?: string | undefined;
 }
 
-/** Stripe refused, or could not be reached. */
+/** Stripe refused a call, or could not be reached. */
 export class StripeError extends Error {
   override name = "StripeError";
-  /** Of the answer; undefined: none came, or none that could be read. */
+  /** The answer's status; undefined: there was no readable answer. */
   readonly status: number | undefined;
-  /** Stripe's own, for a declined card `card_declined`. */
+  /** Stripe's error code, for example `card_declined`. */
   readonly code: string | undefined;
-  /** As `idempotency_error`: other parameters under a key that was used. */
+  /** Stripe's error type, for example `idempotency_error`: other parameters under a used key. */
   readonly type: string | undefined;
   constructor(message: string, { status, code, type }: Said = {}) {
     super(message);
@@ -62,15 +62,16 @@ export class StripeError extends Error {
   }
 
   /**
-   * Whether what was asked was not done and never will be. Otherwise it may have been: no answer, a fault of Stripe's
-   * (5xx), the same call at work (409), too many calls (429), or an earlier call under the same key.
+   * Whether the call certainly had no effect. Otherwise it may have had one: there was no answer, Stripe had a fault
+   * (5xx), the same call is running (409), there were too many calls (429), or there was an earlier call under the same
+   * key.
    */
   get isRefusal(): boolean {
     const { status = 0, type } = this;
     return status >= 400 && status < 500 && status !== 409 && status !== 429 && type !== "idempotency_error";
   }
 
-  /** Whether it is our key that was refused: nobody's card, and no request of its own, is at fault. */
+  /** Whether Stripe refused our API key, so that neither a card nor the request is at fault. */
   get isOurKey(): boolean {
     return this.status === 401 || this.status === 403;
   }
@@ -83,7 +84,7 @@ export interface CheckoutRequest {
   readonly successUrl: string;
   readonly cancelUrl: string;
   readonly automaticTax: boolean;
-  /** The same key again is the same session. */
+  /** Repeating the key returns the same checkout session. */
   readonly idempotencyKey: string;
 }
 
@@ -98,7 +99,7 @@ export type StripeRefund = z.output<typeof refundSchema>;
 const refundListSchema = z.object({ data: z.array(refundSchema) });
 
 export interface RefundOrder {
-  /** Ours: it stands in the refund's metadata, by which its events are known. */
+  /** Our own id, written into the refund's metadata so that its events can be recognised. */
   readonly id: Id<"refund">;
   readonly paymentId: string;
   /** Tax included. */
@@ -106,11 +107,11 @@ export interface RefundOrder {
   readonly reason?: RefundReason;
 }
 
-/** Stripe's words; for a customer and a bank to read. */
+/** Stripe's reasons, which the customer and the bank can see. */
 export const REFUND_REASONS = ["requested_by_customer", "duplicate", "fraudulent"] as const;
 type RefundReason = (typeof REFUND_REASONS)[number];
 
-/** What a receipt says, and where it goes. */
+/** The text of a receipt and its address. */
 export interface Receipt {
   readonly description: string;
   readonly email?: string;
@@ -120,15 +121,14 @@ export class Stripe {
   readonly #secretKey: string;
   readonly #origin: string;
 
-  /** `settings.STRIPE_SECRET_KEY` must be there. */
   constructor(secretKey: string, origin: string = DEFAULT_ORIGIN) {
     this.#secretKey = secretKey;
     this.#origin = origin;
   }
 
   /**
-   * A page of Stripe's on which the customer pays; keeps the card for automatic top-ups, makes an invoice, and mails a
-   * receipt where the address is known. Throws StripeError.
+   * Creates a Stripe page on which the customer pays. It saves the card for automatic top-ups, makes an invoice, and
+   * mails a receipt if the address is known. Throws StripeError.
    */
   async createCheckout(request: CheckoutRequest): Promise<{ readonly id: string; readonly url: string }> {
     const cents = String(centsOf(request.amountNanoUsd));
@@ -145,30 +145,30 @@ export class Stripe {
       "line_items[0][price_data][tax_behavior]": "exclusive",
       "line_items[0][price_data][product_data][name]": CREDIT,
       "payment_intent_data[metadata][account_id]": request.accountId,
-      // With tax the payment is more than the price, and only this says what it brings (payment.ts).
+      // With tax the payment is more than the price, and only this says how much credit it brings (payment.ts).
       "payment_intent_data[metadata][credit_cents]": cents,
       "payment_intent_data[description]": CREDIT,
       ...(request.email !== undefined && { "payment_intent_data[receipt_email]": request.email }),
       "payment_intent_data[setup_future_usage]": "off_session",
       "invoice_creation[enabled]": "true",
-      // Said either way: an account at Stripe may have a default.
+      // Always sent, because the Stripe account may have another default.
       "automatic_tax[enabled]": String(request.automaticTax),
       ...(request.automaticTax && { "tax_id_collection[enabled]": "true" }),
     };
     return checkoutSchema.parse(await this.#call("POST", "/v1/checkout/sessions", form, request.idempotencyKey));
   }
 
-  /** A list, as Stripe answers it. Throws StripeError. */
+  /** A list in Stripe's own shape. Throws StripeError. */
   async list(path: string): Promise<unknown> {
     return this.#call("GET", path);
   }
 
-  /** What is known of a payment by its id. Throws StripeError. */
+  /** Reads a payment by its id. Throws StripeError. */
   async payment(id: string): Promise<PaymentFound> {
     return this.#look(`/v1/payment_intents/${encodeURIComponent(id)}`, judgePayment, { kind: "not_ours" });
   }
 
-  /** The same, with how much of its money went back already. Throws StripeError. */
+  /** Reads a payment and how much of its money was already refunded. Throws StripeError. */
   async refundable(id: string): Promise<{ readonly found: PaymentFound; readonly refundedCents: number }> {
     const path = `/v1/payment_intents/${encodeURIComponent(id)}?expand[]=latest_charge`;
     return this.#look<{ found: PaymentFound; refundedCents: number }>(
@@ -183,7 +183,7 @@ export class Stripe {
     );
   }
 
-  /** Asks once, however often it is called for one order within 24 hours. Throws StripeError. */
+  /** Orders a refund; repeating one order within 24 hours has no further effect. Throws StripeError. */
   async refund({ id, paymentId, cents, reason }: RefundOrder): Promise<StripeRefund> {
     const form = {
       payment_intent: paymentId,
@@ -194,20 +194,20 @@ export class Stripe {
     return readable(refundSchema, await this.#call("POST", "/v1/refunds", form, `refund:${id}`));
   }
 
-  /** What became of an order that may have been asked before; undefined: Stripe has no such refund. Throws StripeError. */
+  /** Finds the refund of an order that may have been sent before; undefined: Stripe has none. Throws StripeError. */
   async findRefund({ id, paymentId }: RefundOrder): Promise<StripeRefund | undefined> {
     const query = new URLSearchParams({ payment_intent: paymentId, limit: "100" });
     const { data } = readable(refundListSchema, await this.list(`/v1/refunds?${query.toString()}`));
     return data.find(({ metadata }) => metadata.refund_id === id);
   }
 
-  /** The payment that a charge belongs to; undefined: none, as where it was made otherwise than by us. Throws StripeError. */
+  /** The payment that a charge belongs to; undefined: none, so it was not made by us. Throws StripeError. */
   async paymentOfCharge(id: string): Promise<string | undefined> {
     const found = (charge: unknown) => chargeSchema.parse(charge).payment_intent ?? undefined;
     return this.#look(`/v1/charges/${encodeURIComponent(id)}`, found, undefined);
   }
 
-  /** `nothing`: where Stripe knows no such thing, which is then another account's. */
+  /** `nothing`: the result if Stripe does not have it, which means that it is not ours. */
   async #look<Found>(path: string, found: (value: unknown) => Found, nothing: Found): Promise<Found> {
     try {
       return found(await this.#call("GET", path));
@@ -217,7 +217,7 @@ export class Stripe {
     }
   }
 
-  /** Charges a card that the customer left for this. Throws StripeError, for a declined card too. */
+  /** Charges a saved card without the customer present. Throws StripeError, for a declined card too. */
   async chargeOffSession(charge: {
     readonly accountId: AccountId;
     readonly amountNanoUsd: NanoUsd;
@@ -265,14 +265,14 @@ export class Stripe {
   }
 }
 
-/** An answer that cannot be read says nothing of what was done. Throws StripeError. */
+/** Parses Stripe's answer. Throws StripeError: an unreadable answer leaves the outcome unknown. */
 function readable<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new StripeError("Stripe's answer is not of the shape that is known here.");
 }
 
-/** Whether `header` (`Stripe-Signature`: `t=…,v1=…,v1=…`) signs `payload` under one of `secrets`, not too long ago. */
+/** Whether `header` (`Stripe-Signature`: `t=…,v1=…,v1=…`) is a recent signature of `payload` under one of `secrets`. */
 export async function verifySignature(
   payload: string,
   header: string | undefined,
@@ -287,13 +287,13 @@ export async function verifySignature(
   const signed = encoder.encode(`${timestamp}.${payload}`);
   const expected = await Promise.all(secrets.map(async (secret) => hmac(await importHmacKey(secret), signed)));
   let matches = false;
-  // Every pair is compared, in constant time each: nothing is learned from how long it takes.
+  // Every pair is compared in constant time, so that the duration reveals nothing.
   for (const wanted of expected)
     for (const given of signatures) matches = equalBytes(bytesOf(given), wanted) || matches;
   return matches;
 }
 
-/** Bytes of lower-case hex; of anything else none, which equals no signature. */
+/** The bytes of lower-case hex; empty for anything else, which equals no signature. */
 function bytesOf(hex: string): Uint8Array {
   if (!/^([0-9a-f]{2})+$/.test(hex)) return new Uint8Array();
   return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
