@@ -1,5 +1,5 @@
-// The accounts that exist: names, age, status, and what each last reported of its books. The account's object is the
-// only judge of its money and status; a row here is for lists and follows it.
+// The list of accounts: names, age, status, and the sums that each last reported. Only the account's object decides
+// about its money and status; a row here follows it and serves lists.
 
 import type { AccountStatus } from "../ledger/types.ts";
 import type { AccountId } from "../../shared/ids.ts";
@@ -9,12 +9,12 @@ import { decodeCursor, encodeCursor } from "./cursor.ts";
 import type { Directory } from "./directory.ts";
 import { withDirectory } from "./directory.ts";
 
-/** `deleting`: between the owner's request and the end of its data; a repeated request goes on. */
+/** `deleting`: between the owner's request and the end of the deletion; a repeated request continues it. */
 type DirectoryStatus = AccountStatus | "deleting" | "deleted";
 
 export interface AccountRow {
   readonly id: AccountId;
-  /** Empty once deleted: the tombstone keeps id and times alone. */
+  /** Empty once deleted: the tombstone keeps only id, times and sums. */
   readonly name: string;
   readonly email: string | null;
   readonly createdAtMs: number;
@@ -50,7 +50,7 @@ export interface NewAccountRow {
   readonly createdAtMs: number;
 }
 
-/** Adds an active account; one that is there stays as it is. Answers whether it was new. */
+/** Adds an active account; an existing one is not changed. Returns whether it is new. */
 export async function insertAccount(directory: Directory, account: NewAccountRow): Promise<boolean> {
   const { meta } = await withDirectory(() =>
     directory
@@ -63,12 +63,12 @@ export async function insertAccount(directory: Directory, account: NewAccountRow
   return meta.changes > 0;
 }
 
-/** Takes an account that was never set up out again. */
+/** Removes an account whose object was never set up. */
 export function removeAccount(directory: Directory, id: AccountId): Promise<unknown> {
   return withDirectory(() => directory.prepare("DELETE FROM accounts WHERE id = ?").bind(id).run());
 }
 
-/** Newest first, `limit` rows behind `cursor`. `undefined`: not a cursor that we issued. */
+/** Newest first, `limit` rows after `cursor`. Undefined: not a cursor that we issued. */
 export async function listAccounts(
   directory: Directory,
   cursor: string | undefined,
@@ -97,7 +97,7 @@ export async function findAccount(directory: Directory, id: AccountId): Promise<
   return row === null ? undefined : rowOf(row);
 }
 
-/** The row follows the object: written only where it differs, never over a deletion. */
+/** Copies the object's status into the row if it differs, never over a deletion. */
 export function reflectStatus(directory: Directory, id: AccountId, status: AccountStatus): Promise<unknown> {
   return withDirectory(() =>
     directory
@@ -107,14 +107,14 @@ export function reflectStatus(directory: Directory, id: AccountId, status: Accou
   );
 }
 
-/** What an account's object reports of its books, for the operator's sums. */
+/** Sums that an account's object reports, for the operator's totals. */
 export interface ReportedBooks {
   readonly chargedNanoUsd: number;
   readonly writtenOffNanoUsd: number;
   readonly lostBoundNanoUsd: number;
 }
 
-/** Figures that only grow: the latest wins. */
+/** Stores reported sums. They only grow, so the latest report wins. */
 export function reportBooks(
   directory: Directory,
   id: AccountId,
@@ -131,14 +131,14 @@ export function reportBooks(
   );
 }
 
-/** The first step of a deletion: from here a repeated request finishes it. */
+/** The first step of a deletion: from then on a repeated request finishes it. */
 export function markDeleting(directory: Directory, id: AccountId): Promise<unknown> {
   return withDirectory(() =>
     directory.prepare("UPDATE accounts SET status = 'deleting' WHERE id = ? AND status <> 'deleted'").bind(id).run(),
   );
 }
 
-/** The last step: name and address go, the tombstone stays for the audit log and the operator's sums. */
+/** The last step: removes name and address; the tombstone stays for the audit log and the operator's totals. */
 export function markDeleted(
   directory: Directory,
   id: AccountId,

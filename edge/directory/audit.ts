@@ -1,5 +1,5 @@
 // The operator's audit log: who did what, when, to what, with facts that hold no secret. A row is written before the
-// act, so that no act is without one, and its outcome behind it; a row without outcome is an act that was cut off, and
+// act, so that every act has one, and its outcome after it. A row without an outcome is an act that was interrupted;
 // the account's own log (acts.ts) says whether it happened.
 
 import { ApiError } from "../../shared/errors.ts";
@@ -13,14 +13,14 @@ export interface AuditEntry {
   /** `operator from 203.0.113.7`, `key_…`. */
   readonly actor: string;
   readonly action: string;
-  /** The id of what it was done to. */
+  /** The id of the thing that was changed. */
   readonly target: string;
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
 interface AuditRow extends AuditEntry {
   readonly id: number;
-  /** `done`, an error code, or null: cut off. */
+  /** `done`, an error code, or null (interrupted). */
   readonly outcome: string | null;
 }
 
@@ -29,7 +29,7 @@ export interface AuditPage {
   readonly next?: string;
 }
 
-/** Notes `entry`, acts, notes the outcome. Throws what `act` throws; the act is not done when the note cannot be written. */
+/** Writes `entry`, runs `act`, writes the outcome. Throws what `act` throws; without the entry `act` does not run. */
 export async function audited<Result>(
   directory: Directory,
   entry: AuditEntry,
@@ -56,7 +56,7 @@ async function appendAudit(directory: Directory, { atMs, actor, action, target, 
   return must(row, "the row of an insert that returns it").id;
 }
 
-/** The act is over: an outcome that cannot be written stays open, which is what an open one means. */
+/** The act is over, so a failure to write its outcome is ignored: an absent outcome means unknown. */
 async function noteOutcome(directory: Directory, id: number, outcome: string): Promise<void> {
   await directory
     .prepare("UPDATE audit SET outcome = ? WHERE id = ?")
@@ -65,7 +65,7 @@ async function noteOutcome(directory: Directory, id: number, outcome: string): P
     .catch(() => undefined);
 }
 
-/** Newest first, `limit` rows behind `cursor`. `undefined`: not a cursor that we issued. */
+/** Newest first, `limit` rows after `cursor`. Undefined: not a cursor that we issued. */
 export async function listAudit(
   directory: Directory,
   cursor: string | undefined,
@@ -100,7 +100,7 @@ export async function listAudit(
   return results.length > limit && last !== undefined ? { rows, next: encodeCursor([last.id]) } : { rows };
 }
 
-/** Our own data, believed. */
+/** Our own data, so it is trusted. */
 function factsOf(text: string): Readonly<Record<string, unknown>> {
   const facts: Readonly<Record<string, unknown>> = JSON.parse(text);
   return facts;

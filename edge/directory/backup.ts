@@ -1,11 +1,11 @@
-// The directory's rows for a backup, table by table and page by page, and back. What only watches (canary, faults) stays
-// out.
+// The directory's rows for a backup, table by table and page by page, and back. Tables that only monitor (canary,
+// faults) are left out.
 
 import * as z from "zod";
 import type { Directory } from "./directory.ts";
 import { withDirectory } from "./directory.ts";
 
-/** Each table, and what orders its pages. */
+/** Each table, and the order of its pages. */
 const TABLES = [
   ["accounts", "id"],
   ["models", "id"],
@@ -38,7 +38,7 @@ export async function* directoryPages(directory: Directory): AsyncGenerator<Dire
   }
 }
 
-/** Rows that are there already stay as they are. Throws `directory_unavailable`. */
+/** Adds rows; existing ones are not changed. Throws `directory_unavailable`. */
 export async function restoreDirectoryRows(directory: Directory, { table, rows }: DirectoryRows): Promise<void> {
   if (rows.length === 0) return;
   await withDirectory(() =>
@@ -54,7 +54,7 @@ export async function restoreDirectoryRows(directory: Directory, { table, rows }
   );
 }
 
-/** Ids of accounts behind `after`, in order: those whose objects hold books. Throws `directory_unavailable`. */
+/** Ids of undeleted accounts after `after`, in order. Throws `directory_unavailable`. */
 export async function accountIdsAfter(directory: Directory, after: string, limit: number): Promise<readonly string[]> {
   const { results } = await withDirectory(() =>
     directory

@@ -1,7 +1,7 @@
-// Opaque cursors of lists that D1 answers: the position behind which the next page begins, as base64url of JSON. They
-// carry no secret and are believed no more than any other input.
+// Opaque cursors of lists in D1: the position after which the next page begins, as base64url of JSON. They hold no
+// secret and are validated like any other input.
 
-/** A position as text; callers pass it back unread. */
+/** Encodes a position; clients pass it back unread. */
 export function encodeCursor(position: readonly (string | number)[]): string {
   return btoa(JSON.stringify(position)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }

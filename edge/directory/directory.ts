@@ -1,12 +1,15 @@
-// The directory: the one D1 database, for what needs a list over accounts (docs/storage.md). Off the hot path: no call
-// that embeds waits for it. A failure of it is `directory_unavailable`, and whoever writes here writes before acting
-// elsewhere, so that nothing is half made. Tables: migrations/.
+// The directory: the only D1 database, for everything that needs a list over accounts (docs/storage.md). It is off the
+// hot path: no embedding call waits for it. Its failure is `directory_unavailable`. Callers write here before they act
+// elsewhere, so that nothing is half done. Tables: migrations/.
 
 import { apiError } from "../../shared/errors.ts";
 
 export type Directory = D1Database;
 
-/** Runs `work`; a failure of the database becomes `directory_unavailable` (its own message may quote values, and stays inside). */
+/**
+ * Runs `work`. A failure becomes `directory_unavailable`; the database's message, which may quote values, is only its
+ * cause.
+ */
 export async function withDirectory<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();

@@ -1,5 +1,6 @@
-// Which account a person of another service opens. The row is written before the account is made, so that two sign-ins at
-// once, or one that broke off, agree on one account; making it again has no effect.
+// Maps a person of another service to an account. The row is written before the account is created, so that two
+// sign-ins at once, or an interrupted one and its repeat, agree on one account. Creating that account again has no
+// effect.
 
 import type { AccountId } from "../../shared/ids.ts";
 import { newId, parseId } from "../../shared/ids.ts";
@@ -9,7 +10,7 @@ import { withDirectory } from "./directory.ts";
 
 export interface Identity {
   readonly accountId: AccountId;
-  /** 1: this account is the person's first. */
+  /** 1 if this account is the person's first. */
   readonly accountsMade: number;
 }
 
@@ -18,7 +19,7 @@ interface Row {
   readonly accounts_made: number;
 }
 
-/** The person's account, chosen now if there is none. Throws `directory_unavailable`. */
+/** The person's account; a new id if there is none. Throws `directory_unavailable`. */
 export async function identify(
   directory: Directory,
   provider: "github",
@@ -40,7 +41,7 @@ export async function identify(
   return identityOf(must(row ?? undefined, "the identity just written"));
 }
 
-/** The person deleted `gone` and comes back: another account, which is not the first. */
+/** Gives a person who deleted account `gone` and signs in again another account, which is not their first. */
 export async function replaceAccount(
   directory: Directory,
   provider: "github",

@@ -1,5 +1,5 @@
-// Prices and status of models as the operator set them: rows of the directory, with a copy in KV for isolates that
-// start while the directory is down. What no row names is as the catalogue says.
+// Prices and status of models as set by the operator: rows of the directory, with a copy in KV for isolates that start
+// while the directory is down. A model without a row has the catalogue's.
 
 import type { CatalogModel, OperatorStatus, Prices } from "../../shared/catalog.ts";
 import type { Directory } from "./directory.ts";
@@ -17,10 +17,10 @@ export interface ModelStores {
   readonly kv: Pick<KVNamespace, "get" | "put">;
 }
 
-/** Beside the embedding cache's entries, whose names are hex digests. */
+/** Cannot collide with the embedding cache's entries, whose names are hex digests. */
 const KV_COPY = "directory:models";
 
-/** Every model with settings of its own. Throws when neither the directory nor the copy answers. */
+/** The settings of every model that has a row. Throws if neither the directory nor the copy answers. */
 export async function loadModelSettings({ directory, kv }: ModelStores): Promise<readonly ModelSettings[]> {
   try {
     return await readRows(directory);

@@ -1,5 +1,5 @@
-// The operator's sums over all accounts, from what their objects reported (every six hours while they spend, and when
-// somebody looks at their books): cheap to read, and as old as `oldestReportMs` says.
+// The operator's totals over all accounts, from what their objects reported (every six hours while they spend, and when
+// the operator reads an account): cheap to read, and as old as `oldestReportMs` says.
 
 import type { Directory } from "./directory.ts";
 import { withDirectory } from "./directory.ts";
@@ -10,12 +10,12 @@ export interface Stats {
   readonly chargedNanoUsd: number;
   /** Work that was done and could not be charged. */
   readonly writtenOffNanoUsd: number;
-  /** The most that isolates which died can have left unreported. */
+  /** The most that isolates that died can have left unreported. */
   readonly lostBoundNanoUsd: number;
-  /** The oldest and newest of the reports that are summed; null: none yet. */
+  /** The times of the oldest and newest summed reports; null: none yet. */
   readonly oldestReportMs: number | null;
   readonly newestReportMs: number | null;
-  /** How many asked for a model that is not served yet. */
+  /** How many people asked for a model that is not served yet. */
   readonly wants: readonly { readonly model: string; readonly count: number }[];
 }
 
