@@ -1,8 +1,8 @@
-// A billing act in the books of its account. Every step is done once by the ledger (grants and refunds by their ids), so
-// the whole can be repeated from any point: Stripe delivers again whatever did not end in a 2xx.
+// Applies a billing act to the books of its account. The ledger does every step once (grants and refunds by their ids),
+// so the whole can be repeated from any point: Stripe delivers an event again until it gets a 2xx.
 //
-// What is not ours is answered well: a Stripe account may serve other businesses and other deployments, and Stripe
-// switches an endpoint off that refuses for days.
+// Events that are not ours get a 2xx too: a Stripe account may serve other businesses and deployments, and Stripe
+// disables an endpoint that refuses for days.
 
 import { accountStub } from "../account/account-stub.ts";
 import type { Env } from "../bindings.ts";
@@ -17,11 +17,11 @@ import { nanoUsd } from "../../shared/money.ts";
 const ACTOR = "stripe";
 
 export type Applied =
-  /** `isNew`: it had not been heard of before. */
+  /** `isNew`: it had not been applied before. */
   | { readonly kind: "applied"; readonly isNew: boolean }
-  /** None of ours: of another business, another deployment, or a kind that moves no money. */
+  /** Not ours (another business or deployment), or of a kind that moves no money. */
   | { readonly kind: "ignored"; readonly reason: string }
-  /** Nothing was done, and it is for a person to find out why. */
+  /** Nothing was done, and a person has to find out why. */
   | { readonly kind: "refused"; readonly reason: string };
 
 type Returned = Extract<BillingAct, { kind: "taken_back" | "given_back" }>;
@@ -38,7 +38,7 @@ export async function applyAct(env: Env, stripe: Stripe, act: BillingAct): Promi
     case "taken_back":
     case "given_back": {
       const found = await findPayment(stripe, act.of);
-      // Credited first, if it was not yet.
+      // Credit the payment first, if that has not happened yet.
       const credited = await applyPayment(env, found);
       if (credited.kind !== "applied" || found.kind !== "paid") return credited;
       const returned = await applyReturn(env, found.payment, act);
@@ -81,7 +81,7 @@ async function credit(env: Env, { accountId, card, ...payment }: Payment): Promi
 async function applyReturn(env: Env, payment: Payment, returned: Returned): Promise<Applied> {
   const { id: paymentId, accountId, creditNanoUsd, paidNanoUsd } = payment;
   const stub = accountStub(env, accountId);
-  // Of the money a part was tax, which never was credit.
+  // A part of the money was tax, which never was credit.
   const amountNanoUsd = nanoUsd(share(creditNanoUsd, returned.amountNanoUsd, paidNanoUsd));
   const input = { id: returned.refundId ?? `stripe:${returned.id}`, kind: returned.act, amountNanoUsd, paymentId };
   const outcome =

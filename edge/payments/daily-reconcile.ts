@@ -1,4 +1,4 @@
-// The daily job over the last days' events: what was missed or is refused is a line in the log and an alert.
+// The daily job that reconciles the last days' events: missed and refused ones are logged and reported as an alert.
 
 import type { Env } from "../bindings.ts";
 import { describeError, writeLog } from "../lib/log.ts";
@@ -10,12 +10,12 @@ import { reconcilePage, stripeOfConfig } from "./reconcile.ts";
 /** At this minute of the day, UTC. */
 const MINUTE_OF_DAY = 4 * 60 + 7;
 const MINUTE_MS = 60_000;
-/** As long as Stripe tries to deliver, so that a day's job that failed is made good by the next. */
+/** As long as Stripe retries a delivery, so that the next job makes up for a failed one. */
 const DAYS = 3;
 const DAY_S = 86_400;
 const PAGES_MAX = 3;
 
-/** Nothing but at its minute, and where cards are taken. Never throws. */
+/** Runs only at its minute, and only if the deployment takes cards. Never throws. */
 export async function reconcileDaily(env: Env, scheduledMs: number, ports: CanaryPorts): Promise<void> {
   if (Math.floor(scheduledMs / MINUTE_MS) % (DAY_S / 60) !== MINUTE_OF_DAY) return;
   try {

@@ -1,6 +1,6 @@
-// What Stripe says happened, against the books: Stripe keeps every event for 30 days, whether our endpoint took it or not,
-// and each goes the way that its delivery would have gone. What was missed is done now, and once; what is refused is
-// named. Nothing is compared by sums: an amount alone does not say whose it is.
+// Reconciles the books with Stripe's events. Stripe keeps every event for 30 days, whether our endpoint took it or not,
+// and each is applied here as its delivery would have been: missed ones once, now; refused ones are listed. Sums are
+// not compared, because an amount does not say whose it is.
 
 import * as z from "zod";
 import type { Env } from "../bindings.ts";
@@ -9,7 +9,7 @@ import { actOf } from "../billing/events.ts";
 import { Stripe, StripeError } from "../billing/stripe.ts";
 import type { Config } from "../settings.ts";
 
-/** The kinds that move money (events.ts); others are not asked for. */
+/** The event types that move money (events.ts); only these are requested. */
 const EVENT_TYPES = [
   "payment_intent.succeeded",
   "refund.created",
@@ -19,9 +19,9 @@ const EVENT_TYPES = [
   "charge.dispute.funds_withdrawn",
   "charge.dispute.funds_reinstated",
 ] as const;
-/** Stripe's own: events are kept for so long. */
+/** Stripe keeps events for this long. */
 export const DAYS_MAX = 30;
-/** Each event asks an account's object and for some Stripe; a request has 1,000 subrequests. */
+/** Each event calls an account's object and some call Stripe; a request may make 1,000 subrequests. */
 const EVENTS_A_PAGE = 100;
 
 const pageSchema = z.object({
@@ -31,11 +31,11 @@ const pageSchema = z.object({
 
 export interface Reconciled {
   readonly checked: number;
-  /** Ids of events whose delivery was missed: their money is in the books now. */
+  /** Ids of events whose delivery was missed: they are applied now. */
   readonly missed: readonly string[];
-  /** For a person. */
+  /** Events that a person has to look at. */
   readonly refused: readonly { readonly event: string; readonly reason: string }[];
-  /** Go on behind this event; undefined: that was all. */
+  /** Continue after this event; undefined: that was all. */
   readonly next: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export function stripeOfConfig({ STRIPE_SECRET_KEY: key, STRIPE_API_ORIGIN: orig
   return key === undefined ? undefined : new Stripe(key, origin);
 }
 
-/** One page of the events since `sinceS` (unix seconds), newest first, behind `after`. Throws StripeError. */
+/** Applies one page of the events since `sinceS` (Unix seconds), newest first, after `after`. Throws StripeError. */
 export async function reconcilePage(
   env: Env,
   stripe: Stripe,
@@ -59,7 +59,7 @@ export async function reconcilePage(
   const { data: events, has_more: hasMore } = page.data;
   const missed: string[] = [];
   const refused: { readonly event: string; readonly reason: string }[] = [];
-  // Oldest first, as they happened.
+  // Applied in the order in which they happened.
   for (const event of events.toReversed()) {
     const applied = await applyAct(env, stripe, actOf(JSON.stringify(event)));
     if (applied.kind === "refused") refused.push({ event: event.id, reason: applied.reason });
