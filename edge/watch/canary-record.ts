@@ -1,4 +1,4 @@
-// The canary's record in the directory: a row a day for the status page, and the last call. Writing is one batch.
+// The canary's record in the directory: one row per day for the status page, and the last call. Written in one batch.
 
 import type { Directory } from "../directory/directory.ts";
 import { withDirectory } from "../directory/directory.ts";
@@ -10,7 +10,7 @@ const DAYS_SHOWN = 90;
 export interface CanaryLast {
   readonly atMs: number;
   readonly latencyMs: number;
-  /** Null: it got its vector. */
+  /** Why the call failed; null: it was served. */
   readonly reason: string | null;
   readonly failuresInRow: number;
 }
@@ -22,7 +22,7 @@ export interface CanaryDay {
   readonly failed: number;
 }
 
-/** Notes one call; how many failed in a row before it, and with it. Throws `directory_unavailable`. */
+/** Records one call; returns how many had failed in a row before it, and with it. Throws `directory_unavailable`. */
 export async function recordCanary(
   directory: Directory,
   result: ProbeResult,
@@ -52,7 +52,7 @@ export async function recordCanary(
   return { before, now: failed === 0 ? 0 : before + 1 };
 }
 
-/** The last call (undefined: there was none) and the days that have any, oldest first. Throws `directory_unavailable`. */
+/** The last call (undefined: none yet) and the days with calls, oldest first. Throws `directory_unavailable`. */
 export async function readCanary(
   directory: Directory,
   nowMs: number,

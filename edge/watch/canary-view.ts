@@ -1,22 +1,22 @@
-// What everyone may know of the canary, for GET /status.json and the status page: read from the directory at most once
-// in a while per isolate, and what was read last while the directory does not answer.
+// The canary's public status, for GET /status.json and the status page. Each isolate reads it from the directory at
+// most every 15 s, and shows the last reading while the directory does not answer.
 
 import type { Directory } from "../directory/directory.ts";
 import type { CanaryDay } from "./canary-record.ts";
 import { readCanary } from "./canary-record.ts";
 
-/** Without a call for so long it says nothing any more: the canary runs once a minute. */
+/** After this long without a call the status is `silent`: the canary runs once a minute. */
 const SILENT_AFTER_MS = 5 * 60_000;
 const KEEP_MS = 15_000;
 
 export interface CanaryStatus {
-  /** `silent`: it is configured and has not called lately. */
+  /** `silent`: it has not called lately. */
   readonly status: "served" | "failing" | "silent";
   readonly atMs: number;
   readonly latencyMs: number;
   readonly reason: string | null;
   readonly failuresInRow: number;
-  /** Oldest first; a day without a call is not there. */
+  /** Oldest first; days without a call are left out. */
   readonly days: readonly CanaryDay[];
 }
 

@@ -1,7 +1,7 @@
-// The canary: once a minute (wrangler.toml, `crons`) one embedding through the public URL with a key of its own. What no
-// part can say of itself, the whole says: a secret that is refused, a feature that stops everything, a ledger or a
-// directory that is gone. Its result is in GET /status.json and GET /metrics; a failure is a line in the log and, the
-// second in a row, an alert to `ALERT_WEBHOOK_URL`, as is the first success after it.
+// The canary: once a minute (wrangler.toml, `crons`) it embeds one text through the public URL with its own key. It
+// finds faults that no part sees in itself: a refused secret, a feature that stops everything, a ledger or directory
+// that is down. Its result is in GET /status.json and GET /metrics. A failure is logged; the second in a row, and the
+// first success after it, send an alert to `ALERT_WEBHOOK_URL`.
 
 import type { Env } from "../bindings.ts";
 import { describeError, writeLog } from "../lib/log.ts";
@@ -10,9 +10,9 @@ import { recordCanary } from "./canary-record.ts";
 import type { ProbeCall, ProbeResult } from "./probe.ts";
 import { probe } from "./probe.ts";
 
-/** One failure may be a deployment's moment. */
+/** A single failure may be due to a deployment. */
 const FAILURES_TO_ALERT = 2;
-/** A lasting failure is reported again this often, in minutes; also where nothing can be counted. */
+/** A lasting failure is reported again this often, in minutes; so is a directory that does not take records. */
 const ALERT_AGAIN_AFTER = 60;
 const MINUTE_MS = 60_000;
 const ALERT_MS = 10_000;
@@ -24,7 +24,7 @@ export interface CanaryPorts {
 
 export const REAL_PORTS: CanaryPorts = { fetch: (url, init) => fetch(url, init), now: () => Date.now() };
 
-/** One turn of the canary; nothing where it is not configured. Never throws: whatever fails is a line in the log. */
+/** Runs the canary once, if it is configured. Never throws: failures are logged. */
 export async function runCanary(env: Env, ports: CanaryPorts = REAL_PORTS): Promise<void> {
   try {
     const { CANARY_URL: url, CANARY_KEY: key, ALERT_WEBHOOK_URL: hook, ...config } = readConfig(env);
@@ -45,7 +45,7 @@ function noteFailure(message: string, facts: Readonly<Record<string, string | un
   writeLog({ level: "error", event: "canary_failed", message, ...facts });
 }
 
-/** Failures in a row; undefined where the directory does not take them, which is a failure of its own. */
+/** Failures in a row; undefined if the directory does not answer, which is logged. */
 async function recorded(env: Env, result: ProbeResult, nowMs: number) {
   try {
     return await recordCanary(env.DIRECTORY, result, nowMs);
@@ -55,7 +55,7 @@ async function recorded(env: Env, result: ProbeResult, nowMs: number) {
   }
 }
 
-/** What a person has to hear now. */
+/** The alert that is due now; undefined: none. */
 function alertOf(
   url: string,
   { reason, latencyMs }: ProbeResult,
@@ -75,7 +75,7 @@ function alertOf(
   return undefined;
 }
 
-/** `{"text": …}`: what Slack, Mattermost and most chat programs take. */
+/** Sends `{"text": …}`, which Slack, Mattermost and most chat programs accept. */
 export async function sendAlert({ fetch: send }: CanaryPorts, hook: string, text: string): Promise<void> {
   try {
     const answer = await send(hook, {

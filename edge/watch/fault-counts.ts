@@ -1,5 +1,5 @@
-// How often each of our own faults (5xx) was answered, over all isolates, for alerts: counted in memory, added to the
-// directory after the answers, a moment later and all at once. An isolate that ends first loses that moment.
+// Counts our own faults (5xx) by code over all isolates, for alerts. Counts are kept in memory and added to the
+// directory together, a second after the first answer. An isolate that ends before loses that second.
 
 import type { Directory } from "../directory/directory.ts";
 import { describeError, writeLog } from "../lib/log.ts";
@@ -40,7 +40,7 @@ export class FaultCounts {
         ),
       );
     } catch (error) {
-      // Kept for the next fault's turn: while the directory is gone, there will be one.
+      // Kept until the next fault: while the directory is down, there will be one.
       for (const [code, count] of counted) this.#counts.set(code, (this.#counts.get(code) ?? 0) + count);
       writeLog({ level: "error", event: "faults_uncounted", ...describeError(error) });
     }

@@ -1,11 +1,11 @@
-// One embedding through a public URL, as a customer makes it, and whether the answer is one: what the Worker's canary
-// and `npm run probe` do. It never throws; a failure is a short reason that holds no text and no key.
+// Embeds one text through a public URL, as a customer does, and checks the answer. The Worker's canary and `npm run
+// probe` use it. It never throws; a failure is a short reason that holds no text and no key.
 
 import * as z from "zod";
 
-/** Longer than a call to a cold model is held. */
+/** Longer than a call waits for a cold model. */
 const ANSWER_MS = 30_000;
-/** Canonical vectors are float16: a norm is off by less. */
+/** More than the rounding of float16 vectors can change a norm. */
 const NORM_TOLERANCE = 1e-2;
 
 const answerSchema = z.object({
@@ -22,7 +22,7 @@ export interface ProbeCall {
   readonly key: string;
   readonly model: string;
   readonly now: () => number;
-  /** What is embedded; another one each time shows the whole way, not a cache. */
+  /** The text to embed; a new one each time tests the whole path and not a cache. */
   readonly text: string;
 }
 
