@@ -1,6 +1,6 @@
-// The free credit of a new account: once for each person that another service vouches for, whatever accounts they make
-// and delete; only for a person whose account there is old enough, and where the operator asks for it only with a card.
-// What is not due at the first sign-in is looked at again at the next.
+// The free credit of a new account: once for each person whom another service vouches for, however many accounts they
+// create and delete. The person's account there must be old enough, and if the operator demands it, a card must be
+// saved. Credit that is not due at one sign-in is checked again at the next.
 
 import { accountStub } from "../account/account-stub.ts";
 import type { Env } from "../bindings.ts";
@@ -9,12 +9,14 @@ import type { Config } from "../settings.ts";
 import { nanoUsd } from "../../shared/money.ts";
 
 const AMOUNT = nanoUsd(5_000_000_000);
-/** An account made for the credit alone costs at least a wait. */
+/** A fresh account elsewhere, made only for the credit, must wait. */
 const AGE_DAYS = 30;
 const DAY_MS = 86_400_000;
 const GRANT_ID = "free-credit";
 
-/** Grants what is due; the same grant again has no effect. `bornMs`: when the other service's account was made. */
+/**
+ * Grants the credit if it is due; repeating it has no effect. `bornMs`: when the other service's account was created.
+ */
 export async function giveFreeCredit(
   env: Pick<Env, "ACCOUNT">,
   config: Config,
@@ -24,7 +26,7 @@ export async function giveFreeCredit(
   const amountNanoUsd = config.FREE_CREDIT_USD ?? AMOUNT;
   if (amountNanoUsd === 0 || accountsMade !== 1) return;
   const ageMs = (config.FREE_CREDIT_AGE_DAYS ?? AGE_DAYS) * DAY_MS;
-  // Of an unknown age counts as new, unless any age will do.
+  // An unknown age counts as new, unless any age will do.
   if (ageMs > 0 && (person.bornMs === undefined || Date.now() - person.bornMs < ageMs)) return;
   const stub = accountStub(env, accountId);
   if (config.FREE_CREDIT_ASKS_CARD === true && (await stub.billing())?.card === undefined) return;

@@ -1,6 +1,6 @@
-// GET /auth/github and /auth/github/callback: state and PKCE verifier wait in a sealed cookie of ten minutes, so nothing is
-// stored; the person's account is found or made, with the free credit once; a key that expires with the session is made
-// for it. The redirect goes to our own dashboard and nowhere else.
+// GET /auth/github and /auth/github/callback. State and PKCE verifier are in a sealed cookie for ten minutes, so
+// nothing is stored. The person's account is found or created, with the free credit once, and the session gets its own
+// key, which expires with it. The redirect goes only to our own dashboard.
 
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
@@ -42,7 +42,7 @@ export async function beginGitHubSignIn(c: Context): Promise<Response> {
   return c.redirect(gitHubOf(c).authorizeUrl(callbackUrl(c), state, challenge), 302);
 }
 
-/** Sets the session's cookie on success alone. */
+/** Sets the session's cookie only on success. */
 export async function endGitHubSignIn(c: Context): Promise<GitHubSignIn> {
   const github = gitHubOf(c);
   const text = getCookie(c, COOKIE, COOKIE_OPTIONS.prefix);
@@ -65,14 +65,14 @@ export async function endGitHubSignIn(c: Context): Promise<GitHubSignIn> {
   }
 }
 
-/** The person's account, with the free credit where it is due. A sign-in that broke off is finished here. */
+/** The person's account, with the free credit if it is due. Also finishes an interrupted sign-in. */
 async function accountOf(c: Context, person: GitHubPerson): Promise<AccountId> {
   let identity = await identify(c.env.DIRECTORY, "github", person.subject, Date.now());
   const known = await findAccount(c.env.DIRECTORY, identity.accountId);
   if (known?.status === "deleted" || known?.status === "deleting") {
     identity = await replaceAccount(c.env.DIRECTORY, "github", person.subject, identity.accountId);
   }
-  // Made again, by another sign-in at the same moment, it is the same account.
+  // Repeating it, or a second sign-in at the same moment, gives the same account.
   const location = locationOf(c.req.raw.cf);
   await createAccount(c.env, newAccount(person), ACTOR, { id: identity.accountId, location });
   await giveFreeCredit(c.env, c.get("services").config, identity, { bornMs: person.bornMs, actor: ACTOR });
@@ -83,7 +83,7 @@ function newAccount({ login, email }: GitHubPerson) {
   return { name: login, ...(email !== undefined && { email }) };
 }
 
-/** With a key of every right that is made for the session. */
+/** Begins a session with its own key, which has every scope. */
 async function beginSession(c: Context, accountId: AccountId, name: string): Promise<void> {
   const expiresAtMs = Date.now() + SESSION_LIFE_S * 1000;
   const begun = acted(

@@ -1,4 +1,4 @@
-// GitHub's side of signing in: OAuth's authorization code with state and PKCE. Three calls, no token is kept.
+// GitHub's side of signing in: OAuth's authorization code with state and PKCE. Three calls; no token is stored.
 // Source: docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps, RFC 7636 (S256), RFC 9700.
 
 import * as z from "zod";
@@ -17,16 +17,16 @@ export interface GitHubSettings {
 }
 
 export interface GitHubPerson {
-  /** GitHub's number: a login can change hands. */
+  /** GitHub's numeric id, because a login name can change hands. */
   readonly subject: string;
   readonly login: string;
-  /** When the account at GitHub was made, unix ms; undefined where it does not say. */
+  /** When the account at GitHub was created, Unix ms; undefined: unknown. */
   readonly bornMs: number | undefined;
   /** The primary address, if GitHub has verified it. */
   readonly email: string | undefined;
 }
 
-/** GitHub refused, or did not answer; the message is for a log, not for the visitor. */
+/** GitHub refused or did not answer. The message is for the log, not for the visitor. */
 export class GitHubError extends Error {
   override name = "GitHubError";
 }
@@ -52,7 +52,7 @@ export class GitHub {
     this.#apiOrigin = settings.GITHUB_API_ORIGIN ?? API_ORIGIN;
   }
 
-  /** Where the visitor says yes. `challenge`: base64url of SHA-256 of the verifier. */
+  /** The page on which the visitor consents. `challenge`: base64url of SHA-256 of the verifier. */
   authorizeUrl(redirectUri: string, state: string, challenge: string): string {
     const url = new URL("/login/oauth/authorize", this.#origin);
     url.search = new URLSearchParams({
@@ -66,7 +66,7 @@ export class GitHub {
     return url.href;
   }
 
-  /** Who came back with `code`. Throws GitHubError. */
+  /** The person who came back with `code`. Throws GitHubError. */
   async person(code: string, verifier: string, redirectUri: string): Promise<GitHubPerson> {
     const form = new URLSearchParams({
       client_id: this.#clientId,
@@ -115,7 +115,7 @@ async function call<Schema extends z.ZodType>(
     throw error instanceof GitHubError ? error : new GitHubError("GitHub did not answer");
   }
   const parsed = schema.safeParse(answer);
-  // A code that is wrong, used or too old is answered 200 with `error`.
+  // GitHub answers a wrong, used or expired code with 200 and `error`.
   if (!parsed.success) throw new GitHubError("GitHub's answer is not what was asked for");
   return parsed.data;
 }

@@ -1,4 +1,4 @@
-// Other ways to sign in than with an API key: each is a link that the sign-in page shows where it is configured.
+// Ways to sign in without an API key: each is a link that the sign-in page shows if it is configured.
 
 import type { Env } from "../bindings.ts";
 

@@ -1,5 +1,5 @@
-// The way from a signed-in page to the public API: /dashboard/api/v1/… is /v1/… with the session's key. A page can do
-// exactly what its key can do; there is no second, inner API. Answers are the visitor's own: never stored, no CORS.
+// Forwards a signed-in page's requests to the public API: /dashboard/api/v1/… is /v1/… with the session's key. A page
+// can do exactly what its key can do; there is no second, inner API. Answers are private: never stored, no CORS.
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
@@ -10,7 +10,7 @@ import { apiError } from "../../shared/errors.ts";
 /** Where the pages' scripts find the API. */
 export const PROXY_PREFIX = "/dashboard/api";
 
-/** The caller's address travels too: a key's address list holds for its session. */
+/** The caller's address is forwarded too, because a key's address list holds for its session. */
 const FORWARDED_HEADERS = [
   "accept",
   "cf-connecting-ip",
@@ -23,7 +23,7 @@ const FORWARDED_HEADERS = [
   "x-tier",
 ] as const;
 
-/** CORS stays off the pages; a browser would answer `www-authenticate` with a prompt of its own. */
+/** The pages' API has no CORS; and a browser would answer `www-authenticate` with its own prompt. */
 const DROPPED_HEADERS = ["access-control-allow-origin", "access-control-expose-headers", "www-authenticate"] as const;
 
 /** Passes the request on to `app` with the session's key; `missing_api_key` without a session. */
@@ -44,7 +44,7 @@ export async function proxyToApi(c: Context, app: Hono<AppEnv>): Promise<Respons
   const { method, body, signal } = c.req.raw;
   const request = new Request(url, { method, headers, signal, ...(body === null ? {} : { body }) });
   const answer = await app.fetch(request, c.env, c.executionCtx);
-  // A key that is dead ends the session.
+  // A key that no longer works ends the session.
   if (answer.status === 401) dropCookie(c);
   const response = c.newResponse(answer.body, answer);
   for (const name of DROPPED_HEADERS) response.headers.delete(name);

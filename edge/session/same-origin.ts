@@ -1,5 +1,5 @@
-// A page's own requests and nobody else's: SameSite=Lax keeps the cookie off cross-site posts, and this check refuses
-// them as well, so that neither a browser's quirk nor a sibling subdomain is enough.
+// Accepts only requests of our own pages. SameSite=Lax already keeps the cookie off cross-site posts; this check also
+// stops a browser's quirk or a sibling subdomain.
 
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
@@ -7,7 +7,10 @@ import { apiError } from "../../shared/errors.ts";
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** Throws `cross_origin_refused` unless the request comes from a page of this origin. Reading may also be typed by hand. */
+/**
+ * Throws `cross_origin_refused` unless the request comes from a page of this origin. A GET or HEAD may also come from
+ * the address bar.
+ */
 export const sameOrigin = createMiddleware<AppEnv>(async (c, next) => {
   const site = c.req.header("sec-fetch-site");
   const origin = c.req.header("origin");

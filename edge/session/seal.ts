@@ -1,5 +1,5 @@
-// Sealing small values with SESSION_SECRET: AES-256-GCM, so that a value can be neither read nor changed outside. The
-// encryption key is derived (HKDF-SHA-256) per purpose; while the secret is rotated, the previous one still opens.
+// Seals small values with SESSION_SECRET: AES-256-GCM, so that a client can neither read nor change them. The key is
+// derived (HKDF-SHA-256) per purpose. While the secret is rotated, the previous one still opens.
 
 import { importHmacKey } from "../../shared/hmac.ts";
 
@@ -12,7 +12,7 @@ export interface SessionSecrets {
   readonly SESSION_SECRET_PREVIOUS?: string | undefined;
 }
 
-/** What a sealed value is for: a value sealed for one purpose does not open as another. */
+/** What a sealed value is for. A value sealed for one purpose does not open for another. */
 export type Purpose = "session" | "sign-in";
 
 /** `value` as JSON, sealed: base64url text. */
@@ -27,7 +27,7 @@ export async function seal(value: object, purpose: Purpose, secrets: SessionSecr
   return toBase64Url(bytes);
 }
 
-/** The value that `text` seals; undefined for anything that was not sealed here for `purpose`. */
+/** The value in `text`; undefined for anything that was not sealed here for `purpose`. */
 export async function unseal(text: string, purpose: Purpose, secrets: SessionSecrets): Promise<unknown> {
   const bytes = fromBase64Url(text);
   if (bytes === undefined || bytes.length <= IV_BYTES) return undefined;
@@ -39,13 +39,13 @@ export async function unseal(text: string, purpose: Purpose, secrets: SessionSec
   return undefined;
 }
 
-/** A keyed hash for what must be recognised and never read: the 32 bytes of HMAC under a key of its own purpose. */
+/** A keyed hash of a person, to recognise without storing: the 32 bytes of HMAC under a key of this purpose. */
 export async function personHash(text: string, secrets: SessionSecrets): Promise<Uint8Array<ArrayBuffer>> {
   const key = await importHmacKey(`person\n${secrets.SESSION_SECRET}`);
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }
 
-/** Text of the URL- and cookie-safe alphabet, without padding. */
+/** Base64 in the URL- and cookie-safe alphabet, without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
   return bytes.toBase64().replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
@@ -71,7 +71,7 @@ async function encryptionKey(secret: string, purpose: Purpose): Promise<CryptoKe
   );
 }
 
-/** undefined: not sealed under this key, or changed since. */
+/** Undefined: not sealed under this key, or changed since. */
 async function decrypt(
   { iv, sealed }: { readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: Uint8Array<ArrayBuffer> },
   key: CryptoKey,

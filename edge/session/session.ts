@@ -1,8 +1,8 @@
 // Who is signed in on the pages. A session is a cookie that seals an API key of the account (seal.ts), and a row in the
-// account's object (account-with-sessions.ts): signed out, a copy of the cookie is worth nothing. Every page's data come
-// through the public API with that key's rights (proxy.ts).
+// account's object (account-with-sessions.ts), so that a copied cookie is worthless after signing out. The pages read
+// all data through the public API with that key's rights (proxy.ts).
 //
-// The cookie is `__Host-`: https alone (or a loopback address), this host alone; HttpOnly; SameSite=Lax.
+// The cookie is `__Host-` (only https or a loopback address, only this host), HttpOnly, and SameSite=Lax.
 
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
@@ -16,7 +16,7 @@ import { seal, unseal } from "./seal.ts";
 
 const COOKIE = "session";
 const PREFIX = "host";
-/** How long a session lasts; a key made for one expires then too. */
+/** How long a session lasts; a key created for it expires then too. */
 export const SESSION_LIFE_S = 7 * 86_400;
 
 const idOf = <Kind extends "account" | "session">(kind: Kind) =>
@@ -44,14 +44,14 @@ export interface Session {
   readonly expiresAtMs: number;
 }
 
-/** Throws ConfigError without a secret: anybody could make a value that is sealed without one. */
+/** Throws ConfigError without a secret, because anyone could forge a session then. */
 export function sessionSecrets(c: Context): SessionSecrets {
   const { SESSION_SECRET: current, SESSION_SECRET_PREVIOUS: previous } = c.get("services").config;
   if (current === undefined) throw new ConfigError("SESSION_SECRET is missing: nobody can sign in to the pages.");
   return { SESSION_SECRET: current, SESSION_SECRET_PREVIOUS: previous };
 }
 
-/** Signs the visitor of `c` in to a session that the account has begun: sets the cookie on the answer. */
+/** Sets the cookie of a session that the account has begun. */
 export async function startSession(c: Context, session: Session): Promise<void> {
   setCookie(c, COOKIE, await seal(session, "session", sessionSecrets(c)), {
     prefix: PREFIX,
@@ -63,7 +63,7 @@ export async function startSession(c: Context, session: Session): Promise<void> 
   });
 }
 
-/** The session of the request; undefined when there is none, or it is over or forged. */
+/** The session of the request; undefined if there is none, or it has ended or is forged. */
 export async function readSession(c: Context): Promise<Session | undefined> {
   const text = getCookie(c, COOKIE, PREFIX);
   if (text === undefined || text === "") return undefined;
@@ -73,7 +73,7 @@ export async function readSession(c: Context): Promise<Session | undefined> {
   return (await accountStub(c.env, accountId).session(id)) === undefined ? undefined : parsed.data;
 }
 
-/** Takes the cookie back. */
+/** Deletes the cookie. */
 export function dropCookie(c: Context): void {
   deleteCookie(c, COOKIE, { prefix: PREFIX, path: "/", secure: true, httpOnly: true, sameSite: "Lax" });
 }

@@ -1,5 +1,5 @@
-// POST /dashboard/sign-in and /dashboard/sign-out: plain forms, so that they work without a script. The key travels once,
-// in the body of a post, and is asked of its account before it is sealed into the cookie.
+// POST /dashboard/sign-in and /dashboard/sign-out: plain forms, so that they work without a script. The key is sent
+// once, in a POST body, and its account checks it before it is sealed into the cookie.
 
 import { accountStub } from "../account/account-stub.ts";
 import { collectBytes } from "../lib/collect-bytes.ts";
@@ -13,10 +13,10 @@ import { SESSION_LIFE_S, dropCookie, readSession, startSession } from "./session
 const BODY_BYTES_MAX = 4096;
 const decoder = new TextDecoder();
 
-/** `refused`: what the form says; its sentence is the API's own. */
+/** `refused`: `message` is the API's own sentence, which the form shows. */
 export type SignInResult = { readonly kind: "signed_in" } | { readonly kind: "refused"; readonly message: string };
 
-/** Signs in with the form's `key`. Sets the session's cookie on success alone. */
+/** Signs in with the form's `key`. Sets the session's cookie only on success. */
 export async function signInWithKey(c: Context): Promise<SignInResult> {
   const apiKey = (await formField(c, "key")).replaceAll(/\s/g, "");
   if (apiKey === "") return { kind: "refused", message: "Paste an API key: it begins with gr-." };
@@ -35,7 +35,7 @@ export async function signInWithKey(c: Context): Promise<SignInResult> {
   }
 }
 
-/** Ends the session, wherever its cookie was copied to. */
+/** Ends the session, for every copy of its cookie. */
 export async function signOut(c: Context): Promise<Response> {
   const session = await readSession(c);
   if (session !== undefined) await accountStub(c.env, session.accountId).endSessions(session.id, "sign-out");
@@ -43,7 +43,7 @@ export async function signOut(c: Context): Promise<Response> {
   return c.redirect("/dashboard", 303);
 }
 
-/** A field of a small urlencoded form; empty when it is absent or the body is too large. */
+/** A field of a small urlencoded form; empty if it is absent or the body is too large. */
 async function formField(c: Context, name: string): Promise<string> {
   const { body } = c.req.raw;
   const bytes = body === null ? undefined : await collectBytes(body, BODY_BYTES_MAX);
