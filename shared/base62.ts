@@ -1,5 +1,5 @@
-// Base62 of fixed length: letters and digits survive every shell, URL and double click. A byte string of n bytes
-// always takes the same number of characters, so that lengths are checked before anything is decoded.
+// Base62 of fixed length: letters and digits need no escaping in shells and URLs, and a double click selects them. n
+// bytes always take the same number of characters, so that the length is checked before decoding.
 
 import { assert } from "./assert.ts";
 
@@ -13,7 +13,7 @@ export function base62Length(bytes: number): number {
 
 /** Big-endian base62, left-padded with "0" to `base62Length(bytes.length)`. */
 export function encodeBase62(bytes: Uint8Array): string {
-  // Long division, digit by digit: every request has an id, and a BigInt's each step makes another one.
+  // Long division, digit by digit: every request has an id, and BigInt would allocate a number for each step.
   const value = Uint8Array.from(bytes);
   let text = "";
   for (let position = base62Length(bytes.length); position > 0; position -= 1) {
@@ -32,7 +32,7 @@ export function encodeBase62(bytes: Uint8Array): string {
   return text;
 }
 
-/** The `byteLength` bytes that `text` encodes, or undefined when it has another length, another character, or too large a value. */
+/** The `byteLength` bytes that `text` encodes; undefined for another length, another character or too large a value. */
 export function decodeBase62(text: string, byteLength: number): Uint8Array<ArrayBuffer> | undefined {
   if (text.length !== base62Length(byteLength)) return undefined;
   let value = 0n;

@@ -1,5 +1,5 @@
-// The models this product lists: prices and facts that a buyer sees. Whether a model is served now is not here: a
-// backend announces it (wire.ts, BackendReady), and the operator may set prices and status (`PUT /admin/models/…`).
+// The models that this product lists, with the prices and facts that a buyer sees. Backends announce which are served
+// now (wire.ts, BackendReady), and the operator may set prices and status (`PUT /admin/models/…`).
 
 import type { NanoUsd } from "./money.ts";
 import { nanoUsd } from "./money.ts";

@@ -1,6 +1,5 @@
-// Every error code that either program may answer, in one table. A fault is a value `{code, message, param, facts}`;
-// one place at the edge turns it into an HTTP answer. Statuses and types: docs/contract.md, Errors. 422 never appears: real
-// clients retry it.
+// Every error code of both programs, in one table. A fault is a value; one place at the edge turns it into an HTTP
+// answer. Statuses and types: docs/contract.md, Errors. 422 is not used, because some clients retry it.
 
 type ErrorType =
   | "invalid_request_error"
@@ -67,7 +66,7 @@ export const ERRORS = {
   headers_too_large: invalid(431),
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", retry: true },
   credit_held: { status: 429, type: "rate_limit_error", retry: true },
-  /** Only in logs and usage: the client had gone before the answer. */
+  /** Only in logs and usage: the client left before the answer. */
   client_closed_request: { status: 499, type: "invalid_request_error", retry: false },
   internal_error: { status: 500, type: "server_error", retry: true },
   vector_not_finite: { status: 500, type: "server_error", retry: false },
@@ -86,7 +85,7 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERRORS, text);
 }
 
-/** A fault as a value: what was wrong, where, and what would be right. No stack, no secret, no input text. */
+/** A fault as a value: what is wrong, where, and what would be right. No stack, no secret, no input text. */
 export interface Fault {
   readonly code: ErrorCode;
   readonly message: string;
@@ -96,7 +95,10 @@ export interface Fault {
   readonly retryAfterS?: number;
 }
 
-/** A Fault in flight: thrown where a value cannot be returned, caught in one place (edge/middleware/errors, gpu-backend/server). */
+/**
+ * A thrown Fault, for places that cannot return it; caught in one place per program (edge/middleware/errors,
+ * gpu-backend/server).
+ */
 export class ApiError extends Error {
   override name = "ApiError";
   readonly fault: Fault;

@@ -1,5 +1,5 @@
-// What an account's webhooks can be told; those of batches are OpenAI's. `webhook.test` goes to any of them when its
-// owner asks.
+// The types of events that an account's webhooks can subscribe to; those of batches are OpenAI's. `webhook.test` is
+// sent to any webhook when its owner asks for it.
 
 export const EVENT_TYPES = [
   "alert.triggered",

@@ -1,27 +1,29 @@
-// Float32 as the shortest decimal that reads back to the same float32, written as ASCII straight into a buffer. An
-// embedding component printed as a double takes 20 characters of which 11 are noise; the shortest float32 form takes
-// about 11, so an answer is 40 % smaller and costs half the CPU.
+// Writes a float32 as the shortest decimal that reads back to the same float32, as ASCII straight into a buffer. An
+// embedding component printed as a double takes 20 characters, 11 of them noise; the shortest float32 form takes about
+// 11, so an answer is 40 % smaller and costs half the CPU.
 //
-// A float32 is told apart by at most 9 significant digits, and if n digits suffice then so do n + 1. So: start at 8,
-// go down while the value still reads back, up if it does not. Whether it does, the distance tells; only where that is
-// close is it tried: `m / 10^k` is one correctly rounded division (m < 2^53, 10^k exact up to 10^22), and a reader that parses a double and rounds to float32, as every JSON client does, gets
-// the same float32.
+// At most 9 significant digits identify a float32, and if n digits suffice then so do n + 1. So the search starts at 8,
+// goes down while the value still reads back, and up if it does not. The distance to the value tells whether it reads
+// back; only close cases are tried: `m / 10^k` is one correctly rounded division (m < 2^53, 10^k exact up to 10^22),
+// and a reader that parses a double and rounds to float32, as every JSON client does, gets the same float32.
 
-/** Characters that one component of magnitude up to 1e9 takes at most: sign, `0.`, 7 zeros and 9 digits make 19. */
+/** The most characters of one component of magnitude up to 1e9: sign, `0.`, 7 zeros and 9 digits make 19. */
 export const FLOAT_TEXT_BYTES_MAX = 20;
 
 const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 const DIGITS_FIRST_TRY = 8;
 const DIGITS_MAX = 9;
-/** Below this the digits would not fit FLOAT_TEXT_BYTES_MAX; components come from float16, whose least value is 6e-8. */
+/**
+ * Below this the digits would not fit FLOAT_TEXT_BYTES_MAX; components come from float16, whose least value is 6e-8.
+ */
 const SMALLEST_FAST = 1e-8;
-/** In units of the last digit: what rounding in doubles can shift a distance by, a hundred times over. */
+/** In units of the last digit: a hundred times what rounding in doubles can shift a distance by. */
 const DOUBT = 1e-6;
 const ZERO = 0x30;
 
 /** By the biased exponent of a float32: half the distance to its neighbours. */
 const HALF_STEPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 151));
-/** By the biased exponent of a float32 below 1: zeros behind the point of the least value that has it, 22 at most. */
+/** By the biased exponent of a float32 below 1: zeros after the point in the least value with it, at most 22. */
 const ZEROS = Uint8Array.from({ length: 256 }, (_, exponent) =>
   Math.min(22, Math.max(0, Math.ceil(-Math.log10(2 ** (exponent - 127))) - 1)),
 );
@@ -35,7 +37,10 @@ const encoder = new TextEncoder();
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);
 
-/** Writes one float32 `value` at `offset` of `target`; the answer is the offset behind it. Throws RangeError if it is not finite. */
+/**
+ * Writes one float32 `value` at `offset` of `target`; returns the offset after it. Throws RangeError if it is not
+ * finite.
+ */
 export function writeFloatText(value: number, target: Uint8Array, offset: number): number {
   const magnitude = Math.abs(value);
   if (!(magnitude < Number.POSITIVE_INFINITY)) throw new RangeError("JSON has no such number");
@@ -43,14 +48,14 @@ export function writeFloatText(value: number, target: Uint8Array, offset: number
     target[offset] = ZERO;
     return offset + 1;
   }
-  // Components of normalised vectors are in (0, 1]; the rest takes the general road.
+  // Components of normalised vectors are in (0, 1]; other values take the slow path.
   if (magnitude >= 1 || magnitude < SMALLEST_FAST) return writeAscii(shortestText(value), target, offset);
   scratchFloat[0] = magnitude;
   const bits = scratchBits[0] ?? 0;
   const exponent = bits >>> 23;
   let zeros = ZEROS[exponent] ?? 0;
   if (zeros > 0 && magnitude * power(zeros) >= 1) zeros -= 1;
-  // A power of two has a nearer neighbour below: half the distance, so that it is always looked at twice.
+  // A power of two has a neighbour at half the distance below it, so it is always checked by division.
   const halfStep = (bits & 0x7f_ffff) === 0 ? -1 : (HALF_STEPS[exponent] ?? 0);
   let places = zeros + DIGITS_FIRST_TRY;
   let mantissa = nearest(magnitude, places);
@@ -74,8 +79,8 @@ function nearest(magnitude: number, places: number): number {
 }
 
 /**
- * Whether `mantissa` / 10^places rounds to the float32 `magnitude`: by its distance where that leaves no doubt, by one
- * correctly rounded division where it is close to `halfStep` or that is unknown (negative).
+ * Whether `mantissa` / 10^places rounds to the float32 `magnitude`. Its distance decides if that is clear; one
+ * correctly rounded division decides if the distance is close to `halfStep` or `halfStep` is unknown (negative).
  */
 function readsBack(magnitude: number, mantissa: number, places: number, halfStep: number): boolean {
   const scale = power(places);
@@ -85,7 +90,7 @@ function readsBack(magnitude: number, mantissa: number, places: number, halfStep
   return Math.fround(mantissa / scale) === magnitude;
 }
 
-/** Writes [-]0.000123 with `places` decimals, or what a carry made of it. */
+/** Writes [-]0.000123 with `places` decimals, or fewer after a carry. */
 function writeFraction(negative: boolean, mantissa: number, places: number, target: Uint8Array, start: number): number {
   let offset = start;
   if (negative) target[offset++] = 0x2d;
@@ -130,7 +135,7 @@ function power(exponent: number): number {
   return POWERS_OF_TEN[exponent] ?? Number(`1e${exponent}`);
 }
 
-/** The shortest decimal by trying precisions: exact, slow, for the values that embeddings do not have. */
+/** The shortest decimal, by trying precisions: exact and slow, for values that embeddings do not have. */
 function shortestText(value: number): string {
   for (let precision = 1; precision < DIGITS_MAX; precision += 1) {
     const text = Number(value.toPrecision(precision)).toString();

@@ -1,5 +1,5 @@
-// IEEE 754 binary16 as bits in a Uint16Array. Node 20 and workerd have no Float16Array yet, and the canonical vector
-// travels and rests as float16 (docs/contract.md, Vectors), so the conversion is ours and the same on both sides.
+// IEEE 754 binary16 as bits in a Uint16Array. Canonical vectors are sent and stored as float16 (docs/contract.md,
+// Vectors), and Node 20 and workerd have no Float16Array yet, so both sides share this conversion.
 
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);

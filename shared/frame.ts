@@ -1,5 +1,5 @@
 // The wire frame between edge and backend: one header (JSON) and one binary payload, with lengths and a checksum, so
-// that an answer is either received whole or refused. "Received and verified" is the moment of the charge.
+// that an answer is either received whole or refused. A call is charged when its frames are received and verified.
 //
 //   offset  bytes  what (little-endian)
 //   0       4      "GRF1"
@@ -9,15 +9,18 @@
 //   16      H      header, UTF-8 JSON
 //   16+H    P      payload
 //
-// The checksum is FNV-1a over 32-bit words: every step is a bijection, so one damaged word is always seen, and 10 MB
-// cost a few milliseconds of CPU where a byte-wise CRC in JavaScript costs ten times that.
+// The checksum is FNV-1a over 32-bit words: every step is a bijection, so one damaged word is always detected, and 10
+// MB cost a few milliseconds of CPU; a byte-wise CRC in JavaScript costs ten times that.
 
 const MAGIC = 0x31465247; // "GRF1"
 export const FRAME_PREFIX_BYTES = 16;
 export const FRAME_CONTENT_TYPE = "application/x-gigarouter-frame";
 /** 2,048 texts × 2,560 dimensions in float16 = 10,485,760 bytes of payload, and as much again for header and growth. */
 export const FRAME_BYTES_MAX = 24 * 1024 * 1024;
-/** Of a frame that asks: the texts of a body of 8 MB, 300,000 token ids, and what framing adds. The edge sends no larger one. */
+/**
+ * A request's frame: the texts of a body of 8 MB, 300,000 token ids, and what framing adds. The edge sends no larger
+ * one.
+ */
 export const REQUEST_FRAME_BYTES_MAX = 10 * 1024 * 1024;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -29,7 +32,10 @@ export type DecodedFrame =
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Joins a header, as JSON, and a payload (its length a multiple of 4) into one frame. Throws RangeError above FRAME_BYTES_MAX. */
+/**
+ * Joins a header, as JSON, and a payload (its length a multiple of 4) into one frame. Throws RangeError above
+ * FRAME_BYTES_MAX.
+ */
 export function encodeFrame(headerJson: string, payload: Uint8Array): Uint8Array<ArrayBuffer> {
   if (payload.length % 4 !== 0) throw new RangeError("a frame's payload is a multiple of 4 bytes");
   const json = encoder.encode(headerJson);
@@ -49,7 +55,7 @@ export function encodeFrame(headerJson: string, payload: Uint8Array): Uint8Array
   return frame;
 }
 
-/** Takes a frame apart after checking magic, lengths, checksum and JSON. The payload is a view, not a copy. `bytes` starts at offset 0 of its buffer. */
+/** Splits a frame after checking magic, lengths, checksum and JSON. The payload is a view, not a copy. */
 export function decodeFrame(bytes: Uint8Array<ArrayBuffer>): DecodedFrame {
   if (bytes.byteOffset % 4 !== 0) return decodeFrame(bytes.slice());
   if (bytes.length < FRAME_PREFIX_BYTES) return broken(`${bytes.length} bytes are no frame`);

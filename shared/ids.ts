@@ -1,5 +1,5 @@
-// Typed ids: `prefix_` + base62 of 10 random bytes, all prefixes in one table. A brand per kind keeps an account's id
-// from standing where a key's belongs; `parseId` is the only way in from outside.
+// Typed ids: `prefix_` + base62 of 10 random bytes, all prefixes in one table. A brand per kind prevents using an
+// account's id as a key's; ids from outside must pass `parseId`.
 
 import { base62Length, decodeBase62, encodeBase62 } from "./base62.ts";
 
@@ -33,7 +33,7 @@ export type ModelRevision = string & { readonly [revisionBrand]: true };
 export const ID_BYTES = 10;
 const ID_TEXT_LENGTH = base62Length(ID_BYTES);
 
-/** The id of `kind` that `bytes` (exactly 10) stand for. */
+/** The id of `kind` with these bytes (exactly 10). */
 export function idFromBytes<Kind extends IdKind>(kind: Kind, bytes: Uint8Array): Id<Kind> {
   return `${ID_PREFIXES[kind]}_${encodeBase62(bytes)}` as Id<Kind>;
 }
@@ -55,7 +55,7 @@ function idBytes(base62: string): Uint8Array | undefined {
   return decodeBase62(base62, ID_BYTES);
 }
 
-/** The 10 bytes behind a typed id. */
+/** The 10 bytes of a typed id. */
 export function bytesOfId(id: Id<IdKind>): Uint8Array {
   const bytes = idBytes(id.slice(id.indexOf("_") + 1));
   if (bytes === undefined) throw new TypeError("not an id");

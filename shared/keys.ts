@@ -1,7 +1,6 @@
 // API keys: `gr-` + base62(account id 10 bytes ‖ secret 20 bytes ‖ tag 8 bytes), 55 characters in all. The key names
-// its account, so no directory is asked; the tag is HMAC(KEY_TAG_SECRET, the rest), so that a mistyped or forged key
-// costs no look-up and wakes no object. Only a keyed hash of the secret is ever stored. Rules: docs/contract.md,
-// Keys.
+// its account, so no directory look-up is needed. The tag is HMAC(KEY_TAG_SECRET, the rest), so that a mistyped or
+// forged key wakes no object. Only a keyed hash of the secret is ever stored. Rules: docs/contract.md, Keys.
 
 import { decodeBase62, encodeBase62 } from "./base62.ts";
 import { equalBytes, hmac } from "./hmac.ts";
@@ -12,11 +11,11 @@ export const KEY_PREFIX = "gr-";
 const SECRET_BYTES = 20;
 const TAG_BYTES = 8;
 const KEY_BYTES = ID_BYTES + SECRET_BYTES + TAG_BYTES;
-/** Characters of `gr-…` that may be shown to tell keys apart: they hold a part of the account's id, nothing of the secret. */
+/** Characters of `gr-…` that may be shown to distinguish keys: a part of the account's id, nothing of the secret. */
 const SHOWN_PREFIX_LENGTH = 9;
 const SHOWN_SUFFIX_LENGTH = 4;
 
-/** A key whose tag was verified: it is well formed and we issued it, but it may be revoked. */
+/** A key whose tag is valid: we issued it, but it may be revoked. */
 export interface ParsedKey {
   readonly accountId: AccountId;
   /** 20 bytes. */
@@ -38,7 +37,9 @@ export async function formatKey(key: ParsedKey, tagKey: CryptoKey): Promise<stri
   return KEY_PREFIX + encodeBase62(bytes);
 }
 
-/** Parses and verifies `text` against the tag keys in force (the current one first, then the previous); undefined when none signed it. */
+/**
+ * Parses `text` and verifies its tag under `tagKeys` (the current one, then the previous); undefined: none signed it.
+ */
 export async function parseKey(text: string, tagKeys: readonly CryptoKey[]): Promise<ParsedKey | undefined> {
   if (!text.startsWith(KEY_PREFIX)) return undefined;
   const bytes = decodeBase62(text.slice(KEY_PREFIX.length), KEY_BYTES);
@@ -55,7 +56,7 @@ export async function parseKey(text: string, tagKeys: readonly CryptoKey[]): Pro
   return undefined;
 }
 
-/** What may be shown of a key in lists: `gr-Ab3dE6…x9Zk`. The last characters hold bits of the tag only. */
+/** The part of a key that lists show: `gr-Ab3dE6…x9Zk`. The last characters hold only bits of the tag. */
 export function shownPrefix(text: string): string {
   return `${text.slice(0, SHOWN_PREFIX_LENGTH)}…${text.slice(-SHOWN_SUFFIX_LENGTH)}`;
 }

@@ -1,5 +1,5 @@
-// Money: integers of nano-USD (1e-9 $), nothing else. A float never touches it; a product that could pass 2^53 is
-// taken in BigInt and rounded up once. The largest amount is 2^53 - 1 nano-USD = $9,007,199.25.
+// Money is integers of nano-USD (1e-9 $), never floats. A product that could exceed 2^53 is computed in BigInt and
+// rounded up once. The largest amount is 2^53 - 1 nano-USD = $9,007,199.25.
 
 import { assert } from "./assert.ts";
 
@@ -18,7 +18,7 @@ export function nanoUsd(value: number): NanoUsd {
 
 export const ZERO_NANO_USD = nanoUsd(0);
 
-/** One product of the exact sum: `tokens` at `priceNanoUsdPerMillion` (nano-USD per 1,000,000 tokens). */
+/** `tokens` at `priceNanoUsdPerMillion` (nano-USD per 1,000,000 tokens). */
 export interface PricedTokens {
   readonly tokens: number;
   readonly priceNanoUsdPerMillion: number;
@@ -51,8 +51,8 @@ export function formatUsd(amount: NanoUsd): string {
 }
 
 /**
- * Nano-USD as a JSON number of USD. Where the number shows more than the 9 exact decimals it is the nearest double,
- * which prints the same decimals: for display; nothing computes with it.
+ * Nano-USD as a JSON number of USD, for display: the nearest double, which prints the same decimals. Nothing computes
+ * with it.
  */
 export function usdNumber(amount: NanoUsd): number {
   return Number(formatUsd(amount));
@@ -60,7 +60,7 @@ export function usdNumber(amount: NanoUsd): number {
 
 const USD_PATTERN = /^(\d{1,7})(?:\.(\d{1,9}))?$/;
 
-/** Parses a decimal amount of USD ("0.01", 5) exactly; undefined when it is not one, is negative, or has over 9 decimals. */
+/** Parses a decimal amount of USD ("0.01", 5) exactly; undefined if it is none, is negative, or has over 9 decimals. */
 export function parseUsd(value: string | number): NanoUsd | undefined {
   const text = typeof value === "number" ? plainDecimal(value) : value;
   const match = USD_PATTERN.exec(text);

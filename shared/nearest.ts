@@ -1,4 +1,4 @@
-// "Did you mean": the known name within a small edit distance of what was written.
+// "Did you mean": finds the known name within a small edit distance of a mistyped one.
 
 const LENGTH_MAX = 64;
 
@@ -17,7 +17,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** Levenshtein distance, one row at a time. */
+/** Levenshtein distance, computed row by row. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {

@@ -1,15 +1,15 @@
-// An upper bound of a text's token count that needs no tokenizer: what a lease must cover before the exact count is
-// known. Byte-level BPE never makes more tokens than bytes, but it sees the text after NFC, and NFC can grow a text
-// (U+1D160 becomes three code points), so the bytes that it may have then are counted. Linear in the text, whatever is in it.
+// An upper bound of a text's token count that needs no tokenizer: a lease must cover it before the exact count is
+// known. Byte-level BPE never makes more tokens than bytes, but it gets the text after NFC, and NFC can grow a text
+// (U+1D160 becomes three code points), so the bytes after NFC are bounded. Linear time for every text.
 
-/** Bound in tokens for `text` alone: UTF-8 bytes of its NFC form, at most, + 1 for the ending token. */
+/** Bound in tokens for `text` without a prefix: the most UTF-8 bytes of its NFC form, + 1 for the ending token. */
 export function tokenBound(text: string): number {
   return nfcBytesMax(text) + 1;
 }
 
 /**
- * Bound in tokens that `prefix` adds to each text behind it. Exact bytes add up because the prefixes of this family
- * (`instructionPrefix`) end with a character that no mark composes with.
+ * Bound in tokens that `prefix` adds to each text after it. The bounds can be added, because the prefixes of this
+ * family (`instructionPrefix`) end with a character that no mark composes with.
  */
 export function prefixBound(prefix: string): number {
   return nfcBytesMax(prefix);
@@ -17,28 +17,28 @@ export function prefixBound(prefix: string): number {
 
 /** The longest token of cl100k_base and of o200k_base, in bytes (both have tokens of 128 spaces or dashes). */
 const FOREIGN_TOKEN_BYTES_MAX = 128;
-/** Canonical decomposition, and so NFC, grows UTF-8 threefold at most (Unicode, UAX 15). */
+/** Canonical decomposition, and so NFC, at most triples the UTF-8 bytes (Unicode, UAX 15). */
 const NFC_GROWTH_MAX = 3;
 
-/** Bound in tokens for token ids: exact for the model's own; of another encoding each may stand for many. */
+/** Bound in tokens for token ids: exact for the model's own ids; an id of another encoding may become many. */
 export function idsBound({ ids, encoding }: { readonly ids: readonly number[]; readonly encoding?: string }): number {
   return ids.length * (encoding === undefined ? 1 : FOREIGN_TOKEN_BYTES_MAX * NFC_GROWTH_MAX) + 1;
 }
 
 /**
- * What NFC may join to the character before it: marks, and letters that compose backwards (jamo, Kirat Rai). Everything
- * else begins a segment that NFC treats by itself.
+ * Characters that NFC may join to the one before: marks, and letters that compose backwards (jamo, Kirat Rai). Every
+ * other character begins a segment that NFC treats separately.
  */
 const JOINING = /^[\p{M}\u1161-\u1175\u11a8-\u11c2\u{16d67}\u{16d68}]$/u;
 
 /**
- * UTF-8 bytes of `text` in NFC, at most: of a character that stands alone, exactly; of one with marks, those of its
- * decomposition, for no composition is longer than its parts. The text is not normalised, because that takes a time
+ * The most UTF-8 bytes of `text` in NFC: exact for a character without marks; with marks, the bytes of its
+ * decomposition, because no composition is longer than its parts. The text is not normalised, because that takes time
  * quadratic in the length of a run of marks: 400,000 of them stop a thread for ten seconds.
  */
 function nfcBytesMax(text: string): number {
   let bytes = 0;
-  let isJoined = false; // by what follows
+  let isJoined = false; // whether the next character joins this one
   for (let at = text.length - 1; at >= 0; at -= 1) {
     const unit = text.charCodeAt(at);
     if (unit < 0x80) {
@@ -59,11 +59,13 @@ function nfcBytesMax(text: string): number {
   return bytes;
 }
 
-/** Of what is known of a character: its bytes in NFC (lowest), its bytes in NFD, and whether it joins. */
+/**
+ * Layout of an entry of `known`: the character's bytes in NFC (lowest bits), its bytes in NFD, and whether it joins.
+ */
 const BYTES_MASK = 0x3f;
 const DECOMPOSED_SHIFT = 6;
 const JOINS = 0x1000;
-/** By code point, 0 until one is first seen: asking Unicode for each character of a text would cost more than the tokenizer. */
+/** By code point, 0 until first seen: normalising each character of a text would cost more than the tokenizer. */
 const known = new Uint16Array(0x11_0000);
 
 function learn(point: number): number {
@@ -74,7 +76,7 @@ function learn(point: number): number {
   return facts;
 }
 
-/** UTF-8 bytes of `text`, without encoding it; a lone surrogate counts 3, as its replacement U+FFFD does. */
+/** UTF-8 bytes of `text`, without encoding it; a lone surrogate counts 3, like its replacement U+FFFD. */
 export function utf8Length(text: string): number {
   let bytes = text.length;
   for (let index = 0; index < text.length; index += 1) {
@@ -97,12 +99,15 @@ function isLowSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit < 0xe000;
 }
 
-/** The instruction prefix of a query: no space after the colon, as the model was trained (its card; docs/contract.md, Embeddings). */
+/**
+ * The instruction prefix of a query: no space after the colon, as the model was trained (its card; docs/contract.md,
+ * Embeddings).
+ */
 export function instructionPrefix(instruction: string): string {
   return `Instruct: ${instruction}\nQuery:`;
 }
 
-/** The instruction in a prompt of that form; null for a prompt of another one. */
+/** The instruction in a prompt of that form; null for any other prompt. */
 export function instructionOf(prompt: string): string | null {
   return /^Instruct: (.*)\nQuery:$/s.exec(prompt)?.[1] ?? null;
 }

@@ -1,7 +1,7 @@
-// One trace from edge to engine: W3C Trace Context between the two programs, OTLP/HTTP as JSON towards a collector.
-// Written here rather than taken: OpenTelemetry's SDK and exporter would add 46 KB (compressed) to a Worker of 168 KB
-// and 28 MB to every install, for spans of three kinds (docs/decisions/tracing.md). Pure; clocks are passed in.
-// Sources: w3.org/TR/trace-context §3.2, opentelemetry.io/docs/specs/otlp (OTLP/HTTP, JSON Protobuf encoding).
+// Traces from edge to engine: W3C Trace Context between the two programs, OTLP/HTTP as JSON to a collector. We wrote
+// this because OpenTelemetry's SDK and exporter would add 46 KB (compressed) to a Worker of 168 KB and 28 MB to every
+// install, for spans of three kinds (docs/decisions/tracing.md). Pure; clocks are passed in. Sources:
+// w3.org/TR/trace-context §3.2, opentelemetry.io/docs/specs/otlp (OTLP/HTTP, JSON Protobuf encoding).
 
 /** Lower-case hex: 32 and 16 digits, never all zeros. */
 export interface TraceContext {
@@ -20,7 +20,7 @@ export interface Span {
   /** Unix milliseconds, with fraction. */
   readonly startMs: number;
   readonly durationMs: number;
-  /** Facts about the call; never text, keys or whatever else a caller chooses. */
+  /** Facts about the call; never a text, a key or anything else that a caller chooses. */
   readonly attributes: Readonly<Record<string, string | number>>;
   readonly failed: boolean;
 }
@@ -31,7 +31,7 @@ const SAMPLED_FLAG = 1;
 const KIND_NUMBERS: Readonly<Record<SpanKind, number>> = { internal: 1, server: 2, client: 3 };
 const STATUS_ERROR = 2;
 
-/** undefined for a header that is absent or not one: then a trace begins here. Later versions may add fields. */
+/** Undefined for an absent or invalid header: a trace begins here then. Later versions may add fields. */
 export function parseTraceparent(header: string | undefined): TraceContext | undefined {
   const match = TRACEPARENT.exec(header ?? "");
   if (match === null) return undefined;
@@ -45,7 +45,7 @@ export function formatTraceparent({ traceId, spanId, sampled }: TraceContext): s
   return `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
 }
 
-/** A span below `parent`, or the first of a trace. `sampled` is decided by who began the trace on our side. */
+/** A child span of `parent`, or the first of a trace. Whoever begins the trace on our side decides `sampled`. */
 export function newContext(parent: TraceContext | undefined, sampled: boolean): TraceContext {
   return { traceId: parent?.traceId ?? randomHex(16), spanId: randomHex(8), sampled };
 }
@@ -79,7 +79,7 @@ function attributesOf(attributes: Span["attributes"]): readonly object[] {
   }));
 }
 
-/** As text: nanoseconds since 1970 pass 2^53. Microseconds are what clocks here give. */
+/** As text, because nanoseconds since 1970 exceed 2^53. Our clocks give microseconds. */
 function nanoseconds(unixMs: number): string {
   return String(BigInt(Math.round(unixMs * 1000)) * 1000n);
 }
@@ -88,7 +88,10 @@ function randomHex(bytes: number): string {
   return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** `OTEL_EXPORTER_OTLP_HEADERS`: `name=value,name=value`, values percent-encoded. Source: OpenTelemetry's environment variables. */
+/**
+ * `OTEL_EXPORTER_OTLP_HEADERS`: `name=value,name=value`, values percent-encoded. Source: OpenTelemetry's environment
+ * variables.
+ */
 export function parseOtlpHeaders(text: string | undefined): Record<string, string> {
   const pairs = (text ?? "").split(",").map((pair) => /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(pair));
   return Object.fromEntries(pairs.flatMap((match) => (match === null ? [] : [[match[1], decoded(match[2] ?? "")]])));

@@ -1,4 +1,4 @@
-// From the canonical vector (full length, L2-normalised, float16 bits) to what a customer asked for: cut (Matryoshka),
+// Turns the canonical vector (full length, L2-normalised, float16 bits) into the requested form: cut (Matryoshka),
 // normalised again, quantised. Every answer, hit or miss, is made here, so that a cached answer equals the first one
 // bit for bit. Types and ranges: docs/contract.md, Vectors.
 
@@ -12,10 +12,10 @@ export type OutputDtype = (typeof OUTPUT_DTYPES)[number];
 export type OutputVector = Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
 /**
- * The first `dimensions` components of a canonical vector, L2-normalised again (any prefix of a Matryoshka embedding
- * is an embedding once normalised; so is the whole, whose float16 rounding left its norm within 1e-3 of 1).
- * canonical: float16 bits [native]; dimensions: 1..native; the answer: float32 [dimensions], in `values` where given
- * (many vectors in turn need one buffer).
+ * The first `dimensions` components of a canonical vector, L2-normalised again: any prefix of a Matryoshka embedding is
+ * an embedding once normalised, and float16 rounding left the norm of the whole only within 1e-3 of 1. canonical:
+ * float16 bits [native]; dimensions: 1..native; returns float32 [dimensions], in `values` if given (so that many
+ * vectors can reuse one buffer).
  */
 export function cutVector(
   canonical: Uint16Array,
@@ -30,13 +30,15 @@ export function cutVector(
     values[index] = value;
     squares += value * value;
   }
-  // A prefix of zeros alone has no direction: it stays zero rather than becoming NaN.
+  // A prefix of only zeros has no direction: it stays zero and does not become NaN.
   const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
   for (let index = 0; index < dimensions; index += 1) values[index] = (values[index] ?? 0) * scale;
   return values;
 }
 
-/** Quantises a cut, normalised vector. `binary` and `ubinary` need a length divisible by 8 (checked with the request). */
+/**
+ * Quantises a cut, normalised vector. `binary` and `ubinary` need a length divisible by 8 (checked with the request).
+ */
 export function quantise(values: Float32Array<ArrayBuffer>, dtype: OutputDtype): OutputVector {
   switch (dtype) {
     case "float":
@@ -54,7 +56,7 @@ export function quantise(values: Float32Array<ArrayBuffer>, dtype: OutputDtype):
   }
 }
 
-/** round(127·x / max|x|), ties away from zero, as numpy users write it; a zero vector stays zero. */
+/** round(127·x / max|x|), ties away from zero; a zero vector stays zero. */
 function toInt8(values: Float32Array): Int8Array<ArrayBuffer> {
   let peak = 0;
   for (const value of values) peak = Math.max(peak, Math.abs(value));
@@ -72,7 +74,7 @@ function toBits(values: Float32Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The bytes of a vector as base64 carries them: little-endian float32, or one byte a component. A view, not a copy. */
+/** The bytes of a vector for base64: little-endian float32, or one byte per component. A view, not a copy. */
 export function vectorBytes(vector: OutputVector): Uint8Array<ArrayBuffer> {
   return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
 }
@@ -85,7 +87,7 @@ export function dotProduct(a: Float32Array, b: Float32Array): number {
   return sum;
 }
 
-/** The cosine of two normalised vectors: float32 rounding may step over ±1, a cosine does not. */
+/** The cosine of two normalised vectors, clamped to ±1, which float32 rounding may exceed. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   return Math.min(1, Math.max(-1, dotProduct(a, b)));
 }

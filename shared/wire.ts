@@ -1,12 +1,12 @@
-// What edge and backend say to each other, inside frames (frame.ts) over HTTP:
+// The messages between edge and backend, inside frames (frame.ts) over HTTP:
 //
 //   POST /embed     EmbedRequest + token ids  →  EmbedAnswer + canonical vectors
 //   POST /tokenize  EmbedRequest + token ids  →  TokenizeAnswer + token ids
 //   GET  /ready     →  200 or 503, JSON BackendReady
 //
-// HTTP headers of a request: `Authorization: Bearer BACKEND_SECRET`, `x-request-id`, `x-deadline-ms` (what is left, a
-// duration: the two clocks are never compared), `traceparent`. A refusal is JSON `{error: BackendFault}` with the
-// status of its code (errors.ts). One answer holds vectors of exactly one revision.
+// HTTP headers of a request: `Authorization: Bearer BACKEND_SECRET`, `x-request-id`, `x-deadline-ms` (the remaining
+// duration, so that the two clocks are never compared), `traceparent`. A refusal is JSON `{error: BackendFault}` with
+// the status of its code (errors.ts). One answer holds vectors of exactly one revision.
 
 import * as z from "zod";
 import { isErrorCode } from "./errors.ts";
@@ -33,42 +33,42 @@ const revision = z.string().transform((text, context) => {
 const count = z.number().int().nonnegative();
 
 /**
- * One call's texts. `texts[i]` is a string, or a number n: the next n little-endian uint32 of the payload are its
- * token ids. `prefix` is the instruction (`Instruct: …\nQuery:`), put before every string; start truncation keeps it.
+ * One call's texts. `texts[i]` is a string, or a number n: the next n little-endian uint32 of the payload are its token
+ * ids. `prefix` is the instruction (`Instruct: …\nQuery:`), put before every string; truncation at the start keeps it.
  */
 export const embedRequestSchema = z.object({
   version: z.literal(WIRE_VERSION),
   model: z.string(),
-  /** Refuse with `model_not_ready` rather than answer from another revision. */
+  /** The backend refuses with `model_not_ready` if it has another revision; null: any will do. */
   revision: z.nullable(revision),
-  /** Opaque name of the account, for fair queueing; not the account's id. */
+  /** An opaque name of the account, for fair queueing; not the account's id. */
   account: z.string(),
   tier: z.enum(TIERS),
   truncate: z.enum(TRUNCATIONS),
   prefix: z.string(),
   texts: z.array(z.union([z.string(), count])),
-  /** The encoding of the token ids, which are decoded to text first; absent: they are the model's own. */
+  /** The encoding of the token ids, which the backend decodes to text first; absent: the model's own ids. */
   encoding: z.enum(TOKEN_ENCODINGS).optional(),
 });
 export type EmbedRequest = z.infer<typeof embedRequestSchema>;
 
-/** Reported in every frame and in /ready: seconds of work that wait or run now, by the fitted cost model. */
+/** Reported in every frame and in /ready: seconds of waiting and running work, by the fitted cost model. */
 export interface BackendLoad {
   readonly queueSeconds: number;
 }
 const loadSchema = z.object({ queueSeconds: z.number().nonnegative() });
 
 /**
- * Payload: canonical vectors, float16 bits little-endian, [texts, dimensions], in the order asked; an odd number of
- * values is padded to a whole 32-bit word.
+ * Payload: canonical vectors, float16 bits little-endian, [texts, dimensions], in the order of the texts; an odd number
+ * of values is padded to a whole 32-bit word.
  */
 export const embedAnswerSchema = z.object({
   version: z.literal(WIRE_VERSION),
   revision,
   dimensions: z.number().int().positive(),
-  /** Per text: ids the model read, prefix and ending token included, after truncation. */
+  /** For each text: the ids that the model read after truncation, prefix and ending token included. */
   tokens: z.array(count),
-  /** Per text: whether anything was cut off (such a vector is never cached). */
+  /** For each text: whether anything was cut off (such a vector is never cached). */
   truncated: z.array(z.boolean()),
   load: loadSchema,
   timings: z.object({ tokenizeMs: z.number(), queueMs: z.number(), runMs: z.number() }),
@@ -84,10 +84,10 @@ export const tokenizeAnswerSchema = z.object({
 });
 export type TokenizeAnswer = z.infer<typeof tokenizeAnswerSchema>;
 
-/** An instruction of the longest kind (schemas/common.ts) and what stands around it. */
+/** The longest instruction (schemas/common.ts) with the text around it. */
 export const PROMPT_CHARS_MAX = 4_200;
 const prompt = z.string().max(PROMPT_CHARS_MAX);
-/** What the checkpoint puts before a query, a document, and a text of which nothing is said; mostly empty. */
+/** What the checkpoint puts before a query, a document, and a text of unknown type; mostly empty. */
 const promptsSchema = z.object({ query: prompt, document: prompt, plain: prompt });
 export type Prompts = Readonly<z.infer<typeof promptsSchema>>;
 
@@ -104,17 +104,17 @@ export const backendReadySchema = z.object({
   /** Absent: the catalogue's. */
   prompts: promptsSchema.optional(),
   load: loadSchema,
-  /** Tokens per second over the last minutes of work; null before there was any. */
+  /** Tokens per second over the last minutes of work; null before any work. */
   tokensPerSecond: z.nullable(z.number().nonnegative()),
 });
 export type BackendReady = z.infer<typeof backendReadySchema>;
 
-/** A refusal of the backend. `index` names the text at fault; the edge rewrites it into the caller's own terms. */
+/** A refusal by the backend. `index` is the text at fault; the edge translates it into the caller's terms. */
 export interface BackendFault {
   readonly code: ErrorCode;
   readonly message: string;
   readonly index: number | null;
-  /** Facts the edge may want to phrase again: tokens counted, limits. */
+  /** Facts for the edge's own message: tokens counted, limits. */
   readonly facts: Readonly<Record<string, number>>;
   readonly retryAfterS: number | null;
 }

@@ -14,7 +14,7 @@ const METADATA_RULE = `an object of at most ${METADATA_MAX} strings of at most $
 const EXPIRES_S_MIN = 3600;
 const EXPIRES_S_MAX = 2_592_000;
 
-/** OpenAI's expiry of a file: seconds from its making. */
+/** OpenAI's expiry of a file: seconds from its creation. */
 const expiresAfterSchema = z.strictObject(
   { anchor: oneOf(["created_at"]), seconds: integer(EXPIRES_S_MIN, EXPIRES_S_MAX) },
   { error: () => 'an object like {"anchor": "created_at", "seconds": 86400}' },

@@ -1,4 +1,4 @@
-// Fields that several routes take under the same names and rules.
+// Fields that several routes share, with the same names and rules.
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
@@ -43,7 +43,7 @@ export const truncateFields = {
     .optional(),
 };
 
-/** What other providers' clients send along and what changes nothing here. */
+/** Fields that other providers' clients send and that have no effect here. */
 export const ignoredFields = {
   user: ignored(),
   metadata: ignored(),
@@ -58,7 +58,7 @@ interface QueryFields {
   readonly token_encoding?: TokenEncoding | undefined;
 }
 
-/** What the fields say the texts are, and the instruction of queries; the model has its own where none is given. */
+/** What the fields say the texts are, and the instruction of queries (undefined: the model's own). Throws ApiError. */
 export function queryOf(fields: QueryFields, input: EmbeddingInput) {
   const inputType = fields.input_type ?? (fields.instruction === undefined ? undefined : "query");
   if (inputType === "document" && fields.instruction !== undefined) {
@@ -85,7 +85,7 @@ export function queryOf(fields: QueryFields, input: EmbeddingInput) {
   return { instruction: fields.instruction?.toWellFormed(), inputType };
 }
 
-/** One value under two names; both at once must agree. */
+/** A value that has two names; if both are given they must agree. Throws ApiError. */
 export function aliased<Value>(
   name: string,
   value: Value | undefined,
@@ -102,7 +102,7 @@ export function aliased<Value>(
   return value ?? other;
 }
 
-/** `truncate` and its alias `truncation`; `fallback` where neither is given. */
+/** `truncate` or its alias `truncation`; `fallback` if neither is given. Throws ApiError. */
 export function truncationOf(
   truncate: Truncation | undefined,
   flag: boolean | undefined,

@@ -19,14 +19,14 @@ import { INPUT_SCHEMA, parseInput } from "./input.ts";
 import type { InputType } from "./input-type.ts";
 import type { EmbeddingInput } from "./input.ts";
 
-/** How many a model has is known when the model is: the range is checked there, with its true figure in the message. */
+/** The upper bound depends on the model, so the range is checked after the model is resolved. */
 const dimensions = z
   .int({ error: () => "an integer from 1 to the model's own number of dimensions" })
   .meta({ minimum: 1 });
 
 export const embeddingsBodySchema = z.strictObject({
   model: modelField,
-  /** Parsed by parseInput: see there. */
+  /** Parsed by parseInput. */
   input: z.unknown().meta(INPUT_SCHEMA).optional(),
   dimensions: dimensions
     .describe("1 to the model's native length; the vector is normalised again after the cut.")
@@ -46,16 +46,16 @@ export const embeddingsBodySchema = z.strictObject({
 });
 
 export interface EmbeddingsRequest {
-  /** As the caller wrote it, perhaps with a suffix (`@512`, `:query`): the model registry resolves it. */
+  /** As the caller wrote it, perhaps with a suffix (`@512`, `:query`), which the model registry resolves. */
   readonly model: string;
   readonly input: EmbeddingInput;
   /** Undefined: the model's native length. */
   readonly dimensions: number | undefined;
   readonly encoding: "float" | "base64";
   readonly dtype: OutputDtype;
-  /** Of queries; undefined: the model's own. */
+  /** For queries; undefined: the model's own. */
   readonly instruction: string | undefined;
-  /** What a field says (a suffix of the model's name may still say it). */
+  /** From the fields; undefined: not given (a suffix of the model's name may still give it). */
   readonly inputType: InputType | undefined;
   readonly truncate: Truncation;
   readonly tokenEncoding: TokenEncoding | undefined;

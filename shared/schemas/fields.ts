@@ -1,5 +1,6 @@
-// From an untrusted JSON body to a typed request: shared rules of every route. `null` means absent, unknown fields
-// are named with the nearest known one, numbers are JSON numbers, and the message says what, where and what is right.
+// Parses an untrusted JSON body into a typed request, by the rules that every route shares: `null` means absent,
+// numbers are JSON numbers, the error for an unknown field suggests the nearest known one, and every message says what
+// is wrong, where, and what would be right.
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
@@ -7,7 +8,7 @@ import type { ApiError, ErrorCode } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { describe, isPrivate, pathText, shown } from "./shown.ts";
 
-/** What other APIs call a field that this one has: Jina, Gemini, TEI, Cohere. */
+/** Names of our fields in other APIs: Jina, Gemini, TEI, Cohere. */
 const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["task", "input_type"],
   ["task_type", "input_type"],
@@ -22,13 +23,13 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["outputDimensionality", "dimensions"],
 ]);
 
-/** A JSON object as it came: never a prototype name by accident, for `JSON.parse` makes own properties. */
+/** A parsed JSON object: `JSON.parse` makes own properties, so no name reaches a prototype by accident. */
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Fields of a body, known or not: many times what any route takes, and few enough to look at each. */
+/** The most fields of a body, known or not: many more than any route takes, and few enough to check each. */
 const FIELDS_MAX = 100;
 
-/** The body as an object without its nulls; throws `invalid_type` for anything else. */
+/** The body as an object without its nulls. Throws `invalid_type` for anything else. */
 function bodyObject(body: unknown): JsonObject {
   return Object.fromEntries(entriesOf(body).filter(([, value]) => value !== null));
 }
@@ -42,12 +43,12 @@ function entriesOf(body: unknown): [name: string, value: unknown][] {
   throw apiError("unknown_field", `The body has ${count} fields: no route takes more than ${FIELDS_MAX}.`);
 }
 
-/** Parses a body by `schema`; throws ApiError for the first fault found, unknown fields last. */
+/** Parses a body by `schema`. Throws ApiError for the first fault; unknown fields come last. */
 export function parseBody<Schema extends z.ZodObject>(schema: Schema, body: unknown): z.output<Schema> {
   return parseFields(schema, bodyObject(body));
 }
 
-/** Like `parseBody`, for a PATCH: a null is no absence there, it takes away what the schema lets be taken away. */
+/** Like `parseBody`, for a PATCH, in which null removes a value that the schema lets be removed. */
 export function parsePatch<Schema extends z.ZodObject>(schema: Schema, body: unknown): z.output<Schema> {
   return parseFields(schema, Object.fromEntries(entriesOf(body)));
 }
@@ -75,7 +76,7 @@ function faultOfIssues(issues: readonly z.core.$ZodIssue[], fields: JsonObject, 
   return apiError(codeOf(first, value), `\`${param}\` must be ${first.message}, not ${came(first, value)}.`, param);
 }
 
-/** What came instead, so that the message is true: a string that is too long is not "a string". */
+/** What the caller sent, in words that fit the fault: a string that is too long is named by its length. */
 function came(issue: z.core.$ZodIssue, value: unknown): string {
   if (issue.code === "too_big" || issue.code === "too_small") {
     if (typeof value === "string" && value !== "") return `${value.length} characters`;
@@ -107,7 +108,7 @@ function hintOf(name: string, known: readonly string[]): string {
   return close === undefined ? `Known fields: ${known.join(", ")}.` : `Did you mean \`${close}\`?`;
 }
 
-/** The object within `schema` whose field was not known. */
+/** The object within `schema` that has the unknown field. */
 function objectAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.ZodObject | undefined {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return objectAt(schema.unwrap(), path);
   if (!(schema instanceof z.ZodObject)) return undefined;
@@ -126,7 +127,7 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/** The fault of a value that is not what `rule` says: a field of a body, a query parameter, a header. */
+/** The fault of a value that breaks `rule`: a field of a body, a query parameter, a header. */
 export function wrongValue(param: string, rule: string, value: unknown, code: ErrorCode = "invalid_value"): ApiError {
   return apiError(code, `\`${param}\` must be ${rule}, not ${shown(value)}.`, param);
 }

@@ -1,4 +1,5 @@
-// The fields of `POST /v1/files` beside the file itself: a form's, so all are text. OpenAI's names. Rules: docs/batches.md.
+// The fields of `POST /v1/files` besides the file itself. They come from a form, so all are text. OpenAI's names.
+// Rules: docs/batches.md.
 
 import * as z from "zod";
 import { oneOf } from "./fields.ts";
@@ -16,5 +17,5 @@ export const uploadFieldsSchema = z.strictObject({
     .optional(),
 });
 
-/** Names of the form's fields, for "did you mean". */
+/** The names of the form's fields, for "did you mean". */
 export const UPLOAD_FIELDS = ["file", ...Object.keys(uploadFieldsSchema.shape)] as const;

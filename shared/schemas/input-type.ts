@@ -1,12 +1,12 @@
-// `input_type`: what a text is. One table of the words that other providers' clients send, read by the schema, by the
-// message and by the test of docs/clients.md. Sources: the API references of Cohere (embed), Voyage (embeddings), Jina
-// (`task`) and Gemini (`task_type`).
+// `input_type`: whether texts are queries or documents. One table of the words that other providers' clients send; the
+// schema, the message and the test of docs/clients.md read it. Sources: the API references of Cohere (embed), Voyage
+// (embeddings), Jina (`task`) and Gemini (`task_type`).
 
 import * as z from "zod";
 
 export type InputType = "query" | "document";
 
-/** In lower case; a caller's letters may have any case. */
+/** In lower case; callers may use any case. */
 export const INPUT_TYPE_WORDS: Readonly<Record<InputType, readonly string[]>> = {
   query: ["query", "search_query", "retrieval.query", "retrieval_query", "question_answering"],
   document: ["document", "search_document", "passage", "retrieval.passage", "retrieval_document"],

@@ -1,17 +1,17 @@
-// The `input` field of an embeddings request: a string, strings, token ids, lists of them, or pairs of strings.
-// Checked by plain loops: a schema library that looks at each of 300,000 token ids costs 80 times as much
-// (measured). Every fault names its item.
+// The `input` field of an embeddings request: a string, strings, token ids, lists of token ids, or pairs of strings.
+// Checked by plain loops: a schema library that checks each of 300,000 token ids costs 80 times as much (measured).
+// Every fault names its item.
 
 import { apiError } from "../errors.ts";
 import { describe } from "./shown.ts";
 import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, textItem } from "./texts.ts";
 
-/** Tokens in all inputs of one request. */
+/** The most tokens in all inputs of one request. */
 export const REQUEST_TOKENS_MAX = 300_000;
 
 export type EmbeddingInput =
   | { readonly kind: "texts"; readonly texts: readonly string[] }
-  /** texts[2i], texts[2i+1] are pair i. */
+  /** texts[2i] and texts[2i+1] are pair i. */
   | { readonly kind: "pairs"; readonly texts: readonly string[] }
   | { readonly kind: "ids"; readonly ids: readonly (readonly number[])[] };
 
@@ -32,7 +32,10 @@ export const INPUT_SCHEMA = {
 const SHAPES =
   "a string, an array of strings, an array of token ids, an array of such arrays, or an array of [string, string] pairs";
 
-/** Parses `input`; throws ApiError naming the item. Lone surrogates become U+FFFD here, before anything is hashed or tokenised. */
+/**
+ * Parses `input`; throws ApiError naming the item. Lone surrogates become U+FFFD here, before anything is hashed or
+ * tokenised.
+ */
 export function parseInput(value: unknown): EmbeddingInput {
   if (value === undefined) throw apiError("missing_field", `\`input\` is missing: it must be ${SHAPES}.`, "input");
   if (typeof value === "string") return { kind: "texts", texts: [textItem(value, "input")] };
@@ -83,7 +86,7 @@ function checkCount(count: number): void {
   );
 }
 
-/** Counted as they are read: what is too many is not looked at to its end. */
+/** Counts while reading, so that an array that is too long is not read to its end. */
 function idLists(items: readonly unknown[]): readonly (readonly number[])[] {
   let left = REQUEST_TOKENS_MAX;
   return items.map((item, index) => {

@@ -9,7 +9,7 @@ import { describe } from "./shown.ts";
 import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
 
-/** The query is a text of the request too. */
+/** One less than INPUTS_MAX, because the query is a text of the request too. */
 const DOCUMENTS_MAX = INPUTS_MAX - 1;
 const TOP_MAX = 1_000_000;
 const DOCUMENTS = "an array of strings or of {text} objects";
@@ -36,7 +36,7 @@ export const rerankBodySchema = z.strictObject({
   return_documents: flag,
   ...instructionFields,
   ...truncateFields,
-  /** Cohere's limits of what it reads of a document: ours is the model's context, so they change nothing. */
+  /** Cohere's limits of what it reads of a document. Ours is the model's context, so they have no effect. */
   max_tokens_per_doc: limit.optional(),
   max_chunks_per_doc: limit.optional(),
   ...ignoredFields,
@@ -46,15 +46,14 @@ export interface RerankRequest {
   readonly model: string;
   readonly query: string;
   readonly documents: readonly string[];
-  /** How many of the best are answered; undefined: all. */
+  /** How many of the best documents to return; undefined: all. */
   readonly top: number | undefined;
   readonly returnDocuments: boolean;
-  /** Of the query; undefined: the model's own. */
+  /** For the query; undefined: the model's own. */
   readonly instruction: string | undefined;
-  /** What the query is embedded as. */
-  /** Undefined: nothing was said, which means a query. */
+  /** What the query is embedded as; undefined: not given, which means a query. */
   readonly inputType: InputType | undefined;
-  /** `end` unless told: rerankers read the beginning of a document that is too long. */
+  /** `end` unless given: rerankers read the beginning of a document that is too long. */
   readonly truncate: Truncation;
 }
 
@@ -85,7 +84,7 @@ export function parseRerankRequest(body: unknown): RerankRequest {
   };
 }
 
-/** A document is a string, or an object with `text` (other fields of it are the caller's own). */
+/** A document is a string, or an object with `text` and any other fields. */
 function documentText(item: unknown, param: string): string {
   if (typeof item === "string") return textItem(item, param);
   if (typeof item === "object" && item !== null && "text" in item) return textItem(item.text, `${param}.text`);

@@ -1,11 +1,11 @@
-// How a message names the value that came. A field's value is shown, cut; a customer's text and a key never are: of
-// those a message says the kind alone.
+// How an error message names the value that a caller sent. A field's value is shown, shortened. A customer's text or a
+// key is never shown: the message says only its kind.
 
-/** Characters of a caller's value that a message repeats. */
+/** The most characters of a caller's value in a message. */
 const SHOWN_LENGTH_MAX = 40;
 const NAME_LENGTH_MAX = 64;
 
-/** Fields that hold texts to be embedded, what queries are to find, or a secret. */
+/** Fields that hold texts to embed, instructions or secrets. */
 const PRIVATE_FIELDS: ReadonlySet<PropertyKey> = new Set([
   "input",
   "instruction",
@@ -18,12 +18,12 @@ const PRIVATE_FIELDS: ReadonlySet<PropertyKey> = new Set([
   "key",
 ]);
 
-/** Whether what stands at `path` of a body may be a customer's text or a secret. */
+/** Whether the value at `path` of a body may be a customer's text or a secret. */
 export function isPrivate(path: readonly PropertyKey[]): boolean {
   return path.some((part) => PRIVATE_FIELDS.has(part));
 }
 
-/** The value itself: strings quoted, cut and with nothing invisible in them. For values that are no customer's text. */
+/** The value itself, strings quoted, shortened and without invisible characters. Not for customers' texts. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return value === "" ? describe(value) : quoted(value);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return describe(value);
@@ -49,7 +49,7 @@ export function describe(value: unknown): string {
 }
 
 function quoted(text: string): string {
-  // Cut before it is looked at: it may be megabytes.
+  // Shortened first, because it may be megabytes.
   const characters = Array.from(text.slice(0, 2 * SHOWN_LENGTH_MAX + 2));
   const cut = characters.slice(0, SHOWN_LENGTH_MAX).join("");
   const plain = JSON.stringify(cut).replaceAll(/(?! )[\p{C}\p{Z}]/gu, escaped);
@@ -60,7 +60,7 @@ function escaped(character: string): string {
   return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }
 
-/** A caller's field name, safe to echo: it may be a megabyte or hold control characters. */
+/** A caller's field name, made safe to echo: it may be a megabyte or hold control characters. */
 export function shownName(name: string): string {
   const clean = name.slice(0, NAME_LENGTH_MAX + 1).replaceAll(/[^\w.$[\]-]/g, "?");
   return clean.length > NAME_LENGTH_MAX ? `${clean.slice(0, NAME_LENGTH_MAX)}…` : clean;

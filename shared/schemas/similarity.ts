@@ -9,7 +9,7 @@ import { describe } from "./shown.ts";
 import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 
 const PAIRS_MAX = INPUTS_MAX / 2;
-/** The source is a text of the request too. */
+/** One less than INPUTS_MAX, because the source is a text of the request too. */
 const TARGETS_MAX = INPUTS_MAX - 1;
 
 export const similarityBodySchema = z.strictObject({
@@ -26,9 +26,9 @@ export const similarityBodySchema = z.strictObject({
 export interface SimilarityRequest {
   readonly model: string;
   readonly texts: readonly string[];
-  /** Per similarity: which two of `texts`. */
+  /** For each similarity, the places of its two texts in `texts`. */
   readonly pairs: readonly (readonly [number, number])[];
-  /** The text at `index` in the caller's words. */
+  /** The name of the text at `index` in the caller's body: `pairs[0][1]`. */
   readonly itemOf: (index: number) => string;
   readonly truncate: Truncation;
 }

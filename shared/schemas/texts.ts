@@ -1,10 +1,10 @@
-// Texts as every route takes them: strings that are not empty, counted, each fault naming its item. A lone surrogate
+// Checks texts for every route: non-empty strings, limited in number; every fault names its item. A lone surrogate
 // becomes U+FFFD here, before anything is hashed or tokenised.
 
 import { apiError } from "../errors.ts";
 import { describe } from "./shown.ts";
 
-/** Texts of one request. */
+/** The most texts of one request. */
 export const INPUTS_MAX = 2048;
 
 /** What the hand-written parsers below accept, for the published document. */

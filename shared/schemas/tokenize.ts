@@ -1,4 +1,4 @@
-// `POST /v1/tokenize`: what a call of /v1/embeddings would read and cost. Rules: docs/contract.md, Embeddings.
+// `POST /v1/tokenize`: what a call of /v1/embeddings would tokenise and cost. Rules: docs/contract.md, Embeddings.
 
 import * as z from "zod";
 import type { TokenEncoding } from "../wire.ts";
@@ -11,7 +11,7 @@ import type { EmbeddingInput } from "./input.ts";
 
 export const tokenizeBodySchema = z.strictObject({
   model: modelField,
-  /** Parsed by parseInput: see there. */
+  /** Parsed by parseInput. */
   input: z.unknown().meta(INPUT_SCHEMA).optional(),
   ...instructionFields,
   token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
@@ -21,7 +21,7 @@ export const tokenizeBodySchema = z.strictObject({
 export interface TokenizeRequest {
   readonly model: string;
   readonly input: EmbeddingInput;
-  /** Of queries; undefined: the model's own. */
+  /** For queries; undefined: the model's own. */
   readonly instruction: string | undefined;
   /** Undefined: neither `input_type` nor `instruction` was given. */
   readonly inputType: InputType | undefined;
