@@ -1,5 +1,5 @@
-// Batches in a plan: slices reserved, charged, charged again by late messages, given up. They name a key and have no
-// lease of an isolate; everything else of the account happens around them.
+// Batches in a plan: slices are reserved, charged, charged again by late messages, and abandoned. They name a key and
+// have no isolate's lease; everything else of the account happens at the same time.
 
 import { chargeBatch, releaseBatch, reserveBatch } from "../../edge/ledger/batch-charge.ts";
 import type { BatchAttempt, ChargeOutcome } from "../../edge/ledger/batch-charge.ts";
@@ -14,7 +14,7 @@ interface Made extends BatchAttempt {
   readonly tokensMax: number;
 }
 
-/** What batches need of the world around them. */
+/** The part of the world that batches need. */
 interface BatchWorld {
   readonly nowMs: number;
   readonly keys: readonly { readonly id: KeyId }[];
@@ -23,11 +23,11 @@ interface BatchWorld {
 }
 
 export class Batches {
-  /** Charged for slices, each once. */
+  /** The sum of all charges, one per slice. */
   chargedNanoUsd = 0;
-  /** What an answer got wrong. */
+  /** The first wrong answer, in words. */
   wrong: string | undefined;
-  /** How often a slice was charged, and how often a message came too late for it. */
+  /** How often a slice was charged, charged again, and asked for too late. */
   readonly met = { charged: 0, again: 0, lapsed: 0 };
   private readonly made: Made[] = [];
   /** Slice → the receipt of its charge. */

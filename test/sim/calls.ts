@@ -1,4 +1,5 @@
-// Calls in a plan: what a wallet and its route do with a lease session, strict calls included.
+// Calls in a plan: what a wallet and its route do with a lease's session. A strict call is one with an
+// `Idempotency-Key`.
 
 import { amount } from "../../edge/ledger/amount.ts";
 import type { LeaseSession } from "../../edge/wallet/lease-session.ts";
@@ -48,7 +49,10 @@ export function strictCall(world: World, { a, b, c }: Step): void {
   if ((c >>> 3) % 2 === 0) runAtOnce(world, isolate, strict, b % 3 === 0);
 }
 
-/** The whole call without a fault in between, so that plans meet many replays; `copied`: its first message comes again later. */
+/**
+ * Runs the whole call without a fault, so that plans meet many replays; `copied`: its first message arrives again
+ * later.
+ */
 function runAtOnce(world: World, isolate: Isolate, { session }: StrictCall, copied: boolean): void {
   exchange(world, isolate, session, copied);
   const running = isolate.running.find((one) => one.session === session);
@@ -77,7 +81,7 @@ function queue(
 
 function start(world: World, isolate: Isolate, running: Running): void {
   isolate.running.push(running);
-  // A strict call is used when its last message is applied: until then it is delivered to nobody (world.ts).
+  // A strict call counts when its last message is applied: until then it is not delivered (world.ts).
   if (running.strict === undefined) world.uses.push({ key: running.key, requests: 1, tokens: 0 });
 }
 
@@ -130,15 +134,15 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
   });
 }
 
-/** An answer arrives, and its isolate goes on. */
+/** Delivers an answer; its isolate continues. */
 export function answer(world: World, at: number): void {
   const reply = world.takeReply(at);
   if (reply !== undefined) afterAnswer(world, reply.isolate, reply.session);
 }
 
 /**
- * One call for `value` with the first key, alone in the world. Answers whether it was admitted and charged;
- * undefined where the key's own bounds forbid it.
+ * Makes one call for `value` with the first key while nothing else runs. Returns whether it was admitted and charged;
+ * undefined if the key has a cap.
  */
 export function callForAll(world: World, value: NanoUsd): boolean | undefined {
   const isolate = newIsolate(0);
@@ -163,7 +167,7 @@ export function callForAll(world: World, value: NanoUsd): boolean | undefined {
   return outcome === "charged";
 }
 
-/** One message of `session` and its answer, past all others; `copied` leaves a copy of it on the way. */
+/** Exchanges one message of `session` and its answer before all others; `copied` leaves a copy of it in the network. */
 export function exchange(world: World, isolate: Isolate, session: LeaseSession, copied = false): void {
   if (!world.sendFrom(isolate, session, true)) return;
   const letter = must(world.network.at(-1), "what was just sent");
@@ -172,7 +176,7 @@ export function exchange(world: World, isolate: Isolate, session: LeaseSession, 
   if (world.replies.at(-1)?.message === letter.message) answer(world, world.replies.length - 1);
 }
 
-/** What a wallet does when an answer has come: calls start or are refused. */
+/** What a wallet does after an answer: calls start or are refused. */
 function afterAnswer(world: World, isolate: Isolate, session: LeaseSession): void {
   for (const queued of isolate.queued.filter((one) => one.session === session)) {
     const { waiter, key, tokens, strict } = queued;

@@ -1,5 +1,5 @@
-// Many keys in many isolates at once, with credit and limits to spare, and isolates replaced as deployments do: none of
-// the calls may be refused, and the account's row may not grow with them.
+// Many keys in many isolates at once, with ample credit and limits, and isolates that are replaced as by deployments.
+// No call may be refused, and the account's row may not grow with them.
 
 import { Random } from "./random.ts";
 import { ServiceWorld } from "./service-world.ts";
@@ -15,10 +15,10 @@ export interface Crowd {
 
 export interface CrowdOutcome {
   readonly served: number;
-  /** Kind of refusal → how many. */
+  /** Refusals by kind. */
   readonly refused: Readonly<Record<string, number>>;
   readonly hotBytesMax: number;
-  /** Of the account's object. */
+  /** Messages to the account's object. */
   readonly messages: number;
   readonly rows: number;
   readonly chargedAll: boolean;

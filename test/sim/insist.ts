@@ -1,4 +1,4 @@
-// What an invariant does when it is broken.
+// Throws when an invariant is broken.
 
 export class Violation extends Error {
   override name = "Violation";

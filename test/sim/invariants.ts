@@ -1,4 +1,4 @@
-// What must be true of a world: after every step, and when everything has come to rest. Rules: docs/contract.md, Money.
+// The invariants of a world: after every step, and at rest. Rules: docs/contract.md, Money.
 
 import { must } from "../../shared/assert.ts";
 import { monthStartMs } from "../../edge/ledger/periods.ts";
@@ -114,7 +114,7 @@ export class Invariants {
     if (wrong !== undefined) throw new Violation(wrong);
   }
 
-  /** Everything that isolates, alive or not, delivered as charged, and what strict calls may have been. */
+  /** The most that may be charged: what isolates, alive or not, settled, and what strict calls may have cost. */
   private settledAtMost(): number {
     const { isolates, strictMaybeNanoUsd, batches } = this.world;
     const elsewhere = strictMaybeNanoUsd + batches.chargedNanoUsd;
@@ -159,7 +159,7 @@ export class Invariants {
     this.checkLastCall();
   }
 
-  /** Every call ends, every message arrives, every answer too. */
+  /** Ends every call and delivers every message and answer. */
   private settleDown(): void {
     const { world } = this;
     for (let round = 0; round < SETTLE_ROUNDS_MAX; round += 1) {
@@ -181,7 +181,7 @@ export class Invariants {
     throw new Violation("the world does not come to rest");
   }
 
-  /** Of calls that the credit covers none is refused: one for all that is left. */
+  /** No call that the credit covers is refused: checks one for all the credit that is left. */
   private checkLastCall(): void {
     const { world } = this;
     const left = world.look((ledger) => ledger.funds(world.nowMs));
@@ -189,13 +189,13 @@ export class Invariants {
     insist(left.grantableNanoUsd === left.tightest.potentialNanoUsd, "all of the credit is free");
     const before = left.balanceNanoUsd;
     const charged = callForAll(world, left.grantableNanoUsd);
-    if (charged === undefined) return; // its key has bounds of its own
+    if (charged === undefined) return; // its key has a cap
     const after = world.look((ledger) => ledger.books.balance);
     insist(charged && before - after === left.grantableNanoUsd, "a call for all that is left is admitted and charged");
   }
 }
 
-/** Read page by page, newest first: each line's balance follows from the next older one, back to nothing. */
+/** Reads page by page, newest first: each line's balance follows from the next older line, down to zero. */
 function checkStatement(ledger: Ledger, nowMs: number): void {
   const lines: StatementLine[] = [];
   let before: number | undefined;

@@ -1,4 +1,4 @@
-// An isolate in the simulation: sessions, calls that wait and run, and a clock of its own.
+// An isolate in the simulation: sessions, waiting and running calls, and its own clock.
 
 import type { LeaseSession } from "../../edge/wallet/lease-session.ts";
 import type { Waiter, Work } from "../../edge/wallet/session-types.ts";
@@ -27,7 +27,7 @@ interface Queued {
 
 export interface StrictCall {
   readonly session: LeaseSession;
-  /** Of the account, by position. */
+  /** The place of the call's key among the account's keys. */
   readonly accountKey: number;
   readonly key: string;
   readonly bodyHash: string;
@@ -49,7 +49,7 @@ export interface Isolate {
   readonly queued: Queued[];
   readonly running: Running[];
   readonly strict: StrictCall[];
-  /** Settled as charged here, in all. */
+  /** The total that this isolate settled as charged. */
   chargedNanoUsd: number;
 }
 

@@ -1,5 +1,5 @@
-// The proof of the ledger: thousands of seeded plans with every fault we know, the invariants after each step and at
-// rest. `npm run sim -- --runs N --seed S` runs more of them and replays what fails.
+// Tests the ledger by thousands of seeded plans with every fault we know; the invariants are checked after each step
+// and at rest. `npm run sim -- --runs N --seed S` runs more plans and replays failing ones.
 
 import { expect, test } from "vitest";
 import { describe as describeExample, planOf, REAL, runPlan, shrink } from "./run.ts";
@@ -20,7 +20,7 @@ test("no plan breaks an invariant of money, limits or idempotency", () => {
     });
     if (error !== undefined) expect.fail(describeExample(shrink(seed, error)));
   }
-  // Plans that never met a repeat, or a batch, would prove nothing about it.
+  // Plans without repeats or batches would prove nothing about them.
   for (const count of Object.values(met)) expect(count).toBeGreaterThan(PLANS / 50);
 }, 240_000);
 

@@ -1,5 +1,5 @@
-// The storage port in memory, with what a disk does to a program: transactions that roll back, and a write that fails
-// when it is told to (the machine stops in the middle of a turn).
+// The storage port in memory, with the faults of a disk: transactions that roll back, and a write that fails on demand
+// (the machine stops in the middle of a turn).
 
 import type {
   AnswerRow,
@@ -18,9 +18,9 @@ export class Stopped extends Error {
   override name = "Stopped";
 }
 
-/** A port that can be made to stop. */
+/** A storage whose machine can be made to stop. */
 export interface StoppableStorage extends LedgerStorage {
-  /** The write after that many more throws Stopped; undefined: none does. */
+  /** After this many more writes, the next one throws Stopped; undefined: none does. */
   stopAfterWrites: number | undefined;
 }
 
@@ -166,7 +166,7 @@ export class MemoryStorage implements StoppableStorage {
   }
 
   wakeAt(): void {
-    // The simulation folds history when a plan says so.
+    // The simulation has no alarm: it folds the history when a plan says so.
   }
 
   private beforeWrite(): void {

@@ -21,7 +21,7 @@ export function grant(world: World, { a, b, c }: Step): void {
   world.attempt((ledger) => acts.grant(ledger, input, "sim", world.nowMs));
 }
 
-/** What Stripe tells of (a refund, a dispute; taken, or given back) or what the operator orders. */
+/** A refund or dispute from Stripe, taken or given back, or a refund that the operator orders. */
 export function takeBack(world: World, { a, b, c }: Step): void {
   const kind = a % 2 === 0 ? "refund" : "dispute";
   const input: acts.RefundInput = { id: `back-${b % 4}`, kind, amountNanoUsd: nanoUsd(1 + (b % 6000)) };
@@ -32,7 +32,7 @@ export function takeBack(world: World, { a, b, c }: Step): void {
   });
 }
 
-/** All of it or nothing, of what was paid for and not spent; nobody is suspended for it. */
+/** Takes all of the amount or nothing, from paid unspent credit, and does not suspend the account. */
 function orderRefund(ledger: Ledger, input: acts.RefundInput, nowMs: number): void {
   ledger.tick(nowMs);
   const before = { balance: ledger.books.balance, unspent: ledger.books.unspentPaid, status: ledger.status };

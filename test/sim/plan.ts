@@ -1,5 +1,5 @@
-// A plan: a seed, the terms of an account, and the steps that happen to it. Steps are plain data that mean something in
-// every state (world.ts), so that a failing plan can be cut down step by step and printed on one line.
+// A plan: a seed, the terms of an account, and the steps that happen to it. Steps are plain data that are valid in
+// every state (world.ts), so that a failing plan can be shrunk step by step and printed on one line.
 
 import { Random } from "./random.ts";
 
@@ -30,7 +30,7 @@ type StepKind = (typeof STEP_KINDS)[number];
 
 export interface Step {
   readonly kind: StepKind;
-  /** Chance for whatever the step must choose: which isolate, which message, how much, how long. */
+  /** Random numbers for the step's choices: which isolate, which message, how much, how long. */
   readonly a: number;
   readonly b: number;
   readonly c: number;
@@ -53,7 +53,7 @@ interface Terms {
   readonly keyRequestsPerMinute: readonly (number | undefined)[];
 }
 
-/** How often each step comes, in tickets. */
+/** The relative frequency of each step. */
 const WEIGHTS: Readonly<Record<StepKind, number>> = {
   call: 24,
   settle: 14,

@@ -1,4 +1,4 @@
-// The simulation's only source of chance: 32 bits of state, the same numbers for the same seed everywhere.
+// The simulation's only source of randomness: 32 bits of state, the same numbers for the same seed everywhere.
 
 export class Random {
   private state: number;

@@ -1,5 +1,5 @@
-// What every repeat under an `Idempotency-Key` must be told, by true time: kept apart from the ledger, and compared with
-// each of its answers. Rules: docs/contract.md, Headers.
+// The right answer to every repeat under an `Idempotency-Key`, by true time: computed without the ledger and compared
+// with each of its answers. Rules: docs/contract.md, Headers.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { IdempotencyState, StoredAnswer, SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
@@ -14,23 +14,23 @@ interface Finished {
 }
 
 export class Replays {
-  /** How often each answer was given: a simulation that never meets one proves nothing about it. */
+  /** How often each answer was given: a simulation that never meets an answer proves nothing about it. */
   readonly met: Record<IdempotencyState["kind"], number> = { begun: 0, running: 0, reused: 0, replay: 0 };
-  /** The call that was charged last under each key. */
+  /** The last charged call under each key. */
   private readonly finished = new Map<string, Finished>();
-  /** Bodies that sessions began with. */
+  /** The hash of the body that each session began with. */
   private readonly bodies = new Map<string, string>();
-  /** A copy of a message gets the answer that was made for the first: it says what was true then. */
+  /** Answers already checked: a copy of a message gets the first answer again, which was right at its time. */
   private readonly checked = new WeakSet<SyncAnswer>();
   private answers = 0;
 
-  /** An answer that no other call has. */
+  /** A unique answer. */
   answerOf(tokens: number): StoredAnswer {
     this.answers += 1;
     return { meta: `${this.answers}:${tokens}`, vectors: new Uint8Array([this.answers & 255, tokens & 255]) };
   }
 
-  /** Compares the object's answer with what is true; answers what is wrong with it. */
+  /** Compares the object's answer with the right one; returns what is wrong with it. */
   check({ session, idempotency: step }: SyncMessage, answer: SyncAnswer, nowMs: number): string | undefined {
     if (step === undefined || this.checked.has(answer)) return undefined;
     this.checked.add(answer);

@@ -1,4 +1,4 @@
-// Runs plans and cuts failing ones down. A failure prints as one line that `npm run sim` replays.
+// Runs plans and shrinks failing ones. A failure prints as one line that `npm run sim` replays.
 
 import { AccountCore } from "../../edge/ledger/account-core.ts";
 import { DEFAULT_SETTINGS } from "../../edge/ledger/settings.ts";
@@ -22,7 +22,7 @@ export interface Rig {
 export const REAL: Rig = {
   storage: () => new MemoryStorage(),
   makeCore: (storage, settings, newIncarnation) => new AccountCore(storage, settings, newIncarnation),
-  // Small, so that a plan's few calls reach every border.
+  // Small, so that a plan's few calls reach every limit.
   settings: {
     ...DEFAULT_SETTINGS,
     hotCellsMax: 4,
@@ -30,7 +30,7 @@ export const REAL: Rig = {
   },
 };
 
-/** Runs the plan; answers the first failure, or undefined. `atEnd` looks at the world of a plan without one. */
+/** Runs the plan; returns the first failure or undefined. `atEnd` gets the world of a plan without a failure. */
 export function runPlan(plan: Plan, rig: Rig = REAL, atEnd?: (world: World) => void): Error | undefined {
   try {
     const world = new World(plan, rig.storage(), rig.makeCore, rig.settings);
@@ -49,7 +49,7 @@ export function runPlan(plan: Plan, rig: Rig = REAL, atEnd?: (world: World) => v
 
 export interface CounterExample {
   readonly seed: number;
-  /** Positions of the steps that are needed. */
+  /** Positions of the necessary steps. */
   readonly keep: readonly number[];
   readonly error: Error;
 }
@@ -60,7 +60,7 @@ export function planOf(seed: number, keep?: readonly number[]): Plan {
   return keep === undefined ? plan : { ...plan, steps: plan.steps.filter((_, index) => keep.includes(index)) };
 }
 
-/** Cuts a failing plan down to steps that are all needed: any failure counts, not the same one alone. */
+/** Shrinks a failing plan to steps that are all necessary. Any failure counts, not only the first one. */
 export function shrink(seed: number, error: Error, rig: Rig = REAL): CounterExample {
   let keep = planFor(seed).steps.map((_, index) => index);
   let last = error;
@@ -78,7 +78,7 @@ export function shrink(seed: number, error: Error, rig: Rig = REAL): CounterExam
   return { seed, keep, error: last };
 }
 
-/** The line that replays a counter-example, and what goes wrong in it. */
+/** The command that replays a counter-example, and its error. */
 export function describe({ seed, keep, error }: CounterExample): string {
   return `npm run sim -- --seed ${seed} --keep ${keep.join(",")}   # ${error.name}: ${error.message}`;
 }

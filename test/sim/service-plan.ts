@@ -1,6 +1,6 @@
-// A plan of service: an account over hours to years, whose object sleeps between calls, whose isolates come and go, and
-// one caller who calls again and again, one call at a time. It proves what plans of faults (plan.ts) cannot: that what is
-// covered is served.
+// A plan of service: an account over hours to years, whose object is evicted between calls and whose isolates are
+// replaced, with one caller who makes one call at a time. It proves what plans of faults (plan.ts) cannot: that covered
+// calls are served.
 
 import { Random } from "./random.ts";
 
@@ -9,15 +9,15 @@ export interface ServicePlan {
   readonly keys: number;
   readonly isolates: number;
   readonly calls: number;
-  /** Isolates are replaced this often; undefined: never. A replaced one never speaks again. */
+  /** How often isolates are replaced; undefined: never. A replaced isolate sends nothing more. */
   readonly replaceMs: number | undefined;
   readonly grantNanoUsd: number;
   readonly capNanoUsd: number | undefined;
   readonly requestsPerMinute: number;
   readonly tokensPerMinute: number;
-  /** Largest call, in tokens by its bound. */
+  /** The largest call, in tokens by its bound. */
   readonly boundMax: number;
-  /** Pauses between calls are at most this long, mostly much shorter. */
+  /** The longest pause between calls; most are much shorter. */
   readonly gapMsMax: number;
   /** Calls in a row without a pause. */
   readonly burst: number;

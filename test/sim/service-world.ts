@@ -1,5 +1,5 @@
-// The real wallets and the real ledger in a time of their own. The account's object is evicted when it has heard nothing
-// for ten seconds, and built again from its rows; a replaced isolate never speaks again.
+// The real wallets and the real ledger in virtual time. The account's object is evicted after ten seconds without a
+// message and built again from its rows; a replaced isolate sends nothing more.
 
 import { AccountCore } from "../../edge/ledger/account-core.ts";
 import * as acts from "../../edge/ledger/acts.ts";
@@ -20,7 +20,7 @@ import type { MakeCore } from "./world.ts";
 
 const ACCOUNT_ID = idFromBytes("account", new Uint8Array(10));
 const START_MS = Date.UTC(2026, 0, 1);
-/** An object that hears nothing for so long is evicted. */
+/** An object is evicted after this long without a message. */
 const IDLE_MS = 10_000;
 const NETWORK_MS = 20;
 const CALL_MS = 40;
@@ -28,7 +28,7 @@ const CALL_MS = 40;
 export interface ServiceTerms {
   readonly keys: number;
   readonly grantNanoUsd: number;
-  /** Of the first key. */
+  /** The first key's cap. */
   readonly capNanoUsd?: number | undefined;
   readonly requestsPerMinute: number;
   readonly tokensPerMinute: number;
@@ -40,7 +40,7 @@ export const REAL_CORE: MakeCore = (storage, settings, newIncarnation) =>
 export class ServiceWorld {
   readonly time = new VirtualTime(START_MS);
   readonly storage = new MemoryStorage();
-  /** Charged by calls that were served. */
+  /** The total that served calls were charged. */
   chargedNanoUsd = 0;
   /** The largest hot row that was ever written, in bytes. */
   hotBytesMax = 0;
@@ -73,7 +73,7 @@ export class ServiceWorld {
     return must(this.keys[index], "key");
   }
 
-  /** The ledger as an object that is woken now has it. Reading it counts as no message. */
+  /** The ledger as an object that wakes now has it. Reading it does not count as a message. */
   look<Result>(read: (ledger: Ledger) => Result): Result {
     return must(
       this.newCore().turn(this.time.nowMs(), (ledger) => {
@@ -84,7 +84,7 @@ export class ServiceWorld {
     );
   }
 
-  /** What the hot row becomes when an object that has `row` wakes now and writes it. */
+  /** The hot row that an object with `row` writes if it wakes now. */
   rowAfterWake(row: string): string {
     const storage = new MemoryStorage();
     storage.writeHot(row);
@@ -160,7 +160,7 @@ export class ServiceIsolate {
     this.alive = false;
   }
 
-  /** One call: admitted, it takes a moment and costs `tokens`; refused, it says why. */
+  /** Makes one call. An admitted call takes CALL_MS and costs `tokens`. */
   async call(key: number, bound: number, tokens: number): Promise<AdmitResult> {
     const { world } = this;
     const result = await this.wallet.admit({

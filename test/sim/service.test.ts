@@ -1,5 +1,5 @@
-// The proof that the ledger serves: what credit, caps and limits cover is never refused, however long the account slept
-// between two calls. `npm run sim` runs more of these plans, `npm run sim -- --crowd` the whole crowd.
+// Tests that the ledger serves: a call that credit, caps and limits cover is never refused, however long the account
+// was idle before. `npm run sim` runs more of these plans, `npm run sim -- --crowd` the whole crowd.
 
 import { expect, test } from "vitest";
 import { runCrowd } from "./crowd.ts";
@@ -14,14 +14,14 @@ import type { MakeCore, World } from "./world.ts";
 const PLANS = 80;
 const DAY_MS = 86_400_000;
 
-test("what is covered is served, a refusal says why and when, and a rested account holds nothing", async () => {
+test("covered calls are served, a refusal names its reason and time, and an idle account holds nothing", async () => {
   for (let seed = 1; seed <= PLANS; seed += 1) {
     const error = await runService(servicePlanFor(seed));
     if (error !== undefined) expect.fail(`npm run sim -- --service --seed ${seed} --runs 1: ${error.message}`);
   }
 }, 120_000);
 
-test("an account that is woken for every message ends as one that never slept", () => {
+test("an account that is evicted before every message ends as one that never was", () => {
   for (let seed = 1; seed <= 300; seed += 1) {
     const plan = { ...planOf(seed), steps: planOf(seed).steps.filter(({ kind }) => !NEEDS_MEMORY.has(kind)) };
     const [slept, woken] = [endOf(plan, REAL.makeCore), endOf(plan, ALWAYS_WOKEN)];
@@ -41,7 +41,7 @@ test.each([
   expect(caught).toBeGreaterThan(0);
 });
 
-test("a call a day for two years is served every day, and its account is whole at the end", async () => {
+test("one call a day for two years is served every day, and its account is correct at the end", async () => {
   const world = new ServiceWorld({ keys: 1, grantNanoUsd: 5e9, requestsPerMinute: 600, tokensPerMinute: 1_000_000 });
   for (let day = 0; day < 730; day += 1) {
     const isolate = world.newIsolate();
@@ -56,14 +56,17 @@ test("a call a day for two years is served every day, and its account is whole a
   });
 });
 
-test("of a crowd of keys and isolates no call is refused, and the hot row stays under 32 KB", async () => {
+test("no call of a crowd of keys and isolates is refused, and the hot row stays under 32 KB", async () => {
   const crowd = { keys: 100, isolates: 30, perSecond: 20, calls: 1500, replaceMs: 30_000 };
   const outcome = await runCrowd(crowd);
   expect(outcome).toMatchObject({ served: 1500, refused: {}, chargedAll: true });
   expect(outcome.hotBytesMax).toBeLessThan(32 * 1024);
 });
 
-/** A strict call's lease is in memory alone, by design; a machine that stops forgets a turn whichever object runs it. */
+/**
+ * Steps that depend on memory: a strict call's lease is only in memory by design, and a machine that stops loses a
+ * turn.
+ */
 const NEEDS_MEMORY = new Set<string>(["strict", "finish", "stop_mid_turn"]);
 
 function endOf(plan: ReturnType<typeof planOf>, makeCore: MakeCore): object {

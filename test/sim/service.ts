@@ -1,6 +1,6 @@
-// Runs plans of service (service-plan.ts) and compares every answer with a plain reference: a balance, and two buckets
-// over what calls really used. What the reference covers is served; a refusal names the true reason, and after its time
-// the same call passes; an account that rests is as if nobody had ever held anything of it.
+// Runs plans of service (service-plan.ts) and compares every answer with a simple reference: a balance, and two buckets
+// over actual use. Calls that the reference covers are served; a refusal names the true reason, and the same call
+// passes after its time; an idle account holds nothing.
 
 import { must } from "../../shared/assert.ts";
 import type { Refusal } from "../../edge/ledger/types.ts";
@@ -14,16 +14,16 @@ import type { MakeCore } from "./world.ts";
 
 /** A lease's life and the object's margin. */
 const LEASE_MS = 35_000;
-/** The longest sync window and two ways. */
+/** The longest sync window and a round trip. */
 const LAG_MS = 2500;
-/** After it a report is told. */
+/** After this, a report has arrived. */
 const REPORT_MS = 5000;
 const MINUTE_MS = 60_000;
-/** Calls whose bound is above all that there is: their exact count decides. */
+/** Calls with a bound above all credit: their exact count decides. */
 const OVERBOUND_PERCENT = 10;
 const OVERBOUND_TOKENS = 1e9;
 
-/** One per-minute limit over what was really used. */
+/** One per-minute limit over actual use. */
 class Level {
   private level = 0;
   private atMs = 0;
@@ -57,7 +57,7 @@ class ServiceRun {
   private isolates: ServiceIsolate[];
   private replacedAtMs: number;
   private hasReplaced = false;
-  /** Since when another isolate or key may hold what a call needs. */
+  /** Until then another isolate or key may hold what a call needs. */
   private othersUntilMs = 0;
 
   constructor(plan: ServicePlan, makeCore: MakeCore) {
@@ -84,7 +84,7 @@ class ServiceRun {
     await this.rest();
   }
 
-  /** One call, and if it is refused once more after the time that the refusal names. */
+  /** Makes one call, and repeats a refused one after the time that the refusal names. */
   private async one(isolate: number, key: number, bound: number, tokens: number): Promise<void> {
     const { world } = this;
     const first = await this.call(isolate, key, bound, tokens);
@@ -121,7 +121,7 @@ class ServiceRun {
     insist(isOver === (refusal.kind === "over_limit"), `a call of ${tokens} is refused as ${refusal.kind}`);
     if (isOver) return;
     const isPaid = cost <= Math.min(balance, left);
-    // What was used begins to drain when it is reported.
+    // Use begins to drain when it is reported.
     const isWithinRate = this.requests.covers(1, nowMs - LAG_MS) && this.tokens.covers(tokens, nowMs - LAG_MS);
     if (isPaid && isWithinRate) {
       const mayHold = !isAlone && nowMs < this.othersUntilMs + MINUTE_MS;
@@ -137,7 +137,7 @@ class ServiceRun {
     insist(world.storage.readHot() !== undefined, "the account is there");
   }
 
-  /** Waking without a message changes no row, and waking twice is waking once. */
+  /** Checks that waking without a message changes no row, and that waking twice equals waking once. */
   private checkWake(): void {
     const { world } = this;
     const { storage } = world;
@@ -189,7 +189,7 @@ class ServiceRun {
   }
 }
 
-/** Runs the plan; answers the first failure, or undefined. */
+/** Runs the plan; returns the first failure or undefined. */
 export async function runService(plan: ServicePlan, makeCore: MakeCore = REAL_CORE): Promise<Error | undefined> {
   try {
     await new ServiceRun(plan, makeCore).run();

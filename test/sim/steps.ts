@@ -8,7 +8,7 @@ import type { Step } from "./plan.ts";
 import { take } from "./world.ts";
 import type { World } from "./world.ts";
 
-/** An object that hears nothing for so long is evicted. */
+/** An object is evicted after this long without a message. */
 const IDLE_MS = 10_000;
 
 const STEPS: Readonly<Record<Step["kind"], (world: World, step: Step) => void>> = {
@@ -40,7 +40,7 @@ const STEPS: Readonly<Record<Step["kind"], (world: World, step: Step) => void>> 
   batch: (world, step) => world.batches.step(world, step),
 };
 
-/** One step; those that mean nothing now do nothing. */
+/** Applies one step; a step that does not apply now has no effect. */
 export function applyStep(world: World, step: Step): void {
   STEPS[step.kind](world, step);
 }

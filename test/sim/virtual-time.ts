@@ -1,5 +1,5 @@
-// Time that a scenario moves: sleepers wake in order when it passes them, and every message that they cause is waited
-// for before time goes on. An hour of traffic takes a second.
+// Time that a scenario moves. Sleepers wake in order when it passes them, and time waits for every message that they
+// cause. An hour of traffic takes a second.
 
 import type { Clock } from "../../edge/wallet/session-driver.ts";
 import { SleepersClock } from "../support/sleepers.ts";

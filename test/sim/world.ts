@@ -1,7 +1,6 @@
-// The world of a plan: one account object, several isolates with clocks of their own, a network that loses, doubles,
-// delays and reorders, and machines that stop. steps.ts makes things happen in it, one step at a time; invariants.ts looks
-// at it after each. The code under test is the real one: AccountCore on the object's side, LeaseSession on the
-// isolates'.
+// The world of a plan: one account object, several isolates with their own clocks, a network that loses, doubles,
+// delays and reorders messages, and machines that stop. steps.ts applies one step at a time; invariants.ts checks the
+// world after each. The code under test is real: AccountCore on the object's side, LeaseSession on the isolates'.
 
 import type { AccountCore } from "../../edge/ledger/account-core.ts";
 import * as acts from "../../edge/ledger/acts.ts";
@@ -57,7 +56,7 @@ interface SimKey {
   hash: SecretHash;
 }
 
-/** One unit of limited use, by true time: what the rate check counts. */
+/** One use of a limit, at its true time, for the rate check. */
 export interface UseEvent {
   readonly key: number;
   readonly requests: number;
@@ -74,20 +73,20 @@ export class World {
   readonly network: Letter[] = [];
   readonly replies: Reply[] = [];
   readonly keys: SimKey[] = [];
-  /** Uses since the last look of the rate check. */
+  /** Uses since the last rate check. */
   uses: UseEvent[] = [];
   readonly timeliness = new Timeliness();
-  /** What changed and makes a check meaningless from then on. */
+  /** Changes after which a check no longer makes sense. */
   ratesChanged = false;
   capsChanged = false;
   monthChanged = false;
-  /** Whether all messages since the last look came while the lease they report on was in force. */
+  /** Whether all messages since the last check arrived while their lease was in force. */
   allTimely = true;
   readonly replays = new Replays();
   readonly batches = new Batches();
-  /** What an answer under an idempotency key got wrong. */
+  /** The first wrong answer under an idempotency key, in words. */
   wrongReplay: string | undefined;
-  /** Charges that strict calls may or may not have caused: their last answer never came. */
+  /** Charges of strict calls whose last answer never arrived: they may or may not have been made. */
   strictMaybeNanoUsd = 0;
   private readonly makeCore: MakeCore;
   private names = 0;
@@ -107,7 +106,7 @@ export class World {
     return START_MS + isolate.offsetMs + elapsedMs + Math.floor((elapsedMs * isolate.driftMsPerS) / 1000);
   }
 
-  /** Reads the ledger as it is, without letting time pass in it. */
+  /** Reads the ledger as it is, without a tick. */
   look<Result>(read: (ledger: Ledger) => Result): Result {
     const stop = this.storage.stopAfterWrites;
     this.storage.stopAfterWrites = undefined;
@@ -118,7 +117,7 @@ export class World {
     }
   }
 
-  /** The object is evicted, or it crashes: what is not written is gone. */
+  /** The object is evicted or crashes: what is not written is lost. */
   crashObject(): void {
     this.core = this.newCore();
   }
@@ -163,7 +162,7 @@ export class World {
     this.uses.push({ key: call.accountKey, requests: 1, tokens: message.spent.tokens });
   }
 
-  /** An answer arrives; undefined: none was on its way, or its isolate is gone. calls.ts goes on from there. */
+  /** Delivers an answer; undefined: there was none, or its isolate is gone. calls.ts continues from there. */
   takeReply(at: number): Reply | undefined {
     const reply = take(this.replies, at);
     if (reply === undefined || !reply.isolate.alive) return undefined;
@@ -171,7 +170,7 @@ export class World {
     return reply;
   }
 
-  /** Sends what is due of one isolate's session; `force` sends a renewal even if nothing is due. */
+  /** Sends the due message of one isolate's session; `force` sends a renewal even if none is due. */
   sendFrom(isolate: Isolate, session: LeaseSession, force: boolean): boolean {
     const nowMs = this.isolateNow(isolate);
     const strict = isolate.strict.find((call) => call.session === session);
@@ -226,7 +225,7 @@ export class World {
     return alive[chance % Math.max(1, alive.length)];
   }
 
-  /** A turn that may meet a stopping machine: then it never happened, and the answer is false. */
+  /** Runs a turn; false: the machine stopped, and the turn had no effect. */
   attempt(work: (ledger: Ledger) => unknown): boolean {
     const keys = this.keys.slice();
     try {

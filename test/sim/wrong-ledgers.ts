@@ -1,4 +1,4 @@
-// Ledgers that are known to be wrong, so that the simulation is known to be able to fail.
+// Wrong ledgers, which prove that the simulation can fail.
 
 import { AccountCore } from "../../edge/ledger/account-core.ts";
 import { ZERO, amount } from "../../edge/ledger/amount.ts";
@@ -11,7 +11,7 @@ import { REAL } from "./run.ts";
 import type { Rig } from "./run.ts";
 import type { MakeCore } from "./world.ts";
 
-/** Forgets what it promised: every lease is emptied at once. Isolates are told at their next report, so it is caught seldom. */
+/** Empties every lease at once. Isolates learn of it at their next report, so it is rarely caught. */
 class Forgetful extends AccountCore {
   override sync(messages: readonly SyncMessage[], nowMs: number): SyncAnswer[] {
     this.turn(nowMs, ({ leases }) => {
@@ -27,7 +27,7 @@ export const FORGETFUL: Rig = {
   makeCore: (storage, settings, newIncarnation) => new Forgetful(storage, settings, newIncarnation),
 };
 
-/** Looks whether the credit is there and forgets that others were promised it: their leases do not count while it looks. */
+/** Checks the credit without counting other leases. */
 class CheckThenAdd extends AccountCore {
   override sync(messages: readonly SyncMessage[], nowMs: number): SyncAnswer[] {
     return messages.flatMap((message) => {
@@ -54,7 +54,7 @@ export const CHECK_THEN_ADD: Rig = {
   makeCore: (storage, settings, newIncarnation) => new CheckThenAdd(storage, settings, newIncarnation),
 };
 
-/** Knows which idempotency keys are running, not which were charged. */
+/** Knows the running idempotency keys but not the charged ones. */
 class NoAnswers extends MemoryStorage {
   override readAnswer(): undefined {
     return undefined;
@@ -63,13 +63,13 @@ class NoAnswers extends MemoryStorage {
 
 export const FORGETS_KEYS: Rig = { ...REAL, storage: () => new NoAnswers() };
 
-/** Holds what was leased until the isolate comes back, which it may never do. */
+/** Holds leased credit until the isolate returns, which it may never do. */
 export const ESCROW_WITHOUT_EXPIRY: Rig = {
   ...REAL,
   settings: { ...REAL.settings, leaseMarginMs: 100 * 365 * 86_400_000 },
 };
 
-/** The first turn of each life does what an object once did when it woke. */
+/** Does something wrong in the first turn of each instance. */
 abstract class BadWaker extends AccountCore {
   private isAwake = false;
 
@@ -84,7 +84,7 @@ abstract class BadWaker extends AccountCore {
   protected abstract wake(ledger: Ledger, nowMs: number): void;
 }
 
-/** Gives every lease a new end at each wake, and holds an allowance of a thirty-second of all that is free beside them. */
+/** Prolongs every lease at each wake, and also holds an allowance of a thirty-second of everything free. */
 class RecallsAgain extends BadWaker {
   protected override wake(ledger: Ledger, nowMs: number): void {
     const { leases, settings, limits } = ledger;
@@ -105,7 +105,7 @@ class RecallsAgain extends BadWaker {
 
 export const RECALLS_AGAIN: MakeCore = (...parts) => new RecallsAgain(...parts);
 
-/** Takes from the buckets at each wake what leases hold, which took it when they were made. */
+/** At each wake, takes from the buckets what leases hold, although it was taken when they were granted. */
 class TakesTwice extends BadWaker {
   protected override wake({ leases, requests, tokens }: Ledger): void {
     requests.take(leases.total.requests);
@@ -115,7 +115,7 @@ class TakesTwice extends BadWaker {
 
 export const TAKES_TWICE: MakeCore = (...parts) => new TakesTwice(...parts);
 
-/** Remembers each session for ten minutes, ended or not, and no more than a few. */
+/** Remembers each session for ten minutes, even if it has ended, and at most eight. */
 class TableFills extends AccountCore {
   private readonly seenAtMs = new Map<string, number>();
 
@@ -131,7 +131,7 @@ class TableFills extends AccountCore {
 
 export const TABLE_FILLS: MakeCore = (...parts) => new TableFills(...parts);
 
-/** Not wrong: it is built again from its rows for every turn. */
+/** Not wrong: built again from its rows for every turn. */
 class AlwaysWoken extends AccountCore {
   override turn<Result>(nowMs: number, work: (ledger: Ledger) => Result): Result | undefined {
     this.forget();
