@@ -1,4 +1,4 @@
-// The whole product on this machine, as `npm start` runs it, in a folder of its own: for tests that look from outside.
+// The whole product on this machine, as `npm start` runs it, in its own folder, for tests from outside.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,13 +33,12 @@ export function removeFolder(folder: string): void {
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // The tests say what they expect of it.
   readonly body: Record<string, unknown>;
 }
 
 const published = new Map<string, Promise<OpenApiCheck>>();
 
-/** The document that the server at `url` publishes, to hold its answers against. */
+/** A checker of answers against the document that the server at `url` publishes. */
 function publishedAt(url: string): Promise<OpenApiCheck> {
   const known = published.get(url);
   if (known !== undefined) return known;
@@ -54,7 +53,7 @@ async function readPublished(url: string): Promise<OpenApiCheck> {
   return new OpenApiCheck((await response.json()) as PublishedDocument);
 }
 
-/** One JSON call, whose answer must be one that the published document describes. */
+/** Makes one JSON call. Throws if the published document does not describe the answer. */
 export async function call(
   url: string,
   key: string,

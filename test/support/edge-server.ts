@@ -1,5 +1,5 @@
-// The edge alone, in the real Workers runtime, in front of fake backends over HTTP: for tests of what the edge does
-// when a backend misbehaves, and for its benches.
+// The edge in the real Workers runtime in front of fake backends over HTTP, for tests with misbehaving backends and for
+// benches.
 
 import { join } from "node:path";
 import { ensureDevAccount } from "../../scripts/dev-server/account.ts";
@@ -20,7 +20,7 @@ export interface EdgeUnderTest {
   readonly edge: RunningEdge;
   /** What the Worker logged. */
   readonly logs: readonly string[];
-  /** Another account with $5 and limits that no test reaches; `cache` is its key's setting. */
+  /** Creates another account with $5 and limits that no test reaches; `cache` is its key's setting. */
   newAccount(cache?: "off" | "standard" | "eager"): Promise<AccountUnderTest>;
   stop(): Promise<void>;
 }
@@ -28,14 +28,14 @@ export interface EdgeUnderTest {
 export interface AccountUnderTest {
   readonly accountId: string;
   readonly apiKey: string;
-  /** As the operator's books say now. */
+  /** The total charged, as the operator sees it now. */
   charged(): Promise<number>;
 }
 
 const REQUESTS_PER_MINUTE = 1_000_000;
 const TOKENS_PER_MINUTE = 1_000_000_000;
 
-/** Starts `count` fake backends for one model and an edge that knows them; the development account has no limits to speak of. */
+/** Starts `count` fake backends for one model and an edge that knows them; no test reaches the account's limits. */
 export async function startEdgeUnderTest(
   dataDir: string,
   count: number,
@@ -65,7 +65,7 @@ export async function startEdgeUnderTest(
   };
 }
 
-/** The edge alone, in front of backends that run elsewhere. `settings` go to the Worker, `entry` replaces its own. */
+/** Starts the edge in front of backends that run elsewhere. `settings` go to the Worker; `entry` replaces its own. */
 export async function startEdgeBefore(
   dataDir: string,
   model: string,

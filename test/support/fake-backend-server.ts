@@ -1,5 +1,5 @@
-// A backend over real HTTP that speaks the wire (shared/wire.ts), runs no model, and breaks on request: for e2e tests
-// of the edge, its soak and its benches. A text's vector is made from the text and the revision alone.
+// A backend over real HTTP that speaks the wire (shared/wire.ts), runs no model, and fails on demand, for e2e tests of
+// the edge, its soak and its benches. A text's vector depends only on the text and the revision.
 
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -26,11 +26,11 @@ export interface FakeBackendOptions {
   readonly secret: string;
   readonly dimensions?: number;
   readonly revision?: string;
-  /** Before each answer. */
+  /** The delay before each answer. */
   readonly delayMs?: number;
 }
 
-/** Vectors kept, so that a large answer asked for again costs the fake next to nothing. */
+/** The most vectors kept, so that repeating a large answer costs the fake almost nothing. */
 const KNOWN_MAX = 4096;
 const OTHER_REVISION = "f".repeat(16);
 
@@ -42,7 +42,7 @@ export class FakeBackendServer {
   calls = 0;
   /** Texts that were answered. */
   texts = 0;
-  /** Calls whose connection the edge gave up before the answer. */
+  /** Calls whose connection the edge closed before the answer. */
   abandoned = 0;
   readonly #options: FakeBackendOptions;
   readonly #dimensions: number;
@@ -64,7 +64,7 @@ export class FakeBackendServer {
   /** Listens; after `stop`, on the same port again. */
   async start(): Promise<void> {
     const server = createServer((request, response) => {
-      // A request that breaks off while it is read: nobody is left to answer.
+      // The request broke off while it was read, so there is nobody to answer.
       this.#serve(request, response).catch(() => response.destroy());
     });
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
@@ -72,7 +72,7 @@ export class FakeBackendServer {
     this.#server = server;
   }
 
-  /** As `kill -9` looks from outside: every connection breaks, new ones are refused. */
+  /** Like `kill -9` from outside: every connection breaks, and new ones are refused. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
@@ -174,7 +174,7 @@ export class FakeBackendServer {
   }
 }
 
-/** A letter is a token; the ending token is one more. */
+/** One token for each letter, and one for the end. */
 export function tokensOf(text: string | number): number {
   return (typeof text === "number" ? text : text.length) + 1;
 }

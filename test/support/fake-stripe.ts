@@ -1,6 +1,6 @@
-// Stripe's routes that we call, in memory, as docs.stripe.com/api has them: parameters that a route does not know are
-// refused, an idempotency key brings back what it first brought (a decline and a fault of Stripe's too) or refuses other
-// parameters, no more is refunded than was paid; and signed events as Stripe sends them.
+// The Stripe routes that we call, in memory, as docs.stripe.com/api describes them: unknown parameters are refused, an
+// idempotency key returns its first answer (declines and 500s too) or refuses other parameters, and no more is refunded
+// than was paid. Also signed events as Stripe sends them.
 
 import { hmac, importHmacKey } from "../../shared/hmac.ts";
 import { TEST_BINDINGS } from "./test-bindings.ts";
@@ -45,12 +45,12 @@ type Behaviour =
   | "is down"
   | "is busy"
   | "refuses our key"
-  /** What follows is done, and nobody hears of it. */
+  /** The calls have their effect, but their answers are lost. */
   | "works, but the answer is lost"
   | "works, but answers 500"
   | "answers 500";
 
-/** What each POST takes. */
+/** The parameters of each POST. */
 const PARAMETERS: Readonly<Record<string, RegExp>> = {
   "/v1/checkout/sessions":
     /^(mode|client_reference_id|customer_creation|customer_email|success_url|cancel_url|line_items\[0\]\[(quantity|price_data\]\[(currency|unit_amount|tax_behavior|product_data\]\[name))\]|payment_intent_data\[(metadata\]\[\w+|description|receipt_email|setup_future_usage)\]|invoice_creation\[enabled\]|automatic_tax\[enabled\]|tax_id_collection\[enabled\])$/,
@@ -72,14 +72,14 @@ export class FakeStripe {
   readonly refunds: FakeRefund[] = [];
   /** Charge → payment; null: it was made without one. */
   readonly chargeIds = new Map<string, string | null>();
-  /** What happened, oldest first, delivered or not: Stripe's list of events, `pageSize` at a time. */
+  /** All events, oldest first, delivered or not: Stripe lists them `pageSize` at a time. */
   readonly events: { readonly id: string; readonly type: string; readonly data: { readonly object: object } }[] = [];
   pageSize = 100;
   readonly forms: URLSearchParams[] = [];
-  /** Idempotency keys of the pages that were opened. */
+  /** Idempotency keys of the checkout pages that were opened. */
   readonly sessionKeys: string[] = [];
   behaviour: Behaviour = "works";
-  /** Of a new refund. */
+  /** The status of a new refund. */
   refundStatus = "succeeded";
   readonly #offSession: FakePayment[] = [];
   readonly #saved = new Map<string, Saved>();
@@ -107,7 +107,7 @@ export class FakeStripe {
     return payment;
   }
 
-  /** The customer pays on the page that was opened last; `taxPercent` of the price come on top where tax is on. */
+  /** The customer pays on the page that was opened last; `taxPercent` of the price is added if tax is on. */
   payCheckout(taxPercent = 0): FakePayment {
     const form = this.forms.findLast((one) => one.get("mode") === "payment") ?? new URLSearchParams();
     const price = Number(form.get("line_items[0][price_data][unit_amount]"));
@@ -115,7 +115,7 @@ export class FakeStripe {
     return this.newPayment("", price + tax, undefined, metadataOf(form, "payment_intent_data[metadata]"));
   }
 
-  /** Off-session charges of one account, each once however often it was asked for. */
+  /** Off-session charges of one account, each once however often it was requested. */
   chargesOf(accountId: string): FakePayment[] {
     return this.#offSession.filter(({ metadata }) => metadata["account_id"] === accountId);
   }
@@ -151,12 +151,12 @@ export class FakeStripe {
     return refund;
   }
 
-  /** As Stripe does after a day. */
+  /** Forgets idempotency keys, as Stripe does after a day. */
   forgetKeys(): void {
     this.#saved.clear();
   }
 
-  /** The bank sends the money of a refund back. */
+  /** The bank returns the money of a refund. */
   failRefund(refund: FakeRefund): FakeRefund {
     refund.status = "failed";
     const charge = this.charges.get(refund.payment_intent);
@@ -261,7 +261,7 @@ function metadataOf(form: URLSearchParams, prefix: string): Record<string, strin
   return Object.fromEntries(named.map(([name, value]) => [name.slice(prefix.length + 1, -1), value]));
 }
 
-/** As Stripe words it. */
+/** An error in Stripe's shape. */
 class Refusal extends Error {
   readonly status: number;
   readonly body: object;

@@ -1,5 +1,5 @@
-// Packages of their own, for what only tests need and `npm start` must not install: installed exactly as their lockfile
-// says. A few seconds from the registry, nothing when they are there.
+// Installs separate packages that only tests need and `npm start` must not install, exactly as their lockfile says.
+// Takes a few seconds from the registry, nothing if they are installed.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ interface Lockfile {
   readonly packages: Readonly<Record<string, { readonly version?: string; readonly optional?: boolean }>>;
 }
 
-/** Installs the package in `folder`. Throws with npm's own words when it fails. */
+/** Installs the package in `folder`. Throws npm's own error message. */
 export function installPackage(folder: string): void {
   if (isInstalled(folder)) return;
   const npm = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {

@@ -1,4 +1,4 @@
-// Chance with a seed: the same numbers for the same seed, in every runtime.
+// Seeded random numbers: the same for the same seed, in every runtime.
 
 /** Uniform in [0, 1). Source: mulberry32. */
 export function mulberry32(seed: number): () => number {

@@ -1,11 +1,11 @@
-// Looks for a secret or a text in bytes that nobody should find it in: as it is, and in every form that storage or a
-// log might give it. A form that is not listed here is not found: base64 is searched at all three alignments, because
-// what stands before a text shifts it.
+// Searches bytes for a secret or a text that must not be in them, as it is and in every form that storage or a log
+// might give it. Only the forms listed here are found. base64 is searched at all three alignments, because what
+// precedes a text shifts it.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** Every form of `needle` that is looked for, by name. */
+/** Every form of `needle` to search for, by name. */
 function formsOf(needle: Uint8Array | string): ReadonlyMap<string, Buffer> {
   const bytes = Buffer.from(needle);
   const forms = new Map<string, Buffer>([
@@ -20,7 +20,7 @@ function formsOf(needle: Uint8Array | string): ReadonlyMap<string, Buffer> {
     forms.set("url", Buffer.from(encodeURIComponent(needle)));
   }
   for (const offset of [0, 1, 2]) {
-    // Characters at the edges also hold bits of their neighbours; those between are the needle's alone.
+    // Characters at the edges also hold bits of neighbouring bytes; those between hold only bits of the needle.
     const text = Buffer.concat([Buffer.alloc(offset), bytes])
       .toString("base64")
       .replaceAll("=", "");
@@ -37,7 +37,7 @@ export function findNeedle(haystack: Uint8Array, needle: Uint8Array | string): r
   return [...formsOf(needle)].filter(([, form]) => bytes.includes(form)).map(([name]) => name);
 }
 
-/** Every file below `folder` with its bytes, largest folders included: write-ahead logs, blobs, caches. */
+/** Every file below `folder` with its bytes: write-ahead logs, blobs and caches too. */
 export function filesBelow(folder: string): ReadonlyMap<string, Buffer> {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return new Map(

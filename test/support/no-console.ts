@@ -1,5 +1,5 @@
-// Any console output fails the test that made it: logs are part of the product's contract, noise is not. The Worker's
-// own lines on what a test broke on purpose are none; one on an error that nobody expected is.
+// Console output fails the test that made it. The Worker's own log lines about faults that a test causes on purpose are
+// allowed; a line about an unexpected error is not.
 import { afterEach, beforeEach, expect, vi } from "vitest";
 
 const METHODS = ["log", "info", "warn", "error", "debug"] as const;

@@ -1,5 +1,5 @@
-// Holds answers against the published document: is the status one that the route may answer, with that media type, a
-// body of that schema, and an error code that the document names? Runs in Node and in workerd (no `new Function`).
+// Checks answers against the published document: the route must list the status, the media type, a schema that fits the
+// body, and the error code. Runs in Node and in workerd (no `new Function`).
 
 import { Validator } from "@cfworker/json-schema";
 import type { Schema } from "@cfworker/json-schema";
@@ -44,7 +44,7 @@ export class OpenApiCheck {
       .map(([path, methods]) => ({ pattern: patternOf(path), methods }));
   }
 
-  /** What is wrong with an answer, or undefined. Paths that the document does not have (pages) are none of ours. */
+  /** What is wrong with an answer; undefined: nothing, or its path is not in the document (pages). */
   fault(seen: SeenAnswer): string | undefined {
     const method = seen.method === "HEAD" ? "get" : seen.method.toLowerCase();
     const operation = this.#operation(method, seen.path);
@@ -62,7 +62,7 @@ export class OpenApiCheck {
     return problem === undefined ? undefined : `${label}: ${problem}: ${seen.text.slice(0, 300)}`;
   }
 
-  /** Whether `value` is of `schema`, whose references are the document's. */
+  /** How `value` breaks `schema`, whose references are the document's; undefined: it fits. */
   schemaFault(value: unknown, schema: Schema): string | undefined {
     const validator = this.#validators.get(schema) ?? new Validator({ ...this.#components, ...schema }, DRAFT, false);
     this.#validators.set(schema, validator);

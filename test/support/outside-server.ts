@@ -1,5 +1,5 @@
-// What the product calls outside of itself, on the loopback: a collector of traces and Stripe. Everything that comes is
-// kept, for a search of it.
+// Stands for the services that the product calls, on the loopback: a trace collector and Stripe. It keeps everything
+// that it receives, to be searched.
 
 import { createServer } from "node:http";
 import type { Server } from "node:http";
@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 
 export interface Received {
   readonly path: string;
-  /** Everything of the request but its `authorization`, which is for the receiver. */
+  /** The whole request except `authorization`, which is meant for the receiver. */
   readonly bytes: Buffer;
 }
 

@@ -1,5 +1,5 @@
-// What a clock that a test moves is made of: the time, who sleeps until when, and the messages that time has to wait for.
-// How it moves is its own (an account's tests: all at once; the cost bench: from sleeper to sleeper).
+// The base of clocks that a test moves: the time, the sleepers, and the messages that time has to wait for. Subclasses
+// decide how it moves (an account's tests: all at once; the cost bench: from sleeper to sleeper).
 
 export interface Sleeper {
   readonly atMs: number;
@@ -9,7 +9,7 @@ export interface Sleeper {
 export abstract class SleepersClock {
   protected now: number;
   protected readonly sleepers = new Set<Sleeper>();
-  /** Messages on their way: time waits for them. */
+  /** The number of messages in flight, which time waits for. */
   protected inFlight = 0;
 
   constructor(startMs: number) {
