@@ -1,4 +1,4 @@
-// Books: grants in order, expiry beside leases, refunds above the balance. Pure, and as properties.
+// Books: the order of grants, expiry of leased credit, refunds above the balance.
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -14,7 +14,7 @@ function books(...grants: [GrantKind, number, number?][]): Books {
   return made;
 }
 
-test("gifts are spent before paid credit, and what expires first before what lasts", () => {
+test("gifts are spent before paid credit, and credit that expires sooner before other credit", () => {
   const made = books(["paid", 100], ["free", 50], ["promo", 30, 9000], ["promo", 20, 5000]);
   made.charge(nanoUsd(45));
   expect(made.grants.map(({ kind, remaining }) => [kind, remaining])).toEqual([
@@ -30,7 +30,7 @@ test("the free part of a grant expires at once, the held part when its lease end
   expect(made.balance).toBe(560);
   expect(made.lasting(1000)).toBe(500);
   expect(made.expire(2000, nanoUsd(60), GRACE_MS)).toBe(0);
-  made.charge(nanoUsd(25)); // the lease spends of what it held
+  made.charge(nanoUsd(25)); // the lease spends a part
   expect(made.expire(3000, nanoUsd(0), GRACE_MS)).toBe(35);
   expect(made.balance).toBe(500);
 });
@@ -44,7 +44,7 @@ test("leases made after the expiry do not keep expired credit alive", () => {
   expect(made.balance).toBe(500);
 });
 
-test("a refund above what is free takes that, and the rest as it comes free", () => {
+test("a refund above the free credit takes that now, and the rest as credit comes free", () => {
   const made = books(["paid", 100]);
   expect(made.refund(nanoUsd(150), nanoUsd(40))).toBe(60);
   expect(made.totals.receivableNanoUsd).toBe(90);
@@ -56,17 +56,17 @@ test("a refund above what is free takes that, and the rest as it comes free", ()
   expect(made.balance).toBe(30);
 });
 
-test("a refund takes what was paid for before what was given", () => {
+test("a refund takes paid credit before gifts", () => {
   const made = books(["free", 50], ["paid", 100]);
   made.refund(nanoUsd(120), nanoUsd(0));
   expect(made.grants.map(({ kind, remaining }) => [kind, remaining])).toEqual([["free", 30]]);
 });
 
-test("a charge above the balance is our own mistake", () => {
+test("a charge above the balance fails an assertion", () => {
   expect(() => books(["free", 10]).charge(nanoUsd(11))).toThrow("never passes the balance");
 });
 
-test("whatever happens, the balance is what the totals say and what the grants hold", () => {
+test("the balance always equals the totals and what the grants hold", () => {
   const event = fc.oneof(
     fc.record({
       kind: fc.constant("add" as const),

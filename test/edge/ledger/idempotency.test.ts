@@ -1,4 +1,4 @@
-// `Idempotency-Key`: one lease for one call, charge and stored answer in one transaction, replays from storage.
+// `Idempotency-Key`: one lease for one call, the charge and the stored answer in one transaction, replays from storage.
 
 import { expect, test } from "vitest";
 import type { StrictAdmission, StrictRequest, StrictResult } from "../../../edge/wallet/wallet-types.ts";
@@ -51,7 +51,7 @@ test("a late copy of the first call's own first message does not begin it again"
   expect(await account.stub.getAccount()).toMatchObject({ chargedNanoUsd: 400, heldNanoUsd: 0 });
 });
 
-test("another body under the same key is told so, and a call still running too", async () => {
+test("a repeat with another body, or while the first call runs, is answered so", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
   const admission = strictly(await ask(isolate, account, "k"));
@@ -74,7 +74,7 @@ test("a failed call does not occupy its key", async () => {
   expect(await ask(isolate, account, "k")).toMatchObject({ kind: "admitted" });
 });
 
-test("of 20 concurrent repeats one runs, and one charge is made", async () => {
+test("one of 20 concurrent repeats runs, and one charge is made", async () => {
   const account = await openAccount(CREDIT);
   const isolates = [new TestIsolate(), new TestIsolate()];
   const results = await Promise.all(
@@ -98,7 +98,7 @@ test("an answer of 4 MB is stored whole", async () => {
   expect(again.stored.vectors.every((byte, index) => byte === index % 251)).toBe(true);
 });
 
-test("a commit that the object does not answer is neither charged nor not: the key tells", async () => {
+test("a commit without an answer from the object is `unknown`; a repeat of the key finds out", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
   const admission = strictly(await ask(isolate, account, "k"));
@@ -113,7 +113,7 @@ test("a commit that the object does not answer is neither charged nor not: the k
   expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(400);
 });
 
-test("a commit whose answer is lost is asked about again, and is charged once", async () => {
+test("a commit whose answer is lost is sent again and charged once", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
   const admission = strictly(await ask(isolate, account, "k"));
@@ -130,7 +130,7 @@ test("a commit whose answer is lost is asked about again, and is charged once", 
   expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(400);
 });
 
-test("strict calls decide by the exact count too, and leave nothing held when refused", async () => {
+test("the exact count decides for strict calls too, and a refused one leaves nothing held", async () => {
   const account = await openAccount(80);
   const isolate = new TestIsolate();
   const exact = () => Promise.resolve({ tokens: 10, nanoUsd: settlement(10).costNanoUsd });

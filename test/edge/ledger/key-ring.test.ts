@@ -1,4 +1,4 @@
-// Keys while the pepper is rotated: found under both, stored under the new one at their first use, never lost on the way.
+// Keys while the pepper is rotated: found under both peppers, stored under the new one at their first use, never lost.
 
 import { describe, expect, test } from "vitest";
 import { KeyRing } from "../../../edge/ledger/key-ring.ts";
@@ -28,7 +28,7 @@ function ringWith(record: KeyRecord) {
 }
 
 describe("a key under a pepper that is rotated out", () => {
-  test("is stored under the new one at its first use, and found under the new one alone from then on", () => {
+  test("is stored under the new one at its first use, and after an hour found only under that", () => {
     const { ring, storage, stored } = ringWith(KEY);
     ring.renew(KEY, [NEW, OLD], 0, storage);
     expect(stored()).toMatchObject({ ...NEW, previous: OLD });
@@ -47,7 +47,7 @@ describe("a key under a pepper that is rotated out", () => {
     expect(storage.writes).toBe(1);
   });
 
-  test("that is being rotated itself keeps its former secret until the overlap is over", () => {
+  test("keeps its former secret until the overlap of its own rotation is over", () => {
     const previous = { pepperId: "old", hash: "former-secret", untilMs: 1000 };
     const { ring, storage, stored } = ringWith({ ...KEY, previous });
     ring.renew({ ...KEY, previous }, [NEW, OLD], 999, storage);

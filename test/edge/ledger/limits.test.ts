@@ -16,7 +16,7 @@ test("a full bucket gives exactly one minute of rate at once, then one unit per 
   expect(bucket.available(600)).toBe(1);
 });
 
-test("units that a lease holds do not refill behind its back", () => {
+test("units that a lease holds do not refill", () => {
   const bucket = new RateBucket([0, 0]);
   bucket.take(100);
   bucket.drain(3_600_000, 600, 100);
@@ -25,7 +25,7 @@ test("units that a lease holds do not refill behind its back", () => {
   expect(bucket.available(600)).toBe(540);
 });
 
-test("what is stored is what was there: an evicted object forgets nothing", () => {
+test("the stored form keeps the whole state: an evicted object forgets nothing", () => {
   const bucket = new RateBucket([0, 0]);
   bucket.take(600);
   const again = new RateBucket(JSON.parse(JSON.stringify(bucket.state)));
@@ -33,7 +33,7 @@ test("what is stored is what was there: an evicted object forgets nothing", () =
   expect(again.available(600)).toBe(10);
 });
 
-test("a clock that goes back gives nothing away", () => {
+test("a clock that goes back frees no units", () => {
   const bucket = new RateBucket([0, 10_000]);
   bucket.take(600);
   bucket.drain(0, 600, 0);

@@ -1,4 +1,4 @@
-// What the books say of revenue that died with an isolate: counted once, bounded, and nothing while all is well.
+// The books' bound of revenue lost with an isolate: counted once, and zero as long as no isolate dies.
 
 import { expect, test } from "vitest";
 import { AccountCore } from "../../../edge/ledger/account-core.ts";
@@ -20,7 +20,7 @@ const SECRET = { pepperId: "p", hash: "hash" };
 const NEED = amount(8000, 1, 1000);
 const FORGOTTEN_MS = DEFAULT_SETTINGS.leaseTtlMs + 60_000;
 
-/** An account and one isolate's session with it, in a time of their own. */
+/** An account and one isolate's session with it, with their own clock. */
 class Pair {
   readonly storage = new MemoryStorage();
   core = this.newCore();
@@ -74,7 +74,7 @@ test("calls that ran when their isolate died are counted at their bound, once", 
   expect(pair.books().lostBoundNanoUsd).toBe(8000);
 });
 
-test("an isolate that has told how its calls ended loses nothing when it dies", () => {
+test("an isolate that has reported all its calls loses nothing when it dies", () => {
   const pair = new Pair();
   for (const work of [pair.begin(), pair.begin()]) pair.session.settle(work, settlement(500), pair.nowMs);
   pair.session.release(pair.begin(), { status: 500 }, pair.nowMs);
@@ -83,7 +83,7 @@ test("an isolate that has told how its calls ended loses nothing when it dies", 
   expect(pair.books()).toMatchObject({ lostBoundNanoUsd: 0, chargedNanoUsd: 8000 });
 });
 
-test("a call that still runs when its isolate last spoke is at risk", () => {
+test("a call that was running at its isolate's last message is at risk", () => {
   const pair = new Pair();
   pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
   pair.begin();
@@ -92,18 +92,18 @@ test("a call that still runs when its isolate last spoke is at risk", () => {
   expect(pair.books()).toMatchObject({ lostBoundNanoUsd: 8000, chargedNanoUsd: 4000 });
 });
 
-test("a report that came too late to be told safely is in the count, once", () => {
+test("a report that is too late to be sent safely is counted once", () => {
   const pair = new Pair();
   pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
-  pair.session.compose(pair.nowMs); // on its way while the isolate's network is gone
+  pair.session.compose(pair.nowMs); // lost: the isolate's network is down
   pair.nowMs += FORGOTTEN_MS + DEFAULT_SETTINGS.leaseTtlMs;
-  pair.exchange(); // the object does not know the session any more: it may have applied the message
+  pair.exchange(); // unknown session: the object may have applied the message
   const before = pair.books().lostBoundNanoUsd;
   for (let message = 0; message < 4; message += 1) pair.exchange();
   expect(pair.books()).toMatchObject({ lostBoundNanoUsd: before + 4000, chargedNanoUsd: 0 });
 });
 
-test("the count survives a crash of the object, and is taken up again where it was written", () => {
+test("the count survives a crash of the object", () => {
   const pair = new Pair();
   pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
   pair.begin();

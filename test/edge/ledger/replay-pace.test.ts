@@ -1,4 +1,4 @@
-// Large answers that are asked for many times at once must not fill the memory of the account's object.
+// Many repeats of large answers at once must not fill the memory of the account's object.
 
 import { expect, test } from "vitest";
 import { AccountCore } from "../../../edge/ledger/account-core.ts";
@@ -21,7 +21,7 @@ const START_MS = 1_795_000_000_000;
 const SECRET = { pepperId: "p", hash: "hash" };
 const STEP = { route: "/v1/embeddings", key: "k" };
 
-test("answers are read until the window's bytes are gone, and again in the next window", () => {
+test("answers are read until the window's bytes are used up, and again in the next window", () => {
   const pace = new ReplayPace();
   expect(pace.isOpen(START_MS)).toBe(true);
   pace.note(REPLAY_BYTES_MAX - 1);
@@ -31,14 +31,14 @@ test("answers are read until the window's bytes are gone, and again in the next 
   expect(pace.isOpen(START_MS + 1000)).toBe(true);
 });
 
-test("a clock that goes back does not close it for good", () => {
+test("a clock that goes back opens a new window", () => {
   const pace = new ReplayPace();
   pace.isOpen(START_MS);
   pace.note(REPLAY_BYTES_MAX);
   expect(pace.isOpen(START_MS - 1)).toBe(true);
 });
 
-test("of many repeats in one second as many are answered as memory allows; the others are, a second later", () => {
+test("as many repeats as memory allows are answered in one second, the others a second later", () => {
   const core = accountWithFinishedCall();
   const askers = Array.from({ length: 12 }, newAsker);
   const most = REPLAY_BYTES_MAX / IDEMPOTENCY_BYTES_MAX;
@@ -48,7 +48,7 @@ test("of many repeats in one second as many are answered as memory allows; the o
   expect(core.sync([newAsker()], START_MS + 1000).map(kindOf)).toEqual(["replay"]);
 });
 
-test("a key whose isolate died is free after the life of its lease, nine seconds", () => {
+test("a key whose isolate died is free when its lease ends, after nine seconds", () => {
   const core = openedAccount();
   expect(core.sync([newAsker()], START_MS).map(kindOf)).toEqual(["begun"]);
   expect(core.sync([newAsker()], START_MS + 8999).map(kindOf)).toEqual(["running"]);
@@ -70,7 +70,7 @@ function newAsker(): SyncMessage {
   return session.compose(START_MS);
 }
 
-/** An account with one call under the key, whose answer is as large as may be. */
+/** An account with one finished call under the key, whose answer has the largest size. */
 function accountWithFinishedCall(): AccountCore {
   const core = openedAccount();
   const session = strictSession();

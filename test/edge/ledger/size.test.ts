@@ -1,4 +1,4 @@
-// How large an account gets: its hot row and its tables do not grow with requests.
+// The size of an account: its hot row and its tables do not grow with requests.
 
 import { expect, test } from "vitest";
 import { AccountCore } from "../../../edge/ledger/account-core.ts";

@@ -10,7 +10,7 @@ import { REAL, describe, planOf, runPlan } from "../../sim/run.ts";
 const PLANS = 80;
 const FIRST_SEED = 100_000;
 
-/** The real storage, which stops before the write that it is told to. */
+/** The real storage, which can be made to stop before a write. */
 class StoppableSqlite extends SqliteStorage implements StoppableStorage {
   stopAfterWrites: number | undefined;
 

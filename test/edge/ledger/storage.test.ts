@@ -1,5 +1,5 @@
-// One suite for both implementations of the storage port: the Durable Object's SQLite, and the memory that the
-// simulation runs on. What the simulation proves is only worth what the two have in common.
+// One suite for both implementations of the storage port: the Durable Object's SQLite and the simulation's memory. The
+// simulation proves something about the product only if the two behave alike.
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
@@ -37,7 +37,7 @@ const ROW: AnswerRow = { route: "/v1/embeddings", key: "k", bodyHash: "ab", sess
 const SEGMENT = 3;
 
 describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
-  test("an empty storage answers nothing", () =>
+  test("an empty storage has nothing", () =>
     over((storage) => {
       expect(storage.readHot()).toBeUndefined();
       expect(storage.readKeys()).toEqual([]);
@@ -121,7 +121,7 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
       expect(storage.readAudit(older?.id ?? 0, 5).map(({ atMs }) => atMs)).toEqual([1]);
     }));
 
-  test("an answer is found in its segment, whole, and goes with it", () =>
+  test("an answer is found whole in its segment and is dropped with it", () =>
     over((storage) => {
       const vectors = new Uint8Array(2_500_001).map((_, index) => index % 251);
       storage.putAnswer(SEGMENT, ROW, { meta: '{"a":1}', vectors });
@@ -141,7 +141,7 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
       expect(storage.readAnswer(SEGMENT + 1, ROW.route, ROW.key)?.session).toBe("later");
     }));
 
-  test("a receipt is what was last written, until its time", () =>
+  test("a receipt is what was last written, until it expires", () =>
     over((storage) => {
       storage.putReceipt("batch:1", "one", 5000);
       storage.putReceipt("batch:1", "two", 9000);
