@@ -87,7 +87,7 @@ test("a dispute above the balance takes what is there, records the rest and susp
   expect(await new TestIsolate().admit(account, 1)).toMatchObject({ refusal: { kind: "suspended" } });
 });
 
-test("the secret of a key is stored as a hash alone", async () => {
+test("only a hash of a key's secret is stored", async () => {
   const account = await openAccount(CREDIT);
   const dump = await runInDurableObject(account.stub, (_object, state) =>
     JSON.stringify([
@@ -101,7 +101,7 @@ test("the secret of a key is stored as a hash alone", async () => {
   expect(JSON.stringify(await account.stub.listKeys())).not.toContain("hash");
 });
 
-test("a rotated key works beside the old one until the overlap ends", async () => {
+test("after a rotation both secrets work until the overlap ends", async () => {
   const account = await openAccount(CREDIT);
   const rotated = await account.stub.rotateKey(account.id, account.created.id, 60_000, "test");
   if (typeof rotated !== "object" || !("key" in rotated)) throw new Error("not rotated");
@@ -114,7 +114,7 @@ test("a rotated key works beside the old one until the overlap ends", async () =
   expect(await new TestIsolate().admit(fresh, 10)).toMatchObject({ refusal: { kind: "revoked" } });
 });
 
-test("a patch changes what it names, null takes a term away, and terms stay otherwise", async () => {
+test("a patch changes only the terms that it names, and null removes a term", async () => {
   const account = await openAccount(CREDIT, { capNanoUsd: nanoUsd(100), models: ["a/b"] });
   const patched = await account.stub.patchKey(account.created.id, { name: "renamed", models: null }, "test");
   expect(patched).toMatchObject({ name: "renamed", capNanoUsd: 100 });
@@ -187,7 +187,7 @@ test("every act is in the audit log, newest first", async () => {
   ]);
 });
 
-test("a hard monthly limit refuses and is named", async () => {
+test("a hard monthly limit refuses, and the refusal names it", async () => {
   const account = await openAccount(CREDIT);
   await account.stub.setLimits({ monthlyNanoUsd: nanoUsd(80) }, "owner");
   const isolate = new TestIsolate();
@@ -198,7 +198,7 @@ test("a hard monthly limit refuses and is named", async () => {
   });
 });
 
-test("a deleted account is gone: its key is unknown, its tables too", async () => {
+test("after a deletion the account and its key are unknown", async () => {
   const account = await openAccount(CREDIT);
   await account.stub.deleteAccount();
   expect(await account.stub.getAccount()).toBeUndefined();

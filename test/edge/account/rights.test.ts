@@ -1,5 +1,5 @@
-// Rights are judged where a call is admitted (an isolate, from memory) and where an act happens (the object, in its turn):
-// one function, so that the same key is refused the same thing in the same words.
+// Rights are judged by an isolate when it admits a call (from memory) and by the object in the turn of an act. One
+// function does both, so that both refuse the same key for the same reason.
 
 import { expect, test } from "vitest";
 import { refusalByRights } from "../../../edge/ledger/rights.ts";
@@ -40,7 +40,7 @@ test.each(TERMS)("an isolate and the object refuse a key with %j alike", async (
   }
 });
 
-test("what a key cannot mend by asking differently is said first", () => {
+test("faults that no other request could avoid are reported first", () => {
   const rights = { expiresAtMs: 10, ipAllow: ["203.0.113.0/24"], scopes: ["rerank"], models: ["a/b"] } as const;
   const asked = { ip: OUTSIDE, scope: "embeddings", model: "a/c" } as const;
   expect(refusalByRights(rights, asked, 10)).toEqual({ kind: "expired", expiredAtMs: 10 });

@@ -1,5 +1,6 @@
-// What hangs on an account is there at once after a backup was put back, and gone at once after a deletion, in one life of
-// the object; a turn that fails leaves nothing, in memory neither; and what is kept of a key goes with it, however it ends.
+// Everything of an account is there at once after a restore and gone at once after a deletion, within one instance of
+// the object. A failed turn leaves nothing, not even in memory. What is stored about a key is deleted with it, however
+// it ends.
 
 import { runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
@@ -36,7 +37,7 @@ async function tableOf(id: AccountId, table: string): Promise<readonly unknown[]
   return tables.find(({ name }) => name === table)?.rows ?? [];
 }
 
-test("all that a backup holds is there at once", async () => {
+test("everything in a backup is there at once after a restore", async () => {
   const { id, key } = await openAccount(1000);
   const stub = stubOf(id);
   await signIn(id);
@@ -66,25 +67,22 @@ test.each([
       stubOf(id).setAutoTopUp({ thresholdNanoUsd: usd(1), targetNanoUsd: usd(5), monthlyCapNanoUsd: usd(9) }, "test"),
   ],
   ["a grant", (id: AccountId) => stubOf(id).grant({ id: "more", kind: "free", amountNanoUsd: usd(1) }, "test")],
-] as const)(
-  "the first turn that makes %s fails at its end, and the next finds everything as it was",
-  async (_, act) => {
-    const { id } = await openAccount(1000);
-    const before = await seen(id);
-    const guard = (statement: string) =>
-      runInDurableObject(stubOf(id), (_object, { storage }) => void storage.sql.exec(statement));
-    // The audit log's line is an act's last write.
-    await guard("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
-    await expect(Promise.resolve(act(id))).rejects.toThrow("the disk is full");
-    expect(await seen(id)).toEqual(before);
-    await guard("DROP TRIGGER full");
-    await act(id);
-    expect(await seen(id)).not.toEqual(before);
-  },
-);
+] as const)("a first turn that creates %s and fails at its end changes nothing", async (_, act) => {
+  const { id } = await openAccount(1000);
+  const before = await seen(id);
+  const guard = (statement: string) =>
+    runInDurableObject(stubOf(id), (_object, { storage }) => void storage.sql.exec(statement));
+  // The row in the audit log is an act's last write.
+  await guard("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
+  await expect(Promise.resolve(act(id))).rejects.toThrow("the disk is full");
+  expect(await seen(id)).toEqual(before);
+  await guard("DROP TRIGGER full");
+  await act(id);
+  expect(await seen(id)).not.toEqual(before);
+});
 
 test.each(["revoked", "reported as leaked", "signed out", "signed out everywhere"])(
-  "a key's last refusal goes with a key that was %s",
+  "a key's last refusal is deleted when the key is %s",
   async (end) => {
     const { id } = await openAccount(1000);
     const stub = stubOf(id);

@@ -1,4 +1,4 @@
-// What the account's tests share: an account in the real Durable Object, and a wallet with a clock of its own.
+// Shared by the account's tests: an account in the real Durable Object, and a wallet with its own clock.
 
 import { env } from "cloudflare:test";
 import type { CreatedKey } from "../../../edge/account/account-with-keys.ts";
@@ -28,7 +28,7 @@ export const ALL_SCOPES: KeyTerms = {
 
 export interface TestAccount {
   readonly id: AccountId;
-  /** A new stub each time: one that saw its object crash is broken for good. */
+  /** A new stub each time, because a stub whose object crashed stays broken. */
   readonly stub: ReturnType<typeof env.ACCOUNT.get>;
   readonly key: ParsedKey;
   readonly created: CreatedKey;
@@ -66,13 +66,13 @@ export function hashesOf(key: ParsedKey): Promise<SecretHash[]> {
   return new Peppers([TEST_BINDINGS.KEY_PEPPER]).hashes(key.secret);
 }
 
-/** A clock that the test moves; sleepers wake when it passes them, and whatever they ask of the object is waited for. */
+/** A clock that the test moves: sleepers wake when it passes them, and it waits for their calls to the object. */
 class TestClock extends SleepersClock implements Clock {
   constructor() {
     super(Date.now());
   }
 
-  /** Lets `ms` pass and whoever slept run. */
+  /** Lets `ms` pass and wakes the sleepers. */
   async pass(ms: number): Promise<void> {
     this.now += ms;
     for (const sleeper of this.sleepers) {
@@ -83,7 +83,7 @@ class TestClock extends SleepersClock implements Clock {
     await this.quiet();
   }
 
-  /** Until no promise is ready and nothing is on its way to the object or back. */
+  /** Waits until no promise is ready and no call to the object is in flight. */
   private async quiet(): Promise<void> {
     for (let still = 0; still < QUIET_TURNS; still = this.inFlight > 0 ? 0 : still + 1) await nextTurn();
   }
@@ -98,13 +98,13 @@ function nextTurn(): Promise<void> {
   });
 }
 
-/** A wallet whose clock, network and background work the test holds. */
+/** A wallet whose clock, network and background work the test controls. */
 export class TestIsolate {
   readonly clock = new TestClock();
   readonly background: Promise<unknown>[] = [];
   readonly sent: SyncMessage[] = [];
   readonly wallet: LeaseWallet;
-  /** Replaces the way to the object. */
+  /** Replaces the call to the object. */
   intercept: ((message: SyncMessage, stub: AccountStub) => ReturnType<AccountStub["sync"]>) | undefined;
 
   constructor() {
@@ -137,7 +137,7 @@ export class TestIsolate {
     };
   }
 
-  /** Reports what is due: lets the sync window pass and waits for everything in the background. */
+  /** Lets the sync window pass, so that due reports are sent, and waits for all background work. */
   async report(): Promise<void> {
     await this.clock.pass(WALLET_SETTINGS.busySyncWindowMs);
     await Promise.all(this.background.splice(0));
