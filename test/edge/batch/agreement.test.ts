@@ -1,5 +1,5 @@
-// Whatever happens to a batch in the middle, its answer, its two files, the account's usage and the bill say the same,
-// to the nano-dollar, and every line of the input stands in exactly one of the files.
+// Whatever happens during a batch, its answer, its two files, the account's usage and the charge agree to the
+// nano-dollar, and every line of the input is in exactly one of the files.
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -30,7 +30,7 @@ const line: fc.Arbitrary<Line> = fc.oneof(
   },
 );
 
-/** What happens while the frame of that number is computed. */
+/** Something that happens while frame number `frame` is computed. */
 interface Incident {
   readonly frame: number;
   readonly kind: "nothing" | "cancelled" | "expired" | "revoked" | "price changed" | "model withdrawn" | "backend away";
@@ -52,11 +52,11 @@ const incident: fc.Arbitrary<Incident> = fc.record({
 const scenario = fc.record({
   lines: fc.array(line, { minLength: 1, maxLength: 14 }),
   incident,
-  /** Of the first slice: 10 is one line. */
+  /** Shrink of the first slice: 10 makes it one line. */
   shrink: fc.integer({ min: 8, max: 10 }),
   missPerMillion: fc.constantFrom(4_000_000, 333_333, 1),
   minimum: fc.constantFrom(0, 7),
-  /** Nano-USD: enough for all, or for some. */
+  /** Nano-USD: enough for all lines, or for some. */
   credit: fc.oneof(fc.constant(1_000_000), fc.nat(250)),
   caches: fc.boolean(),
 });
@@ -101,8 +101,8 @@ function happen(world: World, { kind }: Incident): Promise<unknown> | void {
   }
 }
 
-/** What the lines of the output say that they cost; each must be what its tokens cost at the price of the day. */
-function told(world: World, output: readonly OutputLine[]): { cost: number; tokens: number } {
+/** The total cost and tokens in the output's lines; each cost must match its tokens at the price of the day. */
+function sumsOf(world: World, output: readonly OutputLine[]): { cost: number; tokens: number } {
   const { missPerMillion, hitPerMillion, minimumNanoUsd } = world.prices;
   let [cost, tokens] = [0, 0];
   for (const { response } of output) {
@@ -165,7 +165,7 @@ test("the answer, the output, the error file, the usage and the bill of a batch 
       expect(inOrder([...ids(output), ...ids(errors)])).toEqual(given.lines.map((_, index) => index));
       expect(ended.counts).toEqual({ total: given.lines.length, completed: output.length, failed: errors.length });
 
-      const { cost, tokens } = told(world, output);
+      const { cost, tokens } = sumsOf(world, output);
       expect(ended.usage).toMatchObject({ costNanoUsd: cost, tokens });
       const account = await world.account.stub.getAccount();
       expect(account).toMatchObject({ chargedNanoUsd: cost, heldNanoUsd: 0, balanceNanoUsd: given.credit - cost });
@@ -173,7 +173,7 @@ test("the answer, the output, the error file, the usage and the bill of a batch 
       const isGone = given.incident.kind === "model withdrawn";
       const usage = await usageOf(world);
       expect(usage).toMatchObject({ requests: output.length, cost, tokens });
-      // A line whose model is gone has no row that it could stand in.
+      // A line whose model is gone has no usage row.
       if (!isGone) expect(usage.errors).toBe(refused);
 
       const ends = errors.flatMap(({ response }) =>

@@ -1,4 +1,4 @@
-// Batches from upload to output file, in the real runtime: what is delivered, what is charged, what fails alone.
+// Batches from upload to output file, in the real runtime: what is delivered, what is charged, what fails.
 
 import { abortAllDurableObjects, env, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
@@ -24,7 +24,7 @@ interface Account {
   readonly key: string;
 }
 
-/** An account of its own, with $1 unless told. */
+/** A new account, with $1 by default. */
 async function accountWith(nanoUsd: number = NANO_USD_PER_USD, terms: Partial<KeyTerms> = {}): Promise<Account> {
   const { id, created } = await openAccount(nanoUsd, terms);
   return { id, key: created.key };
@@ -34,7 +34,7 @@ async function charged(accountId: AccountId): Promise<number | undefined> {
   return (await stubOf(accountId).getAccount())?.chargedNanoUsd;
 }
 
-/** A letter is a token, the ending token one more; a token costs 4 nano-USD in a batch. */
+/** Each letter is a token, and so is the end of a text; a token costs 4 nano-USD in a batch. */
 function priceOf(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + (text.length + 1) * 4, 0);
 }
@@ -74,7 +74,7 @@ describe("a batch", () => {
     });
   });
 
-  test("answers each line in the form that it asks for, as the live route does", async () => {
+  test("answers each line in the requested form, as the live route does", async () => {
     const { key } = await accountWith();
     const bodies = [
       { input: ["a", "bb"], encoding_format: "base64" },
@@ -111,7 +111,7 @@ describe("a batch", () => {
     expect(output?.response?.body["results"]).toEqual(live.body["results"]);
   });
 
-  test("whose lines have faults of their own runs the others, and charges for those alone", async () => {
+  test("with faulty lines runs the others, and charges only for those", async () => {
     const { id: accountId, key } = await accountWith();
     const texts = Array.from({ length: 24 }, (_, index) => `faulty ${index}`);
     refuse(api.backend, ["faulty 3", "faulty 17", "faulty 18"]);
@@ -140,7 +140,7 @@ describe("a batch", () => {
     expect(await charged(accountId)).toBe(priceOf(good));
   });
 
-  test("waits for a backend that is away, and charges for nothing meanwhile", async () => {
+  test("waits for a backend that is down, and charges nothing meanwhile", async () => {
     const { id: accountId, key } = await accountWith();
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
     const id = await startBatch(api, key, [embeddingLine("a", "away")]);
@@ -156,7 +156,7 @@ describe("a batch", () => {
 });
 
 describe("the price", () => {
-  test("is the batch price of the moment of making, rounded up once a line, whatever it becomes", async () => {
+  test("is the batch price when the batch was created, rounded up once per line, whatever changes later", async () => {
     const { id: accountId, key } = await accountWith();
     const priceAt = (batch: number) => ({
       price_nano_usd_per_million_tokens: 8_000_000,
@@ -184,7 +184,7 @@ describe("the price", () => {
     await api.admin(path, { ...priceAt(4_000_000), batch_hit_price_nano_usd_per_million_tokens: 2_000_000 }, "PUT");
   });
 
-  test("of what the cache has is the hit price, and so is a text's second time in a slice", async () => {
+  test("of a cached text, or of a text's repeat within a slice, is the hit price", async () => {
     const { id: accountId, key } = await accountWith();
     const texts = ["cached one", "cached two"];
     await workThrough(
@@ -205,7 +205,7 @@ describe("the price", () => {
 });
 
 describe("a batch that cannot begin", () => {
-  test("lists what is wrong with which line, runs nothing and charges nothing", async () => {
+  test("lists the faults with their lines, runs nothing and charges nothing", async () => {
     const { id: accountId, key } = await accountWith();
     const embeds = api.backend.embeds.length;
     const request = (more: object) =>
@@ -248,7 +248,7 @@ describe("a batch that cannot begin", () => {
     expect(await charged(accountId)).toBe(0);
   });
 
-  test("names a file of this account, for which the key has the scopes", async () => {
+  test("is one whose file is another account's, or whose key lacks the scopes", async () => {
     const { key } = await accountWith();
     const other = await accountWith();
     const file = await api.call("/v1/batches", {
@@ -281,7 +281,7 @@ describe("a batch that cannot begin", () => {
 });
 
 describe("credit", () => {
-  test("that ends in the middle pays for as many lines as it covers; the rest fail with insufficient_quota", async () => {
+  test("that runs out pays for as many lines as it covers; the rest fail with insufficient_quota", async () => {
     const texts = Array.from({ length: 9 }, (_, index) => `credit ${index}`);
     const account = await accountWith(priceOf(texts.slice(0, 5)) + 3);
     const id = await startBatch(
@@ -315,36 +315,39 @@ describe("credit", () => {
     ["lost the scope", "insufficient_scope", (stub, id) => stub.patchKey(id, { scopes: ["batches"] }, "test")],
     ["lost batches", "insufficient_scope", (stub, id) => stub.patchKey(id, { scopes: ["embeddings"] }, "test")],
     ["lost the model", "model_not_allowed", (stub, id) => stub.patchKey(id, { models: ["a/b"] }, "test")],
-  ])("of a key that %s meanwhile fails: what was done is delivered, the rest says why", async (_how, code, end) => {
-    const { id: accountId, key } = await accountWith();
-    const batches = await stubOf(accountId).createKey(accountId, ALL_SCOPES, "test");
-    if (typeof batches !== "object" || !("key" in batches)) throw new Error("no key");
-    const lines = Array.from({ length: 1500 }, (_, place) => embeddingLine(`k${place}`, `text ${place}`));
-    const id = await startBatch(api, batches.key, lines);
-    // While the first slice is computed: it was reserved before, and is delivered.
-    let ended: Promise<unknown> | undefined;
-    api.backend.answer = async (path, init) => {
-      if (path === "/embed") await (ended ??= end(stubOf(accountId), batches.id));
-      return answer(path, init);
-    };
-    const batch = await workThrough(api, key, id);
-    const done = batch.request_counts.completed;
-    expect(done).toBeGreaterThan(0);
-    expect(done).toBeLessThan(1500);
-    expect(batch).toMatchObject({
-      status: "failed",
-      errors: { data: [{ code, line: done + 1 }] },
-      request_counts: { total: 1500, completed: done, failed: 1500 - done },
-    });
-    const errors = await linesOf(api, key, batch.error_file_id);
-    expect(errors).toHaveLength(1500 - done);
-    for (const { response } of errors) expect(response?.body).toMatchObject({ error: { code } });
-    expect(await linesOf(api, key, batch.output_file_id)).toHaveLength(done);
-    const texts = Array.from({ length: done }, (_, place) => `text ${place}`);
-    expect(await charged(accountId)).toBe(priceOf(texts));
-  });
+  ])(
+    "of a key that %s meanwhile is refused: finished lines are delivered, the rest say why",
+    async (_how, code, end) => {
+      const { id: accountId, key } = await accountWith();
+      const batches = await stubOf(accountId).createKey(accountId, ALL_SCOPES, "test");
+      if (typeof batches !== "object" || !("key" in batches)) throw new Error("no key");
+      const lines = Array.from({ length: 1500 }, (_, place) => embeddingLine(`k${place}`, `text ${place}`));
+      const id = await startBatch(api, batches.key, lines);
+      // The key ends while the first slice is computed, which was reserved before and is delivered.
+      let ended: Promise<unknown> | undefined;
+      api.backend.answer = async (path, init) => {
+        if (path === "/embed") await (ended ??= end(stubOf(accountId), batches.id));
+        return answer(path, init);
+      };
+      const batch = await workThrough(api, key, id);
+      const done = batch.request_counts.completed;
+      expect(done).toBeGreaterThan(0);
+      expect(done).toBeLessThan(1500);
+      expect(batch).toMatchObject({
+        status: "failed",
+        errors: { data: [{ code, line: done + 1 }] },
+        request_counts: { total: 1500, completed: done, failed: 1500 - done },
+      });
+      const errors = await linesOf(api, key, batch.error_file_id);
+      expect(errors).toHaveLength(1500 - done);
+      for (const { response } of errors) expect(response?.body).toMatchObject({ error: { code } });
+      expect(await linesOf(api, key, batch.output_file_id)).toHaveLength(done);
+      const texts = Array.from({ length: done }, (_, place) => `text ${place}`);
+      expect(await charged(accountId)).toBe(priceOf(texts));
+    },
+  );
 
-  test("of a suspended account is not touched: the batch waits until the suspension ends", async () => {
+  test("of a suspended account is not spent: the batch waits until the suspension ends", async () => {
     const { id: accountId, key } = await accountWith();
     const id = await startBatch(api, key, [embeddingLine("s", "suspended")]);
     await stubOf(accountId).setStatus("suspended", "test");
@@ -358,14 +361,14 @@ describe("credit", () => {
 });
 
 describe("a batch whose input file is deleted while it waits", () => {
-  test("fails with what is wrong, and charges nothing more", async () => {
+  test("fails with that reason, and charges nothing more", async () => {
     const { id: accountId, key } = await accountWith();
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
     const id = await startBatch(api, key, [embeddingLine("d", "deleted")]);
     const { input_file_id: fileId } = await workThrough(api, key, id, ({ status }) => status === "in_progress");
     await api.call(`/v1/files/${fileId}`, { key, method: "DELETE" });
     api.backend.behaviour = { kind: "well" };
-    await abortAllDurableObjects(); // what the object has read ahead is gone with its memory
+    await abortAllDurableObjects(); // drops what the object has read ahead
     const batch = await workThrough(api, key, id);
     expect(batch).toMatchObject({ status: "failed", errors: { data: [{ code: "input_file_unreadable" }] } });
     expect(await charged(accountId)).toBe(0);
@@ -373,7 +376,7 @@ describe("a batch whose input file is deleted while it waits", () => {
 });
 
 describe("the list of batches", () => {
-  test("is the account's own, newest first, in pages", async () => {
+  test("has only the account's own batches, newest first, in pages", async () => {
     const { key } = await accountWith();
     const ids: string[] = [];
     for (const name of ["a", "b", "c"]) ids.unshift(await startBatch(api, key, [embeddingLine(name, name)]));

@@ -1,4 +1,4 @@
-// Whose fault a failure is: a line is blamed only for what happened while it was alone, and never for an outage.
+// Whose fault a failure is: a line is blamed only for failures while it ran by itself, and never for an outage.
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -21,7 +21,7 @@ const open = async (texts: readonly string[]) => {
 };
 
 describe("a line whose text breaks the backend", () => {
-  test.each(TEXTS)("fails alone, also as the %s; its neighbours are answered and paid for", async (poison) => {
+  test.each(TEXTS)("fails, also as the %s; only the other lines are answered and charged", async (poison) => {
     const world = await open(TEXTS);
     world.onFrame = (words) => {
       if (words.includes(poison)) throw apiError("internal_error", "it broke");
@@ -38,7 +38,7 @@ describe("a line whose text breaks the backend", () => {
 });
 
 describe("an outage of the backend", () => {
-  test.each([1, 5])("is nobody's fault, however long: all of %i lines are answered when it is over", async (lines) => {
+  test.each([1, 5])("blames no line, however long it lasts: all %i lines are answered after it", async (lines) => {
     const texts = TEXTS.slice(0, lines);
     const world = await open(texts);
     world.failures = 60;
@@ -52,7 +52,7 @@ describe("blame", () => {
   const FRESH = { failures: 0, shrink: 0 };
   const WHOLE_LINES = sliceSize(0).lines;
 
-  test("needs ten attempts in a row at the line alone, each of them suspicious", () => {
+  test("needs ten suspicious failures in a row while the line runs by itself", () => {
     const cause = fc.constantFrom("internal_error" as const, "deadline_exceeded" as const, "overloaded" as const);
     fc.assert(
       fc.property(fc.integer({ min: 1, max: WHOLE_LINES }), fc.array(cause, { maxLength: 60 }), (lines, causes) => {
@@ -71,7 +71,7 @@ describe("blame", () => {
     );
   });
 
-  test("finds the line soon: a slice of any size is halved at each attempt after the second", () => {
+  test("finds the line quickly: a slice of any size is halved at each attempt after the second", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: WHOLE_LINES }), (lines) => {
         let state: Parameters<typeof afterFailure>[0] = FRESH;

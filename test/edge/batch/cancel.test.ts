@@ -1,4 +1,4 @@
-// Cancelling: what was done is delivered, the rest is named, and asking again says the same.
+// Cancelling: finished lines are delivered, the others are marked as cancelled, and a repeat answers the same.
 
 import { afterEach, describe, expect, test } from "vitest";
 import { NANO_USD_PER_USD } from "../../../shared/money.ts";
@@ -13,7 +13,7 @@ afterEach(() => {
 });
 
 describe("a batch that is cancelled", () => {
-  test("delivers what is done, names the rest as cancelled, and says the same when asked again", async () => {
+  test("delivers finished lines, marks the others as cancelled, and answers the same to a repeat", async () => {
     const { id: accountId, created } = await openAccount(NANO_USD_PER_USD);
     const { key } = created;
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
@@ -38,7 +38,7 @@ describe("a batch that is cancelled", () => {
     expect(again).toMatchObject({ status: 200, body: batch });
   });
 
-  test("while it is being cancelled answers itself; one that has ended otherwise cannot be cancelled", async () => {
+  test("can be cancelled again until it has ended; one that completed cannot be cancelled", async () => {
     const { key } = (await openAccount(NANO_USD_PER_USD)).created;
     api.backend.behaviour = { kind: "answers", status: 503, body: "" };
     const id = await startBatch(api, key, [embeddingLine("a", "a")]);

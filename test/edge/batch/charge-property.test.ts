@@ -1,5 +1,5 @@
-// Batches on the ledger under whatever may happen: attempts given up, messages late and doubled, the object crashing
-// between turns and in the middle of one, time, grants and refunds. Pure: the ledger over storage in memory.
+// Batches on the ledger under all faults: abandoned attempts, late and doubled messages, crashes of the object between
+// turns and in the middle of one, passing time, grants and refunds. Pure: the ledger over storage in memory.
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -18,7 +18,7 @@ import { ALL_SCOPES, MODEL } from "../account/support.ts";
 
 type Act =
   | { readonly kind: "reserve"; readonly batch: number; readonly need: number }
-  /** A charge by the attempt so many attempts ago: 0 is the current one. */
+  /** A charge by an earlier attempt: `ago` 0 is the current one. */
   | { readonly kind: "charge"; readonly batch: number; readonly ago: number; readonly share: number }
   | { readonly kind: "next slice"; readonly batch: number }
   | { readonly kind: "crash" }
@@ -39,7 +39,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   fc.record({ kind: fc.constant("refund" as const), amount: fc.nat(5000) }),
 );
 
-/** One account with a key, its batches, and what the test knows to be true. */
+/** One account with a key, its batches, and the test's own record of what is true. */
 class World {
   readonly storage = new MemoryStorage();
   readonly keyId = newId("key");
@@ -48,7 +48,7 @@ class World {
   attempt = 0;
   /** Per batch: attempts at its current slice, newest first, and what each reserved. */
   readonly attempts: { attempt: BatchAttempt; need: number }[][] = Array.from({ length: BATCHES }, () => []);
-  /** What was charged, once a slice. */
+  /** What was charged for each slice. */
   readonly paid = new Map<string, number>();
   refunds = 0;
   private lives = 0;
@@ -70,7 +70,7 @@ class World {
     return new AccountCore(this.storage, DEFAULT_SETTINGS, () => `life ${this.lives}.${names++}`);
   }
 
-  /** undefined: the machine stopped in the middle, and nothing of the turn happened. */
+  /** Undefined: the machine stopped in the middle, and the turn had no effect. */
   turn<Result>(work: (ledger: Ledger) => Result): Result | undefined {
     try {
       return this.core.turn(this.nowMs, work);
@@ -118,7 +118,7 @@ class World {
     const uses = { scopes: ["batches"], models: [] } as const;
     const outcome = this.turn((ledger) => reserveBatch(ledger, { ...attempt, uses }, nanoUsd(need), this.nowMs));
     if (outcome?.kind === "reserved") this.attempts[index]?.unshift({ attempt, need });
-    // An earlier attempt was charged: it can only be one that said so, or whose answer nobody heard.
+    // An earlier attempt was charged, so the test must know of that charge.
     if (outcome?.kind === "charged") expect(this.paid.has(keyOf(attempt))).toBe(true);
   }
 
@@ -129,7 +129,7 @@ class World {
     const outcome = this.turn((ledger) => chargeBatch(ledger, chargeOf(made.attempt, cost), this.nowMs));
     const key = keyOf(made.attempt);
     if (outcome?.kind !== "charged" || this.paid.has(key)) return;
-    // Only the newest attempt may charge (a free one may come late: it costs nothing).
+    // Only the newest attempt may charge; a late charge of nothing is allowed.
     if (cost > 0) expect(ago).toBe(0);
     expect(outcome.receipt).toBe(`${made.attempt.attempt}`);
     this.paid.set(key, cost);
@@ -167,7 +167,7 @@ function chargeOf(attempt: BatchAttempt, cost: number): BatchCharge {
   return { ...attempt, costNanoUsd: nanoUsd(cost), lines: [line], receipt: `${attempt.attempt}` };
 }
 
-test("no slice is charged twice, none by an attempt that was given up, and what is held never passes the balance", () => {
+test("no slice is charged twice or by an abandoned attempt, and the held credit never exceeds the balance", () => {
   fc.assert(
     fc.property(fc.array(act, { maxLength: 60, size: "max" }), (plan) => {
       const world = new World();
@@ -175,7 +175,7 @@ test("no slice is charged twice, none by an attempt that was given up, and what 
         world.do(next);
         world.check();
       }
-      // At rest every reservation ends by itself; after a last crash, once what it may have held has run out.
+      // At rest every reservation expires, even after a last crash.
       for (let rounds = 0; rounds < 3; rounds += 1) {
         world.nowMs += 600_000;
         world.check();

@@ -1,4 +1,4 @@
-// A slice of a batch is charged once, by the attempt that holds its reservation, whatever comes late or twice.
+// A slice of a batch is charged once, by the attempt that holds its reservation, whatever arrives late or twice.
 
 import { abortAllDurableObjects } from "cloudflare:test";
 import { expect, test } from "vitest";
@@ -33,7 +33,7 @@ function chargeOf(attempt: BatchAttempt, cost: number): BatchCharge {
 
 const books = (account: TestAccount) => account.stub.getAccount();
 
-test("a slice holds its bound, is charged its cost, and the rest comes back", async () => {
+test("a slice holds its bound, is charged its cost, and returns the rest", async () => {
   const account = await openAccount(CREDIT);
   const attempt = attemptOf(account, 0, 1);
   expect(await account.stub.reserveBatch(attempt, nanoUsd(5000))).toEqual({ kind: "reserved" });
@@ -42,7 +42,7 @@ test("a slice holds its bound, is charged its cost, and the rest comes back", as
   expect(await books(account)).toMatchObject({ heldNanoUsd: 0, chargedNanoUsd: 400, balanceNanoUsd: CREDIT - 400 });
 });
 
-test("a charge that comes again, or a later attempt, gets the first receipt and charges nothing", async () => {
+test("a repeated charge, or a later attempt, gets the first receipt and charges nothing", async () => {
   const account = await openAccount(CREDIT);
   const attempt = attemptOf(account, 0, 1);
   await account.stub.reserveBatch(attempt, nanoUsd(5000));
@@ -55,7 +55,7 @@ test("a charge that comes again, or a later attempt, gets the first receipt and 
   expect(await books(account)).toMatchObject({ chargedNanoUsd: 400, heldNanoUsd: 0 });
 });
 
-test("a late charge of an attempt that was given up charges nothing", async () => {
+test("a late charge of an abandoned attempt charges nothing", async () => {
   const account = await openAccount(CREDIT);
   const first = attemptOf(account, 0, 1);
   const second = attemptOf(account, 0, 2);
@@ -80,7 +80,7 @@ test("a reservation outlives a crash of the account, and is charged once", async
   expect(await books(account)).toMatchObject({ chargedNanoUsd: 400, heldNanoUsd: 0 });
 });
 
-test("what is not there, only held, or not allowed is refused with its reason", async () => {
+test("missing credit, held credit and missing rights are refused with their reason", async () => {
   const account = await openAccount(10_000);
   const stub = account.stub;
   expect(await stub.reserveBatch(attemptOf(account, 0, 1), nanoUsd(10_001))).toMatchObject({
@@ -122,9 +122,9 @@ test("a key's cap and the account's usage count batches", async () => {
   expect(results).toMatchObject([{ tier: "batch", requests: 3, tokens: 100, costNanoUsd: 900 }]);
 });
 
-test("a slice costs the account's object three rows: what it holds, what it was charged, and the receipt", async () => {
+test("a slice costs the account's object three rows: the reservation, the charge and the receipt", async () => {
   const account = await openAccount(CREDIT);
-  await account.stub.reserveBatch(attemptOf(account, 0, 1), nanoUsd(900)); // the tables are there
+  await account.stub.reserveBatch(attemptOf(account, 0, 1), nanoUsd(900)); // creates the tables
   const before = (await account.stub.operations()).rowsWritten;
   await account.stub.reserveBatch(attemptOf(account, 1, 2), nanoUsd(900));
   await account.stub.chargeBatch(chargeOf(attemptOf(account, 1, 2), 900));

@@ -1,6 +1,6 @@
-// A crash at any point of a batch, before or after whatever it was doing took effect: every line is delivered once and
-// charged once, and nothing that was stored is computed again. A crashed life hangs for ever at the operation; the next
-// one begins from what is durable.
+// A crash at any point of a batch, before or after an operation took effect: every line is delivered once and charged
+// once, and nothing that was stored is computed again. A crashed instance hangs for ever at the operation; the next one
+// begins from what is durable.
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
@@ -23,7 +23,7 @@ const open = (credit: number): Promise<World> =>
     TEXTS.map((text, index) => embeddingLine(`${index}`, text)),
   );
 
-/** Every line delivered once, in order, and paid for once. */
+/** Expects that every line was delivered once, in order, and charged once. */
 async function expectExactlyOnce(world: World): Promise<void> {
   expect(world.ended).toMatchObject({ status: "completed", counts: { total: LINES, completed: LINES, failed: 0 } });
   expect(world.ended?.usage.costNanoUsd).toBe(COST);
@@ -57,9 +57,9 @@ test("a crash before or after any operation delivers and charges every line once
   }
 });
 
-test("crash after crash, at every operation in turn, still ends with every line once", async () => {
+test("after crashes at every operation in turn, every line is still delivered and charged once", async () => {
   const world = await open(1_000_000);
-  // Each life comes a little further: at the first operation, the second, …
+  // Each instance gets a little further: to the first operation, the second, …
   const crashes: Crash[] = Array.from({ length: 24 }, (_, index) => ({
     at: Math.floor(index / 2),
     when: index % 2 === 0 ? "before" : "after",
@@ -68,7 +68,7 @@ test("crash after crash, at every operation in turn, still ends with every line 
   await expectExactlyOnce(world);
 });
 
-test("results that were stored and not charged when the credit went are not delivered", async () => {
+test("stored results that the credit no longer covers are not delivered", async () => {
   const world = await open(COST);
   const stub = env.BATCH.get(env.BATCH.idFromName(world.order.id));
   await runInDurableObject(stub, async (_, state) => {
@@ -98,13 +98,13 @@ test("results that were stored and not charged when the credit went are not deli
   const account = await world.account.stub.getAccount();
   expect(account).toMatchObject({ balanceNanoUsd: 0 });
   const output = await world.lines(world.ended?.outputFileId);
-  // What was delivered is what was paid for, to the nano-dollar.
+  // Exactly the delivered lines were charged, to the nano-dollar.
   const delivered = output.reduce((sum, line) => sum + tokensOf(TEXTS[Number(line.custom_id)] ?? "") * 4, 0);
   expect(account?.chargedNanoUsd).toBe(delivered);
   expect(output.length + (await world.lines(world.ended?.errorFileId)).length).toBe(LINES);
 });
 
-test("at the end of its window a batch delivers and bills what is done, and names the rest as expired", async () => {
+test("at the end of its window a batch delivers and charges finished lines, and marks the others as expired", async () => {
   const world = await open(1_000_000);
   world.failures = 3;
   const stub = env.BATCH.get(env.BATCH.idFromName(world.order.id));
@@ -135,7 +135,7 @@ test("at the end of its window a batch delivers and bills what is done, and name
   expect(await world.account.stub.getAccount()).toMatchObject({ chargedNanoUsd: paid, heldNanoUsd: 0 });
 });
 
-test("a batch that never came so far as to read its file expires all the same", async () => {
+test("a batch that never read its file expires too", async () => {
   const world = await open(1_000_000);
   world.nowMs = world.order.expiresAtMs;
   await world.run([undefined]);

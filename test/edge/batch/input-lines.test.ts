@@ -1,4 +1,4 @@
-// The lines of a file, however its bytes lie in chunks, and from whatever place reading goes on.
+// The lines of a file, however it is cut into chunks, read from any position.
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -27,7 +27,7 @@ async function read(reader: InputReader, from = START): Promise<InputLine[]> {
   return lines;
 }
 
-test("every line that is not blank comes once, with its number, in any chunks; going on anywhere gives the rest", async () => {
+test("every non-blank line is read once, with its number, from any chunks; reading on from any line gives the rest", async () => {
   const text = fc
     .array(fc.constantFrom("a", "é", "🙂", "\n", "\r\n", " ", "\t", "{}"), { maxLength: 60, size: "max" })
     .map((parts) => parts.join(""));
@@ -49,7 +49,7 @@ test("every line that is not blank comes once, with its number, in any chunks; g
   );
 });
 
-test("a byte order mark before the first line is not part of it; bytes that are not UTF-8 make a line without text", async () => {
+test("a byte order mark is not part of the first line; a line that is not UTF-8 has no text", async () => {
   const bytes = new Uint8Array([0xef, 0xbb, 0xbf, 0x61, 0x0a, 0x62, 0xff, 0x0a, 0x63]);
   expect((await read(readerOf(bytes, 2))).map(({ line, text }) => [line, text])).toEqual([
     [1, "a"],
@@ -58,7 +58,7 @@ test("a byte order mark before the first line is not part of it; bytes that are 
   ]);
 });
 
-test("a line over the limit is told by its length and not kept; the next one is whole", async () => {
+test("a line over the limit has a length and no text; the next one is complete", async () => {
   const long = 8 * 1024 * 1024 + 1;
   const bytes = new Uint8Array(long + 2).fill(0x61);
   bytes[long] = 0x0a;

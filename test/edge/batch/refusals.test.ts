@@ -1,4 +1,4 @@
-// One table of bodies that are refused, sent to the route and as a line of a batch: both say the same, and neither
+// One table of refused bodies, sent to the route and as lines of a batch: both give the same error, and neither
 // computes, stores or charges anything.
 
 import { afterEach, describe, expect, test } from "vitest";
@@ -81,7 +81,7 @@ describe.each([
   ["/v1/embeddings", EMBEDDINGS, { model: MODEL, input: NEIGHBOUR }],
   ["/v1/rerank", RERANK, { model: MODEL, query: NEIGHBOUR, documents: [NEIGHBOUR] }],
 ] as const)("%s", (url, table, good) => {
-  test("refuses each body as a line as it refuses it as a call, and charges the others alone", async () => {
+  test("refuses each body in a line as in a call, and charges only the other line", async () => {
     const { id: accountId, created } = await openAccount(NANO_USD_PER_USD, {
       scopes: ["batches", "embeddings", "rerank"],
     });
@@ -97,7 +97,7 @@ describe.each([
     expect((await stubOf(accountId).getAccount())?.chargedNanoUsd).toBe(0);
 
     const line = (body: object, index: number) => JSON.stringify({ custom_id: `${index}`, method: "POST", url, body });
-    // The good line stands in the middle of them.
+    // The good line is among them.
     const lines = bodies.map(line).toSpliced(3, 0, line(good, 1000));
     const batch = await workThrough(api, key, await startBatch(api, key, lines, url));
     expect(batch).toMatchObject({
@@ -117,8 +117,8 @@ describe.each([
   });
 });
 
-describe("a model that its operator does not offer, though its backend is up", () => {
-  test("is refused to a call and to a batch", async () => {
+describe("a model that the operator does not offer, although its backend is up", () => {
+  test("is refused in a call and in a batch", async () => {
     const { created } = await openAccount(NANO_USD_PER_USD, { scopes: ["batches", "embeddings"] });
     const { key } = created;
     const path = `/admin/models/${MODEL}`;

@@ -1,4 +1,4 @@
-// Files and batches through the API, with alarms run by hand: a test decides when work goes on.
+// Files and batches through the API, with alarms run by hand, so that a test decides when work continues.
 
 import { env, runDurableObjectAlarm } from "cloudflare:test";
 import { decodeFrame } from "../../../shared/frame.ts";
@@ -53,7 +53,7 @@ export function embeddingLine(customId: string, input: unknown, more: object = {
   return JSON.stringify({ custom_id: customId, method: "POST", url: "/v1/embeddings", body });
 }
 
-/** Uploads `lines` and makes a batch of them. */
+/** Uploads `lines` and creates a batch of them. */
 export async function startBatch(
   api: Api,
   key: string,
@@ -72,7 +72,7 @@ export async function getBatch(api: Api, key: string, id: string): Promise<Batch
   return (await api.call(`/v1/batches/${id}`, { key })).body as unknown as Batch;
 }
 
-/** Lets the batch work until it has ended, or `until` says so. */
+/** Runs the batch's alarms until it has ended, or until `until` returns true. */
 export async function workThrough(
   api: Api,
   key: string,
@@ -101,7 +101,7 @@ export async function linesOf(api: Api, key: string, fileId: string | null): Pro
     .map((line) => JSON.parse(line) as OutputLine);
 }
 
-/** The backend refuses every frame that has one of these texts, until its `answer` is put back. */
+/** Makes the backend refuse every frame that has one of these texts, until its `answer` is restored. */
 export function refuse(backend: FakeBackend, texts: readonly string[]): void {
   const answer = backend.answer.bind(backend);
   backend.answer = async (path, init) => {

@@ -1,5 +1,5 @@
-// A batch outside its object's alarms: the work itself over the object's own SQLite, R2 and the account's ledger, which
-// are real; the clock is the test's, the backend answers from memory, and a life ends where the test says.
+// A batch without its object's alarms: BatchWork over the real SQLite, R2 and ledger. The test moves the clock, the
+// backend answers from memory, and an instance crashes where the test says.
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect } from "vitest";
@@ -27,31 +27,31 @@ import type { OutputLine } from "./support.ts";
 const PRICES: TierPrices = { missPerMillion: 4_000_000, hitPerMillion: 2_000_000, minimumNanoUsd: nanoUsd(0) };
 const DAY_MS = 86_400_000;
 
-/** Where a life ends: at its `at`-th operation, before or after the operation took effect. */
+/** Where an instance crashes: at operation number `at`, before or after it took effect. */
 export interface Crash {
   readonly at: number;
   readonly when: "before" | "after";
 }
 
-/** What outlives a crash, and what the test looks at in the end. */
+/** What survives a crash, and what the test checks in the end. */
 export class World {
   readonly account: TestAccount;
   readonly order: BatchOrder;
   readonly computed = new Map<string, number>();
   readonly files = new Map<string, FileRecord>();
   nowMs = Date.now();
-  /** Of the first slice: 9 is two lines. */
+  /** Shrink of the first slice: 9 makes it two lines. */
   shrink = 9;
   ended: BatchSnapshot | undefined;
-  /** The life that runs. */
+  /** The running instance. */
   work: BatchWork | undefined;
-  /** Texts that were computed before are hits. */
+  /** Whether texts that were computed before are hits. */
   caches = false;
-  /** What the operator offers now. */
+  /** The models that the operator offers now. */
   models = listedModels([MODEL]);
-  /** Makes the backend fail so often. */
+  /** How many more times the backend fails. */
   failures = 0;
-  /** Called with the texts of each frame before it is answered; may throw what the backend would. */
+  /** Called with the texts of each frame before it is answered; may throw a backend's error. */
   onFrame: (words: readonly string[]) => Promise<void> | void = () => undefined;
 
   get prices(): TierPrices {
@@ -63,7 +63,7 @@ export class World {
     this.order = order;
   }
 
-  /** A batch of `lines`, ordered and not begun, on an account with `credit` nano-USD. */
+  /** A batch of `lines` that has not begun, on an account with `credit` nano-USD. */
   static async open(credit: number, lines: readonly string[], prices: TierPrices = PRICES): Promise<World> {
     const account = await openAccount(credit);
     const fileId = newId("file");
@@ -85,7 +85,7 @@ export class World {
     });
   }
 
-  /** The ports of one life. Counts its operations in `done`. */
+  /** The ports of one instance. Counts its operations in `done`. */
   ports(crash: Crash | undefined, done: { count: number; crashed: () => void }): BatchPorts {
     const step = async <Result>(work: () => Promise<Result> | Result): Promise<Result> => {
       const isLast = crash !== undefined && done.count === crash.at;
@@ -153,7 +153,7 @@ export class World {
     };
   }
 
-  /** Lives of the batch one after the other, each ended by its crash, the last one by the batch's end. */
+  /** Runs instances one after the other: each ends by its crash, the last one when the batch ends. */
   async run(crashes: readonly (Crash | undefined)[]): Promise<number> {
     const stub = env.BATCH.get(env.BATCH.idFromName(this.order.id));
     return runInDurableObject(stub, async (_, state) => {
@@ -202,7 +202,7 @@ export function stored(storage: DurableObjectStorage): BatchState {
   return state;
 }
 
-/** A life that ends here: it never goes on. */
+/** Simulates a crash: never resolves. */
 function hang(crashed: () => void): Promise<never> {
   crashed();
   return new Promise(() => undefined);
