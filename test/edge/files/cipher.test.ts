@@ -1,4 +1,4 @@
-// Content at rest: only the right secret, account, file and place open a chunk, and only as it was written.
+// Stored content: a chunk opens only with its own secret, account, file and name, and only unchanged.
 
 import { env } from "cloudflare:test";
 import { expect, test } from "vitest";
@@ -11,7 +11,7 @@ const OTHER = "another secret of the tests, as long as that";
 const place = () => ({ accountId: newId("account"), fileId: newId("file") });
 const PLAIN = new TextEncoder().encode("what a customer wrote");
 
-test("a chunk opens under its own account, file and name, and nothing of it can be seen", async () => {
+test("a sealed chunk shows nothing and opens under its own account, file and name", async () => {
   const own = place();
   const cipher = new Cipher([SECRET]);
   const sealed = await cipher.file(own).seal("0", PLAIN);
@@ -38,7 +38,7 @@ test("another secret, account, file or name does not open it", async () => {
   for (const attempt of attempts) await expect(attempt).rejects.toThrow(DamagedFileError);
 });
 
-test("a chunk of which any bit or the end was changed does not open", async () => {
+test("a chunk with a changed byte or a missing end does not open", async () => {
   const own = place();
   const seal = new Cipher([SECRET]).file(own);
   const sealed = await seal.seal("0", PLAIN);
@@ -50,13 +50,13 @@ test("a chunk of which any bit or the end was changed does not open", async () =
   }
 });
 
-test("a secret that was replaced still opens what it sealed", async () => {
+test("a previous secret still opens what it sealed", async () => {
   const own = place();
   const sealed = await new Cipher([OTHER]).file(own).seal("0", PLAIN);
   expect(await new Cipher([SECRET, OTHER]).file(own).open("0", sealed)).toEqual(PLAIN);
 });
 
-test("a stored chunk that is gone, shorter than recorded, or in another's place is told so", async () => {
+test("a stored chunk that is missing, of another length than recorded, or moved throws DamagedFileError", async () => {
   const own = place();
   const store = new ChunkStore(env.FILES, new Cipher([SECRET]));
   const first = await store.write(own, "0", PLAIN);

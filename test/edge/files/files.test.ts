@@ -1,4 +1,4 @@
-// /v1/files: uploads in, facts and content out, and nothing left of what was deleted, refused or has expired.
+// /v1/files: uploads, facts and content; deleted, refused and expired files leave nothing behind.
 
 import { env, runInDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
@@ -36,7 +36,7 @@ function post(key: string, parts: Parameters<typeof formOf>[0], headers: Record<
 }
 
 describe("an uploaded file", () => {
-  test("has OpenAI's facts, and its content back byte for byte", async () => {
+  test("has OpenAI's facts, and its content is returned byte for byte", async () => {
     const { key } = await newAccount();
     const before = Math.floor(Date.now() / 1000);
     const made = await upload(api, key, LINES);
@@ -57,7 +57,7 @@ describe("an uploaded file", () => {
     expect([head.status, head.headers.get("content-length"), head.text]).toEqual([200, String(bytes), ""]);
   });
 
-  test("is nowhere in the bucket as it was written, and lies under its account", async () => {
+  test("is stored sealed, under its account", async () => {
     const { id, key } = await newAccount();
     const needle = "needle-8f3a2c";
     const made = await upload(api, key, `{"text": "${needle}"}`);
@@ -67,7 +67,7 @@ describe("an uploaded file", () => {
     expect(new TextDecoder().decode(stored)).not.toContain(needle);
   });
 
-  test("of several chunks comes back whole", async () => {
+  test("of several chunks is returned whole", async () => {
     const { key } = await newAccount();
     const content = Array.from({ length: 5 }, (_, index) => `{"n": ${index}, "x": "${"x".repeat(1024 * 1024)}"}`).join(
       "\n",
@@ -78,7 +78,7 @@ describe("an uploaded file", () => {
     expect(back.text === content).toBe(true);
   });
 
-  test("is unknown to other accounts, in every way", async () => {
+  test("is unknown to other accounts on every route", async () => {
     const [own, other] = [await newAccount(), await newAccount()];
     const id = String((await upload(api, own.key, LINES)).body["id"]);
     for (const [path, method] of [
@@ -103,7 +103,7 @@ describe("an uploaded file", () => {
     expect((await api.call(`/v1/files/${id}`, { key, method: "DELETE" })).status).toBe(404);
   });
 
-  test("whose chunk was damaged in the bucket never comes out wrong: the answer breaks off", async () => {
+  test("with a damaged chunk is never returned wrong: the answer breaks off", async () => {
     const { key, id: accountId } = await newAccount();
     const id = String((await upload(api, key, LINES)).body["id"]);
     await env.FILES.put(`files/${accountId}/${id}/0`, "damaged");
@@ -147,7 +147,7 @@ describe("an upload", () => {
     [{ file: { ...file, content: " \n\r\n" }, purpose: "batch" }, "empty_input", "file"],
     [{ file: { ...file, content: "{}\n".repeat(50_001) }, purpose: "batch" }, "limit_reached", "file"],
     [{ file, purpose: "batch", "expires_after[seconds]": "60" }, "invalid_value", "expires_after[seconds]"],
-  ])("that is not right (%#) is a 400 that says what, and leaves nothing behind", async (parts, code, param) => {
+  ])("with a wrong form (%#) is a 400 that names the fault, and leaves nothing behind", async (parts, code, param) => {
     const { id, key } = await newAccount();
     const answer = await post(key, parts);
     expect([answer.status, answer.body["error"]]).toMatchObject([400, { code, param, type: "invalid_request_error" }]);
@@ -155,7 +155,7 @@ describe("an upload", () => {
     expect((await api.call("/v1/files", { key })).body["data"]).toEqual([]);
   });
 
-  test("may say when it expires, in any order of fields, under a name that is made safe", async () => {
+  test("may set its expiry, with fields in any order, and gets a safe file name", async () => {
     const { key } = await newAccount();
     const made = await post(key, {
       "expires_after[anchor]": "created_at",
@@ -182,7 +182,7 @@ describe("an upload", () => {
     expect((await api.call("/v1/files", { method: "POST", ...formOf({ purpose: "batch" }) })).status).toBe(401);
   });
 
-  test("that says nothing of its length ends at the limit, and so does one that is larger inside than it may be", async () => {
+  test("of unknown length is refused at the limit", async () => {
     let pulled = 0;
     const endless = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -197,7 +197,7 @@ describe("an upload", () => {
     expect(pulled).toBeLessThan(15);
   });
 
-  test("beside as many as an account may have at a time is told to wait", async () => {
+  test("above the number that an account may have at a time is told to wait", async () => {
     const { id: accountId, key } = await newAccount();
     const nowMs = Date.now();
     for (let count = 0; count < FILE_LIMITS.uploadsMax; count += 1) {
@@ -216,7 +216,7 @@ describe("an upload", () => {
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "2"]);
   });
 
-  test("whose storage fails in the middle fails, and is not half a file", async () => {
+  test("whose storage fails in the middle fails, and leaves no partial file", async () => {
     const place = { accountId: newId("account"), fileId: newId("file") };
     const broken = { put: () => Promise.reject(new Error("R2 is away")) } as unknown as R2Bucket;
     const store = new ChunkStore(broken, new Cipher(["secret"]));
@@ -227,8 +227,8 @@ describe("an upload", () => {
   });
 });
 
-describe("time", () => {
-  test("takes files that have expired, uploads that never ended, and deletions that were cut short", async () => {
+describe("the library's alarm", () => {
+  test("deletes expired files and unfinished uploads, and finishes interrupted deletions", async () => {
     const { id: accountId } = await newAccount();
     const store = chunkStoreOf(env);
     const nowMs = Date.now();

@@ -1,4 +1,4 @@
-// Forms as clients send them, in pieces as networks cut them, and forms that are none.
+// Forms as clients send them, cut into any pieces, and invalid forms.
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -49,7 +49,7 @@ function failure(bytes: Uint8Array): Promise<unknown> {
 }
 
 describe("a form", () => {
-  test("gives each part whole, however its bytes are cut, also when they look like a boundary", async () => {
+  test("gives each part whole, however its bytes are cut, even if they look like a boundary", async () => {
     const content = fc
       .array(
         fc.oneof(
@@ -80,7 +80,7 @@ describe("a form", () => {
     );
   });
 
-  test("of any bytes at all ends in its parts or in a fault of the caller's", async () => {
+  test("of arbitrary bytes gives its parts or a fault of the caller", async () => {
     const soup = fc.array(
       fc.constantFrom(
         "--",
@@ -121,7 +121,7 @@ describe("a form", () => {
     expect(await read(encoder.encode(text))).toEqual([{ name, filename, bytes: encoder.encode("x") }]);
   });
 
-  test("may have a preamble, padding behind boundaries, an epilogue, and parts without content", async () => {
+  test("may have a preamble, padding after boundaries, an epilogue, and parts without content", async () => {
     const text = `preamble\r\n--${BOUNDARY} \t\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n--${BOUNDARY}--\r\nepilogue`;
     expect(await read(encoder.encode(text))).toEqual([{ name: "a", filename: undefined, bytes: new Uint8Array() }]);
   });
@@ -133,11 +133,11 @@ describe("a form", () => {
     ["whose part has no name", `--${BOUNDARY}\r\nContent-Type: text/plain\r\n\r\nx\r\n--${BOUNDARY}--`],
     ["whose boundary goes on", `--${BOUNDARY}x\r\n\r\nx\r\n--${BOUNDARY}--`],
     ["with an endless head", `--${BOUNDARY}\r\n${"a".repeat(20_000)}`],
-  ])("%s is told so", async (_, text) => {
+  ])("%s is refused", async (_, text) => {
     expect(await failure(encoder.encode(text))).toMatchObject({ fault: { code: "invalid_request" } });
   });
 
-  test("of too many parts is refused", async () => {
+  test("with too many parts is refused", async () => {
     const parts = Array.from({ length: 17 }, () => ({ name: "a", filename: undefined, bytes: new Uint8Array() }));
     expect(await failure(written(parts))).toMatchObject({ fault: { code: "invalid_request" } });
   });

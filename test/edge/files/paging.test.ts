@@ -1,4 +1,4 @@
-// Lists that change while somebody reads them: a cursor stands where its file stood, whatever became of it.
+// Lists that change while they are read: a cursor keeps its place even if its file is deleted.
 
 import { expect, test } from "vitest";
 import { upload } from "../batch/support.ts";
@@ -21,7 +21,7 @@ async function page(key: string, query: string): Promise<{ ids: string[]; more: 
 
 const remove = (key: string, id: string) => api.call(`/v1/files/${id}`, { key, method: "DELETE" });
 
-test.each(["asc", "desc"])("a list, %s, goes on behind a file that was deleted", async (order) => {
+test.each(["asc", "desc"])("a list in order %s continues after a deleted file", async (order) => {
   const { key } = await api.newAccount();
   const made = await filesOf(key, 5);
   const expected = order === "asc" ? made : made.toReversed();
@@ -37,7 +37,7 @@ test.each(["asc", "desc"])("a list, %s, goes on behind a file that was deleted",
   expect(seen).toEqual(expected);
 });
 
-test("a cursor of the newest file, deleted, misses nothing that comes after it", async () => {
+test("after the deleted newest file, a list finds every later file", async () => {
   const { key } = await api.newAccount();
   const [, newest] = await filesOf(key, 2);
   await remove(key, String(newest));
