@@ -1,4 +1,4 @@
-// Alerts and webhooks in the real object, on a clock and against receivers that the test holds.
+// Alerts and webhooks in the real object, with a clock and receivers that the test controls.
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -67,7 +67,7 @@ class Fixture {
     await isolate.report();
   }
 
-  /** What the alarm delivers now; the alarm is set, or the test fails. */
+  /** Runs the alarm, which must be set, and returns what it delivers. */
   async deliver(): Promise<Fixture["got"]> {
     this.got.length = 0;
     expect(await runDurableObjectAlarm(this.account.stub)).toBe(true);
@@ -79,7 +79,7 @@ class Fixture {
   }
 }
 
-test("spend that reaches a month's threshold is told once a month, to every webhook that wants it", async () => {
+test("spend that reaches a monthly threshold is announced once a month, to every webhook that wants it", async () => {
   const fixture = await Fixture.open();
   await fixture.hook();
   await fixture.hook("https://example.com/b", ["alert.triggered"]);
@@ -102,7 +102,7 @@ test("spend that reaches a month's threshold is told once a month, to every webh
   expect(await fixture.deliver()).toHaveLength(2);
 });
 
-test("a day's spend counts from midnight UTC, also what was spent before the alert was made", async () => {
+test("a day's spend counts from midnight UTC, including what was spent before the alert was created", async () => {
   const fixture = await Fixture.open();
   await fixture.hook();
   await fixture.alert("monthly_spend", CREDIT);
@@ -117,7 +117,7 @@ test("a day's spend counts from midnight UTC, also what was spent before the ale
   expect((await fixture.deliver())[0]?.body.data).toMatchObject({ kind: "daily_spend", value_nano_usd: 160 });
 });
 
-test("a balance that falls below its threshold is told once, and again only after it had recovered", async () => {
+test("a balance below its threshold is announced once, and again only after it has recovered", async () => {
   const fixture = await Fixture.open(1000);
   await fixture.hook();
   await fixture.alert("balance_below", 900);
@@ -130,7 +130,7 @@ test("a balance that falls below its threshold is told once, and again only afte
   expect(again.map(({ body }) => body.data["value_nano_usd"])).toEqual([892]);
 });
 
-test("a receiver that fails is tried again with the same id, later each time, then disabled with the reason", async () => {
+test("a failed delivery is retried with the same id and growing pauses, then the webhook is disabled with the reason", async () => {
   const fixture = await Fixture.open();
   const id = await fixture.hook();
   fixture.status = 500;
@@ -152,7 +152,7 @@ test("a receiver that fails is tried again with the same id, later each time, th
   expect(fixture.got).toEqual([]);
 });
 
-test("what is not due yet is not sent, and a delivered notice is not sent again", async () => {
+test("a notice is not sent before it is due, nor again after it was delivered", async () => {
   const fixture = await Fixture.open();
   await fixture.hook();
   fixture.status = 503;
@@ -167,7 +167,7 @@ test("what is not due yet is not sent, and a delivered notice is not sent again"
   expect(fixture.got).toHaveLength(1);
 });
 
-test("a receiver that says it is gone is disabled at once; a test that succeeds makes it active again", async () => {
+test("a receiver that answers 410 is disabled at once; a successful test makes it active again", async () => {
   const fixture = await Fixture.open();
   const id = await fixture.hook();
   fixture.status = 410;
@@ -181,7 +181,7 @@ test("a receiver that says it is gone is disabled at once; a test that succeeds 
   expect(await fixture.account.stub.testWebhook(id, "test")).toBe("too_soon");
 });
 
-test("a webhook that is deleted gets nothing that waited for it", async () => {
+test("a deleted webhook gets none of the notices that waited for it", async () => {
   const fixture = await Fixture.open();
   const id = await fixture.hook();
   await fixture.alert("balance_below", CREDIT + 1);
@@ -190,7 +190,7 @@ test("a webhook that is deleted gets nothing that waited for it", async () => {
   expect(await fixture.account.stub.deleteWebhook(id, "test")).toBe("unknown");
 });
 
-test("alerts and webhooks have a number, the secret is shown once and is in no log", async () => {
+test("alerts and webhooks are limited in number; a secret is shown once and is in no log", async () => {
   const fixture = await Fixture.open();
   for (let index = 0; index < 20; index += 1) await fixture.alert("monthly_spend", 1000 + index);
   expect(await fixture.alert("monthly_spend", 1)).toBe("too_many");
@@ -200,7 +200,7 @@ test("alerts and webhooks have a number, the secret is shown once and is in no l
   expect(JSON.stringify(await fixture.account.stub.auditLog(undefined, 100))).not.toContain("whsec_");
 });
 
-test("an account without alerts writes no table for them", async () => {
+test("an account without alerts has no tables for them", async () => {
   const account = await openAccount(CREDIT);
   const isolate = new TestIsolate();
   admissionOf(await isolate.admit(account, 10)).settle(settlement(10));
@@ -253,7 +253,7 @@ test("an account that spends reports its sums to the directory by its alarm", as
   expect(row).toMatchObject({ charged_nano_usd: 80, status: "active" });
 });
 
-test("a hard monthly limit refuses by its name, and begins anew with the UTC month", async () => {
+test("a hard monthly limit refuses, is named in the refusal, and resets with the UTC month", async () => {
   const fixture = await Fixture.open();
   await fixture.account.stub.setLimits({ monthlyNanoUsd: nanoUsd(80) }, "owner");
   await fixture.spend(10);
@@ -265,7 +265,7 @@ test("a hard monthly limit refuses by its name, and begins anew with the UTC mon
   expect(await new TestIsolate().admit(fixture.account, 10)).toMatchObject({ kind: "admitted" });
 });
 
-test("the first report of a month counts in it, also from a session that began in the month before", async () => {
+test("the first report of a month counts in it, even from a session that began the month before", async () => {
   const fixture = await Fixture.open();
   await fixture.account.stub.setLimits({ monthlyNanoUsd: nanoUsd(80) }, "owner");
   fixture.nowMs = Date.UTC(2030, 5, 1) - 1;
@@ -320,7 +320,7 @@ async function signatureOf(secret: string, { id, headers, text }: Fixture["got"]
   return (await signedHeaders([secret], id, atMs, text))["webhook-signature"];
 }
 
-test("a rotated secret signs beside the old one until the overlap ends", async () => {
+test("after a rotation both secrets sign until the overlap ends", async () => {
   const fixture = await Fixture.open();
   const { stub } = fixture.account;
   const made = await stub.createWebhook({ url: URL_A }, "test");
@@ -342,7 +342,7 @@ test("a rotated secret signs beside the old one until the overlap ends", async (
   expect(after.given).toEqual([after.fresh]);
 });
 
-test("secrets lie sealed, and one that an older version left open signs until it is rotated away", async () => {
+test("secrets are stored sealed, and a plain secret from an older version still signs and is then sealed", async () => {
   const fixture = await Fixture.open();
   const { stub } = fixture.account;
   const id = await fixture.hook();

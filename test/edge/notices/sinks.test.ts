@@ -1,4 +1,4 @@
-// One attempt at a receiver that answers in every way, and signatures that OpenAI's SDK accepts.
+// One delivery attempt for every kind of answer, and signatures that OpenAI's SDK accepts.
 import OpenAI from "openai";
 import { expect, test } from "vitest";
 import { delayAfter, TRIES_MAX } from "../../../edge/notices/backoff.ts";
@@ -9,7 +9,7 @@ import { emailSink, webhookSink } from "../../../edge/notices/sinks.ts";
 const NOTICE = { id: "evt_1", type: "alert.triggered", body: '{"type":"alert.triggered"}', summary: "It happened." };
 const NOW = Date.now();
 
-/** A receiver that answers `answer` and keeps what it got. */
+/** A receiver that answers `answer` and records what it got. */
 function receiver(answer: () => Response | Promise<Response>) {
   const got: { url: string; init: RequestInit }[] = [];
   const send: Send = (url, init) => {
@@ -25,7 +25,7 @@ const hook = (send: Send, url = "https://example.com/hook") =>
     NOW,
   );
 
-test("a receiver that verifies Standard Webhooks accepts what is sent, and nothing that was changed", async () => {
+test("a receiver that verifies Standard Webhooks accepts what we send and refuses any change", async () => {
   const secret = newWebhookSecret();
   const headers = { ...(await signedHeaders([secret], NOTICE.id, NOW, NOTICE.body)) };
   const client = new OpenAI({ apiKey: "x", dangerouslyAllowBrowser: true });
@@ -36,7 +36,7 @@ test("a receiver that verifies Standard Webhooks accepts what is sent, and nothi
   await expect(client.webhooks.verifySignature(NOTICE.body, replayed, secret)).rejects.toThrow();
 });
 
-test("a secret is 32 random bytes behind whsec_", () => {
+test("a secret is whsec_ and 32 random bytes", () => {
   const [one, two] = [newWebhookSecret(), newWebhookSecret()];
   expect(one).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
   expect(one).not.toBe(two);
@@ -56,7 +56,7 @@ test.each([
   expect(got[0]?.init).toMatchObject({ method: "POST", redirect: "manual", body: NOTICE.body });
 });
 
-test("a receiver that never answers is left after ten seconds, one that cannot be reached at once", async () => {
+test("an attempt fails after ten seconds without an answer, and at once without a connection", async () => {
   const timeout = receiver(() => {
     throw new DOMException("timed out", "TimeoutError");
   });
@@ -75,7 +75,7 @@ test("an address that is not allowed any more gets no request", async () => {
   expect(got).toHaveLength(0);
 });
 
-test("e-mail goes through the configured API with its key, and nowhere without one", async () => {
+test("e-mail goes through the configured API with its key; without configuration none is sent", async () => {
   const { send, got } = receiver(() => new Response());
   const config = { apiUrl: "https://mail.example.com/emails", apiKey: "mail-key", from: "alerts@example.com" };
   expect(await emailSink(config, "ada@example.com", send)?.deliver(NOTICE, NOW)).toMatchObject({ kind: "delivered" });
@@ -90,7 +90,7 @@ test("e-mail goes through the configured API with its key, and nowhere without o
   expect(emailSink(config, undefined, send)).toBeUndefined();
 });
 
-test("tries wait longer each time and end", () => {
+test("retries wait longer each time, then end", () => {
   const delays = Array.from({ length: TRIES_MAX }, (_, tries) => delayAfter(tries + 1));
   expect(delays.at(-1)).toBeUndefined();
   const waits = delays.slice(0, -1).map(Number);

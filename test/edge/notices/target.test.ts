@@ -1,4 +1,4 @@
-// Which addresses a webhook may have: nothing that could lie inside a network.
+// Which addresses a webhook may have: none that could be inside a network.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ownHosts } from "../../../edge/notices/settings.ts";
@@ -45,7 +45,7 @@ describe("a name of this deployment is refused", () => {
   });
 });
 
-describe("what could lie inside a network is refused", () => {
+describe("an address that could be inside a network is refused", () => {
   test.each([
     "http://example.com/",
     "ftp://example.com/",
@@ -101,7 +101,7 @@ describe("what could lie inside a network is refused", () => {
   });
 });
 
-test("this machine is allowed in development alone, over http on any port", () => {
+test("this machine is allowed only in development, over http on any port", () => {
   expect(kindOf("http://127.0.0.1:4000/x")).toBe("refused");
   expect(kindOf("http://127.0.0.1:4000/x", true)).toBe("allowed");
   expect(kindOf("http://10.0.0.1/", true)).toBe("refused");
