@@ -1,10 +1,8 @@
-// npm run backup -- --url https://OPERATOR-HOST --out FILE.ndjson.gz [--r2 BUCKET]
-// The whole books into a file of this machine, with the key in ADMIN_KEY; with --r2 into a bucket too. It goes on where a
-// connection broke. docs/operating.md, "Backups".
-import { ensureInstalled } from "./install.mjs";
+// npm run backup -- --url https://OPERATOR-HOST --out FILE.ndjson.gz [--r2 BUCKET] Writes all accounts' books into a
+// local file, with the key in ADMIN_KEY; with --r2 also into a bucket. It continues where a connection broke.
+// docs/operating.md, "Backups".
+import { ensureTypeScript } from "./install.mjs";
 
-ensureInstalled();
-const { register } = await import("tsx/esm/api");
-register();
+await ensureTypeScript();
 const { backup } = await import("./backup/main.ts");
 process.exitCode = await backup(process.argv.slice(2));

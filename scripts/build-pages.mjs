@@ -1,8 +1,7 @@
-// Builds the pages' files into .build/pages, where wrangler.toml's [assets] looks: wrangler runs this before it deploys.
-import { ensureInstalled } from "./install.mjs";
+// Builds the pages' files into .build/pages, where wrangler.toml's [assets] looks: wrangler runs this before it
+// deploys.
+import { ensureTypeScript } from "./install.mjs";
 
-ensureInstalled();
-const { register } = await import("tsx/esm/api");
-register();
+await ensureTypeScript();
 const { DEPLOYED_ASSETS_DIR, buildPageAssets } = await import("./dev-server/page-assets.ts");
 await buildPageAssets(DEPLOYED_ASSETS_DIR);

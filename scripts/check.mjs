@@ -1,10 +1,10 @@
-// npm run check: types, lint, format, unused code. What a machine can judge without running anything.
+// npm run check: types, lint, format and unused code, without running anything.
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { ROOT, ensureInstalled } from "./install.mjs";
 
 ensureInstalled();
-// tsc 7.0.2 keeps stale diagnostics when only a compiler option changed: a full build takes two seconds and is honest.
+// tsc 7.0.2 keeps stale diagnostics if only a compiler option changed, so the build starts fresh: it takes two seconds.
 rmSync(`${ROOT}/.build/types`, { recursive: true, force: true });
 const CHECKS = [
   ["tsc", ["-b"]],

@@ -1,11 +1,10 @@
-// npm run fuzz -- [--minutes N] [--target NAME] [--seed S [--path P]]: the fuzzers of test/fuzz, round after round, each
-// round from a new seed that is printed. A counter-example is shrunk and printed with what repeats it; exit code 1.
+// npm run fuzz -- [--minutes N] [--target NAME] [--seed S [--path P]]: runs the fuzzers of test/fuzz in rounds, each
+// from a new seed that is printed. A counter-example is shrunk and printed with the command that repeats it; exit code
+// 1.
 import { parseArgs } from "node:util";
-import { register } from "tsx/esm/api";
-import { ensureInstalled, fail } from "./install.mjs";
+import { ensureTypeScript, fail } from "./install.mjs";
 
-ensureInstalled();
-register();
+await ensureTypeScript();
 const fc = await import("fast-check");
 const { TARGETS } = await import("../test/fuzz/targets.ts");
 
@@ -27,7 +26,7 @@ if (!(minutes > 0)) fail("--minutes must be a number above 0.");
 const endMs = performance.now() + minutes * MINUTE_MS;
 const runs = new Map(names.map((name) => [name, 0]));
 const firstSeed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
-/** A given seed is one round: what it found is to be seen again. */
+/** A given seed is run for one round, to repeat what it found. */
 const lastSeed = values.seed === undefined ? Number.POSITIVE_INFINITY : firstSeed;
 let seed = firstSeed;
 do {

@@ -1,9 +1,9 @@
-// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache DIR]
-// Compiles a checkpoint ahead of time, so that the first start does not have to: with the backend's
-// target, precision and weights, whose defaults are the same. The files lie beside the checkpoint.
+// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache
+// DIR] Compiles a checkpoint ahead of time, so that the first start is quick. Target, precision and weights have the
+// backend's defaults. The files are written next to the checkpoint.
 import { parseArgs } from "node:util";
 
-import { ensureInstalled, fail } from "./install.mjs";
+import { ensureTypeScript, fail } from "./install.mjs";
 
 const CHOICES = {
   target: ["cpu", "cuda-bf16", "cuda-fp16"],
@@ -30,7 +30,7 @@ function parse() {
   }
 }
 
-/** A bar that is redrawn on a terminal; elsewhere one line a tenth. */
+/** A bar that is redrawn on a terminal; elsewhere one line per tenth. */
 function progressBar() {
   let tenth = -1;
   return (fraction, what) => {
@@ -53,9 +53,7 @@ for (const [name, choices] of Object.entries(CHOICES)) {
   if (!choices.includes(values[name])) fail(`--${name} is ${values[name]}; it can be ${choices.join(", ")}.`);
 }
 
-ensureInstalled();
-const { register } = await import("tsx/esm/api");
-register();
+await ensureTypeScript();
 const { CheckpointError, compileSoundly } = await import("../gpu-backend/compiler/compile.ts");
 try {
   const model = await compileSoundly(dir, {

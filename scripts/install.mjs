@@ -1,12 +1,12 @@
-// Installs what is missing, for every launcher in this folder: plain Node, because nothing is installed yet.
+// Installs missing packages for every launcher in this folder. Plain Node, because nothing is installed yet.
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const NODE_FLOOR = [20, 19];
 
-/** Ends the process with one sentence when Node is too old; runs `npm ci` when node_modules is absent or older than the lockfile. */
+/** Ends the process with one sentence if Node is too old; runs `npm ci` if node_modules does not match the lockfile. */
 export function ensureInstalled() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < NODE_FLOOR[0] || (major === NODE_FLOOR[0] && minor < NODE_FLOOR[1])) {
@@ -22,7 +22,14 @@ export function ensureInstalled() {
   if (npm.status !== 0) fail("npm ci failed (its output is above); nothing was started.");
 }
 
-/** npm writes node_modules/.package-lock.json at the end of each install: what it lists against what is wanted. */
+/** `ensureInstalled`, and lets the program import TypeScript. */
+export async function ensureTypeScript() {
+  ensureInstalled();
+  const { register } = await import("tsx/esm/api");
+  register();
+}
+
+/** Compares node_modules/.package-lock.json, which npm writes at the end of each install, with the lockfile. */
 function isInstalled() {
   try {
     const wanted = JSON.parse(readFileSync(`${ROOT}/package-lock.json`, "utf8")).packages;
@@ -40,9 +47,4 @@ function isInstalled() {
 export function fail(message) {
   process.stderr.write(`${message}\n`);
   process.exit(1);
-}
-
-/** Whether `path` exists. */
-export function exists(path) {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }

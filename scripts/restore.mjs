@@ -1,10 +1,8 @@
-// npm run restore -- --url https://OPERATOR-HOST --in FILE.ndjson.gz
-// A backup into a deployment that lacks it and has the same secrets, with the key in ADMIN_KEY. What is there stays as it
-// is, so that it can be repeated. docs/operating.md, "Backups".
-import { ensureInstalled } from "./install.mjs";
+// npm run restore -- --url https://OPERATOR-HOST --in FILE.ndjson.gz Restores a backup into a deployment with the same
+// secrets, with the key in ADMIN_KEY. Existing accounts are not changed, so it can be repeated. docs/operating.md,
+// "Backups".
+import { ensureTypeScript } from "./install.mjs";
 
-ensureInstalled();
-const { register } = await import("tsx/esm/api");
-register();
+await ensureTypeScript();
 const { restore } = await import("./backup/main.ts");
 process.exitCode = await restore(process.argv.slice(2));

@@ -1,12 +1,10 @@
-// npm run sim -- [--runs N] [--seed S] [--keep i,j,…] [--service | --crowd]: the ledger's simulation, as long as one likes: plans of
-// faults, and of every twentieth seed a plan of service too. A counter-example is cut down and printed as the line that
-// replays it. `--crowd`: 20,000 calls of 100 keys in 30 isolates. Exit code 1 when a promise is broken.
+// npm run sim -- [--runs N] [--seed S] [--keep i,j,…] [--service | --crowd]: the ledger's simulation. It runs plans of
+// faults, and for every twentieth seed a plan of service too. A counter-example is shrunk and printed as the command
+// that replays it. `--crowd`: 20,000 calls of 100 keys in 30 isolates. Exit code 1 if an invariant is broken.
 import { parseArgs } from "node:util";
-import { register } from "tsx/esm/api";
-import { ensureInstalled } from "./install.mjs";
+import { ensureTypeScript } from "./install.mjs";
 
-ensureInstalled();
-register();
+await ensureTypeScript();
 const { describe, planOf, runPlan, shrink } = await import("../test/sim/run.ts");
 const { runService } = await import("../test/sim/service.ts");
 const { servicePlanFor } = await import("../test/sim/service-plan.ts");

@@ -1,12 +1,10 @@
-// npm run soak [-- --minutes N] [--seed S]: the edge under mixed traffic and faults on a schedule, for ten minutes
-// unless told; then its books, its leases and its memory are judged. `--quiet`: one customer who calls every 12 s, 45 times,
-// then nobody, then a sign-in to the dashboard. Prints a verdict; exit code 1 when it is not good.
+// npm run soak [-- --minutes N] [--seed S]: runs the edge under mixed traffic and scheduled faults, for ten minutes by
+// default, then checks its books, leases and memory. `--quiet`: one customer who calls every 12 s, 45 times, then
+// nobody, then a sign-in to the dashboard. Prints a verdict; exit code 1 if it is not good.
 import { parseArgs } from "node:util";
-import { register } from "tsx/esm/api";
-import { ensureInstalled, fail } from "./install.mjs";
+import { ensureTypeScript, fail } from "./install.mjs";
 
-ensureInstalled();
-register();
+await ensureTypeScript();
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "10" },

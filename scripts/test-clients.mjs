@@ -1,16 +1,16 @@
-// npm run test:clients: every snippet of docs/clients.md with its client, unmodified, against a development server with
-// the demo model. npm's clients are installed from test/contract/package-lock.json, Python's from its requirements.txt
-// into .build/clients-venv. Needs Python 3.11 or newer; arguments go to vitest (`-- -t langchain`).
+// npm run test:clients: runs every snippet of docs/clients.md, unmodified, with its client against a development server
+// with the demo model. npm's clients are installed from test/contract/package-lock.json, Python's from its
+// requirements.txt into .build/clients-venv. Needs Python 3.11 or newer; arguments go to vitest (`-- -t langchain`).
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, ensureInstalled, exists, fail } from "./install.mjs";
+import { ROOT, ensureInstalled, fail } from "./install.mjs";
 
 const PYTHON_FLOOR = [3, 11];
 const VENV = join(ROOT, ".build/clients-venv");
 const REQUIREMENTS = join(ROOT, "test/contract/requirements.txt");
-/** Written last: a virtual environment without it, or with another one, is made anew. */
+/** Written last: a virtual environment without it, or with another one, is created again. */
 const STAMP = join(VENV, "requirements.sha256");
 const isWindows = process.platform === "win32";
 const PYTHON = isWindows ? join(VENV, "Scripts/python.exe") : join(VENV, "bin/python");
@@ -21,7 +21,7 @@ function run(command, args, options = {}) {
 
 function ensurePython() {
   const hash = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex");
-  if (exists(STAMP) && readFileSync(STAMP, "utf8") === hash) return;
+  if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === hash) return;
   const python = isWindows ? "python" : "python3";
   const floor = `import sys; sys.exit(sys.version_info < (${PYTHON_FLOOR.join(", ")}))`;
   if (run(python, ["-c", floor], { stdio: "ignore" }) !== 0) {
@@ -30,7 +30,7 @@ function ensurePython() {
   process.stderr.write("Installing Python's clients into .build/clients-venv …\n");
   rmSync(VENV, { recursive: true, force: true });
   if (run(python, ["-m", "venv", VENV]) !== 0) fail("The virtual environment could not be made.");
-  // The list is complete and exact: nothing is to be resolved.
+  // The list is complete and exact, so pip resolves nothing.
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", REQUIREMENTS];
   if (run(PYTHON, pip) !== 0) fail("pip install failed (its output is above).");
   writeFileSync(STAMP, hash);

@@ -1,12 +1,13 @@
-// npm test [-- vitest arguments]: installs what is missing, then types, lint, format and all tests; the first failure ends it.
-// With arguments, only those tests run: `npm test -- --project edge`.
+// npm test [-- vitest arguments]: installs missing packages, runs `npm run check`, then all tests. With arguments, only
+// those tests run: `npm test -- --project edge`.
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { ROOT, ensureInstalled } from "./install.mjs";
 
-// Vitest runs one file at a time (vitest.config.ts), and most files wait much of their time for a server, the engine or
-// workerd: three lanes of about equal length keep two cores busy, and more were no faster. A project that is not named
-// here is in the last. (Not `--project=!name`: two of them exclude nothing, since a project runs when any filter lets it.)
+// Vitest runs one file at a time (vitest.config.ts), and most files spend much time waiting for a server, the engine or
+// workerd. Three lanes of about equal length keep two cores busy; more were no faster. Projects that are not named here
+// are in the last lane. (`--project=!name` does not work: two of them exclude nothing, because a project runs if any
+// filter allows it.)
 const NAMED_LANES = [["--project=e2e"], ["--project=edge", "--project=browser"]];
 const config = readFileSync(`${ROOT}/vitest.config.ts`, "utf8");
 const projects = [...config.matchAll(/\bname: "([\w-]+)"/g)].map(([, name]) => name);
@@ -27,7 +28,7 @@ function run(command, commandArgs) {
   return spawnSync(command, commandArgs, { ...OPTIONS, stdio: "inherit" }).status ?? 1;
 }
 
-/** The first lane is shown as it runs, the others when they have ended: mixed lines cannot be read. */
+/** The first lane's output is shown as it runs, the others' when they have ended, so that lines do not mix. */
 function runLane(filters, index) {
   const stdio = index === 0 ? "inherit" : ["ignore", "pipe", "pipe"];
   const lane = spawn(VITEST, ["run", ...filters], { ...OPTIONS, stdio });

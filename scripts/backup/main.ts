@@ -1,5 +1,5 @@
-// Backup and restore over the operator's API (edge/routes/admin/backup.ts): lines of JSON, gzipped where the file's name
-// says so. A backup is written beside its place first, and is there only when it is whole.
+// Backup and restore over the operator's API (edge/routes/admin/backup.ts): lines of JSON, gzipped if the file's name
+// ends in .gz. A backup is written to FILE.partial and renamed when it is complete.
 
 import { createReadStream, createWriteStream, existsSync, renameSync } from "node:fs";
 import { once } from "node:events";
@@ -39,14 +39,14 @@ const lineSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("end") }),
 ]);
 
-/** A sentence for the operator; nothing is left half done. */
+/** A fault that a retry does not help; its message is for the operator. */
 class BackupError extends Error {
   override name = "BackupError";
 }
 
-/** Exit code: 0 the file is whole, 1 it is not there. */
+/** Exit code: 0 the file is complete, 1 there is none. */
 export async function backup(args: readonly string[], context: BackupContext = REAL): Promise<number> {
-  return told(context, async () => {
+  return exitCodeOf(context, async () => {
     const { url, file, key, r2 } = readOptions(args, "backup", context);
     const partial = `${file}.partial`;
     const accounts = await writeBackup(url, key, partial, file.endsWith(".gz"), context);
@@ -59,9 +59,9 @@ export async function backup(args: readonly string[], context: BackupContext = R
   });
 }
 
-/** Exit code: 0 all of the file is in the deployment, 1 it broke off (repeat it). */
+/** Exit code: 0 the whole file was restored, 1 it was interrupted (repeat it). */
 export async function restore(args: readonly string[], context: BackupContext = REAL): Promise<number> {
-  return told(context, async () => {
+  return exitCodeOf(context, async () => {
     const { url, file, key } = readOptions(args, "restore", context);
     if (!existsSync(file)) throw new BackupError(`${file} is not there.`);
     const counts = { restored: 0, exists: 0 };
@@ -82,7 +82,7 @@ export async function restore(args: readonly string[], context: BackupContext = 
   });
 }
 
-async function told(context: BackupContext, work: () => Promise<void>): Promise<number> {
+async function exitCodeOf(context: BackupContext, work: () => Promise<void>): Promise<number> {
   try {
     await work();
     return 0;
@@ -93,7 +93,9 @@ async function told(context: BackupContext, work: () => Promise<void>): Promise<
   }
 }
 
-/** Writes every page; a page that broke off is asked for again behind the last account that came whole. */
+/**
+ * Writes every page. A page that breaks off is requested again after the last complete account. Returns the accounts.
+ */
 async function writeBackup(
   url: string,
   key: string,
@@ -113,7 +115,7 @@ async function writeBackup(
       for await (const line of linesOf(url, key, after)) {
         const parsed = parsedLine(line);
         if (parsed.kind === "more") break;
-        // A first page that broke off among the directory's rows begins again: restoring a row twice is once.
+        // A first page that breaks off within the directory's rows begins again; restoring a row twice has no effect.
         if (parsed.kind === "directory" && hasDirectory) continue;
         if (!sink.write(`${line}\n`)) await once(sink, "drain");
         isWhole = parsed.kind === "end";
@@ -171,7 +173,7 @@ async function send(url: string, key: string, line: string, context: BackupConte
   }
 }
 
-/** A 5xx may pass, and is tried again; anything else will not. */
+/** A 5xx is retried; any other status is final. */
 async function refusal(response: Response): Promise<Error> {
   const sentence = `${response.url} answers ${response.status}: ${(await response.text()).slice(0, 300)}`;
   return response.status >= 500 ? new Error(sentence) : new BackupError(sentence);

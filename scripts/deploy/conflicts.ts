@@ -1,6 +1,6 @@
-// Whose the hosts of a deployment are now. Wrangler asks before it takes a host from another Worker or replaces a DNS
-// record, but only at a terminal; run by a program it overrides both without a word. So the same question that wrangler
-// would put to Cloudflare is put here first.
+// Finds who uses a deployment's hosts now. Wrangler asks before it takes a host from another Worker or replaces a DNS
+// record, but only at a terminal; run by a program it overrides both silently. So we first ask Cloudflare what wrangler
+// would ask.
 
 import * as z from "zod";
 import type { DeployConfig } from "./environment.ts";
@@ -30,7 +30,7 @@ export interface CloudflareApi {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** What the deployment of `config` would take from others, a sentence each. Throws DeployError when it cannot be known. */
+/** What the deployment of `config` would take from others, one sentence each. Throws DeployError if that is unknown. */
 export async function conflictsOf(api: CloudflareApi, config: DeployConfig): Promise<readonly string[]> {
   const hosts = config.routes.filter((route) => route["custom_domain"] === true);
   if (hosts.length === 0) return [];

@@ -1,6 +1,6 @@
-// One environment of wrangler.toml as a configuration of its own. Bindings stand once, at the top of the file; an
-// [env.NAME] section holds only what differs. Wrangler itself would deploy such a section without any binding, so the
-// whole is written out for it here. Half a configuration is told with every fault it has, not the first alone.
+// Writes one environment of wrangler.toml out as a complete configuration. The file has the bindings once, at the top;
+// an [env.NAME] section holds only what differs, and wrangler would deploy such a section without any binding. All
+// faults of a configuration are reported, not only the first.
 
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -11,7 +11,7 @@ import { SECRET_NAMES } from "../dev-server/data-folder.ts";
 import { ROOT } from "../dev-server/options.ts";
 import { DeployError } from "./wrangler.ts";
 
-/** What TOML may write without quotes; the Worker reads text. */
+/** TOML may write these without quotes; the Worker reads text. */
 const vars = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
   .transform((given) => Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)])));
@@ -39,7 +39,7 @@ const wranglerSchema = z.looseObject({
   ),
 });
 
-/** What `wrangler --config FILE` gets, written-out fields and all others as they are in wrangler.toml. */
+/** The configuration for `wrangler --config FILE`: the fields below, and all others as they are in wrangler.toml. */
 export interface DeployConfig {
   readonly [other: string]: unknown;
   readonly name: string;
@@ -53,17 +53,17 @@ export interface DeployConfig {
 export interface Environment {
   readonly name: string;
   readonly config: DeployConfig;
-  /** Host that customers call: the first route's. */
+  /** The host that customers call: that of the first route. */
   readonly host: string;
-  /** What keeps it from being deployed, a sentence each. */
+  /** Why it cannot be deployed, one sentence each. */
   readonly faults: readonly string[];
-  /** Secrets that a setting asks for beside the required ones: half of such a pair would leave the feature off. */
+  /** Secrets that a set optional feature needs: without them the feature would stay off. */
   readonly pairedSecrets: readonly string[];
 }
 
 const backendsSchema = z.array(z.object({ model: z.string().regex(/^[^/]+\/[^/]+$/), origin: z.url() })).min(1);
 
-/** Throws DeployError when there is no environment `name`; what is wrong within it stands in `faults`. */
+/** Throws DeployError if there is no environment `name`; what is wrong within it is in `faults`. */
 export function readEnvironment(
   name: string,
   toml = readFileSync(resolve(ROOT, "wrangler.toml"), "utf8"),
@@ -107,14 +107,14 @@ function parsedToml(toml: string): z.output<typeof wranglerSchema> {
   }
 }
 
-/** What the Worker itself would say of `config` and secrets of these names: it is asked by its own reading of them. */
+/** What the Worker would say about `config` with secrets of these names, by its own parser. */
 export function settingFaults({ vars: settings }: DeployConfig, secretNames: Iterable<string>): readonly string[] {
   const secrets = Object.fromEntries([...secretNames].map((name) => [name, PRESENT]));
   const open = Object.keys(settings)
     .filter((name) => SECRET_SETTINGS.has(name) && settings[name] !== "")
     .map((name) => `vars.${name}: is a secret: npx wrangler secret put ${name}, and take it out of the file.`);
   try {
-    // A broken BACKENDS is told by name and example above.
+    // `backendFaults` reports a broken BACKENDS.
     return [
       ...open,
       ...readConfig({ ...settings, BACKENDS: "[]", ...secrets }).problems.map((text) => `vars: ${text}`),
@@ -125,7 +125,7 @@ export function settingFaults({ vars: settings }: DeployConfig, secretNames: Ite
   }
 }
 
-/** Stands for a secret whose value nobody can read back. */
+/** A placeholder for a secret, whose value cannot be read back. */
 const PRESENT = "x".repeat(32);
 
 function faultsOf(name: string, config: DeployConfig): readonly string[] {

@@ -1,13 +1,13 @@
-// What a customer meets once a deployment, or a rollback, is through: the right version answers, and calls would be
-// served. A deployment that nobody can use has not succeeded.
+// Checks after a deployment or a rollback that the right version answers and that calls would be served. A deployment
+// that nobody can use has not succeeded.
 
 import * as z from "zod";
 
 const ANSWER_MS = 10_000;
 const PAUSE_MS = 3000;
-/** A new host name gets its certificate within two minutes as a rule. */
+/** A new host name usually gets its certificate within two minutes. */
 const HEALTH_TRIES = 60;
-/** A backend that is up is heard within this; one that compiles a model takes minutes, and is no reason to wait here. */
+/** A running backend is found within these tries; one that compiles a model takes minutes and is not waited for. */
 const READY_TRIES = 5;
 
 const healthSchema = z.object({ status: z.literal("ok"), version: z.nullable(z.string()).default(null) });
@@ -23,7 +23,7 @@ export interface LookContext {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** What is wrong with `host`, whose Worker should be `version` (undefined: any), a sentence each. Says what is well. */
+/** What is wrong with `host`, whose Worker should be `version` (undefined: any), one sentence each. Says what works. */
 export async function lookAt(
   context: LookContext,
   host: string,

@@ -1,5 +1,5 @@
-// A deployment from nothing, or over what is there: check, provide, secrets, migrate, deploy, look; and the way back.
-// `--dry-run` checks and bundles without a network and prints the steps it would take.
+// Deploys from nothing or over an earlier version: check, provide, secrets, migrate, deploy, look; and rolls back.
+// `--dry-run` checks and bundles without a network and prints the steps that it would take.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -16,7 +16,7 @@ import { DeployError, outputOf, warningsIn, type Wrangler, wrangler } from "./wr
 
 const USAGE =
   "npm run deploy -- --env staging|production [--dry-run] [--create-secrets] [--take-over], or --env NAME --rollback [VERSION]";
-/** A paid plan's Worker, compressed. Source: Cloudflare's limits page. */
+/** The limit of a paid plan's Worker, compressed. Source: Cloudflare's limits page. */
 const BUNDLE_KIB_MAX = 10 * 1024;
 
 export interface DeployContext {
@@ -25,7 +25,7 @@ export interface DeployContext {
   readonly fetch: typeof fetch;
   readonly sleep: (ms: number) => Promise<void>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Where the written-out configuration goes. */
+  /** The folder of the written-out configuration. */
   readonly dir: string;
   /** wrangler.toml's text; absent: the repository's. */
   readonly toml?: string;
@@ -44,13 +44,13 @@ interface Options {
   readonly env: string;
   readonly dryRun: boolean;
   readonly createSecrets: boolean;
-  /** Hosts of others, and edits made in Cloudflare's dashboard, are overridden. */
+  /** Overrides hosts of others, and edits made in Cloudflare's dashboard. */
   readonly takeOver: boolean;
   readonly rollback: boolean;
   readonly version: string | undefined;
 }
 
-/** Exit code: 0 deployed and serving (or could be deployed), 1 refused, failed, or deployed and not serving. */
+/** Exit code: 0 deployed and serving (or deployable), 1 refused, failed, or deployed and not serving. */
 export async function main(args: readonly string[], real: DeployContext = REAL): Promise<number> {
   const context = { ...real, run: speaking(real) };
   try {
@@ -71,7 +71,7 @@ export async function main(args: readonly string[], real: DeployContext = REAL):
   }
 }
 
-/** Wrangler whose warnings are shown, each once: the bundle's come again with the deployment. */
+/** Wrangler with each of its warnings shown once: the bundle's warnings come again with the deployment. */
 function speaking({ run, say }: DeployContext): Wrangler {
   const said = new Set<string>();
   return (args, input) => {
@@ -127,13 +127,15 @@ async function deploy(context: DeployContext, environment: Environment, options:
   outputOf(run, "Asking Cloudflare who this is", ["whoami"]);
   const provided = provide(run, config, say);
   const path = writeConfig(context, name, provided);
-  // Before the secrets: storing them makes a Worker without code, which is nothing to go back to.
+  // Read before the secrets are stored: storing them makes a Worker without code, which is no version to go back to.
   const before = currentVersion(run, path);
   ensureSecrets(context, environment, path, options.createSecrets);
   if (!options.takeOver) {
     const conflicts = await conflictsOf(context, config);
     if (conflicts.length > 0) {
-      throw new DeployError(`It would take what is another's:\n${listed(conflicts)}\nAdd --take-over if it shall.`);
+      throw new DeployError(
+        `It would take hosts that others use:\n${listed(conflicts)}\nAdd --take-over to allow that.`,
+      );
     }
   }
   for (const { database_name: database } of provided.d1_databases) {
@@ -157,7 +159,7 @@ function ensureSecrets(context: DeployContext, environment: Environment, path: s
         `set each with: npx wrangler secret put NAME --config ${path}`,
     );
   }
-  // Half of a pair, now that the secrets' names are known: the Worker would leave the feature off.
+  // Now that the secrets' names are known: the Worker would leave off a feature that is only half configured.
   const faults = settingFaults(config, [...known, ...missing]);
   if (faults.length > 0) {
     const cure = `Set what is missing (npx wrangler secret put NAME --config ${path}), or take the other half out.`;
@@ -177,7 +179,7 @@ async function goBack(
   return concluded(context, environment, rollBack(context.run, path, version), before);
 }
 
-/** The last word: what serves now, whether it serves, and how to go back. */
+/** Says which version is deployed, whether it serves, and how to go back. */
 async function concluded(
   context: DeployContext,
   { name, host }: Environment,
@@ -200,7 +202,7 @@ function writeConfig({ dir }: DeployContext, name: string, config: DeployConfig)
   return path;
 }
 
-/** Bundles without deploying: what cannot be built is known before anything is created. */
+/** Bundles without deploying, so that a build fault is found before anything is created. */
 function checkBundle({ run, say, dir }: DeployContext, path: string): void {
   const output = outputOf(run, "Bundling the Worker", [
     "deploy",

@@ -1,5 +1,5 @@
-// The resources that a Worker's bindings name: found at Cloudflare by name, created when missing, their ids filled in.
-// Every step can be repeated: a deployment that broke off goes on where it was.
+// Finds the resources of a Worker's bindings at Cloudflare by name, creates missing ones, and fills in their ids. Every
+// step can be repeated, so that an interrupted deployment continues where it stopped.
 
 import * as z from "zod";
 import type { DeployConfig } from "./environment.ts";
@@ -8,7 +8,7 @@ import { DeployError, jsonOf, outputOf, type Wrangler } from "./wrangler.ts";
 const namespacesSchema = z.array(z.object({ id: z.string(), title: z.string() }));
 const databasesSchema = z.array(z.object({ uuid: z.string(), name: z.string() }));
 
-/** The configuration with the ids of existing resources. `say` is told of each one that is made. */
+/** The configuration with the ids of its resources. `say` reports each one that is created. */
 export function provide(run: Wrangler, config: DeployConfig, say: (line: string) => void): DeployConfig {
   const kvNamespaces = config.kv_namespaces.map((entry) => ({ ...entry, id: namespaceId(run, entry.id, say) }));
   const databases = config.d1_databases.map((entry) => ({
@@ -43,7 +43,7 @@ function databaseId(run: Wrangler, name: string, say: (line: string) => void): s
   return created(find(), `D1 database ${name}`);
 }
 
-/** `r2 bucket info` tells of one bucket; the list has no JSON form and comes in pages. */
+/** Uses `r2 bucket info`, because the list of buckets has no JSON form and comes in pages. */
 function ensureBucket(run: Wrangler, name: string, say: (line: string) => void): void {
   if (run(["r2", "bucket", "info", name]).status === 0) return;
   say(`creating the R2 bucket ${name}`);

@@ -1,18 +1,18 @@
-// The Worker's secrets at Cloudflare: their names can be read, their values never. A deployment without all of them is
-// refused; `--create-secrets` makes the missing ones from random bytes.
+// The Worker's secrets at Cloudflare: their names can be read, their values cannot. A deployment without all of them is
+// refused; `--create-secrets` creates the missing ones from random bytes.
 
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
 import { SECRET_NAMES } from "../dev-server/data-folder.ts";
 import { DeployError, jsonOf, outputOf, type Wrangler } from "./wrangler.ts";
 
-/** Those that somebody outside the Worker has to know: taken from the environment, or shown once when they are made. */
+/** Secrets that others than the Worker need: taken from the environment, or shown once when they are created. */
 const SHARED_SECRETS: ReadonlySet<string> = new Set(["ADMIN_KEY", "BACKEND_SECRET"]);
 const SECRET_BYTES = 32;
 const SECRET_LENGTH_MIN = 32;
 const listSchema = z.array(z.object({ name: z.string() }));
 
-/** Names of the secrets that the Worker has. One that does not exist yet has none. */
+/** Names of the secrets that the Worker has; empty if the Worker does not exist yet. */
 export function knownSecrets(run: Wrangler, configPath: string): ReadonlySet<string> {
   const { status, stdout, stderr } = run(["secret", "list", "--format", "json", "--config", configPath]);
   if (status !== 0) {
@@ -27,8 +27,8 @@ export function missingSecrets(known: ReadonlySet<string>): readonly string[] {
 }
 
 /**
- * Stores `names` in one call, through standard input: those that somebody outside the Worker has already (`given`: the
- * backend's secret above all) as they are, the others made. Returns what was made and others need, to be shown once.
+ * Stores `names` in one call, through standard input. Shared secrets that are in `given` (above all the backend's) are
+ * used as they are; the others are random. Returns new shared secrets, to be shown once.
  */
 export function createSecrets(
   run: Wrangler,

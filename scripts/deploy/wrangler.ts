@@ -1,4 +1,4 @@
-// Wrangler as a child process: the one way in which a deployment reaches Cloudflare. Tests pass their own.
+// Wrangler as a child process, through which a deployment changes Cloudflare. Tests pass a fake.
 
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
@@ -11,14 +11,14 @@ export interface WranglerResult {
   readonly stderr: string;
 }
 
-/** Runs `wrangler ...args`; `input` goes to its standard input and is never shown. */
+/** Runs `wrangler ...args` with `input` on its standard input, which is never shown. */
 export type Wrangler = (args: readonly string[], input?: string) => WranglerResult;
 
 export class DeployError extends Error {
   override name = "DeployError";
 }
 
-/** No step takes so long; one that does waits for something that will not come. */
+/** Longer than any step takes: a step that exceeds it hangs. */
 const STEP_MS_MAX = 10 * 60_000;
 
 export const wrangler: Wrangler = (args, input) => {
@@ -36,18 +36,18 @@ export const wrangler: Wrangler = (args, input) => {
     return { status: 1, stdout, stderr: `${stderr}\nIt was ended: no answer within ${minutes} minutes.` };
   }
   if (error !== undefined) throw new DeployError(`wrangler cannot be run: ${error.message}`);
-  // It colours a program's output too.
+  // It may colour its output even for a program.
   return { status: status ?? 1, stdout: stripVTControlCharacters(stdout), stderr: stripVTControlCharacters(stderr) };
 };
 
-/** Standard output of a call that has to succeed; else DeployError with wrangler's own words and `what` failed. */
+/** Standard output of a call that must succeed. Throws DeployError with wrangler's own words; `what` names the step. */
 export function outputOf(run: Wrangler, what: string, args: readonly string[], input?: string): string {
   const { status, stdout, stderr } = run(args, input);
   if (status !== 0) throw new DeployError(`${what} failed (wrangler ${args.join(" ")}):\n${(stderr || stdout).trim()}`);
   return stdout;
 }
 
-/** Wrangler's warnings in what it wrote: a deployment that is only read by its exit code would lose them. */
+/** The warnings in wrangler's output, which its exit code does not show. */
 export function warningsIn({ stdout, stderr }: WranglerResult): readonly string[] {
   const blocks = stripVTControlCharacters(`${stdout}\n${stderr}`).split(/^(?=[^\n]*\[(?:WARNING|ERROR)\])/m);
   return blocks

@@ -1,4 +1,4 @@
-// The development account of a data folder: made once through the operator's API, like any other; its $5 come from a
+// The development account of a data folder, created once through the operator's API like any other. Its $5 come from a
 // grant with a fixed id, so that a start after a kill at any point neither loses nor doubles them.
 
 import * as z from "zod";
@@ -7,7 +7,7 @@ import type { DataFolder, DevAccount } from "./data-folder.ts";
 const FREE_CREDIT_USD = 5;
 const GRANT_ID = "development-free-credit";
 
-/** Makes sure that the folder's account, its grant and its key exist. */
+/** Creates the folder's account, its grant and its key unless they exist. */
 export async function ensureDevAccount(folder: DataFolder, url: string, adminKey: string): Promise<DevAccount> {
   const known = folder.account();
   if (known !== undefined && (await keyWorks(url, known.apiKey))) return known;

@@ -1,6 +1,6 @@
-// The GPU backend as a child of the development server: started, watched, started again on the same port when it dies
-// after having served, ended with the server. One that never became ready is not started again: its sentence is the
-// answer to the user.
+// Runs the GPU backend as a child of the development server and ends it with the server. If it dies after it has
+// served, it is restarted on the same port. If it never became ready, it is not restarted: its error message is shown
+// to the user.
 
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -17,7 +17,7 @@ const messageSchema = z.discriminatedUnion("type", [
 
 const RESTART_WAIT_MS = 500;
 const STOP_WAIT_MS = 10_000;
-/** Of the child's last stderr, shown when it fails to start. */
+/** Characters kept of the child's stderr, which is shown if it fails to start. */
 const STDERR_KEPT = 4000;
 
 export interface BackendOptions {
@@ -50,7 +50,10 @@ export class BackendProcess {
     return this.#child?.pid;
   }
 
-  /** Starts the process. `listening` resolves once its port is known, `ready` once it serves; both reject with StartError if it ends before. */
+  /**
+   * Starts the process. `listening` resolves once its port is known, `ready` once it serves; both reject with
+   * StartError if it ends before.
+   */
   start(): { listening: Promise<void>; ready: Promise<void> } {
     const child = this.#spawn();
     const events = this.#events(child);
@@ -92,7 +95,7 @@ export class BackendProcess {
         execArgv: ["--import", import.meta.resolve("tsx")],
         env: { ...process.env, BACKEND_SECRET: secret, MODEL_ID: modelId },
         stdio: ["ignore", "pipe", "pipe", "ipc"],
-        // Ctrl-C goes to the whole group; the child must outlive it until its work is drained, so it gets its own.
+        // Ctrl-C signals the whole process group; the child needs its own group, so that it can drain its work first.
         detached: process.platform !== "win32",
       },
     );
@@ -142,7 +145,7 @@ interface Deferred {
   readonly reject: (error: Error) => void;
 }
 
-/** `Promise.withResolvers` came with Node 22. */
+/** `Promise.withResolvers`, which Node 20 lacks. */
 function deferred(): Deferred {
   const callbacks: { resolve?: () => void; reject?: (error: Error) => void } = {};
   const promise = new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
-// The data folder of a development machine: secrets made once, the files others read, and who holds it now.
-// Everything secret is written with mode 600, to a temporary name first, so that a kill leaves the old file or the new.
+// The data folder of a development machine: secrets that are created once, and files that other programs read. Files
+// are written with mode 600 and to a temporary name first, so that a kill leaves either the old or the new file.
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
@@ -16,7 +16,7 @@ export const SECRET_NAMES = [
 ] as const;
 export type Secrets = Readonly<Record<(typeof SECRET_NAMES)[number], string>>;
 
-/** What DIR/dev.json says once everything is ready (docs/storage.md, A development machine). */
+/** The content of DIR/dev.json, written when everything is ready (docs/storage.md, A development machine). */
 export interface DevFile {
   readonly url: string;
   readonly apiKey: string;
@@ -43,7 +43,7 @@ export class DataFolder {
     return join(this.dir, name);
   }
 
-  /** Reads the secrets, making those that are missing. */
+  /** Reads the secrets and creates missing ones. */
   secrets(): Secrets {
     const known = this.#read("secrets.json") ?? {};
     const secrets = Object.fromEntries(

@@ -1,4 +1,4 @@
-// Backend and edge on one machine, as one thing that starts and stops: `npm start` wraps it, e2e tests call it.
+// Starts and stops backend and edge together on one machine, for `npm start` and the e2e tests.
 
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -25,9 +25,9 @@ export interface DevServer extends DevFile {
 }
 
 /**
- * Starts everything and resolves when a call would be answered. Throws StartError, with nothing left running, when the
- * port is taken, the folder is held by another start, or the model cannot be served. `settings` go to the Worker on top
- * of wrangler.toml's vars.
+ * Starts everything and resolves when a call would be answered. Throws StartError, with nothing left running, if the
+ * port is taken, another start uses the folder, or the model cannot be served. `settings` are passed to the Worker on
+ * top of wrangler.toml's vars.
  */
 export async function startDevServer(
   options: DevOptions,
@@ -93,7 +93,7 @@ export async function startDevServer(
   }
 }
 
-/** Miniflare would move to another port, and workerd's own message names neither the port nor the cure. */
+/** Throws StartError for a busy port: Miniflare would take another one, and workerd's own message does not name it. */
 async function refuseBusyPort(port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const probe = createServer();

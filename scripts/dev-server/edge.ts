@@ -37,7 +37,7 @@ export interface EdgeOptions {
   readonly persistDir: string;
   /** Settings and secrets on top of wrangler.toml's vars. */
   readonly bindings: Readonly<Record<string, string>>;
-  /** Another entry than wrangler.toml's, from the repository's root: for tests that wrap the Worker. */
+  /** Replaces wrangler.toml's entry, relative to the repository's root, for tests that wrap the Worker. */
   readonly entry?: string;
   /** The Worker's own log lines; absent: this program's stdout. */
   readonly onLog?: (line: string) => void;
@@ -76,7 +76,7 @@ function signalListeners(): ReadonlyMap<(typeof ENDING_SIGNALS)[number], readonl
   return new Map(ENDING_SIGNALS.map((signal) => [signal, process.listeners(signal)]));
 }
 
-/** Miniflare ends the process at once on a signal: before the backend has drained and the folder is released. Stopping is ours. */
+/** Removes Miniflare's signal handlers, which would end the process before the backend has drained. */
 function removeAddedListeners(before: ReturnType<typeof signalListeners>): void {
   for (const [signal, known] of before) {
     for (const listener of process.listeners(signal)) {
@@ -105,17 +105,17 @@ function miniflareOptions(
     kvNamespaces: Object.fromEntries(config.kv_namespaces.map(({ binding, id }) => [binding, id])),
     d1Databases: Object.fromEntries(config.d1_databases.map(({ binding, database_id }) => [binding, database_id])),
     r2Buckets: Object.fromEntries(config.r2_buckets.map(({ binding, bucket_name }) => [binding, bucket_name])),
-    // Not Miniflare's `assets`: its router would be one more hop in front of every call. The folder is served as it is,
-    // and the Worker asks only for files that the manifest lists.
+    // Not Miniflare's `assets`, whose router would be one more hop in front of every call. The folder is served as it
+    // is, and the Worker requests only files that the manifest lists.
     serviceBindings: {
       [config.assets.binding]: { disk: { path: assetsDir } },
       WEBHOOK_EGRESS: async (request: Outgoing) => new Response(null, { status: await callPublic(request) }),
     },
-    // A free one: the front door has the port that clients know.
+    // Any free port: the front door has the port that clients know.
     host: "127.0.0.1",
     port: 0,
-    // Miniflare's own workers in front of every request and behind every subrequest have no counterpart in production;
-    // they cost 0.4 ms of CPU each (test/bench/edge), so the Worker has its own socket and its own way out.
+    // Miniflare's own workers around every request and subrequest do not exist in production and cost 0.4 ms of CPU
+    // each (test/bench/edge), so the Worker has its own socket and sends its subrequests directly.
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
     stripCfConnectingIp: false,
     cf: false,
@@ -134,7 +134,7 @@ function miniflareOptions(
   };
 }
 
-/** Runs the D1 migrations that the database has not seen, in the order of their file names, as `wrangler d1 migrations apply` does. */
+/** Runs missing D1 migrations in the order of their file names, as `wrangler d1 migrations apply` does. */
 async function applyMigrations(miniflare: Miniflare, config: WranglerConfig): Promise<void> {
   for (const { binding, migrations_dir: folder } of config.d1_databases) {
     if (folder === undefined) continue;
@@ -153,7 +153,7 @@ async function applyMigrations(miniflare: Miniflare, config: WranglerConfig): Pr
   }
 }
 
-/** Statements of a migration: our migrations hold no `;` but at a statement's end, and no comments but whole lines. */
+/** Splits a migration into statements. In ours, `;` only ends statements, and comments are whole lines. */
 function splitStatements(sql: string): readonly string[] {
   return sql
     .replaceAll(/^\s*--.*$/gm, "")

@@ -1,6 +1,6 @@
-// What stands before the Workers runtime on this machine: a pipe that looks at nothing but where requests begin and
-// end. Well-formed bytes pass unchanged, both ways, with the client's resets; everything else is answered here in the
-// API's own error shape, as Cloudflare's front answers it in production (plainly) before a Worker would see it.
+// A TCP proxy in front of the local Workers runtime that only checks where requests begin and end. Well-formed bytes
+// pass unchanged in both directions, and so do the client's resets. Anything else is answered here in the API's error
+// shape; in production, Cloudflare answers it (in its own form) before a Worker would see it.
 
 import { connect, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
@@ -9,11 +9,11 @@ import type { Refusal } from "./request-framing.ts";
 import { assert } from "../../shared/assert.ts";
 import { ERRORS } from "../../shared/errors.ts";
 
-/** A head that is not complete by then is refused: a connection that says nothing must not be held for ever. */
+/** A head that is not complete by then is refused, so that idle connections end. */
 const HEAD_WAIT_MS = 10_000;
 /** How long the Worker may take to refuse a large body before the body follows its head. */
 const BODY_HOLD_MS = 500;
-/** How long a client may go on sending after its last answer. */
+/** How long a client may continue to send after its last answer. */
 const LINGER_MS = 5000;
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
@@ -61,14 +61,14 @@ function passOn(client: Socket, upstreamPort: number, origin: string): void {
   let refused: Refusal | undefined;
   let headTimer: NodeJS.Timeout | undefined;
 
-  // Nothing more of the client's is passed on. What it still sends is read and dropped: a socket that is closed over
-  // unread bytes is reset, and the reset overtakes the answer.
+  // Passes no more of the client's bytes on, but still reads and drops them: closing a socket with unread bytes resets
+  // it, and the reset may overtake the answer.
   const deafen = (): void => {
     clearTimeout(headTimer);
     client.off("data", onData);
     client.resume();
   };
-  // A half-close lets what is running finish; our own answer comes after it.
+  // A half-close lets running requests finish; our own answer follows theirs.
   const refuse = (refusal: Refusal): void => {
     refused = refusal;
     deafen();
@@ -80,7 +80,7 @@ function passOn(client: Socket, upstreamPort: number, origin: string): void {
     client.end(refused?.unanswered === true ? answerOf(refused, origin) : "");
     setTimeout(() => client.destroy(), LINGER_MS).unref();
   };
-  // An answer to the head alone: the body would only fill the socket of a runtime that has stopped reading.
+  // Waits for an answer to the head: a body would only fill the socket of a runtime that has stopped reading.
   const hold = (): void => {
     client.pause();
     const timer = setTimeout(() => {
@@ -116,7 +116,7 @@ function passOn(client: Socket, upstreamPort: number, origin: string): void {
   upstream.once("end", finish);
   upstream.once("error", finish);
   client.once("end", () => upstream.end());
-  // A reset travels on as one: it is how the Worker learns that nobody waits for its answer.
+  // A reset is passed on as a reset, which tells the Worker that nobody waits for its answer.
   client.once("error", () => upstream.resetAndDestroy());
   client.once("close", () => {
     clearTimeout(headTimer);

@@ -1,4 +1,4 @@
-// `npm start`: progress while it waits, then URL, key and a curl line that works when pasted; Ctrl-C ends everything.
+// `npm start`: shows progress, then URL, key and a curl command that works when pasted. Ctrl-C ends everything.
 
 import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
 import type { DevServer, Reporter } from "./dev-server.ts";
@@ -7,7 +7,7 @@ import { StartError, USAGE, readOptions } from "./options.ts";
 
 const STARTED_MS = performance.now();
 
-/** Runs until it is told to stop. Exit code 1 and one sentence when it cannot start. */
+/** Runs until a signal stops it. Exit code 1 and one sentence if it cannot start. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
     const options = readOptions(args);
@@ -36,7 +36,7 @@ function stopSignal(): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.once(signal, () => {
         resolve();
-        // A second Ctrl-C does not wait.
+        // A second Ctrl-C ends the process at once.
         process.once(signal, () => process.exit(130));
       });
     }
@@ -85,7 +85,7 @@ Any OpenAI client works with base URL ${server.url}/v1. VERBOSE=1 shows logs. Ct
 `;
 }
 
-/** An error we did not foresee keeps its stack: it is ours to fix. */
+/** An unexpected error is shown with its stack, because we have to fix it. */
 function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -21,11 +21,11 @@ export interface DevOptions {
   readonly dataDir: string;
   /** A folder, or a hub id that the backend downloads. */
   readonly model: string;
-  /** Under which the model is served. */
+  /** The id under which the model is served. */
   readonly modelId: string;
 }
 
-/** A fault of the command line or of the surroundings: shown as one sentence, exit code 1. */
+/** A fault of the command line or the machine: shown as one sentence, exit code 1. */
 export class StartError extends Error {
   override name = "StartError";
 }

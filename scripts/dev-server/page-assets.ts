@@ -1,6 +1,7 @@
-// The files that pages load (style sheets, scripts, vendored libraries), built from edge/pages into one flat folder:
-// scripts bundled and minified, everything named by its content, so that it may be cached for ever. `manifest.json` says
-// what each is called now; it is written last. The Worker serves the folder through its ASSETS binding.
+// Builds the files that pages load (style sheets, scripts, vendored libraries) from edge/pages into one flat folder.
+// Scripts are bundled and minified, and every file is named by its content, so that it can be cached for ever.
+// `manifest.json` maps each name to the current file; it is written last. The Worker serves the folder through its
+// ASSETS binding.
 
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
@@ -8,10 +9,10 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { ROOT } from "./options.ts";
 
-/** Where wrangler.toml's `[assets]` looks: for deployments and for tests inside workerd. */
+/** The folder of wrangler.toml's `[assets]`, for deployments and for tests inside workerd. */
 export const DEPLOYED_ASSETS_DIR = resolve(ROOT, ".build/pages");
 
-/** Scripts and style sheets are bundled; everything else, and what is vendored, is copied as it is. */
+/** Our scripts and style sheets are bundled; everything else is copied. */
 const SOURCES: Readonly<Record<string, string>> = {
   "site.css": "edge/pages/styles/site.css",
   "docs.css": "edge/pages/styles/docs.css",
@@ -24,7 +25,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   "errors.md": "docs/errors.md",
 };
 
-/** Builds every asset into `folder` (made if absent; what it held before is removed). */
+/** Builds every asset into `folder`, which is created if absent and holds nothing else afterwards. */
 export async function buildPageAssets(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const built = await Promise.all(
@@ -44,7 +45,6 @@ export async function buildPageAssets(folder: string): Promise<void> {
   }
 }
 
-/** Style sheets and scripts are bundled; images keep their bytes. */
 async function contentsOf(source: string): Promise<Uint8Array | string> {
   if (![".ts", ".tsx", ".css"].includes(extname(source))) return readFileSync(source);
   const result = await build({
@@ -62,9 +62,9 @@ async function contentsOf(source: string): Promise<Uint8Array | string> {
   return file.text;
 }
 
-/** A reader sees the old file or the new one. */
+/** A reader sees either the old file or the new one. */
 function writeAtomically(path: string, contents: Uint8Array | string): void {
-  // Beside the folder: what serves it lists it, and must not see a file that is about to be renamed.
+  // The temporary file is outside the folder, because the server lists the folder and must not see it.
   const temporary = `${dirname(path)}.${process.pid}.tmp`;
   writeFileSync(temporary, contents);
   renameSync(temporary, path);

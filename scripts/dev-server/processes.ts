@@ -1,6 +1,6 @@
-// Which processes hold a data folder. `kill -9` on this program leaves workerd serving and holding the port
-// (measured), and perhaps the backend: their pids stand in DIR/pids.json, and the next start ends what is left of
-// them. A pid may meanwhile belong to a stranger, so a process is only touched when its command line is one of ours.
+// Records the processes that use a data folder. `kill -9` on this program leaves workerd serving and holding the port
+// (measured), and perhaps the backend. Their pids are in DIR/pids.json, and the next start ends those that are left. A
+// pid may have been reused since, so a process is ended only if its command line is one of ours.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ export class ProcessFile {
     this.#path = join(dataDir, "pids.json");
   }
 
-  /** Takes the folder: ends orphans of an earlier start. Throws StartError when a living start holds it. */
+  /** Takes the folder and ends orphans of an earlier start. Throws StartError if a running start uses it. */
   async take(): Promise<void> {
     const left = this.#read();
     if (left !== undefined) {
@@ -38,7 +38,7 @@ export class ProcessFile {
     this.#write();
   }
 
-  /** Notes the children that must not outlive this program. */
+  /** Records the children that must not outlive this program. */
   note(children: readonly number[]): void {
     this.#children = children;
     this.#write();
@@ -53,7 +53,7 @@ export class ProcessFile {
     try {
       return pidsSchema.parse(JSON.parse(readFileSync(this.#path, "utf8")));
     } catch {
-      return undefined; // A kill in the middle of a write: nothing to learn from it.
+      return undefined; // a kill interrupted its writing
     }
   }
 
@@ -97,7 +97,7 @@ async function endProcess(pid: number): Promise<void> {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    return; // It ended by itself meanwhile.
+    return; // it ended by itself
   }
   const until = Date.now() + KILL_WAIT_MS;
   while (Date.now() < until && processTable().some((entry) => entry.pid === pid)) await sleep(20);

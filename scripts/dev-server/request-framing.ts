@@ -1,13 +1,15 @@
-// Where one HTTP/1.1 request ends and the next begins, read strictly (RFC 9112). Pure: bytes in, bytes to pass on or a
-// refusal out; no I/O, no clock. In production Cloudflare stands in front of the Worker and does this; on this machine
-// the Workers runtime would stand in the open, and what its parser dislikes it answers as a bare "500 Internal Server
-// Error", or it takes what another hop would read otherwise (a folded header, a space before a colon).
+// Finds where one HTTP/1.1 request ends and the next begins, read strictly (RFC 9112). Pure: bytes in, bytes to pass on
+// or a refusal out; no I/O, no clock. In production Cloudflare does this in front of the Worker. Without it, the local
+// Workers runtime would answer what its parser dislikes with a bare "500 Internal Server Error", or accept what another
+// hop would read differently (a folded header, a space before a colon).
 
 import type { ErrorCode } from "../../shared/errors.ts";
 
 const HEAD_BYTES_MAX = 64 * 1024;
 const HEADERS_MAX = 256;
-/** Larger bodies than any route but uploads takes: their head goes first, alone, for it is likely to be refused. */
+/**
+ * Only uploads take larger bodies. Their head is passed on first, without the body, because it is likely to be refused.
+ */
 const BODY_HELD_BYTES = 8 * 1024 * 1024;
 const CHUNK_LINE_BYTES_MAX = 256;
 const TRAILER_BYTES_MAX = 8 * 1024;
@@ -17,16 +19,16 @@ export const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH"
 export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
-  /** Nothing of this request was passed on: whoever refuses must answer. Otherwise the Worker answers a body cut short. */
+  /** Nothing of this request was passed on, so the proxy must answer. Otherwise the Worker answers a body cut short. */
   readonly unanswered: boolean;
 }
 
 export interface Framed {
-  /** To pass on, in order. */
+  /** Bytes to pass on, in order. */
   readonly pieces: readonly Buffer[];
-  /** After `pieces` nothing more is passed on. */
+  /** Set: nothing after `pieces` is passed on. */
   readonly refusal?: Refusal;
-  /** `pieces` ends with the head of a body over BODY_HELD_BYTES; the next `push` goes on with the body. */
+  /** `pieces` ends with the head of a body over BODY_HELD_BYTES; the next `push` continues with the body. */
   readonly held?: true;
 }
 
@@ -53,7 +55,7 @@ const HEADER_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$/s;
 // oxlint-disable-next-line no-control-regex -- finding control characters is the point
 const CONTROL = /[\u0000-\u0008\u000A-\u001F\u007F]/;
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
-/** Headers by which Cloudflare tells the Worker who calls: from a client they are a lie. */
+/** Headers by which Cloudflare tells the Worker the caller's address. A client could forge them. */
 const FRONTS_OWN = /^cf-connecting-ip(?:v6)?:/i;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)([^#]*)$/i;
 const LENGTH = /^\d{1,15}$/;
@@ -65,12 +67,12 @@ export class RequestFraming {
   #rest: Buffer = Buffer.alloc(0);
   #isHeld = false;
 
-  /** Whether a request's head has begun and not ended: what a slow client is timed by. */
+  /** Whether a request's head has begun and not ended; the proxy limits that time. */
   get isInsideHead(): boolean {
     return this.#state.kind === "head" && this.#rest.length > 0;
   }
 
-  /** Takes what arrived. After a refusal it must not be called again. */
+  /** Processes the bytes that arrived. Must not be called after a refusal. */
   push(bytes: Buffer): Framed {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     const pieces: Buffer[] = [];
@@ -120,7 +122,7 @@ export class RequestFraming {
       throw new RefusedError(`The headers are over the limit of ${HEAD_BYTES_MAX} bytes.`, "headers_too_large");
     }
     if (end < 0) {
-      // A bare line feed never becomes a head, and a client that sends nothing more would only be timed out.
+      // A head with a bare line feed never ends, and its client would only run into the time limit.
       if (/[^\r]\n/.test(this.#rest.toString("latin1"))) throw new RefusedError("Lines must end with CRLF.");
       return undefined;
     }
@@ -132,7 +134,7 @@ export class RequestFraming {
     return Buffer.from(head.text + HEAD_END, "latin1");
   }
 
-  /** A size line, passed on without its extension. */
+  /** Passes a size line on without its extension. */
   #chunkSize(): Buffer | undefined {
     const line = this.#line(CHUNK_LINE_BYTES_MAX);
     if (line === undefined) return undefined;
@@ -144,7 +146,7 @@ export class RequestFraming {
     return Buffer.from(`${size}\r\n`, "latin1");
   }
 
-  /** Trailers are read and dropped: nothing of ours looks at them. */
+  /** Reads and drops trailers, which we do not use. */
   #trailers(seen: number): Buffer | undefined {
     const line = this.#line(TRAILER_BYTES_MAX - seen);
     if (line === undefined) return undefined;
@@ -170,7 +172,7 @@ export class RequestFraming {
 }
 
 interface Head {
-  /** As it is passed on, without its last two line ends. */
+  /** The head that is passed on, without its last two line ends. */
   readonly text: string;
   readonly chunked: boolean;
   readonly length: number;
@@ -200,7 +202,7 @@ function readHead(text: string): Head {
   return { text: [target.requestLine, ...passed].join("\r\n"), ...readLength(values) };
 }
 
-/** The target as a path; an absolute one, as proxies send it, names its own host. */
+/** The request line with its target as a path; an absolute target, as proxies send it, also gives the host. */
 function readRequestLine(line: string): { requestLine: string; host: string | undefined } {
   const [, method = "", target = "", minor] = REQUEST_LINE.exec(line) ?? [];
   if (minor === undefined || CONTROL.test(line)) throw new RefusedError("This is no HTTP/1.1 request.");
@@ -218,7 +220,7 @@ function withHost(lines: readonly string[], host: string | undefined): readonly 
   return host === undefined ? lines : lines.map((line) => (/^host:/i.test(line) ? `Host: ${host}` : line));
 }
 
-/** How the body ends. Two answers to that question are how requests are smuggled: refused, even where they agree. */
+/** How the body ends. Two statements of that allow request smuggling, so they are refused even if they agree. */
 function readLength(values: ReadonlyMap<string, readonly string[]>): { chunked: boolean; length: number } {
   const codings = values.get("transfer-encoding") ?? [];
   const lengths = values.get("content-length") ?? [];

@@ -1,7 +1,6 @@
-// The way out for webhooks on a machine of one's own. Cloudflare's fetch reaches the public internet alone; here a public
-// name may resolve into the machine's network (https://10.0.0.1.nip.io/), and the call would be made from inside. So each
-// name is resolved first, every address of it must be public, and the connection goes to one that was looked at: what the
-// name resolves to a moment later does not matter.
+// Sends webhooks from one's own machine. Cloudflare's fetch reaches only the public internet, but here a public name
+// may resolve into the machine's network (https://10.0.0.1.nip.io/). So each name is resolved first, all its addresses
+// must be public, and the connection uses one of those checked addresses, whatever the name resolves to a moment later.
 
 import { lookup as resolveName } from "node:dns";
 import type { LookupAddress } from "node:dns";
@@ -13,7 +12,7 @@ import ipaddr from "ipaddr.js";
 const ANSWER_MS = 10_000;
 const LOOPBACK = "127.0.0.1";
 
-/** What is needed of a request: the runtime's own class is another than Node's. */
+/** The part of a request that we need: Miniflare's class differs from Node's. */
 export interface Outgoing {
   readonly url: string;
   readonly method: string;
@@ -30,7 +29,7 @@ export function isPublicAddress(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast";
 }
 
-/** A `lookup` for sockets that fails for a name with an address that is not public. */
+/** A `lookup` for sockets that fails for a name with any address that is not public. */
 export function publicLookup(resolve: Resolve = resolveAll): LookupFunction {
   return (name, options, done) => {
     resolve(name, (error, addresses) => {
@@ -45,8 +44,9 @@ export function publicLookup(resolve: Resolve = resolveAll): LookupFunction {
 }
 
 /**
- * Makes one call, for the Worker's WEBHOOK_EGRESS: its target was judged there (edge/notices/target.ts), and is a name, or
- * in development http://127.0.0.1. The answer's body is not read. Rejects for what cannot be reached, or must not be.
+ * Makes one call for the Worker's WEBHOOK_EGRESS and returns the status. The Worker has checked the target
+ * (edge/notices/target.ts): it is a name, or in development http://127.0.0.1. The answer's body is not read. Rejects if
+ * the target cannot or must not be reached.
  */
 export async function callPublic(request: Outgoing, lookup: LookupFunction = publicLookup()): Promise<number> {
   const url = new URL(request.url);

@@ -1,10 +1,10 @@
-// The Worker as one ES module, bundled by esbuild as wrangler would.
+// Bundles the Worker into one ES module with esbuild, as wrangler does.
 
 import { build } from "esbuild";
 import { resolve } from "node:path";
 import { ROOT } from "./options.ts";
 
-/** Bundles the Worker's entry and returns the module's text. */
+/** Returns the module's text. */
 export async function bundleWorker(entry: string): Promise<string> {
   const result = await build({
     entryPoints: [resolve(ROOT, entry)],

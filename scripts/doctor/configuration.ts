@@ -44,7 +44,7 @@ function examineSecrets(path: string): Finding[] {
   return findings;
 }
 
-/** A supervisor that is gone while its children are noted: after `kill -9`. */
+/** Finds a recorded supervisor that no longer runs, as after `kill -9`. */
 function examinePids(path: string): Finding[] {
   const pids = existsSync(path) ? jsonOf(path) : undefined;
   const supervisor = Number(pids?.["supervisor"] ?? 0);
@@ -54,20 +54,20 @@ function examinePids(path: string): Finding[] {
     : [note("the last npm start did not end cleanly", "Nothing to do: the next one ends what it left running.")];
 }
 
-/** Whether npm start could listen on `port`; one that runs there by itself is well. */
+/** Whether npm start could listen on `port`, or already does. */
 export async function examinePort(port: number, dir: string): Promise<Finding[]> {
   if (await canListen(port)) return [well(`port ${port} is free`)];
   if (devUrl(dir)?.endsWith(`:${port}`) === true) return [well(`port ${port} is npm start's`)];
   return [fault(`port ${port} is used by another program`, "npm start -- --port 0 takes a free one.")];
 }
 
-/** Where an npm start serves that has become ready on `dir` and has not ended cleanly since. */
+/** The URL of an npm start on `dir` that became ready and has not ended cleanly since. */
 export function devUrl(dir: string): string | undefined {
   const url = jsonOf(join(dir, "dev.json"))?.["url"];
   return typeof url === "string" ? url : undefined;
 }
 
-/** What `wrangler dev` would run with, read by the Worker's own reading. */
+/** Checks the settings of `wrangler dev` with the Worker's own parser. */
 export function examineDevVars(path: string): Finding[] {
   if (!existsSync(path)) return [];
   try {
@@ -100,7 +100,7 @@ export function examineEnvironments(names: readonly string[] = ["staging", "prod
       );
       if (faults.length === 0) return [well(`[env.${name}] of wrangler.toml can be deployed`), ...legal, topUps];
       const what = `[env.${name}] of wrangler.toml is not complete: ${faults.join(" ")}`;
-      // As it came: nobody has begun to fill it in. Anything else was meant, and would be refused.
+      // Only placeholders: nobody has begun to fill it in. Any other fault is one that a deployment would refuse.
       if (faults.every((sentence) => sentence.endsWith("is a placeholder."))) {
         return [note(what, "Needed only to deploy it.")];
       }
@@ -125,7 +125,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Another user's process: it is there, but not ours to signal.
+    // Another user's process runs but may not be signalled.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -1,4 +1,4 @@
-// E-mail as the Worker sends it: one message, with the same three settings from the environment, by the same code.
+// Sends one e-mail as the Worker does: by the same code, with the same three settings from the environment.
 
 import { emailConfig } from "../../edge/notices/settings.ts";
 import { type Send, emailSink } from "../../edge/notices/sinks.ts";

@@ -1,4 +1,4 @@
-// What an examination found: a sentence, and for anything that is not well the cure.
+// The result of an examination: a sentence, and a cure unless all is well.
 
 export type Finding =
   | { readonly kind: "well"; readonly what: string }
@@ -11,5 +11,4 @@ export const well = (what: string): Finding => ({ kind: "well", what });
 export const note = (what: string, cure: string): Finding => ({ kind: "note", what, cure });
 export const fault = (what: string, cure: string): Finding => ({ kind: "fault", what, cure });
 
-/** An examination that itself breaks is a finding too, never a stack. */
 export type Examination = () => Finding[] | Promise<Finding[]>;

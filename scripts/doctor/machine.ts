@@ -1,4 +1,4 @@
-// This machine: can it run the two programs at all, and how well.
+// Checks whether this machine can run the two programs, and how well.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statfsSync } from "node:fs";
@@ -9,7 +9,7 @@ import { type Finding, fault, note, well } from "./finding.ts";
 
 const GiB = 1024 ** 3;
 const FREE_MEMORY_MIN = 1 * GiB;
-/** The 4B shape takes about 3 GB (docs/performance.md), and as much again while it is compiled. */
+/** A 4B model takes about 3 GB (docs/performance.md), and as much again while it is compiled. */
 const BIG_MODEL_MEMORY = 6 * GiB;
 const FREE_DISK_MIN = 1 * GiB;
 const ENGINE_PROBE_MS = 30_000;
@@ -22,7 +22,7 @@ export function examineMemory(): Finding[] {
   return [well(what)];
 }
 
-/** Linux counts file caches as used in `freemem`; what can be had at once stands in /proc. */
+/** On Linux `freemem` counts file caches as used; /proc/meminfo says what is available. */
 function availableMemory(): number {
   if (!existsSync("/proc/meminfo")) return freemem();
   const kib = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1];
@@ -38,7 +38,7 @@ export function examineDisk(dir: string): Finding[] {
     : [well(what)];
 }
 
-/** Loads ONNX Runtime in a process of its own: a library that does not fit ends the process that loads it. */
+/** Loads ONNX Runtime in a separate process, because an incompatible library ends the process that loads it. */
 export function examineEngine(): Finding[] {
   const { status, stderr, signal } = spawnSync(process.execPath, ["-e", "require('onnxruntime-node')"], {
     cwd: import.meta.dirname,
@@ -61,7 +61,7 @@ export function examineEngine(): Finding[] {
   ];
 }
 
-/** int8 activations want AVX-512 VNNI or AVX-VNNI; AVX2 does the same work several times slower. */
+/** int8 activations need AVX-512 VNNI or AVX-VNNI to be fast; AVX2 is several times slower. */
 function examineProcessor(): Finding[] {
   if (!existsSync("/proc/cpuinfo") || process.arch !== "x64") return [];
   const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? []);

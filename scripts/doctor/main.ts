@@ -1,4 +1,4 @@
-// All examinations in turn, one line a finding. Exit code 1 when there is a fault.
+// Runs all examinations in turn and prints one line per finding. Exit code 1 if there is a fault.
 
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";

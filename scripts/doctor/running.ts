@@ -1,4 +1,4 @@
-// A running edge or backend, asked over HTTP what a customer and an operator would ask.
+// Checks a running edge or backend over HTTP.
 
 import * as z from "zod";
 import { embed } from "../../edge/backend/client.ts";
@@ -41,7 +41,7 @@ export async function examineEdge(url: string): Promise<Finding[]> {
   ];
 }
 
-/** Who offers this, and whom to write to: /terms, /privacy and security.txt say it where it is filled in. */
+/** Whether the operator's contact is filled in: /terms, /privacy and security.txt need it. */
 async function examineContact(url: string): Promise<Finding[]> {
   const answer = await ask(`${url}/.well-known/security.txt`);
   if (answer instanceof Error || answer.status === 200) return [];
@@ -113,14 +113,14 @@ export async function examineBackend(url: string, secret: string | undefined): P
   return [...findings, await examineSecret(url, secret, isReady ? state.data.model : undefined)];
 }
 
-/** As the edge does it: a call that embeds, or while the model is not there the facts behind the secret. */
+/** Tries the secret as the edge does: with a call that embeds, or with /info while the model is not ready. */
 async function examineSecret(url: string, secret: string, model: string | undefined): Promise<Finding> {
   if (model === undefined) {
     const info = await ask(`${url}/info`, { authorization: `Bearer ${secret}` });
     if (info instanceof Error) return fault(`${url}/info: ${info.message}`, cureOf(info));
     const text = await shortText(info);
     if (info.status === 401 || info.status === 403) return fault("it refuses this BACKEND_SECRET", SECRET_CURE);
-    // 503: the secret was right, and there is nothing yet to tell of the model.
+    // 503: the secret is right, and the model is not loaded yet.
     if (backendFaultSchema.safeParse(parsed(text)).success) return well("it takes this BACKEND_SECRET");
     return fault(
       `${url}/info answers ${info.status}: ${text}`,
@@ -146,7 +146,7 @@ async function examineSecret(url: string, secret: string, model: string | undefi
   }
 }
 
-/** Keys that expire and signatures are judged by each machine's own clock. */
+/** Compares the clocks, because each machine judges expiring keys and signatures by its own. */
 function examineClock(response: Response, url: string): Finding[] {
   const date = Date.parse(response.headers.get("date") ?? "");
   if (Number.isNaN(date)) return [];

@@ -1,4 +1,4 @@
-// The probe from outside: what the Worker's canary does (edge/watch/probe.ts), from any machine.
+// Does what the Worker's canary does (edge/watch/probe.ts), from any machine.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -13,7 +13,7 @@ export interface ProbeContext {
   readonly say: (line: string) => void;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly sleep: (ms: number) => Promise<unknown>;
-  /** How often with --every; a test ends it. */
+  /** How often to probe with --every; finite in tests. */
   readonly turns: number;
 }
 
@@ -31,7 +31,7 @@ interface Options {
   readonly everyS: number | undefined;
 }
 
-/** Exit code: 0 served, 1 not served (with --every: the last time), 2 not asked. */
+/** Exit code: 0 served, 1 not served (with --every: the last time), 2 wrong arguments. */
 export async function main(args: readonly string[], context: ProbeContext = REAL): Promise<number> {
   const options = readOptions(args, context);
   if (typeof options === "string") {

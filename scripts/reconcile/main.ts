@@ -1,4 +1,4 @@
-// Every page of POST /admin/reconcile, and what a person has to know of it.
+// Calls POST /admin/reconcile page by page and prints what the operator has to know.
 
 import { parseArgs } from "node:util";
 import * as z from "zod";
@@ -13,7 +13,7 @@ const pageSchema = z.object({
   next: z.nullable(z.string()),
 });
 
-/** Exit code: 0 books and Stripe agree (now), 1 something is refused, or could not be asked. */
+/** Exit code: 0 the books agree with Stripe (now), 1 an event is refused or a call failed. */
 export async function reconcile(
   args: readonly string[],
   say: (line: string) => void = (line) => void process.stdout.write(`${line}\n`),
