@@ -9,8 +9,6 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS parts (slice INTEGER PRIMARY KEY, output TEXT, errors TEXT)",
 ];
 
-type Row = Record<string, SqlStorageValue>;
-
 export class BatchStore {
   readonly #storage: DurableObjectStorage;
   #ready: boolean;
@@ -23,9 +21,9 @@ export class BatchStore {
   }
 
   read(): BatchState | undefined {
-    const [row] = this.#read("SELECT body FROM state WHERE id = 1");
+    const [row] = this.#read<{ body: string }>("SELECT body FROM state WHERE id = 1");
     if (row === undefined) return undefined;
-    const state: BatchState = JSON.parse(textOf(row, "body"));
+    const state: BatchState = JSON.parse(row.body);
     return state;
   }
 
@@ -54,8 +52,9 @@ export class BatchStore {
 
   /** The chunks of a file in the order of its lines. */
   chunks(file: "output" | "errors"): FileChunk[] {
-    return this.#read(`SELECT ${file} AS chunk FROM parts WHERE ${file} IS NOT NULL ORDER BY slice`).map((row) => {
-      const chunk: FileChunk = JSON.parse(textOf(row, "chunk"));
+    const query = `SELECT ${file} AS chunk FROM parts WHERE ${file} IS NOT NULL ORDER BY slice`;
+    return this.#read<{ chunk: string }>(query).map((row) => {
+      const chunk: FileChunk = JSON.parse(row.chunk);
       return chunk;
     });
   }
@@ -66,14 +65,8 @@ export class BatchStore {
     await this.#storage.deleteAll();
   }
 
-  #read(query: string): Row[] {
-    return this.#ready && !this.isClosed ? this.#storage.sql.exec(query).toArray() : [];
+  /** Rows were written by this class, so they are trusted. */
+  #read<Row extends Record<string, SqlStorageValue>>(query: string): Row[] {
+    return this.#ready && !this.isClosed ? this.#storage.sql.exec<Row>(query).toArray() : [];
   }
-}
-
-/** Rows were written by this class, so they are trusted. */
-function textOf(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value === "string") return value;
-  throw new TypeError(`${column} is text`);
 }

@@ -38,7 +38,7 @@ export class ChunkStore {
   }
 }
 
-/** The store behind the Worker's bindings. */
+/** The store over the Worker's bindings. */
 export function chunkStoreOf(env: { readonly FILES: R2Bucket } & StorageSecrets): ChunkStore {
   return new ChunkStore(env.FILES, cipherOf(env));
 }

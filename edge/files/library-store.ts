@@ -33,7 +33,9 @@ export interface ListedBatch {
 /** Deleted files that a cursor may still name: twice as many as an account may have. */
 const GONE_FILES_MAX = 20_000;
 
-type Row = Record<string, SqlStorageValue>;
+type FactsRow = { readonly facts: string };
+type ContentRow = FactsRow & { readonly content: string };
+type BatchRow = { readonly view: string; readonly ended: number };
 
 export class LibraryStore {
   readonly #sql: SqlStorage;
@@ -48,17 +50,19 @@ export class LibraryStore {
 
   /** The number of files, uploads in progress included, and their stored bytes. */
   totals(): { files: number; storedBytes: number } {
-    const [row] = this.#read("SELECT COUNT(*) AS files, COALESCE(SUM(stored_bytes), 0) AS stored FROM files");
-    return { files: Number(row?.["files"] ?? 0), storedBytes: Number(row?.["stored"] ?? 0) };
+    const [row] = this.#read<{ files: number; storedBytes: number }>(
+      "SELECT COUNT(*) AS files, COALESCE(SUM(stored_bytes), 0) AS storedBytes FROM files",
+    );
+    return row ?? { files: 0, storedBytes: 0 };
   }
 
   /** Unfinished uploads that began after `sinceMs`. */
   uploadsSince(sinceMs: number): number {
-    const [row] = this.#read(
+    const [row] = this.#read<{ uploads: number }>(
       "SELECT COUNT(*) AS uploads FROM files WHERE state = 'uploading' AND expires_ms > ?",
       sinceMs + FILE_LIMITS.uploadMsMax,
     );
-    return Number(row?.["uploads"] ?? 0);
+    return row?.uploads ?? 0;
   }
 
   putFile(record: FileRecord, state: "uploading" | "ready", expiresAtMs: number): void {
@@ -81,13 +85,12 @@ export class LibraryStore {
 
   /** Undefined: no such file. */
   fileState(id: FileId): "uploading" | "ready" | "gone" | undefined {
-    const [row] = this.#read("SELECT state FROM files WHERE id = ?", id);
-    const state = row?.["state"];
-    return state === "uploading" || state === "ready" || state === "gone" ? state : undefined;
+    const [row] = this.#read<{ state: "uploading" | "ready" | "gone" }>("SELECT state FROM files WHERE id = ?", id);
+    return row?.state;
   }
 
   getFile(id: FileId, nowMs: number): FileRecord | undefined {
-    const [row] = this.#read(
+    const [row] = this.#read<ContentRow>(
       "SELECT facts, content FROM files WHERE id = ? AND state = 'ready' AND expires_ms > ?",
       id,
       nowMs,
@@ -100,7 +103,7 @@ export class LibraryStore {
   listFiles(query: PageQuery & { readonly purpose?: FilePurpose }, nowMs: number): Page<FileFacts> | undefined {
     const from = this.#seqOf("files", query);
     if (from === undefined) return undefined;
-    const rows = this.#read(
+    const rows = this.#read<FactsRow>(
       `SELECT facts FROM files WHERE seq ${beyond(query)} ? AND state = 'ready' AND expires_ms > ? AND (? = '' OR purpose = ?) ORDER BY seq ${query.order} LIMIT ?`,
       from,
       nowMs,
@@ -124,17 +127,17 @@ export class LibraryStore {
   }
 
   expiredFiles(nowMs: number, limit: number): FileFacts[] {
-    return this.#read("SELECT facts FROM files WHERE expires_ms <= ? LIMIT ?", nowMs, limit).map(factsOf);
+    return this.#read<FactsRow>("SELECT facts FROM files WHERE expires_ms <= ? LIMIT ?", nowMs, limit).map(factsOf);
   }
 
   earliestExpiryMs(): number | undefined {
-    const [row] = this.#read("SELECT MIN(expires_ms) AS at FROM files");
-    return row?.["at"] === null || row === undefined ? undefined : Number(row["at"]);
+    const [row] = this.#read<{ at: number | null }>("SELECT MIN(expires_ms) AS at FROM files");
+    return row?.at ?? undefined;
   }
 
   runningBatches(): number {
-    const [row] = this.#read("SELECT COUNT(*) AS running FROM batches WHERE ended = 0");
-    return Number(row?.["running"] ?? 0);
+    const [row] = this.#read<{ running: number }>("SELECT COUNT(*) AS running FROM batches WHERE ended = 0");
+    return row?.running ?? 0;
   }
 
   putBatch(view: BatchSnapshot, ended: boolean): void {
@@ -148,7 +151,7 @@ export class LibraryStore {
   }
 
   getBatch(id: BatchId): ListedBatch | undefined {
-    const [row] = this.#read("SELECT view, ended FROM batches WHERE id = ?", id);
+    const [row] = this.#read<BatchRow>("SELECT view, ended FROM batches WHERE id = ?", id);
     return row === undefined ? undefined : batchOf(row);
   }
 
@@ -156,7 +159,7 @@ export class LibraryStore {
   listBatches(query: PageQuery): Page<ListedBatch> | undefined {
     const from = this.#seqOf("batches", query);
     if (from === undefined) return undefined;
-    const rows = this.#read(
+    const rows = this.#read<BatchRow>(
       `SELECT view, ended FROM batches WHERE seq ${beyond(query)} ? ORDER BY seq ${query.order} LIMIT ?`,
       from,
       query.limit + 1,
@@ -165,7 +168,7 @@ export class LibraryStore {
   }
 
   runningBatchIds(): BatchId[] {
-    return this.#read("SELECT view, ended FROM batches WHERE ended = 0").map((row) => batchOf(row).view.id);
+    return this.#read<BatchRow>("SELECT view, ended FROM batches WHERE ended = 0").map((row) => batchOf(row).view.id);
   }
 
   /** Deletes ended batches that are older than the newest `keep` batches. */
@@ -179,12 +182,16 @@ export class LibraryStore {
   #seqOf(table: "files" | "batches", { after, order }: PageQuery): number | undefined {
     if (after === undefined) return order === "asc" ? 0 : Number.MAX_SAFE_INTEGER;
     const gone = table === "files" ? " UNION ALL SELECT seq, id FROM gone_files" : "";
-    const [row] = this.#read(`SELECT seq FROM (SELECT seq, id FROM ${table}${gone}) WHERE id = ?`, after);
-    return row === undefined ? undefined : Number(row["seq"]);
+    const [row] = this.#read<{ seq: number }>(
+      `SELECT seq FROM (SELECT seq, id FROM ${table}${gone}) WHERE id = ?`,
+      after,
+    );
+    return row?.seq;
   }
 
-  #read(query: string, ...bindings: SqlStorageValue[]): Row[] {
-    return this.#ready ? this.#sql.exec(query, ...bindings).toArray() : [];
+  /** Rows were written by this class, so they are trusted. */
+  #read<Row extends Record<string, SqlStorageValue>>(query: string, ...bindings: SqlStorageValue[]): Row[] {
+    return this.#ready ? this.#sql.exec<Row>(query, ...bindings).toArray() : [];
   }
 
   #write(query: string, ...bindings: SqlStorageValue[]): void {
@@ -202,7 +209,7 @@ function beyond({ order }: PageQuery): "<" | ">" {
   return order === "asc" ? ">" : "<";
 }
 
-function pageOf<Item>(rows: readonly Row[], limit: number, itemOf: (row: Row) => Item): Page<Item> {
+function pageOf<Row, Item>(rows: readonly Row[], limit: number, itemOf: (row: Row) => Item): Page<Item> {
   return { items: rows.slice(0, limit).map(itemOf), hasMore: rows.length > limit };
 }
 
@@ -217,25 +224,17 @@ function encodeContent({ format, chunks }: FileContent): string {
   return JSON.stringify(encoded);
 }
 
-function decodeContent(row: Row): FileContent {
-  const { format, chunks }: EncodedContent = JSON.parse(textOf(row, "content"));
+function decodeContent({ content }: ContentRow): FileContent {
+  const { format, chunks }: EncodedContent = JSON.parse(content);
   return { format, chunks: chunks.map(([name, bytes]) => ({ name, bytes })) };
 }
 
-// Rows were written by this class, so they are trusted.
-
-function factsOf(row: Row): FileFacts {
-  const facts: FileFacts = JSON.parse(textOf(row, "facts"));
+function factsOf(row: FactsRow): FileFacts {
+  const facts: FileFacts = JSON.parse(row.facts);
   return facts;
 }
 
-function batchOf(row: Row): ListedBatch {
-  const view: BatchSnapshot = JSON.parse(textOf(row, "view"));
-  return { view, ended: row["ended"] === 1 };
-}
-
-function textOf(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value === "string") return value;
-  throw new TypeError(`${column} is text`);
+function batchOf(row: BatchRow): ListedBatch {
+  const view: BatchSnapshot = JSON.parse(row.view);
+  return { view, ended: row.ended === 1 };
 }

@@ -70,7 +70,7 @@ async function receive(
     }
     if (part instanceof FieldReader) fields[part.name] = part.text();
     if (event.name === "file") {
-      if (file !== undefined) throw apiError("invalid_value", "`file` is there twice: send one file a call.", "file");
+      if (file !== undefined) throw apiError("invalid_value", "`file` appears twice: send one file per call.", "file");
       file = new FileWriter(store, place, cleanName(event.filename), chunkBytes);
       part = file;
     } else part = new FieldReader(knownField(event.name, fields));
@@ -102,7 +102,7 @@ function knownField(name: string, seen: Readonly<Record<string, string>>): strin
     const hint = close === undefined ? `Known fields: ${UPLOAD_FIELDS.join(", ")}.` : `Did you mean \`${close}\`?`;
     throw apiError("unknown_field", `Unknown field \`${shownName(name)}\`. ${hint}`, shownName(name));
   }
-  if (Object.hasOwn(seen, name)) throw apiError("invalid_value", `\`${name}\` is there twice.`, name);
+  if (Object.hasOwn(seen, name)) throw apiError("invalid_value", `\`${name}\` appears twice.`, name);
   return name;
 }
 
