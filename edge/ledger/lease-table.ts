@@ -7,7 +7,7 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO, isNonNegative, isZero, minus, plus } from "./amount.ts";
 import type { Amount, IdempotencyStep } from "./types.ts";
 
-/** What a session has told, kept so that no message is applied twice. */
+/** What a session has reported, kept so that no message is applied twice. */
 export interface SessionMemory {
   readonly seq: number;
   readonly epoch: string;

@@ -151,7 +151,7 @@ function renew(
   const buckets = ledger.buckets(nowMs, record);
   const available = availableTo(ledger, record, buckets, nowMs);
   const tight = isTight(ledger, available, lease.held, want.unit, nowMs);
-  // An idle lease is not prolonged then: others may have been told when it ends, and come back at that time.
+  // An idle lease is not prolonged then: refused callers may have been told its end, and retry at that time.
   const prolonged = !(tight && message.idle === true);
   const ttlMs = prolonged ? lifeMs(ledger, message) : Math.max(0, lease.expiresAtMs - marginMs - nowMs);
   const expiresAtMs = prolonged ? nowMs + ttlMs + marginMs : lease.expiresAtMs;

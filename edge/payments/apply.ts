@@ -26,7 +26,7 @@ export type Applied =
 
 type Returned = Extract<BillingAct, { kind: "taken_back" | "given_back" }>;
 
-/** Throws StripeError when the payment behind a refund cannot be read now: the event will come again. */
+/** Throws StripeError if the payment of a refund cannot be read now: Stripe will deliver the event again. */
 export async function applyAct(env: Env, stripe: Stripe, act: BillingAct): Promise<Applied> {
   switch (act.kind) {
     case "ignored":
@@ -86,7 +86,8 @@ async function applyReturn(env: Env, payment: Payment, returned: Returned): Prom
   const input = { id: returned.refundId ?? `stripe:${returned.id}`, kind: returned.act, amountNanoUsd, paymentId };
   const outcome =
     returned.kind === "taken_back" ? await stub.takeBack(input, ACTOR) : await stub.giveBack(input, ACTOR);
-  if (outcome === "too_much") return refused(`The account ${accountId} has too much behind it.`);
+  if (outcome === "too_much")
+    return refused(`The account ${accountId} has refunds and disputes whose sums would no longer be exact.`);
   return { kind: "applied", isNew: outcome !== "repeated" };
 }
 
