@@ -160,11 +160,6 @@ export interface BatchState {
   readonly suspicion?: Fault | undefined;
 }
 
-/** The scope that a key needs for the batch's calls: a key that has only `batches` must not call models. */
-export function scopeOf(endpoint: BatchEndpoint): "embeddings" | "rerank" {
-  return endpoint === "/v1/embeddings" ? "embeddings" : "rerank";
-}
-
 export const BATCH_LIMITS = {
   windowMs: 86_400_000,
   linesMax: 50_000,

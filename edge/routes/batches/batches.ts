@@ -3,8 +3,9 @@
 import type { BatchObject } from "../../batch/batch.ts";
 import { newBatch, snapshotOf } from "../../batch/snapshot.ts";
 import type { Context } from "../../context.ts";
+import { ENDPOINTS } from "../../endpoints/endpoints.ts";
 import type { BatchOrder, BatchSnapshot } from "../../files/batch-types.ts";
-import { BATCH_LIMITS, scopeOf } from "../../files/batch-types.ts";
+import { BATCH_LIMITS } from "../../files/batch-types.ts";
 import type { ListedBatch } from "../../files/library-store.ts";
 import { libraryStub } from "../../files/library-stub.ts";
 import type { BatchId, FileRecord } from "../../files/types.ts";
@@ -148,8 +149,9 @@ async function answerAgain(c: Context, order: BatchOrder): Promise<Response> {
   return answerRepeat(c, batchAnswer(await currentView(c, order.accountId, listed)), 200);
 }
 
+/** A key that has only `batches` must not call models. */
 function checkEndpoint(rights: Rights, endpoint: BatchEndpoint): void {
-  const needed = scopeOf(endpoint);
+  const needed = ENDPOINTS[endpoint].scope;
   if (rights.scopes.includes(needed)) return;
   throw new ApiError(faultOfRefusal({ kind: "scope", needed, granted: rights.scopes }));
 }
