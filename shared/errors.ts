@@ -1,5 +1,5 @@
 // Every error code of both programs, in one table. A fault is a value; one place at the edge turns it into an HTTP
-// answer. Statuses and types: docs/contract.md, Errors. 422 is not used, because some clients retry it.
+// answer. What each means: docs/errors.md. 422 is not used, because some clients retry it.
 
 type ErrorType =
   | "invalid_request_error"

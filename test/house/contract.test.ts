@@ -1,4 +1,4 @@
-// docs/contract.md is what comments cite: its errors and defaults are those of the code.
+// docs/contract.md is what comments cite: its defaults are those of the code.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -15,7 +15,6 @@ import { KV_LIFE_S } from "../../edge/cache/shared-tiers.ts";
 import { FILE_LIMITS } from "../../edge/files/types.ts";
 import { LIMITS } from "../../edge/settings.ts";
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
-import { ERRORS } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 import { INPUTS_MAX } from "../../shared/schemas/texts.ts";
 
@@ -29,13 +28,6 @@ function rowsOf(title: string): readonly (readonly string[])[] {
   const rows = section.split("\n").filter((line) => line.startsWith("| "));
   return rows.slice(2).map((line) => line.slice(2, -2).split(" | "));
 }
-
-test("the contract names every error code under its status and type, and no other", () => {
-  const named = rowsOf("Errors").flatMap(([status, type, codes = ""]) =>
-    [...codes.matchAll(/`([a-z_]+)`/g)].map(([, code]) => `${status} ${type} ${code}`),
-  );
-  expect(named).toEqual(Object.entries(ERRORS).map(([code, { status, type }]) => `${status} ${type} ${code}`));
-});
 
 test("the contract's defaults are those in force", () => {
   const inForce = {
