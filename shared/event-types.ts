@@ -9,3 +9,5 @@ export const EVENT_TYPES = [
   "batch.expired",
   "batch.cancelled",
 ] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number] | "webhook.test";

@@ -1,6 +1,8 @@
 // The account's object with its notices: alerts, webhooks, and the report of the account's sums to the directory. None
 // of them can fail a turn of the ledger.
 
+import { must } from "../../shared/assert.ts";
+import { EVENT_TYPES } from "../../shared/event-types.ts";
 import { reportBooks } from "../directory/accounts.ts";
 import type { NoticeSettings } from "../notices/settings.ts";
 import { allowsLoopback, emailConfig, ownHosts } from "../notices/settings.ts";
@@ -153,7 +155,11 @@ export class AccountWithNotices extends AccountWithKeys {
   announceBatch(id: Id<"batch">, status: string): void {
     this.turn((_ledger, nowMs) => {
       const eventId = `evt_${id.slice(id.indexOf("_") + 1)}`;
-      const notice = noticeOf(`batch.${status}`, { id }, `Batch ${id} has ${status}.`, nowMs, eventId);
+      const type = must(
+        EVENT_TYPES.find((known) => known === `batch.${status}`),
+        "a batch that has ended",
+      );
+      const notice = noticeOf(type, { id }, `Batch ${id} has ${status}.`, nowMs, eventId);
       if (this.#notices.announce(notice, nowMs)) this.storage.wakeAt(nowMs);
     });
   }

@@ -3,6 +3,7 @@
 // owner sees. Delivery is at least once: copies carry the same id. Nothing here delays a sync.
 
 import { DamagedFileError } from "../lib/cipher.ts";
+import type { EventType } from "../../shared/event-types.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
@@ -221,7 +222,7 @@ const SPEND = { daily_spend: "spend of this day", monthly_spend: "spend of this 
  * `timestamp` of Standard Webhooks. `id`: given if the same event may be announced twice; otherwise new.
  */
 export function noticeOf(
-  type: string,
+  type: EventType,
   data: object,
   summary: string,
   nowMs: number,
