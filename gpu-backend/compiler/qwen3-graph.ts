@@ -15,12 +15,12 @@ import { DATA_TYPE, type ModelProto, type ValueInfo } from "./onnx-proto.ts";
 import { addRotaryCaches, type RotaryCaches } from "./rotary-caches.ts";
 import type { WeightsFile } from "./weights-file.ts";
 
-/** What engine/batch-inputs.ts feeds. */
+/** What engine/batch-inputs.ts feeds: it may add a row to a batch's tokens, and one to its texts' last tokens. */
 const INPUTS: readonly ValueInfo[] = [
   { name: "input_ids", type: "int64", dims: ["tokens"] },
   { name: "pad_idx", type: "int64", dims: ["texts", "longest"] },
   { name: "unpad_idx", type: "int64", dims: ["tokens"] },
-  { name: "last_idx", type: "int64", dims: ["texts"] },
+  { name: "last_idx", type: "int64", dims: ["rows"] },
   { name: "seqlens_k", type: "int32", dims: ["texts"] },
   { name: "total_seq", type: "int32", dims: [1] },
 ];
@@ -69,7 +69,7 @@ export async function buildQwen3Graph({
       { domain: MICROSOFT, version: 1 },
     ],
     inputs: INPUTS,
-    outputs: [{ name: OUTPUT_NAME, type: "float32", dims: ["texts", config.hiddenSize] }],
+    outputs: [{ name: OUTPUT_NAME, type: "float32", dims: ["rows", config.hiddenSize] }],
     initializers: graph.initializers,
     nodes: graph.nodes,
     metadata: {},

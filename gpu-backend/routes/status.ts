@@ -11,6 +11,9 @@ export type Status = BackendReady["status"];
 
 /** Seconds after which asking again makes sense while a model loads. */
 const WARMING_RETRY_S = 2;
+/** Held by test/gpu-backend/engine/same-bits.test.ts. */
+const SAME_BITS =
+  "on one class of processor, a text's vector is the same bits in any batch, at any place, on any number of threads, after any restart";
 
 export function health(call: Call): void {
   call.sendJson(200, { status: "ok" });
@@ -45,6 +48,7 @@ export function info(call: Call, service: Service, config: Config): void {
       endTokenId: model.config.endTokenId,
     },
     pooling: "last_token, L2-normalised, float16",
+    sameBits: model.target === "cpu" ? SAME_BITS : null,
     compile: { target: model.target, precision: model.precision, cudaWeights: model.cudaWeights },
     kernels: kernelsOf(service),
     engine: { state: engine.state, pid: engine.pid ?? null, restarts: engine.restarts, threads: config.threads },
