@@ -1,11 +1,27 @@
 // How a graph is to be built: what target, precision and weight form mean for its nodes. One builder follows the plan.
 
-import type { CompileTarget, CudaWeights } from "./compiled-model.ts";
+import type { CompileTarget, CpuLinears, CudaWeights } from "./compiled-model.ts";
 import type { ElementType } from "./element-type.ts";
+
+/** Where a linear layer stands in a decoder layer. */
+export type LinearPlace = "qkv" | "o" | "gateUp" | "down";
+/**
+ * float: in the graph's element type, weights as `weights` says. int8-pairs: two int8 digits a value, three integer products
+ * (form-int8-pairs.ts).
+ */
+export type LinearForm = "float" | "int8-pairs";
+
+/** down_proj's input has the largest outliers. */
+const LINEARS: Readonly<Record<CpuLinears, Readonly<Record<LinearPlace, LinearForm>>>> = {
+  float32: { qkv: "float", o: "float", gateUp: "float", down: "float" },
+  "int8-pairs": { qkv: "int8-pairs", o: "int8-pairs", gateUp: "int8-pairs", down: "int8-pairs" },
+  "int8-pairs, down_proj float32": { qkv: "int8-pairs", o: "int8-pairs", gateUp: "int8-pairs", down: "float" },
+};
 
 export interface GraphPlan {
   readonly elementType: ElementType;
   readonly weights: CudaWeights;
+  readonly linears: Readonly<Record<LinearPlace, LinearForm>>;
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
   readonly attentionNorms: "fused" | "explicit";
   /**
@@ -18,12 +34,13 @@ export interface GraphPlan {
 
 const FLOAT16_RESIDUAL_FOLD = 1 / 16;
 
-/** The plan of a target. `cudaWeights` counts for the CUDA targets alone. */
-export function planFor(target: CompileTarget, cudaWeights: CudaWeights): GraphPlan {
+/** The plan of a target. `cudaWeights` counts for the CUDA targets alone, `linears` for the CPU. */
+export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears: CpuLinears): GraphPlan {
   if (target === "cpu") {
     return {
       elementType: "float32",
       weights: "as-is",
+      linears: LINEARS[linears],
       attentionNorms: "explicit",
       residualFold: 1,
     };
@@ -32,6 +49,7 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights): GraphP
   return {
     elementType: half ? "float16" : "bfloat16",
     weights: cudaWeights,
+    linears: LINEARS.float32,
     attentionNorms: "fused",
     residualFold: half ? FLOAT16_RESIDUAL_FOLD : 1,
   };

@@ -128,6 +128,7 @@ class LayerBuilder {
           this.#config.queryHeads * this.#config.headDim,
         ),
       ],
+      place: "o",
       input: attended,
       name: `${name}.o`,
       fold: this.#plan.residualFold,
@@ -159,6 +160,7 @@ class LayerBuilder {
       layers: parts.map(({ part, heads }) =>
         this.#linear(`${name}.self_attn.${part}_proj`, heads * headDim, hiddenSize),
       ),
+      place: "qkv",
       input: normed,
       name: `${name}.qkv`,
     });
@@ -227,6 +229,7 @@ class LayerBuilder {
     const { hiddenSize, intermediateSize } = this.#config;
     const [gate, up] = addLinears(this.#graph, this.#plan, {
       layers: ["gate", "up"].map((part) => this.#linear(`${name}.mlp.${part}_proj`, intermediateSize, hiddenSize)),
+      place: "gateUp",
       input: normed,
       name: `${name}.gate_up`,
     });
@@ -238,6 +241,7 @@ class LayerBuilder {
     const product = this.#graph.node("Mul", `${name}.gated`, [activated, must(up, "up")]);
     const [down] = addLinears(this.#graph, this.#plan, {
       layers: [this.#linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize)],
+      place: "down",
       input: product,
       name: `${name}.down`,
       fold: this.#plan.residualFold,
