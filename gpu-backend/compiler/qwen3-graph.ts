@@ -8,7 +8,7 @@ import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { readLinear } from "../checkpoint/read-linear.ts";
 import { encodeFloats } from "./element-type.ts";
 import { addEmbedding } from "./embedding-table.ts";
-import { GraphBuilder, MICROSOFT, type NodeOptions } from "./graph-builder.ts";
+import { GraphBuilder, MICROSOFT, type NodeOptions, OPSETS } from "./graph-builder.ts";
 import type { GraphPlan } from "./graph-plan.ts";
 import { addLinears } from "./linear-nodes.ts";
 import { DATA_TYPE, type ModelProto, type ValueInfo } from "./onnx-proto.ts";
@@ -25,7 +25,6 @@ const INPUTS: readonly ValueInfo[] = [
   { name: "total_seq", type: "int32", dims: [1] },
 ];
 export const OUTPUT_NAME = "embeddings";
-const OPSET = 21;
 
 export interface GraphRequest {
   readonly files: CheckpointFiles;
@@ -64,10 +63,7 @@ export async function buildQwen3Graph({
   return {
     graphName: "qwen3-embedding",
     producer,
-    opsets: [
-      { domain: "", version: OPSET },
-      { domain: MICROSOFT, version: 1 },
-    ],
+    opsets: OPSETS,
     inputs: INPUTS,
     outputs: [{ name: OUTPUT_NAME, type: "float32", dims: ["rows", config.hiddenSize] }],
     initializers: graph.initializers,

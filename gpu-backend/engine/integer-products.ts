@@ -6,7 +6,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 
 import { must } from "../../shared/assert.ts";
 import { encodeFloats } from "../compiler/element-type.ts";
-import { MICROSOFT } from "../compiler/graph-builder.ts";
+import { MICROSOFT, OPSETS } from "../compiler/graph-builder.ts";
 import { encodeModel, type ModelProto, type TensorProto } from "../compiler/onnx-proto.ts";
 
 const DEPTH = 256;
@@ -57,10 +57,7 @@ function productGraph(): ModelProto {
   return {
     graphName: "integer-product",
     producer: { name: "gigarouter", version: "1" },
-    opsets: [
-      { domain: "", version: 21 },
-      { domain: MICROSOFT, version: 1 },
-    ],
+    opsets: OPSETS,
     inputs: [{ name: "values", type: "uint8", dims: ["rows", DEPTH] }],
     outputs: [{ name: "product", type: "float32", dims: ["rows", COLUMNS] }],
     initializers,
