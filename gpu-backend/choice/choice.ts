@@ -15,7 +15,7 @@ const choiceSchema = z.object({
   processor: z.string(),
   /** In one sentence. */
   why: z.string(),
-  /** Milliseconds of one layer's MLP over so many rows. */
+  /** Milliseconds of processor time for one layer's MLP over so many rows. */
   benchmark: z.array(z.object({ rows: z.int(), float32Ms: z.number(), int8PairsMs: z.number() })).optional(),
   /** 1 - cos of calibration texts' vectors to those of the float32 graph. */
   probes: z

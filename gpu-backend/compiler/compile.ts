@@ -35,7 +35,7 @@ import { buildQwen3Graph } from "./qwen3-graph.ts";
 import { WeightsFile } from "./weights-file.ts";
 
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
-const COMPILER_VERSION = "6";
+const COMPILER_VERSION = "7";
 const PRODUCER = { name: "gigarouter", version: COMPILER_VERSION };
 
 export interface CompileOptions {

@@ -25,6 +25,12 @@ export interface GraphPlan {
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
   readonly attentionNorms: "fused" | "explicit";
   /**
+   * Whether attention gives its keys and values. Nothing reads them, but what asks for them gets another kernel of the CPU's. Below
+   * about 1,000 tokens, where this graph ends (layer-graphs.ts goes on), that one is slower (23 against 14 ms for 8 × 128), and
+   * a text's bits depend on its neighbours' lengths: of a text's rows it makes tiles, and one row has a kernel of its own.
+   */
+  readonly presents: boolean;
+  /**
    * Power of two that scales the residual stream: folded into the embedding rows and into what o_proj and down_proj add,
    * with eps · fold² in the norms. RMSNorm cancels it exactly, and float16 keeps its peaks below 65,504: the 8B sibling
    * overflows on texts that begin with "import" (QwenLM/Qwen3-Embedding#164).
@@ -42,6 +48,7 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears
       weights: "as-is",
       linears: LINEARS[linears],
       attentionNorms: "explicit",
+      presents: false,
       residualFold: 1,
     };
   }
@@ -51,6 +58,7 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears
     weights: cudaWeights,
     linears: LINEARS.float32,
     attentionNorms: "fused",
+    presents: true,
     residualFold: half ? FLOAT16_RESIDUAL_FOLD : 1,
   };
 }

@@ -28,7 +28,7 @@ const LENGTHS = [1, 2, 3, 4, 127, 128, 129, 130, 257, 1_100, ...(MIXES["mix"] ??
 const linears = CPU_LINEARS.find((name) => name === values.linears);
 if (linears === undefined) throw new Error(`--linears can be ${CPU_LINEARS.join("; ")}`);
 const model = await compileCheckpoint(values.checkpoint, { target: "cpu", precision: "exact", linears });
-const { comparisons, differences } = await compareBits(model, textsOf(LENGTHS, model.config.vocabSize), {
+const { comparisons, differences, lengths } = await compareBits(model, textsOf(LENGTHS, model.config.vocabSize), {
   comparisons: Number(values.comparisons),
   threads: values.threads.split(",").map(Number),
   turns: Number(values.turns),
@@ -38,4 +38,5 @@ const { comparisons, differences } = await compareBits(model, textsOf(LENGTHS, m
 process.stdout.write(
   `${comparisons} vectors of ${LENGTHS.length} texts: ${differences} of ${comparisons * model.config.hiddenSize} float16 values differ\n`,
 );
+if (differences > 0) process.stdout.write(`texts of ${[...lengths].join(", ")} tokens\n`);
 process.exitCode = differences === 0 ? 0 : 1;

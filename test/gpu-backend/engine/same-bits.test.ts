@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
 
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import { CPU_LINEARS } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { textsOf } from "../../bench/gpu/mixes.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";
 import { compareBits } from "./same-bits.ts";
 
@@ -32,6 +34,20 @@ it.each([1, 2])("a text's float32 values are the same at every place among the r
     expect(rows.slice(alone.length)).toEqual(alone);
     const many = await session.run([...Array.from({ length: before }, () => single), text]);
     expect(many.slice(before * alone.length)).toEqual(alone);
+  }
+  await session.close();
+});
+
+it.each(CPU_LINEARS)("a text's float32 values do not depend on how long its neighbour is: %s", async (linears) => {
+  const { graphPath, config } = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact", linears });
+  const session = await GraphSession.open({ graphPath, target: "cpu", cudaWeights: "as-is", threads: 2 });
+  const lengths = [1, 2, 63, 64, 65, 127, 128, 129, 130, 257];
+  const texts = textsOf(lengths, config.vocabSize);
+  for (const neighbour of textsOf([130, 300], config.vocabSize)) {
+    for (const text of texts) {
+      const alone = (await session.run([text])).slice();
+      expect((await session.run([text, neighbour])).slice(0, alone.length)).toEqual(alone);
+    }
   }
   await session.close();
 });

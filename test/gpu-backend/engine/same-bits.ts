@@ -27,6 +27,8 @@ export interface SameBits {
   readonly comparisons: number;
   /** Float16 values that were not equal. */
   readonly differences: number;
+  /** Tokens of the texts that they are of. */
+  readonly lengths: ReadonlySet<number>;
 }
 
 /** `texts`: token ids. */
@@ -43,6 +45,7 @@ export async function compareBits(
   const { hiddenSize } = model.config;
   let compared = 0;
   let differences = 0;
+  const lengths = new Set<number>();
   for (let turn = 0; turn < turns; turn += 1) {
     await withEngine(model, threads[turn % threads.length] ?? 1, async (engine) => {
       for (let batches = 0; compared < (comparisons * (turn + 1)) / turns; batches += 1) {
@@ -50,14 +53,16 @@ export async function compareBits(
         const { vectors } = await engine.run(chosen.map((index) => texts[index] ?? new Int32Array()));
         for (const [position, index] of chosen.entries()) {
           const own = vectors.subarray(position * hiddenSize, (position + 1) * hiddenSize);
-          differences += differing(own, alone[index] ?? new Uint16Array());
+          const count = differing(own, alone[index] ?? new Uint16Array());
+          differences += count;
+          if (count > 0) lengths.add(texts[index]?.length ?? 0);
           compared += 1;
         }
       }
     });
     onTurn?.(compared);
   }
-  return { comparisons: compared, differences };
+  return { comparisons: compared, differences, lengths };
 }
 
 async function withEngine(
