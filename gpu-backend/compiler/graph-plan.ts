@@ -25,9 +25,10 @@ export interface GraphPlan {
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
   readonly attentionNorms: "fused" | "explicit";
   /**
-   * Whether attention gives its keys and values. Nothing reads them, but what asks for them gets another kernel of the CPU's. Below
-   * about 1,000 tokens, where this graph ends (layer-graphs.ts goes on), that one is slower (23 against 14 ms for 8 × 128), and
-   * a text's bits depend on its neighbours' lengths: of a text's rows it makes tiles, and one row has a kernel of its own.
+   * Whether attention gives its keys and values. Nothing reads them, but what asks for them gets another kernel of the CPU's.
+   * Below about 1,000 tokens, where this graph ends (layer-graphs.ts goes on), that one is slower (23 against 14 ms for
+   * 8 × 128), and a text's bits depend on how long its neighbours are: it makes tiles of a text's rows, and one row alone
+   * has a kernel of its own.
    */
   readonly presents: boolean;
   /**

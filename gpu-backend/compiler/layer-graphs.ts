@@ -1,7 +1,8 @@
 // The same graph cut into one per layer, for texts that are computed in chunks: chunk after chunk goes through a layer,
 // with the layer's keys and values of the chunks before as its past, then through the next layer. So only one layer's
 // keys and values are in memory (all of them would be 229 KB a token in the 0.6B shape), and between two chunks the
-// engine can do other work. Same nodes, same weights file (attention also gives its keys and values); the cut is where a residual norm adds its two inputs.
+// engine can do other work. Same nodes, but that attention also gives its keys and values, and same weights file; the cut
+// is where a residual norm adds its two inputs.
 
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { must } from "../../shared/assert.ts";

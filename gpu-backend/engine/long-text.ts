@@ -1,5 +1,5 @@
-// One long text, computed chunk by chunk and layer by layer: the values of one run but for float32's rounding (the same
-// bits at many lengths, since the nodes are the same), at the same speed, in a fraction of the memory. The residual stream of all tokens stays in two buffers that each chunk reads and
+// One long text, computed chunk by chunk and layer by layer: the values of one run but for float32's rounding, at the same
+// speed, in a fraction of the memory. The residual stream of all tokens stays in two buffers that each chunk reads and
 // writes in place; keys and values of one layer alone are kept, in buffers that the kernel fills in place. A layer's
 // session is opened when its turn comes, so that nothing is held while there are no long texts.
 
