@@ -23,7 +23,7 @@ const FORMS = ["float32", "int8-pairs"] as const;
 const ROW_COUNTS = [16, 128];
 /** For each count of rows, by the clock. */
 const MS_MAX = 1_500;
-const ROUNDS_MAX = 15;
+const ROUNDS_MAX = 60;
 
 export type Benchmark = NonNullable<LinearsChoice["benchmark"]>;
 

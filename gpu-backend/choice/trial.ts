@@ -18,7 +18,7 @@ import { type Benchmark, benchmarkMlp } from "./mlp-benchmark.ts";
 /** 1 - cos of any calibration text, at most. */
 export const EXACT_DISTANCE_MAX = 1e-5;
 /** Three bytes a weight and a second compiled folder have to be worth it. */
-const GAIN_MIN = 1.1;
+const GAIN_MIN = 1.25;
 /** What a short text alone may take longer. */
 const SHORT_LOSS_MAX = 1.3;
 
