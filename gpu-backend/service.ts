@@ -4,7 +4,9 @@
 import { availableParallelism } from "node:os";
 
 import type { BackendReady } from "../shared/wire.ts";
-import { compileCheckpoint, type Damage, removeDamage } from "./compiler/compile.ts";
+import type { LinearsChoice } from "./choice/choice.ts";
+import { type ChosenModel, compileChosen } from "./choice/compile-chosen.ts";
+import { type Damage, removeDamage } from "./compiler/compile.ts";
 import type { CompiledModel } from "./compiler/compiled-model.ts";
 import { type Config, StartError } from "./config.ts";
 import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./engine/batch-budget.ts";
@@ -29,6 +31,8 @@ type OnProgress = (fraction: number, what: string) => void;
 
 export interface Service {
   readonly model: CompiledModel;
+  /** Why its linear layers are what they are; absent where there was nothing to choose. */
+  readonly choice?: LinearsChoice | undefined;
   readonly modelId: string;
   readonly tokenizer: TokenizerPool;
   readonly engine: Engine;
@@ -77,8 +81,8 @@ export interface ServiceOptions {
 export async function startService(options: ServiceOptions): Promise<Service> {
   let damage: Damage | undefined;
   for (let damages = 0; damages < DAMAGES_MAX; damages += 1) {
-    const model = await compiledModel(options, damage?.damaged ?? []);
-    const [found, service] = await Promise.allSettled([removeDamage(model), warmService(model, options)]);
+    const chosen = await compiledModel(options, damage?.damaged ?? []);
+    const [found, service] = await Promise.allSettled([removeDamage(chosen.model), warmService(chosen, options)]);
     const isSound = found.status === "fulfilled" && found.value === undefined;
     if (isSound && service.status === "fulfilled") {
       watch(options.metrics, service.value);
@@ -96,23 +100,24 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   );
 }
 
-async function compiledModel(options: ServiceOptions, damaged: readonly string[]): Promise<CompiledModel> {
+async function compiledModel(options: ServiceOptions, damaged: readonly string[]): Promise<ChosenModel> {
   const { config, onProgress } = options;
-  const model = await compileCheckpoint(options.checkpointDir, {
+  const chosen = await compileChosen(options.checkpointDir, {
     target: config.target,
     precision: config.precision,
     cudaWeights: config.cudaWeights,
     cacheDir: config.data,
     onProgress: (fraction, what) => onProgress(fraction * 0.6, what),
     damaged,
+    threads: engineThreads(config),
   });
-  options.onCompiled(model);
+  options.onCompiled(chosen.model);
   onProgress(0.6, "loading the tokenizer and the model");
-  return model;
+  return chosen;
 }
 
 /** The parts behind the routes, started and warm. */
-async function warmService(model: CompiledModel, options: ServiceOptions): Promise<Service> {
+async function warmService({ model, choice }: ChosenModel, options: ServiceOptions): Promise<Service> {
   const { config, modelId, metrics, onProgress } = options;
   const { tokenizer, engine } = await startParts(model, options);
   try {
@@ -146,7 +151,7 @@ async function warmService(model: CompiledModel, options: ServiceOptions): Promi
     const close = async (): Promise<void> => {
       await Promise.all([engine.close(), tokenizer.close(), exact?.close()]);
     };
-    return { model, modelId, tokenizer, engine, runner, cost, throughput, limits, close };
+    return { model, choice, modelId, tokenizer, engine, runner, cost, throughput, limits, close };
   } catch (error) {
     await Promise.all([engine.close(), tokenizer.close()]);
     throw error;
@@ -163,6 +168,10 @@ function watch(metrics: Metrics, { runner, engine, tokenizer, cost }: Service): 
   });
 }
 
+function engineThreads(config: Config): number {
+  return Math.min(config.threads, availableParallelism());
+}
+
 async function startParts(
   model: CompiledModel,
   { config, onEngineRestart }: ServiceOptions,
@@ -173,7 +182,7 @@ async function startParts(
       { checkpointDir: model.checkpointDir, endTokenId, vocabSize, maxTokens },
       { threads: config.tokenizerThreads, timeLimitMs: config.tokenizeMsMax },
     ),
-    startEngine(model, { threads: Math.min(config.threads, availableParallelism()), onRestart: onEngineRestart }),
+    startEngine(model, { threads: engineThreads(config), onRestart: onEngineRestart }),
   ]);
   if (tokenizer.status === "fulfilled" && engine.status === "fulfilled") {
     return { tokenizer: tokenizer.value, engine: engine.value };

@@ -1,6 +1,6 @@
 // npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache
 // DIR] Compiles a checkpoint ahead of time, so that the first start is quick. Target, precision and weights have the
-// backend's defaults. The files are written next to the checkpoint.
+// backend's defaults. On a CPU it also tries which form of products is fastest. The files are written next to the checkpoint.
 import { parseArgs } from "node:util";
 
 import { ensureTypeScript, fail } from "./install.mjs";
@@ -54,16 +54,24 @@ for (const [name, choices] of Object.entries(CHOICES)) {
 }
 
 await ensureTypeScript();
-const { CheckpointError, compileSoundly } = await import("../gpu-backend/compiler/compile.ts");
+const { CheckpointError } = await import("../gpu-backend/checkpoint/checkpoint-error.ts");
+const { compileChosen } = await import("../gpu-backend/choice/compile-chosen.ts");
+const { removeDamage } = await import("../gpu-backend/compiler/compile.ts");
+const { processorsAllowed } = await import("../gpu-backend/processors.ts");
 try {
-  const model = await compileSoundly(dir, {
+  const options = {
     target: values.target,
     precision: values.precision,
     cudaWeights: values.weights,
     ...(values.cache !== undefined && { cacheDir: values.cache }),
+    threads: processorsAllowed(),
     onProgress: progressBar(),
-  });
+  };
+  let { model, choice } = await compileChosen(dir, options);
+  const damage = await removeDamage(model);
+  if (damage !== undefined) ({ model, choice } = await compileChosen(dir, { ...options, damaged: damage.damaged }));
   process.stdout.write(`${model.layout}, ${model.target}, revision ${model.revision}\n${model.graphPath}\n`);
+  if (choice !== undefined) process.stdout.write(`linear layers: ${choice.linears} (${choice.why})\n`);
 } catch (error) {
   if (error instanceof CheckpointError) fail(`\n${error.message}`);
   throw error;

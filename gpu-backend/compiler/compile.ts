@@ -26,7 +26,7 @@ import {
   readCompiled,
   WEIGHTS_FILE,
 } from "./compiled-folder.ts";
-import type { CompiledModel, CompileTarget, CudaWeights, Precision } from "./compiled-model.ts";
+import type { CompiledModel, CompileTarget, CpuLinears, CudaWeights, Precision } from "./compiled-model.ts";
 import { fingerprintFiles } from "./fingerprint.ts";
 import { type GraphPlan, planFor } from "./graph-plan.ts";
 import { layerGraphs } from "./layer-graphs.ts";
@@ -35,7 +35,7 @@ import { buildQwen3Graph } from "./qwen3-graph.ts";
 import { WeightsFile } from "./weights-file.ts";
 
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
-const COMPILER_VERSION = "4";
+const COMPILER_VERSION = "7";
 const PRODUCER = { name: "gigarouter", version: COMPILER_VERSION };
 
 export interface CompileOptions {
@@ -43,6 +43,8 @@ export interface CompileOptions {
   readonly precision: Precision;
   /** Form of 4-bit weights on a CUDA target; default as-is. */
   readonly cudaWeights?: CudaWeights;
+  /** What the linear layers of a CPU graph are; default float32. */
+  readonly linears?: CpuLinears;
   /** Where compiled files go when the checkpoint's folder cannot be written. */
   readonly cacheDir?: string;
   /** Called with the fraction done, 0..1, and what is being done. */
@@ -60,7 +62,8 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
       `${dir}: is not a folder; a checkpoint is a folder with config.json and model.safetensors`,
     );
   const cudaWeights = options.target === "cpu" ? "as-is" : (options.cudaWeights ?? "as-is");
-  const plan = options.plan ?? planFor(options.target, cudaWeights);
+  const { linears = "float32" } = options;
+  const plan = options.plan ?? planFor(options.target, cudaWeights, linears);
   const config = readConfig(dir);
   const files = new CheckpointFiles(dir, config.tied);
   try {
@@ -83,6 +86,7 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
       target: options.target,
       precision: options.precision,
       cudaWeights,
+      linears,
       checkpointDir: dir,
     };
   } finally {

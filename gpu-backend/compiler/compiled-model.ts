@@ -16,6 +16,12 @@ export type Precision = (typeof PRECISIONS)[number];
  * of 32 reach the provider's fast int4 kernels, same values. dense: dequantised to 16 bits at compile time.
  */
 export type CudaWeights = "as-is" | "block32" | "dense";
+/**
+ * What the linear layers of a CPU graph are. float32: on the checkpoint's own weights. int8-pairs: exact integer products
+ * (form-int8-pairs.ts), in all layers or in all but the most sensitive one. The fastest first.
+ */
+export const CPU_LINEARS = ["int8-pairs", "int8-pairs, down_proj float32", "float32"] as const;
+export type CpuLinears = (typeof CPU_LINEARS)[number];
 
 export interface CompiledModel {
   /** The ONNX graph; its weights file lies beside it. */
@@ -27,5 +33,7 @@ export interface CompiledModel {
   readonly target: CompileTarget;
   readonly precision: Precision;
   readonly cudaWeights: CudaWeights;
+  /** What the linear layers of a CPU graph are. */
+  readonly linears: CpuLinears;
   readonly checkpointDir: string;
 }

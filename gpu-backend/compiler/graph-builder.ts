@@ -2,12 +2,24 @@
 // handle that later nodes use.
 
 import { assert, must } from "../../shared/assert.ts";
-import { type Attribute, DATA_TYPE_BYTES, type DataType, type NodeProto, type TensorProto } from "./onnx-proto.ts";
+import {
+  type Attribute,
+  DATA_TYPE_BYTES,
+  type DataType,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+} from "./onnx-proto.ts";
 import type { WeightsFile, WeightsPlace } from "./weights-file.ts";
 
 /** Tensors up to this size live inside the graph file. */
 const INLINE_BYTES_MAX = 1024;
 export const MICROSOFT = "com.microsoft";
+/** What the graphs' nodes are written for. */
+export const OPSETS: ModelProto["opsets"] = [
+  { domain: "", version: 21 },
+  { domain: MICROSOFT, version: 1 },
+];
 
 export interface NodeOptions {
   readonly domain?: string;

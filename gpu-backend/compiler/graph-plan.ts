@@ -1,13 +1,36 @@
 // How a graph is to be built: what target, precision and weight form mean for its nodes. One builder follows the plan.
 
-import type { CompileTarget, CudaWeights } from "./compiled-model.ts";
+import type { CompileTarget, CpuLinears, CudaWeights } from "./compiled-model.ts";
 import type { ElementType } from "./element-type.ts";
+
+/** Where a linear layer stands in a decoder layer. */
+export type LinearPlace = "qkv" | "o" | "gateUp" | "down";
+/**
+ * float: in the graph's element type, weights as `weights` says. int8-pairs: two int8 digits a value, three integer products
+ * (form-int8-pairs.ts).
+ */
+export type LinearForm = "float" | "int8-pairs";
+
+/** down_proj's input has the largest outliers. */
+const LINEARS: Readonly<Record<CpuLinears, Readonly<Record<LinearPlace, LinearForm>>>> = {
+  float32: { qkv: "float", o: "float", gateUp: "float", down: "float" },
+  "int8-pairs": { qkv: "int8-pairs", o: "int8-pairs", gateUp: "int8-pairs", down: "int8-pairs" },
+  "int8-pairs, down_proj float32": { qkv: "int8-pairs", o: "int8-pairs", gateUp: "int8-pairs", down: "float" },
+};
 
 export interface GraphPlan {
   readonly elementType: ElementType;
   readonly weights: CudaWeights;
+  readonly linears: Readonly<Record<LinearPlace, LinearForm>>;
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
   readonly attentionNorms: "fused" | "explicit";
+  /**
+   * Whether attention gives its keys and values. Nothing reads them, but what asks for them gets another kernel of the CPU's.
+   * Below about 1,000 tokens, where this graph ends (layer-graphs.ts goes on), that one is slower (23 against 14 ms for
+   * 8 × 128), and a text's bits depend on how long its neighbours are: it makes tiles of a text's rows, and one row alone
+   * has a kernel of its own.
+   */
+  readonly presents: boolean;
   /**
    * Power of two that scales the residual stream: folded into the embedding rows and into what o_proj and down_proj add,
    * with eps · fold² in the norms. RMSNorm cancels it exactly, and float16 keeps its peaks below 65,504: the 8B sibling
@@ -18,13 +41,15 @@ export interface GraphPlan {
 
 const FLOAT16_RESIDUAL_FOLD = 1 / 16;
 
-/** The plan of a target. `cudaWeights` counts for the CUDA targets alone. */
-export function planFor(target: CompileTarget, cudaWeights: CudaWeights): GraphPlan {
+/** The plan of a target. `cudaWeights` counts for the CUDA targets alone, `linears` for the CPU. */
+export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears: CpuLinears): GraphPlan {
   if (target === "cpu") {
     return {
       elementType: "float32",
       weights: "as-is",
+      linears: LINEARS[linears],
       attentionNorms: "explicit",
+      presents: false,
       residualFold: 1,
     };
   }
@@ -32,7 +57,9 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights): GraphP
   return {
     elementType: half ? "float16" : "bfloat16",
     weights: cudaWeights,
+    linears: LINEARS.float32,
     attentionNorms: "fused",
+    presents: true,
     residualFold: half ? FLOAT16_RESIDUAL_FOLD : 1,
   };
 }

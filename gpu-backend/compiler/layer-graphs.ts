@@ -1,7 +1,8 @@
 // The same graph cut into one per layer, for texts that are computed in chunks: chunk after chunk goes through a layer,
 // with the layer's keys and values of the chunks before as its past, then through the next layer. So only one layer's
 // keys and values are in memory (all of them would be 229 KB a token in the 0.6B shape), and between two chunks the
-// engine can do other work. Same nodes, same weights file; the cut is where a residual norm adds its two inputs.
+// engine can do other work. Same nodes, but that attention also gives its keys and values, and same weights file; the cut
+// is where a residual norm adds its two inputs.
 
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { must } from "../../shared/assert.ts";
@@ -38,7 +39,9 @@ function layerGraph(model: ModelProto, config: ModelConfig, layer: number): Mode
     ...cache([LAYER_VALUES.presentKey(layer), LAYER_VALUES.presentValue(layer)], "present"),
   ];
   const before = layer === 0 ? [] : carried(layer - 1);
-  const nodes = nodesBetween(model.nodes, new Set(before.map(({ name }) => name)), outputs).map(withPast);
+  const attention = `layers.${layer}.attention`;
+  const all = model.nodes.map((node) => (node.name === attention ? withPast(node, layer) : node));
+  const nodes = nodesBetween(all, new Set(before.map(({ name }) => name)), outputs);
   const read = new Set(nodes.flatMap((node) => node.inputs));
   return {
     ...model,
@@ -75,10 +78,10 @@ function nodesBetween(
   return nodes.filter((node) => needed.has(node));
 }
 
-function withPast(node: NodeProto): NodeProto {
-  if (node.opType !== "GroupQueryAttention") return node;
+function withPast(node: NodeProto, layer: number): NodeProto {
   const inputs = [...node.inputs];
   inputs[PAST_KEY_INPUT] = LAYER_VALUES.pastKey;
   inputs[PAST_VALUE_INPUT] = LAYER_VALUES.pastValue;
-  return { ...node, inputs };
+  const [attended = ""] = node.outputs;
+  return { ...node, inputs, outputs: [attended, LAYER_VALUES.presentKey(layer), LAYER_VALUES.presentValue(layer)] };
 }

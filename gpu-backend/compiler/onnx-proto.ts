@@ -6,11 +6,12 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 const IR_VERSION = 10;
 
 /** TensorProto.DataType, the values used here. */
-export const DATA_TYPE = { float32: 1, uint8: 2, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
+export const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
 export type DataType = keyof typeof DATA_TYPE;
 export const DATA_TYPE_BYTES: Record<DataType, number> = {
   float32: 4,
   uint8: 1,
+  int8: 1,
   int32: 4,
   int64: 8,
   float16: 2,

@@ -8,24 +8,23 @@ import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { readLinear } from "../checkpoint/read-linear.ts";
 import { encodeFloats } from "./element-type.ts";
 import { addEmbedding } from "./embedding-table.ts";
-import { GraphBuilder, MICROSOFT, type NodeOptions } from "./graph-builder.ts";
+import { GraphBuilder, MICROSOFT, type NodeOptions, OPSETS } from "./graph-builder.ts";
 import type { GraphPlan } from "./graph-plan.ts";
 import { addLinears } from "./linear-nodes.ts";
 import { DATA_TYPE, type ModelProto, type ValueInfo } from "./onnx-proto.ts";
 import { addRotaryCaches, type RotaryCaches } from "./rotary-caches.ts";
 import type { WeightsFile } from "./weights-file.ts";
 
-/** What engine/batch-inputs.ts feeds. */
+/** What engine/batch-inputs.ts feeds: it may add a row to a batch's tokens, and one to its texts' last tokens. */
 const INPUTS: readonly ValueInfo[] = [
   { name: "input_ids", type: "int64", dims: ["tokens"] },
   { name: "pad_idx", type: "int64", dims: ["texts", "longest"] },
   { name: "unpad_idx", type: "int64", dims: ["tokens"] },
-  { name: "last_idx", type: "int64", dims: ["texts"] },
+  { name: "last_idx", type: "int64", dims: ["rows"] },
   { name: "seqlens_k", type: "int32", dims: ["texts"] },
   { name: "total_seq", type: "int32", dims: [1] },
 ];
 export const OUTPUT_NAME = "embeddings";
-const OPSET = 21;
 
 export interface GraphRequest {
   readonly files: CheckpointFiles;
@@ -64,12 +63,9 @@ export async function buildQwen3Graph({
   return {
     graphName: "qwen3-embedding",
     producer,
-    opsets: [
-      { domain: "", version: OPSET },
-      { domain: MICROSOFT, version: 1 },
-    ],
+    opsets: OPSETS,
     inputs: INPUTS,
-    outputs: [{ name: OUTPUT_NAME, type: "float32", dims: ["texts", config.hiddenSize] }],
+    outputs: [{ name: OUTPUT_NAME, type: "float32", dims: ["rows", config.hiddenSize] }],
     initializers: graph.initializers,
     nodes: graph.nodes,
     metadata: {},
@@ -128,6 +124,7 @@ class LayerBuilder {
           this.#config.queryHeads * this.#config.headDim,
         ),
       ],
+      place: "o",
       input: attended,
       name: `${name}.o`,
       fold: this.#plan.residualFold,
@@ -159,6 +156,7 @@ class LayerBuilder {
       layers: parts.map(({ part, heads }) =>
         this.#linear(`${name}.self_attn.${part}_proj`, heads * headDim, hiddenSize),
       ),
+      place: "qkv",
       input: normed,
       name: `${name}.qkv`,
     });
@@ -172,7 +170,10 @@ class LayerBuilder {
       must(v, "v"),
     ].map((value, index) => this.#graph.node("Gather", `${name}.padded.${index}`, [value, "pad_idx"]));
     const attended = this.#groupQueryAttention(name, padded, explicit ? [] : [qNorm, kNorm]);
-    const flat = this.#graph.node("Reshape", `${name}.attended.flat`, [attended, this.#flatShape(name)]);
+    const flat = this.#graph.node("Reshape", `${name}.attended.flat`, [
+      attended,
+      this.#plan.presents ? this.#flatShape(name) : "flat_shape",
+    ]);
     if (rows === "last_flat_idx") this.#graph.node("Gather", "last_flat_idx", ["unpad_idx", "last_idx"]);
     return this.#graph.node("Gather", `${name}.attended.rows`, [flat, rows]);
   }
@@ -192,9 +193,8 @@ class LayerBuilder {
         ...(norms.length > 0 && { qk_norm_epsilon: { float: rmsNormEps } }),
       },
     };
-    // The present outputs are not used, but asking for them selects the CPU kernel's tiled path: half the time and 40 %
-    // of the memory at 4,096 tokens.
-    const outputs = [`${name}.attended`, `${name}.present_key`, `${name}.present_value`];
+    const presents = this.#plan.presents ? [`${name}.present_key`, `${name}.present_value`] : [];
+    const outputs = [`${name}.attended`, ...presents];
     return must(
       this.#graph.nodeWithOutputs("GroupQueryAttention", `${name}.attention`, inputs, outputs, options)[0],
       "attention output",
@@ -227,6 +227,7 @@ class LayerBuilder {
     const { hiddenSize, intermediateSize } = this.#config;
     const [gate, up] = addLinears(this.#graph, this.#plan, {
       layers: ["gate", "up"].map((part) => this.#linear(`${name}.mlp.${part}_proj`, intermediateSize, hiddenSize)),
+      place: "gateUp",
       input: normed,
       name: `${name}.gate_up`,
     });
@@ -238,6 +239,7 @@ class LayerBuilder {
     const product = this.#graph.node("Mul", `${name}.gated`, [activated, must(up, "up")]);
     const [down] = addLinears(this.#graph, this.#plan, {
       layers: [this.#linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize)],
+      place: "down",
       input: product,
       name: `${name}.down`,
       fold: this.#plan.residualFold,

@@ -1,13 +1,30 @@
 // One batch of token ids → the graph's inputs. Tokens are packed one text after the other; pad_idx and unpad_idx lead
 // to the padded form that attention alone needs and back.
+//
+// A text's vector must not depend on its neighbours, so every row of a product has to meet the same kernel. The CPU's
+// MatMulNBits cuts a product into tiles of 128 rows, and a tile of one row has a kernel of its own, which sums in another
+// order. No product therefore has a tile of one row: where it would, the last row is computed twice.
+
+import { Tensor } from "onnxruntime-node";
 
 import { assert } from "../../shared/assert.ts";
 
+/** MLAS's StrideM in qnbitgemm.cpp. */
+const TILE_ROWS = 128;
+
+/** Whether a product of so many rows would end in a tile of one row. */
+export function endsInSingleRow(rows: number): boolean {
+  return rows % TILE_ROWS === 1;
+}
+
+function filledRows(rows: number): number {
+  return endsInSingleRow(rows) ? rows + 1 : rows;
+}
+
 export interface BatchInputs {
-  readonly tokens: number;
   readonly texts: number;
   readonly longest: number;
-  /** [tokens] */
+  /** [tokens]; this and the next two may have one entry more, a repetition of the last. */
   readonly inputIds: BigInt64Array;
   /** [texts, longest]: packed position of each padded place. Padding repeats the text's last token: finite, never read. */
   readonly padIdx: BigInt64Array;
@@ -23,10 +40,10 @@ export interface BatchInputs {
 export function packBatch(texts: readonly Int32Array[]): BatchInputs {
   const tokens = texts.reduce((sum, text) => sum + text.length, 0);
   const longest = texts.reduce((peak, text) => Math.max(peak, text.length), 0);
-  const inputIds = new BigInt64Array(tokens);
+  const inputIds = new BigInt64Array(filledRows(tokens));
   const padIdx = new BigInt64Array(texts.length * longest);
-  const unpadIdx = new BigInt64Array(tokens);
-  const lastIdx = new BigInt64Array(texts.length);
+  const unpadIdx = new BigInt64Array(inputIds.length);
+  const lastIdx = new BigInt64Array(filledRows(texts.length));
   const seqlensK = new Int32Array(texts.length);
   const [ids, pads, unpads, lasts] = [lowWords(inputIds), lowWords(padIdx), lowWords(unpadIdx), lowWords(lastIdx)];
   let start = 0;
@@ -43,7 +60,23 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
     lasts[row * 2] = start - 1;
     seqlensK[row] = text.length - 1;
   }
-  return { tokens, texts: texts.length, longest, inputIds, padIdx, unpadIdx, lastIdx, seqlensK };
+  inputIds.fill(inputIds[tokens - 1] ?? 0n, tokens);
+  unpadIdx.fill(unpadIdx[tokens - 1] ?? 0n, tokens);
+  lastIdx.fill(lastIdx[texts.length - 1] ?? 0n, texts.length);
+  return { texts: texts.length, longest, inputIds, padIdx, unpadIdx, lastIdx, seqlensK };
+}
+
+/** The tensors that a graph is fed. `pastTokens`: of the same text, computed before. */
+export function batchFeeds(batch: BatchInputs, pastTokens = 0): Record<string, Tensor> {
+  const seqlensK = pastTokens === 0 ? batch.seqlensK : batch.seqlensK.map((length) => length + pastTokens);
+  return {
+    input_ids: new Tensor("int64", batch.inputIds, [batch.inputIds.length]),
+    pad_idx: new Tensor("int64", batch.padIdx, [batch.texts, batch.longest]),
+    unpad_idx: new Tensor("int64", batch.unpadIdx, [batch.unpadIdx.length]),
+    last_idx: new Tensor("int64", batch.lastIdx, [batch.lastIdx.length]),
+    seqlens_k: new Tensor("int32", seqlensK, [batch.texts]),
+    total_seq: new Tensor("int32", Int32Array.of(batch.longest + pastTokens), [1]),
+  };
 }
 
 /** Every value here is a non-negative int32: writing the low words of zeroed int64s avoids a BigInt per token. */

@@ -1,12 +1,12 @@
 // One ONNX Runtime session over a compiled graph. `run` blocks this process's event loop for the whole batch
 // (onnxruntime-node computes on the calling thread), which is why the engine keeps it in a process of its own.
 
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { InferenceSession } from "onnxruntime-node";
 
 import { assert, must } from "../../shared/assert.ts";
 import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
 import { OUTPUT_NAME } from "../compiler/qwen3-graph.ts";
-import { packBatch } from "./batch-inputs.ts";
+import { batchFeeds, packBatch } from "./batch-inputs.ts";
 
 export interface SessionOptions {
   readonly graphPath: string;
@@ -47,21 +47,18 @@ export class GraphSession {
 
   /** Embeds one batch in one run. Gives float32 [texts, hiddenSize], L2-normalised, row-major. */
   async run(texts: readonly Int32Array[]): Promise<Float32Array> {
-    const batch = packBatch(texts);
-    const results = await this.#session.run({
-      input_ids: new Tensor("int64", batch.inputIds, [batch.tokens]),
-      pad_idx: new Tensor("int64", batch.padIdx, [batch.texts, batch.longest]),
-      unpad_idx: new Tensor("int64", batch.unpadIdx, [batch.tokens]),
-      last_idx: new Tensor("int64", batch.lastIdx, [batch.texts]),
-      seqlens_k: new Tensor("int32", batch.seqlensK, [batch.texts]),
-      total_seq: new Tensor("int32", Int32Array.of(batch.longest), [1]),
-    });
-    const { data } = must(results[OUTPUT_NAME], "graph output");
-    assert(data instanceof Float32Array, "the graph's output is float32");
-    return data;
+    const results = await this.#session.run(batchFeeds(packBatch(texts)));
+    return embeddingsOf(results, texts.length);
   }
 
   async close(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** The first `texts` rows of the graph's output, float32 [texts, hiddenSize]. */
+export function embeddingsOf(results: InferenceSession.OnnxValueMapType, texts: number): Float32Array {
+  const { data, dims } = must(results[OUTPUT_NAME], "graph output");
+  assert(data instanceof Float32Array, "the graph's output is float32");
+  return data.subarray(0, texts * must(dims[1], "the graph's output has rows"));
 }

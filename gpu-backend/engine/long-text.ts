@@ -1,5 +1,5 @@
-// One long text, computed chunk by chunk and layer by layer: the values of one run but for float32's rounding (the same
-// bits at many lengths, since the nodes are the same), at the same speed, in a fraction of the memory. The residual stream of all tokens stays in two buffers that each chunk reads and
+// One long text, computed chunk by chunk and layer by layer: the values of one run but for float32's rounding, at the same
+// speed, in a fraction of the memory. The residual stream of all tokens stays in two buffers that each chunk reads and
 // writes in place; keys and values of one layer alone are kept, in buffers that the kernel fills in place. A layer's
 // session is opened when its turn comes, so that nothing is held while there are no long texts.
 
@@ -7,19 +7,27 @@ import { dirname, join } from "node:path";
 
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 
-import { assert, must } from "../../shared/assert.ts";
+import { assert } from "../../shared/assert.ts";
 import { layerFile } from "../compiler/compiled-folder.ts";
 import { LAYER_VALUES } from "../compiler/layer-graphs.ts";
 import { OUTPUT_NAME } from "../compiler/qwen3-graph.ts";
-import { type BatchInputs, packBatch } from "./batch-inputs.ts";
+import { batchFeeds, endsInSingleRow, packBatch } from "./batch-inputs.ts";
 import type { ModelShape } from "./messages.ts";
-import { openSession, type SessionOptions } from "./graph-session.ts";
+import { embeddingsOf, openSession, type SessionOptions } from "./graph-session.ts";
 
 /**
  * At most. Between two of them other work can be done: 512 tokens of the 0.6B shape take a layer 0.1 to 0.9 s on two cores.
- * Chunks of a text are of one size, since the kernels take other ways for a handful of tokens, and round otherwise.
  */
 export const CHUNK_TOKENS_MAX = 512;
+
+/** The size of all chunks but the last, which may be smaller; none ends in a single row (batch-inputs.ts). */
+function chunkTokensOf(tokens: number): number {
+  for (let chunks = Math.ceil(tokens / CHUNK_TOKENS_MAX); chunks < tokens; chunks += 1) {
+    const size = Math.ceil(tokens / chunks);
+    if (!endsInSingleRow(size) && !endsInSingleRow(tokens % size)) return size;
+  }
+  return tokens;
+}
 
 type Values = Record<string, Tensor>;
 
@@ -40,11 +48,11 @@ export class LongText {
 
   /** `options.graphPath`: the whole graph, beside which the layers' graphs lie. */
   constructor(ids: Int32Array, options: SessionOptions, shape: ModelShape) {
-    assert(ids.length > 0, "a text has at least its ending token");
+    assert(ids.length > 1, "a long text has more than one token");
     this.#options = options;
     this.#shape = shape;
     this.#ids = ids;
-    this.#chunkTokens = Math.ceil(ids.length / Math.ceil(ids.length / CHUNK_TOKENS_MAX));
+    this.#chunkTokens = chunkTokensOf(ids.length);
     this.#added = new Float32Array(ids.length * shape.hiddenSize);
     this.#stream = new Float32Array(ids.length * shape.hiddenSize);
     const dims = [1, shape.keyValueHeads, ids.length, shape.headDim];
@@ -61,8 +69,7 @@ export class LongText {
     }));
     const end = Math.min(this.#ids.length, this.#start + this.#chunkTokens);
     const last = this.#layer === this.#shape.layers - 1;
-    const feeds = this.#feeds(packBatch([this.#ids.subarray(this.#start, end)]), end);
-    const inputs = Object.entries(feeds).filter(([name]) => session.inputNames.includes(name));
+    const inputs = Object.entries(this.#feeds(end)).filter(([name]) => session.inputNames.includes(name));
     const fetches: Record<string, Tensor | null> = {
       [LAYER_VALUES.presentKey(this.#layer)]: this.#keys,
       [LAYER_VALUES.presentValue(this.#layer)]: this.#values,
@@ -77,9 +84,7 @@ export class LongText {
     this.#start = 0;
     this.#layer += 1;
     if (!last) return undefined;
-    const { data } = must(results[OUTPUT_NAME], "graph output");
-    assert(data instanceof Float32Array, "the graph's output is float32");
-    return data;
+    return embeddingsOf(results, 1);
   }
 
   /** Frees the layer that is loaded. */
@@ -89,15 +94,9 @@ export class LongText {
     await session?.release();
   }
 
-  #feeds(batch: BatchInputs, end: number): Values {
+  #feeds(end: number): Values {
     return {
-      input_ids: new Tensor("int64", batch.inputIds, [batch.tokens]),
-      pad_idx: new Tensor("int64", batch.padIdx, [1, batch.tokens]),
-      unpad_idx: new Tensor("int64", batch.unpadIdx, [batch.tokens]),
-      last_idx: new Tensor("int64", batch.lastIdx, [1]),
-      // With the tokens of the chunks before.
-      seqlens_k: new Tensor("int32", Int32Array.of(end - 1), [1]),
-      total_seq: new Tensor("int32", Int32Array.of(end), [1]),
+      ...batchFeeds(packBatch([this.#ids.subarray(this.#start, end)]), this.#start),
       // The same buffers as the present ones: then the kernel appends instead of copying.
       [LAYER_VALUES.pastKey]: this.#keys,
       [LAYER_VALUES.pastValue]: this.#values,

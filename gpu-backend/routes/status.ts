@@ -11,6 +11,10 @@ export type Status = BackendReady["status"];
 
 /** Seconds after which asking again makes sense while a model loads. */
 const WARMING_RETRY_S = 2;
+/** Held by test/gpu-backend/engine/same-bits.test.ts. */
+const SAME_BITS =
+  "on one class of processor, a text's vector is the same bits in any batch, at any place, on any number of threads, after any restart";
+const INTEGER_KERNEL = "MatMulIntegerToFloat, two int8 digits a value";
 
 export function health(call: Call): void {
   call.sendJson(200, { status: "ok" });
@@ -32,7 +36,7 @@ export function ready(call: Call, status: Status, facts: ModelFacts | undefined,
 }
 
 export function info(call: Call, service: Service, config: Config): void {
-  const { model, modelId, engine, limits } = service;
+  const { model, choice, modelId, engine, limits } = service;
   call.sendJson(200, {
     model: modelId,
     revision: model.revision,
@@ -45,8 +49,10 @@ export function info(call: Call, service: Service, config: Config): void {
       endTokenId: model.config.endTokenId,
     },
     pooling: "last_token, L2-normalised, float16",
+    sameBits: model.target === "cpu" ? SAME_BITS : null,
     compile: { target: model.target, precision: model.precision, cudaWeights: model.cudaWeights },
     kernels: kernelsOf(service),
+    linears: choice ?? null,
     engine: { state: engine.state, pid: engine.pid ?? null, restarts: engine.restarts, threads: config.threads },
     limits: {
       queueSecondsMax: limits.queueSecondsMax,
@@ -66,10 +72,14 @@ export function info(call: Call, service: Service, config: Config): void {
   });
 }
 
-/** Which of onnxruntime's ways of multiplying 4-bit weights the compiled graph asks for. */
+/** Which of onnxruntime's ways of multiplying weights the compiled graph asks for. */
 function kernelsOf({ model }: Service): string {
   const dense = /^(bf16|f16|f32|fp16|fp32|bfloat16|float16|float32)$/i.test(model.layout);
-  if (model.target === "cpu") return dense ? "MatMul, float32" : "MatMulNBits, float32 activations";
+  if (model.target === "cpu") {
+    const float = dense ? "MatMul, float32" : "MatMulNBits, float32 activations";
+    if (model.linears === "float32") return float;
+    return model.linears === "int8-pairs" ? INTEGER_KERNEL : `${INTEGER_KERNEL}; down_proj ${float}`;
+  }
   if (dense || model.cudaWeights === "dense") return "MatMul, 16-bit";
   return model.cudaWeights === "block32"
     ? "MatMulNBits, fpA-intB gemm, blocks of 32"

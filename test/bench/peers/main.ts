@@ -1,9 +1,10 @@
-// npm run bench:peers [-- --quick] [--minutes 8] [--threads 2] [--python /path/to/python] [--work DIR] [--layers N]
+// npm run bench:peers [-- --quick] [--minutes 8] [--threads 2] [--python /path/to/python] [--work DIR] [--layers N] [--checkpoint DIR]
 // This engine, llama.cpp and PyTorch on the same shape (Qwen3 0.6B, random weights), the same lengths, the same number of
 // threads: alternating in one run, medians, a Markdown table at the end. README.md says what each system is.
 //
 // It stops when the time is used up, after at least one round. `--quick`: shorter mixes, for a first look. `--layers`: a
-// shallower model, to test the bench itself. PyTorch comes from `--python`; without it those columns are empty.
+// shallower model, to test the bench itself. `--checkpoint`: a real one in place of the random one (llama.cpp has no file of
+// it). PyTorch comes from `--python`; without it those columns are empty.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
@@ -11,7 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { MIXES } from "../gpu/mixes.ts";
+import { distance } from "../../gpu-backend/cosine.ts";
+import { MIXES, textsOf } from "../gpu/mixes.ts";
 import { SHAPES, writeRandomCheckpoint } from "../gpu/random-checkpoint.ts";
 import { writeRandomGguf } from "./gguf.ts";
 import { printReport, type Times } from "./report.ts";
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     python: { type: "string", default: process.env["PEERS_PYTHON"] ?? "python3" },
     work: { type: "string", default: join(tmpdir(), "gigarouter-peers") },
     only: { type: "string" },
+    checkpoint: { type: "string" },
   },
 });
 const HERE = import.meta.dirname;
@@ -34,6 +37,11 @@ const CONTEXT_TOKENS = 40_960;
 /** A system that is slower than ours by this factor on the probe is not kept waiting for: its probe stands for it. */
 const HOPELESS = 3;
 const PROBE = "4x128";
+/** What the others' vectors are held against. */
+const REFERENCE = "float32";
+const ERROR_LENGTHS = Array.from({ length: 24 }, (_, index) => 2 + index * 5);
+/** Below it, every model has its ordinary tokens. */
+const ERROR_VOCABULARY = 100_000;
 /** Texts of a mix on which the ways of batching it are tried. */
 const WAYS_TEXTS = 8;
 /** Runs of a round: the short one is cheap and noisy. */
@@ -71,6 +79,7 @@ for (const command of prepare()) {
   else running.push(system);
 }
 slow = await warmUp();
+const errors = await measureErrors();
 for (let round = 1; ; round += 1) {
   const roundStarted = performance.now();
   for (const [mix, lengths] of Object.entries(mixes)) {
@@ -87,7 +96,7 @@ end(0);
 /** Also when the run is cut short: what was measured so far is worth having. */
 function end(code: number): never {
   const { threads, layers } = values;
-  printReport({ times, mixes, probe: PROBE, systems: running, slow, threads, layers, loadBefore });
+  printReport({ times, errors, mixes, probe: PROBE, systems: running, slow, threads, layers, loadBefore });
   process.exit(code);
 }
 
@@ -95,19 +104,20 @@ function end(code: number): never {
 function prepare(): readonly Command[] {
   const shape = { ...SHAPES["0.6B"], layers: Number(values.layers) };
   mkdirSync(values.work, { recursive: true });
-  const checkpoint = join(values.work, `qwen3-0.6B-${values.layers}`);
+  const random = join(values.work, `qwen3-0.6B-${values.layers}`);
+  const checkpoint = values.checkpoint ?? random;
   if (!existsSync(join(checkpoint, "config.json"))) {
     say("writing the checkpoint");
     writeRandomCheckpoint(shape, `${checkpoint}.part`);
     renameSync(`${checkpoint}.part`, checkpoint);
   }
-  const gguf = `${checkpoint}.gguf`;
-  if (!existsSync(gguf)) {
+  const gguf = `${random}.gguf`;
+  if (values.checkpoint === undefined && !existsSync(gguf)) {
     say("writing the GGUF");
     writeRandomGguf(`${gguf}.part`, shape, CONTEXT_TOKENS);
     renameSync(`${gguf}.part`, gguf);
   }
-  if (!existsSync(join(HERE, "node_modules"))) {
+  if (values.checkpoint === undefined && !existsSync(join(HERE, "node_modules"))) {
     say("installing node-llama-cpp (its binaries come prebuilt)");
     spawnSync("npm", ["install", "--ignore-scripts", "--no-package-lock"], { cwd: HERE, stdio: ["ignore", 2, 2] });
   }
@@ -120,10 +130,36 @@ function prepare(): readonly Command[] {
   const torch = (type: string): Command => ({
     name: `torch ${type}`,
     program: values.python,
-    args: [join(HERE, "torch_bench.py"), join(checkpoint, "config.json"), values.threads, type],
+    args: [join(HERE, "torch_bench.py"), checkpoint, values.threads, type],
   });
   const llama = { program: process.execPath, args: [join(HERE, "llama.mjs"), gguf, values.threads] };
-  return [ours("packed"), { name: "llama.cpp", ...llama }, torch("bfloat16"), torch("float32"), ours("padded")];
+  return [
+    ours("packed"),
+    ...(values.checkpoint === undefined ? [{ name: "llama.cpp", ...llama }] : []),
+    torch("bfloat16"),
+    torch("float16"),
+    torch(REFERENCE),
+    ours("padded"),
+  ];
+}
+
+/** 1 - cos of each system's vectors to those of torch in float32, over texts of the same weights; ascending. */
+async function measureErrors(): Promise<ReadonlyMap<string, readonly number[]>> {
+  const reference = running.find(({ name }) => name === `torch ${REFERENCE}`);
+  if (reference === undefined) return new Map();
+  const ids = textsOf(ERROR_LENGTHS, ERROR_VOCABULARY).map((text) => [...text]);
+  const expected = await reference.embed({ ids });
+  const found = new Map<string, readonly number[]>();
+  for (const system of running) {
+    if (!system.embeds || system === reference || system.name === "ours, padded") continue;
+    const vectors = await system.embed({ ids });
+    const distances = vectors.map((vector, index) => distance(vector, expected[index] ?? []));
+    found.set(
+      system.name,
+      distances.toSorted((left, right) => left - right),
+    );
+  }
+  return found;
 }
 
 /** Padding is only worth a line where lengths differ; what is hopelessly slow shows its probe alone, and the short text. */

@@ -6,16 +6,16 @@
 
 import { createInterface } from "node:readline";
 
-import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import { compileChosen } from "../../../gpu-backend/choice/compile-chosen.ts";
 import { DEFAULT_BUDGETS, planRuns } from "../../../gpu-backend/engine/batch-budget.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
 import { textsOf } from "../gpu/mixes.ts";
-import type { Answer, Task } from "./systems.ts";
+import type { Answer, EmbedTask, Task } from "./systems.ts";
 
 const PADDED_BATCH = 16;
 
 const [dir = "", threads = "2", form = "packed"] = process.argv.slice(2);
-const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
+const { model, choice } = await compileChosen(dir, { target: "cpu", precision: "exact", threads: Number(threads) });
 const session = await GraphSession.open({
   graphPath: model.graphPath,
   target: "cpu",
@@ -38,11 +38,22 @@ function runsOf(lengths: readonly number[]): readonly (readonly number[])[] {
   });
 }
 
-say({ detail: `${model.layout}, float32 activations, ${form}` });
+/** One text a run: a vector does not depend on its neighbours. */
+async function embed(ids: EmbedTask["ids"]): Promise<readonly (readonly number[])[]> {
+  const vectors: number[][] = [];
+  for (const text of ids) vectors.push([...(await session.run([Int32Array.from(text)]))]);
+  return vectors;
+}
+
+say({ detail: `${model.layout}, linear layers ${model.linears} (${choice?.why}), ${form}`, embeds: true });
 for await (const line of createInterface({ input: process.stdin })) {
-  const { lengths } = JSON.parse(line) as Task;
+  const task = JSON.parse(line) as Task | EmbedTask;
   const began = performance.now();
-  for (const run of runsOf(lengths)) await session.run(textsOf(run, model.config.vocabSize));
+  if ("ids" in task) {
+    say({ vectors: await embed(task.ids) });
+    continue;
+  }
+  for (const run of runsOf(task.lengths)) await session.run(textsOf(run, model.config.vocabSize));
   say({ milliseconds: performance.now() - began });
 }
 await session.close();

@@ -1,7 +1,8 @@
 // The bench's result as a Markdown table: medians in tokens per second, ratios of ours to each peer, what is required.
 
-import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
 
+import { processorClass } from "../../../gpu-backend/choice/processor-class.ts";
 import type { System } from "./systems.ts";
 
 /** System → mix → milliseconds of each run. */
@@ -9,6 +10,8 @@ export type Times = Map<string, Map<string, number[]>>;
 
 export interface Report {
   readonly times: Times;
+  /** System → 1 - cos to torch in float32, ascending; only of systems with the same weights. */
+  readonly errors: ReadonlyMap<string, readonly number[]>;
   readonly mixes: Readonly<Record<string, readonly number[]>>;
   readonly probe: string;
   readonly systems: readonly System[];
@@ -43,6 +46,11 @@ export function printReport(report: Report): void {
     const toTorch = ratio(rates, "torch bfloat16", long ? REQUIRED.torchLong : REQUIRED.torch);
     out(`| ${mix} | ${cells.join(" | ")} | ${toLlama} | ${toTorch} | ${times.get(OURS)?.get(mix)?.length ?? 0} |`);
   }
+  const error = (name: string): string => {
+    const all = report.errors.get(name);
+    return all === undefined ? "" : `${(median(all) ?? 0).toExponential(1)} / ${(all.at(-1) ?? 0).toExponential(1)}`;
+  };
+  out(`| 1 - cos to torch float32, median / max | ${names.map(error).join(" | ")} | | | |`);
   printPadded(report, out);
   if (Number.parseFloat(report.loadBefore) > BUSY_LOAD)
     out(
@@ -91,13 +99,7 @@ function median(values: readonly number[] | undefined): number | undefined {
   return values?.toSorted((left, right) => left - right)[values.length >> 1];
 }
 
-/** The processor, and which of its instructions matter here. */
+/** The processor's name and its class. */
 function machine(): string {
-  const text = readFileSync("/proc/cpuinfo", "utf8");
-  const field = (name: string): string => new RegExp(`^${name}\\s*: (.*)$`, "m").exec(text)?.[1] ?? "";
-  const flags = new Set(field("flags").split(" "));
-  const has = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"].filter((flag) =>
-    flags.has(flag),
-  );
-  return `${field("model name")} (${has.join(", ")})`;
+  return `${cpus()[0]?.model ?? "unknown processor"} (${processorClass()})`;
 }

@@ -11,10 +11,19 @@ export interface Task {
   readonly warmUp: boolean;
 }
 
-/** The first line says what the system is, each later one how long a task took. */
+/** Asks for vectors rather than for time. */
+export interface EmbedTask {
+  /** Token ids of each text. */
+  readonly ids: readonly (readonly number[])[];
+}
+
+/** The first line says what the system is, each later one how long a task took, or its vectors. */
 export interface Answer {
   readonly milliseconds?: number;
   readonly detail?: string;
+  /** Whether it takes an EmbedTask: then its weights are the checkpoint's. */
+  readonly embeds?: boolean;
+  readonly vectors?: readonly (readonly number[])[];
 }
 
 export interface Command {
@@ -27,13 +36,15 @@ export interface Command {
 export class System {
   readonly name: string;
   readonly detail: string;
+  readonly embeds: boolean;
   readonly #child: ChildProcess;
   readonly #lines: Interface;
   readonly #waiting: ((answer: Answer) => void)[];
 
-  private constructor(name: string, detail: string, child: ChildProcess, lines: Interface, waiting: Waiting) {
+  private constructor(name: string, first: Answer, child: ChildProcess, lines: Interface, waiting: Waiting) {
     this.name = name;
-    this.detail = detail;
+    this.detail = first.detail ?? "";
+    this.embeds = first.embeds === true;
     this.#child = child;
     this.#lines = lines;
     this.#waiting = waiting;
@@ -51,11 +62,20 @@ export class System {
       child.once("error", () => resolve(undefined));
       child.once("exit", () => resolve(undefined));
     });
-    return first === undefined ? undefined : new System(name, first.detail ?? "", child, lines, waiting);
+    return first === undefined ? undefined : new System(name, first, child, lines, waiting);
   }
 
   /** Milliseconds that the task took. */
   async run(task: Task): Promise<number> {
+    return (await this.#ask(task)).milliseconds ?? Number.NaN;
+  }
+
+  /** A vector for each text. */
+  async embed(task: EmbedTask): Promise<readonly (readonly number[])[]> {
+    return (await this.#ask(task)).vectors ?? [];
+  }
+
+  async #ask(task: Task | EmbedTask): Promise<Answer> {
     this.#child.kill("SIGCONT");
     const answer = await new Promise<Answer>((resolve, reject) => {
       this.#waiting.push(resolve);
@@ -64,7 +84,7 @@ export class System {
     });
     this.#child.removeAllListeners("exit");
     this.#child.kill("SIGSTOP");
-    return answer.milliseconds ?? Number.NaN;
+    return answer;
   }
 
   close(): void {

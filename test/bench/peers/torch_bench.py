@@ -1,22 +1,26 @@
 """PyTorch as a system of the bench (see main.ts for what it is told and says): transformers' Qwen3Model with sdpa.
 
-  python torch_bench.py CONFIG_JSON THREADS bfloat16|float32
+  python torch_bench.py CHECKPOINT THREADS bfloat16|float16|float32
 
-CONFIG_JSON is the random checkpoint's config.json. Texts are sorted and in batches of 16, which keeps padding low without
+CHECKPOINT is a folder with config.json and model.safetensors: plain weights, or 4-bit ones as compressed-tensors packs them
+(symmetric, eight values an int32, lowest nibble first), which are dequantised in float32 and then rounded. Texts are sorted and in batches of 16, which keeps padding low without
 packing; a batch of one length goes without a mask, since the unmasked kernel is the faster one.
 """
 
 import json
+import pathlib
 import sys
 import time
 
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformers import Qwen3Config, Qwen3Model
 
 BATCH = 16
 
-facts = json.load(open(sys.argv[1]))
+folder = pathlib.Path(sys.argv[1])
+facts = json.loads((folder / "config.json").read_text())
 torch.set_num_threads(int(sys.argv[2]))
 torch.set_default_dtype(getattr(torch, sys.argv[3]))
 SIZES = [
@@ -27,7 +31,24 @@ config = Qwen3Config(
     rope_parameters={"rope_type": "default", "rope_theta": float(facts["rope_theta"])},
     attn_implementation="sdpa",
 )
+
+
+def dequantised(tensors):
+    """The tensors of the plain model, float32, by their names within it."""
+    plain = {}
+    for name, tensor in tensors.items():
+        name = name.removeprefix("model.")
+        if name.endswith(".weight_packed"):
+            scale = tensors["model." + name.replace("_packed", "_scale")].float()
+            codes = torch.stack([tensor >> shift & 15 for shift in range(0, 32, 4)], dim=-1).flatten(1) - 8
+            plain[name.replace("_packed", "")] = codes * scale.repeat_interleave(codes.shape[1] // scale.shape[1], dim=1)
+        elif not name.endswith(("_scale", "_shape")):
+            plain[name] = tensor.float()
+    return plain
+
+
 model = Qwen3Model(config).eval()
+model.load_state_dict(dequantised(load_file(folder / "model.safetensors")))
 generator = torch.Generator().manual_seed(11)
 
 
@@ -47,7 +68,16 @@ def run(lengths):
     return (time.perf_counter() - began) * 1000
 
 
-say({"detail": f"torch {torch.__version__}, transformers {transformers.__version__}, {sys.argv[3]}, sdpa"})
+def embed(ids):
+    vectors = []
+    for text in ids:
+        hidden = model(torch.tensor([text]), use_cache=False).last_hidden_state
+        vectors.append(torch.nn.functional.normalize(hidden[0, -1].float(), dim=-1).tolist())
+    return vectors
+
+
+say({"embeds": True, "detail": f"torch {torch.__version__}, transformers {transformers.__version__}, {sys.argv[3]}, sdpa"})
 with torch.inference_mode():
     for line in sys.stdin:
-        say({"milliseconds": run(json.loads(line)["lengths"])})
+        task = json.loads(line)
+        say({"vectors": embed(task["ids"])} if "ids" in task else {"milliseconds": run(task["lengths"])})

@@ -8,6 +8,7 @@ import * as z from "zod";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { type GraphPlan, planFor } from "../../../gpu-backend/compiler/graph-plan.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { integerProductsAreExact } from "../../../gpu-backend/engine/integer-products.ts";
 import { distance, worstDistance } from "../cosine.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 import { float32Tolerance } from "../tolerances.ts";
@@ -15,6 +16,9 @@ import { float32Tolerance } from "../tolerances.ts";
 const CHECKPOINTS = fileURLToPath(new URL("../../vectors/checkpoints", import.meta.url));
 const names = readdirSync(CHECKPOINTS);
 const expectedSchema = z.object({ texts: z.array(z.array(z.int())), embeddings: z.array(z.array(z.number())) });
+
+/** What `exact` promises, 1 - cos. */
+const EXACT_MAX = 1e-5;
 
 const scratch = mkdtempSync(join(tmpdir(), "layouts-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -58,7 +62,7 @@ describe.each(names)("the checkpoint %s", (name) => {
 });
 
 describe("the forms of the CUDA targets, computed on the CPU", () => {
-  const exact = planFor("cpu", "as-is");
+  const exact = planFor("cpu", "as-is", "float32");
 
   it.each(["ct-asym", "gptq-v2-asym-desc-act", "ct-channel"])(
     "repeating scales to blocks of 32 changes no vector of %s",
@@ -83,6 +87,14 @@ describe("the forms of the CUDA targets, computed on the CPU", () => {
     expect(worstDistance(together, (await embed(name)).together)).toBeLessThanOrEqual(
       float32Tolerance(model.config, 0),
     );
+  });
+});
+
+describe.runIf(await integerProductsAreExact(1))("the integer form of the CPU", () => {
+  it.each(names.filter((name) => !name.startsWith("gptq-v1")))("gives the vectors of %s", async (name) => {
+    const { together, alone } = await embed(name, planFor("cpu", "as-is", "int8-pairs"));
+    expect(alone).toEqual(together);
+    expect(worstDistance(together, (await embed(name)).together)).toBeLessThanOrEqual(EXACT_MAX);
   });
 });
 

@@ -14,15 +14,26 @@ describe("packing a batch", () => {
     fc.assert(
       fc.property(anyTexts, (texts) => {
         const batch = packBatch(texts.map((text) => Int32Array.from(text)));
-        const packed = [...batch.inputIds].map(Number);
+        const tokens = texts.flat().length;
+        const packed = [...batch.inputIds.subarray(0, tokens)].map(Number);
         const padded = [...batch.padIdx].map((place) => packed[Number(place)]);
         expect(packed).toEqual(texts.flat());
-        expect([...batch.unpadIdx].map((place) => padded[Number(place)])).toEqual(packed);
-        expect([...batch.lastIdx].map((place) => packed[Number(place)])).toEqual(texts.map((text) => text.at(-1)));
+        expect([...batch.unpadIdx.subarray(0, tokens)].map((place) => padded[Number(place)])).toEqual(packed);
+        const lasts = [...batch.lastIdx.subarray(0, texts.length)];
+        expect(lasts.map((place) => packed[Number(place)])).toEqual(texts.map((text) => text.at(-1)));
         expect([...batch.seqlensK]).toEqual(texts.map((text) => text.length - 1));
         expect(padded).toHaveLength(texts.length * Math.max(...texts.map((text) => text.length)));
       }),
     );
+  });
+
+  it.each([1, 2, 128, 129, 257])("of %i tokens or texts leaves no product with a tile of one row", (count) => {
+    const filled = count % 128 === 1 ? count + 1 : count;
+    const tokens = packBatch([new Int32Array(count).fill(7)]);
+    expect([tokens.inputIds.length, tokens.unpadIdx.length]).toEqual([filled, filled]);
+    expect([tokens.inputIds.at(-1), tokens.unpadIdx.at(-1)]).toEqual([7n, BigInt(count - 1)]);
+    const texts = packBatch(Array.from({ length: count }, () => Int32Array.of(7)));
+    expect([texts.lastIdx.length, texts.lastIdx.at(-1)]).toEqual([filled, BigInt(count - 1)]);
   });
 });
 

@@ -151,6 +151,7 @@ function demoModel(): CompiledModel {
     target: "cpu",
     precision: "exact",
     cudaWeights: "as-is",
+    linears: "float32",
     checkpointDir: DEMO_MODEL_DIR,
   };
 }

@@ -225,6 +225,8 @@ describe("the routes", () => {
     expect(info).toMatchObject({
       limits: { queueSecondsMax: 1, bodyBytesMax: REQUEST_FRAME_BYTES_MAX },
       pooling: expect.stringContaining("last_token"),
+      sameBits: expect.stringContaining("the same bits in any batch"),
+      linears: null,
     });
     expect(JSON.stringify(info)).not.toContain(SECRET);
     const metrics = await (await fetch(`${backend.origin}/metrics`, { headers })).text();

@@ -1,0 +1,95 @@
+// A checkpoint → the compiled model that this machine serves it best with. On a CPU that is the float32 graph, or one with
+// integer products where a trial found it faster and near enough. The trial runs once, in a process of its own; what may not
+// be believed from one start to the next (the memory, the processor's products) is looked at each time.
+
+import { totalmem } from "node:os";
+
+import { env } from "onnxruntime-node";
+
+import type { ModelConfig } from "../checkpoint/read-config.ts";
+import { compileCheckpoint, type CompileOptions } from "../compiler/compile.ts";
+import { compiledRoots } from "../compiler/compiled-folder.ts";
+import type { CompiledModel } from "../compiler/compiled-model.ts";
+import { integerProductsAreExact } from "../engine/integer-products.ts";
+import { choiceFile, type LinearsChoice, readChoice, writeChoice } from "./choice.ts";
+import { processorClass } from "./processor-class.ts";
+import { runTrial } from "./run-trial.ts";
+
+/** Smaller models are fast in any form; the demo model has 3 million. */
+const WEIGHTS_MIN = 50_000_000;
+const INT8_PAIRS_BYTES = 3;
+/** What the integer form's weights may take of the memory: activations, the table and the system need the rest. */
+const MEMORY_SHARE_MAX = 0.5;
+
+export interface ChosenModel {
+  readonly model: CompiledModel;
+  /** Absent where there is nothing to choose. */
+  readonly choice?: LinearsChoice;
+}
+
+export interface ChooseOptions extends Omit<CompileOptions, "linears" | "plan"> {
+  /** Intra-op threads of the engine. */
+  readonly threads: number;
+}
+
+/** Rejects as compileCheckpoint does. A trial that fails leaves the float32 graph. */
+export async function compileChosen(dir: string, options: ChooseOptions): Promise<ChosenModel> {
+  const chosen = await choose(dir, options);
+  options.onProgress?.(1, "compiled");
+  return chosen;
+}
+
+async function choose(
+  dir: string,
+  { threads, onProgress = () => undefined, ...rest }: ChooseOptions,
+): Promise<ChosenModel> {
+  const part = (from: number) => ({
+    ...rest,
+    onProgress: (fraction: number, what: string) => onProgress(from + fraction / 3, what),
+  });
+  if (rest.target !== "cpu") return { model: await compileCheckpoint(dir, { ...rest, onProgress }) };
+  const model = await compileCheckpoint(dir, part(0));
+  const processor = processorClass();
+  const refusal = whyNotIntegers(model.config) ?? (await whyNotExact(threads));
+  if (refusal !== undefined) return { model, choice: { linears: "float32", processor, why: refusal } };
+  const roots = compiledRoots(dir, rest.cacheDir);
+  const file = choiceFile([model.revision, processor, String(threads), env.versions.node ?? ""]);
+  let choice = readChoice(roots, file);
+  if (choice === undefined) {
+    const request = {
+      checkpointDir: dir,
+      threads,
+      processor,
+      ...(rest.cacheDir !== undefined && { cacheDir: rest.cacheDir }),
+    };
+    const tried = await runTrial(request, part(1 / 3).onProgress);
+    if (typeof tried === "string") return { model, choice: { linears: "float32", processor, why: tried } };
+    choice = tried;
+    writeChoice(roots, file, choice);
+  }
+  if (choice.linears === "float32") return { model, choice };
+  return { model: await compileCheckpoint(dir, { ...part(2 / 3), linears: choice.linears }), choice };
+}
+
+/** Why the integer forms are not even tried, if they are not. `memoryBytes`: what this process may use. */
+export function whyNotIntegers(config: ModelConfig, memoryBytes = memoryAllowed()): string | undefined {
+  const { layers, hiddenSize, intermediateSize, queryHeads, keyValueHeads, headDim } = config;
+  const attention = 2 * (queryHeads + keyValueHeads) * headDim * hiddenSize;
+  const weights = layers * (attention + 3 * hiddenSize * intermediateSize);
+  if (weights < WEIGHTS_MIN) return "a model of this size gains nothing from another form";
+  const bytes = weights * INT8_PAIRS_BYTES;
+  if (bytes <= memoryBytes * MEMORY_SHARE_MAX) return undefined;
+  const gb = (value: number): string => (value / 1e9).toFixed(1);
+  return `the integer forms take ${gb(bytes)} GB of ${gb(memoryBytes)} GB of memory, more than half`;
+}
+
+async function whyNotExact(threads: number): Promise<string | undefined> {
+  if (await integerProductsAreExact(threads)) return undefined;
+  return "this processor's products of 8-bit integers saturate";
+}
+
+/** The machine's, or what its control group allows. */
+function memoryAllowed(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
+}

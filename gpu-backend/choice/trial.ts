@@ -1,0 +1,147 @@
+// Which form the linear layers get: the integer ones where this processor is faster with them and where, on calibration texts,
+// this checkpoint's vectors stay as near to the float32 graph's as `exact` promises; tried from the fastest on.
+
+import { dirname } from "node:path";
+
+import { assert } from "../../shared/assert.ts";
+import { compileSoundly } from "../compiler/compile.ts";
+import { discardCompiled } from "../compiler/compiled-folder.ts";
+import { type CompiledModel, CPU_LINEARS, type CpuLinears } from "../compiler/compiled-model.ts";
+import { DEFAULT_BUDGETS, planRuns } from "../engine/batch-budget.ts";
+import { GraphSession } from "../engine/graph-session.ts";
+import { loadTokenizer } from "../tokenizer/library.ts";
+import { tokenizeText } from "../tokenizer/text-tokenizer.ts";
+import { CALIBRATION_TEXTS } from "./calibration-texts.ts";
+import type { LinearsChoice } from "./choice.ts";
+import { type Benchmark, benchmarkMlp } from "./mlp-benchmark.ts";
+
+/** 1 - cos of any calibration text, at most. */
+export const EXACT_DISTANCE_MAX = 1e-5;
+/** Three bytes a weight and a second compiled folder have to be worth it. */
+const GAIN_MIN = 1.25;
+/** What a short text alone may take longer. */
+const SHORT_LOSS_MAX = 1.3;
+
+export interface TrialRequest {
+  readonly checkpointDir: string;
+  readonly cacheDir?: string;
+  readonly threads: number;
+  readonly processor: string;
+}
+
+export interface TrialOptions {
+  readonly onProgress?: (fraction: number, what: string) => void;
+  readonly benchmark?: typeof benchmarkMlp;
+  readonly distanceMax?: number;
+}
+
+export async function tryLinears(
+  { checkpointDir, cacheDir, threads, processor }: TrialRequest,
+  { onProgress, benchmark: measure = benchmarkMlp, distanceMax = EXACT_DISTANCE_MAX }: TrialOptions = {},
+): Promise<LinearsChoice> {
+  const compile = (linears: CpuLinears): Promise<CompiledModel> =>
+    compileSoundly(checkpointDir, {
+      target: "cpu",
+      precision: "exact",
+      linears,
+      ...(cacheDir !== undefined && { cacheDir }),
+      ...(onProgress && { onProgress }),
+    });
+  const exact = await compile("float32");
+  const benchmark = await measure(checkpointDir, exact.config, threads);
+  const slow = whySlow(benchmark);
+  if (slow !== undefined) return { linears: "float32", processor, why: slow, benchmark };
+  const texts = calibrationIds(exact);
+  const expected = await vectorsOf(exact, texts, threads);
+  const probes: NonNullable<LinearsChoice["probes"]> = [];
+  for (const linears of CPU_LINEARS) {
+    if (linears === "float32") continue;
+    const model = await compile(linears);
+    const distances = distancesOf(await vectorsOf(model, texts, threads), expected, exact.config.hiddenSize);
+    const max = distances.at(-1) ?? 0;
+    probes.push({ linears, texts: texts.length, median: distances[texts.length >> 1] ?? 0, max });
+    if (max <= distanceMax)
+      return {
+        linears,
+        processor,
+        why: `${gainOf(benchmark)}, and within ${distanceMax} of it`,
+        benchmark,
+        probes,
+      };
+    discardCompiled(dirname(model.graphPath));
+  }
+  return {
+    linears: "float32",
+    processor,
+    why: `the integer forms are further than ${distanceMax} from it with this checkpoint`,
+    benchmark,
+    probes,
+  };
+}
+
+/** Why the integer form is not worth trying on this processor, if it is not. */
+function whySlow(benchmark: Benchmark): string | undefined {
+  const isSlow = benchmark.some(({ float32Ms, int8PairsMs }, index) =>
+    index === benchmark.length - 1 ? float32Ms < int8PairsMs * GAIN_MIN : int8PairsMs > float32Ms * SHORT_LOSS_MAX,
+  );
+  return isSlow ? `${gainOf(benchmark)}, which is not worth three bytes a weight` : undefined;
+}
+
+function gainOf(benchmark: Benchmark): string {
+  const gains = benchmark.map(
+    ({ rows, float32Ms, int8PairsMs }) => `${(float32Ms / int8PairsMs).toFixed(2)} times as fast over ${rows} rows`,
+  );
+  return `int8-pairs is ${gains.join(" and ")} as float32`;
+}
+
+function calibrationIds({ checkpointDir, config }: CompiledModel): readonly Int32Array[] {
+  const library = loadTokenizer(checkpointDir, config.endTokenId, config.vocabSize);
+  const limits = { maxTokens: Math.min(config.maxTokens, DEFAULT_BUDGETS.cpu.maxTokens), vocabSize: config.vocabSize };
+  return CALIBRATION_TEXTS.flatMap((text) => {
+    const result = tokenizeText(library, limits, "", text, "end");
+    return result.kind === "ids" ? [result.ids] : [];
+  });
+}
+
+/** float32 [texts, hiddenSize]. */
+async function vectorsOf(
+  { graphPath, target, cudaWeights, config }: CompiledModel,
+  texts: readonly Int32Array[],
+  threads: number,
+): Promise<Float32Array> {
+  const session = await GraphSession.open({ graphPath, target, cudaWeights, threads });
+  try {
+    const vectors = new Float32Array(texts.length * config.hiddenSize);
+    const lengths = texts.map((text) => text.length);
+    for (const run of planRuns(lengths, DEFAULT_BUDGETS.cpu)) {
+      const rows = await session.run(run.map((index) => texts[index] ?? new Int32Array()));
+      for (const [position, index] of run.entries())
+        vectors.set(
+          rows.subarray(position * config.hiddenSize, (position + 1) * config.hiddenSize),
+          index * config.hiddenSize,
+        );
+    }
+    return vectors;
+  } finally {
+    await session.close();
+  }
+}
+
+/** 1 - cos of each pair of rows of length 1, ascending; NaN counts as the largest. */
+function distancesOf(left: Float32Array, right: Float32Array, size: number): readonly number[] {
+  assert(left.length === right.length, "both have a vector for each text");
+  const distances = Array.from({ length: left.length / size }, (_, row) => {
+    let dot = 0;
+    let leftSquares = 0;
+    let rightSquares = 0;
+    for (let index = row * size; index < (row + 1) * size; index += 1) {
+      const [a, b] = [left[index] ?? 0, right[index] ?? 0];
+      dot += a * b;
+      leftSquares += a * a;
+      rightSquares += b * b;
+    }
+    const distance = 1 - dot / Math.sqrt(leftSquares * rightSquares);
+    return Number.isNaN(distance) ? Number.POSITIVE_INFINITY : Math.max(0, distance);
+  });
+  return distances.toSorted((a, b) => a - b);
+}
