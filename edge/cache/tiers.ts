@@ -4,7 +4,7 @@
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import { dataCentrePays, lookUpPays, tokensMin, writePays } from "./admission.ts";
-import { DataCentreRecord, isSampled } from "./data-centre-record.ts";
+import { DataCentreRecord } from "./data-centre-record.ts";
 import type { CacheEntry } from "./entry.ts";
 import { KvRecord } from "./kv-record.ts";
 import type { CacheTiers, CacheUse, Named } from "./lookups.ts";
@@ -142,7 +142,7 @@ export class Tiers implements CacheTiers {
 const NOTHING: ReadonlyMap<string, CacheEntry> = new Map();
 
 function mayUseDataCentre(name: string, tokens: number, record: DataCentreRecord, use: CacheUse): boolean {
-  return use.mode === "eager" || dataCentrePays(use.admission, tokens, record.hitRate) || isSampled(name);
+  return use.mode === "eager" || dataCentrePays(use.admission, tokens, record.hitRate) || record.isSampled(name);
 }
 
 function mayLookUpKv(tokensAbout: number, record: KvRecord, use: CacheUse): boolean {
