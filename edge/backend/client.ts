@@ -7,7 +7,7 @@ import {
   REQUEST_ID_HEADER,
   backendFaultSchema,
   backendReadySchema,
-  embedAnswerSchema,
+  readEmbedAnswer,
   tokenizeAnswerSchema,
 } from "../../shared/wire.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
@@ -72,9 +72,8 @@ export async function embed(
 ): Promise<BackendResult<Embedded>> {
   const result = await post(call, "/embed", request, ids);
   if (result.kind !== "frame") return result;
-  const parsed = embedAnswerSchema.safeParse(result.header);
-  if (!parsed.success) return garbage("its header does not fit");
-  const answer = parsed.data;
+  const answer = readEmbedAnswer(result.header);
+  if (answer === undefined) return garbage("its header does not fit");
   const count = request.texts.length;
   if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of texts");
   // An odd number of float16 values is padded to a whole word.
