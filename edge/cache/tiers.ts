@@ -95,8 +95,10 @@ export class Tiers implements CacheTiers {
   }
 
   #writeDataCentre(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+    if (entries.size === 0) return;
     const { dataCentre: record } = this.#recordsOf(use.accountId);
-    const writes = new Map([...entries].filter(([name, { tokens }]) => mayUseDataCentre(name, tokens, record, use)));
+    const writes = new Map<string, CacheEntry>();
+    for (const [name, entry] of entries) if (mayUseDataCentre(name, entry.tokens, record, use)) writes.set(name, entry);
     if (writes.size > 0) use.waitUntil(this.#ports.dataCentre.put(writes));
   }
 
@@ -112,6 +114,7 @@ export class Tiers implements CacheTiers {
 
   /** Writes what was asked for before and pays; for an `eager` key everything that is not there yet. */
   #writeKv(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+    if (entries.size === 0) return;
     const { kv: record } = this.#recordsOf(use.accountId);
     const writes = new Map<string, CacheEntry>();
     for (const [name, entry] of entries) {
