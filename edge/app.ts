@@ -12,13 +12,14 @@ import { requestId } from "./middleware/request-id.ts";
 import { logRequests } from "./middleware/request-log.ts";
 import { trace } from "./middleware/trace.ts";
 import { answerUnknownRoutes } from "./pages/not-found.ts";
+import { KnownPaths } from "./routes/known-paths.ts";
 import { mountPages, mountRoutes } from "./routes/mount.ts";
 import { PAGES } from "./routes/pages.ts";
 import { ROUTES } from "./routes/table.ts";
 import { servicesOf } from "./services.ts";
 
 export function createApp(): Hono<AppEnv> {
-  const app = new Hono<AppEnv>({ strict: false });
+  const app = new Hono<AppEnv>({ strict: false, router: new KnownPaths() });
   app.onError(answerError);
   app.use(async (c, next) => {
     c.set("startedMs", performance.now());
