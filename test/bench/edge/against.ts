@@ -14,7 +14,8 @@ import { SHAPES, nameOf } from "./shapes.ts";
 import type { Shape } from "./shapes.ts";
 
 const CONNECTIONS = 16;
-const ROUNDS = 9;
+/** Of short turns: what else the machine does changes within seconds. */
+const ROUNDS = 24;
 
 interface Turn {
   readonly shape: Shape;
@@ -71,12 +72,12 @@ async function turn(
 }
 
 function effort({ texts }: Shape, scale: number): Effort {
-  return { connections: CONNECTIONS, seconds: (texts === 1 ? 1 : 1.5) * scale, callsMin: 1 };
+  return { connections: CONNECTIONS, seconds: (texts === 1 ? 0.6 : 1) * scale, callsMin: 1 };
 }
 
 /** So many calls of one text that the cache has seen none come back and stops looking (edge/cache/data-centre-record.ts). */
 function warmUp(shape: Shape): Effort {
-  return { ...effort(shape, 2), callsMin: shape.texts === 1 ? 400 : 1 };
+  return { ...effort(shape, 3), callsMin: shape.texts === 1 ? 400 : 1 };
 }
 
 function report(ref: string, turns: readonly Turn[]): string {
