@@ -131,8 +131,8 @@ export class Pool {
   }
 
   /** What `model`'s backends say of it; undefined while none was ever ready. Waits only when nothing recent is known. */
-  async announced(model: string, waitUntil: PoolCall["waitUntil"]): Promise<BackendReady | undefined> {
-    return this.#groups.get(model)?.announced(waitUntil);
+  announced(model: string, waitUntil: PoolCall["waitUntil"]): Promise<BackendReady | undefined> {
+    return this.#groups.get(model)?.announced(waitUntil) ?? Promise.resolve(undefined);
   }
 
   /** As `announced`, as last heard: nothing is asked. */
