@@ -3,37 +3,36 @@
 
 import { Hono } from "hono";
 import type { AppEnv } from "./context.ts";
-import { cors } from "./middleware/cors.ts";
-import { currentModels } from "./middleware/current-models.ts";
 import { answerError } from "./middleware/errors.ts";
-import { noteRefusals } from "./middleware/note-refusals.ts";
-import { privateAnswers } from "./middleware/private-answers.ts";
-import { requestId } from "./middleware/request-id.ts";
-import { logRequests } from "./middleware/request-log.ts";
+import { makePrivate } from "./middleware/private-answers.ts";
+import { publicApi } from "./middleware/public-api.ts";
+import { nameRequest, showRequestId } from "./middleware/request-id.ts";
+import { logAnswer } from "./middleware/request-log.ts";
 import { trace } from "./middleware/trace.ts";
 import { answerUnknownRoutes } from "./pages/not-found.ts";
+import { KnownPaths } from "./routes/known-paths.ts";
 import { mountPages, mountRoutes } from "./routes/mount.ts";
 import { PAGES } from "./routes/pages.ts";
 import { ROUTES } from "./routes/table.ts";
 import { servicesOf } from "./services.ts";
 
 export function createApp(): Hono<AppEnv> {
-  const app = new Hono<AppEnv>({ strict: false });
+  const app = new Hono<AppEnv>({ strict: false, router: new KnownPaths() });
   app.onError(answerError);
   app.use(async (c, next) => {
     c.set("startedMs", performance.now());
+    nameRequest(c);
     await next();
+    makePrivate(c);
+    logAnswer(c);
+    showRequestId(c);
   });
-  app.use(requestId);
-  app.use(logRequests);
-  app.use(privateAnswers);
   mountAll(app, true); // before what a Worker that is not configured lacks
   app.use(async (c, next) => {
     c.set("services", servicesOf(c.env, c.req.url));
-    await next();
+    await trace(c, next);
   });
-  app.use(trace);
-  for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, cors, noteRefusals, currentModels);
+  for (const path of ["/v1/*", "/v2/*", "/embeddings"]) app.use(path, publicApi);
   mountAll(app, undefined);
   answerUnknownRoutes(app);
   return app;

@@ -20,6 +20,9 @@ const SMALLEST_FAST = 1e-8;
 /** In units of the last digit: a hundred times what rounding in doubles can shift a distance by. */
 const DOUBT = 1e-6;
 const ZERO = 0x30;
+const POINT = 0x2e;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
 
 /** By the biased exponent of a float32: half the distance to its neighbours. */
 const HALF_STEPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 151));
@@ -27,21 +30,44 @@ const HALF_STEPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exp
 const ZEROS = Uint8Array.from({ length: 256 }, (_, exponent) =>
   Math.min(22, Math.max(0, Math.ceil(-Math.log10(2 ** (exponent - 127))) - 1)),
 );
-/** `0000` to `9999`, four ASCII digits each. */
-const FOUR_DIGITS = Uint8Array.from({ length: 40_000 }, (_, place) => {
-  const digit = Math.floor(Math.floor(place / 4) / 10 ** (3 - (place % 4))) % 10;
-  return ZERO + digit;
+/** `0000` to `9999`, four ASCII digits each, the first one lowest. */
+const FOUR_DIGITS = Uint32Array.from({ length: 10_000 }, (_, number) => {
+  const digit = (place: number): number => ZERO + (Math.floor(number / 10 ** place) % 10);
+  return digit(3) + digit(2) * 0x100 + digit(1) * 0x1_0000 + digit(0) * 0x100_0000;
 });
+const FOUR_ZEROS = 0x30303030;
+/** Fewer are written one by one: eight in two words would reach before the text. */
+const DIGITS_IN_WORDS_MIN = 6;
 
 const encoder = new TextEncoder();
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);
 
 /**
- * Writes one float32 `value` at `offset` of `target`; returns the offset after it. Throws RangeError if it is not
- * finite.
+ * Writes one float32 `value` at `offset` of `target`, which has room for FLOAT_TEXT_BYTES_MAX there; the answer is the
+ * offset behind it. Throws RangeError if it is not finite.
  */
 export function writeFloatText(value: number, target: Uint8Array, offset: number): number {
+  return writeOne(value, target, viewOf(target), offset);
+}
+
+/** The same for all `values`, a comma between two. */
+export function writeFloatTexts(values: Float32Array, target: Uint8Array, offset: number): number {
+  const view = viewOf(target);
+  let end = offset;
+  for (let index = 0; index < values.length; index += 1) {
+    if (index > 0) target[end++] = COMMA;
+    end = writeOne(values[index] ?? 0, target, view, end);
+  }
+  return end;
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
+/** `view`: of `target`. */
+function writeOne(value: number, target: Uint8Array, view: DataView, offset: number): number {
   const magnitude = Math.abs(value);
   if (!(magnitude < Number.POSITIVE_INFINITY)) throw new RangeError("JSON has no such number");
   if (magnitude === 0) {
@@ -70,7 +96,11 @@ export function writeFloatText(value: number, target: Uint8Array, offset: number
     places = zeros + DIGITS_MAX;
     mantissa = nearest(magnitude, places);
   }
-  return writeFraction(value < 0, mantissa, places, target, offset);
+  let start = offset;
+  if (value < 0) target[start++] = MINUS;
+  // Digits beyond what is needed are 0 only where rounding carried: 0.0999999995 has become 0.100000000.
+  if (places - zeros < DIGITS_IN_WORDS_MIN || mantissa % 10 === 0) return writeDigits(mantissa, places, target, start);
+  return writeWords(mantissa, zeros, places, target, view, start);
 }
 
 /** The integer nearest to `magnitude` · 10^places: below 2^31, because at most nine digits are asked for. */
@@ -90,44 +120,46 @@ function readsBack(magnitude: number, mantissa: number, places: number, halfStep
   return Math.fround(mantissa / scale) === magnitude;
 }
 
-/** Writes [-]0.000123 with `places` decimals, or fewer after a carry. */
-function writeFraction(negative: boolean, mantissa: number, places: number, target: Uint8Array, start: number): number {
-  let offset = start;
-  if (negative) target[offset++] = 0x2d;
+/** Writes 0.000123456 with `places` decimals, of which the first `zeros` are 0, in words of four characters. */
+function writeWords(
+  mantissa: number,
+  zeros: number,
+  places: number,
+  target: Uint8Array,
+  view: DataView,
+  offset: number,
+): number {
+  const end = offset + 2 + places;
+  view.setUint32(offset + 2, FOUR_ZEROS, true);
+  if (zeros > 4) view.setUint32(offset + 6, FOUR_ZEROS, true);
+  const high = (mantissa / 10_000) | 0;
+  const first = (high / 10_000) | 0;
+  view.setUint32(end - 4, FOUR_DIGITS[mantissa - high * 10_000] ?? 0, true);
+  view.setUint32(end - 8, FOUR_DIGITS[high - first * 10_000] ?? 0, true);
+  if (first > 0) target[end - 9] = ZERO + first;
+  // Last: where there are few digits the words before have reached here.
+  target[offset] = ZERO;
+  target[offset + 1] = POINT;
+  return end;
+}
+
+/** The same digit by digit, without zeros at the end: fewer decimals, or 1, after a carry. */
+function writeDigits(mantissa: number, places: number, target: Uint8Array, offset: number): number {
   let rest = mantissa;
   let last = places;
-  // Digits beyond what is needed are 0 only where rounding carried: 0.0999999995 has become 0.100000000.
-  if (rest % 10 === 0) {
-    if (rest === power(places)) {
-      target[offset] = 0x31;
-      return offset + 1;
-    }
-    while (rest % 10 === 0) {
-      rest /= 10;
-      last -= 1;
-    }
+  if (rest === power(places)) {
+    target[offset] = 0x31;
+    return offset + 1;
   }
+  for (; rest % 10 === 0; last -= 1) rest /= 10;
   target[offset] = ZERO;
-  target[offset + 1] = 0x2e;
-  offset += 2;
-  const end = offset + last;
-  let position = end;
-  while (rest >= 10_000) {
-    const left = (rest / 10_000) | 0;
-    const place = (rest - left * 10_000) * 4;
-    position -= 4;
-    target[position] = FOUR_DIGITS[place] ?? ZERO;
-    target[position + 1] = FOUR_DIGITS[place + 1] ?? ZERO;
-    target[position + 2] = FOUR_DIGITS[place + 2] ?? ZERO;
-    target[position + 3] = FOUR_DIGITS[place + 3] ?? ZERO;
-    rest = left;
-  }
-  while (rest > 0) {
+  target[offset + 1] = POINT;
+  const end = offset + 2 + last;
+  for (let position = end - 1; position >= offset + 2; position -= 1) {
     const left = (rest / 10) | 0;
-    target[--position] = ZERO + (rest - left * 10);
+    target[position] = ZERO + (rest - left * 10);
     rest = left;
   }
-  while (position > offset) target[--position] = ZERO;
   return end;
 }
 

@@ -75,6 +75,47 @@ export const embedAnswerSchema = z.object({
 });
 export type EmbedAnswer = z.infer<typeof embedAnswerSchema>;
 
+/**
+ * What `embedAnswerSchema` makes of a frame's header, undefined where it refuses it. By plain loops: the edge reads one
+ * for every call, and a schema library that looks at each count costs many times as much.
+ */
+export function readEmbedAnswer(header: unknown): EmbedAnswer | undefined {
+  if (!isObject(header)) return undefined;
+  const { version, revision: name, dimensions, tokens, truncated, load, timings } = header;
+  if (version !== WIRE_VERSION || typeof name !== "string" || !isCount(dimensions) || dimensions === 0)
+    return undefined;
+  const parsed = parseRevision(name);
+  if (parsed === undefined) return undefined;
+  if (!Array.isArray(tokens) || !tokens.every(isCount)) return undefined;
+  if (!Array.isArray(truncated) || !truncated.every((one) => typeof one === "boolean")) return undefined;
+  if (!isObject(load) || !isObject(timings)) return undefined;
+  const { queueSeconds } = load;
+  const { tokenizeMs, queueMs, runMs } = timings;
+  if (!isNumber(queueSeconds) || queueSeconds < 0) return undefined;
+  if (!isNumber(tokenizeMs) || !isNumber(queueMs) || !isNumber(runMs)) return undefined;
+  return {
+    version,
+    revision: parsed,
+    dimensions,
+    tokens,
+    truncated,
+    load: { queueSeconds },
+    timings: { tokenizeMs, queueMs, runMs },
+  };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isFinite(value);
+}
+
 /** Payload: all token ids, uint32 little-endian, one text after the other. */
 export const tokenizeAnswerSchema = z.object({
   version: z.literal(WIRE_VERSION),

@@ -1,6 +1,6 @@
 // One vector as JSON writes it: a list of numbers, or a base64 string of its little-endian bytes. ASCII into a buffer.
 
-import { FLOAT_TEXT_BYTES_MAX, writeFloatText } from "../../shared/float-text.ts";
+import { FLOAT_TEXT_BYTES_MAX, writeFloatTexts } from "../../shared/float-text.ts";
 import type { OutputDtype, OutputVector } from "../../shared/vectors.ts";
 import { vectorBytes } from "../../shared/vectors.ts";
 
@@ -45,22 +45,12 @@ export type ToBase64 = (bytes: Uint8Array) => string;
 /** Writes `[0.1,-0.2,…]`; returns the offset after it. */
 export function writeNumbers(vector: OutputVector, target: Uint8Array, offset: number): number {
   target[offset] = 0x5b;
-  // Two loops, each with one callee: the floats are most of an answer's CPU.
   const end =
     vector instanceof Float32Array
-      ? writeFloats(vector, target, offset + 1)
+      ? writeFloatTexts(vector, target, offset + 1)
       : writeIntegers(vector, target, offset + 1);
   target[end] = 0x5d;
   return end + 1;
-}
-
-function writeFloats(vector: Float32Array, target: Uint8Array, offset: number): number {
-  let end = offset;
-  for (let index = 0; index < vector.length; index += 1) {
-    if (index > 0) target[end++] = COMMA;
-    end = writeFloatText(vector[index] ?? 0, target, end);
-  }
-  return end;
 }
 
 function writeIntegers(vector: Int8Array | Uint8Array, target: Uint8Array, offset: number): number {

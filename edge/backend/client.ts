@@ -7,7 +7,7 @@ import {
   REQUEST_ID_HEADER,
   backendFaultSchema,
   backendReadySchema,
-  embedAnswerSchema,
+  readEmbedAnswer,
   tokenizeAnswerSchema,
 } from "../../shared/wire.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
@@ -72,9 +72,8 @@ export async function embed(
 ): Promise<BackendResult<Embedded>> {
   const result = await post(call, "/embed", request, ids);
   if (result.kind !== "frame") return result;
-  const parsed = embedAnswerSchema.safeParse(result.header);
-  if (!parsed.success) return garbage("its header does not fit");
-  const answer = parsed.data;
+  const answer = readEmbedAnswer(result.header);
+  if (answer === undefined) return garbage("its header does not fit");
   const count = request.texts.length;
   if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of texts");
   // An odd number of float16 values is padded to a whole word.
@@ -209,23 +208,23 @@ function encodeRequest(header: string, ids: Uint32Array): Uint8Array<ArrayBuffer
 }
 
 async function readAnswer(response: Response): Promise<Frame | Failure> {
-  if (Number(response.headers.get("content-length") ?? 0) > FRAME_BYTES_MAX) {
+  const announced = response.headers.get("content-length");
+  if (Number(announced ?? 0) > FRAME_BYTES_MAX) {
     await response.body?.cancel();
     return garbage("an answer over the limit of a frame");
   }
   if (response.status !== 200) return readFault(response);
-  const bytes = await readBytes(response);
+  const bytes = await readBytes(response, announced);
   if (bytes === undefined) return garbage("an answer over the limit of a frame");
   const decoded = decodeFrame(bytes);
   return decoded.kind === "frame" ? decoded : garbage(`a frame that ${decoded.reason}`);
 }
 
 /**
- * The body, or undefined where it passes FRAME_BYTES_MAX. A large one of known length is read straight into its buffer:
- * collected piece by piece it would take its size twice.
+ * The body, or undefined where it passes FRAME_BYTES_MAX. A large one of known `length` is read straight into its
+ * buffer: collected piece by piece it would take its size twice.
  */
-async function readBytes(response: Response): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const length = response.headers.get("content-length");
+async function readBytes(response: Response, length: string | null): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (length === null && response.body !== null) return collectBytes(response.body, FRAME_BYTES_MAX);
   if (Number(length) < LARGE_BYTES || response.body === null) return new Uint8Array(await response.arrayBuffer());
   const reader = response.body.getReader({ mode: "byob" });

@@ -131,8 +131,8 @@ export class Pool {
   }
 
   /** What `model`'s backends say of it; undefined while none was ever ready. Waits only when nothing recent is known. */
-  async announced(model: string, waitUntil: PoolCall["waitUntil"]): Promise<BackendReady | undefined> {
-    return this.#groups.get(model)?.announced(waitUntil);
+  announced(model: string, waitUntil: PoolCall["waitUntil"]): Promise<BackendReady | undefined> {
+    return this.#groups.get(model)?.announced(waitUntil) ?? Promise.resolve(undefined);
   }
 
   /** As `announced`, as last heard: nothing is asked. */
@@ -208,13 +208,14 @@ export class Pool {
     send: Send<Answer>,
   ): Promise<Answer> {
     const sending = { group, part, call, clock, send };
+    const tokens = tokensOf(part.request);
     const tried = new Set<Backend>();
     let attempts = 0;
     let refused = 0;
     for (;;) {
-      const backend = await this.#pick(group, part.request, tried, call, clock);
+      const backend = await this.#pick(group, part.request, tokens, tried, call, clock);
       const startedMs = this.#ports.now();
-      const outcomes = await this.#sendOnce(sending, backend, tried, attempts);
+      const outcomes = await this.#sendOnce(sending, backend, tokens, tried, attempts);
       const isFast = this.#ports.now() - startedMs < REFUSED_MS;
       for (const { backend: asked, result } of outcomes) {
         if (result.kind === "answer") return result.answer;
@@ -235,11 +236,11 @@ export class Pool {
   async #sendOnce<Answer extends AnyAnswer>(
     sending: Sending<Answer>,
     backend: Backend,
+    tokens: number,
     tried: ReadonlySet<Backend>,
     attempts: number,
   ): Promise<readonly Sent<Answer>[]> {
     const { group, part } = sending;
-    const tokens = tokensOf(part.request);
     if (
       this.#hedgeAfterMs === undefined ||
       attempts > 0 ||
@@ -281,6 +282,7 @@ export class Pool {
   async #pick(
     group: Group,
     request: EmbedRequest,
+    tokens: number,
     tried: ReadonlySet<Backend>,
     call: PoolCall,
     clock: CallClock,
@@ -293,7 +295,7 @@ export class Pool {
     }
     const others = this.#candidates(group, request, tried);
     const candidates = others.length > 0 ? others : this.#candidates(group, request, new Set());
-    const chosen = this.#choose(candidates, request.account, tokensOf(request));
+    const chosen = this.#choose(candidates, request.account, tokens);
     if (chosen === undefined) throw coldError(request.model);
     return chosen;
   }

@@ -10,6 +10,11 @@ const encoder = new TextEncoder();
 const KEY_FORMAT_VERSION = "1";
 /** The default instruction, and most others, are shorter. */
 const PREFIX_LENGTH_MAX = 256;
+const LENGTH_BYTES = 4;
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
+/** UTF-16 units. A text of more is not worth room for three times its bytes. */
+const SHORT_LENGTH_MAX = 4096;
 
 /** What makes two texts the same entry. */
 export interface CacheScope {
@@ -24,6 +29,9 @@ export interface CacheScope {
 /** Names entries of one scope: 64 hex digits each. */
 export class CacheKeys {
   readonly #hmacKey: Promise<CryptoKey>;
+  /** Of the scope that was asked for last, by the kind of text: calls of one account follow one another. */
+  #heads = new Map<string, Uint8Array>();
+  #headsOf: CacheScope | undefined;
 
   constructor(secret: string) {
     this.#hmacKey = importHmacKey(secret);
@@ -32,24 +40,36 @@ export class CacheKeys {
   /** The names of `texts`, in their order. */
   async namesOf(scope: CacheScope, texts: readonly CallText[]): Promise<readonly string[]> {
     const hmacKey = await this.#hmacKey;
-    const prefix = await shortened(scope.prefix, hmacKey);
-    // What texts have in common is most of the fields and encoded once.
-    const heads = new Map<string, Uint8Array>();
+    const prefix = scope.prefix.length > PREFIX_LENGTH_MAX ? await hashed(scope.prefix, hmacKey) : scope.prefix;
+    const heads = this.#headsFor({ ...scope, prefix });
     return Promise.all(
       texts.map(async (text) => {
         const kind = text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind;
         const head = heads.get(kind) ?? headOf({ ...scope, prefix }, kind);
         heads.set(kind, head);
-        const own = text.kind === "text" ? encoder.encode(text.text) : idBytes(text.ids);
-        return hex(await hmac(hmacKey, joinBytes([head, lengthOf(own), own])));
+        return hex(await hmac(hmacKey, text.kind === "text" ? withText(head, text.text) : withIds(head, text.ids)));
       }),
     );
+  }
+
+  /** What texts of one scope have in common is most of the fields, and encoded once. */
+  #headsFor(scope: CacheScope): Map<string, Uint8Array> {
+    const last = this.#headsOf;
+    const isSame =
+      last?.accountId === scope.accountId &&
+      last.epoch === scope.epoch &&
+      last.revision === scope.revision &&
+      last.prefix === scope.prefix;
+    if (!isSame) {
+      this.#headsOf = scope;
+      this.#heads = new Map();
+    }
+    return this.#heads;
   }
 }
 
 /** A long instruction as its hash: each name is a hash over it, and there may be 2,048 of them. */
-async function shortened(prefix: string, hmacKey: CryptoKey): Promise<string> {
-  if (prefix.length <= PREFIX_LENGTH_MAX) return prefix;
+async function hashed(prefix: string, hmacKey: CryptoKey): Promise<string> {
   return `hmac ${hex(await hmac(hmacKey, encoder.encode(prefix)))}`;
 }
 
@@ -58,14 +78,32 @@ function headOf(scope: CacheScope, kind: string): Uint8Array {
   return joinBytes(fields.map((field) => encoder.encode(field)).flatMap((field) => [lengthOf(field), field]));
 }
 
-function idBytes(ids: readonly number[]): Uint8Array {
-  const words = Uint32Array.from(ids);
-  return new Uint8Array(words.buffer);
+/** The fields of a text's name in one buffer: `head`, and `text` in UTF-8 behind its length. */
+function withText(head: Uint8Array, text: string): Uint8Array {
+  if (text.length > SHORT_LENGTH_MAX) return joined(head, encoder.encode(text));
+  const start = head.length + LENGTH_BYTES;
+  const fields = new Uint8Array(start + text.length * UTF8_BYTES_MAX);
+  fields.set(head);
+  const { written } = encoder.encodeInto(text, fields.subarray(start));
+  writeLength(fields, head.length, written);
+  return fields.subarray(0, start + written);
+}
+
+function withIds(head: Uint8Array, ids: readonly number[]): Uint8Array {
+  return joined(head, new Uint8Array(Uint32Array.from(ids).buffer));
+}
+
+function joined(head: Uint8Array, own: Uint8Array): Uint8Array {
+  return joinBytes([head, lengthOf(own), own]);
 }
 
 /** A field's prefix: its length, uint32 little-endian. */
 function lengthOf(field: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, field.length, true);
+  const bytes = new Uint8Array(LENGTH_BYTES);
+  writeLength(bytes, 0, field.length);
   return bytes;
+}
+
+function writeLength(target: Uint8Array, offset: number, length: number): void {
+  for (let byte = 0; byte < LENGTH_BYTES; byte += 1) target[offset + byte] = (length >>> (8 * byte)) & 0xff;
 }

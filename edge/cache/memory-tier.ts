@@ -9,6 +9,8 @@ import type { CacheEntry } from "./entry.ts";
 const MEMORY_TIER_BYTES_MAX = 32 * 1024 * 1024;
 /** Name, account, map slots: what an entry takes besides its vector, about. */
 const ENTRY_OVERHEAD_BYTES = 320;
+/** A vector that is so much of its buffer, as in the frame of one text, is kept with it: a copy would cost more. */
+const BUFFER_SHARE_MIN = 3 / 4;
 
 export class MemoryTier {
   readonly #entries: LRUCache<string, CacheEntry>;
@@ -23,9 +25,11 @@ export class MemoryTier {
     return entry?.accountId === accountId ? entry : undefined;
   }
 
-  /** Keeps a copy: a view into a frame would keep the whole frame alive. */
+  /** Keeps a copy of a view into the frame of many texts, which would keep the whole frame alive. */
   put(name: string, entry: CacheEntry): void {
-    this.#entries.set(name, { ...entry, vector: entry.vector.slice() });
+    const { vector } = entry;
+    const isMost = vector.byteLength >= vector.buffer.byteLength * BUFFER_SHARE_MIN;
+    this.#entries.set(name, isMost ? entry : { ...entry, vector: vector.slice() });
   }
 
   get bytes(): number {
@@ -43,5 +47,5 @@ export class MemoryTier {
 }
 
 function sizeOf(entry: CacheEntry): number {
-  return entry.vector.byteLength + ENTRY_OVERHEAD_BYTES;
+  return entry.vector.buffer.byteLength + ENTRY_OVERHEAD_BYTES;
 }

@@ -4,7 +4,7 @@
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import { dataCentrePays, lookUpPays, tokensMin, writePays } from "./admission.ts";
-import { DataCentreRecord, isSampled } from "./data-centre-record.ts";
+import { DataCentreRecord } from "./data-centre-record.ts";
 import type { CacheEntry } from "./entry.ts";
 import { KvRecord } from "./kv-record.ts";
 import type { CacheTiers, CacheUse, Named } from "./lookups.ts";
@@ -95,8 +95,10 @@ export class Tiers implements CacheTiers {
   }
 
   #writeDataCentre(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+    if (entries.size === 0) return;
     const { dataCentre: record } = this.#recordsOf(use.accountId);
-    const writes = new Map([...entries].filter(([name, { tokens }]) => mayUseDataCentre(name, tokens, record, use)));
+    const writes = new Map<string, CacheEntry>();
+    for (const [name, entry] of entries) if (mayUseDataCentre(name, entry.tokens, record, use)) writes.set(name, entry);
     if (writes.size > 0) use.waitUntil(this.#ports.dataCentre.put(writes));
   }
 
@@ -112,6 +114,7 @@ export class Tiers implements CacheTiers {
 
   /** Writes what was asked for before and pays; for an `eager` key everything that is not there yet. */
   #writeKv(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+    if (entries.size === 0) return;
     const { kv: record } = this.#recordsOf(use.accountId);
     const writes = new Map<string, CacheEntry>();
     for (const [name, entry] of entries) {
@@ -142,7 +145,7 @@ export class Tiers implements CacheTiers {
 const NOTHING: ReadonlyMap<string, CacheEntry> = new Map();
 
 function mayUseDataCentre(name: string, tokens: number, record: DataCentreRecord, use: CacheUse): boolean {
-  return use.mode === "eager" || dataCentrePays(use.admission, tokens, record.hitRate) || isSampled(name);
+  return use.mode === "eager" || dataCentrePays(use.admission, tokens, record.hitRate) || record.isSampled(name);
 }
 
 function mayLookUpKv(tokensAbout: number, record: KvRecord, use: CacheUse): boolean {

@@ -1,7 +1,6 @@
 // A call that is refused counts against its caller's rate where it has cost work: a large body was read, or its texts
 // were counted. Before such work the wallet is asked whether the key may call at all. What is admitted counts there.
 
-import type { Next } from "hono";
 import { LRUCache } from "lru-cache";
 import type { Refusal } from "../ledger/types.ts";
 import type { Context } from "../context.ts";
@@ -37,9 +36,8 @@ export function requestIsCounted(c: Context): void {
   c.set("owesRequest", false);
 }
 
-/** Middleware: after the answer, counts the request of a call that was refused for its own fault and not counted yet. */
-export async function countRefused(c: Context, next: Next): Promise<void> {
-  await next();
+/** After the answer: counts the request of a call that was refused for its own fault and not counted yet. */
+export function countRefused(c: Context): void {
   if (c.get("owesRequest") !== true || !(c.error instanceof ApiError)) return;
   const { status, type } = ERRORS[c.error.fault.code];
   const isOwnFault = status < 500 && (type === "invalid_request_error" || type === "insufficient_quota");

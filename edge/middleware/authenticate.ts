@@ -10,11 +10,16 @@ import { KEY_PREFIX, parseKey } from "../../shared/keys.ts";
 
 const BEARER = /^bearer +(\S+) *$/i;
 
-/** Sets `key`, or throws `missing_api_key` / `invalid_api_key`. */
+/** Middleware: `identify`. */
 export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
-  c.set("key", await keyOfText(c, presentedKey(c)));
+  await identify(c);
   await next();
 });
+
+/** Sets `key`, or throws `missing_api_key` / `invalid_api_key`. */
+export async function identify(c: Context): Promise<void> {
+  c.set("key", await keyOfText(c, presentedKey(c)));
+}
 
 /** The key's text from `Authorization: Bearer`, or as a courtesy `api-key` / `x-api-key`. */
 export function presentedKey(c: Context): string {

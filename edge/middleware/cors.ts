@@ -1,8 +1,7 @@
 // CORS for the public API alone: any origin may call it with a key; pages and operator routes get none. Errors carry
 // the headers too, or a browser shows "network error" instead of our message.
 
-import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../context.ts";
+import type { Context } from "../context.ts";
 
 const EXPOSED = [
   "x-request-id",
@@ -26,21 +25,23 @@ const EXPOSED = [
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const PREFLIGHT_LIFE_S = "86400";
 
-export const cors = createMiddleware<AppEnv>(async (c, next) => {
-  if (c.req.method === "OPTIONS" && c.req.header("access-control-request-method") !== undefined) {
-    return c.newResponse(null, {
-      status: 204,
-      headers: {
-        "access-control-allow-origin": "*",
-        "access-control-allow-methods": METHODS,
-        "access-control-allow-headers": c.req.header("access-control-request-headers") ?? "*",
-        "access-control-max-age": PREFLIGHT_LIFE_S,
-        vary: "Access-Control-Request-Headers",
-      },
-    });
-  }
-  await next();
+/** The answer to a preflight; undefined for any other request. */
+export function answerPreflight(c: Context): Response | undefined {
+  if (c.req.method !== "OPTIONS" || c.req.header("access-control-request-method") === undefined) return undefined;
+  return c.newResponse(null, {
+    status: 204,
+    headers: {
+      "access-control-allow-origin": "*",
+      "access-control-allow-methods": METHODS,
+      "access-control-allow-headers": c.req.header("access-control-request-headers") ?? "*",
+      "access-control-max-age": PREFLIGHT_LIFE_S,
+      vary: "Access-Control-Request-Headers",
+    },
+  });
+}
+
+/** After the answer. */
+export function allowAnyOrigin(c: Context): void {
   c.res.headers.set("access-control-allow-origin", "*");
   c.res.headers.set("access-control-expose-headers", EXPOSED);
-  return undefined;
-});
+}

@@ -1,22 +1,21 @@
 // A refusal that the key's owner can mend is noted at the account, after the answer: the owner sees it beside the key
 // (GET /v1/keys, dashboard), also where nobody reads the refused program's log.
 
-import { createMiddleware } from "hono/factory";
 import { LRUCache } from "lru-cache";
 import { accountStub } from "../account/account-stub.ts";
 import { MENDABLE, REPEAT_MS } from "../keys/refused-keys.ts";
 import type { MendableCode } from "../keys/refused-keys.ts";
-import type { AppEnv, Context } from "../context.ts";
+import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 
 /** What this isolate has noted lately: a program that is refused all day wakes no object for each call. */
 const noted = new LRUCache<string, true>({ max: 5000, ttl: REPEAT_MS });
 
-export const noteRefusals = createMiddleware<AppEnv>(async (c, next) => {
-  await next();
+/** After the answer of the public API. */
+export function noteRefusal(c: Context): void {
   const code = MENDABLE.find((known) => known === c.get("fault")?.code);
   if (code !== undefined && c.get("key") !== undefined) waitUntilOf(c)(note(c, code));
-});
+}
 
 async function note(c: Context, code: MendableCode): Promise<void> {
   const key = c.get("key");

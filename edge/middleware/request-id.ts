@@ -1,17 +1,19 @@
 // Every request gets an id of ours (the charge's id); a well-formed `X-Request-Id` of the client's is echoed instead,
 // for its own tracing.
 
-import { createMiddleware } from "hono/factory";
-import type { AppEnv } from "../context.ts";
+import type { Context } from "../context.ts";
 import { newId } from "../../shared/ids.ts";
 
 const CLIENT_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
-export const requestId = createMiddleware<AppEnv>(async (c, next) => {
+export function nameRequest(c: Context): void {
   const own = newId("request");
   const theirs = c.req.header("x-request-id");
   c.set("requestId", own);
   c.set("shownRequestId", theirs !== undefined && CLIENT_ID.test(theirs) ? theirs : own);
-  await next();
+}
+
+/** After the answer. */
+export function showRequestId(c: Context): void {
   c.res.headers.set("x-request-id", c.get("shownRequestId"));
-});
+}

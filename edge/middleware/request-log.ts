@@ -2,21 +2,19 @@
 // answer of our own fault (5xx) leaves one, with the fault's sentence and the error behind it; of the others the share
 // that the deployment asks for (`LOG_REQUESTS`), since a line per request is a cost of its own.
 
-import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import type { AppEnv, Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
 import { describeError, writeLog } from "../lib/log.ts";
 
 /** Writes the line once the answer's status is known; a streamed body is still on its way then. */
-export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
-  await next();
+export function logAnswer(c: Context): void {
   const { status } = c.res;
   const isOurFault = status >= 500 && c.get("fault") !== undefined;
   const services: AppEnv["Variables"]["services"] | undefined = c.get("services");
   if (isOurFault) services?.faultCounts.count(c.get("fault")?.code ?? "internal_error", waitUntilOf(c));
   if (isOurFault || Math.random() < (services?.config.LOG_REQUESTS ?? 0)) logRequest(c, status, isOurFault);
-});
+}
 
 /** The route as registered (`/v1/models/:id`), never the path: a path may hold a key. */
 function logRequest(c: Context, status: number, isOurFault: boolean): void {

@@ -1,16 +1,15 @@
 // Puts routes and pages into hono, each behind the middleware that its `auth` asks for.
 
-import type { Hono, MiddlewareHandler } from "hono";
+import type { Hono, MiddlewareHandler, Next } from "hono";
 import type { AppEnv, Context } from "../context.ts";
 import { recordRefused } from "../metering/record-refused.ts";
 import { countRefused } from "../metering/refused-request.ts";
 import { admitMemory } from "../middleware/admit-memory.ts";
-import { authenticate } from "../middleware/authenticate.ts";
+import { authenticate, identify } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";
-import { cors } from "../middleware/cors.ts";
-import { currentModels } from "../middleware/current-models.ts";
 import { forPrograms } from "../middleware/for-programs.ts";
 import { operator } from "../middleware/operator.ts";
+import { publicApi } from "../middleware/public-api.ts";
 import { checkShownKey } from "../middleware/shown-key.ts";
 import { sameOrigin } from "../session/same-origin.ts";
 import type { Handler, PageRoute, Route } from "./route.ts";
@@ -34,8 +33,8 @@ function mountProgram(app: Hono<AppEnv>, path: string, route: Route): void {
     await next();
     c.res.headers.append("vary", "Accept");
   });
-  app.use(path, forPrograms(cors));
-  app.on(route.method, [path], ...[currentModels, ...stepsOf(route)].map(forPrograms));
+  app.use(path, forPrograms(publicApi));
+  app.on(route.method, [path], ...stepsOf(route).map(forPrograms));
 }
 
 /** `/v1/keys/{id}` → `/v1/keys/:id`. */
@@ -55,10 +54,18 @@ function stepsOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[]
       return [authenticate, async (c: Context) => handler(c, await authorize(c, scope))];
     }
     case "call":
-      return [authenticate, recordRefused, countRefused, admitMemory, route.handler];
+      return [identifyCaller, admitMemory, route.handler];
     case "operator":
       return [operator, route.handler];
     default:
       return unreachable(route);
   }
+}
+
+/** Whose call of a model it is; what it was refused for is counted and recorded behind the answer. */
+async function identifyCaller(c: Context, next: Next): Promise<void> {
+  await identify(c);
+  await next();
+  countRefused(c);
+  recordRefused(c);
 }

@@ -63,7 +63,7 @@ export interface EmbeddingsRequest {
 
 /** Parses the body of `POST /v1/embeddings`; throws ApiError. */
 export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
-  const fields = parseBody(embeddingsBodySchema, body);
+  const fields = readCommonBody(body) ?? parseBody(embeddingsBodySchema, body);
   const input = parseInput(fields.input);
   const { instruction, inputType } = queryOf(fields, input);
   const dtype = fields.output_dtype ?? "float";
@@ -79,4 +79,23 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
     truncate: truncationOf(fields.truncate, fields.truncation),
     tokenEncoding: fields.token_encoding,
   };
+}
+
+/**
+ * What the schema makes of a body with no other fields than most have; undefined for any other, of which the schema
+ * judges. Every call is looked at, and by hand that costs a twentieth.
+ */
+export function readCommonBody(body: unknown): z.output<typeof embeddingsBodySchema> | undefined {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
+  const fields: { model?: string; input?: unknown; dimensions?: number; encoding_format?: "float" | "base64" } = {};
+  for (const [name, value] of Object.entries(body) as [string, unknown][]) {
+    if (value === null) continue;
+    if (name === "model" && typeof value === "string" && value !== "") fields.model = value;
+    else if (name === "input") fields.input = value;
+    else if (name === "encoding_format" && (value === "base64" || value === "float")) fields.encoding_format = value;
+    else if (name === "dimensions" && Number.isSafeInteger(value)) fields.dimensions = Number(value);
+    else if (name !== "user") return undefined;
+  }
+  const { model } = fields;
+  return model === undefined ? undefined : { ...fields, model };
 }

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MODEL, SHAPES, bodyOf } from "./shapes.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
+export const ROOT = join(import.meta.dirname, "../../..");
 const PEERS = join(import.meta.dirname, "peers");
 const PORTKEY = join(PEERS, "node_modules/@portkey-ai/gateway");
 const LITELLM = join(PEERS, ".venv/bin/litellm");
@@ -35,18 +35,24 @@ export interface RunningGateway {
 export const EDGE: Gateway = {
   name: "this edge",
   version: readVersion(join(ROOT, "package.json")),
-  start: (upstream) => startOwn("edge-process.ts", upstream),
+  start: (upstream) => startOwn(ROOT, "edge-process.ts", upstream),
 };
+
+/** The edge of another tree than this one. */
+export function edgeIn(root: string): Gateway {
+  return { ...EDGE, start: (upstream) => startOwn(root, "edge-process.ts", upstream) };
+}
 
 /** No gateway, but the least that any program in this runtime takes. */
 export const FORWARDER: Gateway = {
   name: "workerd, forwarding",
   version: readVersion(join(ROOT, "node_modules/workerd/package.json")),
-  start: (upstream) => startOwn("forwarder-process.ts", upstream),
+  start: (upstream) => startOwn(ROOT, "forwarder-process.ts", upstream),
 };
 
-async function startOwn(program: string, upstream: string): Promise<RunningGateway> {
-  const child = fork(join(import.meta.dirname, program), [upstream], { execArgv: ["--import", "tsx"], detached: true });
+async function startOwn(root: string, program: string, upstream: string): Promise<RunningGateway> {
+  const path = join(root, "test/bench/edge", program);
+  const child = fork(path, [upstream], { cwd: root, execArgv: ["--import", "tsx"], detached: true });
   const { url, apiKey } = (await firstMessage(child)) as { url: string; apiKey?: string };
   return running(child, `${url}/v1/embeddings`, apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` });
 }

@@ -1,4 +1,4 @@
-// npm run bench:edge [-- --quick] [--only NAME]: this edge (auth, metering, limits, cache on) and other gateways, all in front of
+// npm run bench:edge [-- --quick] [--only NAME] [--against REF]: this edge (auth, metering, limits, cache on) and other gateways, all in front of
 // the same upstream: CPU per request, added p50 and p99 at 1, 16 and 64 connections, float and base64, 1 and 100 texts.
 // Whole processes alternate; each measurement of a gateway follows one of the bare upstream; medians with their range.
 // Prints markdown for docs/performance.md. Linux (/proc) only; under nine minutes.
@@ -7,6 +7,7 @@ import { fork } from "node:child_process";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { against } from "./against.ts";
 import { EDGE, FORWARDER, firstMessage, installedPeers } from "./gateways.ts";
 import type { Gateway } from "./gateways.ts";
 import { LoadProcess } from "./measure.ts";
@@ -28,7 +29,9 @@ const SLOW_ROUNDS = 2;
 /** No round begins later than this. */
 const ROUNDS_MS_MAX = 8 * 60_000;
 
-const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
+const { values } = parseArgs({
+  options: { quick: { type: "boolean" }, only: { type: "string" }, against: { type: "string" } },
+});
 const scale = values.quick === true ? 0.4 : 1;
 const rounds = values.quick === true ? { full: 1, all: 2 } : { full: FULL_ROUNDS, all: PAIR_ROUNDS };
 
@@ -40,10 +43,15 @@ const begunMs = performance.now();
 const gateways = [EDGE, FORWARDER, ...installedPeers()].filter(
   ({ name }) => values.only === undefined || name.includes(values.only),
 );
-if (gateways.length < 4) console.error("Peers are missing: node test/bench/edge/peers/install.mjs installs them.");
+if (gateways.length < 4 && values.against === undefined)
+  console.error("Peers are missing: node test/bench/edge/peers/install.mjs installs them.");
 const upstreamProcess = fork(join(import.meta.dirname, "upstream.ts"), { execArgv: ["--import", "tsx"] });
 const { port } = (await firstMessage(upstreamProcess)) as { port: number };
 const upstream = `http://127.0.0.1:${port}`;
+if (values.against !== undefined) {
+  console.log(await against(values.against, upstream, scale));
+  process.exit();
+}
 const bare: Target = { url: `${upstream}/v1/embeddings`, headers: {}, pid: undefined };
 
 const pairs = new Map<Gateway, Pair[]>(gateways.map((gateway) => [gateway, []]));

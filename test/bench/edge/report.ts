@@ -98,13 +98,13 @@ export function median(values: readonly number[]): number {
 }
 
 /** `median (least to most, n)`. */
-function spread(values: readonly number[]): string {
+export function spread(values: readonly number[]): string {
   if (values.length === 0) return "–";
   const least = digits(Math.min(...values));
   return `${digits(median(values))} (${least} to ${digits(Math.max(...values))}, n ${values.length})`;
 }
 
-function digits(value: number): string {
+export function digits(value: number): string {
   if (Number.isNaN(value)) return "–";
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
 }
@@ -113,6 +113,6 @@ function named({ name, version }: GatewayFigures): string {
   return `${name} ${version}`;
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

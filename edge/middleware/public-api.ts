@@ -1,0 +1,18 @@
+// Middleware of the public API: CORS, models as they are now, and a note of refusals that a key's owner can mend. One
+// middleware, since each is a frame that every call pays for.
+
+import type { Next } from "hono";
+import type { Context } from "../context.ts";
+import { allowAnyOrigin, answerPreflight } from "./cors.ts";
+import { currentModels } from "./current-models.ts";
+import { noteRefusal } from "./note-refusals.ts";
+
+export async function publicApi(c: Context, next: Next): Promise<Response | undefined> {
+  const preflight = answerPreflight(c);
+  if (preflight !== undefined) return preflight;
+  await currentModels(c);
+  await next();
+  noteRefusal(c);
+  allowAnyOrigin(c);
+  return undefined;
+}
