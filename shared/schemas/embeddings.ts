@@ -81,6 +81,9 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
   };
 }
 
+/** model, input, encoding_format, dimensions, user. */
+const COMMON_FIELDS = 5;
+
 /**
  * What the schema makes of a body with no other fields than most have; undefined for any other, of which the schema
  * judges. Every call is looked at, and by hand that costs a twentieth.
@@ -88,7 +91,9 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
 export function readCommonBody(body: unknown): z.output<typeof embeddingsBodySchema> | undefined {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
   const fields: { model?: string; input?: unknown; dimensions?: number; encoding_format?: "float" | "base64" } = {};
-  for (const [name, value] of Object.entries(body) as [string, unknown][]) {
+  const entries: readonly [string, unknown][] = Object.entries(body);
+  if (entries.length > COMMON_FIELDS) return undefined;
+  for (const [name, value] of entries) {
     if (value === null) continue;
     if (name === "model" && typeof value === "string" && value !== "") fields.model = value;
     else if (name === "input") fields.input = value;
