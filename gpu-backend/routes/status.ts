@@ -1,5 +1,6 @@
 // GET /health (the process lives), /ready (it serves, and what), /info (how it serves), /metrics.
 
+import { unreachable } from "../../shared/assert.ts";
 import { REQUEST_FRAME_BYTES_MAX } from "../../shared/frame.ts";
 import type { BackendReady } from "../../shared/wire.ts";
 import type { Config } from "../config.ts";
@@ -77,8 +78,16 @@ function kernelsOf({ model }: Service): string {
   const dense = /^(bf16|f16|f32|fp16|fp32|bfloat16|float16|float32)$/i.test(model.layout);
   if (model.target === "cpu") {
     const float = dense ? "MatMul, float32" : "MatMulNBits, float32 activations";
-    if (model.linears === "float32") return float;
-    return model.linears === "int8-pairs" ? INTEGER_KERNEL : `${INTEGER_KERNEL}; down_proj ${float}`;
+    switch (model.linears) {
+      case "float32":
+        return float;
+      case "int8-pairs":
+        return INTEGER_KERNEL;
+      case "int8-pairs, down_proj float32":
+        return `${INTEGER_KERNEL}; down_proj ${float}`;
+      default:
+        return unreachable(model.linears);
+    }
   }
   if (dense || model.cudaWeights === "dense") return "MatMul, 16-bit";
   return model.cudaWeights === "block32"
