@@ -112,7 +112,8 @@ function checkRequest(request: unknown): void {
   const { input, query, documents, dimensions } = request as Record<string, unknown>;
   if (typeof query === "string") checkTexts([query]);
   if (Array.isArray(documents)) checkTexts(documents as string[]);
-  if (typeof dimensions === "number") assert(Number.isSafeInteger(dimensions) && dimensions >= 1, "dimensions count");
+  // Their range is the model's: checkDimensions.
+  if (typeof dimensions === "number") assert(Number.isSafeInteger(dimensions), "dimensions are whole");
   if (typeof input !== "object" || input === null) return;
   const parsed = input as { kind: string; texts: string[]; ids: number[][] };
   if (parsed.kind !== "ids") return checkTexts(parsed.texts);

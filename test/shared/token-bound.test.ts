@@ -57,7 +57,7 @@ describe("the bound of a text", () => {
       fc.property(texts, (text) => {
         expect(tokenBound(text)).toBeGreaterThan(nfcBytes(text));
       }),
-      { numRuns: 1500 },
+      { numRuns: 600 },
     );
   });
 
