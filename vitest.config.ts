@@ -21,15 +21,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
     projects: [
-      {
-        test: {
-          name: "shared-node",
-          include: ["test/shared/**/*.test.ts"],
-          isolate: false,
-          testTimeout: 30_000,
-          ...common,
-        },
-      },
+      { test: { name: "shared-node", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...common } },
       {
         plugins: [workerd()],
         test: { name: "shared-workerd", include: ["test/shared/**/*.test.ts"], testTimeout: 30_000, ...common },
@@ -39,7 +31,6 @@ export default defineConfig({
           name: "gpu-backend",
           include: ["test/gpu-backend/**/*.test.ts"],
           pool: "forks",
-          isolate: false,
           testTimeout: 60_000,
           ...common,
         },
@@ -49,22 +40,14 @@ export default defineConfig({
         test: {
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
-          // One isolate for all files, as in Node's projects: each would load the Worker, or the engine, anew.
+          // One isolate for all files, which saves loading the Worker for each of them.
           isolate: false,
           testTimeout: 30_000,
           ...common,
           setupFiles: [...common.setupFiles, "test/edge/support/own-isolate.ts"],
         },
       },
-      {
-        test: {
-          name: "sim",
-          include: ["test/{sim,fuzz}/**/*.test.ts"],
-          isolate: false,
-          testTimeout: 60_000,
-          ...common,
-        },
-      },
+      { test: { name: "sim", include: ["test/{sim,fuzz}/**/*.test.ts"], testTimeout: 60_000, ...common } },
       {
         test: {
           name: "browser",
@@ -75,15 +58,7 @@ export default defineConfig({
           ...common,
         },
       },
-      {
-        test: {
-          name: "house",
-          include: ["test/{house,scripts}/**/*.test.ts"],
-          isolate: false,
-          testTimeout: 60_000,
-          ...common,
-        },
-      },
+      { test: { name: "house", include: ["test/{house,scripts}/**/*.test.ts"], testTimeout: 60_000, ...common } },
       {
         test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...common },
       },
