@@ -1,6 +1,6 @@
-// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache
-// DIR] Compiles a checkpoint ahead of time, so that the first start is quick. Target, precision and weights have the
-// backend's defaults. On a CPU it also tries which form of products is fastest. The files are written next to the checkpoint.
+// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache DIR]
+// Compiles a checkpoint ahead of time, so that the first start is quick. Target, precision and weights have the backend's
+// defaults. On a CPU it also tries which form of products is fastest. The files are written next to the checkpoint.
 import { parseArgs } from "node:util";
 
 import { ensureTypeScript, fail } from "./install.mjs";

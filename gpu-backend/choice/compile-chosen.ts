@@ -4,13 +4,10 @@
 
 import { totalmem } from "node:os";
 
-import { env } from "onnxruntime-node";
-
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { compileCheckpoint, type CompileOptions } from "../compiler/compile.ts";
 import { compiledRoots } from "../compiler/compiled-folder.ts";
 import type { CompiledModel } from "../compiler/compiled-model.ts";
-import { integerProductsAreExact } from "../engine/integer-products.ts";
 import { choiceFile, type LinearsChoice, readChoice, writeChoice } from "./choice.ts";
 import { processorClass } from "./processor-class.ts";
 import { runTrial } from "./run-trial.ts";
@@ -52,6 +49,7 @@ async function choose(
   const processor = processorClass();
   const refusal = whyNotIntegers(model.config) ?? (await whyNotExact(threads));
   if (refusal !== undefined) return { model, choice: { linears: "float32", processor, why: refusal } };
+  const { env } = await import("onnxruntime-node");
   const roots = compiledRoots(dir, rest.cacheDir);
   const file = choiceFile([model.revision, processor, String(threads), env.versions.node ?? ""]);
   let choice = readChoice(roots, file);
@@ -84,6 +82,8 @@ export function whyNotIntegers(config: ModelConfig, memoryBytes = memoryAllowed(
 }
 
 async function whyNotExact(threads: number): Promise<string | undefined> {
+  // The runtime is loaded into this process only where there is something to choose: the engine has one of its own.
+  const { integerProductsAreExact } = await import("../engine/integer-products.ts");
   if (await integerProductsAreExact(threads)) return undefined;
   return "this processor's products of 8-bit integers saturate";
 }
