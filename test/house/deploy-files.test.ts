@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import * as z from "zod";
+import { SECRET_SETTINGS } from "../../edge/settings.ts";
 import { readConfig } from "../../gpu-backend/config.ts";
 import { Metrics } from "../../gpu-backend/metrics.ts";
 import { isErrorCode } from "../../shared/errors.ts";
@@ -189,4 +190,11 @@ describe("the image", () => {
     expect(config).toMatchObject({ port: 8190, host: "0.0.0.0", data: "/data", target: "cuda-bf16" });
     expect(config.model).toBe("boboliu/Qwen3-Embedding-4B-W4A16-G128");
   });
+});
+
+test("docs/operating.md says how to rotate each secret that may have a previous value", () => {
+  const rows = new Set(read("docs/operating.md").match(/^\| `[A-Z_]+` (?=.*_PREVIOUS)/gm));
+  const rotated = [...SECRET_SETTINGS].filter((name) => name.endsWith("_PREVIOUS"));
+  expect(rotated.length).toBeGreaterThan(4);
+  for (const name of rotated) expect(rows).toContain(`| \`${name.replace("_PREVIOUS", "")}\` `);
 });
