@@ -179,9 +179,9 @@ export class SqliteStorage implements LedgerStorage {
 
   putAnswer(segment: number, row: AnswerRow, { meta, vectors }: StoredAnswer): void {
     this.write(answersSchema(segment));
-    const { route, key, bodyHash, session, atMs } = row;
+    const { route, key, bodyHash, leaseId, atMs } = row;
     for (let from = 0, part = 0; part === 0 || from < vectors.byteLength; from += PART_BYTES, part += 1) {
-      const facts = part === 0 ? [bodyHash, session, atMs, meta] : [null, null, null, null];
+      const facts = part === 0 ? [bodyHash, leaseId, atMs, meta] : [null, null, null, null];
       const { buffer: bytes } = vectors.slice(from, from + PART_BYTES);
       this.write(
         `INSERT INTO ${answersTable(segment)} VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -199,8 +199,8 @@ export class SqliteStorage implements LedgerStorage {
     const table = answersTable(segment);
     const [row] = this.read(`SELECT ${columns} FROM ${table} WHERE route = ? AND key = ? AND part = 0`, route, key);
     if (row === undefined) return undefined;
-    const { body_hash: bodyHash, session, at_ms: atMs } = row;
-    return { route, key, bodyHash: String(bodyHash), session: String(session), atMs: Number(atMs) };
+    const { body_hash: bodyHash, session: leaseId, at_ms: atMs } = row;
+    return { route, key, bodyHash: String(bodyHash), leaseId: String(leaseId), atMs: Number(atMs) };
   }
 
   readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined {

@@ -22,24 +22,24 @@ export interface AccountLimits {
   readonly monthlyNanoUsd?: NanoUsd;
 }
 
-/** Durable form of a lease: [id, key, held nano-USD, requests, tokens, end, its session]. */
-export type LeaseState = readonly [string, KeyId, number, number, number, number, SessionState?];
+/** Durable form of a lease: [id, key, held nano-USD, requests, tokens, end, its memory]. */
+export type LeaseState = readonly [string, KeyId, number, number, number, number, MemoryState?];
 /** [seq, epoch, spent nano-USD, requests, tokens, at risk]. */
-type SessionState = readonly [number, string, number, number, number, number];
+type MemoryState = readonly [number, string, number, number, number, number];
 
-export function encodeLease(id: string, { keyId, held, expiresAtMs, session }: Lease): LeaseState {
+export function encodeLease(id: string, { keyId, held, expiresAtMs, memory }: Lease): LeaseState {
   const lease = [id, keyId, held.nanoUsd, held.requests, held.tokens, expiresAtMs] as const;
-  if (session === undefined) return lease;
-  const { seq, epoch, spent, atRiskNanoUsd } = session;
+  if (memory === undefined) return lease;
+  const { seq, epoch, spent, atRiskNanoUsd } = memory;
   return [...lease, [seq, epoch, spent.nanoUsd, spent.requests, spent.tokens, atRiskNanoUsd]];
 }
 
-export function decodeLease([, keyId, nano, requests, tokens, expiresAtMs, session]: LeaseState): Lease {
+export function decodeLease([, keyId, nano, requests, tokens, expiresAtMs, memory]: LeaseState): Lease {
   const lease = { keyId, held: amount(nano, requests, tokens), expiresAtMs };
-  if (session === undefined) return lease;
-  const [seq, epoch, spentNano, spentRequests, spentTokens, atRisk] = session;
+  if (memory === undefined) return lease;
+  const [seq, epoch, spentNano, spentRequests, spentTokens, atRisk] = memory;
   const spent = amount(spentNano, spentRequests, spentTokens);
-  return { ...lease, session: { seq, epoch, spent, atRiskNanoUsd: nanoUsd(atRisk) } };
+  return { ...lease, memory: { seq, epoch, spent, atRiskNanoUsd: nanoUsd(atRisk) } };
 }
 
 export interface Hot {
@@ -67,7 +67,7 @@ export function encodeHot(hot: Hot): string {
   return JSON.stringify(hot);
 }
 
-/** Decodes our own row, which is trusted. Leases of version 1, which had no sessions, are dropped. */
+/** Decodes our own row, which is trusted. Leases of version 1, which had no memory, are dropped. */
 export function decodeHot(body: string): Hot {
   const hot: Hot | (Omit<Hot, "version" | "leases" | "answers"> & { readonly version: 1 }) = JSON.parse(body);
   return hot.version === 2 ? hot : { ...hot, version: 2, leases: [], answers: [] };

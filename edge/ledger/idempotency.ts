@@ -1,7 +1,7 @@
 // `Idempotency-Key`, per account and route, 24 h. A running call is known only in the object's memory, for as long as
-// its session's lease, which its isolate renews while it lives. Nothing is written before the call's last message,
+// its lease, which its isolate renews while it lives. Nothing is written before the call's last message,
 // which stores the answer and charges it in one transaction. If the object crashes in between, that message finds no
-// session: nothing is charged, nothing is delivered, and the key is free again. Rules: docs/contract.md, Headers.
+// lease: nothing is charged, nothing is delivered, and the key is free again. Rules: docs/contract.md, Headers.
 
 import { assert } from "../../shared/assert.ts";
 import type { Ledger } from "./ledger.ts";
@@ -30,22 +30,22 @@ export function beginIdempotent(
   return { kind: "replay", stored };
 }
 
-/** Whether this message was applied before: its session is forgotten, and its answer was lost. */
+/** Whether this message was applied before: its lease is forgotten, and its answer was lost. */
 export function wasFinishedBy(ledger: Ledger, message: SyncMessage, nowMs: number): boolean {
   const step = message.idempotency;
   if (step?.kind !== "finish") return false;
-  return ledger.answers.find(step.route, step.key, nowMs)?.session === message.session;
+  return ledger.answers.find(step.route, step.key, nowMs)?.leaseId === message.session;
 }
 
 /** Stores the answer of the call that `bodyHash` began. */
 export function finishIdempotent(
   ledger: Ledger,
-  session: string,
+  leaseId: string,
   bodyHash: string,
   { route, key, stored }: Extract<IdempotencyStep, { kind: "finish" }>,
   nowMs: number,
 ): void {
   assert(stored.vectors.byteLength <= IDEMPOTENCY_BYTES_MAX, "a stored answer has a largest size");
-  ledger.answers.put({ route, key, bodyHash, session, atMs: nowMs }, stored);
+  ledger.answers.put({ route, key, bodyHash, leaseId, atMs: nowMs }, stored);
   ledger.touch();
 }

@@ -1,5 +1,4 @@
-// The leases in force: who holds how much of which key until when, with running totals per account and key. An
-// isolate's lease is its session: the table knows a session exactly as long as its lease.
+// The leases in force: who holds how much of which key until when, with running totals per account and key.
 
 import { assert } from "../../shared/assert.ts";
 import type { KeyId } from "../../shared/ids.ts";
@@ -7,31 +6,31 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO, isNonNegative, isZero, minus, plus } from "./amount.ts";
 import type { Amount, IdempotencyStep } from "./types.ts";
 
-/** What a session has reported, kept so that no message is applied twice. */
-export interface SessionMemory {
+/** What an isolate has reported of a lease, kept so that no message is applied twice. */
+export interface LeaseMemory {
   readonly seq: number;
   readonly epoch: string;
   /** Cumulative, as last reported. */
   readonly spent: Amount;
   /** The most that its running calls may cost, as last reported: revenue lost if it never reports again. */
   readonly atRiskNanoUsd: NanoUsd;
-  /** The call with an `Idempotency-Key` that the session was opened for. */
+  /** The call with an `Idempotency-Key` that the lease was opened for. */
   readonly strict?: Extract<IdempotencyStep, { kind: "begin" }>;
 }
 
 export interface Lease {
   readonly keyId: KeyId;
   readonly held: Amount;
-  /** Only a message of the lease's own session moves it. */
+  /** Only a message of the lease itself moves it. */
   readonly expiresAtMs: number;
   /** Absent: a batch's reservation. */
-  readonly session?: SessionMemory;
+  readonly memory?: LeaseMemory;
 }
 
 export class LeaseTable {
   private readonly leases = new Map<string, Lease>();
   private readonly byKey = new Map<KeyId, Amount>();
-  /** Running calls with an `Idempotency-Key`: route and key → session. */
+  /** Running calls with an `Idempotency-Key`: route and key → lease id. */
   private readonly running = new Map<string, string>();
   private accountTotal: Amount = ZERO;
 
@@ -64,10 +63,10 @@ export class LeaseTable {
     return this.byKey.keys();
   }
 
-  /** The session that runs the call under this `Idempotency-Key`, and what it began with. */
+  /** The lease of the call that runs under this `Idempotency-Key`, and what it began with. */
   runningCall(route: string, key: string): { readonly id: string; readonly bodyHash: string } | undefined {
     const id = this.running.get(nameOf({ route, key }));
-    const strict = id === undefined ? undefined : this.leases.get(id)?.session?.strict;
+    const strict = id === undefined ? undefined : this.leases.get(id)?.memory?.strict;
     return id === undefined || strict === undefined ? undefined : { id, bodyHash: strict.bodyHash };
   }
 
@@ -75,11 +74,11 @@ export class LeaseTable {
   put(id: string, lease: Lease): void {
     assert(isNonNegative(lease.held), "a lease holds no negative amount");
     this.remove(id);
-    if (lease.session === undefined && isZero(lease.held)) return;
+    if (lease.memory === undefined && isZero(lease.held)) return;
     this.leases.set(id, lease);
     this.accountTotal = plus(this.accountTotal, lease.held);
     if (!isZero(lease.held)) this.byKey.set(lease.keyId, plus(this.totalOf(lease.keyId), lease.held));
-    if (lease.session?.strict !== undefined) this.running.set(nameOf(lease.session.strict), id);
+    if (lease.memory?.strict !== undefined) this.running.set(nameOf(lease.memory.strict), id);
   }
 
   /** Removes lease `id` and returns what it held. */
@@ -91,7 +90,7 @@ export class LeaseTable {
     const rest = minus(this.totalOf(lease.keyId), lease.held);
     if (isZero(rest)) this.byKey.delete(lease.keyId);
     else this.byKey.set(lease.keyId, rest);
-    const strict = lease.session?.strict;
+    const strict = lease.memory?.strict;
     if (strict !== undefined && this.running.get(nameOf(strict)) === id) this.running.delete(nameOf(strict));
     return lease.held;
   }

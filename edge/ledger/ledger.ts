@@ -151,8 +151,8 @@ export class Ledger {
         const record = this.keys.get(keyId);
         if (record !== undefined) this.buckets(endMs, record);
       }
-      for (const { session } of this.leases.expire(endMs)) {
-        if (session !== undefined) this.books.noteLost(session.atRiskNanoUsd);
+      for (const { memory } of this.leases.expire(endMs)) {
+        if (memory !== undefined) this.books.noteLost(memory.atRiskNanoUsd);
       }
     }
     this.drainAccountBuckets(nowMs);
@@ -163,7 +163,7 @@ export class Ledger {
     this.tokens.drain(nowMs, this.limits.tokensPerMinute, this.leases.total.tokens);
   }
 
-  /** A name for the beginning of a session, unique over all instances of the object. */
+  /** A name for the beginning of a lease, unique over all instances of the object. */
   nextEpoch(): string {
     this.epochs += 1;
     return `${this.incarnation}.${this.epochs}`;
@@ -256,7 +256,7 @@ export class Ledger {
   }
 
   private toHot(): Hot {
-    const written = [...this.leases.entries()].filter(([, { session }]) => session?.strict === undefined);
+    const written = [...this.leases.entries()].filter(([, { memory }]) => memory?.strict === undefined);
     return {
       version: 2,
       accountId: this.accountId,

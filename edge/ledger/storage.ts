@@ -73,8 +73,8 @@ export interface AnswerRow {
   readonly route: string;
   readonly key: string;
   readonly bodyHash: string;
-  /** The session that computed it. */
-  readonly session: string;
+  /** The lease under which it was computed. */
+  readonly leaseId: string;
   readonly atMs: number;
 }
 

@@ -1,17 +1,17 @@
-// Applies one message of one session to the ledger, in one turn and in this order: report, return, renew, grant. A copy
+// Applies one message of one lease to the ledger, in one turn and in this order: report, return, renew, grant. A copy
 // of a message changes nothing and gets the current answer. Figures are cumulative, so that a gap loses nothing. Every
 // expected outcome is a return value.
 //
-// A session is a lease: it begins with a first message that is granted something (or announces unreported spend), and
-// it is known until its closing message or the lease's end. An isolate that gets `unknown_session` for a message
-// younger than a lease's life may therefore conclude that no copy of it was applied: the session would still be known.
+// A lease begins with a first message that is granted something (or announces unreported spend), and is known until its
+// closing message or its end. An isolate that gets `unknown_session` for a message younger than a lease's life may
+// therefore conclude that no copy of it was applied: the lease would still be known.
 
 import { assert } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, isZero, least, minus, minusFloor, plus } from "./amount.ts";
 import { beginIdempotent, finishIdempotent, wasFinishedBy } from "./idempotency.ts";
 import { rightsOf } from "./key-ring.ts";
-import type { Lease, SessionMemory } from "./lease-table.ts";
+import type { Lease, LeaseMemory } from "./lease-table.ts";
 import type { BoundBucket, Ledger } from "./ledger.ts";
 import { CROWDED_LEASES, IDLE_RATE_SHARE, LEASES_MAX, LEASE_SHARE } from "./settings.ts";
 import type { KeyRecord } from "./storage.ts";
@@ -24,14 +24,14 @@ const OTHERS_MAX = 16;
 /** Applies `message`, received at `nowMs`. The caller owns the transaction and flushes (ledger.ts). */
 export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): SyncAnswer {
   ledger.tick(nowMs);
-  const { session, seq } = message;
+  const { session: leaseId, seq } = message;
   const found = ledger.keys.find(message.secret, nowMs);
   const refusal = found.kind === "refused" ? found.refusal : suspension(ledger);
   const record = found.kind === "valid" ? found.record : undefined;
   if (record !== undefined) ledger.keys.renew(record, message.secret, nowMs, ledger.storage);
 
-  const lease = ledger.leases.get(session);
-  const memory = lease?.session;
+  const lease = ledger.leases.get(leaseId);
+  const memory = lease?.memory;
   if (lease === undefined || memory === undefined) {
     if (seq !== 1) {
       return wasFinishedBy(ledger, message, nowMs) ? { kind: "closed", seq } : { kind: "unknown_session", seq };
@@ -45,11 +45,11 @@ export function applySync(ledger: Ledger, message: SyncMessage, nowMs: number): 
   if (seq < memory.seq) return { kind: "stale", seq };
   const isNews = seq > memory.seq;
   const left = isNews ? report(ledger, message, lease, memory, nowMs) : lease.held;
-  const reported: SessionMemory = isNews ? { ...memory, seq, spent: message.spent } : memory;
+  const reported: LeaseMemory = isNews ? { ...memory, seq, spent: message.spent } : memory;
   if (message.close === true) return close(ledger, message, lease, left, reported, nowMs);
   if (refusal !== undefined || record === undefined) {
     // The lease holds what it has until its end. Its calls are cancelled, and a cancelled call is never charged.
-    put(ledger, session, { ...lease, held: left, session: { ...reported, atRiskNanoUsd: nanoUsd(0) } });
+    put(ledger, leaseId, { ...lease, held: left, memory: { ...reported, atRiskNanoUsd: nanoUsd(0) } });
     return { kind: "ended", seq, refusal: refusal ?? { kind: "unknown_key" } };
   }
   if (!isNews) return again(ledger, message, record, lease, memory, nowMs);
@@ -61,10 +61,10 @@ function suspension(ledger: Ledger): KeyRefusal | undefined {
   return ledger.status === "suspended" ? { kind: "suspended" } : undefined;
 }
 
-/** Begins a session with its message 1. It spends nothing, so that a late copy can never charge. */
+/** Begins a lease with its message 1. It spends nothing, so that a late copy can never charge. */
 function begin(ledger: Ledger, message: SyncMessage, record: KeyRecord, nowMs: number): SyncAnswer {
-  assert(isZero(message.spent) && message.lines.length === 0, "the first message of a session spends nothing");
-  assert(isZero(message.keep), "the first message of a session holds nothing");
+  assert(isZero(message.spent) && message.lines.length === 0, "the first message of a lease spends nothing");
+  assert(isZero(message.keep), "the first message of a lease holds nothing");
   if (ledger.leases.size >= LEASES_MAX) return { kind: "busy", seq: message.seq };
   // Set aside as far as it is covered: the next message charges it.
   const aside = Math.min(message.untoldNanoUsd ?? 0, ledger.funds(nowMs, record).grantableNanoUsd);
@@ -74,10 +74,10 @@ function begin(ledger: Ledger, message: SyncMessage, record: KeyRecord, nowMs: n
 }
 
 /**
- * Charges what the session spent since its last message, from its lease first and then from what is spendable. Returns
+ * Charges what was spent since the last message, from the lease first and then from what is spendable. Returns
  * what the lease still holds.
  */
-function report(ledger: Ledger, message: SyncMessage, lease: Lease, memory: SessionMemory, nowMs: number): Amount {
+function report(ledger: Ledger, message: SyncMessage, lease: Lease, memory: LeaseMemory, nowMs: number): Amount {
   const record = ledger.keys.get(lease.keyId);
   if (record !== undefined) ledger.buckets(nowMs, record); // drain before the lease shrinks
   if (message.lostNanoUsd !== undefined) {
@@ -100,7 +100,7 @@ function report(ledger: Ledger, message: SyncMessage, lease: Lease, memory: Sess
   return left;
 }
 
-/** Leaves the session what it keeps and takes the rest back, into the rate buckets too. */
+/** Leaves the isolate what it keeps and takes the rest back, into the rate buckets too. */
 function keep(ledger: Ledger, message: SyncMessage, { keyId }: Lease, left: Amount): Amount {
   const kept = least(message.keep, left);
   giveBack(ledger, keyId, minus(left, kept));
@@ -120,34 +120,34 @@ function close(
   message: SyncMessage,
   lease: Lease,
   left: Amount,
-  memory: SessionMemory,
+  memory: LeaseMemory,
   nowMs: number,
 ): SyncAnswer {
-  const { session, seq, idempotency } = message;
-  ledger.leases.remove(session);
+  const { session: leaseId, seq, idempotency } = message;
+  ledger.leases.remove(leaseId);
   giveBack(ledger, lease.keyId, left);
   if (memory.strict === undefined) ledger.touch();
   else if (idempotency?.kind === "finish") {
-    finishIdempotent(ledger, session, memory.strict.bodyHash, idempotency, nowMs);
+    finishIdempotent(ledger, leaseId, memory.strict.bodyHash, idempotency, nowMs);
   }
   return { kind: "closed", seq };
 }
 
-/** Moves the session's lease to a new end and grants what it wants as far as that is available. */
+/** Moves the lease to a new end and grants what it wants as far as that is available. */
 function renew(
   ledger: Ledger,
   message: SyncMessage,
   record: KeyRecord,
   lease: Lease,
-  memory: SessionMemory,
+  memory: LeaseMemory,
   nowMs: number,
 ): SyncAnswer {
   const { settings } = ledger;
-  const { session, seq, want } = message;
+  const { session: leaseId, seq, want } = message;
   const strict = message.idempotency?.kind === "begin" ? message.idempotency : undefined;
   const marginMs = strict === undefined ? settings.leaseMarginMs : settings.strictMarginMs;
-  const before = ledger.leases.get(session)?.held ?? ZERO;
-  ledger.leases.put(session, { ...lease, session: memory }); // counts as leased in what follows
+  const before = ledger.leases.get(leaseId)?.held ?? ZERO;
+  ledger.leases.put(leaseId, { ...lease, memory }); // counts as leased in what follows
   const buckets = ledger.buckets(nowMs, record);
   const available = availableTo(ledger, record, buckets, nowMs);
   const tight = isTight(ledger, available, lease.held, want.unit, nowMs);
@@ -169,11 +169,11 @@ function renew(
     const starting = covers(granted, want.min) ? waitingNanoUsd : Math.min(waitingNanoUsd, granted.nanoUsd);
     const atRiskNanoUsd = nanoUsd(runningNanoUsd + starting);
     const begun = { ...memory, atRiskNanoUsd, ...(strict === undefined ? {} : { strict }) };
-    const renewed = { ...lease, held, expiresAtMs, session: begun };
+    const renewed = { ...lease, held, expiresAtMs, memory: begun };
     // A lease that held and holds nothing is no promise, so it is not written: a refused call costs no row.
-    if (seq > 1 && isZero(before) && isZero(held)) ledger.leases.put(session, renewed);
-    else put(ledger, session, renewed);
-  } else ledger.leases.remove(session);
+    if (seq > 1 && isZero(before) && isZero(held)) ledger.leases.put(leaseId, renewed);
+    else put(ledger, leaseId, renewed);
+  } else ledger.leases.remove(leaseId);
   if (isRepeat) ledger.touch(); // it took one request
   return {
     ...answerOf(ledger, message, record, { granted, held, tight }, buckets, nowMs),
@@ -189,7 +189,7 @@ function again(
   message: SyncMessage,
   record: KeyRecord,
   { held }: Lease,
-  memory: SessionMemory,
+  memory: LeaseMemory,
   nowMs: number,
 ): SyncAnswer {
   const buckets = ledger.buckets(nowMs, record);
@@ -233,9 +233,9 @@ function lifeMs({ settings }: Ledger, message: SyncMessage): number {
 }
 
 /** Puts the lease and marks the row: an eviction would break a promise that is only in memory (ledger.ts). */
-function put(ledger: Ledger, session: string, lease: Lease): void {
-  ledger.leases.put(session, lease);
-  if (lease.session?.strict === undefined) ledger.touch();
+function put(ledger: Ledger, leaseId: string, lease: Lease): void {
+  ledger.leases.put(leaseId, lease);
+  if (lease.memory?.strict === undefined) ledger.touch();
 }
 
 function availableTo(ledger: Ledger, record: KeyRecord, buckets: readonly BoundBucket[], nowMs: number): Amount {
@@ -295,9 +295,9 @@ function viewOf({ leases }: Ledger, { id }: KeyRecord, { bucket, window, which, 
 }
 
 /** What other leases hold, the earliest end first: tells when a need that is not covered now can be. */
-function othersOf(ledger: Ledger, session: string, record: KeyRecord, nowMs: number): OtherLease[] {
+function othersOf(ledger: Ledger, leaseId: string, record: KeyRecord, nowMs: number): OtherLease[] {
   const others = [...ledger.leases.entries()]
-    .filter(([id, { held }]) => id !== session && !isZero(held))
+    .filter(([id, { held }]) => id !== leaseId && !isZero(held))
     .map(([, { held, keyId, expiresAtMs }]) => ({
       endsInMs: expiresAtMs - nowMs,
       held,

@@ -149,7 +149,7 @@ export interface SecretHash {
 }
 
 /**
- * Usage of one (model, tier, minute) since the last message of the session. `requests` were served; failed and refused
+ * Usage of one (model, tier, minute) since the last message of the lease. `requests` were served; failed and refused
  * ones count only in the errors.
  */
 export interface UsageLine {
@@ -168,7 +168,7 @@ export interface UsageLine {
   readonly latency: Readonly<Record<number, number>>;
 }
 
-/** What a session wants on top of what it keeps. */
+/** What an isolate wants on top of what it keeps. */
 export interface Want {
   /** What all its waiting calls need. */
   readonly min: Amount;
@@ -181,26 +181,28 @@ export interface Want {
 }
 
 /**
- * One message of a session, which is an isolate's lease of one key from its beginning to its end. Sent again unchanged
- * until it is answered.
+ * One message of an isolate's lease of one key. Sent again unchanged until it is answered.
  */
 export interface SyncMessage {
-  /** 16 characters, random per session. */
+  /**
+   * The lease's id: 16 characters, random. Isolates and objects of two versions talk while a deployment rolls out, so the
+   * name stays as it was first deployed, here and in `unknown_session`.
+   */
   readonly session: string;
   /** 1, 2, 3 …; the first spends nothing. */
   readonly seq: number;
   /** From the answer to the first message, which has none. */
   readonly epoch?: string;
   readonly secret: readonly SecretHash[];
-  /** Cumulative since the session began. */
+  /** Cumulative since the lease began. */
   readonly spent: Amount;
   readonly lines: readonly UsageLine[];
   /** What the isolate keeps of its lease after `spent`; the rest is returned. */
   readonly keep: Amount;
   /**
-   * Only in a first message: what was spent under an earlier session that ended before it was reported. The object sets
-   * it aside as far as it is covered, and remembers the session even if that is nothing: the next message reports it.
-   * (Its requests and tokens have counted already, up to the end of that session's lease.)
+   * Only in a first message: what was spent under an earlier lease that ended before it was reported. The object sets it
+   * aside as far as it is covered, and remembers the lease even if that is nothing: the next message reports it. (Its
+   * requests and tokens have counted already, up to the end of that earlier lease.)
    */
   readonly untoldNanoUsd?: NanoUsd;
   /** No call runs or waits: `keep` is for calls to come. If credit or rate is nearly used up, it is not prolonged. */
@@ -212,7 +214,7 @@ export interface SyncMessage {
   /** What calls that wait for this answer may cost. */
   readonly waitingNanoUsd: NanoUsd;
   readonly want: Want;
-  /** The session ends, and everything it held is returned. */
+  /** The lease ends, and everything it held is returned. */
   readonly close?: true;
   /** For a call with an `Idempotency-Key`: nothing of it is stored before its last message, and its lease is short. */
   readonly idempotency?: IdempotencyStep;
@@ -223,15 +225,16 @@ export type SyncAnswer =
       readonly kind: "renewed";
       readonly seq: number;
       /**
-       * Identifies this beginning of the session. A late copy of the first message could begin it a second time, and a
-       * late copy of the second message would then be charged again, after the isolate had reported its figures under a
-       * new session. Absent: nothing is held or remembered, and the isolate's next message begins a new session.
+       * New each time a first message begins a lease; every later message must repeat it. Otherwise a late copy of the
+       * first message could begin an ended lease again, and a late copy of the second one would then charge what the
+       * isolate has already reported under its next lease. Absent: nothing is held or remembered, and the isolate's next
+       * message begins a new lease.
        */
       readonly epoch?: string;
       /** Counted by the isolate from just before it first sent the message. */
       readonly ttlMs: number;
       readonly granted: Amount;
-      /** What the object holds for this session after this message. */
+      /** What the object holds for this lease after this message. */
       readonly held: Amount;
       /** Credit or rate is nearly used up, or others wait: hold nothing idle, report at once. */
       readonly tight: boolean;
@@ -244,11 +247,11 @@ export type SyncAnswer =
     }
   | { readonly kind: "ended"; readonly seq: number; readonly refusal: KeyRefusal }
   | { readonly kind: "closed"; readonly seq: number }
-  /** The object does not know this session (any more): nothing in the message was applied. */
+  /** The object does not know this lease (any more): nothing in the message was applied. */
   | { readonly kind: "unknown_session"; readonly seq: number }
   /** A late copy of a message older than the last one applied: nothing was applied. */
   | { readonly kind: "stale"; readonly seq: number }
-  /** Too many sessions at once: a new one cannot be remembered. */
+  /** Too many leases at once: a new one cannot be remembered. */
   | { readonly kind: "busy"; readonly seq: number };
 
 /** The object as the wallet sees it. */
@@ -256,7 +259,7 @@ export interface AccountStub {
   sync(message: SyncMessage): Promise<SyncAnswer>;
 }
 
-// Idempotency (docs/contract.md, Headers): the strict session's first message begins it, its last one stores the answer
+// Idempotency (docs/contract.md, Headers): the strict lease's first message begins it, its last one stores the answer
 // and charges in one transaction.
 
 export type IdempotencyStep =

@@ -4,8 +4,8 @@
 import { assert } from "../../shared/assert.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 import { Cancel } from "../lib/cancel.ts";
-import type { Work } from "./session-types.ts";
-import type { Clock, SessionDriver } from "./session-driver.ts";
+import type { Work } from "./lease-types.ts";
+import type { Clock, LeaseDriver } from "./lease-driver.ts";
 import type { Rights, StoredAnswer } from "../ledger/types.ts";
 import type { Admission, CallStanding, Failure, Settlement, StrictAdmission, StrictRequest } from "./wallet-types.ts";
 
@@ -15,15 +15,15 @@ const WATCH_MS_MIN = 500;
 
 export class CallAdmission implements Admission {
   readonly rights: Rights;
-  protected readonly driver: SessionDriver;
+  protected readonly driver: LeaseDriver;
   protected readonly work: Work;
   protected readonly clock: Clock;
   protected readonly waitUntil: (work: Promise<unknown>) => void;
   private readonly cancel = new Cancel();
   private stopWatching: () => void = () => undefined;
 
-  constructor(driver: SessionDriver, work: Work, clock: Clock, waitUntil: (work: Promise<unknown>) => void) {
-    const { standing } = driver.session;
+  constructor(driver: LeaseDriver, work: Work, clock: Clock, waitUntil: (work: Promise<unknown>) => void) {
+    const { standing } = driver.lease;
     assert(standing !== undefined, "work is admitted under rights");
     this.driver = driver;
     this.work = work;
@@ -40,32 +40,32 @@ export class CallAdmission implements Admission {
   }
 
   standing(): CallStanding {
-    return this.driver.session.callStanding(this.clock.nowMs());
+    return this.driver.lease.callStanding(this.clock.nowMs());
   }
 
   settle(settlement: Settlement): "charged" | "lapsed" {
     this.stopWatching();
-    const outcome = this.driver.session.settle(this.work, settlement, this.clock.nowMs());
+    const outcome = this.driver.lease.settle(this.work, settlement, this.clock.nowMs());
     this.driver.flushLater(this.waitUntil);
     return outcome;
   }
 
   release(failure: Failure): void {
     this.stopWatching();
-    this.driver.session.release(this.work, failure, this.clock.nowMs());
+    this.driver.lease.release(this.work, failure, this.clock.nowMs());
     this.driver.flushLater(this.waitUntil);
   }
 
   /** Renews the lease while the call runs, and cancels the call when the lease ends. */
   private async watch(): Promise<void> {
-    const { session } = this.driver;
+    const { lease } = this.driver;
     while (this.work.state === "running") {
       const nowMs = this.clock.nowMs();
-      const dueMs = (session.dueAtMs(nowMs) ?? session.leaseEndMs) - nowMs;
+      const dueMs = (lease.dueAtMs(nowMs) ?? lease.leaseEndMs) - nowMs;
       const timer = this.clock.sleep(Math.min(WATCH_MS, Math.max(WATCH_MS_MIN, dueMs)));
       this.stopWatching = timer.cancel;
       await timer.done;
-      session.lapse(this.clock.nowMs());
+      lease.lapse(this.clock.nowMs());
       if (this.work.state === "running") this.driver.flushLater(this.waitUntil);
     }
   }
@@ -75,18 +75,18 @@ export class CallAdmission implements Admission {
 export class StrictCallAdmission extends CallAdmission implements StrictAdmission {
   private readonly step: StrictRequest["idempotency"];
 
-  constructor(driver: SessionDriver, work: Work, clock: Clock, request: StrictRequest) {
+  constructor(driver: LeaseDriver, work: Work, clock: Clock, request: StrictRequest) {
     super(driver, work, clock, request.waitUntil);
     this.step = request.idempotency;
   }
 
   async commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed" | "unknown"> {
     if (super.settle(settlement) === "lapsed") return "lapsed";
-    const { session } = this.driver;
-    session.finishWith({ kind: "finish", route: this.step.route, key: this.step.key, stored });
+    const { lease } = this.driver;
+    lease.finishWith({ kind: "finish", route: this.step.route, key: this.step.key, stored });
     const answered = await this.driver.roundTrip(this.waitUntil);
     if (!answered) return "unknown";
-    return session.closed && !session.closedUnknown ? "charged" : "lapsed";
+    return lease.closed && !lease.closedUnknown ? "charged" : "lapsed";
   }
 
   override release(failure: Failure): void {
@@ -96,7 +96,7 @@ export class StrictCallAdmission extends CallAdmission implements StrictAdmissio
 
   /** Gives the lease back without a trace in the usage: the call was refused by its rights. */
   drop(): void {
-    this.driver.session.discard(this.work);
+    this.driver.lease.discard(this.work);
     this.waitUntil(this.driver.roundTrip(this.waitUntil, true));
   }
 }

@@ -3,7 +3,7 @@
 // they hold is neither used nor charged. Pure.
 
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
-import type { Standing } from "./session-types.ts";
+import type { Standing } from "./lease-types.ts";
 import type { Amount, RateView } from "../ledger/types.ts";
 import type { CallStanding, RateLimitView } from "./wallet-types.ts";
 

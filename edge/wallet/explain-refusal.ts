@@ -5,7 +5,7 @@
 import { assert, must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { refusalByFunds } from "../ledger/funds.ts";
-import type { Standing } from "./session-types.ts";
+import type { Standing } from "./lease-types.ts";
 import type { Amount, FundsBound, OtherLease, RateView, Refusal } from "../ledger/types.ts";
 
 const MS_PER_MINUTE = 60_000;

@@ -1,21 +1,21 @@
 // The wallet as the Worker builds it: stubs from the namespace, hashes under the configured peppers, the isolate's clock.
 
 import type { AccountObject } from "../account/account.ts";
-import type { Clock } from "./session-driver.ts";
+import type { Clock } from "./lease-driver.ts";
 import type { Peppers } from "../keys/secret-hash.ts";
 import type { AccountStub } from "../ledger/types.ts";
 import { LeaseWallet, WALLET_SETTINGS } from "./wallet.ts";
 import { describeError, writeLog } from "../lib/log.ts";
 import { encodeBase62 } from "../../shared/base62.ts";
 
-const SESSION_ID_BYTES = 10;
+const LEASE_ID_BYTES = 10;
 
 /** One per isolate. */
 export function createWallet(namespace: DurableObjectNamespace<AccountObject>, peppers: Peppers): LeaseWallet {
   return new LeaseWallet({
     stubOf: (accountId) => loggedStub(namespace.get(namespace.idFromName(accountId))),
     hashesOf: (secret) => peppers.hashes(secret),
-    newSessionId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(SESSION_ID_BYTES))),
+    newLeaseId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(LEASE_ID_BYTES))),
     clock: isolateClock(),
     settings: WALLET_SETTINGS,
   });

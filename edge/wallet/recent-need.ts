@@ -1,10 +1,10 @@
-// How much a session has needed lately: sizes the next lease so that it lasts about ten seconds.
+// How much the calls of a key have needed lately: sizes the next lease so that it lasts about ten seconds.
 
 import { ZERO, amount, most } from "../ledger/amount.ts";
 import type { Amount } from "../ledger/types.ts";
 
 const MEMORY_MS = 10_000;
-/** Calls in about that time from which a session counts as busy. */
+/** Calls in about that time from which a key counts as busy. */
 const BUSY_CALLS = 8;
 
 export class RecentNeed {

@@ -1,4 +1,4 @@
-// What one session used and the object has not acknowledged: figures that only grow, calls to be listed, and what was
+// What one lease spent and the object has not acknowledged: figures that only grow, calls to be listed, and what was
 // dropped because it could not be told safely. Pure.
 
 import { nanoUsd } from "../../shared/money.ts";
@@ -15,7 +15,7 @@ export class Unreported {
   sinceMs: number | undefined;
   /** Whether credit was spent since then. */
   hasSpend = false;
-  /** Cumulative since the session began. */
+  /** Cumulative since the lease began. */
   private spent: Amount = ZERO;
   private acknowledged: Amount = ZERO;
   private toldLostNanoUsd = 0;
@@ -46,7 +46,7 @@ export class Unreported {
     this.sinceMs ??= nowMs;
   }
 
-  /** Of a first message, which spends nothing: what the session before left untold. */
+  /** Of a first message, which spends nothing: what the lease before left untold. */
   carried(): Pick<SyncMessage, "untoldNanoUsd"> {
     const { nanoUsd: untoldNanoUsd } = this.used;
     return this.hasLines || untoldNanoUsd > 0 ? { untoldNanoUsd } : {};
@@ -89,7 +89,7 @@ export class Unreported {
     this.sinceMs = undefined;
   }
 
-  /** The next session counts from zero. Of what this one left untold the credit alone: its lease counted the rest. */
+  /** The next lease counts from zero. It takes over only the credit that this one left untold: the rest has counted. */
   restart(): void {
     this.spent = amount(this.used.nanoUsd, 0, 0);
     this.acknowledged = ZERO;

@@ -8,11 +8,11 @@ import type { ParsedKey } from "../../shared/keys.ts";
 import { CallAdmission, StrictCallAdmission } from "./admission.ts";
 import { ZERO, amount } from "../ledger/amount.ts";
 import { explainRefusal } from "./explain-refusal.ts";
-import { LeaseSession } from "./lease-session.ts";
+import { KeyLease } from "./key-lease.ts";
 import { DEFAULT_SETTINGS } from "../ledger/settings.ts";
-import type { SessionSettings, StrictTerms, Waiter, Work } from "./session-types.ts";
-import { SessionDriver } from "./session-driver.ts";
-import type { Clock } from "./session-driver.ts";
+import type { LeaseSettings, StrictTerms, Waiter, Work } from "./lease-types.ts";
+import { LeaseDriver } from "./lease-driver.ts";
+import type { Clock } from "./lease-driver.ts";
 import { refusalByRights } from "../ledger/rights.ts";
 import type { Asked } from "../ledger/rights.ts";
 import type { AccountStub, Amount, Refusal, SecretHash } from "../ledger/types.ts";
@@ -33,13 +33,13 @@ export interface WalletOptions {
   readonly stubOf: (accountId: AccountId) => AccountStub;
   /** Hashes under every pepper in force, current first. */
   readonly hashesOf: (secret: Uint8Array) => Promise<readonly SecretHash[]>;
-  readonly newSessionId: () => string;
+  readonly newLeaseId: () => string;
   readonly clock: Clock;
-  readonly settings: SessionSettings & {
+  readonly settings: LeaseSettings & {
     /** A refused key is refused from memory for this long. */
     readonly refusalMs: number;
     /** Keys remembered at once; the least recently used goes, and its lease runs out. */
-    readonly sessionsMax: number;
+    readonly leasesMax: number;
   };
 }
 
@@ -48,7 +48,7 @@ export const WALLET_SETTINGS: WalletOptions["settings"] = {
   busySyncWindowMs: 2000,
   leaseTtlMs: DEFAULT_SETTINGS.leaseTtlMs,
   refusalMs: 30_000,
-  sessionsMax: 5000,
+  leasesMax: 5000,
 };
 
 /** A suspension may be lifted any moment: it is asked about again sooner. */
@@ -62,28 +62,28 @@ interface Call extends Asked {
 
 export class LeaseWallet implements Wallet {
   private readonly options: WalletOptions;
-  private readonly drivers: LRUCache<string, SessionDriver>;
+  private readonly drivers: LRUCache<string, LeaseDriver>;
 
   constructor(options: WalletOptions) {
     this.options = options;
-    this.drivers = new LRUCache({ max: options.settings.sessionsMax });
+    this.drivers = new LRUCache({ max: options.settings.leasesMax });
   }
 
   async admit(request: AdmitRequest): Promise<AdmitResult> {
     const { clock } = this.options;
     const need = amount(request.boundNanoUsd, 1, request.boundTokens);
     const driver = this.known(request.key) ?? (await this.open(request.key));
-    const { session } = driver;
-    if (session.isCurrent(clock.nowMs())) {
-      const refusal = refusalIn(session, request, clock.nowMs());
+    const { lease } = driver;
+    if (lease.isCurrent(clock.nowMs())) {
+      const refusal = refusalIn(lease, request, clock.nowMs());
       if (refusal !== undefined) return { kind: "refused", refusal };
-      const work = session.take(need, request.model, request.tier, clock.nowMs());
+      const work = lease.take(need, request.model, request.tier, clock.nowMs());
       if (work !== undefined) return this.admitted(driver, work, request);
     }
     const result = await this.takeThrough(driver, need, request);
     if (result.kind === "refused") return result;
     if (result.work !== undefined) return this.admitted(driver, result.work, request);
-    if (this.requestsLeft(session) < 1) return this.uncovered(driver, uncounted(session, need), request);
+    if (this.requestsLeft(lease) < 1) return this.uncovered(driver, uncounted(lease, need), request);
     const { tokens, nanoUsd: cost } = await request.exact();
     const exact = await this.takeThrough(driver, amount(cost, 1, tokens), request, true);
     if (exact.kind === "refused") return exact;
@@ -92,8 +92,8 @@ export class LeaseWallet implements Wallet {
   }
 
   /** The refusal; what was granted towards `need` and is not enough goes back at once, for others may need less. */
-  private uncovered(driver: SessionDriver, need: Amount, request: AdmitRequest): AdmitResult {
-    const refused = this.refused(driver.session, need);
+  private uncovered(driver: LeaseDriver, need: Amount, request: AdmitRequest): AdmitResult {
+    const refused = this.refused(driver.lease, need);
     driver.flushLater(request.waitUntil);
     return refused;
   }
@@ -102,25 +102,25 @@ export class LeaseWallet implements Wallet {
     const { clock } = this.options;
     const need = request.countsRequest ? READ : ZERO;
     const driver = this.known(request.key) ?? (await this.open(request.key));
-    const { session } = driver;
-    let work = session.isCurrent(clock.nowMs()) ? session.take(need, "", "interactive", clock.nowMs()) : undefined;
+    const { lease } = driver;
+    let work = lease.isCurrent(clock.nowMs()) ? lease.take(need, "", "interactive", clock.nowMs()) : undefined;
     if (work === undefined) {
       const result = await this.takeThrough(driver, need, { ...request, model: "", tier: "interactive" });
       if (result.kind === "refused") return result;
-      if (result.work === undefined) return this.refused(session, need);
+      if (result.work === undefined) return this.refused(lease, need);
       work = result.work;
     }
-    session.discard(work);
-    const refusal = refusalIn(session, request, clock.nowMs());
+    lease.discard(work);
+    const refusal = refusalIn(lease, request, clock.nowMs());
     if (refusal !== undefined) return { kind: "refused", refusal };
-    const { standing } = session;
+    const { standing } = lease;
     if (standing === undefined) return { kind: "refused", refusal: { kind: "ledger_unavailable" } };
-    return { kind: "authorized", rights: standing.rights, standing: session.callStanding(clock.nowMs()) };
+    return { kind: "authorized", rights: standing.rights, standing: lease.callStanding(clock.nowMs()) };
   }
 
   async noteRefused({ key, waitUntil, ...call }: RefusedCall): Promise<void> {
     const driver = this.known(key) ?? (await this.open(key));
-    driver.session.unreported.addFailure(call, call, this.options.clock.nowMs());
+    driver.lease.unreported.addFailure(call, call, this.options.clock.nowMs());
     driver.flushLater(waitUntil);
   }
 
@@ -138,77 +138,77 @@ export class LeaseWallet implements Wallet {
     await Promise.all(own.map(([, driver]) => driver.report(waitUntil)));
   }
 
-  /** The session of a key, if this isolate has one that is alive. */
-  private known(key: ParsedKey): SessionDriver | undefined {
+  /** The lease of a key, if this isolate has one that is alive. */
+  private known(key: ParsedKey): LeaseDriver | undefined {
     const driver = this.drivers.get(nameOf(key));
     if (driver === undefined) return undefined;
-    const { ended, closed, hasUnsent } = driver.session;
+    const { ended, closed, hasUnsent } = driver.lease;
     if (ended === undefined) return closed ? undefined : driver;
     const rememberedMs = ended.refusal.kind === "suspended" ? SUSPENDED_MS : this.options.settings.refusalMs;
     return (hasUnsent && !closed) || this.options.clock.nowMs() < ended.atMs + rememberedMs ? driver : undefined;
   }
 
-  private async open(key: ParsedKey): Promise<SessionDriver> {
-    const { stubOf, hashesOf, newSessionId, clock, settings } = this.options;
+  private async open(key: ParsedKey): Promise<LeaseDriver> {
+    const { stubOf, hashesOf, newLeaseId, clock, settings } = this.options;
     const hashes = await hashesOf(key.secret);
     const opened = this.known(key); // another call may have been quicker
     if (opened !== undefined) return opened;
-    const session = new LeaseSession(hashes, settings, newSessionId);
-    const driver = new SessionDriver(session, () => stubOf(key.accountId), clock);
+    const lease = new KeyLease(hashes, settings, newLeaseId);
+    const driver = new LeaseDriver(lease, () => stubOf(key.accountId), clock);
     this.drivers.set(nameOf(key), driver);
     return driver;
   }
 
   /** Waits for an answer that could cover `need`. Neither refused nor with work: it does not. */
   private async takeThrough(
-    driver: SessionDriver,
+    driver: LeaseDriver,
     need: Amount,
     call: Call & { readonly model: string; readonly tier: Tier; readonly waitUntil: AdmitRequest["waitUntil"] },
     again = false,
   ): Promise<Refused | { kind: "answered"; work: Work | undefined }> {
-    const { session } = driver;
+    const { lease } = driver;
     const nowMs = this.options.clock.nowMs();
-    const ended = session.ended?.refusal;
+    const ended = lease.ended?.refusal;
     if (ended !== undefined) return { kind: "refused", refusal: ended };
-    const take = () => session.take(need, call.model, call.tier, this.options.clock.nowMs());
-    let work = session.isCurrent(nowMs) ? take() : undefined;
+    const take = () => lease.take(need, call.model, call.tier, this.options.clock.nowMs());
+    let work = lease.isCurrent(nowMs) ? take() : undefined;
     let answered = true;
     if (work === undefined) {
-      const waiter = session.enqueue(need, call.model, call.tier, nowMs, again);
+      const waiter = lease.enqueue(need, call.model, call.tier, nowMs, again);
       answered = await driver.roundTrip(call.waitUntil);
-      session.leaveQueue(waiter);
+      lease.leaveQueue(waiter);
       work = waiter.work;
     }
     const refusal = this.refusalAfter(driver, call, answered);
     // What others gave back since the answer counts too: a refusal is explained from what is there now.
     if (refusal === undefined) return { kind: "answered", work: work ?? take() };
-    if (work !== undefined) session.discard(work);
+    if (work !== undefined) lease.discard(work);
     return { kind: "refused", refusal };
   }
 
-  private refusalAfter({ session }: SessionDriver, call: Call, answered: boolean): Refusal | undefined {
-    if (session.ended !== undefined) return session.ended.refusal;
-    if (!answered || session.busy || session.standing === undefined) return { kind: "ledger_unavailable" };
-    return refusalByRights(session.standing.rights, call, this.options.clock.nowMs());
+  private refusalAfter({ lease }: LeaseDriver, call: Call, answered: boolean): Refusal | undefined {
+    if (lease.ended !== undefined) return lease.ended.refusal;
+    if (!answered || lease.busy || lease.standing === undefined) return { kind: "ledger_unavailable" };
+    return refusalByRights(lease.standing.rights, call, this.options.clock.nowMs());
   }
 
   /** What the lease has, and what the object could still give. */
-  private requestsLeft(session: LeaseSession): number {
-    const { requests } = session.free(this.options.clock.nowMs());
-    const rates = session.standing?.rates.filter(({ window }) => window === "requests") ?? [];
+  private requestsLeft(lease: KeyLease): number {
+    const { requests } = lease.free(this.options.clock.nowMs());
+    const rates = lease.standing?.rates.filter(({ window }) => window === "requests") ?? [];
     return requests + Math.min(...rates.map(({ available }) => available));
   }
 
   /** From the answer to this very need. */
-  private refused(session: LeaseSession, need: Amount): Refused {
-    const { standing } = session;
+  private refused(lease: KeyLease, need: Amount): Refused {
+    const { standing } = lease;
     if (standing === undefined) return { kind: "refused", refusal: { kind: "ledger_unavailable" } };
     const nowMs = this.options.clock.nowMs();
-    const refusal = explainRefusal(need, session.free(nowMs), session.holds, standing);
-    return { kind: "refused", refusal, standing: session.callStanding(nowMs) };
+    const refusal = explainRefusal(need, lease.free(nowMs), lease.holds, standing);
+    return { kind: "refused", refusal, standing: lease.callStanding(nowMs) };
   }
 
-  private admitted(driver: SessionDriver, work: Work, request: AdmitRequest): AdmitResult {
+  private admitted(driver: LeaseDriver, work: Work, request: AdmitRequest): AdmitResult {
     const admission = new CallAdmission(driver, work, this.options.clock, request.waitUntil);
     return { kind: "admitted", admission };
   }
@@ -219,27 +219,27 @@ export class LeaseWallet implements Wallet {
   ): Promise<
     StrictResult | { readonly kind: "uncovered"; readonly refused: Refused; readonly isExactWorthKnowing: boolean }
   > {
-    const { stubOf, hashesOf, newSessionId, clock, settings } = this.options;
+    const { stubOf, hashesOf, newLeaseId, clock, settings } = this.options;
     const terms: StrictTerms = { kind: "begin", ...request.idempotency };
-    const session = new LeaseSession(await hashesOf(request.key.secret), settings, newSessionId, terms);
-    const driver = new SessionDriver(session, () => stubOf(request.key.accountId), clock);
-    const waiter: Waiter = session.enqueue(need, request.model, request.tier, clock.nowMs());
+    const lease = new KeyLease(await hashesOf(request.key.secret), settings, newLeaseId, terms);
+    const driver = new LeaseDriver(lease, () => stubOf(request.key.accountId), clock);
+    const waiter: Waiter = lease.enqueue(need, request.model, request.tier, clock.nowMs());
     const answered = await driver.roundTrip(request.waitUntil);
-    session.leaveQueue(waiter);
+    lease.leaveQueue(waiter);
     const refusal = this.refusalAfter(driver, request, answered);
-    const { standing } = session;
+    const { standing } = lease;
     if (refusal !== undefined || standing === undefined) {
       if (waiter.work !== undefined) new StrictCallAdmission(driver, waiter.work, clock, request).drop();
       return { kind: "refused", refusal: refusal ?? { kind: "ledger_unavailable" } };
     }
     const { idempotency, rights } = standing;
     if (idempotency?.kind === "replay") {
-      return { kind: "replay", rights, standing: session.callStanding(clock.nowMs()), stored: idempotency.stored };
+      return { kind: "replay", rights, standing: lease.callStanding(clock.nowMs()), stored: idempotency.stored };
     }
     if (idempotency?.kind === "running" || idempotency?.kind === "reused") return { kind: idempotency.kind };
     if (waiter.work === undefined) {
-      const isExactWorthKnowing = this.requestsLeft(session) >= 1;
-      const refused = this.refused(session, isExactWorthKnowing ? need : uncounted(session, need));
+      const isExactWorthKnowing = this.requestsLeft(lease) >= 1;
+      const refused = this.refused(lease, isExactWorthKnowing ? need : uncounted(lease, need));
       return { kind: "uncovered", refused, isExactWorthKnowing };
     }
     return { kind: "admitted", admission: new StrictCallAdmission(driver, waiter.work, clock, request) };
@@ -247,12 +247,12 @@ export class LeaseWallet implements Wallet {
 }
 
 /** What a call needs for which no request is left: it is not worth counting, and is told by its bound when to come back. */
-function uncounted({ standing }: LeaseSession, bound: Amount): Amount {
+function uncounted({ standing }: KeyLease, bound: Amount): Amount {
   const limits = standing?.rates.filter(({ window }) => window === "tokens").map(({ limit }) => limit) ?? [];
   return amount(0, 1, Math.min(bound.tokens, ...limits));
 }
 
-function refusalIn({ standing }: LeaseSession, call: Call, nowMs: number): Refusal | undefined {
+function refusalIn({ standing }: KeyLease, call: Call, nowMs: number): Refusal | undefined {
   return standing === undefined ? undefined : refusalByRights(standing.rights, call, nowMs);
 }
 

@@ -1,7 +1,7 @@
-// What a session asks for on top of what it keeps. Pure.
+// What an isolate asks for a lease on top of what it keeps. Pure.
 
 import { ZERO, least, minusFloor, most, plus } from "../ledger/amount.ts";
-import type { Waiter } from "./session-types.ts";
+import type { Waiter } from "./lease-types.ts";
 import type { Amount, Want } from "../ledger/types.ts";
 
 export const NOTHING_WANTED: Want = { min: ZERO, least: ZERO, target: ZERO, unit: ZERO };
@@ -11,7 +11,7 @@ export function sumOf(waiters: readonly Waiter[]): Amount {
   return waiters.reduce((sum, { need }) => plus(sum, need), ZERO);
 }
 
-/** `forecast`: what the next seconds will take beside it; `free`: what the session has already. */
+/** `forecast`: what the next seconds will take beside it; `free`: what the lease has already. */
 export function wantOf(waiters: readonly Waiter[], forecast: Amount, free: Amount, unit: Amount): Want {
   const sum = sumOf(waiters);
   const [first, ...others] = waiters.map(({ need }) => need);

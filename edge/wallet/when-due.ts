@@ -1,4 +1,4 @@
-// When a session's next message is due, from what it holds, runs and has not told. Pure.
+// When a lease's next message is due, from what it holds, runs and has not told. Pure.
 
 import type { Amount } from "../ledger/types.ts";
 
@@ -9,7 +9,7 @@ const RENEWAL_MS = 5000;
 /** Most calls end within it. */
 const SHORT_CALL_MS = 3000;
 
-export interface SessionState {
+export interface DueState {
   readonly lease: {
     readonly leasedAtMs: number;
     readonly expiresAtMs: number;
@@ -28,8 +28,8 @@ export interface SessionState {
 }
 
 /** Unix ms by the isolate's clock; undefined: not before something happens. */
-export function whenDue(session: SessionState, nowMs: number): number | undefined {
-  const { lease, oldestStartedAtMs, tight, unit, tellByMs } = session;
+export function whenDue(state: DueState, nowMs: number): number | undefined {
+  const { lease, oldestStartedAtMs, tight, unit, tellByMs } = state;
   const due: number[] = [];
   if (tellByMs !== undefined) due.push(tellByMs);
   if (nowMs < lease.expiresAtMs) {
@@ -44,7 +44,7 @@ export function whenDue(session: SessionState, nowMs: number): number | undefine
 }
 
 /** After half of the lease; a call that has just begun gets time to end first, as long as there is time to renew. */
-function renewalDueAtMs({ leasedAtMs, expiresAtMs }: SessionState["lease"], startedAtMs: number): number {
+function renewalDueAtMs({ leasedAtMs, expiresAtMs }: DueState["lease"], startedAtMs: number): number {
   const halfMs = (leasedAtMs + expiresAtMs) / 2;
   return Math.min(expiresAtMs - RENEWAL_MS, Math.max(halfMs, startedAtMs + SHORT_CALL_MS));
 }

@@ -1,8 +1,8 @@
-// Calls in a plan: what a wallet and its route do with a lease's session. A strict call is one with an
+// Calls in a plan: what a wallet and its route do with a lease. A strict call is one with an
 // `Idempotency-Key`.
 
 import { amount } from "../../edge/ledger/amount.ts";
-import type { LeaseSession } from "../../edge/wallet/lease-session.ts";
+import type { KeyLease } from "../../edge/wallet/key-lease.ts";
 import { must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -15,14 +15,14 @@ export function startCall(world: World, { a, b, c }: Step): void {
   const isolate = world.pickIsolate(a);
   if (isolate === undefined) return;
   const key = b % world.plan.terms.caps.length;
-  const session = sessionOf(world, isolate, key);
+  const lease = leaseOf(world, isolate, key);
   const bound = 1 + ((c >>> 8) % (c % 5 === 0 ? 400 : 60));
   const need = amount(bound * NANO_USD_PER_TOKEN, 1, bound);
   const tokens = 1 + ((c >>> 16) % bound);
   const nowMs = world.isolateNow(isolate);
-  const work = session.isCurrent(nowMs) ? session.take(need, MODEL, "interactive", nowMs) : undefined;
-  if (work !== undefined) start(world, isolate, { session, work, key, tokens, strict: undefined });
-  else queue(world, isolate, session, bound, key, tokens, undefined);
+  const work = lease.isCurrent(nowMs) ? lease.take(need, MODEL, "interactive", nowMs) : undefined;
+  if (work !== undefined) start(world, isolate, { lease, work, key, tokens, strict: undefined });
+  else queue(world, isolate, lease, bound, key, tokens, undefined);
 }
 
 export function strictCall(world: World, { a, b, c }: Step): void {
@@ -32,9 +32,9 @@ export function strictCall(world: World, { a, b, c }: Step): void {
   const name = `idempotent-${c % 8 === 0 ? 1 : 0}`;
   const bodyHash = (c >>> 4) % 6 === 0 ? "another body" : "body";
   const begin = { kind: "begin", route: "/v1/embeddings", key: name, bodyHash } as const;
-  const session = world.newSession(isolate, key, begin);
+  const lease = world.newLease(isolate, key, begin);
   const strict: StrictCall = {
-    session,
+    lease,
     accountKey: key,
     key: name,
     bodyHash,
@@ -45,7 +45,7 @@ export function strictCall(world: World, { a, b, c }: Step): void {
   };
   isolate.strict.push(strict);
   const bound = 1 + ((c >>> 8) % 50);
-  queue(world, isolate, session, bound, key, 1 + ((c >>> 16) % bound), strict);
+  queue(world, isolate, lease, bound, key, 1 + ((c >>> 16) % bound), strict);
   if ((c >>> 3) % 2 === 0) runAtOnce(world, isolate, strict, b % 3 === 0);
 }
 
@@ -53,30 +53,30 @@ export function strictCall(world: World, { a, b, c }: Step): void {
  * Runs the whole call without a fault, so that plans meet many replays; `copied`: its first message arrives again
  * later.
  */
-function runAtOnce(world: World, isolate: Isolate, { session }: StrictCall, copied: boolean): void {
-  exchange(world, isolate, session, copied);
-  const running = isolate.running.find((one) => one.session === session);
+function runAtOnce(world: World, isolate: Isolate, { lease }: StrictCall, copied: boolean): void {
+  exchange(world, isolate, lease, copied);
+  const running = isolate.running.find((one) => one.lease === lease);
   if (running === undefined) return;
   endRunning(world, isolate, running, true);
-  exchange(world, isolate, session);
+  exchange(world, isolate, lease);
 }
 
 function queue(
   world: World,
   isolate: Isolate,
-  session: LeaseSession,
+  lease: KeyLease,
   bound: number,
   key: number,
   tokens: number,
   strict: StrictCall | undefined,
 ): void {
-  const waiter = session.enqueue(
+  const waiter = lease.enqueue(
     amount(bound * NANO_USD_PER_TOKEN, 1, bound),
     MODEL,
     "interactive",
     world.isolateNow(isolate),
   );
-  isolate.queued.push({ session, waiter, key, tokens, afterComposed: session.composed, strict });
+  isolate.queued.push({ lease, waiter, key, tokens, afterComposed: lease.composed, strict });
 }
 
 function start(world: World, isolate: Isolate, running: Running): void {
@@ -101,9 +101,9 @@ export function finishStrict(world: World, { a, b }: Step): void {
 export function endRunning(world: World, isolate: Isolate, running: Running, success: boolean): void {
   isolate.running.splice(isolate.running.indexOf(running), 1);
   const nowMs = world.isolateNow(isolate);
-  const { session, work, tokens, strict } = running;
+  const { lease, work, tokens, strict } = running;
   if (!success) {
-    session.release(work, { status: 500 }, nowMs);
+    lease.release(work, { status: 500 }, nowMs);
     if (strict !== undefined) strict.closeSoon = true;
     return;
   }
@@ -116,7 +116,7 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
     savedNanoUsd: nanoUsd(0),
     latencyMs: 80,
   };
-  const outcome = session.settle(work, settlement, nowMs);
+  const outcome = lease.settle(work, settlement, nowMs);
   if (outcome === "lapsed") return;
   if (strict === undefined) {
     world.uses.push({ key: running.key, requests: 0, tokens });
@@ -126,7 +126,7 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
   strict.costNanoUsd = cost;
   strict.state = "finishing";
   world.strictMaybeNanoUsd += cost;
-  session.finishWith({
+  lease.finishWith({
     kind: "finish",
     route: "/v1/embeddings",
     key: strict.key,
@@ -137,7 +137,7 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
 /** Delivers an answer; its isolate continues. */
 export function answer(world: World, at: number): void {
   const reply = world.takeReply(at);
-  if (reply !== undefined) afterAnswer(world, reply.isolate, reply.session);
+  if (reply !== undefined) afterAnswer(world, reply.isolate, reply.lease);
 }
 
 /**
@@ -149,9 +149,9 @@ export function callForAll(world: World, value: NanoUsd): boolean | undefined {
   world.isolates.push(isolate);
   const record = world.look((ledger) => ledger.keys.get(must(world.keys[0], "key").id) ?? null);
   if (record?.capNanoUsd !== undefined) return undefined;
-  const session = world.newSession(isolate, 0);
-  const waiter = session.enqueue(amount(value, 1, 1), MODEL, "interactive", world.isolateNow(isolate));
-  exchange(world, isolate, session);
+  const lease = world.newLease(isolate, 0);
+  const waiter = lease.enqueue(amount(value, 1, 1), MODEL, "interactive", world.isolateNow(isolate));
+  exchange(world, isolate, lease);
   if (waiter.work === undefined) return false;
   const settlement = {
     model: MODEL,
@@ -161,15 +161,15 @@ export function callForAll(world: World, value: NanoUsd): boolean | undefined {
     savedNanoUsd: nanoUsd(0),
     latencyMs: 1,
   };
-  const outcome = session.settle(waiter.work, settlement, world.isolateNow(isolate));
+  const outcome = lease.settle(waiter.work, settlement, world.isolateNow(isolate));
   isolate.chargedNanoUsd += value;
-  exchange(world, isolate, session);
+  exchange(world, isolate, lease);
   return outcome === "charged";
 }
 
-/** Exchanges one message of `session` and its answer before all others; `copied` leaves a copy of it in the network. */
-export function exchange(world: World, isolate: Isolate, session: LeaseSession, copied = false): void {
-  if (!world.sendFrom(isolate, session, true)) return;
+/** Exchanges one message of `lease` and its answer before all others; `copied` leaves a copy of it in the network. */
+export function exchange(world: World, isolate: Isolate, lease: KeyLease, copied = false): void {
+  if (!world.sendFrom(isolate, lease, true)) return;
   const letter = must(world.network.at(-1), "what was just sent");
   if (copied) world.network.push(letter);
   world.deliver(world.network.length - 1, 1);
@@ -177,32 +177,32 @@ export function exchange(world: World, isolate: Isolate, session: LeaseSession, 
 }
 
 /** What a wallet does after an answer: calls start or are refused. */
-function afterAnswer(world: World, isolate: Isolate, session: LeaseSession): void {
-  for (const queued of isolate.queued.filter((one) => one.session === session)) {
+function afterAnswer(world: World, isolate: Isolate, lease: KeyLease): void {
+  for (const queued of isolate.queued.filter((one) => one.lease === lease)) {
     const { waiter, key, tokens, strict } = queued;
-    const settled = waiter.work !== undefined || session.answered > queued.afterComposed || session.ended !== undefined;
+    const settled = waiter.work !== undefined || lease.answered > queued.afterComposed || lease.ended !== undefined;
     if (!settled) continue;
     isolate.queued.splice(isolate.queued.indexOf(queued), 1);
-    session.leaveQueue(waiter);
+    lease.leaveQueue(waiter);
     if (waiter.work !== undefined) {
       if (strict !== undefined) strict.state = "running";
-      start(world, isolate, { session, work: waiter.work, key, tokens, strict });
+      start(world, isolate, { lease, work: waiter.work, key, tokens, strict });
     } else if (strict !== undefined) strict.state = "over";
   }
-  const strict = isolate.strict.find((call) => call.session === session);
-  if (strict === undefined || !session.closed || strict.state === "over") return;
-  if (strict.state === "finishing" && !session.closedUnknown) {
+  const strict = isolate.strict.find((call) => call.lease === lease);
+  if (strict === undefined || !lease.closed || strict.state === "over") return;
+  if (strict.state === "finishing" && !lease.closedUnknown) {
     world.strictMaybeNanoUsd -= strict.costNanoUsd;
     isolate.chargedNanoUsd += strict.costNanoUsd;
   }
   strict.state = "over";
 }
 
-function sessionOf(world: World, isolate: Isolate, key: number): LeaseSession {
-  const known = isolate.sessions.get(key);
+function leaseOf(world: World, isolate: Isolate, key: number): KeyLease {
+  const known = isolate.leases.get(key);
   const over = known === undefined || known.closed || (known.ended !== undefined && !known.hasUnsent);
   if (!over) return known;
-  const session = world.newSession(isolate, key);
-  isolate.sessions.set(key, session);
-  return session;
+  const lease = world.newLease(isolate, key);
+  isolate.leases.set(key, lease);
+  return lease;
 }

@@ -171,7 +171,7 @@ export class Invariants {
       let sent = false;
       world.nowMs += ROUND_MS;
       for (const isolate of world.isolates) {
-        for (const session of isolate.alive ? isolate.all : []) sent = world.sendFrom(isolate, session, false) || sent;
+        for (const lease of isolate.alive ? isolate.all : []) sent = world.sendFrom(isolate, lease, false) || sent;
       }
       while (world.network.length > 0) world.deliver(0, 1);
       while (world.replies.length > 0) answer(world, 0);

@@ -1,7 +1,7 @@
-// An isolate in the simulation: sessions, waiting and running calls, and its own clock.
+// An isolate in the simulation: leases, waiting and running calls, and its own clock.
 
-import type { LeaseSession } from "../../edge/wallet/lease-session.ts";
-import type { Waiter, Work } from "../../edge/wallet/session-types.ts";
+import type { KeyLease } from "../../edge/wallet/key-lease.ts";
+import type { Waiter, Work } from "../../edge/wallet/lease-types.ts";
 
 /** One token's price in the simulation: the production price, 8,000,000 per million. */
 export const NANO_USD_PER_TOKEN = 8;
@@ -9,7 +9,7 @@ export const MODEL = "owner/model";
 
 /** A call that runs in an isolate. */
 export interface Running {
-  readonly session: LeaseSession;
+  readonly lease: KeyLease;
   readonly work: Work;
   readonly key: number;
   readonly tokens: number;
@@ -17,7 +17,7 @@ export interface Running {
 }
 
 interface Queued {
-  readonly session: LeaseSession;
+  readonly lease: KeyLease;
   readonly waiter: Waiter;
   readonly key: number;
   readonly tokens: number;
@@ -26,7 +26,7 @@ interface Queued {
 }
 
 export interface StrictCall {
-  readonly session: LeaseSession;
+  readonly lease: KeyLease;
   /** The place of the call's key among the account's keys. */
   readonly accountKey: number;
   readonly key: string;
@@ -43,9 +43,9 @@ export interface Isolate {
   readonly offsetMs: number;
   /** Its clock gains this much per second of true time. */
   readonly driftMsPerS: number;
-  readonly sessions: Map<number, LeaseSession>;
-  /** Every session it ever had. */
-  readonly all: LeaseSession[];
+  readonly leases: Map<number, KeyLease>;
+  /** Every lease it ever had. */
+  readonly all: KeyLease[];
   readonly queued: Queued[];
   readonly running: Running[];
   readonly strict: StrictCall[];
@@ -58,7 +58,7 @@ export function newIsolate(chance: number): Isolate {
     alive: true,
     offsetMs: (chance % 7) * 1_000_003 - 3_000_000,
     driftMsPerS: (chance % 11) - 5,
-    sessions: new Map(),
+    leases: new Map(),
     all: [],
     queued: [],
     running: [],

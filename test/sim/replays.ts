@@ -7,7 +7,7 @@ import type { IdempotencyState, StoredAnswer, SyncAnswer, SyncMessage } from "..
 const REMEMBERED_MS = 86_400_000;
 
 interface Finished {
-  readonly session: string;
+  readonly leaseId: string;
   readonly bodyHash: string;
   readonly meta: string;
   readonly atMs: number;
@@ -18,7 +18,7 @@ export class Replays {
   readonly met: Record<IdempotencyState["kind"], number> = { begun: 0, running: 0, reused: 0, replay: 0 };
   /** The last charged call under each key. */
   private readonly finished = new Map<string, Finished>();
-  /** The hash of the body that each session began with. */
+  /** The hash of the body that each lease began with. */
   private readonly bodies = new Map<string, string>();
   /** Answers already checked: a copy of a message gets the first answer again, which was right at its time. */
   private readonly checked = new WeakSet<SyncAnswer>();
@@ -31,15 +31,15 @@ export class Replays {
   }
 
   /** Compares the object's answer with the right one; returns what is wrong with it. */
-  check({ session, idempotency: step }: SyncMessage, answer: SyncAnswer, nowMs: number): string | undefined {
+  check({ session: leaseId, idempotency: step }: SyncMessage, answer: SyncAnswer, nowMs: number): string | undefined {
     if (step === undefined || this.checked.has(answer)) return undefined;
     this.checked.add(answer);
-    if (step.kind === "begin") this.bodies.set(session, step.bodyHash);
+    if (step.kind === "begin") this.bodies.set(leaseId, step.bodyHash);
     const last = this.finished.get(step.key);
     if (step.kind === "finish") {
-      if (answer.kind !== "closed" || last?.session === session) return undefined;
-      const bodyHash = this.bodies.get(session) ?? "";
-      this.finished.set(step.key, { session, bodyHash, meta: step.stored.meta, atMs: nowMs });
+      if (answer.kind !== "closed" || last?.leaseId === leaseId) return undefined;
+      const bodyHash = this.bodies.get(leaseId) ?? "";
+      this.finished.set(step.key, { leaseId, bodyHash, meta: step.stored.meta, atMs: nowMs });
       return last !== undefined && nowMs - last.atMs < REMEMBERED_MS
         ? "one idempotency key is charged once a day"
         : undefined;

@@ -147,7 +147,7 @@ export class ServiceIsolate {
     this.wallet = new LeaseWallet({
       stubOf: () => ({ sync: (message) => (this.alive ? world.deliver(message) : never()) }),
       hashesOf: (secret) => Promise.resolve([hashOf(secret)]),
-      newSessionId: () => `session-${world.nextName()}`,
+      newLeaseId: () => `lease-${world.nextName()}`,
       clock: {
         nowMs: () => time.nowMs(),
         sleep: (ms) => (this.alive ? time.sleep(ms) : { done: never(), cancel: () => undefined }),

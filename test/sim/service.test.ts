@@ -32,7 +32,7 @@ test("an account that is evicted before every message ends as one that never was
 test.each([
   ["that moves every lease's end at a wake and adds an allowance", RECALLS_AGAIN, 2],
   ["that takes what leases hold from the buckets again at a wake", TAKES_TWICE, 6],
-  ["whose table of sessions fills", TABLE_FILLS, 12],
+  ["whose table of leases fills", TABLE_FILLS, 12],
 ] as const)("a ledger %s is caught", async (_, makeCore, plans) => {
   let caught = 0;
   for (let seed = 1; seed <= plans; seed += 1) {

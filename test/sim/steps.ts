@@ -48,9 +48,9 @@ export function applyStep(world: World, step: Step): void {
 function send(world: World, { a, b, c }: Step): void {
   const isolate = world.pickIsolate(a);
   if (isolate === undefined) return;
-  const sessions = [...isolate.sessions.values(), ...isolate.strict.map(({ session }) => session)];
-  const session = sessions[b % Math.max(1, sessions.length)];
-  if (session !== undefined) world.sendFrom(isolate, session, c % 4 === 0);
+  const leases = [...isolate.leases.values(), ...isolate.strict.map(({ lease }) => lease)];
+  const lease = leases[b % Math.max(1, leases.length)];
+  if (lease !== undefined) world.sendFrom(isolate, lease, c % 4 === 0);
 }
 
 function pass(world: World, { a, b }: Step): void {

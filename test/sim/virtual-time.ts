@@ -1,7 +1,7 @@
 // Time that a scenario moves. Sleepers wake in order when it passes them, and time waits for every message that they
 // cause. An hour of traffic takes a second.
 
-import type { Clock } from "../../edge/wallet/session-driver.ts";
+import type { Clock } from "../../edge/wallet/lease-driver.ts";
 import { SleepersClock } from "../support/sleepers.ts";
 import type { Sleeper } from "../support/sleepers.ts";
 

@@ -1,12 +1,12 @@
 // The world of a plan: one account object, several isolates with their own clocks, a network that loses, doubles,
 // delays and reorders messages, and machines that stop. steps.ts applies one step at a time; invariants.ts checks the
-// world after each. The code under test is real: AccountCore on the object's side, LeaseSession on the isolates'.
+// world after each. The code under test is real: AccountCore on the object's side, KeyLease on the isolates'.
 
 import type { AccountCore } from "../../edge/ledger/account-core.ts";
 import * as acts from "../../edge/ledger/acts.ts";
 import * as keyActs from "../../edge/keys/key-acts.ts";
 import type { Ledger } from "../../edge/ledger/ledger.ts";
-import { LeaseSession } from "../../edge/wallet/lease-session.ts";
+import { KeyLease } from "../../edge/wallet/key-lease.ts";
 import { DEFAULT_SETTINGS } from "../../edge/ledger/settings.ts";
 import type { LedgerSettings } from "../../edge/ledger/settings.ts";
 import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
@@ -26,7 +26,7 @@ import { Timeliness } from "./timeliness.ts";
 
 const ACCOUNT_ID = idFromBytes("account", new Uint8Array(10));
 const START_MS = Date.UTC(2026, 0, 31, 23, 50);
-const SESSION_SETTINGS = {
+const LEASE_SETTINGS = {
   syncWindowMs: 1000,
   busySyncWindowMs: 2000,
   leaseTtlMs: DEFAULT_SETTINGS.leaseTtlMs,
@@ -40,13 +40,13 @@ export type MakeCore = (
 
 interface Letter {
   readonly isolate: Isolate;
-  readonly session: LeaseSession;
+  readonly lease: KeyLease;
   readonly message: SyncMessage;
 }
 
 interface Reply {
   readonly isolate: Isolate;
-  readonly session: LeaseSession;
+  readonly lease: KeyLease;
   readonly message: SyncMessage;
   readonly answer: SyncAnswer;
 }
@@ -154,8 +154,8 @@ export class World {
     }
   }
 
-  private noteStrict({ isolate, session, message }: Letter, answer: SyncAnswer): void {
-    const call = isolate.strict.find((one) => one.session === session);
+  private noteStrict({ isolate, lease, message }: Letter, answer: SyncAnswer): void {
+    const call = isolate.strict.find((one) => one.lease === lease);
     if (call === undefined || call.applied || answer.kind !== "closed" || message.idempotency?.kind !== "finish")
       return;
     call.applied = true;
@@ -166,20 +166,20 @@ export class World {
   takeReply(at: number): Reply | undefined {
     const reply = take(this.replies, at);
     if (reply === undefined || !reply.isolate.alive) return undefined;
-    reply.session.receive(reply.message, reply.answer, this.isolateNow(reply.isolate));
+    reply.lease.receive(reply.message, reply.answer, this.isolateNow(reply.isolate));
     return reply;
   }
 
-  /** Sends the due message of one isolate's session; `force` sends a renewal even if none is due. */
-  sendFrom(isolate: Isolate, session: LeaseSession, force: boolean): boolean {
+  /** Sends the due message of one isolate's lease; `force` sends a renewal even if none is due. */
+  sendFrom(isolate: Isolate, lease: KeyLease, force: boolean): boolean {
     const nowMs = this.isolateNow(isolate);
-    const strict = isolate.strict.find((call) => call.session === session);
+    const strict = isolate.strict.find((call) => call.lease === lease);
     const close = strict?.closeSoon === true;
-    const due = session.dueAtMs(nowMs);
-    if (session.closed || (!force && !close && strict?.state !== "finishing" && (due === undefined || due > nowMs)))
+    const due = lease.dueAtMs(nowMs);
+    if (lease.closed || (!force && !close && strict?.state !== "finishing" && (due === undefined || due > nowMs)))
       return false;
     if (strict !== undefined && strict.state === "running" && !close) return false;
-    this.network.push({ isolate, session, message: session.compose(nowMs, close) });
+    this.network.push({ isolate, lease, message: lease.compose(nowMs, close) });
     return true;
   }
 
@@ -213,11 +213,11 @@ export class World {
     return key;
   }
 
-  newSession(isolate: Isolate, key: number, strict?: ConstructorParameters<typeof LeaseSession>[3]): LeaseSession {
+  newLease(isolate: Isolate, key: number, strict?: ConstructorParameters<typeof KeyLease>[3]): KeyLease {
     const { hash } = must(this.keys[key], "key");
-    const session = new LeaseSession([hash], SESSION_SETTINGS, () => `session-${this.nextName()}`, strict);
-    isolate.all.push(session);
-    return session;
+    const lease = new KeyLease([hash], LEASE_SETTINGS, () => `lease-${this.nextName()}`, strict);
+    isolate.all.push(lease);
+    return lease;
   }
 
   pickIsolate(chance: number): Isolate | undefined {

@@ -115,7 +115,7 @@ class TakesTwice extends BadWaker {
 
 export const TAKES_TWICE: MakeCore = (...parts) => new TakesTwice(...parts);
 
-/** Remembers each session for ten minutes, even if it has ended, and at most eight. */
+/** Remembers each lease for ten minutes, even if it has ended, and at most eight. */
 class TableFills extends AccountCore {
   private readonly seenAtMs = new Map<string, number>();
 

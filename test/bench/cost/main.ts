@@ -126,7 +126,7 @@ async function measureGrouping(): Promise<{ together: number; alone: number; rat
   const rates = { together: [] as number[], alone: [] as number[] };
   for (let run = 0; run < 3; run += 1) {
     for (const kind of ["alone", "together"] as const) {
-      const task = { sessions: 100, rounds: 5, alone: kind === "alone" };
+      const task = { isolates: 100, rounds: 5, alone: kind === "alone" };
       const { syncs, ms } = await ask<{ syncs: number; ms: number }>("/commits", task);
       rates[kind].push((syncs * 1000) / Math.max(1, ms));
     }

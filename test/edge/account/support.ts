@@ -4,7 +4,7 @@ import { env } from "cloudflare:test";
 import type { CreatedKey } from "../../../edge/account/account-with-keys.ts";
 import type { KeyTerms } from "../../../edge/keys/key-acts.ts";
 import { Peppers } from "../../../edge/keys/secret-hash.ts";
-import type { Clock } from "../../../edge/wallet/session-driver.ts";
+import type { Clock } from "../../../edge/wallet/lease-driver.ts";
 import type { AccountStub, SecretHash, SyncMessage } from "../../../edge/ledger/types.ts";
 import type { Admission, AdmitRequest, AdmitResult, Settlement } from "../../../edge/wallet/wallet-types.ts";
 import { LeaseWallet, WALLET_SETTINGS } from "../../../edge/wallet/wallet.ts";
@@ -112,7 +112,7 @@ export class TestIsolate {
     this.wallet = new LeaseWallet({
       stubOf: (accountId) => ({ sync: (message) => this.sync(accountId, message) }),
       hashesOf: (secret) => peppers.hashes(secret),
-      newSessionId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(10))),
+      newLeaseId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(10))),
       clock: this.clock,
       settings: WALLET_SETTINGS,
     });

@@ -5,8 +5,8 @@ import { AccountCore } from "../../../edge/ledger/account-core.ts";
 import { grant } from "../../../edge/ledger/acts.ts";
 import { amount } from "../../../edge/ledger/amount.ts";
 import { addKey } from "../../../edge/keys/key-acts.ts";
-import { LeaseSession } from "../../../edge/wallet/lease-session.ts";
-import type { Work } from "../../../edge/wallet/session-types.ts";
+import { KeyLease } from "../../../edge/wallet/key-lease.ts";
+import type { Work } from "../../../edge/wallet/lease-types.ts";
 import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
 import { viewAccount } from "../../../edge/account/views.ts";
 import { WALLET_SETTINGS } from "../../../edge/wallet/wallet.ts";
@@ -20,12 +20,12 @@ const SECRET = { pepperId: "p", hash: "hash" };
 const NEED = amount(8000, 1, 1000);
 const FORGOTTEN_MS = DEFAULT_SETTINGS.leaseTtlMs + 60_000;
 
-/** An account and one isolate's session with it, with their own clock. */
+/** An account and one isolate's lease of it, with their own clock. */
 class Pair {
   readonly storage = new MemoryStorage();
   core = this.newCore();
   nowMs = Date.UTC(2026, 5, 1);
-  readonly session = new LeaseSession([SECRET], WALLET_SETTINGS, () => "session");
+  readonly lease = new KeyLease([SECRET], WALLET_SETTINGS, () => "lease");
 
   constructor() {
     this.core.setUp({ accountId: newId("account"), name: "Test" }, this.nowMs, (ledger) => {
@@ -36,14 +36,14 @@ class Pair {
   }
 
   exchange(): void {
-    const message = this.session.compose(this.nowMs);
-    this.session.receive(message, must(this.core.sync([message], this.nowMs)[0], "answer"), this.nowMs);
+    const message = this.lease.compose(this.nowMs);
+    this.lease.receive(message, must(this.core.sync([message], this.nowMs)[0], "answer"), this.nowMs);
   }
 
   begin(): Work {
-    const waiter = this.session.enqueue(NEED, "owner/model", "interactive", this.nowMs);
+    const waiter = this.lease.enqueue(NEED, "owner/model", "interactive", this.nowMs);
     this.exchange();
-    this.session.leaveQueue(waiter);
+    this.lease.leaveQueue(waiter);
     return must(waiter.work, "admitted work");
   }
 
@@ -76,8 +76,8 @@ test("calls that ran when their isolate died are counted at their bound, once", 
 
 test("an isolate that has reported all its calls loses nothing when it dies", () => {
   const pair = new Pair();
-  for (const work of [pair.begin(), pair.begin()]) pair.session.settle(work, settlement(500), pair.nowMs);
-  pair.session.release(pair.begin(), { status: 500 }, pair.nowMs);
+  for (const work of [pair.begin(), pair.begin()]) pair.lease.settle(work, settlement(500), pair.nowMs);
+  pair.lease.release(pair.begin(), { status: 500 }, pair.nowMs);
   pair.exchange();
   pair.nowMs += FORGOTTEN_MS;
   expect(pair.books()).toMatchObject({ lostBoundNanoUsd: 0, chargedNanoUsd: 8000 });
@@ -85,7 +85,7 @@ test("an isolate that has reported all its calls loses nothing when it dies", ()
 
 test("a call that was running at its isolate's last message is at risk", () => {
   const pair = new Pair();
-  pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
+  pair.lease.settle(pair.begin(), settlement(500), pair.nowMs);
   pair.begin();
   pair.exchange();
   pair.nowMs += FORGOTTEN_MS;
@@ -94,10 +94,10 @@ test("a call that was running at its isolate's last message is at risk", () => {
 
 test("a report that is too late to be sent safely is counted once", () => {
   const pair = new Pair();
-  pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
-  pair.session.compose(pair.nowMs); // lost: the isolate's network is down
+  pair.lease.settle(pair.begin(), settlement(500), pair.nowMs);
+  pair.lease.compose(pair.nowMs); // lost: the isolate's network is down
   pair.nowMs += FORGOTTEN_MS + DEFAULT_SETTINGS.leaseTtlMs;
-  pair.exchange(); // unknown session: the object may have applied the message
+  pair.exchange(); // unknown lease: the object may have applied the message
   const before = pair.books().lostBoundNanoUsd;
   for (let message = 0; message < 4; message += 1) pair.exchange();
   expect(pair.books()).toMatchObject({ lostBoundNanoUsd: before + 4000, chargedNanoUsd: 0 });
@@ -105,7 +105,7 @@ test("a report that is too late to be sent safely is counted once", () => {
 
 test("the count survives a crash of the object", () => {
   const pair = new Pair();
-  pair.session.settle(pair.begin(), settlement(500), pair.nowMs);
+  pair.lease.settle(pair.begin(), settlement(500), pair.nowMs);
   pair.begin();
   pair.exchange(); // a report: the hot row is written with it
   pair.crash();

@@ -5,7 +5,7 @@ import { AccountCore } from "../../../edge/ledger/account-core.ts";
 import { grant } from "../../../edge/ledger/acts.ts";
 import { amount } from "../../../edge/ledger/amount.ts";
 import { addKey } from "../../../edge/keys/key-acts.ts";
-import { LeaseSession } from "../../../edge/wallet/lease-session.ts";
+import { KeyLease } from "../../../edge/wallet/key-lease.ts";
 import { REPLAY_BYTES_MAX, ReplayPace } from "../../../edge/ledger/replay-pace.ts";
 import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
 import type { SyncAnswer, SyncMessage } from "../../../edge/ledger/types.ts";
@@ -59,33 +59,33 @@ function kindOf(answer: SyncAnswer): string {
   return answer.kind === "renewed" ? (answer.idempotency?.kind ?? "none") : answer.kind;
 }
 
-function strictSession(): LeaseSession {
+function strictLease(): KeyLease {
   const terms = { kind: "begin", ...STEP, bodyHash: "body" } as const;
-  return new LeaseSession([SECRET], WALLET_SETTINGS, () => crypto.randomUUID(), terms);
+  return new KeyLease([SECRET], WALLET_SETTINGS, () => crypto.randomUUID(), terms);
 }
 
 function newAsker(): SyncMessage {
-  const session = strictSession();
-  session.enqueue(amount(800, 1, 100), "owner/model", "interactive", START_MS);
-  return session.compose(START_MS);
+  const lease = strictLease();
+  lease.enqueue(amount(800, 1, 100), "owner/model", "interactive", START_MS);
+  return lease.compose(START_MS);
 }
 
 /** An account with one finished call under the key, whose answer has the largest size. */
 function accountWithFinishedCall(): AccountCore {
   const core = openedAccount();
-  const session = strictSession();
-  const waiter = session.enqueue(amount(800, 1, 100), "owner/model", "interactive", START_MS);
+  const lease = strictLease();
+  const waiter = lease.enqueue(amount(800, 1, 100), "owner/model", "interactive", START_MS);
   const exchange = () => {
-    const message = session.compose(START_MS);
-    session.receive(message, must(core.sync([message], START_MS)[0], "answer"), START_MS);
+    const message = lease.compose(START_MS);
+    lease.receive(message, must(core.sync([message], START_MS)[0], "answer"), START_MS);
   };
   exchange();
-  session.leaveQueue(waiter);
-  session.settle(must(waiter.work, "admitted work"), settlement(50), START_MS);
+  lease.leaveQueue(waiter);
+  lease.settle(must(waiter.work, "admitted work"), settlement(50), START_MS);
   const stored = { meta: "{}", vectors: new Uint8Array(IDEMPOTENCY_BYTES_MAX) };
-  session.finishWith({ kind: "finish", ...STEP, stored });
+  lease.finishWith({ kind: "finish", ...STEP, stored });
   exchange();
-  expect(session.closed).toBe(true);
+  expect(lease.closed).toBe(true);
   return core;
 }
 

@@ -18,12 +18,12 @@ const MINUTE_MS = 60_000;
 const START_MS = Date.UTC(2026, 2, 1);
 const NOTHING = { nanoUsd: nanoUsd(0), requests: 0, tokens: 0 };
 
-/** One account with `KEYS` keys, each used from one isolate that begins, reports and ends a session a minute. */
+/** One account with `KEYS` keys, each used from one isolate that begins, reports and ends a lease a minute. */
 class BusyAccount {
   readonly storage = new MemoryStorage();
   readonly core = new AccountCore(this.storage, DEFAULT_SETTINGS, () => "life");
   nowMs = START_MS;
-  private sessions = 0;
+  private leases = 0;
 
   constructor() {
     this.core.setUp({ accountId: newId("account"), name: "busy" }, this.nowMs, (ledger) => {
@@ -38,7 +38,7 @@ class BusyAccount {
 
   minute(): void {
     this.nowMs += MINUTE_MS;
-    this.sessions += 1;
+    this.leases += 1;
     const line: UsageLine = {
       model: "boboliu/Qwen3-Embedding-4B-W4A16-G128",
       tier: "interactive",
@@ -63,7 +63,7 @@ class BusyAccount {
 
   private messages(seq: number, more: Partial<SyncMessage>): SyncMessage[] {
     return Array.from({ length: KEYS }, (_, key) => ({
-      session: `session-${this.sessions}-${key}`,
+      session: `lease-${this.leases}-${key}`,
       seq,
       secret: [{ pepperId: "p", hash: `hash-${key}` }],
       spent: NOTHING,

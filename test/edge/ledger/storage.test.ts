@@ -33,7 +33,7 @@ const KEY: KeyRecord = {
   createdAtMs: 1_795_000_000_123,
   capNanoUsd: nanoUsd(Number.MAX_SAFE_INTEGER),
 };
-const ROW: AnswerRow = { route: "/v1/embeddings", key: "k", bodyHash: "ab", session: "s", atMs: 5000 };
+const ROW: AnswerRow = { route: "/v1/embeddings", key: "k", bodyHash: "ab", leaseId: "s", atMs: 5000 };
 const SEGMENT = 3;
 
 describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
@@ -126,7 +126,7 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
       const vectors = new Uint8Array(2_500_001).map((_, index) => index % 251);
       storage.putAnswer(SEGMENT, ROW, { meta: '{"a":1}', vectors });
       storage.putAnswer(SEGMENT, { ...ROW, key: "other" }, { meta: "without vectors", vectors: new Uint8Array() });
-      storage.putAnswer(SEGMENT + 1, { ...ROW, session: "later" }, { meta: "later", vectors: new Uint8Array(1) });
+      storage.putAnswer(SEGMENT + 1, { ...ROW, leaseId: "later" }, { meta: "later", vectors: new Uint8Array(1) });
       expect(storage.readAnswer(SEGMENT, ROW.route, ROW.key)).toEqual(ROW);
       expect(storage.readAnswer(SEGMENT, ROW.route, "unknown")).toBeUndefined();
       const stored = storage.readStoredAnswer(SEGMENT, ROW.route, ROW.key);
@@ -138,7 +138,7 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
         vectors: new Uint8Array(),
       });
       storage.dropAnswers(SEGMENT);
-      expect(storage.readAnswer(SEGMENT + 1, ROW.route, ROW.key)?.session).toBe("later");
+      expect(storage.readAnswer(SEGMENT + 1, ROW.route, ROW.key)?.leaseId).toBe("later");
     }));
 
   test("a receipt is what was last written, until it expires", () =>

@@ -124,7 +124,7 @@ function walletOf({ time, hashes, stub }: Traffic, count: () => void): LeaseWall
       },
     }),
     hashesOf: () => Promise.resolve(hashes),
-    newSessionId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(10))),
+    newLeaseId: () => encodeBase62(crypto.getRandomValues(new Uint8Array(10))),
     clock: time,
     settings: WALLET_SETTINGS,
   });

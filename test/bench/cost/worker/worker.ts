@@ -114,30 +114,30 @@ async function cpu(env: BenchEnv, { part, times }: CpuTask): Promise<object> {
 const CPU_EVERY_MS = 20;
 
 interface CommitsTask {
-  readonly sessions: number;
+  readonly isolates: number;
   readonly rounds: number;
   readonly alone: boolean;
 }
 
-/** `sessions` isolates report at the same moment, `rounds` times; each report charges, so each must be durable. */
-async function commits(env: BenchEnv, { sessions, rounds, alone }: CommitsTask): Promise<object> {
+/** All isolates report at the same moment, `rounds` times; each report charges, so each must be durable. */
+async function commits(env: BenchEnv, { isolates, rounds, alone }: CommitsTask): Promise<object> {
   const { hashes, account } = await open(env, () => Date.now());
   const stub = account();
   const epochs: string[] = [];
-  for (let session = 0; session < sessions; session += 1) {
-    const answer = await stub.sync(message(`s${session}`, 1, hashes, undefined));
+  for (let isolate = 0; isolate < isolates; isolate += 1) {
+    const answer = await stub.sync(message(`s${isolate}`, 1, hashes, undefined));
     if (answer.kind !== "renewed" || answer.epoch === undefined) throw new Error(answer.kind);
     epochs.push(answer.epoch);
   }
   const startedMs = Date.now();
   for (let round = 0; round < rounds; round += 1) {
-    const reports = epochs.map((epoch, session) => message(`s${session}`, round + 2, hashes, epoch));
+    const reports = epochs.map((epoch, isolate) => message(`s${isolate}`, round + 2, hashes, epoch));
     await Promise.all(reports.map((report) => (alone ? stub.syncAlone(report) : stub.sync(report))));
   }
-  return { syncs: sessions * rounds, ms: Date.now() - startedMs };
+  return { syncs: isolates * rounds, ms: Date.now() - startedMs };
 }
 
-function message(session: string, seq: number, secret: SyncMessage["secret"], epoch: string | undefined): SyncMessage {
+function message(leaseId: string, seq: number, secret: SyncMessage["secret"], epoch: string | undefined): SyncMessage {
   const nano = nanoUsd((seq - 1) * 8);
   const unit = { nanoUsd: nanoUsd(8), requests: 1, tokens: 1 };
   const line = {
@@ -154,7 +154,7 @@ function message(session: string, seq: number, secret: SyncMessage["secret"], ep
     latency: { 20: 1 },
   };
   return {
-    session,
+    session: leaseId,
     seq,
     ...(epoch === undefined ? {} : { epoch }),
     secret,

@@ -1,4 +1,4 @@
-// What a lease session, its driver and the wallet share.
+// What an isolate's lease, its driver and the wallet share.
 
 import type {
   Amount,
@@ -12,7 +12,7 @@ import type {
 } from "../ledger/types.ts";
 import type { Tier } from "../../shared/wire.ts";
 
-export interface SessionSettings {
+export interface LeaseSettings {
   /** Usage is reported this long after the first unreported call, together with what followed. */
   readonly syncWindowMs: number;
   /** The same while calls come often, or where nothing but refusals is to be told: more of them share one message and one row. */
@@ -39,7 +39,7 @@ export interface Waiter {
   work: Work | undefined;
 }
 
-/** The step that a session for one call with an `Idempotency-Key` begins with. */
+/** The step that the lease for one call with an `Idempotency-Key` begins with. */
 export type StrictTerms = Extract<IdempotencyStep, { kind: "begin" }>;
 
 /** What the object last said. */

@@ -1,18 +1,18 @@
-// The isolate's side of its dealings with one key. It spends the lease locally, composes the next message, and takes the
-// answer. Pure and synchronous; `nowMs` is a clock that only moves forward. wallet.ts drives it over the network, the
+// An isolate's lease of one key, and the next one once it has ended. It is spent locally; this composes its next message
+// and takes the answer. Pure and synchronous; `nowMs` is a clock that only moves forward. wallet.ts drives it over the network, the
 // simulation drives it step by step.
 //
 // Rules it keeps: one message outstanding, resent unchanged until answered; the lease ends TTL after its message was
 // composed (before it was sent); work whose lease ended or was refused is cancelled; work is never charged above what
-// it reserved; a session of the object ends with its lease, and whatever follows begins another; a lease that the next
-// call will hardly find in force goes back with the report.
+// it reserved; a lease that has ended is not renewed: what follows begins another, under a new id; a lease that the
+// next call will hardly find in force goes back with the report.
 
 import { assert, unreachable } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, isZero, least, minus, minusFloor, plus } from "../ledger/amount.ts";
 import { callStanding } from "./call-standing.ts";
 import { RecentNeed } from "./recent-need.ts";
-import type { Outstanding, SessionSettings, Standing, StrictTerms, Waiter, Work } from "./session-types.ts";
+import type { Outstanding, LeaseSettings, Standing, StrictTerms, Waiter, Work } from "./lease-types.ts";
 import type {
   Amount,
   IdempotencyStep,
@@ -28,29 +28,29 @@ import { NOTHING_WANTED, sumOf, wantOf } from "./want.ts";
 import { whenDue } from "./when-due.ts";
 import type { Tier } from "../../shared/wire.ts";
 
-export class LeaseSession {
-  /** Messages composed and answered so far, across restarts of the session. */
+export class KeyLease {
+  /** Messages composed and answered so far, of all leases of this key. */
   composed = 0;
   answered = 0;
   standing: Standing | undefined;
   ended: { readonly refusal: KeyRefusal; readonly atMs: number } | undefined;
   closed = false;
-  /** The object did not know the session that was to be closed: its last message was not applied. */
+  /** The object did not know the lease that was to be closed: its last message was not applied. */
   closedUnknown = false;
-  /** The object refused a new session: it remembers too many. */
+  /** The object refused a new lease: it remembers too many. */
   busy = false;
   readonly unreported = new Unreported();
 
   private readonly secret: readonly SecretHash[];
-  private readonly settings: SessionSettings;
-  private readonly newSessionId: () => string;
+  private readonly settings: LeaseSettings;
+  private readonly newLeaseId: () => string;
   /** One call with an `Idempotency-Key`, and nothing else. */
   private readonly strict: StrictTerms | undefined;
   private finish: IdempotencyStep | undefined;
   private id: string;
   private seq = 0;
   private epoch: string | undefined;
-  private lease: Amount = ZERO;
+  private held: Amount = ZERO;
   private leasedAtMs = 0;
   private expiresAtMs = 0;
   /** What the lease was when it was last renewed. */
@@ -61,22 +61,17 @@ export class LeaseSession {
   private waiters: Waiter[] = [];
   private readonly recent = new RecentNeed();
 
-  constructor(
-    secret: readonly SecretHash[],
-    settings: SessionSettings,
-    newSessionId: () => string,
-    strict?: StrictTerms,
-  ) {
+  constructor(secret: readonly SecretHash[], settings: LeaseSettings, newLeaseId: () => string, strict?: StrictTerms) {
     this.secret = secret;
     this.settings = settings;
-    this.newSessionId = newSessionId;
+    this.newLeaseId = newLeaseId;
     this.strict = strict;
-    this.id = newSessionId();
+    this.id = newLeaseId();
   }
 
   /** What may be spent at once. */
   free(nowMs: number): Amount {
-    return nowMs < this.expiresAtMs && this.ended === undefined ? minus(this.lease, this.reserved) : ZERO;
+    return nowMs < this.expiresAtMs && this.ended === undefined ? minus(this.held, this.reserved) : ZERO;
   }
 
   /** Whether the rights last heard are still in force. */
@@ -92,14 +87,14 @@ export class LeaseSession {
     return this.unreported.hasLines || this.outstanding !== undefined;
   }
 
-  /** Whether the first message of a session was the last that was answered. */
+  /** Whether the first message of a lease was the last that was answered. */
   get hasBegun(): boolean {
     return this.seq === 1 && this.outstanding === undefined;
   }
 
   /** What the isolate holds, free or reserved by calls that run. */
   get holds(): Amount {
-    return this.lease;
+    return this.held;
   }
 
   /** Where the caller stands, for its answer's headers. */
@@ -140,7 +135,7 @@ export class LeaseSession {
     const cost = amount(settlement.costNanoUsd, 0, settlement.tokens);
     assert(covers(work.need, cost), "work costs at most what it reserved");
     this.endWork(work);
-    this.lease = minus(this.lease, cost);
+    this.held = minus(this.held, cost);
     this.unreported.addSuccess(work.tier, settlement, cost, nowMs);
     return "charged";
   }
@@ -196,8 +191,8 @@ export class LeaseSession {
     const closing = close || this.finish !== undefined || this.ended !== undefined || this.isOver(waits);
     const free = this.free(nowMs);
     const idle = closing || this.isTight ? ZERO : this.forecast(nowMs);
-    const kept = closing ? ZERO : plus(minus(this.lease, free), least(free, plus(waits, plus(idle, idle))));
-    this.lease = kept;
+    const kept = closing ? ZERO : plus(minus(this.held, free), least(free, plus(waits, plus(idle, idle))));
+    this.held = kept;
     const idempotency = this.finish ?? this.strict;
     return {
       session: this.id,
@@ -259,8 +254,8 @@ export class LeaseSession {
         break;
       case "unknown_session":
       case "stale":
-        // The question was not answered: the waiting calls ask again, in the session that begins now.
-        this.lostSession(sent, nowMs);
+        // The question was not answered: the waiting calls ask again, under the lease that begins now.
+        this.forgotten(sent, nowMs);
         break;
       case "busy":
         this.answered = this.composed;
@@ -307,13 +302,13 @@ export class LeaseSession {
 
   /** The strict path's last message: charge and stored answer together. */
   finishWith(step: Extract<IdempotencyStep, { kind: "finish" }>): void {
-    assert(this.strict !== undefined && this.outstanding === undefined, "a strict session finishes between messages");
+    assert(this.strict !== undefined && this.outstanding === undefined, "a strict lease finishes between messages");
     this.finish = step;
   }
 
   /** Cancels everything when the lease has ended. Called by every other method that is given the time. */
   lapse(nowMs: number): void {
-    if (nowMs < this.expiresAtMs || isZero(this.lease)) return;
+    if (nowMs < this.expiresAtMs || isZero(this.held)) return;
     this.cancelAll();
     if (this.outstanding !== undefined) this.outstanding.lapsed = true;
   }
@@ -325,9 +320,9 @@ export class LeaseSession {
     // Less than it kept: its lease had ended at the object, and others hold what it was.
     const kept = minusFloor(answer.held, plus(answer.granted, amount(sent.message.untoldNanoUsd ?? 0, 0, 0)));
     const shortfall = sent.lapsed ? ZERO : minusFloor(sent.message.keep, kept);
-    const lease = minusFloor(plus(this.lease, answer.granted), shortfall);
-    if (!covers(lease, this.reserved)) this.cancelAll();
-    this.lease = lease;
+    const held = minusFloor(plus(this.held, answer.granted), shortfall);
+    if (!covers(held, this.reserved)) this.cancelAll();
+    this.held = held;
     this.busy = false;
     this.epoch = answer.epoch;
     this.leasedAtMs = sent.composedAtMs;
@@ -339,8 +334,8 @@ export class LeaseSession {
     if (answer.epoch === undefined && this.strict === undefined) this.restart();
   }
 
-  /** The object does not know this session: its lease had ended there. Begin another. */
-  private lostSession(sent: Outstanding, nowMs: number): void {
+  /** The object does not know this lease: it had ended there. Begin another. */
+  private forgotten(sent: Outstanding, nowMs: number): void {
     const { message, composedAtMs } = sent;
     this.cancelAll();
     if (this.strict !== undefined || (message.close === true && this.ended !== undefined)) {
@@ -356,15 +351,15 @@ export class LeaseSession {
     this.restart();
   }
 
-  /** Later messages belong to a new session. */
+  /** Later messages belong to a new lease. */
   private restart(): void {
     this.unreported.restart();
-    this.id = this.newSessionId();
+    this.id = this.newLeaseId();
     this.seq = 0;
     this.epoch = undefined;
   }
 
-  /** Refused before the session began: what an earlier session left unreported can no longer be reported. */
+  /** Refused before the lease began: what an earlier one left unreported can no longer be reported. */
   private giveUp(): void {
     this.unreported.loseAll();
     this.closed = true;
@@ -374,7 +369,7 @@ export class LeaseSession {
     const { need, model, tier } = waiter;
     if (!covers(this.free(nowMs), need)) return undefined;
     const request = amount(0, need.requests, 0);
-    this.lease = minus(this.lease, request);
+    this.held = minus(this.held, request);
     this.unreported.addRequest(request);
     this.reserved = plus(this.reserved, minus(need, request));
     const work: Work = { need, model, tier, startedAtMs: nowMs, state: "running", onCancel: undefined };
@@ -395,6 +390,6 @@ export class LeaseSession {
     }
     this.works.clear();
     this.reserved = ZERO;
-    this.lease = ZERO;
+    this.held = ZERO;
   }
 }

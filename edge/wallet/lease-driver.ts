@@ -1,8 +1,8 @@
-// Carries a session's messages to the object and its answers back. A Worker's promises live in the request that began
+// Carries a lease's messages to the object and its answers back. A Worker's promises live in the request that began
 // them: that request may end, so whoever waits has its own timer and takes an exchange over that does not come back.
 // The message is the same then; the object applies it once.
 
-import type { LeaseSession } from "./lease-session.ts";
+import type { KeyLease } from "./key-lease.ts";
 import type { AccountStub, SyncAnswer } from "../ledger/types.ts";
 
 /** Time, passed in. `nowMs` never goes back. */
@@ -25,27 +25,27 @@ const PATIENCE_MS = 8000;
 
 const NO_TIMER = -Infinity;
 
-export class SessionDriver {
-  readonly session: LeaseSession;
+export class LeaseDriver {
+  readonly lease: KeyLease;
   private readonly stub: () => AccountStub;
   private readonly clock: Clock;
   private running: { readonly exchange: Promise<void>; readonly sinceMs: number } | undefined;
   private failures = 0;
   private flushAtMs = NO_TIMER;
 
-  constructor(session: LeaseSession, stub: () => AccountStub, clock: Clock) {
-    this.session = session;
+  constructor(lease: KeyLease, stub: () => AccountStub, clock: Clock) {
+    this.lease = lease;
     this.stub = stub;
     this.clock = clock;
   }
 
   /** Waits until a message composed after this call has been answered; false on timeout. */
   async roundTrip(waitUntil: WaitUntil, close = false): Promise<boolean> {
-    const { session, clock } = this;
-    const wanted = session.composed + 1;
+    const { lease, clock } = this;
+    const wanted = lease.composed + 1;
     const endMs = clock.nowMs() + PATIENCE_MS;
-    while (session.answered < wanted) {
-      if (session.closed) return true;
+    while (lease.answered < wanted) {
+      if (lease.closed) return true;
       const nowMs = clock.nowMs();
       if (nowMs >= endMs) return false;
       if (this.running === undefined || nowMs - this.running.sinceMs >= TAKEOVER_MS) this.start(waitUntil, close);
@@ -54,18 +54,18 @@ export class SessionDriver {
     return true;
   }
 
-  /** Reports everything spent so far and waits for the answers; the first message of a session reports nothing. */
+  /** Reports everything spent so far and waits for the answers; the first message of a lease reports nothing. */
   async report(waitUntil: WaitUntil): Promise<void> {
-    const { session } = this;
-    if (!session.hasUnsent || session.closed) return;
+    const { lease } = this;
+    if (!lease.hasUnsent || lease.closed) return;
     const isAnswered = await this.roundTrip(waitUntil);
-    if (isAnswered && session.hasBegun && session.hasUnsent) await this.roundTrip(waitUntil);
+    if (isAnswered && lease.hasBegun && lease.hasUnsent) await this.roundTrip(waitUntil);
   }
 
   /** Reports in the background when it is due; one timer serves all calls of the window. */
   flushLater(waitUntil: WaitUntil): void {
     const nowMs = this.clock.nowMs();
-    const dueAtMs = this.session.dueAtMs(nowMs);
+    const dueAtMs = this.lease.dueAtMs(nowMs);
     if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
     const urgent = dueAtMs <= nowMs;
     if (!urgent && this.flushAtMs >= nowMs && this.flushAtMs <= dueAtMs) return;
@@ -82,7 +82,7 @@ export class SessionDriver {
     const nowMs = this.clock.nowMs();
     // Nobody may rely any more on a timer that has run: what comes in this very millisecond is not told by it.
     if (this.flushAtMs <= nowMs) this.flushAtMs = NO_TIMER;
-    const dueAtMs = this.session.dueAtMs(nowMs);
+    const dueAtMs = this.lease.dueAtMs(nowMs);
     if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
     if (dueAtMs <= nowMs) {
       if (await this.roundTrip(() => undefined)) await this.tellRest();
@@ -93,10 +93,10 @@ export class SessionDriver {
     await this.flushAfter(this.clock.sleep(dueAtMs - nowMs).done);
   }
 
-  /** What is still due behind the first message of a new session. */
+  /** What is still due behind the first message of a new lease. */
   private async tellRest(): Promise<void> {
-    const { session, clock } = this;
-    const dueAtMs = session.hasBegun ? session.dueAtMs(clock.nowMs()) : undefined;
+    const { lease, clock } = this;
+    const dueAtMs = lease.hasBegun ? lease.dueAtMs(clock.nowMs()) : undefined;
     if (dueAtMs !== undefined && dueAtMs <= clock.nowMs()) await this.roundTrip(() => undefined);
   }
 
@@ -110,9 +110,9 @@ export class SessionDriver {
   }
 
   private async exchange(close: boolean): Promise<void> {
-    const { session, clock } = this;
+    const { lease, clock } = this;
     if (this.failures > 0) await clock.sleep(Math.min(RETRY_MS * this.failures, TAKEOVER_MS / 2)).done;
-    const message = session.compose(clock.nowMs(), close);
+    const message = lease.compose(clock.nowMs(), close);
     let answer: SyncAnswer;
     try {
       answer = await this.stub().sync(message);
@@ -122,7 +122,7 @@ export class SessionDriver {
       return;
     }
     this.failures = 0;
-    session.receive(message, answer, clock.nowMs());
+    lease.receive(message, answer, clock.nowMs());
   }
 
   private async waitFor(exchange: Promise<void>, ms: number): Promise<void> {
