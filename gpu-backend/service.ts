@@ -4,7 +4,7 @@
 import { availableParallelism } from "node:os";
 
 import type { BackendReady } from "../shared/wire.ts";
-import type { LinearsChoice } from "./choice/choice.ts";
+import { EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice/choice.ts";
 import { type ChosenModel, compileChosen } from "./choice/compile-chosen.ts";
 import { type Damage, removeDamage } from "./compiler/compile.ts";
 import type { CompiledModel } from "./compiler/compiled-model.ts";
@@ -57,6 +57,8 @@ export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
     endTokenId: model.config.endTokenId,
     pooling: "last_token",
     prompts: model.config.prompts,
+    // Held by test/gpu-backend/engine/same-bits.test.ts and by the trial of forms. 16-bit activations promise neither.
+    ...(model.target === "cpu" && { arithmetic: { reproducible: true, float32DistanceMax: EXACT_DISTANCE_MAX } }),
   };
 }
 

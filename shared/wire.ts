@@ -132,6 +132,14 @@ const prompt = z.string().max(PROMPT_CHARS_MAX);
 const promptsSchema = z.object({ query: prompt, document: prompt, plain: prompt });
 export type Prompts = Readonly<z.infer<typeof promptsSchema>>;
 
+/** What a backend promises of its arithmetic (docs/contract.md, Vectors). */
+const arithmeticSchema = z.object({
+  /** Whether a text's vector is the same bits whatever it is computed beside, under one revision on one class of processor. */
+  reproducible: z.boolean(),
+  /** 1 - cos between a vector and float32 arithmetic's on the same weights, at most. */
+  float32DistanceMax: z.number().positive(),
+});
+
 /** A backend that runs but cannot serve yet answers 503 with status `warming` or `draining`. */
 export const backendReadySchema = z.object({
   status: z.enum(["ready", "warming", "draining"]),
@@ -144,6 +152,8 @@ export const backendReadySchema = z.object({
   pooling: z.string(),
   /** Absent: the catalogue's. */
   prompts: promptsSchema.optional(),
+  /** Absent: nothing is promised. */
+  arithmetic: arithmeticSchema.optional(),
   load: loadSchema,
   /** Tokens per second over the last minutes of work; null before any work. */
   tokensPerSecond: z.nullable(z.number().nonnegative()),

@@ -187,6 +187,10 @@ function specifications(model: PublicModel, facts: ModelFacts | undefined): Html
           ],
         ] as const)),
     ["Throughput", throughputOf(model)],
+    ...(model.reproducible === true ? [["Reproducible", "the same text, the same bits"] as const] : []),
+    ...(model.float32_distance_max === null
+      ? []
+      : [["Arithmetic", `within ${model.float32_distance_max} of float32 (1 − cosine)`] as const]),
     ["Revision", model.revision === null ? "named once live" : html`<code>${model.revision}</code>`],
     ...(facts?.isOnHub === true ? [["Card", hubLink(model.id)] as const] : []),
   ];

@@ -19,6 +19,8 @@ const modelSchema = z.object({
   prompts: z.object({ query: z.string() }),
   pooling: z.string(),
   revision: z.string().nullable(),
+  reproducible: z.boolean().nullable(),
+  float32_distance_max: z.number().nullable(),
   throughput_tokens_per_second: z.number().nullable(),
   pricing: z.object({
     price_nano_usd_per_million_tokens: price,

@@ -33,6 +33,14 @@ export const modelSchema = z.object({
     ),
   pooling: z.string(),
   revision: z.nullable(z.string()),
+  reproducible: z
+    .nullable(z.boolean())
+    .describe(
+      "True: a text's vector is the same bits in any request and batch, under one `revision` on one class of processor. Null: not promised.",
+    ),
+  float32_distance_max: z
+    .nullable(z.number().positive())
+    .describe("1 - cosine between a vector and float32 arithmetic's on the same weights, at most. Null: not promised."),
   throughput_tokens_per_second: z.nullable(z.number().nonnegative()),
   pricing: z.object({
     price_nano_usd_per_million_tokens: amountNanoUsd,
@@ -63,6 +71,8 @@ export const MODEL_EXAMPLE = {
   },
   pooling: "last_token",
   revision: "0123456789abcdef",
+  reproducible: true,
+  float32_distance_max: 1e-5,
   throughput_tokens_per_second: null,
   pricing: {
     price_nano_usd_per_million_tokens: 8_000_000,
@@ -98,6 +108,8 @@ export function modelAnswer(
     prompts: { query: prompts.query, document: prompts.document, default: prompts.plain },
     pooling: announced?.pooling ?? "last_token",
     revision: announced?.revision ?? null,
+    reproducible: announced?.arithmetic?.reproducible ?? null,
+    float32_distance_max: announced?.arithmetic?.float32DistanceMax ?? null,
     throughput_tokens_per_second: announced?.tokensPerSecond ?? null,
     pricing: {
       price_nano_usd_per_million_tokens: prices.priceNanoUsdPerMillion,

@@ -9,6 +9,9 @@ import * as z from "zod";
 import { CPU_LINEARS } from "../compiler/compiled-model.ts";
 import { refusalOf } from "../storage/refusal.ts";
 
+/** What `exact` promises: 1 - cos of any text's vector to the float32 graph's, at most. */
+export const EXACT_DISTANCE_MAX = 1e-5;
+
 const choiceSchema = z.object({
   linears: z.enum(CPU_LINEARS),
   /** The class of processor it was made on. */

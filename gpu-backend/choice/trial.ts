@@ -12,11 +12,9 @@ import { GraphSession } from "../engine/graph-session.ts";
 import { loadTokenizer } from "../tokenizer/library.ts";
 import { tokenizeText } from "../tokenizer/text-tokenizer.ts";
 import { CALIBRATION_TEXTS } from "./calibration-texts.ts";
-import type { LinearsChoice } from "./choice.ts";
+import { EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice.ts";
 import { type Benchmark, benchmarkMlp } from "./mlp-benchmark.ts";
 
-/** 1 - cos of any calibration text, at most. */
-export const EXACT_DISTANCE_MAX = 1e-5;
 /** Three bytes a weight and a second compiled folder have to be worth it. */
 const GAIN_MIN = 1.25;
 /** What a short text alone may take longer. */

@@ -16,6 +16,16 @@ const errorOf = (answer: { readonly body: Record<string, unknown> }) =>
   answer.body["error"] as { readonly code: string; readonly message: string };
 
 describe("a model", () => {
+  test("what no backend promises of its arithmetic is null, and not on the page", async () => {
+    expect((await api.call(`/v1/models/${MODEL}`)).body).toMatchObject({
+      reproducible: null,
+      float32_distance_max: null,
+    });
+    const page = await api.call(`/models/${MODEL}`, { headers: { accept: "text/html" } });
+    expect(page.text).toContain("Specifications");
+    expect(page.text).not.toContain("of float32");
+  });
+
   test.each([`/v1/models/${MODEL}`, "/v1/models/owner%2Fmodel", "/v1/models/model", `/v1/models/${MODEL}/`])(
     "is found at %s",
     async (path) => {

@@ -8,7 +8,7 @@ import { float32ToFloat16Bits } from "../../../shared/float16.ts";
 import { parseRevision } from "../../../shared/ids.ts";
 import type { ModelRevision } from "../../../shared/ids.ts";
 import { embedRequestSchema } from "../../../shared/wire.ts";
-import type { BackendFault, EmbedRequest, Prompts } from "../../../shared/wire.ts";
+import type { BackendFault, BackendReady, EmbedRequest, Prompts } from "../../../shared/wire.ts";
 
 export const MODEL = "owner/model";
 export const DIMENSIONS = 8;
@@ -45,6 +45,7 @@ export class FakeBackend {
   revision = REVISION_1;
   /** undefined: it is one that does not say. */
   prompts: Prompts | undefined;
+  arithmetic: BackendReady["arithmetic"];
   queueSeconds = 0;
   tokensPerSecond: number | null = 1000;
   /** Texts whose vectors come with `truncated`. */
@@ -91,6 +92,7 @@ export class FakeBackend {
       endTokenId: 0,
       pooling: "last",
       ...(this.prompts === undefined ? {} : { prompts: this.prompts }),
+      ...(this.arithmetic === undefined ? {} : { arithmetic: this.arithmetic }),
       load: { queueSeconds: this.queueSeconds },
       tokensPerSecond: this.tokensPerSecond,
     };

@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, it } from "vitest";
 
-import { EXACT_DISTANCE_MAX, tryLinears } from "../../../gpu-backend/choice/trial.ts";
+import { EXACT_DISTANCE_MAX } from "../../../gpu-backend/choice/choice.ts";
+import { tryLinears } from "../../../gpu-backend/choice/trial.ts";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import type { CompiledModel } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
+import { EXACT_DISTANCE_MAX } from "../../../gpu-backend/choice/choice.ts";
 import { EngineDied, NonFiniteVector, TextsFailed } from "../../../gpu-backend/engine/types.ts";
 import { REQUEST_FRAME_BYTES_MAX } from "../../../shared/frame.ts";
 import { embedded, faultIn, post, SECRET, tokenized } from "./running-backend.ts";
@@ -198,7 +199,14 @@ describe("the routes", () => {
     const facts = backend.state.facts;
     backend.state.status = "warming";
     const warming = await fetch(`${backend.origin}/ready`);
-    expect([warming.status, await warming.json()]).toMatchObject([503, { status: "warming", dimensions: DIMENSIONS }]);
+    expect([warming.status, await warming.json()]).toMatchObject([
+      503,
+      {
+        status: "warming",
+        dimensions: DIMENSIONS,
+        arithmetic: { reproducible: true, float32DistanceMax: EXACT_DISTANCE_MAX },
+      },
+    ]);
     expect(await faultIn(await embed("x"))).toMatchObject({ code: "model_not_ready", retryAfterS: 2 });
     backend.state.facts = undefined;
     expect(await faultIn(await fetch(`${backend.origin}/ready`))).toMatchObject({ code: "model_not_ready" });
