@@ -3,8 +3,9 @@
 
 import { join } from "node:path";
 
+import { finalNormOf, tensorsOf } from "../compiler/architectures/tensors.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
-import { type CheckpointFiles, EMBEDDING_TABLE, FLOAT_DTYPES } from "./checkpoint-files.ts";
+import { type CheckpointFiles, FLOAT_DTYPES } from "./checkpoint-files.ts";
 import { tensorMatters } from "./meaning.ts";
 import type { ModelConfig } from "./read-config.ts";
 import { linearTensors } from "./read-linear.ts";
@@ -14,33 +15,20 @@ const BIAS_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Throws CheckpointError for what is missing, of another size, or left over. */
 export function checkTensors(files: CheckpointFiles, config: ModelConfig): void {
-  const { layers, hiddenSize, intermediateSize, queryHeads, keyValueHeads, headDim, vocabSize } = config;
   const known = new Set<string>();
-  const vector = (name: string, size: number): void => {
-    files.expect(name, FLOAT_DTYPES, [size]);
+  const expect = (name: string, shape: readonly number[]): void => {
+    files.expect(name, FLOAT_DTYPES, shape);
     known.add(files.storedName(name));
   };
-  const linear = (name: string, outFeatures: number, inFeatures: number): void => {
-    const shape = { name, outFeatures, inFeatures };
-    for (const tensor of linearTensors(files, shape, config.quantization)) known.add(files.storedName(tensor));
-  };
-  files.expect(EMBEDDING_TABLE, FLOAT_DTYPES, [vocabSize, hiddenSize]);
-  known.add(files.storedName(EMBEDDING_TABLE));
-  vector("norm.weight", hiddenSize);
-  const [queries, keys] = [queryHeads * headDim, keyValueHeads * headDim];
-  for (let layer = 0; layer < layers; layer += 1) {
-    const name = `layers.${layer}`;
-    vector(`${name}.input_layernorm.weight`, hiddenSize);
-    vector(`${name}.post_attention_layernorm.weight`, hiddenSize);
-    vector(`${name}.self_attn.q_norm.weight`, headDim);
-    vector(`${name}.self_attn.k_norm.weight`, headDim);
-    linear(`${name}.self_attn.q_proj`, queries, hiddenSize);
-    linear(`${name}.self_attn.k_proj`, keys, hiddenSize);
-    linear(`${name}.self_attn.v_proj`, keys, hiddenSize);
-    linear(`${name}.self_attn.o_proj`, hiddenSize, queries);
-    linear(`${name}.mlp.gate_proj`, intermediateSize, hiddenSize);
-    linear(`${name}.mlp.up_proj`, intermediateSize, hiddenSize);
-    linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize);
+  expect(files.tableName, [config.vocabSize, config.hiddenSize]);
+  const { name: finalNorm, size } = finalNormOf(config);
+  expect(finalNorm, [size]);
+  for (let layer = 0; layer < config.layers; layer += 1) {
+    const { linears, vectors } = tensorsOf(config, layer);
+    for (const vector of vectors) expect(vector.name, [vector.size]);
+    for (const linear of linears) {
+      for (const tensor of linearTensors(files, linear, config.quantization)) known.add(files.storedName(tensor));
+    }
   }
   for (const stored of files.storedNames) {
     if (known.has(stored) || !tensorMatters(stored)) continue;

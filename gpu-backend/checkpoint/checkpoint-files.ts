@@ -1,6 +1,6 @@
 // A checkpoint's tensors by name, over one safetensors file or the shards that model.safetensors.index.json lists.
 // Names are given without what exports put before them (`model.`, `language_model.`, `0.auto_model.`): it is seen from
-// the one tensor that every decoder has once.
+// one tensor that the model has once.
 
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -8,8 +8,11 @@ import * as z from "zod";
 
 import { float16BitsToFloat32 } from "../../shared/float16.ts";
 import { bfloat16BitsToFloat32 } from "./bfloat16.ts";
+import { architectureOf } from "../compiler/architectures/table.ts";
+import { anchorName, tableName } from "../compiler/architectures/tensors.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { isFileName } from "./plain-file.ts";
+import type { ModelConfig } from "./read-config.ts";
 import { readJson } from "./read-json.ts";
 import { type Dtype, isDtype, SafetensorsFile, type TensorInfo } from "./safetensors.ts";
 
@@ -17,8 +20,6 @@ const SINGLE_FILE = "model.safetensors";
 const INDEX_FILE = "model.safetensors.index.json";
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
-const ANCHOR = "layers.0.input_layernorm.weight";
-export const EMBEDDING_TABLE = "embed_tokens.weight";
 const TIED_TABLE = /(?:^|\.)lm_head\.weight$/;
 
 export const FLOAT_DTYPES: readonly Dtype[] = ["F32", "F16", "BF16"];
@@ -36,11 +37,16 @@ export class CheckpointFiles {
   /** By the name as stored. */
   readonly #tensors: ReadonlyMap<string, Located>;
   readonly #prefix: string;
-  /** The stored name of the embedding table. */
+  /** The embedding table, by its own name and as stored. */
+  readonly tableName: string;
   readonly #table: string;
 
-  /** Opens every file. `tied`: lm_head.weight may stand for the embedding table. Throws CheckpointError when one is missing or damaged. */
-  constructor(dir: string, tied: boolean) {
+  /**
+   * Opens every file. `tied`: lm_head.weight may stand for the embedding table. Throws CheckpointError when one is missing or
+   * damaged.
+   */
+  constructor(dir: string, { architecture, tied }: Pick<ModelConfig, "architecture" | "tied">) {
+    const { names } = architectureOf(architecture);
     this.dir = dir;
     const shards = tensorFiles(dir);
     this.paths = shards.names.map((name) => join(dir, name));
@@ -48,13 +54,14 @@ export class CheckpointFiles {
     try {
       for (const path of this.paths) files.push(new SafetensorsFile(path));
       this.#tensors = locate(dir, files, shards.weightMap);
-      this.#prefix = prefixOf(dir, this.#tensors.keys());
+      this.#prefix = prefixOf(dir, anchorName(names), this.#tensors.keys());
     } catch (error) {
       for (const file of files) file.close();
       throw error;
     }
     this.#files = files;
-    const own = this.#prefix + EMBEDDING_TABLE;
+    this.tableName = tableName(names);
+    const own = this.#prefix + this.tableName;
     const lent = tied ? [...this.#tensors.keys()].find((name) => TIED_TABLE.test(name)) : undefined;
     this.#table = this.#tensors.has(own) ? own : (lent ?? own);
   }
@@ -65,7 +72,7 @@ export class CheckpointFiles {
   }
 
   storedName(name: string): string {
-    return name === EMBEDDING_TABLE ? this.#table : this.#prefix + name;
+    return name === this.tableName ? this.#table : this.#prefix + name;
   }
 
   has(name: string): boolean {
@@ -187,14 +194,14 @@ function locate(
   return tensors;
 }
 
-function prefixOf(dir: string, names: Iterable<string>): string {
+function prefixOf(dir: string, anchor: string, names: Iterable<string>): string {
   const prefixes: string[] = [];
   for (const name of names) {
-    if (name === ANCHOR || name.endsWith(`.${ANCHOR}`)) prefixes.push(name.slice(0, -ANCHOR.length));
+    if (name === anchor || name.endsWith(`.${anchor}`)) prefixes.push(name.slice(0, -anchor.length));
   }
   const [first = "model.", second] = prefixes;
   if (second === undefined) return first;
-  throw new CheckpointError(`${dir}: holds more than one model: ${first}${ANCHOR} and ${second}${ANCHOR}`);
+  throw new CheckpointError(`${dir}: holds more than one model: ${first}${anchor} and ${second}${anchor}`);
 }
 
 /** The files that hold the tensors: the single file, or the index's shards, sorted, with what it says of each tensor. */

@@ -5,9 +5,16 @@ export interface LinearShape {
   readonly name: string;
   readonly outFeatures: number;
   readonly inFeatures: number;
+  /** Whether it adds a vector of its own, `name.bias`. */
+  readonly biased: boolean;
 }
 
-export interface Int4Linear extends LinearShape {
+interface Bias {
+  /** [outFeatures] */
+  readonly bias?: Float32Array<ArrayBuffer>;
+}
+
+export interface Int4Linear extends LinearShape, Bias {
   readonly kind: "int4";
   /** Columns that share a scale; the last group of a row may be shorter. */
   readonly groupSize: number;
@@ -21,7 +28,7 @@ export interface Int4Linear extends LinearShape {
   readonly permutation?: Int32Array<ArrayBuffer>;
 }
 
-export interface DenseLinear extends LinearShape {
+export interface DenseLinear extends LinearShape, Bias {
   readonly kind: "dense";
   /** [outFeatures, inFeatures] */
   readonly weights: Float32Array<ArrayBuffer>;

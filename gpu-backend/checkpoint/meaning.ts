@@ -14,32 +14,18 @@ type Rule =
   | { readonly kind: "only"; readonly accepts: (value: unknown) => boolean; readonly supported: string };
 export type Fields = Readonly<Record<string, Rule>>;
 
-const honoured: Rule = { kind: "honoured" };
-const ignored: Rule = { kind: "ignored" };
-const only = (supported: string, ...values: readonly unknown[]): Rule => ({
+export const honoured: Rule = { kind: "honoured" };
+export const ignored: Rule = { kind: "ignored" };
+export const only = (supported: string, ...values: readonly unknown[]): Rule => ({
   kind: "only",
   accepts: (value) => values.includes(value),
   supported,
 });
-const off = (supported: string): Rule => ({ kind: "only", accepts: saysNothing, supported });
+export const off = (supported: string): Rule => ({ kind: "only", accepts: saysNothing, supported });
 
-/** Architectures whose embedding is the same graph; any other one has another head, or another body. */
-const ARCHITECTURES: readonly unknown[] = ["Qwen3Model", "Qwen3ForCausalLM"];
-
-export const CONFIG: Fields = {
-  model_type: only("qwen3", "qwen3"),
-  architectures: {
-    kind: "only",
-    accepts: (value) => Array.isArray(value) && value.every((name) => ARCHITECTURES.includes(name)),
-    supported: ARCHITECTURES.join(" or "),
-  },
+/** config.json's fields of every architecture; its own are in compiler/architectures/. */
+export const COMMON_CONFIG: Fields = {
   auto_map: off("transformers' own code"),
-  hidden_act: only("silu", "silu", "swish"),
-  is_causal: only("causal attention (true)", true),
-  use_bidirectional_attention: off("causal attention"),
-  attention_bias: off("attention without biases"),
-  mlp_bias: off("an MLP without biases"),
-  partial_rotary_factor: only("RoPE over the whole head (1)", 1),
   is_encoder_decoder: off("a decoder"),
   add_cross_attention: off("a decoder without cross-attention"),
   pruned_heads: off("the model with all its heads"),
@@ -48,19 +34,8 @@ export const CONFIG: Fields = {
   num_hidden_layers: honoured,
   intermediate_size: honoured,
   num_attention_heads: honoured,
-  num_key_value_heads: honoured,
-  head_dim: honoured,
-  rms_norm_eps: honoured,
-  rope_theta: honoured,
-  rope_scaling: honoured,
-  rope_parameters: honoured,
   vocab_size: honoured,
   max_position_embeddings: honoured,
-  tie_word_embeddings: honoured,
-  use_sliding_window: honoured,
-  sliding_window: honoured,
-  max_window_layers: honoured,
-  layer_types: honoured,
   eos_token_id: honoured,
   quantization_config: honoured,
   compression_config: honoured,
@@ -77,20 +52,6 @@ export const CONFIG: Fields = {
   pad_token_id: ignored,
   transformers_version: ignored,
   _name_or_path: ignored,
-};
-
-/** config.json's rope_scaling and rope_parameters. */
-export const ROPE: Fields = {
-  rope_type: only("RoPE without scaling (default)", "default"),
-  type: only("RoPE without scaling (default)", "default"),
-  rope_theta: honoured,
-  partial_rotary_factor: only("RoPE over the whole head (1)", 1),
-  mrope_section: off("RoPE over one position"),
-  full_attention: off("one RoPE for all layers"),
-  sliding_attention: off("one RoPE for all layers"),
-  // Read by the scaled types alone.
-  factor: ignored,
-  original_max_position_embeddings: ignored,
 };
 
 export const GPTQ: Fields = {

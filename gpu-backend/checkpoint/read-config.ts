@@ -6,9 +6,12 @@ import { join } from "node:path";
 import * as z from "zod";
 
 import type { Prompts } from "../../shared/wire.ts";
+import type { Body } from "../compiler/architectures/architecture.ts";
+import { fieldsOf, findArchitecture } from "./which-architecture.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
-import { checkFields, CONFIG, REFUSED_FILES, ROPE } from "./meaning.ts";
+import { checkFields, REFUSED_FILES } from "./meaning.ts";
 import { cannotRead } from "./plain-file.ts";
+import { type RawConfig, rawConfigSchema } from "./raw-config.ts";
 import { type Quantization, readQuantization } from "./quantization.ts";
 import { readJson } from "./read-json.ts";
 import { readSentenceTransformers } from "./sentence-transformers.ts";
@@ -16,21 +19,19 @@ import { END_TOKEN, readEndToken } from "./tokenizer-files.ts";
 
 /** Qwen3 embedding models are trained up to this length (their model cards), and served up to it. */
 const CONTEXT_TOKENS_MAX = 32_768;
-/** What transformers takes where config.json says nothing (Qwen3Config). */
-const HEAD_DIM_DEFAULT = 128;
+/** ONNX Runtime's GroupQueryAttention takes no other. */
+const HEAD_DIM_STEP = 16;
+/** What transformers takes where config.json says nothing. */
 const SLIDING_WINDOW_DEFAULT = 4_096;
 const MAX_WINDOW_LAYERS_DEFAULT = 28;
 
-export interface ModelConfig {
+export interface ModelConfig extends Body {
+  /** Its row in compiler/architectures/table.ts. */
+  readonly architecture: string;
   readonly layers: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly queryHeads: number;
-  readonly keyValueHeads: number;
-  /** Not always hiddenSize / queryHeads. */
-  readonly headDim: number;
-  readonly rmsNormEps: number;
-  readonly ropeTheta: number;
   readonly vocabSize: number;
   /** Whether lm_head.weight is the embedding table too, and may be stored in its place. */
   readonly tied: boolean;
@@ -42,54 +43,27 @@ export interface ModelConfig {
   readonly prompts: Prompts;
 }
 
-const positive = z.int().positive();
-const ropeSchema = z.looseObject({ rope_theta: z.number().positive().nullish() });
-const configSchema = z.looseObject({
-  model_type: z.string(),
-  hidden_size: positive,
-  num_hidden_layers: positive,
-  intermediate_size: positive,
-  num_attention_heads: positive,
-  num_key_value_heads: positive,
-  head_dim: positive.nullish(),
-  rms_norm_eps: z.number().positive(),
-  rope_theta: z.number().positive().nullish(),
-  rope_scaling: ropeSchema.nullish(),
-  rope_parameters: ropeSchema.nullish(),
-  vocab_size: positive,
-  max_position_embeddings: positive,
-  tie_word_embeddings: z.boolean().nullish(),
-  use_sliding_window: z.boolean().nullish(),
-  sliding_window: positive.nullish(),
-  max_window_layers: z.int().nonnegative().nullish(),
-  layer_types: z.array(z.string()).nullish(),
-  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
-  quantization_config: z.unknown().optional(),
-  compression_config: z.unknown().optional(),
-});
-type RawConfig = z.infer<typeof configSchema>;
-
 /** Reads what `dir` says beside its tensors. Throws CheckpointError for what is missing, damaged or not built. */
 export function readConfig(dir: string): ModelConfig {
   refuseFiles(dir);
   const path = join(dir, "config.json");
-  // The kind of model first: another one's fields mean something else.
-  checkFields(path, "", CONFIG, readJson(dir, "config.json", z.looseObject({})));
-  const raw = readJson(dir, "config.json", configSchema);
-  const headDim = raw.head_dim ?? HEAD_DIM_DEFAULT;
-  checkHeads(path, raw, headDim);
+  // The architecture first: another one's fields mean something else.
+  const json = readJson(dir, "config.json", z.looseObject({}));
+  const architecture = findArchitecture(path, json);
+  checkFields(path, "", fieldsOf(architecture), json);
+  const raw = readJson(dir, "config.json", rawConfigSchema);
+  const body = architecture.body(raw, path);
+  checkHeads(path, raw, body);
   const { maxTokens = CONTEXT_TOKENS_MAX, prompts } = readSentenceTransformers(dir);
   const context = Math.min(CONTEXT_TOKENS_MAX, raw.max_position_embeddings, maxTokens);
   refuseWindows(path, raw, context);
   return {
+    ...body,
+    architecture: architecture.modelType,
     layers: raw.num_hidden_layers,
     hiddenSize: raw.hidden_size,
     intermediateSize: raw.intermediate_size,
     queryHeads: raw.num_attention_heads,
-    keyValueHeads: raw.num_key_value_heads,
-    headDim,
-    rmsNormEps: raw.rms_norm_eps,
-    ropeTheta: ropeTheta(path, raw),
     vocabSize: raw.vocab_size,
     tied: raw.tie_word_embeddings === true,
     maxTokens: context,
@@ -118,11 +92,12 @@ function namesIn(dir: string): readonly string[] {
   }
 }
 
-function checkHeads(path: string, raw: RawConfig, headDim: number): void {
-  if (headDim % 2 !== 0) throw new CheckpointError(`${path}: head_dim ${headDim} is not an even integer`);
-  if (raw.num_attention_heads % raw.num_key_value_heads !== 0) {
+function checkHeads(path: string, raw: RawConfig, { headDim, keyValueHeads }: Body): void {
+  if (headDim % HEAD_DIM_STEP !== 0)
+    throw new CheckpointError(`${path}: head_dim ${headDim} is not supported; a multiple of ${HEAD_DIM_STEP} is`);
+  if (raw.num_attention_heads % keyValueHeads !== 0) {
     throw new CheckpointError(
-      `${path}: num_attention_heads ${raw.num_attention_heads} is not a multiple of num_key_value_heads ${raw.num_key_value_heads}`,
+      `${path}: num_attention_heads ${raw.num_attention_heads} is not a multiple of num_key_value_heads ${keyValueHeads}`,
     );
   }
 }
@@ -144,19 +119,6 @@ function refuseWindows(path: string, raw: RawConfig, context: number): void {
   throw new CheckpointError(
     `${path}: sliding-window attention (use_sliding_window, layer_types) is not supported; full attention in every layer is`,
   );
-}
-
-/** transformers 4 writes rope_theta and rope_scaling, transformers 5 rope_parameters. */
-function ropeTheta(path: string, raw: RawConfig): number {
-  if (raw.rope_scaling) checkFields(path, "rope_scaling.", ROPE, raw.rope_scaling);
-  if (raw.rope_parameters) checkFields(path, "rope_parameters.", ROPE, raw.rope_parameters);
-  const thetas = [raw.rope_parameters?.rope_theta, raw.rope_scaling?.rope_theta, raw.rope_theta];
-  const said = [...new Set(thetas.filter((theta) => theta !== undefined && theta !== null))];
-  const [theta] = said;
-  if (theta === undefined) throw new CheckpointError(`${path}: rope_theta is missing`);
-  if (said.length > 1)
-    throw new CheckpointError(`${path}: rope_theta is said to be ${said.join(" and ")}; one is needed`);
-  return theta;
 }
 
 /** Asked last: chat-tuned relatives put `<|im_end|>` there, and an embedding read from that token is a wrong one. */

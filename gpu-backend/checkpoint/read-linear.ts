@@ -13,6 +13,13 @@ import type { Quantization } from "./quantization.ts";
  * included that nobody reads. Throws CheckpointError.
  */
 export function linearTensors(files: CheckpointFiles, shape: LinearShape, quantization: Quantization): string[] {
+  const weights = weightTensors(files, shape, quantization);
+  if (!shape.biased) return weights;
+  files.expect(`${shape.name}.bias`, FLOAT_DTYPES, [shape.outFeatures]);
+  return [...weights, `${shape.name}.bias`];
+}
+
+function weightTensors(files: CheckpointFiles, shape: LinearShape, quantization: Quantization): string[] {
   const { name, outFeatures, inFeatures } = shape;
   if (quantization.kind === "gptq" && files.has(`${name}.qweight`)) return gptqTensors(files, shape, quantization);
   if (quantization.kind === "compressed-tensors" && files.has(`${name}.weight_packed`))
@@ -24,6 +31,11 @@ export function linearTensors(files: CheckpointFiles, shape: LinearShape, quanti
 
 /** Reads a layer that linearTensors has passed. Throws CheckpointError. */
 export function readLinear(files: CheckpointFiles, shape: LinearShape, quantization: Quantization): Linear {
+  const linear = readWeights(files, shape, quantization);
+  return shape.biased ? { ...linear, bias: files.readFloats(`${shape.name}.bias`, [shape.outFeatures]) } : linear;
+}
+
+function readWeights(files: CheckpointFiles, shape: LinearShape, quantization: Quantization): Linear {
   const { name, outFeatures, inFeatures } = shape;
   if (quantization.kind === "gptq" && files.has(`${name}.qweight`)) return readGptqLinear(files, shape, quantization);
   if (quantization.kind === "compressed-tensors" && files.has(`${name}.weight_packed`))

@@ -11,6 +11,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { readLinear } from "../checkpoint/read-linear.ts";
+import { linearOf, type LinearPart } from "../compiler/architectures/tensors.ts";
 import { GraphBuilder, OPSETS } from "../compiler/graph-builder.ts";
 import { planFor } from "../compiler/graph-plan.ts";
 import { addLinears } from "../compiler/linear-nodes.ts";
@@ -81,22 +82,21 @@ function randomRows(rows: number, size: number): Tensor {
 /** Gives the path of the graph. */
 function writeMlp(folder: string, form: (typeof FORMS)[number], dir: string, config: ModelConfig): string {
   const { hiddenSize, intermediateSize, quantization } = config;
-  const files = new CheckpointFiles(dir, config.tied);
+  const files = new CheckpointFiles(dir, config);
   const weights = new WeightsFile(join(folder, `${form}.bin`));
   try {
     const graph = new GraphBuilder(weights);
     const plan = planFor("cpu", "as-is", form);
-    const linear = (part: string, outFeatures: number, inFeatures: number) =>
-      readLinear(files, { name: `layers.0.mlp.${part}_proj`, outFeatures, inFeatures }, quantization);
+    const linear = (part: LinearPart) => readLinear(files, linearOf(config, 0, part), quantization);
     const outputs = [
       ...addLinears(graph, plan, {
-        layers: ["gate", "up"].map((part) => linear(part, intermediateSize, hiddenSize)),
+        layers: [linear("gate"), linear("up")],
         place: "gateUp",
         input: "hidden",
         name: "gate_up",
       }),
       ...addLinears(graph, plan, {
-        layers: [linear("down", hiddenSize, intermediateSize)],
+        layers: [linear("down")],
         place: "down",
         input: "inner",
         name: "down",

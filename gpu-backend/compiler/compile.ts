@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { must } from "../../shared/assert.ts";
 import { parseRevision, type ModelRevision } from "../../shared/ids.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
-import { CheckpointFiles, EMBEDDING_TABLE } from "../checkpoint/checkpoint-files.ts";
+import { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
 import { checkTensors } from "../checkpoint/check-tensors.ts";
 import { MEANING_FILES } from "../checkpoint/meaning.ts";
 import { layoutName } from "../checkpoint/quantization.ts";
@@ -31,7 +31,7 @@ import { fingerprintFiles } from "./fingerprint.ts";
 import { type GraphPlan, planFor } from "./graph-plan.ts";
 import { layerGraphs } from "./layer-graphs.ts";
 import { encodeModel } from "./onnx-proto.ts";
-import { buildQwen3Graph } from "./qwen3-graph.ts";
+import { buildModelGraph } from "./model-graph.ts";
 import { WeightsFile } from "./weights-file.ts";
 
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
@@ -65,7 +65,7 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
   const { linears = "float32" } = options;
   const plan = options.plan ?? planFor(options.target, cudaWeights, linears);
   const config = readConfig(dir);
-  const files = new CheckpointFiles(dir, config.tied);
+  const files = new CheckpointFiles(dir, config);
   try {
     checkTensors(files, config);
     const roots = compiledRoots(dir, options.cacheDir);
@@ -201,14 +201,14 @@ async function writeCompiled(
       job.onProgress?.(fraction, what);
       await new Promise(setImmediate);
     };
-    const model = await buildQwen3Graph({ files, config, plan: job.plan, weights, producer: PRODUCER, onStep });
+    const model = await buildModelGraph({ files, config, plan: job.plan, weights, producer: PRODUCER, onStep });
     writeFileSync(join(folder, GRAPH_FILE), encodeModel(model), { flush: true });
     // Elsewhere a long text fits into memory whole, and a past would travel to the host and back.
     if (job.target === "cpu") {
       for (const [layer, graph] of layerGraphs(model, config).entries())
         writeFileSync(join(folder, layerFile(layer)), encodeModel(graph), { flush: true });
     }
-    return layoutName(config.quantization, files.info(EMBEDDING_TABLE).dtype);
+    return layoutName(config.quantization, files.info(files.tableName).dtype);
   } finally {
     weights.close();
   }

@@ -1,7 +1,7 @@
 // The token embedding table: 16 bits a value in the weights file (mapped into memory, never copied), widened after the
 // look-up. Eight bits would do (5e-5 of cosine), four are too wrong (2e-2).
 
-import { type CheckpointFiles, EMBEDDING_TABLE } from "../checkpoint/checkpoint-files.ts";
+import type { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { type ElementType, encodeFloats } from "./element-type.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
@@ -19,6 +19,7 @@ export async function addEmbedding(
   config: ModelConfig,
   plan: GraphPlan,
 ): Promise<string> {
+  const table = files.tableName;
   const stored = await storedType(files, config, plan);
   graph.weights.begin();
   for await (const rows of pieces(files, config)) {
@@ -26,8 +27,8 @@ export async function addEmbedding(
       for (let index = 0; index < rows.length; index += 1) rows[index] = (rows[index] ?? 0) * plan.residualFold;
     graph.weights.write(encodeFloats(rows, stored));
   }
-  graph.placed(EMBEDDING_TABLE, stored, [config.vocabSize, config.hiddenSize], graph.weights.end());
-  const rows = graph.node("Gather", "embedded.stored", [EMBEDDING_TABLE, "input_ids"]);
+  graph.placed(table, stored, [config.vocabSize, config.hiddenSize], graph.weights.end());
+  const rows = graph.node("Gather", "embedded.stored", [table, "input_ids"]);
   if (stored === plan.elementType) return rows;
   return graph.node("Cast", "embedded", [rows], { attributes: { to: { int: DATA_TYPE[plan.elementType] } } });
 }
@@ -35,7 +36,7 @@ export async function addEmbedding(
 /** float16 for a float32 graph, unless a value does not fit; otherwise the graph's own type. */
 async function storedType(files: CheckpointFiles, config: ModelConfig, plan: GraphPlan): Promise<ElementType> {
   if (plan.elementType !== "float32") return plan.elementType;
-  if (files.info(EMBEDDING_TABLE).dtype === "F16") return "float16";
+  if (files.info(files.tableName).dtype === "F16") return "float16";
   for await (const rows of pieces(files, config)) {
     for (let index = 0; index < rows.length; index += 1) if (Math.abs(rows[index] ?? 0) > FLOAT16_MAX) return "float32";
   }
@@ -47,7 +48,7 @@ async function* pieces(files: CheckpointFiles, config: ModelConfig): AsyncGenera
   const rowsAPiece = Math.max(1, Math.floor(PIECE_VALUES / config.hiddenSize));
   for (let start = 0; start < config.vocabSize; start += rowsAPiece) {
     const end = Math.min(config.vocabSize, start + rowsAPiece);
-    yield files.readFloatRows(EMBEDDING_TABLE, [config.vocabSize, config.hiddenSize], start, end);
+    yield files.readFloatRows(files.tableName, [config.vocabSize, config.hiddenSize], start, end);
     await new Promise(setImmediate);
   }
 }

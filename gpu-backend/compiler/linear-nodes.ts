@@ -5,6 +5,7 @@
 import { assert, must } from "../../shared/assert.ts";
 import { dequantise, type DenseLinear, type Linear } from "../checkpoint/linear.ts";
 import { blockSizeFor } from "./blocks.ts";
+import { encodeFloats } from "./element-type.ts";
 import { addDense } from "./form-dense.ts";
 import { addInt4 } from "./form-int4.ts";
 import { addInt8Pairs } from "./form-int8-pairs.ts";
@@ -23,8 +24,23 @@ export interface LinearInput {
   readonly fold?: number;
 }
 
-/** Adds the products of `layers` with `input` and returns one value per layer, [tokens, outFeatures] each. */
-export function addLinears(
+/** Adds the products of `layers` with `input`, and their biases, and returns one value per layer, [tokens, outFeatures] each. */
+export function addLinears(graph: GraphBuilder, plan: GraphPlan, linears: LinearInput): readonly string[] {
+  return addProducts(graph, plan, linears).map((product, index) => {
+    const { bias, outFeatures } = must(linears.layers[index], "a linear layer");
+    if (bias === undefined) return product;
+    const values = bias.map((value) => value * (linears.fold ?? 1));
+    const constant = graph.constant(
+      `${product}.bias`,
+      plan.elementType,
+      [outFeatures],
+      encodeFloats(values, plan.elementType),
+    );
+    return graph.node("Add", `${product}.biased`, [product, constant]);
+  });
+}
+
+function addProducts(
   graph: GraphBuilder,
   plan: GraphPlan,
   { layers, place, input, name, fold = 1 }: LinearInput,
@@ -67,8 +83,8 @@ function applyPlan(plan: GraphPlan, layer: Linear): Linear {
 
 function asDense(layer: Linear): DenseLinear {
   if (layer.kind === "dense") return layer;
-  const { name, outFeatures, inFeatures } = layer;
-  return { kind: "dense", name, outFeatures, inFeatures, weights: dequantise(layer) };
+  const { name, outFeatures, inFeatures, biased } = layer;
+  return { kind: "dense", name, outFeatures, inFeatures, biased, weights: dequantise(layer) };
 }
 
 function scaleLinear(layer: Linear, fold: number): Linear {

@@ -5,7 +5,7 @@ import { InferenceSession } from "onnxruntime-node";
 
 import { assert, must } from "../../shared/assert.ts";
 import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
-import { OUTPUT_NAME } from "../compiler/qwen3-graph.ts";
+import { OUTPUT_NAME } from "../compiler/model-graph.ts";
 import { batchFeeds, packBatch } from "./batch-inputs.ts";
 
 export interface SessionOptions {

@@ -10,7 +10,7 @@ import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { assert } from "../../shared/assert.ts";
 import { layerFile } from "../compiler/compiled-folder.ts";
 import { LAYER_VALUES } from "../compiler/layer-graphs.ts";
-import { OUTPUT_NAME } from "../compiler/qwen3-graph.ts";
+import { OUTPUT_NAME } from "../compiler/model-graph.ts";
 import { batchFeeds, endsInSingleRow, packBatch } from "./batch-inputs.ts";
 import type { ModelShape } from "./messages.ts";
 import { embeddingsOf, openSession, type SessionOptions } from "./graph-session.ts";

@@ -1,6 +1,6 @@
 // Goes through the table of what a checkpoint's folder may say: each field is refused, followed or ignored as it claims.
 
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,11 +13,10 @@ import {
   COMPRESSED,
   COMPRESSED_GROUP,
   COMPRESSED_WEIGHTS,
-  CONFIG,
+  COMMON_CONFIG,
   GPTQ,
   POOLING,
   REFUSED_FILES,
-  ROPE,
   SENTENCE_BERT,
   SENTENCE_TRANSFORMERS,
   TOKENIZER,
@@ -25,6 +24,8 @@ import {
   TOKENIZER_MODEL,
   type Fields,
 } from "../../../gpu-backend/checkpoint/meaning.ts";
+import { ROPE } from "../../../gpu-backend/compiler/architectures/decoder.ts";
+import { ARCHITECTURES } from "../../../gpu-backend/compiler/architectures/table.ts";
 import { type ModelConfig, readConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
 import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
 import { editJson, type Json } from "../edit-checkpoint.ts";
@@ -61,8 +62,7 @@ const FILES: Readonly<Record<string, unknown>> = {
 };
 
 function folderOf(checkpoint: string): string {
-  const dir = join(mkdtempSync(join(scratch, "folder-")), checkpoint);
-  mkdirSync(dir);
+  const dir = mkdtempSync(join(scratch, "folder-"));
   copyFileSync(join(CHECKPOINTS, checkpoint, "config.json"), join(dir, "config.json"));
   for (const [name, content] of Object.entries(FILES)) writeFileSync(join(dir, name), JSON.stringify(content));
   editJson(dir, "1_Pooling/config.json", () => ({ pooling_mode_lasttoken: true }));
@@ -85,9 +85,14 @@ function withField(content: Json, path: readonly string[], field: string, value:
   return { ...content, [next]: withField(Object(inner), rest, field, value) };
 }
 
+/** A checkpoint of each architecture. */
+const EXAMPLES: Readonly<Record<string, string>> = { qwen3: "gptq-v1-sym", qwen2: "../architectures/qwen2" };
 const GROUP = ["quantization_config", "config_groups", "group_0"];
 const SECTIONS: readonly (readonly [string, Fields, string, string, readonly string[]])[] = [
-  ["CONFIG", CONFIG, "gptq-v1-sym", "config.json", []],
+  ["COMMON_CONFIG", COMMON_CONFIG, "gptq-v1-sym", "config.json", []],
+  ...ARCHITECTURES.map(
+    (one) => [`of ${one.modelType}`, one.fields, EXAMPLES[one.modelType] ?? "", "config.json", []] as const,
+  ),
   ["ROPE", ROPE, "gptq-v1-sym", "config.json", ["rope_parameters"]],
   ["ROPE", ROPE, "gptq-v1-sym", "config.json", ["rope_scaling"]],
   ["GPTQ", GPTQ, "gptq-v1-sym", "config.json", ["quantization_config"]],

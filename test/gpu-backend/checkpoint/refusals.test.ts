@@ -77,8 +77,20 @@ describe("a checkpoint whose config says something that is not supported", () =>
     [
       "another architecture",
       "plain-fp16",
-      (config) => ({ ...config, model_type: "llama" }),
-      /model_type "llama" is not supported; qwen3 is/u,
+      (config) => ({ ...config, architectures: ["T5EncoderModel"], model_type: "t5" }),
+      /config.json: T5EncoderModel, model_type "t5" is not supported; qwen3 or qwen2/u,
+    ],
+    [
+      "another head",
+      "plain-fp16",
+      (config) => ({ ...config, architectures: ["Qwen3ForSequenceClassification"] }),
+      /config.json: Qwen3ForSequenceClassification .* is not supported; Qwen3Model or Qwen3ForCausalLM is/u,
+    ],
+    [
+      "heads of another size",
+      "plain-fp16",
+      (config) => ({ ...config, head_dim: 24 }),
+      /head_dim 24 is not supported; a multiple of 16 is/u,
     ],
     [
       "RoPE scaling",

@@ -1,21 +1,17 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import * as z from "zod";
 
-import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { type GraphPlan, planFor } from "../../../gpu-backend/compiler/graph-plan.ts";
-import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
 import { integerProductsAreExact } from "../../../gpu-backend/engine/integer-products.ts";
 import { distance, worstDistance } from "../cosine.ts";
-import { copyCheckpoint } from "../copy-checkpoint.ts";
+import { embedCheckpoint } from "../embed-checkpoint.ts";
 import { float32Tolerance } from "../tolerances.ts";
 
 const CHECKPOINTS = fileURLToPath(new URL("../../vectors/checkpoints", import.meta.url));
 const names = readdirSync(CHECKPOINTS);
-const expectedSchema = z.object({ texts: z.array(z.array(z.int())), embeddings: z.array(z.array(z.number())) });
 
 /** What `exact` promises, 1 - cos. */
 const EXACT_MAX = 1e-5;
@@ -23,28 +19,7 @@ const EXACT_MAX = 1e-5;
 const scratch = mkdtempSync(join(tmpdir(), "layouts-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** Compiles a copy of the checkpoint and embeds its texts; gives them with what the oracle says. */
-async function embed(name: string, plan?: GraphPlan) {
-  const dir = copyCheckpoint(join(CHECKPOINTS, name), scratch);
-  const { texts, embeddings } = expectedSchema.parse(JSON.parse(readFileSync(join(dir, "expected.json"), "utf8")));
-  const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact", ...(plan && { plan }) });
-  const session = await GraphSession.open({
-    graphPath: model.graphPath,
-    target: "cpu",
-    cudaWeights: "as-is",
-    threads: 1,
-  });
-  const ids = texts.map((text) => Int32Array.from(text));
-  const rowsOf = async (batch: readonly Int32Array[]) => {
-    const flat = await session.run(batch);
-    return batch.map((_, index) => flat.slice(index * model.config.hiddenSize, (index + 1) * model.config.hiddenSize));
-  };
-  const together = await rowsOf(ids);
-  const alone = [];
-  for (const text of ids) alone.push(...(await rowsOf([text])));
-  await session.close();
-  return { model, embeddings, together, alone };
-}
+const embed = (name: string, plan?: GraphPlan) => embedCheckpoint(join(CHECKPOINTS, name), scratch, plan);
 
 it("finds every layout's checkpoint", () => {
   expect(names).toHaveLength(17);

@@ -1,11 +1,20 @@
-// The Qwen3 embedding graph. Everything but attention runs on the packed tokens of a batch, [tokens, hidden], without
+// The graph of any architecture of the table (architectures/). Everything but attention runs on the packed tokens of a batch, [tokens, hidden], without
 // padding; q, k and v are gathered to [texts, longest] around attention alone (1.5 times faster than padded batches of
 // 16 sorted texts). The last layer gathers each text's last token before o_proj: nothing after it needs the others.
 
 import { must } from "../../shared/assert.ts";
 import type { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
+import type { Linear } from "../checkpoint/linear.ts";
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { readLinear } from "../checkpoint/read-linear.ts";
+import {
+  finalNormOf,
+  HEAD_NORMS,
+  linearOf,
+  type LinearPart,
+  type NamedVector,
+  vectorOf,
+} from "./architectures/tensors.ts";
 import { encodeFloats } from "./element-type.ts";
 import { addEmbedding } from "./embedding-table.ts";
 import { GraphBuilder, MICROSOFT, type NodeOptions, OPSETS } from "./graph-builder.ts";
@@ -37,7 +46,7 @@ export interface GraphRequest {
 }
 
 /** Reads the checkpoint layer by layer, writes the weights file, and gives the graph. Throws CheckpointError. */
-export async function buildQwen3Graph({
+export async function buildModelGraph({
   files,
   config,
   plan,
@@ -51,7 +60,7 @@ export async function buildQwen3Graph({
   await onStep(0, "embedding table");
   const embedded = await addEmbedding(graph, files, config, plan);
   let residual: Residual = {
-    normed: layers.norm("layers.0.input_norm", embedded, "layers.0.input_layernorm.weight"),
+    normed: layers.norm("layers.0.input_norm", embedded, vectorOf(config, 0, "attentionNorm")),
     sum: embedded,
   };
   for (let layer = 0; layer < config.layers; layer += 1) {
@@ -61,7 +70,7 @@ export async function buildQwen3Graph({
   await onStep((config.layers + 1) / steps, "output");
   addOutput(graph, residual.normed);
   return {
-    graphName: "qwen3-embedding",
+    graphName: `${config.architecture}-embedding`,
     producer,
     opsets: OPSETS,
     inputs: INPUTS,
@@ -92,7 +101,7 @@ class LayerBuilder {
     this.#plan = plan;
     this.#rotary = addRotaryCaches(graph, config, plan.elementType);
     graph.int64s("flat_shape", [-1, config.queryHeads * config.headDim]);
-    if (plan.attentionNorms === "explicit") {
+    if (config.queryKeyNorms && plan.attentionNorms === "explicit") {
       graph.int64s("q_heads_shape", [-1, config.queryHeads, config.headDim]);
       graph.int64s("k_heads_shape", [-1, config.keyValueHeads, config.headDim]);
       graph.int64s("k_flat_shape", [-1, config.keyValueHeads * config.headDim]);
@@ -100,30 +109,19 @@ class LayerBuilder {
   }
 
   /** RMSNorm over the residual stream: its epsilon follows the fold. */
-  norm(name: string, input: string, weightName: string): string {
+  norm(name: string, input: string, weight: NamedVector): string {
     const options = { attributes: { axis: { int: -1 }, epsilon: { float: this.#residualEps() } } };
-    return this.#graph.node(
-      "SimplifiedLayerNormalization",
-      name,
-      [input, this.#vector(weightName, this.#config.hiddenSize)],
-      options,
-    );
+    return this.#graph.node("SimplifiedLayerNormalization", name, [input, this.#vector(weight)], options);
   }
 
   /** One decoder layer and the norm that follows it (the next layer's, or the final one). */
   add(layer: number, { normed, sum }: Residual): Residual {
     const name = `layers.${layer}`;
     const last = layer === this.#config.layers - 1;
-    const attended = this.#attention(name, normed, last ? "last_flat_idx" : "unpad_idx");
+    const attended = this.#attention(layer, normed, last ? "last_flat_idx" : "unpad_idx");
     const kept = last ? this.#graph.node("Gather", `${name}.kept`, [sum, "last_idx"]) : sum;
     const [projected] = addLinears(this.#graph, this.#plan, {
-      layers: [
-        this.#linear(
-          `${name}.self_attn.o_proj`,
-          this.#config.hiddenSize,
-          this.#config.queryHeads * this.#config.headDim,
-        ),
-      ],
+      layers: [this.#linear(layer, "o")],
       place: "o",
       input: attended,
       name: `${name}.o`,
@@ -133,43 +131,37 @@ class LayerBuilder {
       `${name}.post_norm`,
       must(projected, "o_proj"),
       kept,
-      `${name}.post_attention_layernorm.weight`,
+      vectorOf(this.#config, layer, "mlpNorm"),
     );
-    const mlp = this.#mlp(name, middle.normed);
+    const mlp = this.#mlp(layer, middle.normed);
     return this.#skipNorm(
       `${name}.next_norm`,
       mlp,
       middle.sum,
-      last ? "norm.weight" : `layers.${layer + 1}.input_layernorm.weight`,
+      last ? finalNormOf(this.#config) : vectorOf(this.#config, layer + 1, "attentionNorm"),
     );
   }
 
   /** Causal attention within each text; gives the rows that `rows` picks of the padded result, [rows, heads · headDim]. */
-  #attention(name: string, normed: string, rows: string): string {
-    const { hiddenSize, queryHeads, keyValueHeads, headDim } = this.#config;
-    const parts = [
-      { part: "q", heads: queryHeads },
-      { part: "k", heads: keyValueHeads },
-      { part: "v", heads: keyValueHeads },
-    ];
+  #attention(layer: number, normed: string, rows: string): string {
+    const name = `layers.${layer}`;
+    const parts: readonly LinearPart[] = ["q", "k", "v"];
     const values = addLinears(this.#graph, this.#plan, {
-      layers: parts.map(({ part, heads }) =>
-        this.#linear(`${name}.self_attn.${part}_proj`, heads * headDim, hiddenSize),
-      ),
+      layers: parts.map((part) => this.#linear(layer, part)),
       place: "qkv",
       input: normed,
       name: `${name}.qkv`,
     });
-    const qNorm = this.#vector(`${name}.self_attn.q_norm.weight`, headDim);
-    const kNorm = this.#vector(`${name}.self_attn.k_norm.weight`, headDim);
-    const [q, k, v] = values.map((value) => must(value, "q, k, v"));
+    const norms = HEAD_NORMS.filter(() => this.#config.queryKeyNorms).map((part) =>
+      this.#vector(vectorOf(this.#config, layer, part)),
+    );
     const explicit = this.#plan.attentionNorms === "explicit";
-    const padded = [
-      explicit ? this.#headNorm(`${name}.q`, must(q, "q"), qNorm, "q_heads_shape", "flat_shape") : must(q, "q"),
-      explicit ? this.#headNorm(`${name}.k`, must(k, "k"), kNorm, "k_heads_shape", "k_flat_shape") : must(k, "k"),
-      must(v, "v"),
-    ].map((value, index) => this.#graph.node("Gather", `${name}.padded.${index}`, [value, "pad_idx"]));
-    const attended = this.#groupQueryAttention(name, padded, explicit ? [] : [qNorm, kNorm]);
+    const padded = values.map((value, index) => {
+      const norm = explicit ? norms[index] : undefined;
+      const ready = norm === undefined ? value : this.#headNorm(name, index === 0 ? "q" : "k", value, norm);
+      return this.#graph.node("Gather", `${name}.padded.${index}`, [ready, "pad_idx"]);
+    });
+    const attended = this.#groupQueryAttention(name, padded, explicit ? [] : norms);
     const flat = this.#graph.node("Reshape", `${name}.attended.flat`, [
       attended,
       this.#plan.presents ? this.#flatShape(name) : "flat_shape",
@@ -179,7 +171,7 @@ class LayerBuilder {
   }
 
   #groupQueryAttention(name: string, padded: readonly string[], norms: readonly string[]): string {
-    const { queryHeads, keyValueHeads, rmsNormEps } = this.#config;
+    const { queryHeads, keyValueHeads, normEps } = this.#config;
     const inputs = [...padded, "", "", "seqlens_k", "total_seq", this.#rotary.cos, this.#rotary.sin];
     // position_ids, attention_bias, head_sink, k_scale and v_scale stand between the caches and the norms.
     if (norms.length > 0) inputs.push("", "", "", "", "", ...norms);
@@ -190,7 +182,7 @@ class LayerBuilder {
         kv_num_heads: { int: keyValueHeads },
         do_rotary: { int: 1 },
         rotary_interleaved: { int: 0 },
-        ...(norms.length > 0 && { qk_norm_epsilon: { float: rmsNormEps } }),
+        ...(norms.length > 0 && { qk_norm_epsilon: { float: normEps } }),
       },
     };
     const presents = this.#plan.presents ? [`${name}.present_key`, `${name}.present_value`] : [];
@@ -216,17 +208,20 @@ class LayerBuilder {
     return this.#graph.node("Add", `${name}.flat_shape`, ["flat_shape", zero]);
   }
 
-  #headNorm(name: string, input: string, weight: string, headsShape: string, flatShape: string): string {
+  /** The norm of each head of [tokens, heads · headDim]. */
+  #headNorm(layer: string, part: "q" | "k", input: string, weight: string): string {
+    const name = `${layer}.${part}`;
+    const [headsShape, flatShape] = part === "q" ? ["q_heads_shape", "flat_shape"] : ["k_heads_shape", "k_flat_shape"];
     const heads = this.#graph.node("Reshape", `${name}.heads`, [input, headsShape]);
-    const options = { attributes: { axis: { int: -1 }, epsilon: { float: this.#config.rmsNormEps } } };
+    const options = { attributes: { axis: { int: -1 }, epsilon: { float: this.#config.normEps } } };
     const normed = this.#graph.node("SimplifiedLayerNormalization", `${name}.heads_normed`, [heads, weight], options);
     return this.#graph.node("Reshape", `${name}.normed`, [normed, flatShape]);
   }
 
-  #mlp(name: string, normed: string): string {
-    const { hiddenSize, intermediateSize } = this.#config;
+  #mlp(layer: number, normed: string): string {
+    const name = `layers.${layer}`;
     const [gate, up] = addLinears(this.#graph, this.#plan, {
-      layers: ["gate", "up"].map((part) => this.#linear(`${name}.mlp.${part}_proj`, intermediateSize, hiddenSize)),
+      layers: [this.#linear(layer, "gate"), this.#linear(layer, "up")],
       place: "gateUp",
       input: normed,
       name: `${name}.gate_up`,
@@ -238,7 +233,7 @@ class LayerBuilder {
     });
     const product = this.#graph.node("Mul", `${name}.gated`, [activated, must(up, "up")]);
     const [down] = addLinears(this.#graph, this.#plan, {
-      layers: [this.#linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize)],
+      layers: [this.#linear(layer, "down")],
       place: "down",
       input: product,
       name: `${name}.down`,
@@ -248,8 +243,8 @@ class LayerBuilder {
   }
 
   /** normed = RMSNorm(input + skip) · weight, sum = input + skip. */
-  #skipNorm(name: string, input: string, skip: string, weightName: string): Residual {
-    const weight = this.#vector(weightName, this.#config.hiddenSize);
+  #skipNorm(name: string, input: string, skip: string, vector: NamedVector): Residual {
+    const weight = this.#vector(vector);
     const options = { domain: MICROSOFT, attributes: { epsilon: { float: this.#residualEps() } } };
     this.#graph.nodeWithOutputs(
       "SkipSimplifiedLayerNormalization",
@@ -262,14 +257,14 @@ class LayerBuilder {
   }
 
   #residualEps(): number {
-    return this.#config.rmsNormEps * this.#plan.residualFold ** 2;
+    return this.#config.normEps * this.#plan.residualFold ** 2;
   }
 
-  #linear(name: string, outFeatures: number, inFeatures: number) {
-    return readLinear(this.#files, { name, outFeatures, inFeatures }, this.#config.quantization);
+  #linear(layer: number, part: LinearPart): Linear {
+    return readLinear(this.#files, linearOf(this.#config, layer, part), this.#config.quantization);
   }
 
-  #vector(name: string, size: number): string {
+  #vector({ name, size }: NamedVector): string {
     return this.#graph.constant(
       name,
       this.#plan.elementType,

@@ -1,0 +1,32 @@
+// config.json as it stands: types of the fields that some architecture reads. Which of them count, and what they may say,
+// is the architecture's (compiler/architectures/).
+
+import * as z from "zod";
+
+const positive = z.int().positive();
+const ropeSchema = z.looseObject({ rope_theta: z.number().positive().nullish() });
+
+export const rawConfigSchema = z.looseObject({
+  model_type: z.string(),
+  hidden_size: positive,
+  num_hidden_layers: positive,
+  intermediate_size: positive,
+  num_attention_heads: positive,
+  vocab_size: positive,
+  max_position_embeddings: positive,
+  num_key_value_heads: positive.nullish(),
+  head_dim: positive.nullish(),
+  rms_norm_eps: z.number().positive().nullish(),
+  rope_theta: z.number().positive().nullish(),
+  rope_scaling: ropeSchema.nullish(),
+  rope_parameters: ropeSchema.nullish(),
+  tie_word_embeddings: z.boolean().nullish(),
+  use_sliding_window: z.boolean().nullish(),
+  sliding_window: positive.nullish(),
+  max_window_layers: z.int().nonnegative().nullish(),
+  layer_types: z.array(z.string()).nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  quantization_config: z.unknown().optional(),
+  compression_config: z.unknown().optional(),
+});
+export type RawConfig = z.infer<typeof rawConfigSchema>;

@@ -1,0 +1,16 @@
+// The architectures that are built here. A new one is a file, a row, and a checkpoint in test/vectors/.
+
+import { must } from "../../../shared/assert.ts";
+import type { Architecture } from "./architecture.ts";
+import { QWEN2 } from "./qwen2.ts";
+import { QWEN3 } from "./qwen3.ts";
+
+export const ARCHITECTURES: readonly Architecture[] = [QWEN3, QWEN2];
+
+/** `modelType`: of a configuration that has been read. */
+export function architectureOf(modelType: string): Architecture {
+  return must(
+    ARCHITECTURES.find((one) => one.modelType === modelType),
+    "an architecture of the table",
+  );
+}
