@@ -1,6 +1,6 @@
 // The Worker's bindings, as the runtime hands them over. What the settings among them mean is settings.ts.
 
-import type { AccountWithBilling } from "./account/account-with-billing.ts";
+import type { AccountObject } from "./account/account.ts";
 import type { BatchCalls } from "./files/batch-calls.ts";
 import type { LibraryObject } from "./files/library.ts";
 import type { StripeSettings } from "./billing/stripe.ts";
@@ -8,7 +8,7 @@ import type { NoticeSettings } from "./notices/settings.ts";
 
 /** The Worker's bindings (wrangler.toml) and secrets. */
 export interface Env extends NoticeSettings, StripeSettings {
-  readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>;
+  readonly ACCOUNT: DurableObjectNamespace<AccountObject>;
   readonly BATCH: DurableObjectNamespace<BatchCalls>;
   readonly LIBRARY: DurableObjectNamespace<LibraryObject>;
   readonly EMBEDDING_CACHE: KVNamespace;

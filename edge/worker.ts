@@ -5,7 +5,7 @@ import type { Env } from "./bindings.ts";
 import { reconcileDaily } from "./payments/daily-reconcile.ts";
 import { REAL_PORTS, runCanary } from "./watch/canary.ts";
 
-export { AccountWithBilling as AccountObject } from "./account/account-with-billing.ts";
+export { AccountObject } from "./account/account.ts";
 export { BatchObject } from "./batch/batch.ts";
 export { LibraryObject } from "./files/library.ts";
 

@@ -1,55 +1,51 @@
-// The account's Durable Object: the only judge of the account's credit, requests and tokens, and a thin shell around
-// the ledger. It reads the clock, collects syncs for a millisecond so that one commit serves them all (each commit is
-// one fdatasync), and otherwise runs one turn of the ledger per call. Expected refusals are return values.
+// The account's Durable Object: the only judge of the account's credit, requests and tokens. It owns storage, clock and
+// alarm; each matter is a part in a file of its own, which is given turns of the ledger. What happens after a turn, at
+// the alarm and when what is stored was replaced is listed here and nowhere else. Expected refusals are return values.
 
 import { DurableObject } from "cloudflare:workers";
-import { encodeBase62 } from "../../shared/base62.ts";
 import type { Id, IdKind } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import { AccountCore } from "../ledger/account-core.ts";
-import { isRefused, judgeActor } from "../keys/acting-key.ts";
-import type { Acting, Actor, Refused } from "../keys/acting-key.ts";
+import { Stripe } from "../billing/stripe.ts";
+import type { StripeSettings } from "../billing/stripe.ts";
+import type { Actor, Refused } from "../keys/acting-key.ts";
 import * as acts from "../ledger/acts.ts";
 import { chargeBatch, releaseBatch, reserveBatch } from "../ledger/batch-charge.ts";
 import type { BatchCharge, BatchReservation, ChargeOutcome, ReserveOutcome } from "../ledger/batch-charge.ts";
 import type { AccountLimits } from "../ledger/hot.ts";
-import type { Ledger, NewAccount } from "../ledger/ledger.ts";
-import type { StorageSecrets } from "../lib/cipher.ts";
-import { DEFAULT_SETTINGS } from "../ledger/settings.ts";
-import { SqliteStorage } from "./sqlite-storage.ts";
+import type { NewAccount } from "../ledger/ledger.ts";
 import type { AuditRow } from "../ledger/storage.ts";
 import type { AccountStatus, SyncAnswer, SyncMessage } from "../ledger/types.ts";
-import { dumpTables, holdsTables, restoreTables } from "./table-dump.ts";
 import { foldHistory } from "../ledger/usage-history.ts";
 import { queryUsage } from "../ledger/usage-query.ts";
 import type { UsagePage, UsageQuery } from "../ledger/usage-query.ts";
+import { cipherOf } from "../lib/cipher.ts";
+import type { NoticeSettings } from "../notices/settings.ts";
+import type { Send } from "../notices/sinks.ts";
+import { AccountKeys } from "./account-keys.ts";
+import type { KeySecrets } from "./account-keys.ts";
+import { AccountNotices } from "./account-notices.ts";
+import { AccountRefunds } from "./account-refunds.ts";
+import { AccountSessions } from "./account-sessions.ts";
+import { ActOnce } from "./act-once.ts";
+import { AutoTopUps } from "./auto-top-ups.ts";
+import { BooksReport } from "./books-report.ts";
+import { SqliteStorage } from "./sqlite-storage.ts";
+import { dumpTables, holdsTables, restoreTables } from "./table-dump.ts";
+import { Turns } from "./turns.ts";
 import { listTransactions, viewAccount } from "./views.ts";
 import type { AccountView, TransactionsPage } from "./views.ts";
 
 /** What the object needs of the Worker's environment. */
-export interface AccountEnv extends StorageSecrets {
-  readonly KEY_TAG_SECRET: string;
+export interface AccountEnv extends KeySecrets, NoticeSettings, StripeSettings {
+  readonly DIRECTORY: D1Database;
 }
 
-/** Calls that arrive within it are committed together. */
-const COLLECT_MS = 1;
 /** The most receipts of batches that one alarm deletes. */
 const EXPIRED_ROWS_MAX = 500;
 const ALARM_AGAIN_MS = 60_000;
 const ALARM_DAILY_MS = 86_400_000;
 
-export interface Waiting {
-  readonly message: SyncMessage;
-  readonly answer: (answer: SyncAnswer) => void;
-  readonly fail: (error: unknown) => void;
-}
-
-/** 40 random bits: two instances of one object share them with a chance of one in a million millions. */
-function newIncarnation(): string {
-  return encodeBase62(crypto.getRandomValues(new Uint8Array(5)));
-}
-
-export interface Operations {
+interface Operations {
   readonly syncs: number;
   /** Groups of syncs that were committed together. */
   readonly commits: number;
@@ -57,15 +53,38 @@ export interface Operations {
 }
 
 export class AccountObject extends DurableObject<AccountEnv> {
-  protected readonly storage: SqliteStorage;
-  protected readonly core: AccountCore;
-  private waiting: Waiting[] = [];
-  private readonly done = { syncs: 0, commits: 0 };
+  protected readonly turns: Turns;
+  readonly #once: ActOnce;
+  readonly #keys: AccountKeys;
+  readonly #sessions: AccountSessions;
+  readonly #notices: AccountNotices;
+  readonly #report: BooksReport;
+  readonly #topUps: AutoTopUps;
+  readonly #refunds: AccountRefunds;
+  /** Rows written by the last check of alerts; -1 makes an instance's first turn check. */
+  #rowsSeen = -1;
 
   constructor(ctx: DurableObjectState, env: AccountEnv) {
     super(ctx, env);
-    this.storage = new SqliteStorage(ctx.storage, () => this.storedAnew());
-    this.core = new AccountCore(this.storage, DEFAULT_SETTINGS, newIncarnation);
+    const { sql } = ctx.storage;
+    const storage = new SqliteStorage(ctx.storage, () => this.#storedAnew());
+    const turns = new Turns(
+      storage,
+      () => this.nowMs(),
+      () => this.#afterTurn(),
+    );
+    const cipher = cipherOf(env);
+    const send: Send = (url, init) => this.send(url, init);
+    const stripe = stripeOf(env);
+    this.turns = turns;
+    this.#once = new ActOnce(turns, sql, cipher);
+    this.#keys = new AccountKeys(turns, this.#once, sql, env);
+    this.#sessions = new AccountSessions(turns, this.#keys, sql);
+    this.#notices = new AccountNotices(turns, this.#once, sql, { env, cipher, send });
+    this.#report = new BooksReport(turns, env.DIRECTORY);
+    const payments = { stripe, isTaxAdded: env.STRIPE_AUTOMATIC_TAX === "true" };
+    this.#topUps = new AutoTopUps(turns, payments, this.#notices, sql);
+    this.#refunds = new AccountRefunds(turns, stripe, this.#topUps, sql);
   }
 
   /** The object's clock: Unix ms. */
@@ -73,9 +92,148 @@ export class AccountObject extends DurableObject<AccountEnv> {
     return Date.now();
   }
 
-  /** What this instance has done since it started, for the operator's figures. */
-  operations(): Operations {
-    return { ...this.done, rowsWritten: this.storage.rowsWritten };
+  /** Sends a notice; tests replace it. */
+  protected send: Send = (url, init) => fetch(url, init);
+
+  // What the object does by itself.
+
+  /** Follows every turn that may have changed the books. */
+  #afterTurn(): void {
+    this.#checkNotices();
+    this.#topUps.begin();
+  }
+
+  /** What is due. If a part throws, the runtime repeats the alarm. */
+  override async alarm(): Promise<void> {
+    this.turns.storage.woke();
+    this.#keepHouse();
+    this.#once.wipe();
+    const account = this.getAccount();
+    if (account === undefined) return;
+    await this.#notices.deliver(account.email);
+    await this.#report.send(account);
+    await this.#refunds.finish();
+    await this.#topUps.charge();
+  }
+
+  /** Drops everything in memory, because what is stored was deleted, rolled back or restored. */
+  #storedAnew(): void {
+    this.turns.forget();
+    this.#once.forget();
+    this.#keys.forget();
+    this.#sessions.forget();
+    this.#notices.forget();
+    this.#report.forget();
+    this.#topUps.forget();
+    this.#refunds.forget();
+    this.#rowsSeen = -1;
+  }
+
+  #checkNotices(): void {
+    const { storage } = this.turns;
+    if (storage.rowsWritten === this.#rowsSeen) return; // a turn that wrote nothing changed nothing
+    this.#rowsSeen = storage.rowsWritten;
+    try {
+      this.turns.inner((ledger, nowMs) => {
+        this.#notices.check(ledger, nowMs);
+        this.#report.plan(ledger, nowMs);
+      });
+    } catch (error) {
+      // The caller already has its answer. This failure is ours; the check runs again after the next turn.
+      this.ctx.waitUntil(Promise.reject(error instanceof Error ? error : new Error("notices failed")));
+    }
+  }
+
+  /** Folds the usage history and deletes expired answers and receipts. */
+  #keepHouse(): void {
+    const nowMs = this.nowMs();
+    const { storage } = this.turns;
+    const left = this.turns.inner((ledger) => {
+      const more = foldHistory(ledger.storage, nowMs);
+      ledger.expireAnswers(nowMs);
+      return ledger.storage.deleteReceiptsBefore(nowMs, EXPIRED_ROWS_MAX) === EXPIRED_ROWS_MAX || more;
+    });
+    if (left === true) storage.wakeAt(nowMs + ALARM_AGAIN_MS);
+    else if (left === false && storage.hasHousekeeping()) storage.wakeAt(nowMs + ALARM_DAILY_MS);
+  }
+
+  // Hot path.
+
+  sync(message: SyncMessage): Promise<SyncAnswer> {
+    return this.turns.sync(message);
+  }
+
+  // Batches: batch-charge.ts.
+
+  reserveBatch(attempt: BatchReservation, needNanoUsd: NanoUsd): ReserveOutcome | undefined {
+    return this.turns.turn((ledger, nowMs) => reserveBatch(ledger, attempt, needNanoUsd, nowMs));
+  }
+
+  chargeBatch(charge: BatchCharge): ChargeOutcome | undefined {
+    return this.turns.turn((ledger, nowMs) => chargeBatch(ledger, charge, nowMs));
+  }
+
+  releaseBatch(batchId: string): void {
+    this.turns.turn((ledger) => releaseBatch(ledger, batchId));
+  }
+
+  // The account. Every method but `setUp` returns undefined for an account that was never set up.
+
+  /** Sets the account up with its first grant, unless it exists. Returns whether it is new. */
+  setUp(account: NewAccount, firstGrant: acts.GrantInput | undefined, actor: string): boolean {
+    return this.turns.setUp(account, (ledger, nowMs) => {
+      acts.audit(ledger, nowMs, actor, "account.create", { name: account.name });
+      if (firstGrant !== undefined) acts.grant(ledger, firstGrant, actor, nowMs);
+    });
+  }
+
+  getAccount(): AccountView | undefined {
+    return this.turns.turn(viewAccount);
+  }
+
+  grant(input: acts.GrantInput, actor: string): acts.GrantOutcome | undefined {
+    return this.turns.turn((ledger, nowMs) => acts.grant(ledger, input, actor, nowMs));
+  }
+
+  setLimits(patch: acts.LimitsPatch, by: Actor): AccountLimits | Refused | undefined {
+    return this.turns.act(by, (ledger, nowMs, { name }) => acts.setLimits(ledger, patch, name, nowMs));
+  }
+
+  setStatus(status: AccountStatus, actor: string): AccountView | undefined {
+    return this.turns.turn((ledger, nowMs) => {
+      acts.setStatus(ledger, status, actor, nowMs);
+      return viewAccount(ledger, nowMs);
+    });
+  }
+
+  usage(query: UsageQuery): UsagePage | undefined {
+    return this.turns.turn((ledger, nowMs) => queryUsage(ledger, query, nowMs));
+  }
+
+  /** Newest first; `before` is the last page's `before`. */
+  transactions(before: number | undefined, limit: number): TransactionsPage | undefined {
+    return this.turns.turn((ledger, nowMs) => listTransactions(ledger, before, limit, nowMs));
+  }
+
+  /** Newest first, before row `before`. */
+  auditLog(before: number | undefined, limit: number): (AuditRow & { readonly id: number })[] {
+    return this.turns.storage.readAudit(before ?? Number.MAX_SAFE_INTEGER, limit);
+  }
+
+  /**
+   * When the key, alert, webhook or session with this id was created, even if it is deleted; null: there never was one.
+   */
+  madeAtMs(id: Id<IdKind>): number | null | undefined {
+    return this.turns.turn(() => this.turns.storage.madeAtMs(id) ?? null);
+  }
+
+  /** Deletes everything of the account. What isolates still hold ends within a lease TTL. */
+  async deleteAccount(): Promise<void> {
+    await this.#refunds.askOnceMore();
+    this.turns.forget();
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.#storedAnew(); // drops the ledger again, because a turn during the deletion may have read it
   }
 
   // Backup (routes/admin/backup.ts).
@@ -92,173 +250,114 @@ export class AccountObject extends DurableObject<AccountEnv> {
   restore(dump: string): "restored" | "exists" {
     if (holdsTables(this.ctx.storage.sql)) return "exists";
     this.ctx.storage.transactionSync(() => restoreTables(this.ctx.storage.sql, dump));
-    this.storedAnew();
+    this.#storedAnew();
     return "restored";
   }
 
-  // Hot path.
-
-  sync(message: SyncMessage): Promise<SyncAnswer> {
-    return new Promise((answer, fail) => {
-      this.waiting.push({ message, answer, fail });
-      if (this.waiting.length === 1) setTimeout(() => this.commitWaiting(), COLLECT_MS);
-    });
+  /** What this instance has done since it started, for the operator's figures. */
+  operations(): Operations {
+    return { ...this.turns.done, rowsWritten: this.turns.storage.rowsWritten };
   }
 
-  private commitWaiting(): void {
-    const group = this.waiting;
-    this.waiting = [];
-    try {
-      this.commit(group);
-    } catch (error) {
-      // One message that breaks an assertion must not fail the others: nothing was written, so each is committed by
-      // itself.
-      if (group.length === 1) group[0]?.fail(error);
-      else for (const one of group) this.commitAlone(one);
-    }
-    this.afterTurn();
+  // The calls of the parts: a stub has the methods of this class alone. Each takes and returns what its part says.
+
+  rightsNow(...call: Parameters<AccountKeys["rightsNow"]>) {
+    return this.#keys.rightsNow(...call);
   }
-
-  /** Called after every turn that may have changed the books (account-with-notices.ts). Must not throw. */
-  protected afterTurn(): void {}
-
-  /** Commits one message by itself. */
-  protected commitAlone(one: Waiting): void {
-    try {
-      this.commit([one]);
-    } catch (error) {
-      one.fail(error);
-    }
+  noteRefusal(...call: Parameters<AccountKeys["noteRefusal"]>) {
+    return this.#keys.noteRefusal(...call);
   }
-
-  private commit(group: readonly Waiting[]): void {
-    this.done.syncs += group.length;
-    this.done.commits += 1;
-    const answers = this.core.sync(
-      group.map(({ message }) => message),
-      this.nowMs(),
-    );
-    for (const [index, { answer }] of group.entries()) {
-      const given = answers[index];
-      if (given !== undefined) answer(given);
-    }
+  listKeys() {
+    return this.#keys.list();
   }
-
-  // The account. Every method but `setUp` returns undefined for an account that was never set up.
-
-  /** Sets the account up with its first grant, unless it exists. Returns whether it is new. */
-  setUp(account: NewAccount, firstGrant: acts.GrantInput | undefined, actor: string): boolean {
-    const nowMs = this.nowMs();
-    return this.core.setUp(account, nowMs, (ledger) => {
-      acts.audit(ledger, nowMs, actor, "account.create", { name: account.name });
-      if (firstGrant !== undefined) acts.grant(ledger, firstGrant, actor, nowMs);
-    });
+  getKey(...call: Parameters<AccountKeys["get"]>) {
+    return this.#keys.get(...call);
   }
-
-  getAccount(): AccountView | undefined {
-    return this.turn(viewAccount);
+  createKey(...call: Parameters<AccountKeys["create"]>) {
+    return this.#keys.create(...call);
   }
-
-  grant(input: acts.GrantInput, actor: string): acts.GrantOutcome | undefined {
-    return this.turn((ledger, nowMs) => acts.grant(ledger, input, actor, nowMs));
+  patchKey(...call: Parameters<AccountKeys["patch"]>) {
+    return this.#keys.patch(...call);
   }
-
-  takeBack(input: acts.RefundInput, actor: string): ReturnType<typeof acts.takeBack> | undefined {
-    return this.turn((ledger, nowMs) => acts.takeBack(ledger, input, actor, nowMs));
+  rotateKey(...call: Parameters<AccountKeys["rotate"]>) {
+    return this.#keys.rotate(...call);
   }
-
-  giveBack(input: acts.RefundInput, actor: string): ReturnType<typeof acts.giveBack> | undefined {
-    return this.turn((ledger, nowMs) => acts.giveBack(ledger, input, actor, nowMs));
+  revokeKey(...call: Parameters<AccountKeys["revoke"]>) {
+    return this.#keys.revoke(...call);
   }
-
-  setLimits(patch: acts.LimitsPatch, by: Actor): AccountLimits | Refused | undefined {
-    return this.act(by, (ledger, nowMs, { name }) => acts.setLimits(ledger, patch, name, nowMs));
+  reportLeak(...call: Parameters<AccountKeys["reportLeak"]>) {
+    return this.#keys.reportLeak(...call);
   }
-
-  setStatus(status: AccountStatus, actor: string): AccountView | undefined {
-    return this.turn((ledger, nowMs) => {
-      acts.setStatus(ledger, status, actor, nowMs);
-      return viewAccount(ledger, nowMs);
-    });
+  beginSession(...call: Parameters<AccountSessions["begin"]>) {
+    return this.#sessions.begin(...call);
   }
-
-  usage(query: UsageQuery): UsagePage | undefined {
-    return this.turn((ledger, nowMs) => queryUsage(ledger, query, nowMs));
+  beginOwnSession(...call: Parameters<AccountSessions["beginOwn"]>) {
+    return this.#sessions.beginOwn(...call);
   }
-
-  /** Newest first; `before` is the last page's `before`. */
-  transactions(before: number | undefined, limit: number): TransactionsPage | undefined {
-    return this.turn((ledger, nowMs) => listTransactions(ledger, before, limit, nowMs));
+  session(...call: Parameters<AccountSessions["get"]>) {
+    return this.#sessions.get(...call);
   }
-
-  /** Newest first, before row `before`. */
-  auditLog(before: number | undefined, limit: number): (AuditRow & { readonly id: number })[] {
-    return this.storage.readAudit(before ?? Number.MAX_SAFE_INTEGER, limit);
+  listSessions() {
+    return this.#sessions.list();
   }
-
-  /**
-   * When the key, alert, webhook or session with this id was created, even if it is deleted; null: there never was one.
-   */
-  madeAtMs(id: Id<IdKind>): number | null | undefined {
-    return this.turn(() => this.storage.madeAtMs(id) ?? null);
+  endSessions(...call: Parameters<AccountSessions["end"]>) {
+    return this.#sessions.end(...call);
   }
-
-  // Batches: batch-charge.ts.
-
-  reserveBatch(attempt: BatchReservation, needNanoUsd: NanoUsd): ReserveOutcome | undefined {
-    return this.turn((ledger, nowMs) => reserveBatch(ledger, attempt, needNanoUsd, nowMs));
+  announceBatch(...call: Parameters<AccountNotices["announceBatch"]>) {
+    return this.#notices.announceBatch(...call);
   }
-
-  chargeBatch(charge: BatchCharge): ChargeOutcome | undefined {
-    return this.turn((ledger, nowMs) => chargeBatch(ledger, charge, nowMs));
+  listAlerts() {
+    return this.#notices.listAlerts();
   }
-
-  releaseBatch(batchId: string): void {
-    this.turn((ledger) => releaseBatch(ledger, batchId));
+  createAlert(...call: Parameters<AccountNotices["createAlert"]>) {
+    return this.#notices.createAlert(...call);
   }
-
-  /** Deletes everything of the account. What isolates still hold ends within a lease TTL. */
-  async deleteAccount(): Promise<void> {
-    this.core.forget();
-    await this.ctx.storage.deleteAlarm();
-    await this.ctx.storage.deleteAll();
-    this.storedAnew();
+  deleteAlert(...call: Parameters<AccountNotices["deleteAlert"]>) {
+    return this.#notices.deleteAlert(...call);
   }
-
-  /** Drops everything in memory, because what is stored was deleted, rolled back or restored. */
-  protected storedAnew(): void {
-    this.core.forget(); // also after a deletion, because a turn during it may have read the ledger
-    this.storage.forget();
+  listWebhooks() {
+    return this.#notices.listWebhooks();
   }
-
-  /** Housekeeping: folds the usage history and deletes expired answers and receipts. */
-  override async alarm(): Promise<void> {
-    this.storage.woke();
-    const nowMs = this.nowMs();
-    const left = this.core.turn(nowMs, (ledger) => {
-      const more = foldHistory(ledger.storage, nowMs);
-      ledger.expireAnswers(nowMs);
-      return ledger.storage.deleteReceiptsBefore(nowMs, EXPIRED_ROWS_MAX) === EXPIRED_ROWS_MAX || more;
-    });
-    if (left === true) this.storage.wakeAt(nowMs + ALARM_AGAIN_MS);
-    else if (left === false && this.storage.hasHousekeeping()) this.storage.wakeAt(nowMs + ALARM_DAILY_MS);
+  getWebhook(...call: Parameters<AccountNotices["getWebhook"]>) {
+    return this.#notices.getWebhook(...call);
   }
-
-  protected turn<Result>(work: (ledger: Ledger, nowMs: number) => Result): Result | undefined {
-    const nowMs = this.nowMs();
-    const result = this.core.turn(nowMs, (ledger) => work(ledger, nowMs));
-    this.afterTurn();
-    return result;
+  createWebhook(...call: Parameters<AccountNotices["createWebhook"]>) {
+    return this.#notices.createWebhook(...call);
   }
-
-  /** A turn on behalf of `by`. A key is judged in that turn, so that a key that has ended changes nothing. */
-  protected act<Result>(
-    by: Actor,
-    work: (ledger: Ledger, nowMs: number, acting: Acting) => Result,
-  ): Result | Refused | undefined {
-    return this.turn((ledger, nowMs) => {
-      const acting = judgeActor(ledger, by, nowMs);
-      return isRefused(acting) ? acting : work(ledger, nowMs, acting);
-    });
+  patchWebhook(...call: Parameters<AccountNotices["patchWebhook"]>) {
+    return this.#notices.patchWebhook(...call);
   }
+  rotateWebhook(...call: Parameters<AccountNotices["rotateWebhook"]>) {
+    return this.#notices.rotateWebhook(...call);
+  }
+  deleteWebhook(...call: Parameters<AccountNotices["deleteWebhook"]>) {
+    return this.#notices.deleteWebhook(...call);
+  }
+  testWebhook(...call: Parameters<AccountNotices["testWebhook"]>) {
+    return this.#notices.testWebhook(...call);
+  }
+  billing() {
+    return this.#topUps.state();
+  }
+  setAutoTopUp(...call: Parameters<AutoTopUps["setTerms"]>) {
+    return this.#topUps.setTerms(...call);
+  }
+  rememberCard(...call: Parameters<AutoTopUps["rememberCard"]>) {
+    return this.#topUps.rememberCard(...call);
+  }
+  refund(...call: Parameters<AccountRefunds["refund"]>) {
+    return this.#refunds.refund(...call);
+  }
+  takeBack(...call: Parameters<AccountRefunds["takeBack"]>) {
+    return this.#refunds.takeBack(...call);
+  }
+  giveBack(...call: Parameters<AccountRefunds["giveBack"]>) {
+    return this.#refunds.giveBack(...call);
+  }
+}
+
+/** Undefined: this deployment takes no cards. Both secrets or none: what happens to a payment must arrive. */
+function stripeOf(env: StripeSettings): Stripe | undefined {
+  const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRET: webhook, STRIPE_API_ORIGIN: origin } = env;
+  return key && webhook ? new Stripe(key, origin) : undefined;
 }

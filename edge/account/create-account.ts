@@ -2,7 +2,7 @@
 // the object fails, the row is removed again. Every new account (operator, sign-in) goes through here.
 
 import { accountStub } from "./account-stub.ts";
-import type { AccountWithBilling } from "./account-with-billing.ts";
+import type { AccountObject } from "./account.ts";
 import type { Location } from "../lib/location.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
@@ -18,7 +18,7 @@ export interface AccountToCreate {
  * object throws.
  */
 export async function createAccount(
-  env: { readonly ACCOUNT: DurableObjectNamespace<AccountWithBilling>; readonly DIRECTORY: D1Database },
+  env: { readonly ACCOUNT: DurableObjectNamespace<AccountObject>; readonly DIRECTORY: D1Database },
   account: AccountToCreate,
   actor: string,
   options: {

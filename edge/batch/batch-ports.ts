@@ -1,6 +1,6 @@
 // What a batch reaches outside its own storage: the isolate's services, R2, the account's ledger and its library.
 
-import type { AccountWithNotices } from "../account/account-with-notices.ts";
+import type { AccountObject } from "../account/account.ts";
 import { accountStub } from "../account/account-stub.ts";
 import type { Env } from "../bindings.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
@@ -17,7 +17,7 @@ export interface BatchPorts {
   readonly services: Pick<Services, "pool" | "embedTexts" | "memory" | "models">;
   readonly chunks: ChunkStore;
   /** A new stub each time: one that saw its object crash is broken for good. */
-  readonly account: () => Pick<DurableObjectStub<AccountWithNotices>, "reserveBatch" | "chargeBatch" | "releaseBatch">;
+  readonly account: () => Pick<DurableObjectStub<AccountObject>, "reserveBatch" | "chargeBatch" | "releaseBatch">;
   readonly library: () => Pick<DurableObjectStub<LibraryObject>, "addFile"> & {
     /** Hands the ended batch to the library, then announces it to the account's webhooks. */
     endBatch(view: BatchSnapshot): Promise<void>;

@@ -3,7 +3,7 @@
 
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
-import type { CreatedWebhook, WebhookView } from "../account/account-with-notices.ts";
+import type { CreatedWebhook, WebhookView } from "../account/account-notices.ts";
 import type { Context } from "../context.ts";
 import type { Repeat } from "../lib/made-once.ts";
 import { isRepeat } from "../lib/made-once.ts";

@@ -1,5 +1,5 @@
 // Who is signed in on the pages. A session is a cookie that seals an API key of the account (seal.ts), and a row in the
-// account's object (account-with-sessions.ts), so that a copied cookie is worthless after signing out. The pages read
+// account's object (account-sessions.ts), so that a copied cookie is worthless after signing out. The pages read
 // all data through the public API with that key's rights (proxy.ts).
 //
 // The cookie is `__Host-` (only https or a loopback address, only this host), HttpOnly, and SameSite=Lax.

@@ -3,7 +3,7 @@
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
-import type { RefundAnswer } from "../../account/account-with-refunds.ts";
+import type { RefundAnswer } from "../../account/account-refunds.ts";
 import { NANO_USD_PER_CENT, nanoUsdOfCents } from "../../billing/cents.ts";
 import type { RefundFault } from "../../billing/refund.ts";
 import { REFUND_REASONS } from "../../billing/stripe.ts";

@@ -2,7 +2,7 @@
 // canonical: full model ids, addresses in one spelling, nothing twice; and a key that could never work is not made.
 
 import * as z from "zod";
-import type { CreatedKey } from "../../account/account-with-keys.ts";
+import type { CreatedKey } from "../../account/account-keys.ts";
 import type { KeyDraft, KeyPatch, KeyView } from "../../keys/key-acts.ts";
 import { MENDABLE } from "../../keys/refused-keys.ts";
 import { canonicalRange, isAddressRange } from "../../ledger/ip-allow.ts";

@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
-import type { CreatedKey } from "../../account/account-with-keys.ts";
+import type { CreatedKey } from "../../account/account-keys.ts";
 import type { Context } from "../../context.ts";
 import type { KeyView } from "../../keys/key-acts.ts";
 import type { Repeat } from "../../lib/made-once.ts";

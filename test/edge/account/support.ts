@@ -1,7 +1,7 @@
 // Shared by the account's tests: an account in the real Durable Object, and a wallet with its own clock.
 
 import { env } from "cloudflare:test";
-import type { CreatedKey } from "../../../edge/account/account-with-keys.ts";
+import type { CreatedKey } from "../../../edge/account/account-keys.ts";
 import type { KeyTerms } from "../../../edge/keys/key-acts.ts";
 import { Peppers } from "../../../edge/keys/secret-hash.ts";
 import type { Clock } from "../../../edge/wallet/lease-driver.ts";

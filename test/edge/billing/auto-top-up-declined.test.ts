@@ -2,7 +2,7 @@
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, test } from "vitest";
-import { AccountWithBilling } from "../../../edge/account/account-with-billing.ts";
+import { AccountObject } from "../../../edge/account/account.ts";
 import { must } from "../../../shared/assert.ts";
 import { HOUR_MS, PayingWorld, TOLD, stubOf } from "./paying-world.ts";
 
@@ -88,7 +88,7 @@ describe("a decline", () => {
     const account = await accountWithCard();
     world.stripe.behaviour = "declines";
     await runInDurableObject(stubOf(account.id), async (_, state) => {
-      const object = new AccountWithBilling(state, { ...env, ...MAIL });
+      const object = new AccountObject(state, { ...env, ...MAIL });
       object.setAutoTopUp(
         { thresholdNanoUsd: 10e9, targetNanoUsd: 30e9, monthlyCapNanoUsd: 100e9 } as Parameters<
           typeof object.setAutoTopUp

@@ -2,7 +2,7 @@
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { AccountWithBilling } from "../../../edge/account/account-with-billing.ts";
+import { AccountObject } from "../../../edge/account/account.ts";
 import { must } from "../../../shared/assert.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { PayingWorld, stubOf } from "./paying-world.ts";
@@ -72,7 +72,7 @@ describe("automatic top-ups, which have no page to add tax on,", () => {
     expect(put).toMatchObject({ status: 404, body: { error: { code: "payments_not_offered" } } });
     await runInDurableObject(stubOf(id), (_, state) => {
       const usd = (amount: number) => nanoUsd(amount * 1e9);
-      const object = new AccountWithBilling(state, { ...env, ...TAX_ON });
+      const object = new AccountObject(state, { ...env, ...TAX_ON });
       object.rememberCard({ customer: "cus_1", paymentMethod: "pm_1" });
       const of = { thresholdNanoUsd: usd(10), targetNanoUsd: usd(30), monthlyCapNanoUsd: usd(100) };
       object.setAutoTopUp(of, "test");

@@ -2,7 +2,7 @@
 // key that leaked.
 import { env, runInDurableObject } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import type { AccountWithNotices } from "../../../edge/account/account-with-notices.ts";
+import type { AccountObject } from "../../../edge/account/account.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { TestIsolate, admissionOf, openAccount, parsed, settlement, stubOf } from "../account/support.ts";
@@ -57,7 +57,7 @@ describe("GET /v1/account/export", () => {
   test("goes through all pages of a long history", async () => {
     const account = await openAccount(1_000_000);
     await runInDurableObject(account.stub, (instance) => {
-      const object = instance as AccountWithNotices;
+      const object = instance as AccountObject;
       for (let index = 0; index < 1203; index += 1) {
         object.grant({ id: `g${index}`, kind: "promo", amountNanoUsd: nanoUsd(1) }, "test");
       }

@@ -1,17 +1,17 @@
 // The objects that the cost bench compares: the real one with a clock that scenarios move, and the naive design.
 
 import { DurableObject } from "cloudflare:workers";
-import { AccountWithKeys } from "../../../../edge/account/account-with-keys.ts";
+import { AccountObject } from "../../../../edge/account/account.ts";
 import type { SyncAnswer, SyncMessage } from "../../../../edge/ledger/types.ts";
 
 /** Shared with the scenario: objects and Worker are one isolate here. */
 export const clock = { nowMs: () => Date.now() };
 
 /** The account's object, in the scenario's time. */
-export class BenchAccount extends AccountWithKeys {
+export class BenchAccount extends AccountObject {
   /** Commits the message by itself: what grouping is measured against. */
   syncAlone(message: SyncMessage): Promise<SyncAnswer> {
-    return new Promise((answer, fail) => this.commitAlone({ message, answer, fail }));
+    return new Promise((answer, fail) => this.turns.commitAlone({ message, answer, fail }));
   }
 
   protected override nowMs(): number {

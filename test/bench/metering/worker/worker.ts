@@ -2,7 +2,7 @@
 // the same body, schema, model, look-ups and answer.
 
 import { Hono } from "hono";
-import { AccountWithKeys } from "../../../../edge/account/account-with-keys.ts";
+import { AccountObject } from "../../../../edge/account/account.ts";
 import { admitMemory } from "../../../../edge/middleware/admit-memory.ts";
 import type { AppEnv } from "../../../../edge/context.ts";
 import { authenticate } from "../../../../edge/middleware/authenticate.ts";
@@ -12,7 +12,7 @@ import { postEmbeddings } from "../../../../edge/routes/embeddings.ts";
 import { servicesOf } from "../../../../edge/services.ts";
 import { openAccount, postBare } from "./routes.ts";
 
-export { AccountWithKeys as AccountObject };
+export { AccountObject };
 
 const app = new Hono<AppEnv>();
 app.onError(answerError);

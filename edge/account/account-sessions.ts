@@ -1,10 +1,8 @@
-// The account's object with the sign-in sessions of its pages. A session is a row here and a key, and ends with either.
+// The sign-in sessions of an account's pages. A session is a row here and a key, and ends with either.
 // A key that was created for a session ends with it.
 
 import type { ActingKey, Actor, Refused } from "../keys/acting-key.ts";
-import { AccountWithNotices } from "./account-with-notices.ts";
-import type { NoticesEnv } from "./account-with-notices.ts";
-import type { CreatedKey } from "./account-with-keys.ts";
+import type { AccountKeys, CreatedKey } from "./account-keys.ts";
 import { audit } from "../ledger/acts.ts";
 import { addKey, liveKey } from "../keys/key-acts.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -14,6 +12,7 @@ import type { AccountId, KeyId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 import { SessionStore } from "./session-store.ts";
 import type { SessionRecord } from "./session-store.ts";
+import type { Turns } from "./turns.ts";
 
 /** The most sessions of one account; the oldest end. */
 const SESSIONS_MAX = 20;
@@ -23,71 +22,73 @@ const KEY_NAME = "Dashboard";
 
 export type NewSession = Pick<SessionRecord, "via" | "name" | "expiresAtMs">;
 
-export class AccountWithSessions extends AccountWithNotices {
+export class AccountSessions {
+  readonly #turns: Turns;
+  readonly #keys: AccountKeys;
   readonly #sessions: SessionStore;
 
-  constructor(ctx: DurableObjectState, env: NoticesEnv) {
-    super(ctx, env);
-    this.#sessions = new SessionStore(ctx.storage.sql);
+  constructor(turns: Turns, keys: AccountKeys, sql: SqlStorage) {
+    this.#turns = turns;
+    this.#keys = keys;
+    this.#sessions = new SessionStore(sql);
   }
 
   /** Signs in with an existing key: the session has its rights. */
-  beginSession(session: NewSession, by: ActingKey): SessionRecord | Refused | undefined {
-    return this.act(by, (ledger, nowMs, { key, name }) => {
+  begin(session: NewSession, by: ActingKey): SessionRecord | Refused | undefined {
+    return this.#turns.act(by, (ledger, nowMs, { key, name }) => {
       if (key === undefined) throw new TypeError("a session is a key's");
-      return this.#begin(ledger, { ...session, keyId: key.id, ownsKey: false }, name, nowMs);
+      return this.#add(ledger, { ...session, keyId: key.id, ownsKey: false }, name, nowMs);
     });
   }
 
   /**
    * Signs in a person whom `actor` has identified: with a new key that has every scope and expires with the session.
    */
-  async beginOwnSession(
+  async beginOwn(
     accountId: AccountId,
     session: NewSession,
     actor: string,
   ): Promise<{ readonly session: SessionRecord; readonly key: CreatedKey["key"] } | "too_many_keys" | undefined> {
-    const { text, prefix, secret } = await this.newSecret(accountId);
-    return this.turn((ledger, nowMs) => {
+    const { text, prefix, secret } = await this.#keys.newSecret(accountId);
+    return this.#turns.turn((ledger, nowMs) => {
       const { expiresAtMs } = session;
       this.#makeRoom(ledger, nowMs, true);
       const terms = { name: KEY_NAME, scopes: SCOPES, expiresAtMs, cache: "standard" } as const;
       const made = addKey(ledger, { id: newId("key"), prefix, secret, terms }, actor, nowMs);
       if (made === "too_many_keys") return made;
-      return { session: this.#begin(ledger, { ...session, keyId: made.id, ownsKey: true }, actor, nowMs), key: text };
+      return { session: this.#add(ledger, { ...session, keyId: made.id, ownsKey: true }, actor, nowMs), key: text };
     });
   }
 
   /** The session; undefined if it has ended. */
-  session(id: string): SessionRecord | undefined {
-    return this.turn((ledger, nowMs) => {
+  get(id: string): SessionRecord | undefined {
+    return this.#turns.turn((ledger, nowMs) => {
       const record = this.#sessions.get(id);
       return record !== undefined && isAlive(ledger, record, nowMs) ? record : undefined;
     });
   }
 
   /** Newest first. */
-  listSessions(): SessionRecord[] | undefined {
-    return this.turn((ledger, nowMs) => this.#sessions.all().filter((record) => isAlive(ledger, record, nowMs)));
+  list(): SessionRecord[] | undefined {
+    return this.#turns.turn((ledger, nowMs) => this.#sessions.all().filter((record) => isAlive(ledger, record, nowMs)));
   }
 
   /** `id` undefined: every session. Returns how many ended. */
-  endSessions(id: string | undefined, by: Actor): number | Refused | undefined {
-    return this.act(by, (ledger, nowMs, { name }) => {
+  end(id: string | undefined, by: Actor): number | Refused | undefined {
+    return this.#turns.act(by, (ledger, nowMs, { name }) => {
       const ended = this.#sessions
         .all()
         .filter((record) => (id === undefined || record.id === id) && isAlive(ledger, record, nowMs));
-      for (const record of ended) this.#end(ledger, record, name, nowMs);
+      for (const record of ended) this.#remove(ledger, record, name, nowMs);
       return ended.length;
     });
   }
 
-  protected override storedAnew(): void {
-    super.storedAnew();
+  forget(): void {
     this.#sessions.forget();
   }
 
-  #begin(
+  #add(
     ledger: Ledger,
     session: NewSession & { readonly keyId: KeyId; readonly ownsKey: boolean },
     actor: string,
@@ -106,12 +107,12 @@ export class AccountWithSessions extends AccountWithNotices {
     for (const { id } of all) if (!alive.some((record) => record.id === id)) this.#sessions.delete(id);
     const own = alive.filter(({ ownsKey }) => ownsKey);
     const old = forOwnKey ? own.slice(OWN_KEYS_MAX - 1) : alive.slice(SESSIONS_MAX - 1);
-    for (const record of old) this.#end(ledger, record, "session", nowMs);
+    for (const record of old) this.#remove(ledger, record, "session", nowMs);
   }
 
-  #end(ledger: Ledger, { id, keyId, ownsKey }: SessionRecord, actor: string, nowMs: number): void {
+  #remove(ledger: Ledger, { id, keyId, ownsKey }: SessionRecord, actor: string, nowMs: number): void {
     this.#sessions.delete(id);
-    if (ownsKey) this.endKey(ledger, keyId, actor, nowMs);
+    if (ownsKey) this.#keys.end(ledger, keyId, actor, nowMs);
     audit(ledger, nowMs, actor, "session.end", { id });
   }
 }
