@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import * as z from "zod";
 
 import { PRECISIONS } from "./compiler/compiled-model.ts";
+import { CUDA_FOLDER } from "./cuda/libraries.ts";
 import { processorsAllowed } from "./processors.ts";
 
 /** A start that cannot go on for a reason the operator can mend: one sentence, printed without a stack. */
@@ -41,6 +42,10 @@ const configSchema = z.object({
   target: z.enum(["cpu", "cuda-bf16", "cuda-fp16"]).default("cpu"),
   precision: z.enum(PRECISIONS).default("exact"),
   cudaWeights: z.enum(["as-is", "block32", "dense"]).default("as-is"),
+  /** Where npm run gpu:install has put the CUDA provider. */
+  cudaFolder: z.string().min(1).default(CUDA_FOLDER),
+  /** Index of the card, as nvidia-smi counts; absent: the first that this process may see. */
+  cudaDevice: integer(0, 255).optional(),
   /** Intra-op threads of the engine. */
   threads: integer(1, 256).optional(),
   tokenizerThreads: integer(1, 64).default(2),

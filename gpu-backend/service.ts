@@ -9,6 +9,7 @@ import { type ChosenModel, compileChosen } from "./choice/compile-chosen.ts";
 import { type Damage, removeDamage } from "./compiler/compile.ts";
 import type { CompiledModel } from "./compiler/compiled-model.ts";
 import { type Config, StartError } from "./config.ts";
+import { type CudaPlace, whyNotUsable } from "./cuda/libraries.ts";
 import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./engine/batch-budget.ts";
 import { startEngine } from "./engine/engine.ts";
 import type { Engine } from "./engine/types.ts";
@@ -81,6 +82,10 @@ export interface ServiceOptions {
  * engine warms up: damaged ones are compiled again. Rejects with CheckpointError, StartError or EngineDied.
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
+  if (options.config.target !== "cpu") {
+    const reason = whyNotUsable(options.config.cudaFolder, { driver: true });
+    if (reason !== undefined) throw new StartError(reason);
+  }
   let damage: Damage | undefined;
   for (let damages = 0; damages < DAMAGES_MAX; damages += 1) {
     const chosen = await compiledModel(options, damage?.damaged ?? []);
@@ -170,6 +175,10 @@ function watch(metrics: Metrics, { runner, engine, tokenizer, cost }: Service): 
   });
 }
 
+function cudaPlace({ cudaFolder, cudaDevice }: Config): CudaPlace {
+  return { folder: cudaFolder, ...(cudaDevice !== undefined && { card: cudaDevice }) };
+}
+
 function engineThreads(config: Config): number {
   return Math.min(config.threads, availableParallelism());
 }
@@ -184,7 +193,7 @@ async function startParts(
       { checkpointDir: model.checkpointDir, endTokenId, vocabSize, maxTokens },
       { threads: config.tokenizerThreads, timeLimitMs: config.tokenizeMsMax },
     ),
-    startEngine(model, { threads: engineThreads(config), onRestart: onEngineRestart }),
+    startEngine(model, { threads: engineThreads(config), cuda: cudaPlace(config), onRestart: onEngineRestart }),
   ]);
   if (tokenizer.status === "fulfilled" && engine.status === "fulfilled") {
     return { tokenizer: tokenizer.value, engine: engine.value };

@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 
 import { ensureTypeScript, fail } from "./install.mjs";
+import { progressBar } from "./progress-bar.mjs";
 
 const CHOICES = {
   target: ["cpu", "cuda-bf16", "cuda-fp16"],
@@ -12,7 +13,6 @@ const CHOICES = {
 };
 const USAGE =
   "npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache DIR]";
-const BAR_WIDTH = 30;
 
 function parse() {
   try {
@@ -28,22 +28,6 @@ function parse() {
   } catch (error) {
     return fail(`${error.message}. Usage: ${USAGE}`);
   }
-}
-
-/** A bar that is redrawn on a terminal; elsewhere one line per tenth. */
-function progressBar() {
-  let tenth = -1;
-  return (fraction, what) => {
-    if (process.stderr.isTTY) {
-      const filled = Math.round(fraction * BAR_WIDTH);
-      const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
-      process.stderr.write(`\r${bar} ${String(Math.round(fraction * 100)).padStart(3)} % ${what.padEnd(24)}`);
-      if (fraction === 1) process.stderr.write("\n");
-    } else if (Math.floor(fraction * 10) > tenth) {
-      tenth = Math.floor(fraction * 10);
-      process.stderr.write(`${Math.round(fraction * 100)} % ${what}\n`);
-    }
-  };
 }
 
 const { values, positionals } = parse();

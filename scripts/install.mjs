@@ -36,7 +36,12 @@ function isInstalled() {
     const there = JSON.parse(readFileSync(`${ROOT}/node_modules/.package-lock.json`, "utf8")).packages;
     return Object.entries(wanted).every(
       ([path, entry]) =>
-        path === "" || entry.optional === true || entry.devOptional === true || there[path]?.version === entry.version,
+        path === "" ||
+        entry.optional === true ||
+        entry.devOptional === true ||
+        // npm leaves them out there, as in an image.
+        (entry.dev === true && process.env.NODE_ENV === "production") ||
+        there[path]?.version === entry.version,
     );
   } catch {
     return false;

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { assert, must, unreachable } from "../../shared/assert.ts";
 import type { CompiledModel } from "../compiler/compiled-model.ts";
+import { CUDA_FOLDER, cudaEnvironment } from "../cuda/libraries.ts";
 import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./batch-budget.ts";
 import type { FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
 import { processorTicks } from "./processor-ticks.ts";
@@ -130,7 +131,11 @@ class ChildEngine implements Engine {
   }
 
   #spawn(): void {
-    const child = fork(PROCESS_FILE, [], { serialization: "advanced", execArgv: ["--import", TYPESCRIPT_LOADER] });
+    const child = fork(PROCESS_FILE, [], {
+      serialization: "advanced",
+      execArgv: ["--import", TYPESCRIPT_LOADER],
+      ...(this.#model.target !== "cpu" && { env: cudaEnvironment(this.#options.cuda ?? { folder: CUDA_FOLDER }) }),
+    });
     this.#child = child;
     child.on("message", (message: FromEngine) => this.#receive(message));
     // An error without an exit (the process could not be made) and an exit are one thing here: it is gone.

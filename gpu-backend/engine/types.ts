@@ -2,6 +2,7 @@
 // rounded once to float16. A batch never fails as a whole because of one of its texts.
 
 import type { CompiledModel } from "../compiler/compiled-model.ts";
+import type { CudaPlace } from "../cuda/libraries.ts";
 import type { BatchBudget } from "./batch-budget.ts";
 
 export type EngineState = "starting" | "ready" | "restarting" | "failed" | "closed";
@@ -44,6 +45,8 @@ export interface EngineOptions {
    * into this folder where the checkpoint's own cannot be written.
    */
   readonly compileCacheDir?: string;
+  /** For a CUDA target; default: where npm run gpu:install puts the provider, and the first card. */
+  readonly cuda?: CudaPlace;
   /** Called each time the engine process has died, with the reason in one sentence. */
   readonly onRestart?: (reason: string) => void;
   /** Bounds of one run of the graph; a larger batch is run in parts. Default: DEFAULT_BUDGETS of the target. */

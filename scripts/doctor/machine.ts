@@ -2,10 +2,11 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statfsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism, freemem, totalmem } from "node:os";
-import { dirname, join } from "node:path";
-import { type Finding, fault, note, well } from "./finding.ts";
+import { type Card, readCards } from "../../gpu-backend/cuda/cards.ts";
+import { CUDA_FOLDER, whyNotUsable } from "../../gpu-backend/cuda/libraries.ts";
+import { DRIVER_MIN, ONNXRUNTIME_VERSION } from "../../gpu-backend/cuda/wheels.ts";
+import { type Finding, fault as faultOf, note, well } from "./finding.ts";
 
 const GiB = 1024 ** 3;
 const FREE_MEMORY_MIN = 1 * GiB;
@@ -13,11 +14,13 @@ const FREE_MEMORY_MIN = 1 * GiB;
 const BIG_MODEL_MEMORY = 6 * GiB;
 const FREE_DISK_MIN = 1 * GiB;
 const ENGINE_PROBE_MS = 30_000;
+/** Turing: the oldest that CUDA 13 compiles for. */
+const COMPUTE_CAPABILITY_MIN = 7.5;
 
 export function examineMemory(): Finding[] {
   const [free, total] = [availableMemory(), totalmem()];
   const what = `${gib(free)} of ${gib(total)} memory free, ${availableParallelism()} cores`;
-  if (free < FREE_MEMORY_MIN) return [fault(what, "Free at least 1 GiB: the engine would be ended by the system.")];
+  if (free < FREE_MEMORY_MIN) return [faultOf(what, "Free at least 1 GiB: the engine would be ended by the system.")];
   if (free < BIG_MODEL_MEMORY) return [note(what, "Enough for the demo model; a 4B checkpoint wants 6 GiB free.")];
   return [well(what)];
 }
@@ -34,7 +37,7 @@ export function examineDisk(dir: string): Finding[] {
   const { bavail, bsize } = statfsSync(parent);
   const what = `${gib(bavail * bsize)} free where state lives (${dir})`;
   return bavail * bsize < FREE_DISK_MIN
-    ? [fault(what, "Free at least 1 GiB, or use --data with a folder on another disk.")]
+    ? [faultOf(what, "Free at least 1 GiB, or use --data with a folder on another disk.")]
     : [well(what)];
 }
 
@@ -45,7 +48,7 @@ export function examineEngine(): Finding[] {
     encoding: "utf8",
     timeout: ENGINE_PROBE_MS,
   });
-  if (status === 0) return [well("ONNX Runtime loads"), ...examineProcessor(), ...examineCard()];
+  if (status === 0) return [well("ONNX Runtime loads"), ...examineProcessor(), ...examineCards()];
   const reason =
     signal ??
     stderr
@@ -54,7 +57,7 @@ export function examineEngine(): Finding[] {
       .findLast((line) => line.includes("rror")) ??
     `code ${status}`;
   return [
-    fault(
+    faultOf(
       `ONNX Runtime does not load: ${reason}`,
       "Remove node_modules and run npm ci on this machine; on Linux it needs glibc 2.28 or newer (not Alpine).",
     ),
@@ -74,21 +77,26 @@ function examineProcessor(): Finding[] {
   return [note("the processor has no AVX2", "Expect the engine to be many times slower than the figures in docs.")];
 }
 
-function examineCard(): Finding[] {
-  const { status, stdout } = spawnSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], {
-    encoding: "utf8",
-  });
-  if (status !== 0) return [well("no NVIDIA card: the CPU target is used")];
-  const card = stdout.trim().split("\n")[0] ?? "";
-  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
-  const provider = join(root, "bin", "napi-v6", process.platform, process.arch, "libonnxruntime_providers_cuda.so");
-  if (existsSync(provider)) return [well(`card ${card}, CUDA provider installed`)];
-  return [
-    note(
-      `card ${card}, but the CUDA provider is not installed`,
-      `ONNXRUNTIME_NODE_INSTALL=cuda12 node ${join(root, "script", "install")}, then --target cuda-bf16.`,
-    ),
-  ];
+/** The cards, what they want of the driver, and whether what CUDA targets need is installed. */
+export function examineCards(cards = readCards(), folder = process.env["CUDA_FOLDER"] ?? CUDA_FOLDER): Finding[] {
+  if (cards.length === 0) return [well("no NVIDIA card: the CPU target is used")];
+  const fault = whyNotUsable(folder, { driver: true });
+  const libraries =
+    fault === undefined
+      ? well(`the CUDA provider of ONNX Runtime ${ONNXRUNTIME_VERSION} finds all its libraries in ${folder}`)
+      : note(`the card cannot be used yet: ${fault}`, "Then start the backend with --target cuda-fp16 (docs/gpu.md).");
+  return [...cards.map(examineCard), libraries];
+}
+
+function examineCard({ index, name, driver, memoryBytes, freeBytes, computeCapability }: Card): Finding {
+  const memory =
+    memoryBytes === undefined ? "" : `, ${gib(freeBytes ?? memoryBytes)} of ${gib(memoryBytes)} memory free`;
+  const what = `card ${index}: ${name}, compute capability ${computeCapability}, driver ${driver}${memory}`;
+  if (Number.parseInt(driver, 10) < DRIVER_MIN)
+    return faultOf(what, `CUDA 13 needs driver ${DRIVER_MIN} or newer: update it, then reboot.`);
+  if (Number(computeCapability) < COMPUTE_CAPABILITY_MIN)
+    return faultOf(what, `CUDA 13 has nothing for cards before compute capability ${COMPUTE_CAPABILITY_MIN}.`);
+  return well(what);
 }
 
 function gib(bytes: number): string {

@@ -1,13 +1,16 @@
 // What deploys and watches a backend, held against the code: settings that the backend reads, metrics that it exports,
 // alerts that have a section to turn to.
 
-import { existsSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import * as z from "zod";
 import { SECRET_SETTINGS } from "../../edge/settings.ts";
 import { readConfig } from "../../gpu-backend/config.ts";
+import { CUDA_FOLDER } from "../../gpu-backend/cuda/libraries.ts";
 import { Metrics } from "../../gpu-backend/metrics.ts";
 import { isErrorCode } from "../../shared/errors.ts";
 
@@ -183,9 +186,38 @@ describe("the image", () => {
     expect(dockerfile).toMatch(/^HEALTHCHECK /m);
   });
 
+  test("installs the CUDA provider with what it has copied by then, to where the backend looks for it", () => {
+    const [build = ""] = dockerfile.split("RUN node scripts/gpu-install.mjs");
+    const copied = [...build.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, paths]) => paths?.split(" ") ?? []);
+    const app = mkdtempSync(join(tmpdir(), "image-"));
+    try {
+      for (const path of copied) cpSync(join(ROOT, path), join(app, path), { recursive: true });
+      symlinkSync(join(ROOT, "node_modules"), join(app, "node_modules"));
+      const { stdout, stderr } = spawnSync(
+        process.execPath,
+        ["scripts/gpu-install.mjs", "--check", "--dir", join(app, "none")],
+        { cwd: app, encoding: "utf8", env: { ...process.env, NODE_ENV: "production" } },
+      );
+      expect(stdout + stderr).toMatch(/none is not there\./);
+    } finally {
+      rmSync(app, { recursive: true, force: true });
+    }
+    expect(dockerfile).toContain(`gpu-install.mjs --dir ${CUDA_FOLDER.replace(join(ROOT, "."), "/app")} `);
+    const allowed = readFileSync(join(DEPLOY, "Dockerfile.dockerignore"), "utf8").split("\n");
+    for (const path of copied) {
+      const parts = path.split("/").map((_, index, all) => `!${all.slice(0, index + 1).join("/")}`);
+      expect(
+        parts.some((part) => allowed.includes(part)),
+        path,
+      ).toBe(true);
+    }
+  });
+
   test("sets what the backend reads", () => {
-    const block = /^ENV ([\s\S]*?[^\\])$/m.exec(dockerfile)?.[1] ?? "";
-    const environment = Object.fromEntries([...block.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+    const blocks = [...dockerfile.matchAll(/^ENV ([\s\S]*?[^\\])$/gm)].map(([, block]) => block).join("\n");
+    const environment = Object.fromEntries(
+      [...blocks.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]),
+    );
     const config = readConfig([], { ...SECRET, ...environment });
     expect(config).toMatchObject({ port: 8190, host: "0.0.0.0", data: "/data", target: "cuda-bf16" });
     expect(config.model).toBe("boboliu/Qwen3-Embedding-4B-W4A16-G128");

@@ -12,8 +12,10 @@ import {
   examineEnvironments,
   examinePort,
 } from "../../scripts/doctor/configuration.ts";
+import { parseCards } from "../../gpu-backend/cuda/cards.ts";
 import { examineEmail } from "../../scripts/doctor/email.ts";
 import type { Finding } from "../../scripts/doctor/finding.ts";
+import { examineCards } from "../../scripts/doctor/machine.ts";
 import { main } from "../../scripts/doctor/main.ts";
 import { examineBackend, examineEdge } from "../../scripts/doctor/running.ts";
 import { SECRET_NAMES } from "../../scripts/dev-server/data-folder.ts";
@@ -225,5 +227,29 @@ describe("e-mail", () => {
     expect(missing?.what).toContain("EMAIL_FROM not in the environment");
     const broken = { ...settings, EMAIL_API_URL: "mail" };
     expect(faultsOf(await examineEmail("me@vectors.test", broken, answering(200)))[0]?.what).toContain("is no URL");
+  });
+});
+
+describe("a card", () => {
+  test("is well with its name, driver, compute capability and memory; what is not installed is a note", () => {
+    const [card, libraries] = examineCards(parseCards("0, NVIDIA L4, 580.65.06, 23034, 22500, 8.9"), dir);
+    expect(card).toEqual({
+      kind: "well",
+      what: "card 0: NVIDIA L4, compute capability 8.9, driver 580.65.06, 22.0 GiB of 22.5 GiB memory free",
+    });
+    expect(libraries).toMatchObject({ kind: "note", what: expect.stringContaining("npm run gpu:install") });
+  });
+
+  test("with an old driver, or too old itself, is a fault", () => {
+    const [oldDriver, oldCard] = examineCards(
+      parseCards("0, NVIDIA L4, 570.10, 23034, 22500, 8.9\n1, Tesla P4, 580.10, 7600, 7500, 6.1"),
+      dir,
+    );
+    expect(oldDriver).toMatchObject({ kind: "fault", cure: expect.stringContaining("driver 580 or newer") });
+    expect(oldCard).toMatchObject({ kind: "fault", cure: expect.stringContaining("compute capability 7.5") });
+  });
+
+  test("that is not there is no fault", () => {
+    expect(examineCards([], dir).map(({ kind }) => kind)).toEqual(["well"]);
   });
 });

@@ -3,18 +3,19 @@
 // peak, padding waste, $/1M tokens, and the matrix kernel's path. DIR is a checkpoint; without it a random one of the shape
 // is made in a temporary folder. `--target cpu` runs the same code where no card is (to test this script, not to measure).
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import type { CompileTarget, CudaWeights } from "../../../gpu-backend/compiler/compiled-model.ts";
 import type { ModelConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
+import { readCards } from "../../../gpu-backend/cuda/cards.ts";
+import { CUDA_FOLDER } from "../../../gpu-backend/cuda/libraries.ts";
 import { DEFAULT_BUDGETS, planRuns } from "../../../gpu-backend/engine/batch-budget.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { enterCudaProcess } from "./cuda-process.ts";
 import { MIXES, textsOf } from "./mixes.ts";
 import { type ShapeName, SHAPES, writeRandomCheckpoint } from "./random-checkpoint.ts";
 
@@ -59,29 +60,8 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** The card's name, or undefined where there is none. */
-function cardName(): string | undefined {
-  const { status, stdout } = spawnSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], {
-    encoding: "utf8",
-  });
-  return status === 0 ? stdout.trim().split("\n")[0] : undefined;
-}
-
 function peakOf(name: string): number | undefined {
   return PEAKS.find(([known]) => name.includes(known))?.[1];
-}
-
-/** The CUDA provider's libraries are not in the npm package: its own install script fetches them. */
-function installProvider(): void {
-  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
-  if (existsSync(join(root, "bin", "napi-v6", process.platform, process.arch, "libonnxruntime_providers_cuda.so")))
-    return;
-  say("installing the CUDA provider (onnxruntime-node's own script) …");
-  const { status } = spawnSync(process.execPath, [join(root, "script", "install")], {
-    stdio: "inherit",
-    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: "cuda12" },
-  });
-  if (status !== 0) throw new Error("the CUDA provider could not be installed; its output is above");
 }
 
 /** Floating-point operations of a batch: two a weight and token, and the causal half of attention. */
@@ -159,16 +139,14 @@ async function measure(dir: string, target: CompileTarget, cudaWeights: CudaWeig
 }
 
 const onCpu = values.target === "cpu";
-const card = cardName();
-if (!onCpu && card === undefined) {
-  process.stderr.write(
-    "bench:gpu: no NVIDIA card on this machine (nvidia-smi does not answer); nothing was measured.\n",
-  );
-  process.exit(1);
-}
-if (!onCpu) installProvider();
-const peak = values.peak === undefined ? peakOf(card ?? "") : Number(values.peak);
-say(onCpu ? "CPU provider: a test of this script, no GPU figure" : `card: ${card}`);
+if (!onCpu) enterCudaProcess({ folder: CUDA_FOLDER });
+const card = readCards()[0];
+const peak = values.peak === undefined ? peakOf(card?.name ?? "") : Number(values.peak);
+say(
+  onCpu
+    ? "CPU provider: a test of this script, no GPU figure"
+    : `card: ${card?.name ?? "unknown"}, driver ${card?.driver ?? "unknown"}`,
+);
 let [dir] = positionals;
 let temporary: string | undefined;
 let failed = 0;

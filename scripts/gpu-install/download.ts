@@ -1,0 +1,169 @@
+// One wheel from the index into a folder: continued where an earlier run broke off, compared with its known hash, given its
+// name only then.
+
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import * as z from "zod";
+
+import type { Wheel } from "../../gpu-backend/cuda/wheels.ts";
+
+const ATTEMPTS_MAX = 5;
+const RETRY_MS = 500;
+/** Without a byte for so long the connection is given up. */
+const STALL_MS = 60_000;
+const LIST_TYPE = "application/vnd.pypi.simple.v1+json";
+
+const listSchema = z.object({ files: z.array(z.object({ filename: z.string(), url: z.string() })) });
+
+/** What cannot be cured by asking again; one sentence. */
+export class DownloadError extends Error {
+  override name = "DownloadError";
+}
+
+export async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
+}
+
+export const partOf = (folder: string, { file }: Wheel): string => join(folder, `${file}.part`);
+
+/** Gives the path of the whole wheel. `onBytes`: as they arrive; negative when they turned out to be wrong. Rejects with DownloadError. */
+export async function downloadWheel(
+  wheel: Wheel,
+  folder: string,
+  index: string,
+  onBytes: (bytes: number) => void,
+  retryMs = RETRY_MS,
+): Promise<string> {
+  const place = join(folder, wheel.file);
+  const part = partOf(folder, wheel);
+  if ((await sizeOf(place)) === wheel.bytes) await rename(place, part);
+  let wrong = 0;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      if ((await sizeOf(part)) < wheel.bytes) await fetchRest(await urlOf(wheel, index), part, index, wheel, onBytes);
+      if ((await sizeOf(part)) < wheel.bytes) throw new TypeError("the connection broke off");
+      if ((await digest(part)) === wheel.sha256) break;
+      onBytes(-(await sizeOf(part)));
+      await rm(part, { force: true });
+      wrong += 1;
+      if (wrong > 1)
+        throw new DownloadError(
+          `${wheel.file} arrived twice with another content than it must have (sha256 ${wheel.sha256}).`,
+        );
+    } catch (error) {
+      if (error instanceof DownloadError || !(error instanceof TypeError)) throw error;
+      if (attempt === ATTEMPTS_MAX)
+        throw new DownloadError(`${wheel.file}: ${reasonOf(error)}. What has arrived is kept: run this again.`);
+      await sleep(retryMs * attempt * attempt);
+    }
+  }
+  await rename(part, place);
+  return place;
+}
+
+/** Where the index has the file: its list as JSON (PEP 691), or as a page of links (PEP 503). */
+async function urlOf({ project, file }: Wheel, index: string): Promise<string> {
+  const page = `${index}/${project}/`;
+  const answer = await ask(page, index, { accept: `${LIST_TYPE}, text/html;q=0.5` });
+  const text = await answer.text();
+  const links = answer.headers.get("content-type")?.startsWith(LIST_TYPE)
+    ? listSchema.parse(JSON.parse(text)).files.map(({ url }) => url)
+    : [...text.matchAll(/href="([^"#]+)/g)].map(([, href = ""]) => href.replaceAll("&amp;", "&"));
+  const found = links.map((link) => new URL(link, answer.url)).find(({ pathname }) => pathname.endsWith(`/${file}`));
+  if (found === undefined) throw new DownloadError(`${withoutSecret(page)} has no ${file}.`);
+  return found.href;
+}
+
+async function fetchRest(
+  url: string,
+  part: string,
+  index: string,
+  { bytes }: Wheel,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const have = await sizeOf(part);
+  const stall = new AbortController();
+  const timer = setTimeout(() => stall.abort(new TypeError("no bytes arrived for a minute")), STALL_MS);
+  try {
+    const answer = await ask(url, index, have > 0 ? { range: `bytes=${have}-${bytes - 1}` } : {}, stall.signal);
+    if (answer.body === null) throw new TypeError("an answer without a body");
+    // A server that knows no ranges sends all of it again.
+    const flags = answer.status === 206 ? "a" : "w";
+    if (flags === "w") onBytes(-have);
+    const arrived = (count: number): void => {
+      timer.refresh();
+      onBytes(count);
+    };
+    await pipeline(chunksOf(answer.body, arrived), createWriteStream(part, { flags }));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A body that breaks off after its first bytes ends here quietly, so that those reach the disk and the next attempt goes on from them. */
+async function* chunksOf(
+  body: ReadableStream<Uint8Array>,
+  arrived: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  let begun = false;
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      arrived(next.value.length);
+      yield next.value;
+      begun = true;
+    }
+  } catch (error) {
+    if (!begun) throw error;
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** A user and a password in the index's URL go to its own host alone. */
+async function ask(
+  url: string,
+  index: string,
+  headers: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const { username, password, origin } = new URL(index);
+  const target = new URL(url);
+  if (username !== "" && target.origin === origin) {
+    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    headers = { ...headers, authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+  }
+  target.username = "";
+  target.password = "";
+  const answer = await fetch(target, { headers, ...(signal && { signal }) });
+  if (answer.ok) return answer;
+  await answer.body?.cancel();
+  const said = `${withoutSecret(url)} answered ${answer.status}`;
+  throw answer.status >= 500 || answer.status === 429 ? new TypeError(said) : new DownloadError(`${said}.`);
+}
+
+function withoutSecret(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
+}
+
+async function digest(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** fetch hides why it failed behind "fetch failed". */
+function reasonOf(error: TypeError): string {
+  const { cause } = error;
+  if (!(cause instanceof Error)) return error.message;
+  const code = "code" in cause ? String(cause.code) : "";
+  return /CERT|ISSUER|SELF_SIGNED/.test(code)
+    ? `${cause.message} (a network with a certificate of its own: NODE_EXTRA_CA_CERTS names its file)`
+    : cause.message;
+}
