@@ -107,6 +107,9 @@ const optional = {
 
 type OptionalName = keyof typeof optional;
 
+/** Every setting as the bindings hold it: text, not checked. */
+export type SettingTexts = Readonly<Record<keyof typeof required, string> & Partial<Record<OptionalName, string>>>;
+
 interface Feature {
   readonly what: string;
   /** All or none. */

@@ -2,10 +2,11 @@
 // embedding component printed as a double takes 20 characters, 11 of them noise; the shortest float32 form takes about
 // 11, so an answer is 40 % smaller and costs half the CPU.
 //
-// At most 9 significant digits identify a float32, and if n digits suffice then so do n + 1. So the search starts at 8,
-// goes down while the value still reads back, and up if it does not. The distance to the value tells whether it reads
-// back; only close cases are tried: `m / 10^k` is one correctly rounded division (m < 2^53, 10^k exact up to 10^22),
-// and a reader that parses a double and rounds to float32, as every JSON client does, gets the same float32.
+// Nine significant digits always identify a float32, and if n digits do, n + 1 digits do too. So the search starts at 8
+// digits and goes down as long as they identify the value; if 8 do not, it takes 9. Digits identify the value if they are
+// closer to it than half the distance to the next float32. Where rounding errors could decide that comparison,
+// `m / 10^k` is computed instead: one correctly rounded division (m < 2^53, and 10^k is exact up to 10^22), whose result
+// a JSON client gets too when it parses the digits as a double. Rounded to float32, it is the value or it is not.
 
 /** The most characters of one component of magnitude up to 1e9: sign, `0.`, 7 zeros and 9 digits make 19. */
 export const FLOAT_TEXT_BYTES_MAX = 20;
@@ -17,7 +18,7 @@ const DIGITS_MAX = 9;
  * Below this the digits would not fit FLOAT_TEXT_BYTES_MAX; components come from float16, whose least value is 6e-8.
  */
 const SMALLEST_FAST = 1e-8;
-/** In units of the last digit: a hundred times what rounding in doubles can shift a distance by. */
+/** In units of the last digit. Rounding in doubles shifts a distance by at most a hundredth of this. */
 const DOUBT = 1e-6;
 const ZERO = 0x30;
 const POINT = 0x2e;
@@ -45,7 +46,7 @@ const scratchBits = new Uint32Array(scratchFloat.buffer);
 
 /**
  * Writes one float32 `value` at `offset` of `target`, which has room for FLOAT_TEXT_BYTES_MAX there; the answer is the
- * offset behind it. Throws RangeError if it is not finite.
+ * offset after it. Throws RangeError if it is not finite.
  */
 export function writeFloatText(value: number, target: Uint8Array, offset: number): number {
   return writeOne(value, target, viewOf(target), offset);
@@ -137,13 +138,13 @@ function writeWords(
   view.setUint32(end - 4, FOUR_DIGITS[mantissa - high * 10_000] ?? 0, true);
   view.setUint32(end - 8, FOUR_DIGITS[high - first * 10_000] ?? 0, true);
   if (first > 0) target[end - 9] = ZERO + first;
-  // Last: where there are few digits the words before have reached here.
+  // Written last, because with few digits the words overwrite these two places.
   target[offset] = ZERO;
   target[offset + 1] = POINT;
   return end;
 }
 
-/** The same digit by digit, without zeros at the end: fewer decimals, or 1, after a carry. */
+/** Writes the same number digit by digit, without zeros at the end. After a carry it has fewer decimals, or is 1. */
 function writeDigits(mantissa: number, places: number, target: Uint8Array, offset: number): number {
   let rest = mantissa;
   let last = places;

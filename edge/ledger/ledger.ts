@@ -1,19 +1,19 @@
-// The ledger of one account in memory: books, leases, limits, keys, usage. Synchronous; the clock is passed in; durable
-// things go through the storage port. The caller runs each turn inside `storage.transaction` and ends it with
-// `flush`. If a turn throws, it drops this object and opens a new one, because a rolled-back transaction does not
-// roll back fields (account-core.ts). What happens in a turn is in sync.ts and acts.ts.
+// The ledger of one account in memory: books, leases, limits, keys, usage. It is synchronous, is given the time, and
+// stores through a port. What a turn does is in sync.ts and acts.ts. The caller (account-core.ts) runs each turn in a
+// storage transaction and ends it with `flush`. If a turn throws, the caller drops this object and opens another one,
+// because a rollback restores the storage but not the fields.
 //
-// What the hot row guarantees. An object is evicted seconds after its last message and built again from its row, and it
-// may crash at any moment. So memory holds no promise that the row does not:
-//   1. Every turn that makes, moves or ends a promise (a lease, a charge, a limit) writes the row before its answer
-//      leaves. The row holds each lease with its own end, and each bucket with the time it was last drained.
-//   2. Only the passing of time changes anything else, and that is computed: `tick(now)` ends leases in the order of
-//      their ends and drains the buckets between them, so tick(a) then tick(b) equals tick(b).
-//   3. Opening the row at any time, any number of times, therefore gives the state of an object that was never evicted:
-//      reading moves no end and adds nothing, and a lease past its end is gone.
-// One thing stays out of the row: the lease of a call with an `Idempotency-Key`. Its result is charged and delivered
-// only by its last message, and that message finds no lease after a crash (idempotency.ts). Credit and rate that others
-// get meanwhile are therefore never spent twice.
+// The hot row is one row with the whole state. The object may be evicted or crash at any moment and is then built again
+// from that row. Three rules make this safe:
+//   1. A turn that grants, changes or ends a lease, a charge or a limit writes the row before its answer is sent. The
+//      row has the end of each lease, and for each bucket the time when it was last drained.
+//   2. Everything else depends on the time alone and is computed from it: `tick(now)` ends leases in the order of their
+//      ends and drains the buckets between them, so tick(a) then tick(b) equals tick(b).
+//   3. So an object built from the row has the state of one that was never evicted, whenever and however often it is
+//      built. Reading the row adds nothing, extends no lease, and drops the leases that have ended.
+// One thing is not in the row: the lease of a call with an `Idempotency-Key`. Only the last message of such a call
+// charges it and lets its result out, and after a crash that message finds no lease (idempotency.ts). Others may be
+// granted the same credit and rate meanwhile, but nothing is spent twice.
 
 import { assert } from "../../shared/assert.ts";
 import type { AccountId } from "../../shared/ids.ts";

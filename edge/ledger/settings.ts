@@ -34,9 +34,12 @@ export const DEFAULT_SETTINGS: LedgerSettings = {
   hotPendingMax: 40,
 };
 
-/** A lease may take 1/16 of what is spendable on top of what its waiting calls need. */
+/** A lease is always granted what its waiting calls need. For calls to come it is granted at most 1/16 of what is spendable. */
 export const LEASE_SHARE = 16;
-/** All leases together may hold 1/4 of a minute's limit on top of that: what they hold unused does not refill. */
+/**
+ * For calls to come, requests and tokens are granted until all leases together hold 1/4 of a minute's limit. What a
+ * lease holds unused does not refill.
+ */
 export const IDLE_RATE_SHARE = 4;
 /** Above this many leases the account is crowded: no lease stays idle, so that only running calls hold one. */
 export const CROWDED_LEASES = 100;
