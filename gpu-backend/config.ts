@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import * as z from "zod";
 
-import { PRECISIONS } from "./compiler/compiled-model.ts";
+import { CPU_LINEARS, PRECISIONS } from "./compiler/compiled-model.ts";
 import { CUDA_FOLDER } from "./cuda/libraries.ts";
 import { processorsAllowed } from "./processors.ts";
 
@@ -41,6 +41,8 @@ const configSchema = z.object({
 
   target: z.enum(["cpu", "cuda-bf16", "cuda-fp16"]).default("cpu"),
   precision: z.enum(PRECISIONS).default("exact"),
+  /** Form of the linear layers on a CPU; auto: what a trial finds. */
+  linears: z.enum(["auto", ...CPU_LINEARS]).default("auto"),
   cudaWeights: z.enum(["as-is", "block32", "dense"]).default("as-is"),
   /** Where npm run gpu:install has put the CUDA provider. */
   cudaFolder: z.string().min(1).default(CUDA_FOLDER),
@@ -102,6 +104,8 @@ export function readConfig(args: readonly string[], environment: Readonly<Record
   const parsed = configSchema.safeParse(given);
   if (!parsed.success) throw new StartError(sentenceOf(parsed.error, given));
   const onCpu = parsed.data.target === "cpu";
+  if (!onCpu && parsed.data.linears !== "auto")
+    throw new StartError(`--linears (or LINEARS) is for --target cpu, not ${parsed.data.target}.`);
   return {
     ...parsed.data,
     threads: parsed.data.threads ?? (onCpu ? processorsAllowed() : 1),

@@ -113,6 +113,7 @@ async function compiledModel(options: ServiceOptions, damaged: readonly string[]
     target: config.target,
     precision: config.precision,
     cudaWeights: config.cudaWeights,
+    linears: config.linears,
     cacheDir: config.data,
     onProgress: (fraction, what) => onProgress(fraction * 0.6, what),
     damaged,

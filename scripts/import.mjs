@@ -1,4 +1,5 @@
-// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache DIR]
+// npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense]
+//   [--linears auto|FORM] [--cache DIR]
 // Compiles a checkpoint ahead of time, so that the first start is quick. Target, precision and weights have the backend's
 // defaults. On a CPU it also tries which form of products is fastest. The files are written next to the checkpoint.
 import { parseArgs } from "node:util";
@@ -10,9 +11,10 @@ const CHOICES = {
   target: ["cpu", "cuda-bf16", "cuda-fp16"],
   precision: ["exact"],
   weights: ["as-is", "block32", "dense"],
+  linears: ["auto", "int8-pairs", "int8-pairs, down_proj float32", "float32"],
 };
 const USAGE =
-  "npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--cache DIR]";
+  "npm run import -- DIR [--target cpu|cuda-bf16|cuda-fp16] [--precision exact] [--weights as-is|block32|dense] [--linears auto|FORM] [--cache DIR]";
 
 function parse() {
   try {
@@ -22,6 +24,7 @@ function parse() {
         target: { type: "string", default: "cpu" },
         precision: { type: "string", default: "exact" },
         weights: { type: "string", default: "as-is" },
+        linears: { type: "string", default: "auto" },
         cache: { type: "string" },
       },
     });
@@ -39,6 +42,7 @@ for (const [name, choices] of Object.entries(CHOICES)) {
 
 await ensureTypeScript();
 const { CheckpointError } = await import("../gpu-backend/checkpoint/checkpoint-error.ts");
+const { StartError } = await import("../gpu-backend/config.ts");
 const { compileChosen } = await import("../gpu-backend/choice/compile-chosen.ts");
 const { removeDamage } = await import("../gpu-backend/compiler/compile.ts");
 const { processorsAllowed } = await import("../gpu-backend/processors.ts");
@@ -47,6 +51,7 @@ try {
     target: values.target,
     precision: values.precision,
     cudaWeights: values.weights,
+    linears: values.linears,
     ...(values.cache !== undefined && { cacheDir: values.cache }),
     threads: processorsAllowed(),
     onProgress: progressBar(),
@@ -57,6 +62,6 @@ try {
   process.stdout.write(`${model.layout}, ${model.target}, revision ${model.revision}\n${model.graphPath}\n`);
   if (choice !== undefined) process.stdout.write(`linear layers: ${choice.linears} (${choice.why})\n`);
 } catch (error) {
-  if (error instanceof CheckpointError) fail(`\n${error.message}`);
+  if (error instanceof CheckpointError || error instanceof StartError) fail(`\n${error.message}`);
   throw error;
 }

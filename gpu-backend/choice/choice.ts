@@ -11,6 +11,8 @@ import { refusalOf } from "../storage/refusal.ts";
 
 /** What `exact` promises: 1 - cos of any text's vector to the float32 graph's, at most. */
 export const EXACT_DISTANCE_MAX = 1e-5;
+/** Why a form is used that nobody measured. */
+export const ASKED_FOR = "it was asked for with --linears";
 
 const choiceSchema = z.object({
   linears: z.enum(CPU_LINEARS),
@@ -18,6 +20,8 @@ const choiceSchema = z.object({
   processor: z.string(),
   /** In one sentence. */
   why: z.string(),
+  /** When the trial failed, in Unix milliseconds: it is made again some time later. */
+  failedAt: z.number().optional(),
   /** Milliseconds of processor time for one layer's MLP over so many rows. */
   benchmark: z.array(z.object({ rows: z.int(), float32Ms: z.number(), int8PairsMs: z.number() })).optional(),
   /** 1 - cos of calibration texts' vectors to those of the float32 graph. */
@@ -32,11 +36,15 @@ export function choiceFile(facts: readonly string[]): string {
   return `linears-${createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16)}.json`;
 }
 
-/** The first that is found in `folders`. */
-export function readChoice(folders: readonly string[], file: string): LinearsChoice | undefined {
+/** What failed once fails again at once, and takes minutes: a start that is repeated must not wait for it each time. */
+const FAILED_LASTS_MS = 24 * 3_600_000;
+
+/** The first that is found in `folders`. `now`: Unix milliseconds. */
+function readChoice(folders: readonly string[], file: string, now: number): LinearsChoice | undefined {
   for (const folder of folders) {
     try {
-      return choiceSchema.parse(JSON.parse(readFileSync(join(folder, file), "utf8")));
+      const choice = choiceSchema.parse(JSON.parse(readFileSync(join(folder, file), "utf8")));
+      if (choice.failedAt === undefined || Math.abs(now - choice.failedAt) < FAILED_LASTS_MS) return choice;
     } catch {
       // None, or one of another version: made again.
     }
@@ -44,8 +52,22 @@ export function readChoice(folders: readonly string[], file: string): LinearsCho
   return undefined;
 }
 
+/** The choice that is kept under `file`, or what `trial` gives, which is kept from then on. Rejects as `trial` does. */
+export async function keptOrTried(
+  folders: readonly string[],
+  file: string,
+  trial: () => Promise<LinearsChoice>,
+  now = Date.now(),
+): Promise<LinearsChoice> {
+  const kept = readChoice(folders, file, now);
+  if (kept !== undefined) return kept;
+  const choice = await trial();
+  writeChoice(folders, file, choice);
+  return choice;
+}
+
 /** Keeps it in the first folder that can be written; where none can, the next start tries again. */
-export function writeChoice(folders: readonly string[], file: string, choice: LinearsChoice): void {
+function writeChoice(folders: readonly string[], file: string, choice: LinearsChoice): void {
   for (const folder of folders) {
     const part = join(folder, `${file}.${randomUUID()}`);
     try {

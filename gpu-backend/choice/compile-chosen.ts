@@ -7,8 +7,9 @@ import { totalmem } from "node:os";
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { compileCheckpoint, type CompileOptions } from "../compiler/compile.ts";
 import { compiledRoots } from "../compiler/compiled-folder.ts";
-import type { CompiledModel } from "../compiler/compiled-model.ts";
-import { choiceFile, type LinearsChoice, readChoice, writeChoice } from "./choice.ts";
+import type { CompiledModel, CpuLinears } from "../compiler/compiled-model.ts";
+import { StartError } from "../config.ts";
+import { ASKED_FOR, choiceFile, keptOrTried, type LinearsChoice } from "./choice.ts";
 import { processorClass } from "./processor-class.ts";
 import { runTrial } from "./run-trial.ts";
 
@@ -27,9 +28,14 @@ export interface ChosenModel {
 export interface ChooseOptions extends Omit<CompileOptions, "linears" | "plan"> {
   /** Intra-op threads of the engine. */
   readonly threads: number;
+  /** auto, the default: what a trial finds. A form by name is used whatever its speed and memory, if its products and vectors are right. */
+  readonly linears?: "auto" | CpuLinears;
 }
 
-/** Rejects as compileCheckpoint does. A trial that fails leaves the float32 graph. */
+/**
+ * Rejects as compileCheckpoint does, and with StartError where the form that was asked for cannot serve. A trial of `auto`
+ * that fails leaves the float32 graph.
+ */
 export async function compileChosen(dir: string, options: ChooseOptions): Promise<ChosenModel> {
   const chosen = await choose(dir, options);
   options.onProgress?.(1, "compiled");
@@ -38,7 +44,7 @@ export async function compileChosen(dir: string, options: ChooseOptions): Promis
 
 async function choose(
   dir: string,
-  { threads, onProgress = () => undefined, ...rest }: ChooseOptions,
+  { threads, linears = "auto", onProgress = () => undefined, ...rest }: ChooseOptions,
 ): Promise<ChosenModel> {
   const part = (from: number) => ({
     ...rest,
@@ -47,26 +53,43 @@ async function choose(
   if (rest.target !== "cpu") return { model: await compileCheckpoint(dir, { ...rest, onProgress }) };
   const model = await compileCheckpoint(dir, part(0));
   const processor = processorClass();
-  const refusal = whyNotIntegers(model.config) ?? (await whyNotExact(threads));
-  if (refusal !== undefined) return { model, choice: { linears: "float32", processor, why: refusal } };
+  const float32 = (why: string): ChosenModel => ({ model, choice: { linears: "float32", processor, why } });
+  if (linears === "float32") return float32(ASKED_FOR);
+  const only = linears === "auto" ? undefined : linears;
+  const refusal = (only === undefined ? whyNotIntegers(model.config) : undefined) ?? (await whyNotExact(threads));
+  if (refusal !== undefined) {
+    if (only !== undefined) throw cannotServe(only, refusal);
+    return float32(refusal);
+  }
   const { env } = await import("onnxruntime-node");
   const roots = compiledRoots(dir, rest.cacheDir);
-  const file = choiceFile([model.revision, processor, String(threads), env.versions.node ?? ""]);
-  let choice = readChoice(roots, file);
-  if (choice === undefined) {
-    const request = {
-      checkpointDir: dir,
-      threads,
-      processor,
-      ...(rest.cacheDir !== undefined && { cacheDir: rest.cacheDir }),
-    };
+  const file = choiceFile([
+    model.revision,
+    processor,
+    String(threads),
+    env.versions.node ?? "",
+    ...(only ? [only] : []),
+  ]);
+  const request = {
+    checkpointDir: dir,
+    threads,
+    processor,
+    ...(rest.cacheDir !== undefined && { cacheDir: rest.cacheDir }),
+    ...(only !== undefined && { only }),
+  };
+  const choice = await keptOrTried(roots, file, async () => {
     const tried = await runTrial(request, part(1 / 3).onProgress);
-    if (typeof tried === "string") return { model, choice: { linears: "float32", processor, why: tried } };
-    choice = tried;
-    writeChoice(roots, file, choice);
-  }
+    if (typeof tried !== "string") return tried;
+    if (only !== undefined) throw cannotServe(only, tried);
+    return { linears: "float32", processor, why: tried, failedAt: Date.now() };
+  });
+  if (only !== undefined && choice.linears !== only) throw cannotServe(only, choice.why);
   if (choice.linears === "float32") return { model, choice };
   return { model: await compileCheckpoint(dir, { ...part(2 / 3), linears: choice.linears }), choice };
+}
+
+function cannotServe(linears: CpuLinears, why: string): StartError {
+  return new StartError(`--linears "${linears}" cannot serve here: ${why}; --linears auto or float32 can`);
 }
 
 /** Why the integer forms are not even tried, if they are not. `memoryBytes`: what this process may use. */

@@ -12,7 +12,7 @@ import { GraphSession } from "../engine/graph-session.ts";
 import { loadTokenizer } from "../tokenizer/library.ts";
 import { tokenizeText } from "../tokenizer/text-tokenizer.ts";
 import { CALIBRATION_TEXTS } from "./calibration-texts.ts";
-import { EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice.ts";
+import { ASKED_FOR, EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice.ts";
 import { type Benchmark, benchmarkMlp } from "./mlp-benchmark.ts";
 
 /** Three bytes a weight and a second compiled folder have to be worth it. */
@@ -25,6 +25,8 @@ export interface TrialRequest {
   readonly cacheDir?: string;
   readonly threads: number;
   readonly processor: string;
+  /** The form that was asked for: it is not measured, but probed like any. */
+  readonly only?: CpuLinears;
 }
 
 export interface TrialOptions {
@@ -34,7 +36,7 @@ export interface TrialOptions {
 }
 
 export async function tryLinears(
-  { checkpointDir, cacheDir, threads, processor }: TrialRequest,
+  { checkpointDir, cacheDir, threads, processor, only }: TrialRequest,
   { onProgress, benchmark: measure = benchmarkMlp, distanceMax = EXACT_DISTANCE_MAX }: TrialOptions = {},
 ): Promise<LinearsChoice> {
   const compile = (linears: CpuLinears): Promise<CompiledModel> =>
@@ -46,13 +48,13 @@ export async function tryLinears(
       ...(onProgress && { onProgress }),
     });
   const exact = await compile("float32");
-  const benchmark = await measure(checkpointDir, exact.config, threads);
-  const slow = whySlow(benchmark);
-  if (slow !== undefined) return { linears: "float32", processor, why: slow, benchmark };
+  const measured = only === undefined && { benchmark: await measure(checkpointDir, exact.config, threads) };
+  const slow = measured && whySlow(measured.benchmark);
+  if (slow) return { linears: "float32", processor, why: slow, ...measured };
   const texts = calibrationIds(exact);
   const expected = await vectorsOf(exact, texts, threads);
   const probes: NonNullable<LinearsChoice["probes"]> = [];
-  for (const linears of CPU_LINEARS) {
+  for (const linears of only === undefined ? CPU_LINEARS : [only]) {
     if (linears === "float32") continue;
     const model = await compile(linears);
     const distances = distancesOf(await vectorsOf(model, texts, threads), expected, exact.config.hiddenSize);
@@ -62,8 +64,8 @@ export async function tryLinears(
       return {
         linears,
         processor,
-        why: `${gainOf(benchmark)}, and within ${distanceMax} of it`,
-        benchmark,
+        why: `${measured ? gainOf(measured.benchmark) : ASKED_FOR}, and within ${distanceMax} of float32`,
+        ...measured,
         probes,
       };
     discardCompiled(dirname(model.graphPath));
@@ -71,8 +73,8 @@ export async function tryLinears(
   return {
     linears: "float32",
     processor,
-    why: `the integer forms are further than ${distanceMax} from it with this checkpoint`,
-    benchmark,
+    why: `${only ?? "each integer form"} is further than ${distanceMax} from float32 with this checkpoint`,
+    ...measured,
     probes,
   };
 }

@@ -14,7 +14,6 @@ export interface Outliers {
 
 /** What was found to break forms with one int8 digit. */
 export const OUTLIER_SETS: Readonly<Record<string, Outliers>> = {
-  none: { norms: [], ups: [] },
   "norm channels x20 x50": { norms: [20, 50, 50], ups: [] },
   "up_proj rows x50 x100 x200": { norms: [], ups: [50, 100, 200] },
   both: { norms: [5, 10, 20], ups: [20, 50, 100] },

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 
 import { readConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
-import { choiceFile, type LinearsChoice, readChoice, writeChoice } from "../../../gpu-backend/choice/choice.ts";
+import { choiceFile, keptOrTried, type LinearsChoice } from "../../../gpu-backend/choice/choice.ts";
 import { compileChosen, whyNotIntegers } from "../../../gpu-backend/choice/compile-chosen.ts";
 import { processorClass } from "../../../gpu-backend/choice/processor-class.ts";
 import { runTrial } from "../../../gpu-backend/choice/run-trial.ts";
+import { integerProductsAreExact } from "../../../gpu-backend/engine/integer-products.ts";
 import { SHAPES } from "../../bench/gpu/random-checkpoint.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 import { DEMO_MODEL_DIR } from "../engine/demo-reference.ts";
@@ -16,6 +17,7 @@ import { DEMO_MODEL_DIR } from "../engine/demo-reference.ts";
 const scratch = mkdtempSync(join(tmpdir(), "choice-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
+const isExact = await integerProductsAreExact(1);
 const demo = readConfig(DEMO_MODEL_DIR);
 const GB = 1e9;
 
@@ -60,15 +62,58 @@ it("a processor's class is what its flags say", () => {
   expect(processorClass("")).toMatch(new RegExp(`^${process.arch}: .+`));
 });
 
-it("a choice is found again under what it depends on, and a damaged one is none", () => {
+describe("a choice is kept", () => {
   const choice: LinearsChoice = { linears: "int8-pairs", processor: "x64: avx2", why: "it is faster" };
-  const [file, other] = [choiceFile(["a", "1"]), choiceFile(["a", "2"])];
-  const full = join(scratch, "nowhere");
-  writeChoice([full, scratch], file, choice);
-  expect(readChoice([full, scratch], file)).toEqual(choice);
-  expect(readChoice([scratch], other)).toBeUndefined();
-  writeFileSync(join(scratch, file), "{");
-  expect(readChoice([scratch], file)).toBeUndefined();
+  const trialOf = (result: LinearsChoice) => vi.fn(() => Promise.resolve(result));
+
+  it("and found again under what it depends on; a damaged one is none", async () => {
+    const [file, other] = [choiceFile(["a", "1"]), choiceFile(["a", "2"])];
+    const folders = [join(scratch, "nowhere"), scratch];
+    const trial = trialOf(choice);
+    expect(await keptOrTried(folders, file, trial)).toEqual(choice);
+    expect(await keptOrTried(folders, file, trial)).toEqual(choice);
+    expect(trial).toHaveBeenCalledTimes(1);
+    await keptOrTried(folders, other, trial);
+    expect(trial).toHaveBeenCalledTimes(2);
+    writeFileSync(join(scratch, file), "{");
+    await keptOrTried(folders, file, trial);
+    expect(trial).toHaveBeenCalledTimes(3);
+  });
+
+  it("a day long when its trial failed, so that no start of many waits for the next failure", async () => {
+    const [file, hour] = [choiceFile(["failed"]), 3_600_000];
+    const trial = trialOf({ ...choice, linears: "float32", why: "the trial failed", failedAt: 0 });
+    for (const now of [0, hour, 23 * hour]) await keptOrTried([scratch], file, trial, now);
+    expect(trial).toHaveBeenCalledTimes(1);
+    await keptOrTried([scratch], file, trial, 25 * hour);
+    expect(trial).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe("a form that is asked for", () => {
+  const options = { target: "cpu", precision: "exact", threads: 1 } as const;
+
+  it("is float32 without a trial", async () => {
+    const { model, choice } = await compileChosen(DEMO_MODEL_DIR, { ...options, linears: "float32" });
+    expect(model.linears).toBe("float32");
+    expect(choice).toMatchObject({ linears: "float32", why: "it was asked for with --linears" });
+  });
+
+  it.runIf(isExact)("is probed, and used whatever a benchmark would say", async () => {
+    const linears = "int8-pairs, down_proj float32";
+    const { model, choice } = await compileChosen(copyCheckpoint(DEMO_MODEL_DIR, scratch), { ...options, linears });
+    expect([model.linears, choice?.linears]).toEqual([linears, linears]);
+    expect(choice?.benchmark).toBeUndefined();
+    expect(choice?.probes).toMatchObject([{ linears, max: expect.closeTo(0, 5) }]);
+  });
+
+  it.runIf(isExact)("ends the start with the reason where it cannot be shown to be right", async () => {
+    const dir = copyCheckpoint(DEMO_MODEL_DIR, scratch);
+    rmSync(join(dir, "tokenizer.json"));
+    await expect(compileChosen(dir, { ...options, linears: "int8-pairs" })).rejects.toThrow(
+      /^--linears "int8-pairs" cannot serve here: the trial of other forms failed: .*tokenizer\.json.*; --linears auto or float32 can$/,
+    );
+  });
 });
 
 describe("a trial in its own process", () => {

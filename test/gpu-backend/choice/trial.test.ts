@@ -76,7 +76,7 @@ describe.runIf(await integerProductsAreExact(2))("a trial of the integer forms",
     const options = { benchmark: measured(1, 2), distanceMax: 0 };
     const choice = await tryLinears({ checkpointDir, threads: 2, processor }, options);
     expect(choice.linears).toBe("float32");
-    expect(choice.why).toMatch(/further than 0 from it/);
+    expect(choice.why).toMatch(/each integer form is further than 0 from float32/);
     expect(choice.probes?.map(({ linears }) => linears)).toEqual(["int8-pairs", "int8-pairs, down_proj float32"]);
     expect(compiledIn(checkpointDir)).toHaveLength(1);
   });

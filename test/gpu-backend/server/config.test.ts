@@ -30,6 +30,8 @@ describe("settings", () => {
   it.each([
     [["--port", "70000"], environment, /^--port \(or PORT\) is not right/],
     [["--target", "tpu"], environment, /^--target \(or TARGET\) is not right/],
+    [["--linears", "int4"], environment, /^--linears \(or LINEARS\) is not right: .*"int8-pairs, down_proj float32"/],
+    [["--linears", "float32", "--target", "cuda-bf16"], environment, /^--linears \(or LINEARS\) is for --target cpu/],
     [["--precision", "int8"], environment, /^--precision \(or PRECISION\) is not right/],
     [[], { BACKEND_SECRET: "0123456789abcdef" }, /^--model \(or MODEL\) is missing/],
     [["--model", "x"], {}, /^BACKEND_SECRET is missing/],
