@@ -1,5 +1,6 @@
 // A batch of texts → canonical vectors, whatever happens to single texts: cut into runs within the budget, each row
-// checked for finiteness, a bad row computed again alone, a run that the runtime refuses taken apart into single texts.
+// checked for finiteness, a bad row computed again alone, a run that the runtime refuses (out of memory, or for one of its
+// texts) halved until it passes.
 
 import { assert } from "../../shared/assert.ts";
 import { float32ToFloat16Bits } from "../../shared/float16.ts";
@@ -26,54 +27,56 @@ export async function embedTexts(
   const failed: FailedText[] = [];
   const keep = (index: number, row: Float32Array): void => vectors.set(float32ToFloat16Bits(row), index * hiddenSize);
 
+  const embed = async (indices: readonly number[]): Promise<void> => {
+    const outcome = await runOnce(run, pick(texts, indices), hiddenSize);
+    if (outcome.kind === "refused") {
+      const [index] = indices;
+      if (indices.length === 1 && index !== undefined) failed.push({ index, reason: outcome.reason });
+      else for (const half of halvesOf(indices)) await embed(half);
+      return;
+    }
+    for (const [position, index] of indices.entries()) {
+      const row = outcome.rows[position];
+      if (row !== undefined) keep(index, row);
+      // Alone already: the second computation would be the same one.
+      else if (indices.length === 1) failed.push({ index });
+      else await embed([index]);
+    }
+  };
   for (const indices of planRuns(
     texts.map((text) => text.length),
     budget,
-  )) {
-    const suspects = await runOnce(run, pick(texts, indices), hiddenSize, (position, row) =>
-      keep(indices[position] ?? 0, row),
-    );
-    for (const { position, reason } of suspects) {
-      const index = indices[position] ?? 0;
-      // Alone already: the second computation would be the same one.
-      const again =
-        indices.length === 1
-          ? [{ position: 0, reason }]
-          : await runOnce(run, pick(texts, [index]), hiddenSize, (_, row) => keep(index, row));
-      for (const { reason: lastReason } of again)
-        failed.push(lastReason === undefined ? { index } : { index, reason: lastReason });
-    }
-  }
+  ))
+    await embed(indices);
   return { vectors, failed };
 }
 
-interface Suspect {
-  readonly position: number;
-  readonly reason: string | undefined;
+/** Of a run that was too large one half may fit, and one text that the runtime refuses is found in few runs. */
+function halvesOf(indices: readonly number[]): readonly (readonly number[])[] {
+  const middle = indices.length >> 1;
+  return [indices.slice(0, middle), indices.slice(middle)];
 }
 
-/** One run. Good rows go to `keep`; gives the positions of the others (all of them when the runtime refused). */
-async function runOnce(
-  run: RunGraph,
-  texts: readonly Int32Array[],
-  hiddenSize: number,
-  keep: (position: number, row: Float32Array) => void,
-): Promise<readonly Suspect[]> {
+type Outcome =
+  | { readonly kind: "refused"; readonly reason: string }
+  /** A row for each text; undefined where it is not finite. */
+  | { readonly kind: "ran"; readonly rows: readonly (Float32Array | undefined)[] };
+
+async function runOnce(run: RunGraph, texts: readonly Int32Array[], hiddenSize: number): Promise<Outcome> {
   let rows: Float32Array;
   try {
     rows = await run(texts);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return texts.map((_, position) => ({ position, reason }));
+    return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
   }
   assert(rows.length === texts.length * hiddenSize, "the graph gives one row per text");
-  const suspects: Suspect[] = [];
-  for (let position = 0; position < texts.length; position += 1) {
-    const row = rows.subarray(position * hiddenSize, (position + 1) * hiddenSize);
-    if (isUnit(row)) keep(position, row);
-    else suspects.push({ position, reason: undefined });
-  }
-  return suspects;
+  return {
+    kind: "ran",
+    rows: texts.map((_, position) => {
+      const row = rows.subarray(position * hiddenSize, (position + 1) * hiddenSize);
+      return isUnit(row) ? row : undefined;
+    }),
+  };
 }
 
 /** Whether a row is finite and of length 1: NaN and infinity fail both comparisons, and so does a row of zeros. */

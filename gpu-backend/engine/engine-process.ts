@@ -2,6 +2,7 @@
 
 import { assert, must, unreachable } from "../../shared/assert.ts";
 import { compileSoundly } from "../compiler/compile.ts";
+import { deviceFaultOf, readable } from "./device-fault.ts";
 import { embedTexts } from "./embed-texts.ts";
 import { GraphSession, type SessionOptions } from "./graph-session.ts";
 import { LongText } from "./long-text.ts";
@@ -31,7 +32,8 @@ async function start(message: StartMessage): Promise<void> {
     started = { session: await GraphSession.open(options), start: { ...message, session: options } };
     await send({ kind: "ready" });
   } catch (error) {
-    await send({ kind: "cannot-start", reason: error instanceof Error ? error.message : String(error) });
+    const reason = reasonOf(error);
+    await send({ kind: "cannot-start", reason: message.session.target === "cpu" ? reason : readable(reason) });
     process.exit(1);
   }
 }
@@ -42,6 +44,33 @@ async function compiled(
 ): Promise<string> {
   const model = await compileSoundly(checkpointDir, { target, precision, cudaWeights, cacheDir });
   return model.graphPath;
+}
+
+/** Tokens of the largest run that this process has done. */
+let largestRun = 0;
+
+/**
+ * As GraphSession.run. Does not come back where the card is lost, or where a text alone finds less memory than an earlier run
+ * had: only a new process has a new context and all the memory.
+ */
+async function compute(session: GraphSession, texts: readonly Int32Array[]): Promise<Float32Array> {
+  const tokens = texts.reduce((sum, text) => sum + text.length, 0);
+  try {
+    const rows = await session.run(texts);
+    largestRun = Math.max(largestRun, tokens);
+    return rows;
+  } catch (error) {
+    const reason = reasonOf(error);
+    const fault = deviceFaultOf(reason);
+    const isOver = fault === "lost" || (fault === "memory" && texts.length === 1 && tokens <= largestRun);
+    if (!isOver) throw error;
+    await send({ kind: "ends", reason: readable(reason) });
+    return process.exit(1);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function run({ id, ids, lengths }: RunMessage): Promise<void> {
@@ -55,7 +84,7 @@ async function run({ id, ids, lengths }: RunMessage): Promise<void> {
     offset += length;
   }
   const { vectors, failed } = await embedTexts(
-    (batch) => session.run(batch),
+    (batch) => compute(session, batch),
     texts,
     options.shape.hiddenSize,
     options.budget,

@@ -163,6 +163,7 @@ class ChildEngine implements Engine {
         this.#feed();
         return;
       case "cannot-start":
+      case "ends":
         this.#reason = message.reason;
         return;
       case "result":
@@ -248,8 +249,8 @@ class ChildEngine implements Engine {
     const wasReady = this.state === "ready";
     const ended = this.#hungFor === "" ? how : this.#hungFor;
     this.#hungFor = "";
-    const reason =
-      this.#reason === "" ? `the engine process ${ended}` : `the engine process could not start: ${this.#reason}`;
+    const did = wasReady ? "ended itself" : "could not start";
+    const reason = `the engine process ${this.#reason === "" ? ended : `${did}: ${this.#reason}`}`;
     if (this.#onFirstStart !== undefined) {
       this.state = "closed";
       this.#onFirstStart.reject(new EngineDied(reason));

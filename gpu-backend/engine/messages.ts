@@ -68,6 +68,8 @@ export interface SteppedMessage {
 export type FromEngine =
   | { readonly kind: "ready" }
   | { readonly kind: "cannot-start"; readonly reason: string }
+  /** It ends now, with its work undone: another process may do it. */
+  | { readonly kind: "ends"; readonly reason: string }
   | ResultMessage
   | SteppedMessage
   | { readonly kind: "pong" };

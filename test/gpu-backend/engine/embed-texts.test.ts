@@ -47,6 +47,28 @@ describe("embedding a batch in which some texts cannot be embedded", () => {
     expect(failed).toEqual([{ index: 1, reason: "out of memory" }]);
   });
 
+  it("halves a run that is refused until what is left passes", async () => {
+    const calls: number[] = [];
+    const holdsFour = (run: readonly Int32Array[]): Promise<Float32Array> => {
+      calls.push(run.length);
+      if (run.length > 4) return Promise.reject(new Error("out of memory"));
+      return graph([])(run);
+    };
+    const { vectors, failed } = await embedTexts(holdsFour, texts(1, 2, 3, 4, 5, 6, 8, 9, 10, 11), SIZE, BUDGET);
+    const single = await embedTexts(graph([]), texts(10), SIZE, BUDGET);
+    expect(failed).toEqual([]);
+    expect(calls).toEqual([10, 5, 2, 3, 5, 2, 3]);
+    expect(vectors.subarray(16, 18)).toEqual(single.vectors);
+  });
+
+  it("finds one refused text among many in few runs", async () => {
+    const calls: number[] = [];
+    const many = texts(...Array.from({ length: 50 }, (_, at) => (at === 20 ? REFUSED : at + 100)));
+    const { failed } = await embedTexts(graph(calls), many, SIZE, BUDGET);
+    expect(failed).toEqual([{ index: 20, reason: "out of memory" }]);
+    expect(calls.length).toBeLessThan(14);
+  });
+
   it("does not compute a text twice that was alone in its run", async () => {
     const calls: number[] = [];
     const { failed } = await embedTexts(graph(calls), texts(POISON), SIZE, BUDGET);

@@ -1,0 +1,147 @@
+// The real CUDA provider on a card that computes nothing (fake-cuda.c): every graph is placed on the card and runs through, and
+// the engine lives through what a card does wrong. Where npm run gpu:install has not been run this is skipped, by name.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import type { CompiledModel, CompileTarget, CudaWeights } from "../../../gpu-backend/compiler/compiled-model.ts";
+import { cudaEnvironment, whyNotUsable } from "../../../gpu-backend/cuda/libraries.ts";
+import { startEngine } from "../../../gpu-backend/engine/engine.ts";
+import type { Engine, EngineOptions } from "../../../gpu-backend/engine/types.ts";
+import { DEMO_MODEL_DIR } from "../engine/demo-reference.ts";
+import { makeFakeCuda, whyNoFakeCuda } from "./fake-cuda.ts";
+
+const TARGETS: readonly CompileTarget[] = ["cuda-fp16", "cuda-bf16"];
+const WEIGHTS: readonly CudaWeights[] = ["as-is", "block32", "dense"];
+const reason = whyNoFakeCuda();
+
+let folder = "";
+let work = "";
+const engines: Engine[] = [];
+beforeAll(() => {
+  if (reason !== undefined) return;
+  folder = makeFakeCuda();
+  work = mkdtempSync(join(tmpdir(), "fake-card-"));
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const engine of engines.splice(0)) await engine.close();
+});
+afterAll(() => {
+  for (const dir of [folder, work]) if (dir !== "") rmSync(dir, { recursive: true, force: true });
+});
+
+const compile = (target: CompileTarget = "cuda-fp16", cudaWeights: CudaWeights = "as-is"): Promise<CompiledModel> =>
+  compileCheckpoint(DEMO_MODEL_DIR, { target, precision: "exact", cudaWeights, cacheDir: work });
+
+async function start(options: Partial<EngineOptions> = {}): Promise<Engine> {
+  const model = await compile();
+  vi.stubEnv("FAKE_CUDA_WIDTH", String(model.config.hiddenSize));
+  const engine = await startEngine(model, { threads: 1, cuda: { folder }, ...options });
+  engines.push(engine);
+  return engine;
+}
+
+const textsOf = (count: number, tokens: number): readonly Int32Array[] =>
+  Array.from({ length: count }, (_, text) =>
+    Int32Array.from({ length: tokens }, (_unused, at) => 1 + ((text + at) % 200)),
+  );
+const isUnit = (vectors: Uint16Array): boolean => vectors.every((bits) => bits === 0x2c00);
+
+/** What ONNX Runtime says of a session: its nodes by provider. Its own process, whose log is read. */
+function placements(graphPath: string): Readonly<Record<string, readonly string[]>> {
+  const script = `require("onnxruntime-node").InferenceSession.create(${JSON.stringify(graphPath)}, {
+    executionProviders: [{ name: "cuda", deviceId: 0 }], logSeverityLevel: 0, extra: { ep: { cuda: { fpa_intb_gemm: "1" } } } })
+    .then(() => process.exit(0), (error) => { console.error(error.message); process.exit(1); })`;
+  const { status, stderr } = spawnSync(process.execPath, ["-e", script], {
+    encoding: "utf8",
+    cwd: import.meta.dirname,
+    env: cudaEnvironment({ folder }),
+    maxBuffer: 1 << 26,
+  });
+  if (status !== 0) throw new Error(stderr.slice(-1_000));
+  const nodes: Record<string, string[]> = {};
+  let provider = "";
+  for (const line of stderr.split("\n")) {
+    provider = /Node\(s\) placed on \[(\w+)\]/.exec(line)?.[1] ?? provider;
+    const [, name] = /VerifyEachNodeIsAssignedToAnEp\] +\w+ \((.+)\)/.exec(line) ?? [];
+    if (name !== undefined) (nodes[provider] ??= []).push(name);
+  }
+  return nodes;
+}
+
+describe.skipIf(reason !== undefined)(
+  `on a card that computes nothing${reason === undefined ? "" : ` (skipped: ${reason})`}`,
+  () => {
+    test("all libraries are found, the driver's too", () => {
+      expect(whyNotUsable(folder, { driver: true })).toBeUndefined();
+    });
+
+    test.each(TARGETS.flatMap((target) => WEIGHTS.map((weights) => [target, weights] as const)))(
+      "%s, %s: all that computes has a kernel on the card",
+      async (target, weights) => {
+        const {
+          CPUExecutionProvider: onHost = [],
+          CUDAExecutionProvider: onCard = [],
+          ...others
+        } = placements((await compile(target, weights)).graphPath);
+        expect(Object.keys(others)).toEqual([]);
+        expect(onCard.length).toBeGreaterThan(50);
+        // Sizes of four bytes, which the host must know before it launches.
+        expect(onHost.filter((name) => !/\.(?:zero|flat_shape)$/.test(name))).toEqual([]);
+      },
+    );
+
+    test("the engine serves", async () => {
+      const engine = await start();
+      const { vectors } = await engine.run(textsOf(3, 20));
+      expect(isUnit(vectors)).toBe(true);
+    });
+
+    test.each([
+      ["100", /could not start: no CUDA-capable device is detected \(CUDA error 100\): in a container/],
+      ["35", /could not start: CUDA driver version is insufficient.*install 580 or newer/],
+    ])("CUDA error %s at the start is one sentence", async (number, sentence) => {
+      vi.stubEnv("FAKE_CUDA_ERROR", number);
+      await expect(start()).rejects.toThrow(sentence);
+    });
+
+    test("a card too small for the model is named as that", async () => {
+      vi.stubEnv("FAKE_CUDA_BYTES", String(4 << 20));
+      await expect(start()).rejects.toThrow(/could not start: the card's memory does not hold the model/);
+    });
+
+    test("a batch that the memory does not hold is halved until it fits, and the process stays", async () => {
+      const log = join(work, "peak");
+      vi.stubEnv("FAKE_CUDA_LOG", log);
+      const small = await start();
+      await small.run(textsOf(16, 256));
+      const bytes = Number(readFileSync(log, "utf8"));
+      await small.close();
+      vi.stubEnv("FAKE_CUDA_BYTES", String(bytes + (1 << 20)));
+      const reasons: string[] = [];
+      const engine = await start({ onRestart: (why) => reasons.push(why) });
+      const { vectors } = await engine.run(textsOf(128, 256));
+      expect(isUnit(vectors)).toBe(true);
+      expect(reasons).toEqual([]);
+    });
+
+    test("a lost card ends the process, and the batch is answered by the next one", async () => {
+      const fault = join(work, "fault");
+      vi.stubEnv("FAKE_CUDA_FAULT", fault);
+      const reasons: string[] = [];
+      const engine = await start({ onRestart: (why) => reasons.push(why) });
+      await engine.run(textsOf(2, 20));
+      writeFileSync(fault, "");
+      const batches = await Promise.all([engine.run(textsOf(40, 30)), engine.run(textsOf(3, 10))]);
+      expect(batches.every(({ vectors }) => isUnit(vectors))).toBe(true);
+      expect(existsSync(fault)).toBe(false);
+      expect(engine.restarts).toBe(1);
+      expect(reasons).toEqual([expect.stringMatching(/^the engine process ended itself: .*illegal memory access/)]);
+    });
+  },
+);
