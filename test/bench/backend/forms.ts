@@ -13,11 +13,9 @@ import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { type CompiledModel, CPU_LINEARS } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { WEIGHTS_FILE } from "../../../gpu-backend/compiler/compiled-folder.ts";
 import { planFor } from "../../../gpu-backend/compiler/graph-plan.ts";
-import { SHORT_TOKENS_MAX } from "../../../gpu-backend/engine/batch-budget.ts";
-import { GraphSession, type SessionOptions } from "../../../gpu-backend/engine/graph-session.ts";
-import { LongText } from "../../../gpu-backend/engine/long-text.ts";
 import { MIXES, textsOf } from "../gpu/mixes.ts";
 import { compiledShape } from "./one-text.ts";
+import { EngineInProcess } from "./run-as-engine.ts";
 
 const ONCE = "int8 activations";
 /** Runs of a mix in a round. */
@@ -40,12 +38,11 @@ const mixes: Readonly<Record<string, readonly number[]>> = {
 };
 
 const base = await compiledShape("0.6B", Number(values.layers));
-const forms: { readonly name: string; readonly options: SessionOptions; readonly session: GraphSession }[] = [];
+const forms: { readonly name: string; readonly engine: EngineInProcess }[] = [];
 for (const name of [ONCE, ...CPU_LINEARS.toReversed()]) {
   if (values.only !== undefined && !values.only.split(",").includes(name)) continue;
   const graphPath = name === ONCE ? await graphOfOnce(base) : await graphOf(base, name);
-  const options: SessionOptions = { graphPath, target: "cpu", cudaWeights: "as-is", threads: 1 };
-  forms.push({ name, options, session: await GraphSession.open(options) });
+  forms.push({ name, engine: await EngineInProcess.open(graphPath, base.config, 1) });
 }
 
 const began = performance.now();
@@ -55,7 +52,7 @@ for (let round = 0; round <= Number(values.rounds); round += 1) {
     const texts = textsOf(lengths, base.config.vocabSize);
     for (let repeat = 0; repeat < (REPEATS[mix] ?? 1); repeat += 1) {
       for (const form of round % 2 === 0 ? forms : forms.toReversed()) {
-        const ms = await processorMs(() => run(form.session, form.options, texts));
+        const ms = await processorMs(() => form.engine.embed(texts));
         // The first round pays for allocations.
         if (round > 0) times.set(`${form.name} ${mix}`, [...(times.get(`${form.name} ${mix}`) ?? []), ms]);
       }
@@ -93,17 +90,7 @@ async function graphOfOnce({ checkpointDir }: CompiledModel): Promise<string> {
   return join(to, "graph.onnx");
 }
 
-async function run(session: GraphSession, options: SessionOptions, texts: readonly Int32Array[]): Promise<void> {
-  const [text] = texts;
-  if (text === undefined || text.length <= SHORT_TOKENS_MAX.cpu) {
-    await session.run(texts);
-    return;
-  }
-  const long = new LongText(text, options, base.config);
-  while ((await long.step()) === undefined);
-}
-
-async function processorMs(work: () => Promise<void>): Promise<number> {
+async function processorMs(work: () => Promise<unknown>): Promise<number> {
   const start = process.cpuUsage();
   await work();
   const { user, system } = process.cpuUsage(start);

@@ -10,11 +10,9 @@ import { promisify } from "node:util";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import type { CompiledModel } from "../../../gpu-backend/compiler/compiled-model.ts";
 import type { ModelConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
-import { SHORT_TOKENS_MAX } from "../../../gpu-backend/engine/batch-budget.ts";
-import { GraphSession, type SessionOptions } from "../../../gpu-backend/engine/graph-session.ts";
-import { LongText } from "../../../gpu-backend/engine/long-text.ts";
 import { textsOf } from "../gpu/mixes.ts";
 import { type ShapeName, SHAPES, writeRandomCheckpoint } from "../gpu/random-checkpoint.ts";
+import { EngineInProcess } from "./run-as-engine.ts";
 
 export interface OneText {
   readonly loadSeconds: number;
@@ -65,33 +63,18 @@ export async function runOneText(
 
 async function measure([graphPath = "", tokens = "", config = "", threads = ""]: readonly string[]): Promise<OneText> {
   const began = performance.now();
-  const options = { graphPath, target: "cpu", cudaWeights: "as-is", threads: Number(threads) } as const;
   const shape = JSON.parse(config) as ModelConfig;
-  const session = await GraphSession.open(options);
+  const engine = await EngineInProcess.open(graphPath, shape, Number(threads));
   const loadSeconds = (performance.now() - began) / 1000;
   const loadedMb = statusMb("VmRSS");
   const [text = new Int32Array()] = textsOf([Number(tokens)], shape.vocabSize);
   const start = performance.now();
-  const longestRunSeconds = await runAsTheEngine(session, text, options, shape);
+  let longestRunSeconds = 0;
+  await engine.embed([text], (ms) => {
+    longestRunSeconds = Math.max(longestRunSeconds, ms / 1000);
+  });
   const runSeconds = (performance.now() - start) / 1000;
   return { loadSeconds, loadedMb, runSeconds, peakMb: statusMb("VmHWM"), longestRunSeconds };
-}
-
-/** Whole or in chunks, by its length. Gives the time of the longest of its runs. */
-async function runAsTheEngine(
-  session: GraphSession,
-  text: Int32Array,
-  options: SessionOptions,
-  shape: ModelConfig,
-): Promise<number> {
-  const long = text.length > SHORT_TOKENS_MAX.cpu ? new LongText(text, options, shape) : undefined;
-  let longest = 0;
-  for (let vector: Float32Array | undefined; vector === undefined;) {
-    const began = performance.now();
-    vector = long === undefined ? await session.run([text]) : await long.step();
-    longest = Math.max(longest, (performance.now() - began) / 1000);
-  }
-  return longest;
 }
 
 /** A line of the kernel's account of this process. */

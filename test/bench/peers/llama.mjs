@@ -30,9 +30,12 @@ const llama = await getLlama({
   maxThreads: Number(threads),
   logLevel: LlamaLogLevel.error,
 });
+const start = performance.now();
 const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
 const shared = await open(SHARED_TEXT_TOKENS + SPARE_TOKENS, SEQUENCES);
 const alone = await open(BATCH_TOKENS + SPARE_TOKENS, 1);
+
+const loadMs = performance.now() - start;
 
 async function open(contextSize, sequences) {
   const context = await model.createContext({
@@ -80,7 +83,7 @@ async function run(texts, way) {
 
 const chosen = new Map();
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-say({ detail: `llama.cpp ${llama.llamaCppRelease.release}, Q4_0` });
+say({ detail: `llama.cpp ${llama.llamaCppRelease.release}, Q4_0`, loadMs });
 for await (const line of createInterface({ input: process.stdin })) {
   const { mix, lengths, warmUp } = JSON.parse(line);
   const texts = lengths.map((length, text) =>

@@ -1,4 +1,5 @@
 // npm run bench:peers [-- --quick] [--minutes 8] [--threads 2] [--python /path/to/python] [--work DIR] [--layers N] [--checkpoint DIR]
+//   [--clock wall|processor]
 // This engine, llama.cpp and PyTorch on the same shape (Qwen3 0.6B, random weights), the same lengths, the same number of
 // threads: alternating in one run, medians, a Markdown table at the end. README.md says what each system is.
 //
@@ -12,12 +13,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { readConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
+import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
+import { tokenizeText } from "../../../gpu-backend/tokenizer/text-tokenizer.ts";
 import { distance } from "../../gpu-backend/cosine.ts";
+import { readDemoReference } from "../../gpu-backend/engine/demo-reference.ts";
 import { MIXES, textsOf } from "../gpu/mixes.ts";
 import { SHAPES, writeRandomCheckpoint } from "../gpu/random-checkpoint.ts";
 import { writeRandomGguf } from "./gguf.ts";
 import { printReport, type Times } from "./report.ts";
-import { type Command, System } from "./systems.ts";
+import { type Clock, type Command, System } from "./systems.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,8 +34,10 @@ const { values } = parseArgs({
     work: { type: "string", default: join(tmpdir(), "gigarouter-peers") },
     only: { type: "string" },
     checkpoint: { type: "string" },
+    clock: { type: "string", default: "wall" },
   },
 });
+const CLOCK: Clock = values.clock === "processor" ? "processor" : "wall";
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, "../../..");
 const CONTEXT_TOKENS = 40_960;
@@ -96,7 +103,18 @@ end(0);
 /** Also when the run is cut short: what was measured so far is worth having. */
 function end(code: number): never {
   const { threads, layers } = values;
-  printReport({ times, errors, mixes, probe: PROBE, systems: running, slow, threads, layers, loadBefore });
+  printReport({
+    times,
+    errors,
+    mixes,
+    probe: PROBE,
+    systems: running,
+    slow,
+    threads,
+    layers,
+    loadBefore,
+    clock: CLOCK,
+  });
   process.exit(code);
 }
 
@@ -147,7 +165,7 @@ function prepare(): readonly Command[] {
 async function measureErrors(): Promise<ReadonlyMap<string, readonly number[]>> {
   const reference = running.find(({ name }) => name === `torch ${REFERENCE}`);
   if (reference === undefined) return new Map();
-  const ids = textsOf(ERROR_LENGTHS, ERROR_VOCABULARY).map((text) => [...text]);
+  const ids = errorTexts().map((text) => [...text]);
   const expected = await reference.embed({ ids });
   const found = new Map<string, readonly number[]>();
   for (const system of running) {
@@ -160,6 +178,17 @@ async function measureErrors(): Promise<ReadonlyMap<string, readonly number[]>> 
     );
   }
   return found;
+}
+
+/** Texts of many kinds where the checkpoint can read them; random tokens for the random one. */
+function errorTexts(): readonly Int32Array[] {
+  if (values.checkpoint === undefined) return textsOf(ERROR_LENGTHS, ERROR_VOCABULARY);
+  const { endTokenId, vocabSize, maxTokens } = readConfig(values.checkpoint);
+  const library = loadTokenizer(values.checkpoint, endTokenId, vocabSize);
+  return readDemoReference().texts.flatMap((text) => {
+    const result = tokenizeText(library, { maxTokens, vocabSize }, "", text, "none");
+    return result.kind === "ids" ? [result.ids] : [];
+  });
 }
 
 /** Padding is only worth a line where lengths differ; what is hopelessly slow shows its probe alone, and the short text. */
@@ -177,11 +206,11 @@ function isLate({ name }: System, mix: string): boolean {
 async function warmUp(): Promise<ReadonlySet<string>> {
   const probe = Array.from({ length: 4 }, () => 128);
   for (const system of running) {
-    await system.run({ mix: "1x16", lengths: MIXES["1x16"] ?? [], warmUp: true });
+    await system.run({ mix: "1x16", lengths: MIXES["1x16"] ?? [], warmUp: true }, CLOCK);
     await measure(system, PROBE, probe);
     if (system.name !== "llama.cpp") continue;
     for (const [mix, lengths] of Object.entries(mixes))
-      if (lengths.length > 1) await system.run({ mix, lengths: lengths.slice(0, WAYS_TEXTS), warmUp: true });
+      if (lengths.length > 1) await system.run({ mix, lengths: lengths.slice(0, WAYS_TEXTS), warmUp: true }, CLOCK);
   }
   const [ours = Number.NaN] = times.get("ours, packed")?.get(PROBE) ?? [];
   return new Set(
@@ -190,7 +219,7 @@ async function warmUp(): Promise<ReadonlySet<string>> {
 }
 
 async function measure(system: System, mix: string, lengths: readonly number[]): Promise<void> {
-  const milliseconds = await system.run({ mix, lengths, warmUp: false });
+  const milliseconds = await system.run({ mix, lengths, warmUp: false }, CLOCK);
   const own = times.get(system.name) ?? new Map<string, number[]>();
   times.set(system.name, own);
   own.set(mix, [...(own.get(mix) ?? []), milliseconds]);

@@ -7,8 +7,7 @@
 import { createInterface } from "node:readline";
 
 import { compileChosen } from "../../../gpu-backend/choice/compile-chosen.ts";
-import { DEFAULT_BUDGETS, planRuns } from "../../../gpu-backend/engine/batch-budget.ts";
-import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { EngineInProcess } from "../backend/run-as-engine.ts";
 import { textsOf } from "../gpu/mixes.ts";
 import type { Answer, EmbedTask, Task } from "./systems.ts";
 
@@ -16,21 +15,17 @@ const PADDED_BATCH = 16;
 
 const [dir = "", threads = "2", form = "packed"] = process.argv.slice(2);
 const { model, choice } = await compileChosen(dir, { target: "cpu", precision: "exact", threads: Number(threads) });
-const session = await GraphSession.open({
-  graphPath: model.graphPath,
-  target: "cpu",
-  cudaWeights: "as-is",
-  threads: Number(threads),
-});
+const start = performance.now();
+const engine = await EngineInProcess.open(model.graphPath, model.config, Number(threads));
+const loadMs = performance.now() - start;
 
 function say(answer: Answer): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
-/** The lengths of each run. */
-function runsOf(lengths: readonly number[]): readonly (readonly number[])[] {
-  if (form === "packed")
-    return planRuns(lengths, DEFAULT_BUDGETS.cpu).map((run) => run.map((index) => lengths[index] ?? 0));
+/** The lengths of what is given to the engine at once. */
+function batchesOf(lengths: readonly number[]): readonly (readonly number[])[] {
+  if (form === "packed") return [lengths];
   const sorted = lengths.toSorted((left, right) => right - left);
   return Array.from({ length: Math.ceil(sorted.length / PADDED_BATCH) }, (_, batch) => {
     const own = sorted.slice(batch * PADDED_BATCH, (batch + 1) * PADDED_BATCH);
@@ -41,11 +36,11 @@ function runsOf(lengths: readonly number[]): readonly (readonly number[])[] {
 /** One text a run: a vector does not depend on its neighbours. */
 async function embed(ids: EmbedTask["ids"]): Promise<readonly (readonly number[])[]> {
   const vectors: number[][] = [];
-  for (const text of ids) vectors.push([...(await session.run([Int32Array.from(text)]))]);
+  for (const text of ids) vectors.push([...(await engine.embed([Int32Array.from(text)]))]);
   return vectors;
 }
 
-say({ detail: `${model.layout}, linear layers ${model.linears} (${choice?.why}), ${form}`, embeds: true });
+say({ detail: `${model.layout}, linear layers ${model.linears} (${choice?.why}), ${form}`, embeds: true, loadMs });
 for await (const line of createInterface({ input: process.stdin })) {
   const task = JSON.parse(line) as Task | EmbedTask;
   const began = performance.now();
@@ -53,7 +48,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     say({ vectors: await embed(task.ids) });
     continue;
   }
-  for (const run of runsOf(task.lengths)) await session.run(textsOf(run, model.config.vocabSize));
+  for (const batch of batchesOf(task.lengths)) await engine.embed(textsOf(batch, model.config.vocabSize));
   say({ milliseconds: performance.now() - began });
 }
-await session.close();
+process.exit(0);

@@ -3,7 +3,7 @@
 import { cpus } from "node:os";
 
 import { processorClass } from "../../../gpu-backend/choice/processor-class.ts";
-import type { System } from "./systems.ts";
+import type { Clock, System } from "./systems.ts";
 
 /** System → mix → milliseconds of each run. */
 export type Times = Map<string, Map<string, number[]>>;
@@ -20,6 +20,7 @@ export interface Report {
   readonly threads: string;
   readonly layers: string;
   readonly loadBefore: string;
+  readonly clock: Clock;
 }
 
 const OURS = "ours, packed";
@@ -35,7 +36,9 @@ export function printReport(report: Report): void {
   const names = systems.map(({ name }) => name).filter((name) => name !== PADDED);
   const out = (line: string): void => void process.stdout.write(`${line}\n`);
   out(`${machine()}, ${report.threads} threads, ${report.layers} layers, load ${report.loadBefore} before the run.\n`);
-  out(`| tokens/s | ${names.join(" | ")} | ours to llama.cpp | ours to torch bfloat16 | runs |`);
+  out(
+    `| tokens/s${report.clock === "wall" ? "" : " of processor time"} | ${names.join(" | ")} | ours to llama.cpp | ours to torch bfloat16 | runs |`,
+  );
   out(`| --- |${" --- |".repeat(names.length + 3)}`);
   for (const [mix, lengths] of Object.entries(mixes)) {
     const tokens = lengths.reduce((sum, length) => sum + length, 0);
@@ -51,8 +54,11 @@ export function printReport(report: Report): void {
     return all === undefined ? "" : `${(median(all) ?? 0).toExponential(1)} / ${(all.at(-1) ?? 0).toExponential(1)}`;
   };
   out(`| 1 - cos to torch float32, median / max | ${names.map(error).join(" | ")} | | | |`);
+  const shownSystems = systems.filter(({ name }) => name !== PADDED);
+  out(`| load, s | ${shownSystems.map(({ loadMs }) => (loadMs / 1000).toFixed(1)).join(" | ")} | | | |`);
+  out(`| peak memory, MB | ${shownSystems.map((system) => system.peakMb()).join(" | ")} | | | |`);
   printPadded(report, out);
-  if (Number.parseFloat(report.loadBefore) > BUSY_LOAD)
+  if (report.clock === "wall" && Number.parseFloat(report.loadBefore) > BUSY_LOAD)
     out(
       "\nThe machine was busy: programs that spin while they wait suffer most, so these ratios are not to be quoted.",
     );

@@ -2,7 +2,13 @@
 // works the others are stopped (SIGSTOP), so that no spinning thread of theirs takes a core.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
+
+import { must } from "../../../shared/assert.ts";
+import { treeCpuMs } from "../edge/process-cpu.ts";
+
+export type Clock = "wall" | "processor";
 
 export interface Task {
   readonly mix: string;
@@ -24,6 +30,8 @@ export interface Answer {
   /** Whether it takes an EmbedTask: then its weights are the checkpoint's. */
   readonly embeds?: boolean;
   readonly vectors?: readonly (readonly number[])[];
+  /** With the first line: how long its weights took to load, everything else being ready. */
+  readonly loadMs?: number;
 }
 
 export interface Command {
@@ -37,6 +45,8 @@ export class System {
   readonly name: string;
   readonly detail: string;
   readonly embeds: boolean;
+  /** Milliseconds. */
+  readonly loadMs: number;
   readonly #child: ChildProcess;
   readonly #lines: Interface;
   readonly #waiting: ((answer: Answer) => void)[];
@@ -45,6 +55,7 @@ export class System {
     this.name = name;
     this.detail = first.detail ?? "";
     this.embeds = first.embeds === true;
+    this.loadMs = first.loadMs ?? Number.NaN;
     this.#child = child;
     this.#lines = lines;
     this.#waiting = waiting;
@@ -65,9 +76,18 @@ export class System {
     return first === undefined ? undefined : new System(name, first, child, lines, waiting);
   }
 
-  /** Milliseconds that the task took. */
-  async run(task: Task): Promise<number> {
-    return (await this.#ask(task)).milliseconds ?? Number.NaN;
+  /** The largest resident memory that it has had, in MB, mapped weights that it touched included. */
+  peakMb(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    return Math.round(Number(/VmHWM:\s+(\d+)/u.exec(status)?.[1] ?? Number.NaN) / 1024);
+  }
+
+  /** Milliseconds that the task took: by its own clock, or of processor time, as the kernel counts it for the process. */
+  async run(task: Task, clock: Clock): Promise<number> {
+    const pid = must(this.#child.pid, "a process that was started");
+    const before = treeCpuMs(pid);
+    const { milliseconds = Number.NaN } = await this.#ask(task);
+    return clock === "wall" ? milliseconds : treeCpuMs(pid) - before;
   }
 
   /** A vector for each text. */

@@ -1,4 +1,4 @@
-"""PyTorch as a system of the bench (see main.ts for what it is told and says): transformers' Qwen3Model with sdpa.
+"""PyTorch as a system of the bench (see main.ts for what it is told and says): transformers' own model with sdpa.
 
   python torch_bench.py CHECKPOINT THREADS bfloat16|float16|float32
 
@@ -15,7 +15,7 @@ import time
 import torch
 import transformers
 from safetensors.torch import load_file
-from transformers import Qwen3Config, Qwen3Model
+from transformers import AutoConfig, AutoModel
 
 BATCH = 16
 
@@ -23,11 +23,10 @@ folder = pathlib.Path(sys.argv[1])
 facts = json.loads((folder / "config.json").read_text())
 torch.set_num_threads(int(sys.argv[2]))
 torch.set_default_dtype(getattr(torch, sys.argv[3]))
-SIZES = [
-    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
-]
-config = Qwen3Config(
-    **{size: facts[size] for size in SIZES},
+LEFT_OUT = {"model_type", "rope_theta", "quantization_config", "architectures", "dtype", "torch_dtype"}
+config = AutoConfig.for_model(
+    facts["model_type"],
+    **{name: value for name, value in facts.items() if name not in LEFT_OUT},
     rope_parameters={"rope_type": "default", "rope_theta": float(facts["rope_theta"])},
     attn_implementation="sdpa",
 )
@@ -47,8 +46,10 @@ def dequantised(tensors):
     return plain
 
 
-model = Qwen3Model(config).eval()
+model = AutoModel.from_config(config).eval()
+start = time.perf_counter()
 model.load_state_dict(dequantised(load_file(folder / "model.safetensors")))
+load_ms = (time.perf_counter() - start) * 1000
 generator = torch.Generator().manual_seed(11)
 
 
@@ -76,7 +77,7 @@ def embed(ids):
     return vectors
 
 
-say({"embeds": True, "detail": f"torch {torch.__version__}, transformers {transformers.__version__}, {sys.argv[3]}, sdpa"})
+say({"embeds": True, "loadMs": load_ms, "detail": f"torch {torch.__version__}, transformers {transformers.__version__}, {sys.argv[3]}, sdpa"})
 with torch.inference_mode():
     for line in sys.stdin:
         task = json.loads(line)
