@@ -4,8 +4,8 @@
 import * as z from "zod";
 import { ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
-import type { Answer, Body, JsonSchema, Operation } from "./operation.ts";
-import { COMMON_ERRORS, KEY_ERRORS, OPERATOR_ERRORS, SHOWN_KEY_ERRORS, TAGS } from "./operation.ts";
+import type { Answer, Body, JsonSchema, Operation, Parameter } from "./operation.ts";
+import { BODY_ERRORS, COMMON_ERRORS, KEY_ERRORS, OPERATOR_ERRORS, SHOWN_KEY_ERRORS, TAGS } from "./operation.ts";
 
 const JSON_TYPE = "application/json";
 const VERSION = "1";
@@ -50,8 +50,11 @@ export function openApiDocument(origin: string, operations: readonly Operation[]
 
 /** Every error code that `operation` may answer. */
 function errorCodesOf(operation: Operation): readonly ErrorCode[] {
+  const { body, parameters } = operation;
   const own: readonly ErrorCode[] = [
     ...(operation.errors ?? []),
+    ...(body === undefined ? [] : (body.errors ?? BODY_ERRORS)),
+    ...(parameters ?? []).flatMap(({ errors }) => errors ?? []),
     ...COMMON_ERRORS,
     ...(operation.auth === "key" || operation.auth === "call" ? KEY_ERRORS : []),
     ...(operation.auth === "optional" ? SHOWN_KEY_ERRORS : []),
@@ -85,7 +88,7 @@ function operationOf(operation: Operation): JsonSchema {
   };
 }
 
-function parameterOf(parameter: NonNullable<Operation["parameters"]>[number]): JsonSchema {
+function parameterOf({ errors: _, ...parameter }: Parameter): JsonSchema {
   return { ...parameter, ...(parameter.in === "path" ? { required: true } : {}) };
 }
 

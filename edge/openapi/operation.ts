@@ -22,6 +22,8 @@ export interface Parameter {
   readonly description: string;
   readonly schema: JsonSchema;
   readonly required?: boolean;
+  /** What a wrong one is answered with. */
+  readonly errors?: readonly ErrorCode[];
 }
 
 export interface Body {
@@ -34,6 +36,8 @@ export interface Body {
   readonly required?: readonly string[];
   /** Further rules between properties, as JSON Schema keywords. */
   readonly rules?: JsonSchema;
+  /** What a wrong one is answered with; BODY_ERRORS unless told. */
+  readonly errors?: readonly ErrorCode[];
 }
 
 export interface Answer {
@@ -62,7 +66,7 @@ export interface Operation {
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Every code that this route may answer, beside those of its `auth` and of every route. */
+  /** Every code that this route may answer, beside those of its `auth`, its parameters, its body and every route. */
   readonly errors?: readonly ErrorCode[];
 }
 
@@ -106,9 +110,6 @@ export const BODY_ERRORS = [
   "body_too_large",
   "unsupported_media_type",
 ] as const;
-
-/** Routes that make something once for each `Idempotency-Key`. */
-export const MAKING_ERRORS = ["invalid_header", "idempotency_key_reused"] as const;
 
 /** Routes that embed texts or count their tokens. */
 export const TEXT_ERRORS = [

@@ -7,10 +7,11 @@ export const text = (description: string, schema: JsonSchema = { type: "string" 
 
 export const pathId = (name: string, description: string): Parameter => ({ name, in: "path", ...text(description) });
 
-export const queryText = (name: string, description: string): Parameter => ({
+export const queryText = (name: string, description: string, schema?: JsonSchema): Parameter => ({
   name,
   in: "query",
-  ...text(description),
+  ...text(description, schema),
+  errors: ["invalid_value"],
 });
 
 export const header = (name: string, description: string, schema?: JsonSchema): Parameter => ({
@@ -23,6 +24,9 @@ export const idempotencyKey = (description: string): Parameter =>
   header("Idempotency-Key", description, { type: "string", minLength: 1, maxLength: 255, pattern: "^[!-~]+$" });
 
 /** Of routes that make something. */
-export const ONCE = idempotencyKey(
-  "Per key and route, for 24 hours: the same call again makes nothing and is answered with what was made.",
-);
+export const ONCE: Parameter = {
+  ...idempotencyKey(
+    "Per key and route, for 24 hours: the same call again makes nothing and is answered with what was made.",
+  ),
+  errors: ["invalid_header", "idempotency_key_reused"],
+};

@@ -13,7 +13,6 @@ import { answerRepeat, keyReused, onceOf } from "../middleware/once.ts";
 import type { AlertRecord } from "../notices/alerts.ts";
 import { ALERTS_MAX, ALERT_KINDS } from "../notices/alerts.ts";
 import { emailConfig } from "../notices/settings.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
 import { ONCE } from "../openapi/parameters.ts";
 import { nanoUsdField, readAmount, usdField } from "./amount.ts";
 import { amountNanoUsd, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
@@ -82,7 +81,6 @@ export const ALERTS: readonly Route[] = [
         example: { ...listPage([ALERT], false), email: "not_configured" },
       },
     },
-    errors: ["invalid_value"],
     handler: listAlerts,
   },
   {
@@ -100,7 +98,7 @@ export const ALERTS: readonly Route[] = [
     },
     answers: { 201: { description: "The alert.", name: "Alert", schema: alertSchema, example: ALERT } },
     parameters: [ONCE],
-    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "incompatible_options", "limit_reached"],
+    errors: ["incompatible_options", "limit_reached"],
     handler: createAlert,
   },
   {
@@ -113,7 +111,6 @@ export const ALERTS: readonly Route[] = [
     scope: "account:write",
     parameters: [idParameter("alert")],
     answers: { 200: deletedAnswer("DeletedAlert", "alert", ALERT.id) },
-    errors: ["object_not_found"],
     handler: deleteAlert,
   },
 ];

@@ -6,6 +6,7 @@ import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
 import type { Answer, Parameter } from "../openapi/operation.ts";
+import { queryText } from "../openapi/parameters.ts";
 import { limitParameter, readLimit } from "./query.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { AccountId, IdKind } from "../../shared/ids.ts";
@@ -15,18 +16,11 @@ import { wrongValue } from "../../shared/schemas/fields.ts";
 const AFTER_LENGTH_MAX = 64;
 
 const PAGING: readonly Parameter[] = [
-  {
-    name: "after",
-    in: "query",
-    description: "The last id of the page before; that it was deleted meanwhile does not matter.",
-    schema: { type: "string", maxLength: AFTER_LENGTH_MAX },
-  },
-  {
-    name: "order",
-    in: "query",
-    description: "By the time of making; newest first unless told.",
-    schema: { enum: ["asc", "desc"] },
-  },
+  queryText("after", "The last id of the page before; that it was deleted meanwhile does not matter.", {
+    type: "string",
+    maxLength: AFTER_LENGTH_MAX,
+  }),
+  queryText("order", "By the time of making; newest first unless told.", { enum: ["asc", "desc"] }),
 ];
 
 export const listParameters = (limitMax: number, limitFallback: number): readonly Parameter[] => [

@@ -9,7 +9,10 @@ import type { Id, IdKind } from "../../shared/ids.ts";
 import { parseId } from "../../shared/ids.ts";
 
 /** `{id}` of a path. */
-export const idParameter = (kind: IdKind): Parameter => pathId("id", `The ${kind}'s id.`);
+export const idParameter = (kind: IdKind): Parameter => ({
+  ...pathId("id", `The ${kind}'s id.`),
+  errors: ["object_not_found"],
+});
 
 /** The id in the path. Throws `object_not_found` for what is none of `kind`. */
 export function idInPath<Kind extends IdKind>(c: Context, kind: Kind): Id<Kind> {

@@ -2,6 +2,7 @@
 
 import type { Context } from "../context.ts";
 import type { Parameter } from "../openapi/operation.ts";
+import { queryText } from "../openapi/parameters.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 
 const INTEGER = /^\d{1,15}$/;
@@ -14,12 +15,8 @@ export function readInteger(c: Context, name: string, what: string): number | un
   return Number(value);
 }
 
-export const limitParameter = (max: number, fallback: number): Parameter => ({
-  name: "limit",
-  in: "query",
-  description: `1 to ${max}; ${fallback} unless told.`,
-  schema: { type: "integer", minimum: 1, maximum: max },
-});
+export const limitParameter = (max: number, fallback: number): Parameter =>
+  queryText("limit", `1 to ${max}; ${fallback} unless told.`, { type: "integer", minimum: 1, maximum: max });
 
 /** `limit`: 1..max. */
 export function readLimit(c: Context, max: number, fallback: number): number {

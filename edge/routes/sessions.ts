@@ -56,7 +56,6 @@ export const SESSIONS: readonly Route[] = [
     answers: {
       200: pageAnswer("Sessions", "Newest first; an account has at most 20, the oldest end.", sessionSchema, [SESSION]),
     },
-    errors: ["invalid_value"],
     handler: listSessions,
   },
   {
@@ -88,7 +87,6 @@ export const SESSIONS: readonly Route[] = [
     scope: "account:write",
     parameters: [idParameter("session")],
     answers: { 200: deletedAnswer("DeletedSession", "session", SESSION.id, "It has ended.") },
-    errors: ["object_not_found"],
     handler: deleteSession,
   },
 ];

@@ -16,7 +16,6 @@ import { authorizeAgain } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { keyReused } from "../middleware/once.ts";
 import type { Answer } from "../openapi/operation.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
 import { ONCE } from "../openapi/parameters.ts";
 import { amounts, centsField, readCents } from "./amount.ts";
 import { amountNanoUsd } from "./answers.ts";
@@ -121,7 +120,7 @@ export const TOP_UPS: readonly Route[] = [
       },
     },
     parameters: [ONCE],
-    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "payments_not_offered", "payment_unavailable"],
+    errors: ["payments_not_offered", "payment_unavailable"],
     handler: createTopUp,
   },
   {
@@ -150,7 +149,7 @@ export const TOP_UPS: readonly Route[] = [
       example: { threshold_usd: 5, target_usd: 20, monthly_cap_usd: 100 },
     },
     answers: { 200: STATE },
-    errors: [...BODY_ERRORS, "payments_not_offered"],
+    errors: ["payments_not_offered"],
     handler: putAutoTopUp,
   },
   {

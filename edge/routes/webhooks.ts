@@ -16,7 +16,6 @@ import { allowsLoopback, ownHosts } from "../notices/settings.ts";
 import type { Outcome } from "../notices/sinks.ts";
 import { judgeTarget } from "../notices/target.ts";
 import type { Answer } from "../openapi/operation.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../openapi/operation.ts";
 import { ONCE } from "../openapi/parameters.ts";
 import { deletedAnswer, seconds, unixSeconds } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
@@ -113,7 +112,6 @@ export const WEBHOOKS: readonly Route[] = [
     scope: "account:write",
     parameters: WHOLE_LIST,
     answers: { 200: pageAnswer("Webhooks", "Webhooks, without their secrets.", webhookSchema, [WEBHOOK]) },
-    errors: ["invalid_value"],
     handler: listWebhooks,
   },
   {
@@ -128,7 +126,7 @@ export const WEBHOOKS: readonly Route[] = [
     body: { name: "CreateWebhookRequest", schema: createWebhookSchema, example: { url: WEBHOOK.url } },
     answers: { 201: CREATED_WEBHOOK_ANSWER },
     parameters: [ONCE],
-    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "limit_reached"],
+    errors: ["limit_reached"],
     handler: createWebhook,
   },
   {
@@ -141,7 +139,6 @@ export const WEBHOOKS: readonly Route[] = [
     scope: "account:write",
     parameters: [idParameter("webhook")],
     answers: { 200: WEBHOOK_ANSWER },
-    errors: ["object_not_found"],
     handler: getWebhook,
   },
   {
@@ -156,7 +153,6 @@ export const WEBHOOKS: readonly Route[] = [
     parameters: [idParameter("webhook")],
     body: { name: "PatchWebhookRequest", schema: patchWebhookSchema, example: { events: ["batch.completed"] } },
     answers: { 200: WEBHOOK_ANSWER },
-    errors: [...BODY_ERRORS, "object_not_found"],
     handler: patchWebhook,
   },
   {
@@ -171,7 +167,6 @@ export const WEBHOOKS: readonly Route[] = [
     parameters: [idParameter("webhook"), ONCE],
     body: { name: "RotateWebhookRequest", schema: rotateWebhookSchema, example: { overlap_s: 86_400 } },
     answers: { 200: CREATED_WEBHOOK_ANSWER },
-    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
     handler: rotateWebhook,
   },
   {
@@ -184,7 +179,6 @@ export const WEBHOOKS: readonly Route[] = [
     scope: "account:write",
     parameters: [idParameter("webhook")],
     answers: { 200: deletedAnswer("DeletedWebhook", "webhook", WEBHOOK.id) },
-    errors: ["object_not_found"],
     handler: deleteWebhook,
   },
   {
@@ -210,7 +204,6 @@ export const WEBHOOKS: readonly Route[] = [
         example: { id: WEBHOOK.id, object: "webhook.test", delivered: true, detail: "200" },
       },
     },
-    errors: ["object_not_found"],
     handler: testWebhook,
   },
 ];

@@ -11,7 +11,6 @@ import type { Caller } from "../../middleware/authorize.ts";
 import { authorize } from "../../middleware/authorize.ts";
 import { readJson } from "../../middleware/body.ts";
 import type { Answer } from "../../openapi/operation.ts";
-import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { queryText } from "../../openapi/parameters.ts";
 import { amounts } from "../amount.ts";
 import { amountNanoUsd, count, seconds, unixSeconds } from "../answers.ts";
@@ -165,7 +164,6 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
       example: { limits: { monthly_nano_usd: 20_000_000_000 } },
     },
     answers: { 200: ACCOUNT_ANSWER },
-    errors: BODY_ERRORS,
     handler: patchAccount,
   },
   {
@@ -176,7 +174,7 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
     summary: "The same, with the key in the query",
     description: "For compatibility; an Authorization header is better. Never logged, never stored by caches.",
     auth: "none",
-    parameters: [{ ...queryText("key", "The API key."), required: true }],
+    parameters: [{ ...queryText("key", "The API key."), required: true, errors: [] }],
     answers: { 200: ACCOUNT_ANSWER },
     errors: [
       "missing_api_key",

@@ -45,7 +45,7 @@ export const DELETE_ACCOUNT: Route = {
       example: { id: ACCOUNT.id, object: "account", deleted: true, forfeited_usd: "0", forfeited_nano_usd: 0 },
     },
   },
-  errors: ["invalid_value", "directory_unavailable"],
+  errors: ["directory_unavailable"],
   handler: deleteAccount,
 };
 

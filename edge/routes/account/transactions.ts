@@ -84,7 +84,6 @@ export const TRANSACTIONS: Route = {
       },
     },
   },
-  errors: ["invalid_value"],
   handler: listTransactions,
 };
 

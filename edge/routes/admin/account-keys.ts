@@ -5,7 +5,6 @@ import type { Context } from "../../context.ts";
 import { SCOPES } from "../../ledger/types.ts";
 import { acted } from "../../middleware/acted.ts";
 import { readJson } from "../../middleware/body.ts";
-import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { CREATED_KEY_ANSWER, createKeySchema, createdKeyAnswer, draftOf } from "../keys/key-fields.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import type { Route } from "../route.ts";
@@ -25,7 +24,7 @@ export const CREATE_ACCOUNT_KEY: Route = {
   parameters: [idParameter("account")],
   body: { name: "CreateKeyRequest", schema: createKeySchema, example: { name: "First key" } },
   answers: { 201: CREATED_KEY_ANSWER },
-  errors: [...BODY_ERRORS, "object_not_found", "limit_reached"],
+  errors: ["limit_reached"],
   handler: createAccountKey,
 };
 

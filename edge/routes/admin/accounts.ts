@@ -9,7 +9,6 @@ import { listAccounts as readAccounts, reflectStatus, reportBooks } from "../../
 import { LOCATIONS } from "../../lib/location.ts";
 import { readJson } from "../../middleware/body.ts";
 import type { Answer } from "../../openapi/operation.ts";
-import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { ACCOUNT_ANSWER, BOOKS, accountAnswer, booksAnswer, booksSchema } from "../account/account.ts";
 import { amountNanoUsd, seconds, unixSeconds } from "../answers.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
@@ -78,7 +77,6 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
         example: cursorPage([], undefined),
       },
     },
-    errors: ["invalid_value"],
     handler: listAccounts,
   },
   {
@@ -90,7 +88,6 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     auth: "operator",
     body: { name: "CreateAccountRequest", schema: createAccountSchema, example: { name: "Search team" } },
     answers: { 201: { ...ACCOUNT_ANSWER, description: "The account." } },
-    errors: BODY_ERRORS,
     handler: createAccount,
   },
   {
@@ -102,7 +99,6 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     auth: "operator",
     parameters: [idParameter("account")],
     answers: { 200: BOOKS_ANSWER },
-    errors: ["object_not_found"],
     handler: getAccountBooks,
   },
   {
@@ -115,7 +111,6 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     parameters: [idParameter("account")],
     body: { name: "PatchAccountRequest", schema: patchAccountSchema, example: { status: "suspended" } },
     answers: { 200: BOOKS_ANSWER },
-    errors: [...BODY_ERRORS, "object_not_found"],
     handler: patchAccount,
   },
 ];

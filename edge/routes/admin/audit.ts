@@ -38,7 +38,6 @@ export const AUDIT: Route = {
       example: cursorPage([], undefined),
     },
   },
-  errors: ["invalid_value"],
   handler: getAudit,
 };
 

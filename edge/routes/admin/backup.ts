@@ -40,7 +40,6 @@ export const BACKUP: readonly Route[] = [
         mediaType: "application/x-ndjson",
       },
     },
-    errors: ["invalid_value"],
     handler: getBackup,
   },
   {
@@ -54,6 +53,7 @@ export const BACKUP: readonly Route[] = [
       name: "RestoreRequest",
       schema: z.looseObject({ kind: oneOf(["account", "directory"]) }),
       example: { kind: "directory", table: "models", rows: [] },
+      errors: ["invalid_json", "invalid_value", "body_too_large"],
     },
     answers: {
       200: {
@@ -67,7 +67,6 @@ export const BACKUP: readonly Route[] = [
         example: { kind: "directory", outcome: "restored" },
       },
     },
-    errors: ["invalid_json", "invalid_value", "body_too_large"],
     handler: postRestore,
   },
 ];

@@ -6,7 +6,6 @@ import type { Context } from "../../context.ts";
 import type { GrantInput } from "../../ledger/acts.ts";
 import { LIFETIME_NANO_USD_MAX } from "../../ledger/acts.ts";
 import { readJson } from "../../middleware/body.ts";
-import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { eitherAmount, nanoUsdField, readAmount, usdField } from "../amount.ts";
 import { amountNanoUsd } from "../answers.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
@@ -61,7 +60,7 @@ export const CREATE_GRANT: Route = {
       example: { id: "welcome", granted: false, amount_nano_usd: 5_000_000_000 },
     },
   },
-  errors: [...BODY_ERRORS, "incompatible_options", "object_not_found", "limit_reached"],
+  errors: ["incompatible_options", "limit_reached"],
   handler: createGrant,
 };
 

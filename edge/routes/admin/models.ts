@@ -7,7 +7,6 @@ import { waitUntilOf } from "../../context.ts";
 import type { ModelSettings } from "../../directory/model-settings.ts";
 import { loadModelSettings, saveModelSettings, withSettings } from "../../directory/model-settings.ts";
 import { readJson } from "../../middleware/body.ts";
-import { BODY_ERRORS } from "../../openapi/operation.ts";
 import { pathId } from "../../openapi/parameters.ts";
 import { MODEL_EXAMPLE, modelAnswer, modelSchema } from "../models.ts";
 import type { Route } from "../route.ts";
@@ -50,7 +49,7 @@ const PUT_MODEL: Route = {
       example: { ...MODEL_EXAMPLE, operator_status: "live" },
     },
   },
-  errors: [...BODY_ERRORS, "model_not_found"],
+  errors: ["model_not_found"],
   handler: putModel,
 };
 

@@ -5,7 +5,6 @@ import type { Stripe } from "../../billing/stripe.ts";
 import { StripeError } from "../../billing/stripe.ts";
 import type { Context } from "../../context.ts";
 import { readJson } from "../../middleware/body.ts";
-import { BODY_ERRORS } from "../../openapi/operation.ts";
 import type { Reconciled } from "../../payments/reconcile.ts";
 import { DAYS_MAX, reconcilePage, stripeOfConfig } from "../../payments/reconcile.ts";
 import { count } from "../answers.ts";
@@ -44,7 +43,7 @@ export const RECONCILE: Route = {
       example: { checked: 2, missed: [], refused: [], next: null },
     },
   },
-  errors: [...BODY_ERRORS, "payments_not_offered", "payment_unavailable"],
+  errors: ["payments_not_offered", "payment_unavailable"],
   handler: postReconcile,
 };
 

@@ -10,7 +10,6 @@ import { REFUND_REASONS } from "../../billing/stripe.ts";
 import type { Context } from "../../context.ts";
 import { readJson } from "../../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
 import { ONCE } from "../../openapi/parameters.ts";
 import { ACCOUNT } from "../account/account.ts";
 import { amounts, centsField, readCents } from "../amount.ts";
@@ -88,16 +87,7 @@ export const CREATE_REFUND: Route = {
       },
     },
   },
-  errors: [
-    ...BODY_ERRORS,
-    ...MAKING_ERRORS,
-    "invalid_request",
-    "object_not_found",
-    "credit_held",
-    "limit_reached",
-    "payments_not_offered",
-    "payment_unavailable",
-  ],
+  errors: ["invalid_request", "credit_held", "limit_reached", "payments_not_offered", "payment_unavailable"],
   handler: createRefund,
 };
 

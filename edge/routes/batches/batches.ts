@@ -17,7 +17,6 @@ import { authorizeAgain } from "../../middleware/authorize.ts";
 import { readJson } from "../../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
 import { pricesOf } from "../../models/pricing.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
 import { ONCE } from "../../openapi/parameters.ts";
 import { FILE } from "../files/files.ts";
 import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
@@ -57,7 +56,7 @@ export const BATCHES: readonly Route[] = [
     },
     answers: { 200: BATCH_ANSWER },
     parameters: [ONCE],
-    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found", "limit_reached"],
+    errors: ["object_not_found", "limit_reached"],
     handler: createBatch,
   },
   {
@@ -70,7 +69,6 @@ export const BATCHES: readonly Route[] = [
     scope: "batches",
     parameters: listParameters(LIST_MAX, LIST_DEFAULT),
     answers: { 200: pageAnswer("Batches", "A page of batches.", batchSchema, []) },
-    errors: ["invalid_value"],
     handler: listBatches,
   },
   {
@@ -83,7 +81,6 @@ export const BATCHES: readonly Route[] = [
     scope: "batches",
     parameters: [idParameter("batch")],
     answers: { 200: BATCH_ANSWER },
-    errors: ["object_not_found"],
     handler: getBatch,
   },
   {
@@ -97,7 +94,7 @@ export const BATCHES: readonly Route[] = [
     scope: "batches",
     parameters: [idParameter("batch")],
     answers: { 200: BATCH_ANSWER },
-    errors: ["object_not_found", "invalid_request"],
+    errors: ["invalid_request"],
     handler: cancelBatch,
   },
 ];

@@ -78,12 +78,8 @@ export const FILES: readonly Route[] = [
     summary: "All files of the account",
     auth: "key",
     scope: "batches",
-    parameters: [
-      { ...queryText("purpose", "Only these."), schema: { enum: FILE_PURPOSES } },
-      ...listParameters(LIST_MAX, LIST_MAX),
-    ],
+    parameters: [queryText("purpose", "Only these.", { enum: FILE_PURPOSES }), ...listParameters(LIST_MAX, LIST_MAX)],
     answers: { 200: pageAnswer("Files", "A page of files.", fileSchema, []) },
-    errors: ["invalid_value"],
     handler: listFiles,
   },
   {
@@ -96,7 +92,6 @@ export const FILES: readonly Route[] = [
     scope: "batches",
     parameters: [idParameter("file")],
     answers: { 200: FILE_ANSWER },
-    errors: ["object_not_found"],
     handler: getFile,
   },
   {
@@ -109,7 +104,7 @@ export const FILES: readonly Route[] = [
     scope: "batches",
     parameters: [idParameter("file")],
     answers: { 200: { description: "JSON lines.", mediaType: "application/jsonl" } },
-    errors: ["object_not_found", "overloaded"],
+    errors: ["overloaded"],
     handler: getFileContent,
   },
   {
@@ -122,7 +117,6 @@ export const FILES: readonly Route[] = [
     scope: "batches",
     parameters: [idParameter("file")],
     answers: { 200: deletedAnswer("DeletedFile", "file", FILE.id) },
-    errors: ["object_not_found"],
     handler: deleteFile,
   },
 ];

@@ -19,7 +19,6 @@ import type { Caller } from "../../middleware/authorize.ts";
 import { authorizeAgain } from "../../middleware/authorize.ts";
 import { bodyPieces, inflated, isGzip } from "../../middleware/body-pieces.ts";
 import { answerRepeat, keyReused, onceOfUpload } from "../../middleware/once.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
 import { ONCE } from "../../openapi/parameters.ts";
 import type { Route } from "../route.ts";
 import { FILE_ANSWER, fileAnswer } from "./files.ts";
@@ -50,7 +49,7 @@ export const CREATE_FILE: Route = {
   },
   answers: { 200: FILE_ANSWER },
   parameters: [ONCE],
-  errors: [...BODY_ERRORS, ...MAKING_ERRORS, "empty_input", "limit_reached", "overloaded"],
+  errors: ["empty_input", "limit_reached", "overloaded"],
   handler: createFile,
 };
 

@@ -11,7 +11,6 @@ import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
 import { readJson } from "../../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
-import { BODY_ERRORS, MAKING_ERRORS } from "../../openapi/operation.ts";
 import { ONCE } from "../../openapi/parameters.ts";
 import { deletedAnswer } from "../answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "../list-query.ts";
@@ -66,7 +65,6 @@ export const KEYS: readonly Route[] = [
         [KEY],
       ),
     },
-    errors: ["invalid_value"],
     handler: listKeys,
   },
   {
@@ -86,7 +84,7 @@ export const KEYS: readonly Route[] = [
     },
     answers: { 201: CREATED_KEY_ANSWER },
     parameters: [ONCE],
-    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "limit_reached"],
+    errors: ["limit_reached"],
     handler: createKey,
   },
   {
@@ -99,7 +97,6 @@ export const KEYS: readonly Route[] = [
     scope: "keys:write",
     parameters: [idParameter("key")],
     answers: { 200: KEY_ANSWER },
-    errors: ["object_not_found"],
     handler: getKey,
   },
   {
@@ -115,7 +112,6 @@ export const KEYS: readonly Route[] = [
     parameters: [idParameter("key")],
     body: { name: "PatchKeyRequest", schema: patchKeySchema, example: { name: "Search, staging" } },
     answers: { 200: KEY_ANSWER },
-    errors: [...BODY_ERRORS, "object_not_found"],
     handler: patchKey,
   },
   {
@@ -130,7 +126,6 @@ export const KEYS: readonly Route[] = [
     scope: "keys:write",
     parameters: [idParameter("key")],
     answers: { 200: deletedAnswer("DeletedKey", "api_key", KEY.id, "It is revoked.") },
-    errors: ["object_not_found"],
     handler: deleteKey,
   },
   {
@@ -145,7 +140,6 @@ export const KEYS: readonly Route[] = [
     parameters: [idParameter("key"), ONCE],
     body: { name: "RotateKeyRequest", schema: rotateSchema, example: { overlap_s: 3600 } },
     answers: { 200: CREATED_KEY_ANSWER },
-    errors: [...BODY_ERRORS, ...MAKING_ERRORS, "object_not_found"],
     handler: rotateKey,
   },
 ];

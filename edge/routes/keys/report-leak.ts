@@ -7,7 +7,6 @@ import type { Context } from "../../context.ts";
 import { clientAddress } from "../../context.ts";
 import { AddressLimit } from "../../lib/address-limit.ts";
 import { readJson } from "../../middleware/body.ts";
-import { BODY_ERRORS } from "../../openapi/operation.ts";
 import type { Route } from "../route.ts";
 import { parseKey } from "../../../shared/keys.ts";
 import { parseBody, text } from "../../../shared/schemas/fields.ts";
@@ -37,7 +36,7 @@ export const REPORT_LEAK: Route = {
       example: { object: "leak_report", received: true },
     },
   },
-  errors: [...BODY_ERRORS, "rate_limit_exceeded"],
+  errors: ["rate_limit_exceeded"],
   handler: reportLeak,
 };
 

@@ -70,7 +70,7 @@ export const ORGANIZATION: readonly Route[] = [
         example: NO_BUCKETS,
       },
     },
-    errors: ["invalid_value", "missing_field"],
+    errors: ["missing_field"],
     handler: getEmbeddingsUsage,
   },
   {
@@ -106,7 +106,7 @@ export const ORGANIZATION: readonly Route[] = [
         example: NO_BUCKETS,
       },
     },
-    errors: ["invalid_value", "missing_field"],
+    errors: ["missing_field"],
     handler: getCosts,
   },
 ];

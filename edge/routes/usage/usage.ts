@@ -96,7 +96,6 @@ export const USAGE: Route = {
       alternative: "text/csv",
     },
   },
-  errors: ["invalid_value"],
   handler: getUsage,
 };
 
