@@ -3,7 +3,7 @@
 
 import { base62Length, decodeBase62, encodeBase62 } from "./base62.ts";
 
-const ID_PREFIXES = {
+export const ID_PREFIXES = {
   account: "acct",
   key: "key",
   request: "req",

@@ -18,7 +18,7 @@ export interface AuditEntry {
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-interface AuditRow extends AuditEntry {
+export interface AuditRow extends AuditEntry {
   readonly id: number;
   /** `done`, an error code, or null (interrupted). */
   readonly outcome: string | null;

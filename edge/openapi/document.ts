@@ -88,8 +88,9 @@ function operationOf(operation: Operation): JsonSchema {
   };
 }
 
-function parameterOf({ errors: _, ...parameter }: Parameter): JsonSchema {
-  return { ...parameter, ...(parameter.in === "path" ? { required: true } : {}) };
+function parameterOf(parameter: Parameter): JsonSchema {
+  const { errors: _errors, ...described } = parameter;
+  return { ...described, ...(parameter.in === "path" ? { required: true } : {}) };
 }
 
 function requestBodyOf({ name, example, mediaType = JSON_TYPE }: Body): JsonSchema {

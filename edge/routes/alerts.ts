@@ -15,7 +15,8 @@ import { ALERTS_MAX, ALERT_KINDS } from "../notices/alerts.ts";
 import { emailConfig } from "../notices/settings.ts";
 import { ONCE } from "../openapi/parameters.ts";
 import { nanoUsdField, readAmount, usdField } from "./amount.ts";
-import { amountNanoUsd, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
+import { always, described, field } from "../openapi/described.ts";
+import { amountNanoUsd, answerOf, deletedAnswer, ownId, seconds, time } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageOfAll, pageSchema } from "./list-query.ts";
 import { idInPath, idParameter, known } from "./object-in-path.ts";
 import type { Route } from "./route.ts";
@@ -31,37 +32,15 @@ const createAlertSchema = z.strictObject({
   threshold_nano_usd: nanoUsdField,
 });
 
-const alertSchema = z.object({
-  id: z.string(),
-  object: z.literal("alert"),
-  kind: z.enum(ALERT_KINDS),
-  threshold_usd: z.string(),
-  threshold_nano_usd: amountNanoUsd,
-  created_at: z.nullable(unixSeconds),
-  last_triggered_at: z.nullable(unixSeconds),
+export const ALERT = described<AlertRecord>({
+  id: ownId("alert"),
+  object: always("alert"),
+  kind: field(z.enum(ALERT_KINDS), ({ kind }) => kind, "balance_below"),
+  threshold_usd: field(z.string(), ({ thresholdNanoUsd }) => formatUsd(thresholdNanoUsd), "1"),
+  threshold_nano_usd: field(amountNanoUsd, ({ thresholdNanoUsd }) => thresholdNanoUsd, 1_000_000_000),
+  created_at: field(time, ({ createdAtMs }) => seconds(createdAtMs), 1_790_000_000),
+  last_triggered_at: field(time, ({ lastFiredAtMs }) => seconds(lastFiredAtMs), null),
 });
-
-const ALERT = {
-  id: "alert_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "alert",
-  kind: "balance_below",
-  threshold_usd: "1",
-  threshold_nano_usd: 1_000_000_000,
-  created_at: 1_790_000_000,
-  last_triggered_at: null,
-};
-
-export function alertAnswer(alert: AlertRecord): z.output<typeof alertSchema> {
-  return {
-    id: alert.id,
-    object: "alert",
-    kind: alert.kind,
-    threshold_usd: formatUsd(alert.thresholdNanoUsd),
-    threshold_nano_usd: alert.thresholdNanoUsd,
-    created_at: seconds(alert.createdAtMs),
-    last_triggered_at: seconds(alert.lastFiredAtMs),
-  };
-}
 
 export const ALERTS: readonly Route[] = [
   {
@@ -77,8 +56,8 @@ export const ALERTS: readonly Route[] = [
       200: {
         description: "Alerts, and whether this deployment sends e-mail.",
         name: "Alerts",
-        schema: pageSchema(alertSchema).extend({ email: z.enum(["configured", "not_configured"]) }),
-        example: { ...listPage([ALERT], false), email: "not_configured" },
+        schema: pageSchema(ALERT.schema).extend({ email: z.enum(["configured", "not_configured"]) }),
+        example: { ...listPage([ALERT.example], false), email: "not_configured" },
       },
     },
     handler: listAlerts,
@@ -96,7 +75,7 @@ export const ALERTS: readonly Route[] = [
       schema: createAlertSchema,
       example: { kind: "balance_below", threshold_usd: 1 },
     },
-    answers: { 201: { description: "The alert.", name: "Alert", schema: alertSchema, example: ALERT } },
+    answers: { 201: answerOf("Alert", "The alert.", ALERT) },
     parameters: [ONCE],
     errors: ["incompatible_options", "limit_reached"],
     handler: createAlert,
@@ -110,7 +89,7 @@ export const ALERTS: readonly Route[] = [
     auth: "key",
     scope: "account:write",
     parameters: [idParameter("alert")],
-    answers: { 200: deletedAnswer("DeletedAlert", "alert", ALERT.id) },
+    answers: { 200: deletedAnswer("DeletedAlert", "alert") },
     handler: deleteAlert,
   },
 ];
@@ -124,14 +103,14 @@ async function createAlert(c: Context, { accountId, by }: Caller): Promise<Respo
   if (created === "too_many")
     throw apiError("limit_reached", `An account has at most ${ALERTS_MAX} alerts: delete one first.`);
   if (created === "reused") throw keyReused();
-  return isRepeat(created) ? answerRepeat(c, alertAnswer(created.again), 201) : c.json(alertAnswer(created), 201);
+  return isRepeat(created) ? answerRepeat(c, ALERT.of(created.again), 201) : c.json(ALERT.of(created), 201);
 }
 
 async function listAlerts(c: Context, { accountId }: Caller): Promise<Response> {
   const alerts = acted(await accountStub(c.env, accountId).listAlerts());
   const page = await pageOfAll(c, accountId, "alert", alerts);
   return c.json({
-    ...listPage(page.items.map(alertAnswer), page.hasMore),
+    ...listPage(page.items.map(ALERT.of), page.hasMore),
     email: emailConfig(c.env) === undefined ? "not_configured" : "configured",
   });
 }

@@ -2,7 +2,10 @@
 
 import * as z from "zod";
 import { NANO_USD_PER_CENT } from "../billing/cents.ts";
+import { field } from "../openapi/described.ts";
+import type { Fields } from "../openapi/described.ts";
 import type { JsonSchema } from "../openapi/operation.ts";
+import { amountNanoUsd } from "./answers.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd, parseUsd } from "../../shared/money.ts";
@@ -44,6 +47,20 @@ export function amounts(named: Readonly<Record<string, NanoUsd>>): Record<string
       [`${name}_nano_usd`, amount],
     ]),
   );
+}
+
+/** The two fields of an amount in an answer; `about` is said of the first. */
+export function amountFields<Source>(
+  name: string,
+  read: (source: Source) => NanoUsd,
+  example: number,
+  about?: string,
+): Fields<Source> {
+  const usd = about === undefined ? z.string() : z.string().describe(about);
+  return {
+    [`${name}_usd`]: field(usd, (source: Source) => formatUsd(read(source)), formatUsd(nanoUsd(example))),
+    [`${name}_nano_usd`]: field(amountNanoUsd, read, example),
+  };
 }
 
 /** The document's rule of such a body: one of the two, and not both. */

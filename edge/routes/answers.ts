@@ -2,23 +2,48 @@
 // answer against it.
 
 import * as z from "zod";
+import { field } from "../openapi/described.ts";
+import type { Described, Field } from "../openapi/described.ts";
 import type { Answer } from "../openapi/operation.ts";
+import { ID_PREFIXES } from "../../shared/ids.ts";
+import type { IdKind } from "../../shared/ids.ts";
 
 export const count = z.int().nonnegative();
 export const amountNanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");
 export const unixSeconds = z.int().nonnegative().describe("Unix seconds.");
-/** An id for examples. */
+/** Null: it has not come, or there is none. */
+export const time = z.nullable(unixSeconds);
+
+/** For examples. */
 export const MODEL = "gigarouter/demo-embedding";
+export const exampleId = (kind: IdKind): string => `${ID_PREFIXES[kind]}_5Tt8ZKf0s3N6Y1WcQbXo2R`;
 
 /** Milliseconds as the API writes a time; none is null. */
 export function seconds(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.floor(ms / 1000);
 }
 
-/** What a DELETE answers: `object` with `id` is gone. */
-export const deletedAnswer = (name: string, object: string, id: string, description = "It is gone."): Answer => ({
+/** The first field of an object. */
+export const ownId = <Source extends { readonly id: string }>(kind: IdKind): Field<Source> =>
+  field(z.string(), ({ id }) => id, exampleId(kind));
+
+/** An answer that is one object. */
+export const answerOf = <Source>(name: string, description: string, object: Described<Source>): Answer => ({
+  description,
+  name,
+  schema: object.schema,
+  example: object.example,
+});
+
+/** What a DELETE answers: `object` with its id is gone. */
+export const deletedAnswer = (
+  name: string,
+  kind: IdKind,
+  description = "It is gone.",
+  object: string = kind,
+): Answer => ({
   description,
   name,
   schema: z.object({ id: z.string(), object: z.literal(object), deleted: z.literal(true) }),
-  example: { id, object, deleted: true },
+  example: { id: exampleId(kind), object, deleted: true },
 });

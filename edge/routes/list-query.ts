@@ -5,6 +5,7 @@ import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
+import type { Described, Plain } from "../openapi/described.ts";
 import type { Answer, Parameter } from "../openapi/operation.ts";
 import { queryText } from "../openapi/parameters.ts";
 import { limitParameter, readLimit } from "./query.ts";
@@ -51,20 +52,20 @@ export const pageSchema = <Item extends z.ZodType>(item: Item) =>
     has_more: z.boolean(),
   });
 
-export const pageAnswer = (
+export const pageAnswer = <Source>(
   name: string,
   description: string,
-  item: z.ZodType,
-  examples: readonly { readonly id: string }[],
-): Answer => ({ description, name, schema: pageSchema(item), example: listPage(examples, false) });
+  item: Described<Source>,
+  examples: readonly Plain[] = [item.example],
+): Answer => ({ description, name, schema: pageSchema(item.schema), example: listPage(examples, false) });
 
 /** One page of a list. `hasMore`: another page follows its last item. */
-export function listPage<Item extends { readonly id: string }>(data: readonly Item[], hasMore: boolean) {
+export function listPage(data: readonly Plain[], hasMore: boolean) {
   return {
     object: "list",
     data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
+    first_id: data[0]?.["id"] ?? null,
+    last_id: data.at(-1)?.["id"] ?? null,
     has_more: hasMore,
   };
 }

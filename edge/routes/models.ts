@@ -6,119 +6,104 @@ import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { promptsOf } from "../embedding/prompts.ts";
 import { publicStatus, resolveModel } from "../models/models.ts";
+import { always, described, field, inner } from "../openapi/described.ts";
 import { pathId } from "../openapi/parameters.ts";
-import { MODEL, amountNanoUsd, count, unixSeconds } from "./answers.ts";
+import { MODEL, amountNanoUsd, answerOf, count, unixSeconds } from "./answers.ts";
 import type { Route } from "./route.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
-import { instructionOf } from "../../shared/token-bound.ts";
+import { DEFAULT_QUERY_INSTRUCTION, instructionOf } from "../../shared/token-bound.ts";
 import type { BackendReady } from "../../shared/wire.ts";
 
-export const modelSchema = z.object({
-  id: z.string(),
-  object: z.literal("model"),
-  created: unixSeconds,
-  owned_by: z.string(),
-  name: z.string(),
-  description: z.string(),
-  license: z.string(),
-  status: z.enum(["live", "warming", "coming_soon"]),
-  context_length: count,
-  native_dimensions: count,
-  permitted_dimensions: z.object({ min: count, max: count }),
-  default_query_instruction: z.nullable(z.string()).describe("Null where the model's query prompt has another form."),
-  prompts: z
-    .object({ query: z.string(), document: z.string(), default: z.string() })
-    .describe(
-      'What is put before a text: by `input_type`, and without one. The caller\'s `instruction` replaces "query".',
-    ),
-  pooling: z.string(),
-  revision: z.nullable(z.string()),
-  reproducible: z
-    .nullable(z.boolean())
-    .describe(
-      "True: a text's vector is the same bits in any request and batch, under one `revision` on one class of processor. Null: not promised.",
-    ),
-  float32_distance_max: z
-    .nullable(z.number().positive())
-    .describe("1 - cosine between a vector and float32 arithmetic's on the same weights, at most. Null: not promised."),
-  throughput_tokens_per_second: z.nullable(z.number().nonnegative()),
-  pricing: z.object({
-    price_nano_usd_per_million_tokens: amountNanoUsd,
-    hit_price_nano_usd_per_million_tokens: amountNanoUsd,
-    batch_price_nano_usd_per_million_tokens: amountNanoUsd,
-    batch_hit_price_nano_usd_per_million_tokens: amountNanoUsd,
-    minimum_charge_nano_usd: amountNanoUsd,
+interface ShownModel {
+  readonly model: CatalogModel;
+  /** Of the backend that serves it; sizes come from the catalogue while there is none. */
+  readonly announced: BackendReady | undefined;
+  readonly readiness: ReturnType<Pool["readiness"]>;
+  readonly prompts: ReturnType<typeof promptsOf>;
+  readonly dimensions: number;
+}
+
+const NOT_PROMISED = "Null: not promised.";
+
+export const PUBLIC_MODEL = described<ShownModel>({
+  id: field(z.string(), ({ model }) => model.id, MODEL),
+  object: always("model"),
+  created: field(unixSeconds, ({ model }) => model.created, 1_793_491_200),
+  owned_by: field(z.string(), ({ model: { id } }) => id.slice(0, id.indexOf("/")), "gigarouter"),
+  name: field(z.string(), ({ model }) => model.name, "Demo Embedding"),
+  description: field(z.string(), ({ model }) => model.description, "The embedded demo."),
+  license: field(z.string(), ({ model }) => model.license, "apache-2.0"),
+  status: field(
+    z.enum(["live", "warming", "coming_soon"]),
+    ({ model, readiness }) => publicStatus(model, readiness),
+    "live",
+  ),
+  context_length: field(count, ({ model, announced }) => announced?.contextTokens ?? model.contextTokens, 8192),
+  native_dimensions: field(count, ({ dimensions }) => dimensions, 256),
+  permitted_dimensions: field(z.object({ min: count, max: count }), ({ dimensions }) => ({ min: 1, max: dimensions }), {
+    min: 1,
+    max: 256,
   }),
+  default_query_instruction: field(
+    z.nullable(z.string()).describe("Null where the model's query prompt has another form."),
+    ({ prompts }) => instructionOf(prompts.query),
+    DEFAULT_QUERY_INSTRUCTION,
+  ),
+  prompts: field(
+    z
+      .object({ query: z.string(), document: z.string(), default: z.string() })
+      .describe(
+        'What is put before a text: by `input_type`, and without one. The caller\'s `instruction` replaces "query".',
+      ),
+    ({ prompts: { query, document, plain } }) => ({ query, document, default: plain }),
+    { query: `Instruct: ${DEFAULT_QUERY_INSTRUCTION}\nQuery:`, document: "", default: "" },
+  ),
+  pooling: field(z.string(), ({ announced }) => announced?.pooling ?? "last_token", "last_token"),
+  revision: field(z.nullable(z.string()), ({ announced }) => announced?.revision ?? null, "0123456789abcdef"),
+  reproducible: field(
+    z
+      .nullable(z.boolean())
+      .describe(
+        `True: a text's vector is the same bits in any request and batch, under one \`revision\` on one class of processor. ${NOT_PROMISED}`,
+      ),
+    ({ announced }) => announced?.arithmetic?.reproducible ?? null,
+    true,
+  ),
+  float32_distance_max: field(
+    z
+      .nullable(z.number().positive())
+      .describe(`1 - cosine between a vector and float32 arithmetic's on the same weights, at most. ${NOT_PROMISED}`),
+    ({ announced }) => announced?.arithmetic?.float32DistanceMax ?? null,
+    1e-5,
+  ),
+  throughput_tokens_per_second: field(
+    z.nullable(z.number().nonnegative()),
+    ({ announced }) => announced?.tokensPerSecond ?? null,
+    null,
+  ),
+  pricing: inner(
+    described<CatalogModel["prices"]>({
+      price_nano_usd_per_million_tokens: field(amountNanoUsd, (p) => p.priceNanoUsdPerMillion, 8_000_000),
+      hit_price_nano_usd_per_million_tokens: field(amountNanoUsd, (p) => p.hitPriceNanoUsdPerMillion, 4_000_000),
+      batch_price_nano_usd_per_million_tokens: field(amountNanoUsd, (p) => p.batchPriceNanoUsdPerMillion, 4_000_000),
+      batch_hit_price_nano_usd_per_million_tokens: field(
+        amountNanoUsd,
+        (p) => p.batchHitPriceNanoUsdPerMillion,
+        2_000_000,
+      ),
+      minimum_charge_nano_usd: field(amountNanoUsd, (p) => p.minimumChargeNanoUsd, 0),
+    }),
+    ({ model }) => model.prices,
+  ),
 });
 
-export const MODEL_EXAMPLE = {
-  id: MODEL,
-  object: "model",
-  created: 1_793_491_200,
-  owned_by: "gigarouter",
-  name: "Demo Embedding",
-  description: "The embedded demo.",
-  license: "apache-2.0",
-  status: "live",
-  context_length: 8192,
-  native_dimensions: 256,
-  permitted_dimensions: { min: 1, max: 256 },
-  default_query_instruction: "Given a web search query, retrieve relevant passages that answer the query",
-  prompts: {
-    query: "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:",
-    document: "",
-    default: "",
-  },
-  pooling: "last_token",
-  revision: "0123456789abcdef",
-  reproducible: true,
-  float32_distance_max: 1e-5,
-  throughput_tokens_per_second: null,
-  pricing: {
-    price_nano_usd_per_million_tokens: 8_000_000,
-    hit_price_nano_usd_per_million_tokens: 4_000_000,
-    batch_price_nano_usd_per_million_tokens: 4_000_000,
-    batch_hit_price_nano_usd_per_million_tokens: 2_000_000,
-    minimum_charge_nano_usd: 0,
-  },
-};
-
-/** Sizes come from the backend where one announces the model, from the catalogue otherwise. */
-export function modelAnswer(
-  model: CatalogModel,
-  announced: BackendReady | undefined,
-  readiness: ReturnType<Pool["readiness"]>,
-) {
-  const native = announced?.dimensions ?? model.nativeDimensions;
-  const { prices } = model;
+/** `model` as `GET /v1/models` shows it. */
+export async function describeModel(c: Context, model: CatalogModel) {
+  const { pool } = c.get("services");
+  const announced = await pool.announced(model.id, waitUntilOf(c));
+  const dimensions = announced?.dimensions ?? model.nativeDimensions;
   const prompts = promptsOf(model, announced);
-  return {
-    id: model.id,
-    object: "model",
-    created: model.created,
-    owned_by: model.id.slice(0, model.id.indexOf("/")),
-    name: model.name,
-    description: model.description,
-    license: model.license,
-    status: publicStatus(model, readiness),
-    context_length: announced?.contextTokens ?? model.contextTokens,
-    native_dimensions: native,
-    permitted_dimensions: { min: 1, max: native },
-    default_query_instruction: instructionOf(prompts.query),
-    prompts: { query: prompts.query, document: prompts.document, default: prompts.plain },
-    pooling: announced?.pooling ?? "last_token",
-    revision: announced?.revision ?? null,
-    reproducible: announced?.arithmetic?.reproducible ?? null,
-    float32_distance_max: announced?.arithmetic?.float32DistanceMax ?? null,
-    throughput_tokens_per_second: announced?.tokensPerSecond ?? null,
-    pricing: {
-      price_nano_usd_per_million_tokens: prices.priceNanoUsdPerMillion,
-      hit_price_nano_usd_per_million_tokens: prices.hitPriceNanoUsdPerMillion,
-      batch_price_nano_usd_per_million_tokens: prices.batchPriceNanoUsdPerMillion,
-      batch_hit_price_nano_usd_per_million_tokens: prices.batchHitPriceNanoUsdPerMillion,
-      minimum_charge_nano_usd: prices.minimumChargeNanoUsd,
-    },
-  };
+  return PUBLIC_MODEL.of({ model, announced, readiness: pool.readiness(model.id), prompts, dimensions });
 }
 
 export const LIST_MODELS: Route = {
@@ -132,8 +117,8 @@ export const LIST_MODELS: Route = {
     200: {
       description: "OpenAI's list of models, and what a buyer needs beside it.",
       name: "Models",
-      schema: z.object({ object: z.literal("list"), data: z.array(modelSchema) }),
-      example: { object: "list", data: [MODEL_EXAMPLE] },
+      schema: z.object({ object: z.literal("list"), data: z.array(PUBLIC_MODEL.schema) }),
+      example: { object: "list", data: [PUBLIC_MODEL.example] },
     },
   },
   handler: listModels,
@@ -148,7 +133,7 @@ export const GET_MODEL: Route = {
   description: "`/v1/models/owner%2Fname` is the same.",
   auth: "optional",
   parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part behind it.")],
-  answers: { 200: { description: "The model.", name: "Model", schema: modelSchema, example: MODEL_EXAMPLE } },
+  answers: { 200: answerOf("Model", "The model.", PUBLIC_MODEL) },
   errors: ["model_not_found", "route_not_found"],
   handler: getModel,
 };
@@ -172,10 +157,4 @@ async function getModel(c: Context): Promise<Response> {
   const name = c.req.param("name") ?? "";
   const { model } = resolveModel(owner === undefined ? name : `${owner}/${name}`, c.get("services").models);
   return c.json(await describeModel(c, model));
-}
-
-async function describeModel(c: Context, model: CatalogModel) {
-  const { pool } = c.get("services");
-  const announced = await pool.announced(model.id, waitUntilOf(c));
-  return modelAnswer(model, announced, pool.readiness(model.id));
 }

@@ -7,41 +7,21 @@ import type { SessionRecord } from "../account/session-store.ts";
 import type { Context } from "../context.ts";
 import { acted } from "../middleware/acted.ts";
 import type { Caller } from "../middleware/authorize.ts";
-import { count, deletedAnswer, seconds, unixSeconds } from "./answers.ts";
+import { always, described, field } from "../openapi/described.ts";
+import { count, deletedAnswer, exampleId, ownId, seconds, time } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
 import { idInPath, idParameter, known } from "./object-in-path.ts";
 import type { Route } from "./route.ts";
 
-const SESSION = {
-  id: "sess_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "session",
-  name: "octocat",
-  via: "github",
-  key_id: "key_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  created_at: 1_790_000_000,
-  expires_at: 1_790_604_800,
-};
-const sessionSchema = z.object({
-  id: z.string(),
-  object: z.literal("session"),
-  name: z.string(),
-  via: z.enum(["key", "github"]),
-  key_id: z.string().describe("Whose rights it has."),
-  created_at: z.nullable(unixSeconds),
-  expires_at: z.nullable(unixSeconds),
+const SESSION = described<SessionRecord>({
+  id: ownId("session"),
+  object: always("session"),
+  name: field(z.string(), ({ name }) => name, "octocat"),
+  via: field(z.enum(["key", "github"]), ({ via }) => via, "github"),
+  key_id: field(z.string().describe("Whose rights it has."), ({ keyId }) => keyId, exampleId("key")),
+  created_at: field(time, ({ createdAtMs }) => seconds(createdAtMs), 1_790_000_000),
+  expires_at: field(time, ({ expiresAtMs }) => seconds(expiresAtMs), 1_790_604_800),
 });
-
-function sessionAnswer(session: SessionRecord): z.output<typeof sessionSchema> {
-  return {
-    id: session.id,
-    object: "session",
-    name: session.name,
-    via: session.via,
-    key_id: session.keyId,
-    created_at: seconds(session.createdAtMs),
-    expires_at: seconds(session.expiresAtMs),
-  };
-}
 
 export const SESSIONS: readonly Route[] = [
   {
@@ -54,7 +34,7 @@ export const SESSIONS: readonly Route[] = [
     scope: "account:write",
     parameters: WHOLE_LIST,
     answers: {
-      200: pageAnswer("Sessions", "Newest first; an account has at most 20, the oldest end.", sessionSchema, [SESSION]),
+      200: pageAnswer("Sessions", "Newest first; an account has at most 20, the oldest end.", SESSION),
     },
     handler: listSessions,
   },
@@ -86,7 +66,7 @@ export const SESSIONS: readonly Route[] = [
     auth: "key",
     scope: "account:write",
     parameters: [idParameter("session")],
-    answers: { 200: deletedAnswer("DeletedSession", "session", SESSION.id, "It has ended.") },
+    answers: { 200: deletedAnswer("DeletedSession", "session", "It has ended.") },
     handler: deleteSession,
   },
 ];
@@ -94,7 +74,7 @@ export const SESSIONS: readonly Route[] = [
 async function listSessions(c: Context, { accountId }: Caller): Promise<Response> {
   const sessions = acted(await accountStub(c.env, accountId).listSessions());
   const page = await pageOfAll(c, accountId, "session", sessions);
-  return c.json(listPage(page.items.map(sessionAnswer), page.hasMore));
+  return c.json(listPage(page.items.map(SESSION.of), page.hasMore));
 }
 
 async function deleteSession(c: Context, { accountId, by }: Caller): Promise<Response> {

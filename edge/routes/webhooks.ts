@@ -17,7 +17,8 @@ import type { Outcome } from "../notices/sinks.ts";
 import { judgeTarget } from "../notices/target.ts";
 import type { Answer } from "../openapi/operation.ts";
 import { ONCE } from "../openapi/parameters.ts";
-import { deletedAnswer, seconds, unixSeconds } from "./answers.ts";
+import { always, described, field } from "../openapi/described.ts";
+import { answerOf, deletedAnswer, exampleId, ownId, seconds, time } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
 import { idInPath, idParameter, known } from "./object-in-path.ts";
 import type { Route } from "./route.ts";
@@ -44,62 +45,44 @@ const patchWebhookSchema = z.strictObject({
 });
 const rotateWebhookSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(OVERLAP_S) });
 
-const webhookSchema = z.object({
-  id: z.string(),
-  object: z.literal("webhook"),
-  url: z.string(),
-  events: z.nullable(z.array(z.enum(EVENT_TYPES))).describe("null: all."),
-  status: z.enum(["active", "disabled"]),
-  disabled_reason: z.nullable(z.string()),
-  created_at: z.nullable(unixSeconds),
-  previous_secret_until: z.nullable(unixSeconds).describe("Until when the secret that a rotation replaced signs too."),
-  last_attempt: z.nullable(z.object({ at: z.nullable(unixSeconds), detail: z.string() })),
+export const WEBHOOK = described<WebhookView>({
+  id: ownId("webhook"),
+  object: always("webhook"),
+  url: field(z.string(), ({ url }) => url, "https://example.com/hooks"),
+  events: field<WebhookView, unknown>(
+    z.nullable(z.array(z.enum(EVENT_TYPES))).describe("null: all."),
+    ({ events }) => events ?? null,
+    null,
+  ),
+  status: field(
+    z.enum(["active", "disabled"]),
+    ({ disabledReason }) => (disabledReason === undefined ? "active" : "disabled"),
+    "active",
+  ),
+  disabled_reason: field(z.nullable(z.string()), ({ disabledReason }) => disabledReason ?? null, null),
+  created_at: field(time, ({ createdAtMs }) => seconds(createdAtMs), 1_790_000_000),
+  previous_secret_until: field(
+    time.describe("Until when the secret that a rotation replaced signs too."),
+    ({ previousUntilMs }) => seconds(previousUntilMs),
+    null,
+  ),
+  last_attempt: field(
+    z.nullable(z.object({ at: time, detail: z.string() })),
+    ({ lastAttempt }) =>
+      lastAttempt === undefined ? null : { at: seconds(lastAttempt.atMs), detail: lastAttempt.detail },
+    null,
+  ),
 });
 
-const WEBHOOK = {
-  id: "wh_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "webhook",
-  url: "https://example.com/hooks",
-  events: null,
-  status: "active",
-  disabled_reason: null,
-  created_at: 1_790_000_000,
-  previous_secret_until: null,
-  last_attempt: null,
-};
-
-const WEBHOOK_ANSWER: Answer = {
-  description: "The webhook.",
-  name: "Webhook",
-  schema: webhookSchema,
-  example: WEBHOOK,
-};
-
+const WEBHOOK_ANSWER = answerOf("Webhook", "The webhook.", WEBHOOK);
 const CREATED_WEBHOOK_ANSWER: Answer = {
   description: "The webhook with its secret: shown this once.",
   name: "CreatedWebhook",
-  schema: webhookSchema.extend({
+  schema: WEBHOOK.schema.extend({
     secret: z.nullable(z.string()).describe("Null in a repeat that comes over a minute later."),
   }),
-  example: { ...WEBHOOK, secret: "whsec_…" },
+  example: { ...WEBHOOK.example, secret: "whsec_…" },
 };
-
-export function webhookAnswer(webhook: WebhookView) {
-  return {
-    id: webhook.id,
-    object: "webhook",
-    url: webhook.url,
-    events: webhook.events ?? null,
-    status: webhook.disabledReason === undefined ? "active" : "disabled",
-    disabled_reason: webhook.disabledReason ?? null,
-    created_at: seconds(webhook.createdAtMs),
-    previous_secret_until: seconds(webhook.previousUntilMs),
-    last_attempt:
-      webhook.lastAttempt === undefined
-        ? null
-        : { at: seconds(webhook.lastAttempt.atMs), detail: webhook.lastAttempt.detail },
-  };
-}
 
 export const WEBHOOKS: readonly Route[] = [
   {
@@ -111,7 +94,7 @@ export const WEBHOOKS: readonly Route[] = [
     auth: "key",
     scope: "account:write",
     parameters: WHOLE_LIST,
-    answers: { 200: pageAnswer("Webhooks", "Webhooks, without their secrets.", webhookSchema, [WEBHOOK]) },
+    answers: { 200: pageAnswer("Webhooks", "Webhooks, without their secrets.", WEBHOOK) },
     handler: listWebhooks,
   },
   {
@@ -123,7 +106,7 @@ export const WEBHOOKS: readonly Route[] = [
     description: "Signed as Standard Webhooks says.",
     auth: "key",
     scope: "account:write",
-    body: { name: "CreateWebhookRequest", schema: createWebhookSchema, example: { url: WEBHOOK.url } },
+    body: { name: "CreateWebhookRequest", schema: createWebhookSchema, example: { url: "https://example.com/hooks" } },
     answers: { 201: CREATED_WEBHOOK_ANSWER },
     parameters: [ONCE],
     errors: ["limit_reached"],
@@ -178,7 +161,7 @@ export const WEBHOOKS: readonly Route[] = [
     auth: "key",
     scope: "account:write",
     parameters: [idParameter("webhook")],
-    answers: { 200: deletedAnswer("DeletedWebhook", "webhook", WEBHOOK.id) },
+    answers: { 200: deletedAnswer("DeletedWebhook", "webhook") },
     handler: deleteWebhook,
   },
   {
@@ -201,7 +184,7 @@ export const WEBHOOKS: readonly Route[] = [
           delivered: z.boolean(),
           detail: z.string(),
         }),
-        example: { id: WEBHOOK.id, object: "webhook.test", delivered: true, detail: "200" },
+        example: { id: exampleId("webhook"), object: "webhook.test", delivered: true, detail: "200" },
       },
     },
     handler: testWebhook,
@@ -229,7 +212,7 @@ async function patchWebhook(c: Context, { accountId, by }: Caller): Promise<Resp
   const patched: WebhookView | "unknown" = acted(
     await accountStub(c.env, accountId).patchWebhook(idInPath(c, "webhook"), patch, by),
   );
-  return c.json(webhookAnswer(known("webhook", patched)));
+  return c.json(WEBHOOK.of(known("webhook", patched)));
 }
 
 async function rotateWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
@@ -250,13 +233,11 @@ function targetOf(c: Context, url: string): string {
 async function listWebhooks(c: Context, { accountId }: Caller): Promise<Response> {
   const webhooks = acted(await accountStub(c.env, accountId).listWebhooks());
   const page = await pageOfAll(c, accountId, "webhook", webhooks);
-  return c.json(listPage(page.items.map(webhookAnswer), page.hasMore));
+  return c.json(listPage(page.items.map(WEBHOOK.of), page.hasMore));
 }
 
 async function getWebhook(c: Context, { accountId }: Caller): Promise<Response> {
-  return c.json(
-    webhookAnswer(known("webhook", await accountStub(c.env, accountId).getWebhook(idInPath(c, "webhook")))),
-  );
+  return c.json(WEBHOOK.of(known("webhook", await accountStub(c.env, accountId).getWebhook(idInPath(c, "webhook")))));
 }
 
 async function deleteWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
@@ -288,6 +269,6 @@ function answerCreated(
   status: 200 | 201,
 ): Response {
   if (created === "reused") throw keyReused();
-  if (!isRepeat(created)) return c.json({ ...webhookAnswer(created), secret: created.secret }, status);
-  return answerRepeat(c, { ...webhookAnswer(created.again), secret: created.secret }, status);
+  if (!isRepeat(created)) return c.json({ ...WEBHOOK.of(created), secret: created.secret }, status);
+  return answerRepeat(c, { ...WEBHOOK.of(created.again), secret: created.secret }, status);
 }

@@ -10,10 +10,11 @@ import { keyOfText } from "../../middleware/authenticate.ts";
 import type { Caller } from "../../middleware/authorize.ts";
 import { authorize } from "../../middleware/authorize.ts";
 import { readJson } from "../../middleware/body.ts";
-import type { Answer } from "../../openapi/operation.ts";
+import { always, described, field } from "../../openapi/described.ts";
+import type { Fields } from "../../openapi/described.ts";
 import { queryText } from "../../openapi/parameters.ts";
-import { amounts } from "../amount.ts";
-import { amountNanoUsd, count, seconds, unixSeconds } from "../answers.ts";
+import { amountFields } from "../amount.ts";
+import { amountNanoUsd, answerOf, count, ownId, seconds, time } from "../answers.ts";
 import type { Route } from "../route.ts";
 import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
@@ -30,112 +31,48 @@ const patchAccountSchema = z.strictObject({
   ),
 });
 
-export const accountSchema = z.object({
-  id: z.string(),
-  object: z.literal("account"),
-  name: z.string(),
-  status: z.enum(["active", "suspended"]),
-  created_at: z.nullable(unixSeconds),
-  balance_usd: z.string(),
-  balance_nano_usd: amountNanoUsd,
-  spendable_usd: z.string(),
-  spendable_nano_usd: amountNanoUsd,
-  held_usd: z
-    .string()
-    .describe(
-      "Of the balance: set aside for calls that run, or ran a moment ago. What they do not use comes back by itself, at the latest 35 s after the last call.",
-    ),
-  held_nano_usd: amountNanoUsd,
-  spent_this_month_usd: z.string(),
-  spent_this_month_nano_usd: amountNanoUsd,
-  limits: z.object({
-    requests_per_minute: count,
-    tokens_per_minute: count,
-    monthly_nano_usd: z.nullable(amountNanoUsd),
-  }),
-});
-
-export const ACCOUNT = {
-  id: "acct_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "account",
-  name: "Search team",
-  status: "active",
-  created_at: 1_790_000_000,
-  balance_usd: "5",
-  balance_nano_usd: 5_000_000_000,
-  spendable_usd: "4.99",
-  spendable_nano_usd: 4_990_000_000,
-  held_usd: "0.01",
-  held_nano_usd: 10_000_000,
-  spent_this_month_usd: "0",
-  spent_this_month_nano_usd: 0,
-  limits: { requests_per_minute: 600, tokens_per_minute: 1_000_000, monthly_nano_usd: null },
-};
-
-export const ACCOUNT_ANSWER: Answer = {
-  description: "The books.",
-  name: "Account",
-  schema: accountSchema,
-  example: ACCOUNT,
-};
-
-export function accountAnswer(view: AccountView) {
-  return {
-    id: view.id,
-    object: "account",
-    name: view.name,
-    status: view.status,
-    created_at: seconds(view.createdAtMs),
-    ...amounts({
-      balance: view.balanceNanoUsd,
-      spendable: view.spendableNanoUsd,
-      held: view.heldNanoUsd,
-      spent_this_month: view.monthSpentNanoUsd,
+const ACCOUNT_FIELDS: Fields<AccountView> = {
+  id: ownId("account"),
+  object: always("account"),
+  name: field(z.string(), ({ name }) => name, "Search team"),
+  status: field(z.enum(["active", "suspended"]), ({ status }) => status, "active"),
+  created_at: field(time, ({ createdAtMs }) => seconds(createdAtMs), 1_790_000_000),
+  ...amountFields("balance", ({ balanceNanoUsd }: AccountView) => balanceNanoUsd, 5_000_000_000),
+  ...amountFields("spendable", ({ spendableNanoUsd }: AccountView) => spendableNanoUsd, 4_990_000_000),
+  ...amountFields(
+    "held",
+    ({ heldNanoUsd }: AccountView) => heldNanoUsd,
+    10_000_000,
+    "Of the balance: set aside for calls that run, or ran a moment ago. What they do not use comes back by itself, at the latest 35 s after the last call.",
+  ),
+  ...amountFields("spent_this_month", ({ monthSpentNanoUsd }: AccountView) => monthSpentNanoUsd, 0),
+  limits: field(
+    z.object({ requests_per_minute: count, tokens_per_minute: count, monthly_nano_usd: z.nullable(amountNanoUsd) }),
+    ({ limits: { requestsPerMinute, tokensPerMinute, monthlyNanoUsd } }) => ({
+      requests_per_minute: requestsPerMinute,
+      tokens_per_minute: tokensPerMinute,
+      monthly_nano_usd: monthlyNanoUsd ?? null,
     }),
-    limits: {
-      requests_per_minute: view.limits.requestsPerMinute,
-      tokens_per_minute: view.limits.tokensPerMinute,
-      monthly_nano_usd: view.limits.monthlyNanoUsd ?? null,
-    },
-  };
-}
-
-const SUMS = ["granted", "topped_up", "expired", "refunded", "charged", "written_off", "receivable", "lost_bound"];
-
-/** Both fields of each sum. */
-function sums<Field>(usd: Field, nano: Field): Readonly<Record<string, Field>> {
-  return Object.fromEntries(
-    SUMS.flatMap((sum) => [
-      [`${sum}_usd`, usd],
-      [`${sum}_nano_usd`, nano],
-    ]),
-  );
-}
+    { requests_per_minute: 600, tokens_per_minute: 1_000_000, monthly_nano_usd: null },
+  ),
+};
+export const ACCOUNT = described(ACCOUNT_FIELDS);
 
 /** The operator's view: the books. */
-export const booksSchema = accountSchema.extend({
-  email: z.nullable(z.string()),
-  ...sums<z.ZodType>(z.string(), amountNanoUsd),
+export const BOOKS = described<AccountView>({
+  ...ACCOUNT_FIELDS,
+  email: field(z.nullable(z.string()), ({ email }) => email ?? null, null),
+  ...amountFields("granted", ({ grantedNanoUsd }: AccountView) => grantedNanoUsd, 0),
+  ...amountFields("topped_up", ({ toppedUpNanoUsd }: AccountView) => toppedUpNanoUsd, 0),
+  ...amountFields("expired", ({ expiredNanoUsd }: AccountView) => expiredNanoUsd, 0),
+  ...amountFields("refunded", ({ refundedNanoUsd }: AccountView) => refundedNanoUsd, 0),
+  ...amountFields("charged", ({ chargedNanoUsd }: AccountView) => chargedNanoUsd, 0),
+  ...amountFields("written_off", ({ writtenOffNanoUsd }: AccountView) => writtenOffNanoUsd, 0),
+  ...amountFields("receivable", ({ receivableNanoUsd }: AccountView) => receivableNanoUsd, 0),
+  ...amountFields("lost_bound", ({ lostBoundNanoUsd }: AccountView) => lostBoundNanoUsd, 0),
 });
 
-export const BOOKS = { ...ACCOUNT, email: null, ...sums<string | number>("0", 0) };
-
-export function booksAnswer(view: AccountView) {
-  return {
-    ...accountAnswer(view),
-    email: view.email ?? null,
-    ...amounts({
-      granted: view.grantedNanoUsd,
-      topped_up: view.toppedUpNanoUsd,
-      expired: view.expiredNanoUsd,
-      refunded: view.refundedNanoUsd,
-      charged: view.chargedNanoUsd,
-      written_off: view.writtenOffNanoUsd,
-      receivable: view.receivableNanoUsd,
-      lost_bound: view.lostBoundNanoUsd,
-    }),
-  };
-}
+export const ACCOUNT_ANSWER = answerOf("Account", "The books.", ACCOUNT);
 
 export const ACCOUNT_ROUTES: readonly Route[] = [
   {
@@ -190,7 +127,7 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
 ];
 
 async function getAccount(c: Context, { accountId }: Caller): Promise<Response> {
-  return c.json(accountAnswer(await viewOf(c, accountId)));
+  return c.json(ACCOUNT.of(await viewOf(c, accountId)));
 }
 
 /** For compatibility: the key in the query. Never logged (request-log writes routes, not URLs), never stored by caches. */
@@ -214,7 +151,7 @@ async function patchAccount(c: Context, { accountId, by }: Caller): Promise<Resp
   const monthly = limits.monthly_nano_usd;
   const patch = { monthlyNanoUsd: monthly === null ? null : nanoUsd(monthly) };
   acted(await accountStub(c.env, accountId).setLimits(patch, by));
-  return c.json(accountAnswer(await viewOf(c, accountId)));
+  return c.json(ACCOUNT.of(await viewOf(c, accountId)));
 }
 
 async function viewOf(c: Context, id: AccountId): Promise<AccountView> {

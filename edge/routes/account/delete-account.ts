@@ -15,9 +15,8 @@ import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
 import { authorizeAgain } from "../../middleware/authorize.ts";
 import { queryText } from "../../openapi/parameters.ts";
-import { amountNanoUsd } from "../answers.ts";
+import { amountNanoUsd, exampleId } from "../answers.ts";
 import type { Route } from "../route.ts";
-import { ACCOUNT } from "./account.ts";
 import { apiError } from "../../../shared/errors.ts";
 import { formatUsd } from "../../../shared/money.ts";
 
@@ -42,7 +41,13 @@ export const DELETE_ACCOUNT: Route = {
         forfeited_usd: z.string(),
         forfeited_nano_usd: amountNanoUsd,
       }),
-      example: { id: ACCOUNT.id, object: "account", deleted: true, forfeited_usd: "0", forfeited_nano_usd: 0 },
+      example: {
+        id: exampleId("account"),
+        object: "account",
+        deleted: true,
+        forfeited_usd: "0",
+        forfeited_nano_usd: 0,
+      },
     },
   },
   errors: ["directory_unavailable"],

@@ -10,16 +10,16 @@ import { waitUntilOf } from "../../context.ts";
 import { monthStartMs } from "../../ledger/periods.ts";
 import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
-import { alertAnswer } from "../alerts.ts";
+import { ALERT } from "../alerts.ts";
 import { seconds, unixSeconds } from "../answers.ts";
 import { KEY, keyAnswer } from "../keys/key-fields.ts";
 import type { Route } from "../route.ts";
 import { streamed } from "../streamed.ts";
 import { usagePages } from "../usage/usage-window.ts";
 import { resultAnswer } from "../usage/usage.ts";
-import { webhookAnswer } from "../webhooks.ts";
-import { BOOKS, booksAnswer, booksSchema } from "./account.ts";
-import { transactionAnswer } from "./transactions.ts";
+import { WEBHOOK } from "../webhooks.ts";
+import { BOOKS } from "./account.ts";
+import { TRANSACTION } from "./transactions.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 
 const TRANSACTIONS_A_PAGE = 500;
@@ -43,7 +43,7 @@ export const EXPORT_ACCOUNT: Route = {
       schema: z.object({
         object: z.literal("account.export"),
         exported_at: unixSeconds,
-        account: booksSchema,
+        account: BOOKS.schema,
         keys: z.array(z.unknown()),
         alerts: z.array(z.unknown()),
         webhooks: z.array(z.unknown()),
@@ -54,8 +54,8 @@ export const EXPORT_ACCOUNT: Route = {
       example: {
         object: "account.export",
         exported_at: 1_790_000_000,
-        account: BOOKS,
-        keys: [KEY],
+        account: BOOKS.example,
+        keys: [KEY.example],
         alerts: [],
         webhooks: [],
         transactions: [],
@@ -77,10 +77,10 @@ async function* documentOf(c: Context, id: AccountId): AsyncGenerator<string> {
   const stub = () => accountStub(c.env, id);
   await c.get("services").wallet.report(id, waitUntilOf(c));
   const account = acted(await stub().getAccount());
-  yield `{"object":"account.export","exported_at":${seconds(Date.now())},"account":${JSON.stringify(booksAnswer(account))}`;
+  yield `{"object":"account.export","exported_at":${seconds(Date.now())},"account":${JSON.stringify(BOOKS.of(account))}`;
   yield `,"keys":${JSON.stringify(acted(await stub().listKeys()).map((key) => keyAnswer(key, c.get("services").models)))}`;
-  yield `,"alerts":${JSON.stringify(acted(await stub().listAlerts()).map(alertAnswer))}`;
-  yield `,"webhooks":${JSON.stringify(acted(await stub().listWebhooks()).map(webhookAnswer))}`;
+  yield `,"alerts":${JSON.stringify(acted(await stub().listAlerts()).map(ALERT.of))}`;
+  yield `,"webhooks":${JSON.stringify(acted(await stub().listWebhooks()).map(WEBHOOK.of))}`;
   yield* list("transactions", transactions(c, id));
   yield* list("usage", usage(c, id, account.createdAtMs));
   yield* list("audit", auditRows(c, id));
@@ -104,7 +104,7 @@ async function* transactions(c: Context, id: AccountId): AsyncGenerator<readonly
   let before: number | undefined;
   do {
     const page: TransactionsPage = acted(await accountStub(c.env, id).transactions(before, TRANSACTIONS_A_PAGE));
-    yield page.lines.map(transactionAnswer);
+    yield page.lines.map(TRANSACTION.of);
     before = page.before;
   } while (before !== undefined);
 }

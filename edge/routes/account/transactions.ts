@@ -7,42 +7,39 @@ import type { Context } from "../../context.ts";
 import type { StatementLine } from "../../ledger/statement.ts";
 import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
+import { always, described, field } from "../../openapi/described.ts";
 import { queryText } from "../../openapi/parameters.ts";
-import { MODEL, amountNanoUsd, seconds, unixSeconds } from "../answers.ts";
-import { KEY } from "../keys/key-fields.ts";
+import { MODEL, amountNanoUsd, exampleId, seconds, time } from "../answers.ts";
 import { limitParameter, readCursor, readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
 
 const LINES_MAX = 100;
 const LINES = 20;
 
-const transactionSchema = z.object({
-  id: z.string(),
-  object: z.literal("transaction"),
-  at: z.nullable(unixSeconds),
-  kind: z.enum(["grant", "topup", "charge", "refund", "dispute", "expiry", "write_off"]),
-  amount_nano_usd: amountNanoUsd.describe("Signed: what it did to the balance."),
-  balance_after_nano_usd: amountNanoUsd,
-  description: z.string(),
-  payment_id: z.string().optional().describe("Of money that came or went by card: the payment's id at Stripe."),
-  key_id: z.string().optional(),
-  model: z.string().optional(),
+export const TRANSACTION = described<StatementLine>({
+  id: field(z.string(), ({ position }) => `txn_${position}`, "txn_2"),
+  object: always("transaction"),
+  at: field(time, ({ atMs }) => seconds(atMs), 1_790_000_000),
+  kind: field(
+    z.enum(["grant", "topup", "charge", "refund", "dispute", "expiry", "write_off"]),
+    ({ kind }) => kind,
+    "charge",
+  ),
+  amount_nano_usd: field(
+    amountNanoUsd.describe("Signed: what it did to the balance."),
+    ({ amountNanoUsd: amount }) => amount,
+    -1600,
+  ),
+  balance_after_nano_usd: field(amountNanoUsd, ({ balanceAfterNanoUsd }) => balanceAfterNanoUsd, 4_999_998_400),
+  description: field(z.string(), ({ description }) => description, "Usage"),
+  payment_id: field(
+    z.string().optional().describe("Of money that came or went by card: the payment's id at Stripe."),
+    ({ paymentId }) => paymentId,
+    undefined,
+  ),
+  key_id: field(z.string().optional(), ({ keyId }) => keyId, exampleId("key")),
+  model: field(z.string().optional(), ({ model }) => model, MODEL),
 });
-
-export function transactionAnswer(line: StatementLine) {
-  return {
-    id: `txn_${line.position}`,
-    object: "transaction",
-    at: seconds(line.atMs),
-    kind: line.kind,
-    amount_nano_usd: line.amountNanoUsd,
-    balance_after_nano_usd: line.balanceAfterNanoUsd,
-    description: line.description,
-    ...(line.paymentId === undefined ? {} : { payment_id: line.paymentId }),
-    ...(line.keyId === undefined ? {} : { key_id: line.keyId }),
-    ...(line.model === undefined ? {} : { model: line.model }),
-  };
-}
 
 export const TRANSACTIONS: Route = {
   method: "get",
@@ -60,25 +57,13 @@ export const TRANSACTIONS: Route = {
       name: "Transactions",
       schema: z.object({
         object: z.literal("list"),
-        data: z.array(transactionSchema),
+        data: z.array(TRANSACTION.schema),
         has_more: z.boolean(),
         next_page: z.nullable(z.string()),
       }),
       example: {
         object: "list",
-        data: [
-          {
-            id: "txn_2",
-            object: "transaction",
-            at: 1_790_000_000,
-            kind: "charge",
-            amount_nano_usd: -1600,
-            balance_after_nano_usd: 4_999_998_400,
-            description: "Usage",
-            key_id: KEY.id,
-            model: MODEL,
-          },
-        ],
+        data: [TRANSACTION.example],
         has_more: false,
         next_page: null,
       },
@@ -93,7 +78,7 @@ async function listTransactions(c: Context, { accountId }: Caller): Promise<Resp
   );
   return c.json({
     object: "list",
-    data: page.lines.map(transactionAnswer),
+    data: page.lines.map(TRANSACTION.of),
     has_more: page.before !== undefined,
     next_page: page.before === undefined ? null : String(page.before),
   });

@@ -5,12 +5,13 @@ import { accountStub } from "../../account/account-stub.ts";
 import { createAccount as makeAccount } from "../../account/create-account.ts";
 import type { Context } from "../../context.ts";
 import { waitUntilOf } from "../../context.ts";
+import type { AccountRow } from "../../directory/accounts.ts";
 import { listAccounts as readAccounts, reflectStatus, reportBooks } from "../../directory/accounts.ts";
 import { LOCATIONS } from "../../lib/location.ts";
 import { readJson } from "../../middleware/body.ts";
-import type { Answer } from "../../openapi/operation.ts";
-import { ACCOUNT_ANSWER, BOOKS, accountAnswer, booksAnswer, booksSchema } from "../account/account.ts";
-import { amountNanoUsd, seconds, unixSeconds } from "../answers.ts";
+import { always, described, field } from "../../openapi/described.ts";
+import { ACCOUNT, ACCOUNT_ANSWER, BOOKS } from "../account/account.ts";
+import { amountNanoUsd, answerOf, exampleId, seconds, time } from "../answers.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { limitParameter, readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
@@ -41,24 +42,19 @@ const patchAccountSchema = z.strictObject({
   status: oneOf(["active", "suspended"]).optional(),
 });
 
-const listedAccountSchema = z.object({
-  id: z.string(),
-  object: z.literal("account"),
-  name: z.string(),
-  email: z.nullable(z.string()),
-  status: z.string(),
-  created_at: z.nullable(unixSeconds),
-  deleted_at: z.nullable(unixSeconds),
-  charged_nano_usd: amountNanoUsd,
-  reported_at: z.nullable(unixSeconds),
+const LISTED_ACCOUNT = described<AccountRow>({
+  id: field(z.string(), ({ id }) => id, exampleId("account")),
+  object: always("account"),
+  name: field(z.string(), ({ name }) => name, "Search team"),
+  email: field(z.nullable(z.string()), ({ email }) => email, null),
+  status: field(z.string(), ({ status }) => status, "active"),
+  created_at: field(time, ({ createdAtMs }) => seconds(createdAtMs), 1_790_000_000),
+  deleted_at: field(time, ({ deletedAtMs }) => seconds(deletedAtMs ?? undefined), null),
+  charged_nano_usd: field(amountNanoUsd, ({ chargedNanoUsd }) => chargedNanoUsd, 0),
+  reported_at: field(time, ({ reportedAtMs }) => seconds(reportedAtMs ?? undefined), null),
 });
 
-const BOOKS_ANSWER: Answer = {
-  description: "The books.",
-  name: "Books",
-  schema: booksSchema,
-  example: BOOKS,
-};
+const BOOKS_ANSWER = answerOf("Books", "The books.", BOOKS);
 
 export const ADMIN_ACCOUNTS: readonly Route[] = [
   {
@@ -73,7 +69,7 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
       200: {
         description: "Names, status and sums as the directory knows them.",
         name: "AdminAccounts",
-        schema: cursorPageSchema(listedAccountSchema),
+        schema: cursorPageSchema(LISTED_ACCOUNT.schema),
         example: cursorPage([], undefined),
       },
     },
@@ -119,18 +115,7 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
 async function listAccounts(c: Context): Promise<Response> {
   const page = await readAccounts(c.env.DIRECTORY, readCursor(c), readLimit(c, ACCOUNTS_MAX, ACCOUNTS));
   if (page === undefined) throw unknownCursor();
-  const data = page.rows.map((row) => ({
-    id: row.id,
-    object: "account",
-    name: row.name,
-    email: row.email,
-    status: row.status,
-    created_at: seconds(row.createdAtMs),
-    deleted_at: seconds(row.deletedAtMs ?? undefined),
-    charged_nano_usd: row.chargedNanoUsd,
-    reported_at: seconds(row.reportedAtMs ?? undefined),
-  }));
-  return c.json(cursorPage(data, page.next));
+  return c.json(cursorPage(page.rows.map(LISTED_ACCOUNT.of), page.next));
 }
 
 async function createAccount(c: Context): Promise<Response> {
@@ -140,14 +125,14 @@ async function createAccount(c: Context): Promise<Response> {
   await act(c, "account.create", id, account, () =>
     makeAccount(c.env, account, ACTOR, { id, location: body.location }),
   );
-  return c.json(accountAnswer(known("account", await accountStub(c.env, id).getAccount())), 201);
+  return c.json(ACCOUNT.of(known("account", await accountStub(c.env, id).getAccount())), 201);
 }
 
 async function getAccountBooks(c: Context): Promise<Response> {
   const view = known("account", await accountStub(c.env, idInPath(c, "account")).getAccount());
   // The object may have suspended itself (a dispute): its row in the list follows when somebody looks.
   waitUntilOf(c)(reportBooks(c.env.DIRECTORY, view.id, view, Date.now()).catch(() => undefined));
-  return c.json(booksAnswer(view));
+  return c.json(BOOKS.of(view));
 }
 
 async function patchAccount(c: Context): Promise<Response> {
@@ -168,5 +153,5 @@ async function patchAccount(c: Context): Promise<Response> {
       await reflectStatus(c.env.DIRECTORY, id, status);
     }
   });
-  return c.json(booksAnswer(known("account", await stub.getAccount())));
+  return c.json(BOOKS.of(known("account", await stub.getAccount())));
 }

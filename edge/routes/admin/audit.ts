@@ -2,8 +2,10 @@
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";
+import type { AuditRow } from "../../directory/audit.ts";
 import { listAudit } from "../../directory/audit.ts";
-import { count, seconds, unixSeconds } from "../answers.ts";
+import { count, exampleId, seconds, time } from "../answers.ts";
+import { always, described, field } from "../../openapi/described.ts";
 import { limitParameter, readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
 import { CURSOR, cursorPage, cursorPageSchema, readCursor, unknownCursor } from "./cursor-list.ts";
@@ -11,15 +13,15 @@ import { CURSOR, cursorPage, cursorPageSchema, readCursor, unknownCursor } from 
 const ROWS_MAX = 200;
 const ROWS = 50;
 
-const auditEntrySchema = z.object({
-  id: count,
-  object: z.literal("audit_entry"),
-  at: z.nullable(unixSeconds),
-  actor: z.string(),
-  action: z.string(),
-  target: z.string(),
-  facts: z.record(z.string(), z.unknown()),
-  outcome: z.nullable(z.string()),
+const AUDIT_ENTRY = described<AuditRow>({
+  id: field(count, ({ id }) => id, 1),
+  object: always("audit_entry"),
+  at: field(time, ({ atMs }) => seconds(atMs), 1_790_000_000),
+  actor: field(z.string(), ({ actor }) => actor, "operator"),
+  action: field(z.string(), ({ action }) => action, "grant"),
+  target: field(z.string(), ({ target }) => target, exampleId("account")),
+  facts: field(z.record(z.string(), z.unknown()), ({ facts }) => facts, {}),
+  outcome: field(z.nullable(z.string()), ({ outcome }) => outcome, "ok"),
 });
 
 export const AUDIT: Route = {
@@ -34,7 +36,7 @@ export const AUDIT: Route = {
     200: {
       description: "Entries.",
       name: "Audit",
-      schema: cursorPageSchema(auditEntrySchema),
+      schema: cursorPageSchema(AUDIT_ENTRY.schema),
       example: cursorPage([], undefined),
     },
   },
@@ -44,15 +46,5 @@ export const AUDIT: Route = {
 async function getAudit(c: Context): Promise<Response> {
   const page = await listAudit(c.env.DIRECTORY, readCursor(c), readLimit(c, ROWS_MAX, ROWS));
   if (page === undefined) throw unknownCursor();
-  const data = page.rows.map((row) => ({
-    id: row.id,
-    object: "audit_entry",
-    at: seconds(row.atMs),
-    actor: row.actor,
-    action: row.action,
-    target: row.target,
-    facts: row.facts,
-    outcome: row.outcome,
-  }));
-  return c.json(cursorPage(data, page.next));
+  return c.json(cursorPage(page.rows.map(AUDIT_ENTRY.of), page.next));
 }

@@ -3,12 +3,11 @@
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";
-import { waitUntilOf } from "../../context.ts";
 import type { ModelSettings } from "../../directory/model-settings.ts";
 import { loadModelSettings, saveModelSettings, withSettings } from "../../directory/model-settings.ts";
 import { readJson } from "../../middleware/body.ts";
 import { pathId } from "../../openapi/parameters.ts";
-import { MODEL_EXAMPLE, modelAnswer, modelSchema } from "../models.ts";
+import { PUBLIC_MODEL, describeModel } from "../models.ts";
 import type { Route } from "../route.ts";
 import { act } from "./act.ts";
 import { must } from "../../../shared/assert.ts";
@@ -45,8 +44,8 @@ const PUT_MODEL: Route = {
     200: {
       description: "The model as buyers see it, and the operator's own status.",
       name: "AdminModel",
-      schema: modelSchema.extend({ operator_status: z.enum(["live", "coming_soon"]) }),
-      example: { ...MODEL_EXAMPLE, operator_status: "live" },
+      schema: PUBLIC_MODEL.schema.extend({ operator_status: z.enum(["live", "coming_soon"]) }),
+      example: { ...PUBLIC_MODEL.example, operator_status: "live" },
     },
   },
   errors: ["model_not_found"],
@@ -68,7 +67,7 @@ async function putModel(c: Context): Promise<Response> {
   const owner = c.req.param("owner");
   const name = c.req.param("name") ?? "";
   const id = owner === undefined ? name : `${owner}/${name}`;
-  const { modelBook, pool } = c.get("services");
+  const { modelBook } = c.get("services");
   if (!modelBook.models.some((model) => model.id === id)) {
     throw apiError("model_not_found", "No such model: GET /v1/models lists them.", "model");
   }
@@ -88,8 +87,7 @@ async function putModel(c: Context): Promise<Response> {
     modelBook.models.find((one) => one.id === id),
     "a model that is listed",
   );
-  const announced = await pool.announced(id, waitUntilOf(c));
-  return c.json({ ...modelAnswer(model, announced, pool.readiness(model.id)), operator_status: model.operatorStatus });
+  return c.json({ ...(await describeModel(c, model)), operator_status: model.operatorStatus });
 }
 
 function changed({ id, prices, operatorStatus }: ModelSettings, body: z.output<typeof putModelSchema>): ModelSettings {

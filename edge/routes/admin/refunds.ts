@@ -11,9 +11,8 @@ import type { Context } from "../../context.ts";
 import { readJson } from "../../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
 import { ONCE } from "../../openapi/parameters.ts";
-import { ACCOUNT } from "../account/account.ts";
 import { amounts, centsField, readCents } from "../amount.ts";
-import { amountNanoUsd } from "../answers.ts";
+import { amountNanoUsd, exampleId } from "../answers.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import type { Route } from "../route.ts";
 import { ACTOR, act } from "./act.ts";
@@ -74,7 +73,7 @@ export const CREATE_REFUND: Route = {
       example: {
         id: "refund_0000000000000a",
         object: "refund",
-        account_id: ACCOUNT.id,
+        account_id: exampleId("account"),
         payment: "pi_123",
         stripe_refund: "re_123",
         status: "succeeded",

@@ -18,12 +18,12 @@ import { readJson } from "../../middleware/body.ts";
 import { answerRepeat, keyReused, onceOf } from "../../middleware/once.ts";
 import { pricesOf } from "../../models/pricing.ts";
 import { ONCE } from "../../openapi/parameters.ts";
-import { FILE } from "../files/files.ts";
+import { exampleId } from "../answers.ts";
 import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
-import { BATCH_ANSWER, batchAnswer, batchSchema } from "./batch-answer.ts";
+import { BATCH, BATCH_ANSWER } from "./batch-answer.ts";
 import { ApiError, apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { newId, parseId } from "../../../shared/ids.ts";
@@ -52,7 +52,7 @@ export const BATCHES: readonly Route[] = [
     body: {
       name: "CreateBatchRequest",
       schema: createBatchSchema,
-      example: { input_file_id: FILE.id, endpoint: "/v1/embeddings", completion_window: "24h" },
+      example: { input_file_id: exampleId("file"), endpoint: "/v1/embeddings", completion_window: "24h" },
     },
     answers: { 200: BATCH_ANSWER },
     parameters: [ONCE],
@@ -68,7 +68,7 @@ export const BATCHES: readonly Route[] = [
     auth: "key",
     scope: "batches",
     parameters: listParameters(LIST_MAX, LIST_DEFAULT),
-    answers: { 200: pageAnswer("Batches", "A page of batches.", batchSchema, []) },
+    answers: { 200: pageAnswer("Batches", "A page of batches.", BATCH, []) },
     handler: listBatches,
   },
   {
@@ -132,7 +132,7 @@ async function createBatch(c: Context, caller: Caller): Promise<Response> {
     );
   }
   await batchStub(c, order.id).start(order);
-  return c.json(batchAnswer(snapshot));
+  return c.json(BATCH.of(snapshot));
 }
 
 /** The batch that the call's first try made. Should that have died before it began the batch, it begins now. */
@@ -143,7 +143,7 @@ async function answerAgain(c: Context, order: BatchOrder): Promise<Response> {
   const isYoung = Date.now() < createdAtMs + BEGIN_MS_MAX;
   if (!listed.ended && isYoung && (await stub.view()) === undefined)
     await stub.start({ ...order, createdAtMs, expiresAtMs });
-  return answerRepeat(c, batchAnswer(await currentView(c, order.accountId, listed)), 200);
+  return answerRepeat(c, BATCH.of(await currentView(c, order.accountId, listed)), 200);
 }
 
 /** A key that has only `batches` must not call models. */
@@ -173,24 +173,24 @@ async function listBatches(c: Context, { accountId }: Caller): Promise<Response>
     order: readOrder(c),
   });
   if (page === undefined) throw apiError("invalid_value", "`after` must be the id of one of your batches.", "after");
-  const data = await Promise.all(page.items.map(async (item) => batchAnswer(await currentView(c, accountId, item))));
+  const data = await Promise.all(page.items.map(async (item) => BATCH.of(await currentView(c, accountId, item))));
   return c.json(listPage(data, page.hasMore));
 }
 
 async function getBatch(c: Context, { accountId }: Caller): Promise<Response> {
-  return c.json(batchAnswer(await currentView(c, accountId, await ownBatch(c, accountId))));
+  return c.json(BATCH.of(await currentView(c, accountId, await ownBatch(c, accountId))));
 }
 
 async function cancelBatch(c: Context, { accountId }: Caller): Promise<Response> {
   const listed = await ownBatch(c, accountId);
   const before = await currentView(c, accountId, listed);
   // A client whose connection broke asks again.
-  if (before.status === "cancelled") return c.json(batchAnswer(before));
+  if (before.status === "cancelled") return c.json(BATCH.of(before));
   if (before.endedAtMs !== undefined) {
     throw apiError("invalid_request", `A batch that is ${before.status} cannot be cancelled.`, "id");
   }
   const after = await batchStub(c, before.id).cancel();
-  return c.json(batchAnswer(after ?? (await currentView(c, accountId, await ownBatch(c, accountId)))));
+  return c.json(BATCH.of(after ?? (await currentView(c, accountId, await ownBatch(c, accountId)))));
 }
 
 async function ownBatch(c: Context, accountId: AccountId): Promise<ListedBatch> {

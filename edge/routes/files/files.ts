@@ -11,14 +11,13 @@ import type { FileFacts, FileRecord } from "../../files/types.ts";
 import { FILE_PURPOSES } from "../../files/types.ts";
 import type { MemoryLease } from "../../lib/memory-budget.ts";
 import type { Caller } from "../../middleware/authorize.ts";
-import type { Answer } from "../../openapi/operation.ts";
+import { always, described, field } from "../../openapi/described.ts";
 import { queryText } from "../../openapi/parameters.ts";
-import { count, deletedAnswer, seconds, unixSeconds } from "../answers.ts";
+import { answerOf, count, deletedAnswer, exampleId, unixSeconds } from "../answers.ts";
 import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { readLimit } from "../query.ts";
 import type { Route } from "../route.ts";
-import { must } from "../../../shared/assert.ts";
 import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
@@ -26,48 +25,20 @@ import { wrongValue } from "../../../shared/schemas/fields.ts";
 /** OpenAI's figures. */
 const LIST_MAX = 10_000;
 
-const fileSchema = z.object({
-  id: z.string(),
-  object: z.literal("file"),
-  bytes: count,
-  created_at: unixSeconds,
-  expires_at: unixSeconds,
-  filename: z.string(),
-  purpose: z.enum(FILE_PURPOSES),
-  status: z.literal("processed"),
-  status_details: z.null(),
-  line_count: count.describe("Lines that are not blank."),
+export const FILE = described<FileFacts>({
+  id: field(z.string(), ({ fileId }) => fileId, exampleId("file")),
+  object: always("file"),
+  bytes: field(count, ({ bytes }) => bytes, 1200),
+  created_at: field(unixSeconds, ({ createdAtMs }) => Math.floor(createdAtMs / 1000), 1_790_000_000),
+  expires_at: field(unixSeconds, ({ expiresAtMs }) => Math.floor(expiresAtMs / 1000), 1_792_592_000),
+  filename: field(z.string(), ({ filename }) => filename, "requests.jsonl"),
+  purpose: field(z.enum(FILE_PURPOSES), ({ purpose }) => purpose, "batch"),
+  status: always("processed"),
+  status_details: always(null),
+  line_count: field(count.describe("Lines that are not blank."), ({ lines }) => lines, 10),
 });
 
-export const FILE = {
-  id: "file_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "file",
-  bytes: 1200,
-  created_at: 1_790_000_000,
-  expires_at: 1_792_592_000,
-  filename: "requests.jsonl",
-  purpose: "batch",
-  status: "processed",
-  status_details: null,
-  line_count: 10,
-};
-
-export const FILE_ANSWER: Answer = { description: "The file.", name: "File", schema: fileSchema, example: FILE };
-
-export function fileAnswer(file: FileFacts): z.output<typeof fileSchema> {
-  return {
-    id: file.fileId,
-    object: "file",
-    bytes: file.bytes,
-    created_at: must(seconds(file.createdAtMs), "time of a file"),
-    expires_at: must(seconds(file.expiresAtMs), "time of a file"),
-    filename: file.filename,
-    purpose: file.purpose,
-    status: "processed",
-    status_details: null,
-    line_count: file.lines,
-  };
-}
+export const FILE_ANSWER = answerOf("File", "The file.", FILE);
 
 export const FILES: readonly Route[] = [
   {
@@ -79,7 +50,7 @@ export const FILES: readonly Route[] = [
     auth: "key",
     scope: "batches",
     parameters: [queryText("purpose", "Only these.", { enum: FILE_PURPOSES }), ...listParameters(LIST_MAX, LIST_MAX)],
-    answers: { 200: pageAnswer("Files", "A page of files.", fileSchema, []) },
+    answers: { 200: pageAnswer("Files", "A page of files.", FILE, []) },
     handler: listFiles,
   },
   {
@@ -116,7 +87,7 @@ export const FILES: readonly Route[] = [
     auth: "key",
     scope: "batches",
     parameters: [idParameter("file")],
-    answers: { 200: deletedAnswer("DeletedFile", "file", FILE.id) },
+    answers: { 200: deletedAnswer("DeletedFile", "file") },
     handler: deleteFile,
   },
 ];
@@ -134,12 +105,12 @@ async function listFiles(c: Context, { accountId }: Caller): Promise<Response> {
     ...(purpose === undefined ? {} : { purpose }),
   });
   if (page === undefined) throw apiError("invalid_value", "`after` must be the id of one of your files.", "after");
-  const data = page.items.map(fileAnswer);
+  const data = page.items.map(FILE.of);
   return c.json(listPage(data, page.hasMore));
 }
 
 async function getFile(c: Context, { accountId }: Caller): Promise<Response> {
-  return c.json(fileAnswer(await ownFile(c, accountId)));
+  return c.json(FILE.of(await ownFile(c, accountId)));
 }
 
 async function getFileContent(c: Context, { accountId }: Caller): Promise<Response> {

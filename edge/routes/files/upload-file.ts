@@ -21,7 +21,7 @@ import { bodyPieces, inflated, isGzip } from "../../middleware/body-pieces.ts";
 import { answerRepeat, keyReused, onceOfUpload } from "../../middleware/once.ts";
 import { ONCE } from "../../openapi/parameters.ts";
 import type { Route } from "../route.ts";
-import { FILE_ANSWER, fileAnswer } from "./files.ts";
+import { FILE_ANSWER, FILE } from "./files.ts";
 import { apiError } from "../../../shared/errors.ts";
 import { newId } from "../../../shared/ids.ts";
 import { uploadFieldsSchema } from "../../../shared/schemas/files.ts";
@@ -61,7 +61,7 @@ async function createFile(c: Context, caller: Caller): Promise<Response> {
   // A client that leaves would otherwise take along the work that clears away what it sent.
   waitUntilOf(c)(work.catch(() => undefined));
   const stored = await work;
-  return isRepeat(stored) ? answerRepeat(c, fileAnswer(stored.again), 200) : c.json(fileAnswer(stored));
+  return isRepeat(stored) ? answerRepeat(c, FILE.of(stored.again), 200) : c.json(FILE.of(stored));
 }
 
 async function storeUpload(

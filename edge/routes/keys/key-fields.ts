@@ -8,8 +8,9 @@ import { MENDABLE } from "../../keys/refused-keys.ts";
 import { canonicalRange, isAddressRange } from "../../ledger/ip-allow.ts";
 import { SCOPES } from "../../ledger/types.ts";
 import { findModel, nearestModel } from "../../models/models.ts";
+import { always, described, field } from "../../openapi/described.ts";
 import type { Answer } from "../../openapi/operation.ts";
-import { amountNanoUsd, count, seconds, unixSeconds } from "../answers.ts";
+import { amountNanoUsd, answerOf, count, exampleId, seconds, time } from "../answers.ts";
 import { must } from "../../../shared/assert.ts";
 import type { CatalogModel } from "../../../shared/catalog.ts";
 import { apiError } from "../../../shared/errors.ts";
@@ -141,94 +142,64 @@ function unusableBecause(key: KeyView, models: readonly CatalogModel[]): string 
   return null;
 }
 
-export const keySchema = z.object({
-  id: z.string(),
-  object: z.literal("api_key"),
-  name: z.string(),
-  prefix: z.string().describe("The beginning of the key, to recognise it by."),
-  scopes: z.array(z.enum(SCOPES)),
-  models: z.nullable(z.array(z.string())),
-  expires_at: z.nullable(unixSeconds),
-  cap_nano_usd: z.nullable(amountNanoUsd),
-  cap_reset: z.nullable(z.enum(["day", "week", "month"])),
-  ip_allow: z.nullable(z.array(z.string())),
-  requests_per_minute: z.nullable(count),
-  tokens_per_minute: z.nullable(count),
-  cache: z.enum(["off", "standard", "eager"]),
-  created_at: z.nullable(unixSeconds),
-  last_used_at: z.nullable(unixSeconds),
-  last_refusal: z
-    .nullable(z.object({ at: z.nullable(unixSeconds), code: z.enum(MENDABLE) }))
-    .describe(
-      "The last call refused for what you can mend (credit, cap, limit, expiry, scope, model, address); in lists and GET alone.",
-    ),
-  unusable_because: z
-    .nullable(z.string())
-    .describe("Why this key can do nothing: it has expired, or it is older than the checks."),
+/** A key as lists show it, without its secret; `models`: those that there are. */
+export const KEY = described<{ readonly key: KeyView; readonly models: readonly CatalogModel[] }>({
+  id: field(z.string(), ({ key }) => key.id, exampleId("key")),
+  object: always("api_key"),
+  name: field(z.string(), ({ key }) => key.name, "Search"),
+  prefix: field(
+    z.string().describe("The beginning of the key, to recognise it by."),
+    ({ key }) => key.prefix,
+    "gr-2bXk",
+  ),
+  scopes: field(z.array(z.enum(SCOPES)), ({ key }) => [...key.scopes], ["embeddings", "rerank"]),
+  models: field(z.nullable(z.array(z.string())), ({ key }) => listOrNull(key.models), null),
+  expires_at: field(time, ({ key }) => seconds(key.expiresAtMs), null),
+  cap_nano_usd: field(z.nullable(amountNanoUsd), ({ key }) => key.capNanoUsd ?? null, 1_000_000_000),
+  cap_reset: field(z.nullable(z.enum(["day", "week", "month"])), ({ key }) => key.capReset ?? null, "month"),
+  ip_allow: field(z.nullable(z.array(z.string())), ({ key }) => listOrNull(key.ipAllow), null),
+  requests_per_minute: field(z.nullable(count), ({ key }) => key.requestsPerMinute ?? null, null),
+  tokens_per_minute: field(z.nullable(count), ({ key }) => key.tokensPerMinute ?? null, null),
+  cache: field(z.enum(["off", "standard", "eager"]), ({ key }) => key.cache, "standard"),
+  created_at: field(time, ({ key }) => seconds(key.createdAtMs), 1_790_000_000),
+  last_used_at: field(time, ({ key }) => seconds(key.lastUsedAtMs), 1_790_003_000),
+  last_refusal: field(
+    z
+      .nullable(z.object({ at: time, code: z.enum(MENDABLE) }))
+      .describe(
+        "The last call refused for what you can mend (credit, cap, limit, expiry, scope, model, address); in lists and GET alone.",
+      ),
+    ({ key: { lastRefusal } }) =>
+      lastRefusal === undefined ? null : { at: seconds(lastRefusal.atMs), code: lastRefusal.code },
+    { at: 1_790_003_600, code: "key_cap_reached" },
+  ),
+  unusable_because: field(
+    z.nullable(z.string()).describe("Why this key can do nothing: it has expired, or it is older than the checks."),
+    ({ key, models }) => unusableBecause(key, models),
+    null,
+  ),
 });
 
-export const KEY = {
-  id: "key_5Tt8ZKf0s3N6Y1WcQbXo2R",
-  object: "api_key",
-  name: "Search",
-  prefix: "gr-2bXk",
-  scopes: ["embeddings", "rerank"],
-  models: null,
-  expires_at: null,
-  cap_nano_usd: 1_000_000_000,
-  cap_reset: "month",
-  ip_allow: null,
-  requests_per_minute: null,
-  tokens_per_minute: null,
-  cache: "standard",
-  created_at: 1_790_000_000,
-  last_used_at: 1_790_003_000,
-  last_refusal: { at: 1_790_003_600, code: "key_cap_reached" },
-  unusable_because: null,
-};
+function listOrNull(values: readonly string[] | undefined): string[] | null {
+  return values === undefined ? null : [...values];
+}
 
-export const KEY_ANSWER: Answer = {
-  description: "The key, without its secret.",
-  name: "Key",
-  schema: keySchema,
-  example: KEY,
-};
+export const KEY_ANSWER = answerOf("Key", "The key, without its secret.", KEY);
 
 /** What a key looks like in lists: never its secret. */
 export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
-  return {
-    id: key.id,
-    object: "api_key",
-    name: key.name,
-    prefix: key.prefix,
-    scopes: key.scopes,
-    models: key.models ?? null,
-    expires_at: seconds(key.expiresAtMs),
-    cap_nano_usd: key.capNanoUsd ?? null,
-    cap_reset: key.capReset ?? null,
-    ip_allow: key.ipAllow ?? null,
-    requests_per_minute: key.requestsPerMinute ?? null,
-    tokens_per_minute: key.tokensPerMinute ?? null,
-    cache: key.cache,
-    created_at: seconds(key.createdAtMs),
-    last_used_at: seconds(key.lastUsedAtMs),
-    last_refusal:
-      key.lastRefusal === undefined ? null : { at: seconds(key.lastRefusal.atMs), code: key.lastRefusal.code },
-    unusable_because: unusableBecause(key, models),
-  };
+  return KEY.of({ key, models });
 }
-
-const createdKeySchema = keySchema.extend({
-  key: z
-    .nullable(z.string())
-    .describe("The key itself: shown this once; null in a repeat that comes over a minute later."),
-});
 
 export const CREATED_KEY_ANSWER: Answer = {
   description: "The key with its secret: shown this once.",
   name: "CreatedKey",
-  schema: createdKeySchema,
-  example: { ...KEY, key: "gr-…" },
+  schema: KEY.schema.extend({
+    key: z
+      .nullable(z.string())
+      .describe("The key itself: shown this once; null in a repeat that comes over a minute later."),
+  }),
+  example: { ...KEY.example, key: "gr-…" },
 };
 
 /** A key as its creator sees it, once. */

@@ -24,7 +24,6 @@ import {
   createdKeyAnswer,
   draftOf,
   keyAnswer,
-  keySchema,
   noCap,
   patchKeySchema,
   patchOf,
@@ -58,12 +57,7 @@ export const KEYS: readonly Route[] = [
     scope: "keys:write",
     parameters: WHOLE_LIST,
     answers: {
-      200: pageAnswer(
-        "Keys",
-        "A page of keys; an account has at most 100, so that without `limit` there is one.",
-        keySchema,
-        [KEY],
-      ),
+      200: pageAnswer("Keys", "A page of keys; an account has at most 100, so that without `limit` there is one.", KEY),
     },
     handler: listKeys,
   },
@@ -125,7 +119,7 @@ export const KEYS: readonly Route[] = [
     auth: "key",
     scope: "keys:write",
     parameters: [idParameter("key")],
-    answers: { 200: deletedAnswer("DeletedKey", "api_key", KEY.id, "It is revoked.") },
+    answers: { 200: deletedAnswer("DeletedKey", "key", "It is revoked.", "api_key") },
     handler: deleteKey,
   },
   {
