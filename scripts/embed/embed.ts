@@ -1,0 +1,209 @@
+// The second pass: every text that is new goes to POST /v1/embeddings once, and its vector into the store. A request is
+// written down before it is sent and sent under a key made from its content, so whatever breaks off between the two ends
+// is sent again as it was, and charged once (docs/contract.md, Headers: for 24 hours).
+
+import * as z from "zod";
+import type { Api, ApiAnswer, Clock } from "./api.ts";
+import { Refusal, Stopped } from "./api.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { Job } from "./job.ts";
+import type { Pace } from "./pace.ts";
+import { packed } from "./packed.ts";
+import type { PackedText } from "./packed.ts";
+import type { Progress } from "./progress.ts";
+import type { Corpus, Row } from "./rows/row.ts";
+import type { Bounds } from "./service.ts";
+import { checked } from "./service.ts";
+import type { Spend } from "./spend.ts";
+import { Stop } from "./stop.ts";
+import { REFUSED, SEEN, SENT } from "./text-table.ts";
+import type { TextTable } from "./text-table.ts";
+import { hashesOf, textsOf } from "./vector-store.ts";
+import type { PendingRequest, VectorStore } from "./vector-store.ts";
+import { HASH_BYTES } from "./rows/row.ts";
+import { float32ToFloat16Bits } from "../../shared/float16.ts";
+import { formatUsd, parseUsd } from "../../shared/money.ts";
+
+export interface EmbedJob {
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly corpus: Corpus;
+  readonly table: TextTable;
+  readonly bounds: Bounds;
+  readonly job: Job;
+  readonly store: VectorStore;
+  readonly pace: Pace;
+  readonly spend: Spend;
+  readonly progress: Progress;
+  /** Texts of a request, at most. */
+  readonly textsMax: number;
+  /** Fields of a request beside its texts. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A text that the API refuses: throws, or marks it as left out. */
+  readonly refuse: (row: Row, reason: string) => void;
+  /** Ends the job: a request on its way is awaited, nothing more is sent. */
+  readonly stop: AbortController;
+}
+
+/** Codes for which fewer texts help. */
+const TOO_LARGE = new Set([
+  "too_many_tokens",
+  "too_many_inputs",
+  "limit_exceeded",
+  "result_too_large",
+  "body_too_large",
+  "deadline_exceeded",
+]);
+
+const embeddingsSchema = z.object({
+  data: z.array(z.object({ index: z.int(), embedding: z.string() })),
+  usage: z.object({ prompt_tokens: z.int() }),
+});
+
+/** Embeds what is new. Throws Stop, Stopped, or what `refuse` throws; what was done by then is kept. */
+export async function embedCorpus(work: EmbedJob): Promise<void> {
+  const { corpus, table, bounds, pace, stop, textsMax: texts, store } = work;
+  const end = (): void => stop.abort();
+  await inParallel(
+    each([...store.pending()]),
+    () => pace.concurrency,
+    (request) => repeat(work, request),
+    end,
+  );
+  const requests = packed(corpus, table, bounds, { texts, tokens: () => pace.textTarget }, (slot) => {
+    if (!table.has(slot, SEEN) || table.has(slot, SENT | REFUSED) || table.record(slot) !== undefined) return false;
+    table.set(slot, SENT);
+    return true;
+  });
+  await inParallel(
+    requests,
+    () => pace.concurrency,
+    (request) => send(work, request),
+    end,
+  );
+}
+
+async function* each<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  yield* items;
+}
+
+/** Sends again what an earlier run sent, or was about to. Where the API refuses it now, its texts are taken anew. */
+async function repeat(work: EmbedJob, { key, body }: PendingRequest): Promise<void> {
+  const texts = textsOf(body);
+  const bound = texts.reduce((sum, text) => sum + work.bounds.charged(text), 0);
+  const outcome = await sendOnce(work, { key, body, bound, isOne: texts.length === 1 });
+  if (outcome === undefined) return;
+  if (!TOO_LARGE.has(outcome.code) && outcome.item === undefined) throw stopOf(work, outcome);
+}
+
+async function send(work: EmbedJob, texts: readonly PackedText[]): Promise<void> {
+  if (texts.length === 0) return;
+  const bound = texts.reduce((sum, text) => sum + text.bound, 0);
+  const body = JSON.stringify({ ...work.fields, input: texts.map(({ row }) => row.text) });
+  const refusal = await sendOnce(work, { key: undefined, body, bound, isOne: texts.length === 1 });
+  if (refusal === undefined) return;
+  const { item, code, message } = refusal;
+  const text = item === undefined ? undefined : texts[item];
+  if (item !== undefined && text !== undefined) {
+    work.refuse(text.row, message);
+    work.table.set(text.slot, REFUSED);
+    return send(work, texts.toSpliced(item, 1));
+  }
+  if (!TOO_LARGE.has(code) || texts.length === 1) throw stopOf(work, refusal);
+  work.pace.tooLarge(bound);
+  const half = Math.ceil(texts.length / 2);
+  await send(work, texts.slice(0, half));
+  await send(work, texts.slice(half));
+}
+
+interface EmbedRequest {
+  /** Undefined: it was not written down yet. */
+  readonly key: string | undefined;
+  readonly body: string;
+  /** Tokens at most. */
+  readonly bound: number;
+  readonly isOne: boolean;
+}
+
+/** Sends one request and stores its answer; resolves to the API's refusal where there is one. */
+async function sendOnce(
+  work: EmbedJob,
+  { key: known, body, bound, isOne }: EmbedRequest,
+): Promise<Refusal | undefined> {
+  const { api, clock, store, spend, bounds, stop } = work;
+  if (stop.signal.aborted) throw new Stopped();
+  const reserved = await spend.reserve(bounds.cost(bound));
+  let cost = 0;
+  try {
+    const key = known ?? (await store.expect(body, clock.now()));
+    const headers = {
+      ...work.headers,
+      "idempotency-key": key,
+      ...(reserved === undefined ? {} : { "x-max-cost": formatUsd(reserved) }),
+    };
+    const answer = await api
+      .call({ path: "/v1/embeddings", body, headers, ...(isOne ? {} : { final: "deadline_exceeded" }) })
+      .catch((error: unknown) => {
+        if (error instanceof Refusal) return error;
+        throw error;
+      });
+    if (answer instanceof Refusal) {
+      store.forget(key);
+      return answer;
+    }
+    cost = await keep(work, key, body, bound, answer);
+    return undefined;
+  } finally {
+    spend.settle(reserved, cost);
+  }
+}
+
+/** Stores an answer; resolves to its cost in nano-USD. */
+async function keep(work: EmbedJob, key: string, body: string, bound: number, answer: ApiAnswer): Promise<number> {
+  const { api, clock, job, pace, progress, store, table } = work;
+  const { data, usage } = checked(api, embeddingsSchema, answer.json);
+  const costNanoUsd = parseUsd(answer.headers.get("x-cost-usd") ?? "");
+  if (costNanoUsd === undefined) throw new Stop(`${api.url} answers without x-cost-usd: is --url right?`);
+  const revision = answer.headers.get("x-model-revision");
+  if (revision !== job.revision) {
+    // It was charged all the same: the books of the job have it, without vectors.
+    const [hashes, vectors] = [Buffer.alloc(0), Buffer.alloc(0)];
+    await store.append({ key, hashes, vectors, tokens: usage.prompt_tokens, costNanoUsd });
+    throw new Stop(
+      `The model's revision changed from ${job.revision} to ${String(revision)}. Vectors of two revisions cannot be compared, so the job ends here; the ${store.totals.records} vectors of the first are kept. --restart embeds everything anew with the second.`,
+    );
+  }
+  const texts = textsOf(body);
+  const vectors = Buffer.allocUnsafe(texts.length * store.vectorBytes);
+  if (data.length !== texts.length)
+    throw new Stop(`${api.url} answers ${data.length} vectors for ${texts.length} texts.`);
+  for (const { index, embedding } of data) {
+    const vector = vectorOf(Buffer.from(embedding, "base64"), job);
+    if (vector.length !== store.vectorBytes || index < 0 || index >= texts.length) {
+      throw new Stop(`${api.url} answers vectors of ${vector.length} bytes; ${store.vectorBytes} are right.`);
+    }
+    vector.copy(vectors, index * store.vectorBytes);
+  }
+  const hashes = hashesOf(texts);
+  const first = await store.append({ key, hashes, vectors, tokens: usage.prompt_tokens, costNanoUsd });
+  for (let index = 0; index < texts.length; index += 1) {
+    table.setRecord(table.add(hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)), first + index);
+  }
+  pace.answered(bound, answer.sentMs, clock.now());
+  progress.add({ texts: texts.length, tokens: usage.prompt_tokens, bound, costNanoUsd });
+  return costNanoUsd;
+}
+
+/** A vector as the job stores it. bytes: float32 [dimensions] of the API, or what it quantised. */
+function vectorOf(bytes: Buffer, { dtype, dimensions }: Job): Buffer {
+  if (dtype !== "float16" || bytes.length !== 4 * dimensions) return bytes;
+  const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  return Buffer.from(float32ToFloat16Bits(values).buffer);
+}
+
+function stopOf({ spend }: EmbedJob, { status, code, message }: Refusal): Stop {
+  if (code === "max_cost_exceeded") return spend.reached();
+  if (status === 402) return new Stop(`${message} What is done is kept: after a top-up the same command goes on.`);
+  return new Stop(message);
+}

@@ -1,0 +1,50 @@
+// The folder of --out: vectors and lists for the customer, and job/ for the job.
+
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { JobLock } from "./job-lock.ts";
+import { takeJobLock } from "./job-lock.ts";
+import { Stop } from "./stop.ts";
+
+const JOB = "job";
+const LOCK = "lock";
+
+export function jobFolderOf(out: string): string {
+  return join(out, JOB);
+}
+
+/** Throws Stop where `out` is something else than a folder of a job, or for one. */
+export function checkOut(out: string): void {
+  const there = statSync(out, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isDirectory()) throw new Stop(`--out ${out} is a file: name a folder.`);
+  const [name] = readdirSync(out);
+  if (name === undefined || existsSync(join(out, JOB))) return;
+  throw new Stop(`--out ${out} has other files (${name}): name a new or empty folder, or that of a job.`);
+}
+
+/** Makes the folder and holds it. Throws Stop where another job runs there. */
+export async function holdFolder(out: string): Promise<JobLock> {
+  const folder = jobFolderOf(out);
+  mkdirSync(folder, { recursive: true });
+  const lock = await takeJobLock(join(folder, LOCK));
+  return {
+    check: () => lock.check(),
+    release: () => {
+      lock.release();
+      // Nothing was begun: no folder stays behind.
+      if (readdirSync(folder).length > 0) return;
+      rmdirSync(folder);
+      if (readdirSync(out).length === 0) rmdirSync(out);
+    },
+  };
+}
+
+/** Forgets a job, its settings first: a kill in between leaves no half of it that counts. */
+export function clearJob(out: string): void {
+  const folder = jobFolderOf(out);
+  rmSync(join(folder, "job.json"), { force: true });
+  for (const name of readdirSync(folder)) {
+    if (name !== LOCK) rmSync(join(folder, name), { recursive: true });
+  }
+}

@@ -1,0 +1,101 @@
+// How hard the job asks: so many requests at a time, so much text in each. It climbs while more brings more, and goes back
+// where it does not or where the API says that it has too much. Pure: the clock is passed in.
+
+const CONCURRENCY_FIRST = 2;
+/** A window is as many answers as twice what is in flight, and at least so long. */
+const WINDOW_MS = 1_000;
+/** What a step must bring to be kept. */
+const GAIN = 1.05;
+/** Windows between two tries to climb. */
+const HOLD_WINDOWS = 8;
+
+/** A request's texts in bytes of bound (tokens at most). */
+const TEXT_FIRST = 32_768;
+const TEXT_MIN = 1_024;
+/** What one request may have in tokens (docs/contract.md, Defaults): a bound below it is never refused. */
+export const TEXT_MAX = 300_000;
+/** Long enough that the way to the API does not count, short enough to leave others room between. */
+const FAST_MS = 1_000;
+const SLOW_MS = 5_000;
+
+export class Pace {
+  readonly #max: number;
+  #limit: number;
+  #text = TEXT_FIRST;
+  #window: { fromMs: number; answers: number; text: number } | undefined;
+  /** The window before the last step: what it brought, at how many. */
+  #before = { rate: 0, limit: 1 };
+  #hold = 0;
+  #pausedUntilMs = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+    this.#limit = Math.min(CONCURRENCY_FIRST, max);
+  }
+
+  /** Requests at a time. */
+  get concurrency(): number {
+    return this.#limit;
+  }
+
+  /** Bytes of bound in a request. */
+  get textTarget(): number {
+    return this.#text;
+  }
+
+  /** Until when nothing is sent. */
+  get pausedUntilMs(): number {
+    return this.#pausedUntilMs;
+  }
+
+  pauseUntil(ms: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, ms);
+    this.#window = undefined;
+  }
+
+  /** An answer for `text` bytes of bound, sent at `sentMs` and there at `nowMs`. */
+  answered(text: number, sentMs: number, nowMs: number): void {
+    const tookMs = nowMs - sentMs;
+    if (tookMs < FAST_MS && text > this.#text / 2) this.#text = Math.min(TEXT_MAX, Math.ceil(this.#text * 1.5));
+    else if (tookMs > SLOW_MS) this.#text = Math.max(TEXT_MIN, Math.floor(this.#text * 0.7));
+    if (this.#window === undefined) {
+      this.#window = { fromMs: nowMs, answers: 0, text: 0 };
+      return;
+    }
+    this.#window.answers += 1;
+    this.#window.text += text;
+    const lastedMs = nowMs - this.#window.fromMs;
+    if (lastedMs < WINDOW_MS || this.#window.answers < 2 * this.#limit) return;
+    this.#step(this.#window.text / lastedMs);
+    this.#window = undefined;
+  }
+
+  /** The API has too much to do. */
+  overloaded(): void {
+    this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+    this.#hold = HOLD_WINDOWS;
+    this.#window = undefined;
+  }
+
+  /** A request was too large for the API. */
+  tooLarge(text: number): void {
+    this.#text = Math.max(TEXT_MIN, Math.min(this.#text, Math.floor(text / 2)));
+  }
+
+  #step(rate: number): void {
+    if (this.#hold > 0) {
+      this.#hold -= 1;
+      if (this.#hold === 0) this.#climb(rate);
+    } else if (rate > this.#before.rate * GAIN) {
+      this.#climb(rate);
+    } else {
+      this.#limit = this.#before.limit;
+      this.#hold = HOLD_WINDOWS;
+    }
+  }
+
+  #climb(rate: number): void {
+    this.#before = { rate, limit: this.#limit };
+    this.#limit = Math.min(this.#max, this.#limit + Math.ceil(this.#limit / 2));
+  }
+}

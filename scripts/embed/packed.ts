@@ -1,0 +1,49 @@
+// Texts of a corpus, packed into requests: each distinct text once, in the order of its first row.
+
+import type { Bounds } from "./service.ts";
+import type { Corpus, Row } from "./rows/row.ts";
+import { hashOf } from "./rows/row.ts";
+import type { TextTable } from "./text-table.ts";
+
+export interface PackedText {
+  readonly slot: number;
+  readonly row: Row;
+  /** Tokens of the request that it may be, at most. */
+  readonly bound: number;
+}
+
+export interface PackLimits {
+  /** Texts of a request. */
+  readonly texts: number;
+  /** Tokens of a request, at most; asked for each request, so that it may change. A larger text goes alone. */
+  readonly tokens: () => number;
+}
+
+/** The texts of `corpus` that `take` takes, packed. Every text of the table that it is asked about has its row. */
+export async function* packed(
+  corpus: Corpus,
+  table: TextTable,
+  bounds: Bounds,
+  limits: PackLimits,
+  take: (slot: number, row: Row) => boolean,
+): AsyncGenerator<readonly PackedText[]> {
+  let texts: PackedText[] = [];
+  let tokens = 0;
+  for await (const rows of corpus.rows()) {
+    for (const row of rows) {
+      if (row.kind === "bad") continue;
+      const slot = table.find(hashOf(row.text));
+      // A row that came into the file since it was checked waits for the next run.
+      if (slot < 0 || !take(slot, row)) continue;
+      const bound = bounds.charged(row.text);
+      if (texts.length > 0 && (texts.length === limits.texts || tokens + bound > limits.tokens())) {
+        yield texts;
+        texts = [];
+        tokens = 0;
+      }
+      texts.push({ slot, row, bound });
+      tokens += bound;
+    }
+  }
+  if (texts.length > 0) yield texts;
+}

@@ -1,0 +1,111 @@
+// What a corpus is made of: rows with a text and an id, read again for each pass, and rows that have none and say why.
+
+import { hash } from "node:crypto";
+
+export type Id = string | number | bigint;
+
+export interface Row {
+  readonly kind: "row";
+  /** From 0, bad rows counted: the id of a row that has none of its own. */
+  readonly row: number;
+  /** From 1, as an editor counts; in Parquet the row. */
+  readonly line: number;
+  readonly id: Id;
+  readonly text: string;
+}
+
+export interface BadRow {
+  readonly kind: "bad";
+  readonly row: number;
+  readonly line: number;
+  /** What is wrong, and what would be right. */
+  readonly reason: string;
+}
+
+/** Which fields of a row are read. */
+export interface Fields {
+  readonly text: string;
+  /** Undefined: `id` where a row has one, its number otherwise. */
+  readonly id: string | undefined;
+}
+
+export interface Corpus {
+  /** As the command line has it, for messages. */
+  readonly name: string;
+  /** "line" or "row": what `line` of a row counts. */
+  readonly unit: "line" | "row";
+  /** All rows in order, some at a time. Throws CorpusError where the file itself cannot be read on. */
+  readonly rows: () => AsyncGenerator<readonly (Row | BadRow)[]>;
+}
+
+/** The file as a whole cannot be read; the message is for who made it. */
+export class CorpusError extends Error {
+  override name = "CorpusError";
+}
+
+/** A text that no request can carry: the API takes bodies of 8,388,608 bytes. */
+const TEXT_CHARS_MAX = 8_000_000;
+const DEFAULT_ID = "id";
+
+/** A row of `value`, which is a text or an object of `fields`. */
+export function rowOf(value: unknown, { row, line }: { row: number; line: number }, fields: Fields): Row | BadRow {
+  const bad = (reason: string): BadRow => ({ kind: "bad", row, line, reason });
+  const entry = entryOf(value, fields);
+  if (typeof entry === "string") return bad(entry);
+  const { text, id } = entry;
+  if (typeof text !== "string") return bad(`the field "${fields.text}" is ${nameOf(text)}: it must be a string`);
+  if (text === "") return bad("the text is empty: leave the row out");
+  if (text.length > TEXT_CHARS_MAX) {
+    return bad(`the text has ${text.length} characters: a request carries at most ${TEXT_CHARS_MAX}, so split it`);
+  }
+  const reason = idFault(id, fields);
+  if (reason !== undefined) return bad(reason);
+  return { kind: "row", row, line, id: isId(id) ? id : row, text: text.toWellFormed() };
+}
+
+/** The text and id of a row, or what is wrong with it. */
+function entryOf(value: unknown, fields: Fields): { text: unknown; id: unknown } | string {
+  if (typeof value === "string") return { text: value, id: undefined };
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return `it is ${nameOf(value)}: it must be a string, or an object with the field "${fields.text}"`;
+  }
+  if (!Object.hasOwn(value, fields.text)) {
+    return `there is no field "${fields.text}" (${fieldsOf(value)}): name the one with the text with --field`;
+  }
+  return { text: Reflect.get(value, fields.text), id: Reflect.get(value, fields.id ?? DEFAULT_ID) };
+}
+
+function idFault(id: unknown, fields: Fields): string | undefined {
+  if (id === undefined || id === null) {
+    return fields.id === undefined ? undefined : `there is no field "${fields.id}", which --id names`;
+  }
+  if (isId(id)) return undefined;
+  const rule = "it must be a string, or an integer up to 2^53 (write a larger one as a string)";
+  return `the id in "${fields.id ?? DEFAULT_ID}" is ${nameOf(id)}: ${rule}`;
+}
+
+function isId(id: unknown): id is Id {
+  return typeof id === "string" || typeof id === "bigint" || (typeof id === "number" && Number.isSafeInteger(id));
+}
+
+const FIELDS_SHOWN = 8;
+
+function fieldsOf(value: object): string {
+  const names = Object.keys(value).slice(0, FIELDS_SHOWN);
+  return names.length === 0 ? "it has none" : `it has ${names.map((name) => JSON.stringify(name)).join(", ")}`;
+}
+
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  return typeof value === "number" ? `the number ${value}` : `a ${typeof value}`;
+}
+
+/** How many bytes of a text's SHA-256 name it. */
+export const HASH_BYTES = 16;
+
+/** The name of a text: the first 128 bits of the SHA-256 of its UTF-8 bytes. */
+export function hashOf(text: string): Buffer {
+  return hash("sha256", text, "buffer").subarray(0, HASH_BYTES);
+}

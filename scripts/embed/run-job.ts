@@ -1,0 +1,310 @@
+// A job from the corpus to the vectors: check, quote, ask, embed, write.
+
+import type { Clock } from "./api.ts";
+import { Api, Stopped } from "./api.ts";
+import { consent, quoteLines } from "./consent.ts";
+import type { Offer } from "./consent.ts";
+import { embedCorpus } from "./embed.ts";
+import { checkOut, clearJob, holdFolder, jobFolderOf } from "./job-folder.ts";
+import type { Job, JobSettings } from "./job.ts";
+import { continuedJob, newJob, readJob, writeJob } from "./job.ts";
+import type { Options } from "./options.ts";
+import type { Output } from "./out/write-output.ts";
+import { writeOutput } from "./out/write-output.ts";
+import { Pace } from "./pace.ts";
+import { Progress, counted } from "./progress.ts";
+import type { Quote } from "./quote.ts";
+import { quote } from "./quote.ts";
+import { openCorpus } from "./rows/open-corpus.ts";
+import type { BadRow, Corpus, Row } from "./rows/row.ts";
+import { hashOf } from "./rows/row.ts";
+import type { Scan } from "./scan.ts";
+import { scan } from "./scan.ts";
+import type { ServedModel } from "./service.ts";
+import { Bounds, readAccount, readModel } from "./service.ts";
+import { Spend } from "./spend.ts";
+import { Stop } from "./stop.ts";
+import { TextTable } from "./text-table.ts";
+import { VectorStore, loadRecords } from "./vector-store.ts";
+import { formatUsd, nanoUsd } from "../../shared/money.ts";
+import { INPUTS_MAX } from "../../shared/schemas/texts.ts";
+
+export interface JobContext {
+  readonly clock: Clock;
+  readonly say: (line: string) => void;
+  /** Undefined where nobody can be asked. */
+  readonly ask: ((question: string) => Promise<boolean>) | undefined;
+  /** Where the bar is drawn; undefined: lines. */
+  readonly bar: ((text: string) => void) | undefined;
+  readonly stop: AbortController;
+}
+
+/** What an answer under an Idempotency-Key may have in canonical vectors (docs/contract.md, Defaults). */
+const ANSWER_BYTES_MAX = 4_194_304;
+const CANONICAL_BYTES = 2;
+const KEY_LIFE_MS = 86_400_000;
+
+/** Runs the job. Throws Stop, CorpusError, Refusal, or Stopped. */
+export async function runJob(options: Options, context: JobContext): Promise<void> {
+  const { out, dryRun } = options;
+  checkOut(out);
+  const run = new Run(options, context);
+  if (dryRun) return run.dry();
+  const lock = await holdFolder(out);
+  try {
+    await run.whole(() => lock.check());
+  } finally {
+    lock.release();
+  }
+}
+
+interface Checked {
+  readonly model: ServedModel;
+  readonly bounds: Bounds;
+  readonly known: Job | undefined;
+  readonly scanned: Scan;
+  readonly quoted: Quote;
+  readonly settings: JobSettings;
+  /** What is asked of the user; undefined where nothing is to be embedded. */
+  readonly offer: Offer | undefined;
+}
+
+class Run {
+  readonly #options: Options;
+  readonly #context: JobContext;
+  readonly #folder: string;
+  readonly #corpus: Corpus;
+  readonly #pace: Pace;
+  readonly #api: Api;
+  readonly #table = new TextTable();
+  /** Why a text is left out, by its slot. */
+  readonly #refusals = new Map<number, string>();
+
+  constructor(options: Options, context: JobContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#folder = jobFolderOf(options.out);
+    this.#corpus = stoppable(openCorpus(options.corpus, options.fields), context.stop.signal);
+    this.#pace = new Pace(options.concurrency);
+    const { clock, say, stop } = context;
+    this.#api = new Api(options.url, options.key, { pace: this.#pace, clock, say, stop: stop.signal });
+  }
+
+  async dry(): Promise<void> {
+    await this.#check();
+    this.#context.say("Nothing was sent (--dry-run).");
+  }
+
+  /** `check` throws when the folder is no longer ours. */
+  async whole(check: () => void): Promise<void> {
+    const options = this.#options;
+    const checked = await this.#check();
+    const { known, settings, scanned, offer } = checked;
+    if (offer !== undefined) await consent(offer, this.#context.ask);
+    if (known === undefined) clearJob(options.out);
+    const job = known === undefined ? newJob(settings) : continuedJob(known, settings, options.out);
+    writeJob(this.#folder, job);
+    const store = await VectorStore.open(this.#folder, job, check);
+    try {
+      if (offer !== undefined) await this.#embed(checked, job, store);
+      const { dtype, dimensions } = job;
+      const output = await writeOutput({
+        out: options.out,
+        format: options.format,
+        shape: { dtype, dimensions, ids: scanned.ids },
+        corpus: this.#corpus,
+        table: this.#table,
+        store,
+        refusals: this.#refusals,
+      });
+      this.#tell(job, store, output);
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** Everything before the first request that costs: the corpus, the folder, the quote. */
+  async #check(): Promise<Checked> {
+    const options = this.#options;
+    const { say } = this.#context;
+    const model = await readModel(this.#api, options.model);
+    const dimensions = dimensionsOf(options, model);
+    const bounds = new Bounds(model, options);
+    const known = options.restart ? undefined : readJob(this.#folder);
+    const settings = (revision: string | undefined): JobSettings => ({
+      url: options.url,
+      model: model.id,
+      revision: revision ?? model.revision ?? known?.revision ?? "",
+      dimensions,
+      dtype: options.dtype,
+      input_type: options.inputType ?? null,
+      instruction: options.instruction ?? null,
+      truncate: options.truncate,
+    });
+    if (known !== undefined) {
+      continuedJob(known, settings(undefined), options.out);
+      await loadRecords(this.#folder, this.#table);
+    }
+    const scanned = await scan(this.#corpus, this.#table, bounds);
+    this.#tellScan(scanned);
+    const quoted = await quote({
+      api: this.#api,
+      corpus: this.#corpus,
+      table: this.#table,
+      bounds,
+      scan: scanned,
+      truncates: options.truncate !== "none",
+      fields: { model: model.id, ...textFields(options) },
+      refuse: (row, reason) => this.#refuse(row, reason),
+    });
+    const spent = known === undefined ? 0 : VectorStore.totals(this.#folder).costNanoUsd;
+    const final = settings(quoted.revision);
+    if (known !== undefined) continuedJob(known, final, options.out);
+    const common = { model, bounds, known, scanned, quoted, settings: final };
+    if (scanned.fresh === quoted.refused) {
+      say("Nothing is to be embedded.");
+      return { ...common, offer: undefined };
+    }
+    const account = await readAccount(this.#api);
+    const offer = { options, bounds, scan: scanned, quote: quoted, account, spent };
+    for (const line of quoteLines(offer)) say(line);
+    return { ...common, offer };
+  }
+
+  async #embed({ model, bounds, scanned, quoted }: Checked, job: Job, store: VectorStore): Promise<void> {
+    const { clock, stop, say, bar } = this.#context;
+    const { tier, maxCost } = this.#options;
+    const progress = new Progress(
+      { now: clock.now, isTerminal: bar !== undefined, write: bar ?? ((text) => say(text.trimEnd())) },
+      { texts: scanned.fresh - quoted.refused, bound: scanned.freshBound },
+    );
+    this.#tellOld(store);
+    const timer = setInterval(() => progress.show(), progress.everyMs);
+    try {
+      await embedCorpus({
+        api: this.#api,
+        clock,
+        corpus: this.#corpus,
+        table: this.#table,
+        bounds,
+        job,
+        store,
+        pace: this.#pace,
+        spend: new Spend(maxCost, store.totals.costNanoUsd),
+        progress,
+        textsMax: Math.min(INPUTS_MAX, Math.floor(ANSWER_BYTES_MAX / (CANONICAL_BYTES * model.native_dimensions))),
+        fields: requestFields(job),
+        headers: tier === "batch" ? { "x-tier": tier } : {},
+        refuse: (row, reason) => this.#refuse(row, reason),
+        stop,
+      });
+    } catch (error) {
+      throw this.#withRest(error, progress, scanned, store);
+    } finally {
+      clearInterval(timer);
+      progress.end();
+    }
+  }
+
+  /** Why the job ends, and how far it is. */
+  #withRest(error: unknown, progress: Progress, scanned: Scan, store: VectorStore): unknown {
+    if (!(error instanceof Stop) && !(error instanceof Stopped)) return error;
+    const { texts, costNanoUsd } = progress.done;
+    const rest = `This run embedded ${counted(texts)} texts for $${formatUsd(nanoUsd(costNanoUsd))} (the job: $${formatUsd(nanoUsd(store.totals.costNanoUsd))}); ${counted(Math.max(0, scanned.fresh - texts))} are missing. The same command goes on.`;
+    return error instanceof Stopped ? new Stopped(`Stopped. ${rest}`) : new Stop(`${error.message}\n${rest}`);
+  }
+
+  /** A text that the API refuses: named by its row, or left out. */
+  #refuse(row: Row, reason: string): void {
+    if (!this.#options.skipBad) {
+      throw new Stop(`${this.#placeOf(row)}: ${reason}. (--skip-bad leaves such rows out.)`);
+    }
+    this.#refusals.set(this.#table.find(hashOf(row.text)), reason);
+  }
+
+  #placeOf({ line }: Row | BadRow): string {
+    return this.#corpus.unit === "line" ? `${this.#corpus.name}:${line}` : `${this.#corpus.name}, row ${line}`;
+  }
+
+  #tellScan({ rows, bad, firstBad, distinct, fresh }: Scan): void {
+    const { skipBad } = this.#options;
+    const list = firstBad.map((row) => `${this.#placeOf(row)}: ${row.reason}`).join("\n");
+    if (bad > 0 && !skipBad) {
+      const more = bad > firstBad.length ? `\nand ${counted(bad - firstBad.length)} more` : "";
+      throw new Stop(`${list}${more}\nNothing was sent. Mend the rows, or leave them out with --skip-bad.`);
+    }
+    if (rows === 0) throw new Stop(`${this.#corpus.name} has no rows with a text.`);
+    const done = distinct - fresh;
+    this.#context.say(
+      `${this.#corpus.name}: ${counted(rows)} rows, ${counted(distinct)} distinct texts${done > 0 ? `, ${counted(done)} of them embedded already` : ""}${bad > 0 ? `; ${counted(bad)} bad rows are left out` : ""}.`,
+    );
+  }
+
+  /** The API remembers a request for a day. */
+  #tellOld(store: VectorStore): void {
+    const nowMs = this.#context.clock.now();
+    const old = [...store.pending()].filter(({ sinceMs }) => nowMs - sinceMs > KEY_LIFE_MS);
+    if (old.length === 0) return;
+    this.#context.say(
+      `${counted(old.length)} requests of an earlier run got no answer and are over 24 hours old: the API has forgotten them, so what it charged for them then it charges again.`,
+    );
+  }
+
+  #tell(job: Job, store: VectorStore, { rows, bad, late, files }: Output): void {
+    const { say } = this.#context;
+    const { costNanoUsd, tokens } = store.totals;
+    say(
+      `${counted(rows)} vectors of ${job.dimensions} dimensions (${job.dtype}, ${job.model}, revision ${job.revision}): ${files.join(", ")}`,
+    );
+    say(`The job: ${counted(tokens)} tokens, $${formatUsd(nanoUsd(costNanoUsd))}.`);
+    if (bad > 0) say(`${counted(bad)} rows were left out: bad-rows.jsonl says why.`);
+    if (late > 0) say(`${counted(late)} rows came into the file while the job ran: run it again to embed them.`);
+  }
+}
+
+/** Throws Stop where the model has no such vectors. */
+function dimensionsOf({ dimensions, dtype }: Options, model: ServedModel): number {
+  if (model.status === "coming_soon") throw new Stop(`${model.id} is not offered yet: GET /v1/models lists what is.`);
+  const length = dimensions ?? model.native_dimensions;
+  if (length > model.native_dimensions) {
+    throw new Stop(`--dimensions is ${length}; ${model.id} has 1 to ${model.native_dimensions}.`);
+  }
+  if (dtype === "binary" && length % 8 !== 0)
+    throw new Stop(`--dimensions is ${length}; binary needs a multiple of 8.`);
+  return length;
+}
+
+/** What says how a text is read. */
+function textFields({ inputType, instruction }: Options): Readonly<Record<string, string>> {
+  return {
+    ...(inputType === undefined ? {} : { input_type: inputType }),
+    ...(instruction === undefined ? {} : { instruction }),
+  };
+}
+
+/** A request beside its texts. */
+function requestFields(job: Job): Readonly<Record<string, string | number>> {
+  return {
+    model: job.model,
+    encoding_format: "base64",
+    dimensions: job.dimensions,
+    ...(job.dtype === "int8" ? { output_dtype: "int8" } : {}),
+    ...(job.dtype === "binary" ? { output_dtype: "ubinary" } : {}),
+    ...(job.input_type === null ? {} : { input_type: job.input_type }),
+    ...(job.instruction === null ? {} : { instruction: job.instruction }),
+    ...(job.truncate === "none" ? {} : { truncate: job.truncate }),
+  };
+}
+
+/** A corpus whose reading ends with the job. */
+function stoppable(corpus: Corpus, stop: AbortSignal): Corpus {
+  return {
+    ...corpus,
+    async *rows() {
+      for await (const rows of corpus.rows()) {
+        if (stop.aborted) throw new Stopped();
+        yield rows;
+      }
+    },
+  };
+}

@@ -1,0 +1,96 @@
+// What the API says of itself before a job: the model with its prices and sizes, and what the account may spend.
+
+import * as z from "zod";
+import type { Api } from "./api.ts";
+import { Stop } from "./stop.ts";
+import { promptFor } from "../../edge/embedding/prompts.ts";
+import { costNanoUsd } from "../../shared/money.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import type { InputType } from "../../shared/schemas/input-type.ts";
+import { prefixBound, tokenBound } from "../../shared/token-bound.ts";
+import type { Tier } from "../../shared/wire.ts";
+
+const modelSchema = z.object({
+  id: z.string(),
+  status: z.string(),
+  context_length: z.int(),
+  native_dimensions: z.int(),
+  prompts: z.object({ query: z.string(), document: z.string(), default: z.string() }),
+  revision: z.nullable(z.string()),
+  pricing: z.object({
+    price_nano_usd_per_million_tokens: z.int(),
+    hit_price_nano_usd_per_million_tokens: z.int(),
+    batch_price_nano_usd_per_million_tokens: z.int(),
+    batch_hit_price_nano_usd_per_million_tokens: z.int(),
+    minimum_charge_nano_usd: z.int(),
+  }),
+});
+export type ServedModel = z.infer<typeof modelSchema>;
+
+const accountSchema = z.object({
+  spendable_nano_usd: z.int(),
+  limits: z.object({ requests_per_minute: z.int(), tokens_per_minute: z.int() }),
+});
+export type Account = z.infer<typeof accountSchema>;
+
+/** The model named, or the only one that is served. Throws Stop where there is none such. */
+export async function readModel(api: Api, named: string | undefined): Promise<ServedModel> {
+  if (named !== undefined) {
+    const { json } = await api.call({ path: `/v1/models/${encodeURIComponent(named)}` });
+    return checked(api, modelSchema, json);
+  }
+  const { json } = await api.call({ path: "/v1/models" });
+  const { data } = checked(api, z.object({ data: z.array(modelSchema) }), json);
+  const live = data.filter(({ status }) => status === "live");
+  const [only] = live;
+  if (only !== undefined && live.length === 1) return only;
+  const list = (live.length === 0 ? data : live).map(({ id }) => id).join(", ");
+  throw new Stop(`Name a model with --model: ${list === "" ? `${api.url} has none now` : list}.`);
+}
+
+export async function readAccount(api: Api): Promise<Account> {
+  return checked(api, accountSchema, (await api.call({ path: "/v1/account" })).json);
+}
+
+export function checked<Schema extends z.ZodType>(api: Api, schema: Schema, json: unknown): z.output<Schema> {
+  const { data, success } = schema.safeParse(json);
+  if (success) return data;
+  throw new Stop(`${api.url} answers, and not as this API does: is --url right?`);
+}
+
+/** How many tokens texts may have at most, and what they cost, as the API reckons before it has counted. */
+export class Bounds {
+  readonly contextTokens: number;
+  readonly #before: number;
+  readonly #perMillion: number;
+  readonly #minimum: number;
+
+  constructor(
+    model: ServedModel,
+    { inputType, instruction, tier }: { inputType: InputType | undefined; instruction: string | undefined; tier: Tier },
+  ) {
+    const { prompts, pricing } = model;
+    this.contextTokens = model.context_length;
+    this.#before = prefixBound(promptFor(inputType, instruction, { ...prompts, plain: prompts.default }));
+    this.#minimum = pricing.minimum_charge_nano_usd;
+    this.#perMillion =
+      tier === "batch"
+        ? Math.max(pricing.batch_price_nano_usd_per_million_tokens, pricing.batch_hit_price_nano_usd_per_million_tokens)
+        : Math.max(pricing.price_nano_usd_per_million_tokens, pricing.hit_price_nano_usd_per_million_tokens);
+  }
+
+  /** Tokens of one text at most, were there no context. */
+  tokens(text: string): number {
+    return this.#before + tokenBound(text);
+  }
+
+  /** Of one text: what a request may be charged for it, at most. */
+  charged(text: string): number {
+    return Math.min(this.tokens(text), this.contextTokens);
+  }
+
+  /** Nano-USD of one request with `tokens`, none of them cached. */
+  cost(tokens: number): NanoUsd {
+    return costNanoUsd([{ tokens, priceNanoUsdPerMillion: this.#perMillion }], this.#minimum);
+  }
+}
