@@ -75,6 +75,7 @@ async function main(): Promise<void> {
     onProgress: (fraction, what) => onProgress(share + fraction * (1 - share), what),
     onCompiled: (model) => (state.facts = factsOf(model, found.modelId)),
     onDamage: (what) => log.error(what),
+    onOverflow: (what) => log.error(what),
     onEngineRestart: (reason) => log.error({ reason }, "the engine process is started again"),
     onBatchFault: (err) => log.error({ err }, "a batch failed for a reason of our own"),
   });

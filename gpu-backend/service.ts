@@ -9,9 +9,11 @@ import { type ChosenModel, compileChosen } from "./choice/compile-chosen.ts";
 import { type Damage, removeDamage } from "./compiler/compile.ts";
 import type { CompiledModel } from "./compiler/compiled-model.ts";
 import { type Config, StartError } from "./config.ts";
+import { fitCard, type FittedModel } from "./cuda/fit-card.ts";
 import { type CudaPlace, whyNotUsable } from "./cuda/libraries.ts";
-import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./engine/batch-budget.ts";
+import { type BatchBudget, DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./engine/batch-budget.ts";
 import { startEngine } from "./engine/engine.ts";
+import { countOverflows, OVERFLOW_TEXTS } from "./engine/overflow-probe.ts";
 import type { Engine } from "./engine/types.ts";
 import { ExactEngine } from "./engine/exact-engine.ts";
 import type { Metrics } from "./metrics.ts";
@@ -75,17 +77,33 @@ export interface ServiceOptions {
   readonly onBatchFault: (error: unknown) => void;
   /** Called with a sentence when compiled files are damaged and made again. */
   readonly onDamage: (what: string) => void;
+  /** Called with a sentence when float16 does not hold the checkpoint, which is then served in bfloat16. */
+  readonly onOverflow: (what: string) => void;
 }
+
+/** Some texts have no finite vector in float16. */
+class Float16Overflow extends Error {}
 
 /**
  * Resolves when calls can be served. The compiled files are read whole and compared with what was compiled while the
- * engine warms up: damaged ones are compiled again. Rejects with CheckpointError, StartError or EngineDied.
+ * engine warms up: damaged ones are compiled again. A checkpoint that float16 does not hold is served in
+ * bfloat16. Rejects with CheckpointError, StartError or EngineDied.
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   if (options.config.target !== "cpu") {
     const reason = whyNotUsable(options.config.cudaFolder, { driver: true });
     if (reason !== undefined) throw new StartError(reason);
   }
+  try {
+    return await startSoundly(options);
+  } catch (error) {
+    if (!(error instanceof Float16Overflow)) throw error;
+    options.onOverflow(error.message);
+    return startSoundly({ ...options, config: { ...options.config, target: "cuda-bf16" } });
+  }
+}
+
+async function startSoundly(options: ServiceOptions): Promise<Service> {
   let damage: Damage | undefined;
   for (let damages = 0; damages < DAMAGES_MAX; damages += 1) {
     const chosen = await compiledModel(options, damage?.damaged ?? []);
@@ -107,7 +125,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   );
 }
 
-async function compiledModel(options: ServiceOptions, damaged: readonly string[]): Promise<ChosenModel> {
+async function compiledModel(options: ServiceOptions, damaged: readonly string[]): Promise<ChosenModel & FittedModel> {
   const { config, onProgress } = options;
   const chosen = await compileChosen(options.checkpointDir, {
     target: config.target,
@@ -119,17 +137,25 @@ async function compiledModel(options: ServiceOptions, damaged: readonly string[]
     damaged,
     threads: engineThreads(config),
   });
-  options.onCompiled(chosen.model);
+  const fitted =
+    config.target === "cpu"
+      ? { model: chosen.model, budget: DEFAULT_BUDGETS.cpu }
+      : fitCard(chosen.model, cudaPlace(config));
+  options.onCompiled(fitted.model);
   onProgress(0.6, "loading the tokenizer and the model");
-  return chosen;
+  return { ...chosen, ...fitted };
 }
 
 /** The parts behind the routes, started and warm. */
-async function warmService({ model, choice }: ChosenModel, options: ServiceOptions): Promise<Service> {
+async function warmService(
+  { model, choice, budget }: ChosenModel & FittedModel,
+  options: ServiceOptions,
+): Promise<Service> {
   const { config, modelId, metrics, onProgress } = options;
-  const { tokenizer, engine } = await startParts(model, options);
+  const { tokenizer, engine } = await startParts(model, budget, options);
   try {
-    const limits = schedulerLimits(config, model);
+    if (model.target === "cuda-fp16") await probeFloat16(engine, tokenizer, config);
+    const limits = schedulerLimits(config, model, budget);
     const onCpu = config.target === "cpu";
     const coefficients = await warmUp(engine, {
       shapes: warmUpShapes(model.config.maxTokens, onCpu ? CPU_WARM_UP_TOKENS : limits.batchTokensMax),
@@ -184,8 +210,20 @@ function engineThreads(config: Config): number {
   return Math.min(config.threads, availableParallelism());
 }
 
+/** Throws Float16Overflow. */
+async function probeFloat16(engine: Engine, tokenizer: TokenizerPool, { callTokensMax }: Config): Promise<void> {
+  const call = { account: "start", inputs: OVERFLOW_TEXTS, prefix: "", truncate: "end", tier: "interactive" } as const;
+  const { texts } = await tokenizer.tokenize({ ...call, tokensMax: callTokensMax }, new AbortController().signal);
+  const overflows = await countOverflows(engine, texts);
+  if (overflows === 0) return;
+  throw new Float16Overflow(
+    `float16 does not hold this checkpoint: ${overflows} of ${texts.length} texts that are known to be hard have no finite vector. It is served in bfloat16, which is less exact (docs/gpu.md); --target cuda-bf16 spares the try.`,
+  );
+}
+
 async function startParts(
   model: CompiledModel,
+  budget: BatchBudget,
   { config, onEngineRestart }: ServiceOptions,
 ): Promise<{ tokenizer: TokenizerPool; engine: Engine }> {
   const { endTokenId, vocabSize, maxTokens } = model.config;
@@ -194,7 +232,12 @@ async function startParts(
       { checkpointDir: model.checkpointDir, endTokenId, vocabSize, maxTokens },
       { threads: config.tokenizerThreads, timeLimitMs: config.tokenizeMsMax },
     ),
-    startEngine(model, { threads: engineThreads(config), cuda: cudaPlace(config), onRestart: onEngineRestart }),
+    startEngine(model, {
+      threads: engineThreads(config),
+      cuda: cudaPlace(config),
+      budget,
+      onRestart: onEngineRestart,
+    }),
   ]);
   if (tokenizer.status === "fulfilled" && engine.status === "fulfilled") {
     return { tokenizer: tokenizer.value, engine: engine.value };
@@ -205,8 +248,11 @@ async function startParts(
 }
 
 /** The scheduler's limits: what is configured, and what one run of the compiled graph may hold. */
-export function schedulerLimits(config: Config, model: CompiledModel): SchedulerLimits {
-  const budget = DEFAULT_BUDGETS[model.target];
+export function schedulerLimits(
+  config: Config,
+  model: CompiledModel,
+  budget: BatchBudget = DEFAULT_BUDGETS[model.target],
+): SchedulerLimits {
   return {
     queueSecondsMax: config.queueSecondsMax,
     batchQueueSecondsMax: config.batchQueueSecondsMax,

@@ -1,7 +1,7 @@
 // Runs a few shapes before the first call: the engine's memory grows to its largest shape now and not under load, and
 // the times give the cost model its coefficients.
 
-import type { Engine } from "../engine/types.ts";
+import { type Engine, NonFiniteVector, TextsFailed } from "../engine/types.ts";
 import { type CostCoefficients, type CostSample, fitCost } from "./cost-model.ts";
 
 export interface WarmUpShape {
@@ -32,22 +32,37 @@ export function warmUpShapes(maxTokens: number, fillTokens: number): WarmUpShape
   }));
 }
 
-/** The fitted coefficients. Rejects as Engine.run does. */
+/**
+ * The fitted coefficients. Rejects as Engine.run does, but for texts whose vectors are not finite.
+ */
 export async function warmUp(engine: Engine, options: WarmUpOptions): Promise<CostCoefficients> {
   const began = performance.now();
   const samples: CostSample[] = [];
   const first = options.shapes[0];
   // The first run pays for allocations and must not be measured.
-  if (first !== undefined) await engine.run(textsOf(first, options));
+  if (first !== undefined) await timeOf(engine, textsOf(first, options));
   for (const [index, shape] of options.shapes.entries()) {
     const spent = (performance.now() - began) / 1_000;
     const expected = samples.length === 0 ? 0 : costOf(fitCost(samples), shape);
     if (spent + expected > options.secondsMax) break;
-    const { runMs } = await engine.run(textsOf(shape, options));
+    const runMs = await timeOf(engine, textsOf(shape, options));
     samples.push({ ...shape, seconds: Math.max(runMs, 0.001) / 1_000 });
     options.onProgress((index + 1) / options.shapes.length);
   }
   return fitCost(samples);
+}
+
+/** Milliseconds. These texts' vectors are of no use: that one is not finite stops nothing. */
+async function timeOf(engine: Engine, texts: readonly Int32Array[]): Promise<number> {
+  try {
+    return (await engine.run(texts)).runMs;
+  } catch (error) {
+    const isFinitenessAlone =
+      error instanceof TextsFailed &&
+      [...error.failures.values()].every((failure) => failure instanceof NonFiniteVector);
+    if (!isFinitenessAlone) throw error;
+    return error.runMs;
+  }
 }
 
 function costOf({ a, b }: CostCoefficients, { texts, tokens }: WarmUpShape): number {

@@ -80,7 +80,7 @@ describe("the Kubernetes manifests", () => {
     const config = readConfig([], { ...SECRET, ...environment });
     expect(String(config.port)).toBe(environment["PORT"]);
     expect(container.ports[0].containerPort).toBe(config.port);
-    expect(config).toMatchObject({ model: environment["MODEL"], target: "cuda-bf16", data: "/data", host: "0.0.0.0" });
+    expect(config).toMatchObject({ model: environment["MODEL"], target: "cuda-fp16", data: "/data", host: "0.0.0.0" });
   });
 
   test("probe liveness and readiness on their own routes", () => {
@@ -219,7 +219,7 @@ describe("the image", () => {
       [...blocks.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]),
     );
     const config = readConfig([], { ...SECRET, ...environment });
-    expect(config).toMatchObject({ port: 8190, host: "0.0.0.0", data: "/data", target: "cuda-bf16" });
+    expect(config).toMatchObject({ port: 8190, host: "0.0.0.0", data: "/data", target: "cuda-fp16" });
     expect(config.model).toBe("boboliu/Qwen3-Embedding-4B-W4A16-G128");
   });
 });

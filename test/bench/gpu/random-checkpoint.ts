@@ -120,7 +120,7 @@ function config(shape: Shape): unknown {
     vocab_size: shape.vocabulary,
     max_position_embeddings: 40_960,
     hidden_act: "silu",
-    eos_token_id: 151_643,
+    eos_token_id: Math.min(151_643, shape.vocabulary - 1),
     quantization_config: {
       quant_method: "compressed-tensors",
       format: "pack-quantized",

@@ -17,7 +17,8 @@
 
 typedef int status;
 enum { SUCCESS = 0, OUT_OF_MEMORY = 2, ILLEGAL_ADDRESS = 700, DEVICE_TO_HOST = 2 };
-struct block { size_t bytes, unused; };
+/* Before each piece, so that it is aligned as a card's are: CUTLASS looks. */
+struct block { _Alignas(512) size_t bytes; };
 static size_t held, peak;
 static status broken; /* Sticky, as with a real context. */
 static char handle[64];
@@ -29,7 +30,8 @@ static size_t setting(const char *name, size_t otherwise) {
 static size_t capacity(void) { return setting("FAKE_CUDA_BYTES", (size_t)8 << 30); }
 
 status cudaMalloc(void **place, size_t bytes) {
-  struct block *block = broken || held + bytes > capacity() ? NULL : malloc(sizeof *block + bytes + 512);
+  struct block *block = NULL;
+  if (!broken && held + bytes <= capacity() && posix_memalign((void **)&block, sizeof *block, sizeof *block + bytes)) block = NULL;
   *place = block ? block + 1 : NULL;
   if (!block) return broken ? broken : OUT_OF_MEMORY;
   block->bytes = bytes;

@@ -2,17 +2,23 @@
 // the engine lives through what a card does wrong. Where npm run gpu:install has not been run this is skipped, by name.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import type { CompiledModel, CompileTarget, CudaWeights } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { cudaEnvironment, whyNotUsable } from "../../../gpu-backend/cuda/libraries.ts";
+import { WEIGHTS_FILE } from "../../../gpu-backend/compiler/compiled-folder.ts";
+import { DEFAULT_BUDGETS } from "../../../gpu-backend/engine/batch-budget.ts";
+import { bytesPerToken } from "../../../gpu-backend/engine/card-budget.ts";
 import { startEngine } from "../../../gpu-backend/engine/engine.ts";
 import type { Engine, EngineOptions } from "../../../gpu-backend/engine/types.ts";
-import { DEMO_MODEL_DIR } from "../engine/demo-reference.ts";
+import { writeRandomCheckpoint } from "../../bench/gpu/random-checkpoint.ts";
+import { distance, row } from "../cosine.ts";
+import { DEMO_MODEL_DIR, readDemoReference } from "../engine/demo-reference.ts";
+import { embedded, post, SECRET, startBackend } from "../server/running-backend.ts";
 import { makeFakeCuda, whyNoFakeCuda } from "./fake-cuda.ts";
 
 const TARGETS: readonly CompileTarget[] = ["cuda-fp16", "cuda-bf16"];
@@ -128,6 +134,47 @@ describe.skipIf(reason !== undefined)(
       const { vectors } = await engine.run(textsOf(128, 256));
       expect(isUnit(vectors)).toBe(true);
       expect(reasons).toEqual([]);
+    });
+
+    test.each([
+      [64, 512],
+      [16, 512],
+      [1, 16_384],
+    ])("a run of %i texts of %i tokens takes the memory that its budget reckons with", async (count, tokens) => {
+      const shape = { layers: 2, hidden: 2560, heads: 32, kvHeads: 8, headDim: 128, mlp: 9728, vocabulary: 1_000 };
+      const dir = join(work, "wide");
+      writeRandomCheckpoint(shape, dir);
+      const model = await compileCheckpoint(dir, { target: "cuda-fp16", precision: "exact" });
+      const log = join(work, "held");
+      vi.stubEnv("FAKE_CUDA_LOG", log);
+      vi.stubEnv("FAKE_CUDA_BYTES", "64000000000");
+      vi.stubEnv("FAKE_CUDA_WIDTH", "2560");
+      const engine = await startEngine(model, { threads: 1, cuda: { folder }, budget: DEFAULT_BUDGETS["cuda-fp16"] });
+      engines.push(engine);
+      await engine.run(textsOf(count, tokens));
+      const weights = statSync(join(dirname(model.graphPath), WEIGHTS_FILE)).size;
+      const taken = Number(readFileSync(log, "utf8")) - weights;
+      const reckoned = bytesPerToken(model.config) * count * tokens;
+      // What is reserved besides is for CUDA's own; its arena's first pieces count as that.
+      expect(taken).toBeLessThan(reckoned + 0.8e9);
+      expect(taken).toBeGreaterThan(reckoned / 2.25);
+    });
+
+    test("a checkpoint that float16 does not hold is served in bfloat16, and what that does not hold in float32", async () => {
+      // Without FAKE_CUDA_WIDTH every vector is zero, which is as bad as one that is not finite.
+      const backend = await startBackend(["--target", "cuda-fp16", "--cuda-folder", folder]);
+      try {
+        const headers = { authorization: `Bearer ${SECRET}` };
+        const info = await (await fetch(`${backend.origin}/info`, { headers })).json();
+        expect(info).toMatchObject({ compile: { target: "cuda-bf16" }, engine: { restarts: 0 } });
+        const reference = readDemoReference();
+        const { vectors } = await embedded(
+          await post(backend.origin, "/embed", { texts: [[...(reference.ids[0] ?? [])]] }),
+        );
+        expect(distance(row(vectors, 0, reference.size), reference.embeddings[0] ?? [])).toBeLessThan(1e-6);
+      } finally {
+        await backend.close();
+      }
     });
 
     test("a lost card ends the process, and the batch is answered by the next one", async () => {
