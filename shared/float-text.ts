@@ -1,182 +1,166 @@
-// Writes a float32 as the shortest decimal that reads back to the same float32, as ASCII straight into a buffer. An
+// Writes float32 values as the shortest decimals that read back to the same float32, as ASCII straight into a buffer. An
 // embedding component printed as a double takes 20 characters, 11 of them noise; the shortest float32 form takes about
 // 11, so an answer is 40 % smaller and costs half the CPU.
 //
-// Nine significant digits always identify a float32, and if n digits do, n + 1 digits do too. So the search starts at 8
-// digits and goes down as long as they identify the value; if 8 do not, it takes 9. Digits identify the value if they are
-// closer to it than half the distance to the next float32. Where rounding errors could decide that comparison,
-// `m / 10^k` is computed instead: one correctly rounded division (m < 2^53, and 10^k is exact up to 10^22), whose result
-// a JSON client gets too when it parses the digits as a double. Rounded to float32, it is the value or it is not.
+// At most 9 significant digits identify a float32, and if n digits suffice then so do n + 1. Most components need 7 to 9:
+// which of them is told by distances alone, without a branch that no processor could foresee. The rest is searched from 8
+// digits down. The distance to the value tells whether it reads back; only close cases are tried: `mantissa / 10^k` is one
+// correctly rounded division (mantissa < 2^53, 10^k exact up to 10^22), and a reader that parses a double and rounds to
+// float32, as every JSON client does, gets the same float32.
 
 /** The most characters of one component of magnitude up to 1e9: sign, `0.`, 7 zeros and 9 digits make 19. */
 export const FLOAT_TEXT_BYTES_MAX = 20;
 
-const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
-const DIGITS_FIRST_TRY = 8;
 const DIGITS_MAX = 9;
-/**
- * Below this the digits would not fit FLOAT_TEXT_BYTES_MAX; components come from float16, whose least value is 6e-8.
- */
-const SMALLEST_FAST = 1e-8;
-/** In units of the last digit. Rounding in doubles shifts a distance by at most a hundredth of this. */
-const DOUBT = 1e-6;
+/** 10^DIGITS_MAX: a mantissa of nine digits is below it. */
+const MANTISSA_END = 1e9;
+/** The biased exponent of 2^-26, below what float16 holds. Smaller values and those from 1 up: `shortestText` writes them. */
+const EXPONENT_MIN = 101;
+const EXPONENT_END = 127;
+/** In units of the ninth digit: a hundred times what rounding in doubles can shift a distance by. */
+const DOUBT = 1e-5;
 const ZERO = 0x30;
-const POINT = 0x2e;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
-
-/** By the biased exponent of a float32: half the distance to its neighbours. */
-const HALF_STEPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 151));
-/** By the biased exponent of a float32 below 1: zeros after the point in the least value with it, at most 22. */
-const ZEROS = Uint8Array.from({ length: 256 }, (_, exponent) =>
-  Math.min(22, Math.max(0, Math.ceil(-Math.log10(2 ** (exponent - 127))) - 1)),
-);
+/** `0.00` and `0000`, the first character lowest. */
+const ZERO_POINT = 0x30302e30;
+const FOUR_ZEROS = 0x30303030;
 /** `0000` to `9999`, four ASCII digits each, the first one lowest. */
 const FOUR_DIGITS = Uint32Array.from({ length: 10_000 }, (_, number) => {
   const digit = (place: number): number => ZERO + (Math.floor(number / 10 ** place) % 10);
   return digit(3) + digit(2) * 0x100 + digit(1) * 0x1_0000 + digit(0) * 0x100_0000;
 });
-const FOUR_ZEROS = 0x30303030;
-/** Fewer are written one by one: eight in two words would reach before the text. */
-const DIGITS_IN_WORDS_MIN = 6;
+
+/** By a number of digits: what their last one counts in a mantissa of nine. */
+const UNITS = Float64Array.from({ length: DIGITS_MAX + 1 }, (_, digits) => 10 ** (DIGITS_MAX - digits));
+
+const EXPONENTS = 256;
+/** By the biased exponent of a float32 below 1: the power of ten among the values with it, else infinity. */
+const BORDERS = new Float64Array(EXPONENTS).fill(Infinity);
+/** By twice that exponent, plus 1 from the power of ten up: zeros after the point. */
+const ZEROS = new Uint8Array(2 * EXPONENTS);
+/** Likewise: what makes nine digits before the point of a value; 0 for values that `shortestText` writes. */
+const SCALES = new Float64Array(2 * EXPONENTS);
+/** Likewise: half the distance to the value's neighbours, times the scale. */
+const HALF_STEPS = new Float64Array(2 * EXPONENTS);
+for (let exponent = EXPONENT_MIN; exponent < EXPONENT_END; exponent += 1) {
+  const least = 2 ** (exponent - 127);
+  const below = zerosOf(least);
+  if (zerosOf(2 * least - 2 ** -60) < below) BORDERS[exponent] = Number(`1e-${below}`);
+  for (const step of [0, 1]) {
+    ZEROS[2 * exponent + step] = below - step;
+    SCALES[2 * exponent + step] = Number(`1e${below - step + DIGITS_MAX}`);
+    HALF_STEPS[2 * exponent + step] = 2 ** (exponent - 151) * Number(`1e${below - step + DIGITS_MAX}`);
+  }
+}
 
 const encoder = new TextEncoder();
-const scratchFloat = new Float32Array(1);
-const scratchBits = new Uint32Array(scratchFloat.buffer);
 
 /**
  * Writes one float32 `value` at `offset` of `target`, which has room for FLOAT_TEXT_BYTES_MAX there; the answer is the
- * offset after it. Throws RangeError if it is not finite.
+ * offset behind it. Throws RangeError if it is not finite.
  */
 export function writeFloatText(value: number, target: Uint8Array, offset: number): number {
-  return writeOne(value, target, viewOf(target), offset);
+  return writeFloatTexts(Float32Array.of(value), target, offset);
 }
 
 /** The same for all `values`, a comma between two. */
 export function writeFloatTexts(values: Float32Array, target: Uint8Array, offset: number): number {
-  const view = viewOf(target);
+  const view = new DataView(target.buffer, target.byteOffset, target.byteLength);
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   let end = offset;
   for (let index = 0; index < values.length; index += 1) {
     if (index > 0) target[end++] = COMMA;
-    end = writeOne(values[index] ?? 0, target, view, end);
-  }
-  return end;
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
-}
-
-/** `view`: of `target`. */
-function writeOne(value: number, target: Uint8Array, view: DataView, offset: number): number {
-  const magnitude = Math.abs(value);
-  if (!(magnitude < Number.POSITIVE_INFINITY)) throw new RangeError("JSON has no such number");
-  if (magnitude === 0) {
-    target[offset] = ZERO;
-    return offset + 1;
-  }
-  // Components of normalised vectors are in (0, 1]; other values take the slow path.
-  if (magnitude >= 1 || magnitude < SMALLEST_FAST) return writeAscii(shortestText(value), target, offset);
-  scratchFloat[0] = magnitude;
-  const bits = scratchBits[0] ?? 0;
-  const exponent = bits >>> 23;
-  let zeros = ZEROS[exponent] ?? 0;
-  if (zeros > 0 && magnitude * power(zeros) >= 1) zeros -= 1;
-  // A power of two has a neighbour at half the distance below it, so it is always checked by division.
-  const halfStep = (bits & 0x7f_ffff) === 0 ? -1 : (HALF_STEPS[exponent] ?? 0);
-  let places = zeros + DIGITS_FIRST_TRY;
-  let mantissa = nearest(magnitude, places);
-  if (readsBack(magnitude, mantissa, places, halfStep)) {
-    for (let fewer = places - 1; fewer > zeros; fewer -= 1) {
-      const candidate = nearest(magnitude, fewer);
-      if (!readsBack(magnitude, candidate, fewer, halfStep)) break;
-      places = fewer;
-      mantissa = candidate;
+    const value = values[index] ?? 0;
+    const word = words[index] ?? 0;
+    const magnitude = Math.abs(value);
+    const exponent = (word >>> 23) & 0xff;
+    const at = 2 * exponent + (magnitude >= (BORDERS[exponent] ?? 0) ? 1 : 0);
+    const scale = SCALES[at] ?? 0;
+    const exact = magnitude * scale;
+    const halfStep = HALF_STEPS[at] ?? 0;
+    const nine = (exact + 0.5) | 0;
+    const eight = ((exact * 0.1 + 0.5) | 0) * 10;
+    const seven = ((exact * 0.01 + 0.5) | 0) * 100;
+    const six = ((exact * 0.001 + 0.5) | 0) * 1000;
+    const eightOff = Math.abs(eight - exact);
+    const sevenOff = Math.abs(seven - exact);
+    const isEight = Number(eightOff < halfStep);
+    const isSeven = Number(sevenOff < halfStep);
+    let digits = DIGITS_MAX - isEight - isSeven;
+    let mantissa = nine + isEight * (eight - nine) + isSeven * (seven - eight);
+    const isPowerOfTwo = (word & 0x7f_ffff) === 0;
+    const isClose = Math.abs(eightOff - halfStep) < DOUBT || Math.abs(sevenOff - halfStep) < DOUBT;
+    // So asked that NaN is among them.
+    const isFarFromSix = Math.abs(six - exact) >= halfStep + DOUBT;
+    if (isPowerOfTwo || isClose || !isFarFromSix) {
+      // A power of two has a neighbour at half the distance below it, so it is always checked by division.
+      digits = fewestDigits(magnitude, scale, isPowerOfTwo ? -1 : halfStep);
+      mantissa = nearest(exact, digits);
+      // 0.0999999995 has become 0.1: nine digits do not hold it.
+      if (scale === 0 || mantissa >= MANTISSA_END) {
+        end = writeAny(value, target, end);
+        continue;
+      }
     }
-  } else {
-    places = zeros + DIGITS_MAX;
-    mantissa = nearest(magnitude, places);
-  }
-  let start = offset;
-  if (value < 0) target[start++] = MINUS;
-  // Digits beyond what is needed are 0 only where rounding carried: 0.0999999995 has become 0.100000000.
-  if (places - zeros < DIGITS_IN_WORDS_MIN || mantissa % 10 === 0) return writeDigits(mantissa, places, target, start);
-  return writeWords(mantissa, zeros, places, target, view, start);
-}
-
-/** The integer nearest to `magnitude` · 10^places: below 2^31, because at most nine digits are asked for. */
-function nearest(magnitude: number, places: number): number {
-  return (magnitude * power(places) + 0.5) | 0;
-}
-
-/**
- * Whether `mantissa` / 10^places rounds to the float32 `magnitude`. Its distance decides if that is clear; one
- * correctly rounded division decides if the distance is close to `halfStep` or `halfStep` is unknown (negative).
- */
-function readsBack(magnitude: number, mantissa: number, places: number, halfStep: number): boolean {
-  const scale = power(places);
-  const slack = halfStep * scale - Math.abs(mantissa - magnitude * scale);
-  if (slack > DOUBT) return true;
-  if (slack < -DOUBT && halfStep > 0) return false;
-  return Math.fround(mantissa / scale) === magnitude;
-}
-
-/** Writes 0.000123456 with `places` decimals, of which the first `zeros` are 0, in words of four characters. */
-function writeWords(
-  mantissa: number,
-  zeros: number,
-  places: number,
-  target: Uint8Array,
-  view: DataView,
-  offset: number,
-): number {
-  const end = offset + 2 + places;
-  view.setUint32(offset + 2, FOUR_ZEROS, true);
-  if (zeros > 4) view.setUint32(offset + 6, FOUR_ZEROS, true);
-  const high = (mantissa / 10_000) | 0;
-  const first = (high / 10_000) | 0;
-  view.setUint32(end - 4, FOUR_DIGITS[mantissa - high * 10_000] ?? 0, true);
-  view.setUint32(end - 8, FOUR_DIGITS[high - first * 10_000] ?? 0, true);
-  if (first > 0) target[end - 9] = ZERO + first;
-  // Written last, because with few digits the words overwrite these two places.
-  target[offset] = ZERO;
-  target[offset + 1] = POINT;
-  return end;
-}
-
-/** Writes the same number digit by digit, without zeros at the end. After a carry it has fewer decimals, or is 1. */
-function writeDigits(mantissa: number, places: number, target: Uint8Array, offset: number): number {
-  let rest = mantissa;
-  let last = places;
-  if (rest === power(places)) {
-    target[offset] = 0x31;
-    return offset + 1;
-  }
-  for (; rest % 10 === 0; last -= 1) rest /= 10;
-  target[offset] = ZERO;
-  target[offset + 1] = POINT;
-  const end = offset + 2 + last;
-  for (let position = end - 1; position >= offset + 2; position -= 1) {
-    const left = (rest / 10) | 0;
-    target[position] = ZERO + (rest - left * 10);
-    rest = left;
+    target[end] = MINUS;
+    end += word >>> 31;
+    const zeros = ZEROS[at] ?? 0;
+    view.setUint32(end, ZERO_POINT, true);
+    if (zeros > 2) {
+      view.setUint32(end + 4, FOUR_ZEROS, true);
+      view.setUint32(end + 8, FOUR_ZEROS, true);
+    }
+    const start = end + 2 + zeros;
+    const high = (mantissa / 10_000) | 0;
+    const first = (high / 10_000) | 0;
+    target[start] = ZERO + first;
+    view.setUint32(start + 1, FOUR_DIGITS[high - first * 10_000] ?? 0, true);
+    view.setUint32(start + 5, FOUR_DIGITS[mantissa - high * 10_000] ?? 0, true);
+    // What stands behind the last digit are zeros.
+    end = start + digits;
   }
   return end;
 }
 
-function power(exponent: number): number {
-  return POWERS_OF_TEN[exponent] ?? Number(`1e${exponent}`);
+/** The least number of digits with which `magnitude` reads back; `halfStep` negative: unknown. */
+function fewestDigits(magnitude: number, scale: number, halfStep: number): number {
+  const exact = magnitude * scale;
+  let digits = DIGITS_MAX;
+  while (digits > 1) {
+    const shorter = nearest(exact, digits - 1);
+    const slack = halfStep - Math.abs(shorter - exact);
+    const isUnclear = Math.abs(slack) < DOUBT || halfStep < 0;
+    if (isUnclear ? Math.fround(shorter / scale) !== magnitude : slack < 0) break;
+    digits -= 1;
+  }
+  return digits;
 }
 
-/** The shortest decimal, by trying precisions: exact and slow, for values that embeddings do not have. */
+/** `exact` rounded to its first `digits` of nine. */
+function nearest(exact: number, digits: number): number {
+  const unit = UNITS[digits] ?? 1;
+  return ((exact / unit + 0.5) | 0) * unit;
+}
+
+/** Zeros after the point of a value below 1. */
+function zerosOf(value: number): number {
+  let zeros = 0;
+  while (value * Number(`1e${zeros + 1}`) < 1) zeros += 1;
+  return zeros;
+}
+
+/** Values that embeddings hardly have, and those that are no numbers of JSON. */
+function writeAny(value: number, target: Uint8Array, offset: number): number {
+  if (!Number.isFinite(value)) throw new RangeError("JSON has no such number");
+  return offset + encoder.encodeInto(shortestText(value), target.subarray(offset)).written;
+}
+
+/** The shortest decimal, by trying precisions: exact and slow. */
 function shortestText(value: number): string {
   for (let precision = 1; precision < DIGITS_MAX; precision += 1) {
     const text = Number(value.toPrecision(precision)).toString();
     if (Math.fround(Number(text)) === value) return text;
   }
   return Number(value.toPrecision(DIGITS_MAX)).toString();
-}
-
-function writeAscii(text: string, target: Uint8Array, offset: number): number {
-  return offset + encoder.encodeInto(text, target.subarray(offset)).written;
 }
