@@ -3,10 +3,10 @@
 
 import { Hono } from "hono";
 import type { AppEnv } from "./context.ts";
+import { completeHeaders } from "./middleware/answer-headers.ts";
 import { answerError } from "./middleware/errors.ts";
-import { makePrivate } from "./middleware/private-answers.ts";
 import { publicApi } from "./middleware/public-api.ts";
-import { nameRequest, showRequestId } from "./middleware/request-id.ts";
+import { nameRequest } from "./middleware/request-id.ts";
 import { logAnswer } from "./middleware/request-log.ts";
 import { trace } from "./middleware/trace.ts";
 import { answerUnknownRoutes } from "./pages/not-found.ts";
@@ -23,9 +23,8 @@ export function createApp(): Hono<AppEnv> {
     c.set("startedMs", performance.now());
     nameRequest(c);
     await next();
-    makePrivate(c);
     logAnswer(c);
-    showRequestId(c);
+    completeHeaders(c);
   });
   mountAll(app, true); // before what a Worker that is not configured lacks
   app.use(async (c, next) => {

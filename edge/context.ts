@@ -31,6 +31,10 @@ export interface AppEnv {
     readonly memory?: MemoryLease;
     /** Set by `trace`: the W3C header that goes along to the backend. */
     readonly traceparent?: string;
+    /** A route of the public API: any origin may read its answer. */
+    readonly isPublicApi?: true;
+    /** The answer was made with the headers that every answer has. */
+    readonly hasAllHeaders?: true;
     /** What this call was charged, for the log. */
     readonly charge?: Charge;
     /** What was answered instead, for the log. */

@@ -2,7 +2,7 @@
 // after each piece has been taken, so that a slow reader holds one chunk and a client that leaves stops the work.
 
 import { assert, must } from "../../shared/assert.ts";
-import { cosine, cutVector, quantise } from "../../shared/vectors.ts";
+import { cosine, cutVector, quantise, vectorBytes } from "../../shared/vectors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
 import type { Encoding, ToBase64 } from "./embedding-text.ts";
 import { base64TextBytes, vectorTextBytesMax, writeBase64, writeNumbers } from "./embedding-text.ts";
@@ -54,10 +54,22 @@ export function bodyBytes(body: EmbeddingsBody): number | undefined {
   return HEAD.length + items + encoder.encode(tailOf(body, [])).length;
 }
 
-/** The whole text; for answers of few vectors. */
-export function wholeBody(body: EmbeddingsBody, toBase64: ToBase64): Uint8Array<ArrayBuffer> {
+/** The whole text; for answers of few vectors. Of base64 a string: no buffer is made, filled and collected. */
+export function wholeBody(body: EmbeddingsBody, toBase64: ToBase64): string | Uint8Array<ArrayBuffer> {
+  if (body.encoding === "base64" && !body.pairs) return wholeBase64(body, toBase64);
   const [whole] = writeBody(body, toBase64, Infinity);
   return must(whole, "a text that may be one piece is one");
+}
+
+function wholeBase64(body: EmbeddingsBody, toBase64: ToBase64): string {
+  const { vectors, dimensions, dtype } = body;
+  const scratch = new Float32Array(dimensions);
+  let text = HEAD;
+  for (const [index, vector] of vectors.entries()) {
+    const output = quantise(cutVector(vector, dimensions, scratch), dtype);
+    text += `${itemHead(index)}"${toBase64(vectorBytes(output))}"}`;
+  }
+  return text + tailOf(body, []);
 }
 
 /**

@@ -2,6 +2,7 @@
 // of ours is answered as `internal_error`; the request's line in the log says what it was (request-log.ts).
 
 import type { Context } from "../context.ts";
+import { allHeaders } from "./answer-headers.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode, Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
@@ -37,17 +38,18 @@ export function faultResponse(c: Context, fault: Fault): Response {
       ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
     },
   };
-  const headers = new Headers({ "content-type": "application/json; charset=utf-8", "cache-control": "no-store" });
-  if (retryAfterS !== undefined) {
-    headers.set("retry-after", String(retryAfterS));
-    headers.set("retry-after-ms", String(retryAfterS * 1000));
-  }
   const standing = c.get("standing");
-  for (const [name, value] of Object.entries(standing === undefined ? {} : standingHeaders(standing))) {
-    headers.set(name, value);
-  }
-  if (!spec.retry) headers.set("x-should-retry", "false");
-  if (spec.status === 401) headers.set("www-authenticate", "Bearer");
+  const headers = allHeaders(c, {
+    "content-type": "application/json; charset=utf-8",
+    "cache-control": "no-store",
+    ...(retryAfterS !== undefined && {
+      "retry-after": String(retryAfterS),
+      "retry-after-ms": String(retryAfterS * 1000),
+    }),
+    ...(standing !== undefined && standingHeaders(standing)),
+    ...(!spec.retry && { "x-should-retry": "false" }),
+    ...(spec.status === 401 && { "www-authenticate": "Bearer" }),
+  });
   return new Response(JSON.stringify(body), { status: spec.status, headers });
 }
 

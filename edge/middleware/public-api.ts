@@ -3,16 +3,16 @@
 
 import type { Next } from "hono";
 import type { Context } from "../context.ts";
-import { allowAnyOrigin, answerPreflight } from "./cors.ts";
+import { answerPreflight } from "./cors.ts";
 import { currentModels } from "./current-models.ts";
 import { noteRefusal } from "./note-refusals.ts";
 
 export async function publicApi(c: Context, next: Next): Promise<Response | undefined> {
   const preflight = answerPreflight(c);
   if (preflight !== undefined) return preflight;
+  c.set("isPublicApi", true);
   await currentModels(c);
   await next();
   noteRefusal(c);
-  allowAnyOrigin(c);
   return undefined;
 }

@@ -12,8 +12,3 @@ export function nameRequest(c: Context): void {
   c.set("requestId", own);
   c.set("shownRequestId", theirs !== undefined && CLIENT_ID.test(theirs) ? theirs : own);
 }
-
-/** After the answer. */
-export function showRequestId(c: Context): void {
-  c.res.headers.set("x-request-id", c.get("shownRequestId"));
-}

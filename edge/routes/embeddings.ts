@@ -4,6 +4,7 @@ import * as z from "zod";
 import { embeddingsAnswer } from "../answer/embeddings-answer.ts";
 import type { Context } from "../context.ts";
 import { embeddings } from "../endpoints/embeddings.ts";
+import { allHeaders } from "../middleware/answer-headers.ts";
 import { SPENDING_ERRORS } from "../openapi/operation.ts";
 import { MODEL, count } from "./answers.ts";
 import { CALL_HEADERS, SPENDING_HEADERS, USAGE, callAnswer, usageSchema } from "./call-answer.ts";
@@ -71,5 +72,5 @@ export const EMBEDDINGS: readonly Route[] = [
 export async function postEmbeddings(c: Context): Promise<Response> {
   const { body, vectors, headers } = await callAnswer(c, embeddings);
   if (body.kind !== "embeddings") throw new TypeError("embeddings answer vectors");
-  return embeddingsAnswer(c, { ...body, vectors, headers });
+  return embeddingsAnswer(c, { ...body, vectors, headers: allHeaders(c, headers) });
 }

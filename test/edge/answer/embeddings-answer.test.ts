@@ -28,8 +28,8 @@ function answerOf(count: number, native: number, change: Partial<EmbeddingsBody>
   };
 }
 
-function streamOf(content: Uint8Array | ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  if (content instanceof Uint8Array) throw new TypeError("expected a stream");
+function streamOf(content: ReturnType<typeof embeddingsContent>): ReadableStream<Uint8Array> {
+  if (!(content instanceof ReadableStream)) throw new TypeError("expected a stream");
   return content;
 }
 
