@@ -5,13 +5,14 @@ import { availableParallelism } from "node:os";
 
 import type { BackendReady } from "../shared/wire.ts";
 import { EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice/choice.ts";
+import type { Pooling } from "./compiler/architectures/architecture.ts";
 import { type ChosenModel, compileChosen } from "./choice/compile-chosen.ts";
 import { type Damage, removeDamage } from "./compiler/compile.ts";
 import type { CompiledModel } from "./compiler/compiled-model.ts";
 import { type Config, StartError } from "./config.ts";
 import { fitCard, type FittedModel } from "./cuda/fit-card.ts";
 import { type CudaPlace, whyNotUsable } from "./cuda/libraries.ts";
-import { type BatchBudget, DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./engine/batch-budget.ts";
+import { type BatchBudget, DEFAULT_BUDGETS, shortTokensMax } from "./engine/batch-budget.ts";
 import { startEngine } from "./engine/engine.ts";
 import { countOverflows, OVERFLOW_TEXTS } from "./engine/overflow-probe.ts";
 import type { Engine } from "./engine/types.ts";
@@ -47,6 +48,9 @@ export interface Service {
   close(): Promise<void>;
 }
 
+/** As `/v1/models` says them. */
+export const POOLING_NAMES: Readonly<Record<Pooling, string>> = { lasttoken: "last_token", cls: "cls", mean: "mean" };
+
 /** What /ready can say as soon as the model is compiled. */
 export type ModelFacts = Omit<BackendReady, "status" | "load" | "tokensPerSecond">;
 
@@ -54,11 +58,11 @@ export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
   return {
     model: modelId,
     revision: model.revision,
-    dimensions: model.config.hiddenSize,
+    dimensions: model.config.dimensions,
     contextTokens: model.config.maxTokens,
     vocabularySize: model.config.vocabSize,
     endTokenId: model.config.endTokenId,
-    pooling: "last_token",
+    pooling: POOLING_NAMES[model.config.pooling],
     prompts: model.config.prompts,
     // Held by test/gpu-backend/engine/same-bits.test.ts and by the trial of forms. 16-bit activations promise neither.
     ...(model.target === "cpu" && { arithmetic: { reproducible: true, float32DistanceMax: EXACT_DISTANCE_MAX } }),
@@ -181,7 +185,7 @@ async function warmService(
     };
     // Float32 already: the same again would give the same.
     const exact = onCpu ? undefined : new ExactEngine(model, config.data);
-    const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.hiddenSize, events, exact);
+    const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.dimensions, events, exact);
     const close = async (): Promise<void> => {
       await Promise.all([engine.close(), tokenizer.close(), exact?.close()]);
     };
@@ -260,7 +264,7 @@ export function schedulerLimits(
     batchTokensMax: budget.maxTokens,
     paddedTokensMax: budget.maxPaddedTokens,
     batchTextsMax: config.batchTextsMax,
-    shortTokensMax: SHORT_TOKENS_MAX[model.target],
+    shortTokensMax: shortTokensMax(model),
     batchSecondsMax: config.batchSecondsMax,
     ageSecondsMax: config.ageSecondsMax,
   };

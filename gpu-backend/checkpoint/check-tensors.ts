@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 
-import { finalNormOf, tensorsOf } from "../compiler/architectures/tensors.ts";
+import { tensorsAround, tensorsOf } from "../compiler/architectures/tensors.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { type CheckpointFiles, FLOAT_DTYPES } from "./checkpoint-files.ts";
 import { tensorMatters } from "./meaning.ts";
@@ -20,12 +20,10 @@ export function checkTensors(files: CheckpointFiles, config: ModelConfig): void 
     files.expect(name, FLOAT_DTYPES, shape);
     known.add(files.storedName(name));
   };
-  expect(files.tableName, [config.vocabSize, config.hiddenSize]);
-  const { name: finalNorm, size } = finalNormOf(config);
-  expect(finalNorm, [size]);
+  for (const { name, shape } of tensorsAround(config)) expect(name, shape);
   for (let layer = 0; layer < config.layers; layer += 1) {
     const { linears, vectors } = tensorsOf(config, layer);
-    for (const vector of vectors) expect(vector.name, [vector.size]);
+    for (const { name, shape } of vectors) expect(name, shape);
     for (const linear of linears) {
       for (const tensor of linearTensors(files, linear, config.quantization)) known.add(files.storedName(tensor));
     }

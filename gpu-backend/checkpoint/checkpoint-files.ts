@@ -8,8 +8,7 @@ import * as z from "zod";
 
 import { float16BitsToFloat32 } from "../../shared/float16.ts";
 import { bfloat16BitsToFloat32 } from "./bfloat16.ts";
-import { architectureOf } from "../compiler/architectures/table.ts";
-import { anchorName, tableName } from "../compiler/architectures/tensors.ts";
+import { anchorName, namesOf, tableName } from "../compiler/architectures/tensors.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { isFileName } from "./plain-file.ts";
 import type { ModelConfig } from "./read-config.ts";
@@ -42,11 +41,11 @@ export class CheckpointFiles {
   readonly #table: string;
 
   /**
-   * Opens every file. `tied`: lm_head.weight may stand for the embedding table. Throws CheckpointError when one is missing or
-   * damaged.
+   * Opens every file. `model`: whose tensors they are (`tied`: lm_head.weight may stand for the embedding table); absent: names
+   * are those stored. Throws CheckpointError when a file is missing or damaged.
    */
-  constructor(dir: string, { architecture, tied }: Pick<ModelConfig, "architecture" | "tied">) {
-    const { names } = architectureOf(architecture);
+  constructor(dir: string, model?: Pick<ModelConfig, "architecture" | "tied">) {
+    const names = model && namesOf(model);
     this.dir = dir;
     const shards = tensorFiles(dir);
     this.paths = shards.names.map((name) => join(dir, name));
@@ -54,15 +53,15 @@ export class CheckpointFiles {
     try {
       for (const path of this.paths) files.push(new SafetensorsFile(path));
       this.#tensors = locate(dir, files, shards.weightMap);
-      this.#prefix = prefixOf(dir, anchorName(names), this.#tensors.keys());
+      this.#prefix = names === undefined ? "" : prefixOf(dir, anchorName(names), this.#tensors.keys());
     } catch (error) {
       for (const file of files) file.close();
       throw error;
     }
     this.#files = files;
-    this.tableName = tableName(names);
+    this.tableName = names === undefined ? "" : tableName(names);
     const own = this.#prefix + this.tableName;
-    const lent = tied ? [...this.#tensors.keys()].find((name) => TIED_TABLE.test(name)) : undefined;
+    const lent = model?.tied ? [...this.#tensors.keys()].find((name) => TIED_TABLE.test(name)) : undefined;
     this.#table = this.#tensors.has(own) ? own : (lent ?? own);
   }
 

@@ -26,8 +26,8 @@ export const off = (supported: string): Rule => ({ kind: "only", accepts: saysNo
 /** config.json's fields of every architecture; its own are in compiler/architectures/. */
 export const COMMON_CONFIG: Fields = {
   auto_map: off("transformers' own code"),
-  is_encoder_decoder: off("a decoder"),
-  add_cross_attention: off("a decoder without cross-attention"),
+  is_encoder_decoder: off("an encoder or a decoder alone"),
+  add_cross_attention: off("attention within one text"),
   pruned_heads: off("the model with all its heads"),
   text_config: off("a config.json of one text model"),
   hidden_size: honoured,
@@ -118,19 +118,35 @@ export const COMPRESSED_WEIGHTS: Fields = {
 };
 
 /** Modules of modules.json by the last part of their type. Vectors are normalised with or without Normalize. */
-export const MODULES: Fields = { Transformer: honoured, Pooling: honoured, Normalize: ignored, Dropout: ignored };
+export const MODULES: Fields = {
+  Transformer: honoured,
+  Pooling: honoured,
+  Dense: honoured,
+  Normalize: ignored,
+  Dropout: ignored,
+};
 
+const POOLINGS = "pooling of the last token, the first one (cls) or all (mean)";
 export const POOLING: Fields = {
   pooling_mode_lasttoken: honoured,
-  pooling_mode: only("last-token pooling (lasttoken)", "lasttoken"),
-  pooling_mode_cls_token: off("last-token pooling"),
-  pooling_mode_mean_tokens: off("last-token pooling"),
-  pooling_mode_max_tokens: off("last-token pooling"),
-  pooling_mode_mean_sqrt_len_tokens: off("last-token pooling"),
-  pooling_mode_weightedmean_tokens: off("last-token pooling"),
-  // The last token is the same with or without the prompt's.
-  include_prompt: ignored,
+  pooling_mode_cls_token: honoured,
+  pooling_mode_mean_tokens: honoured,
+  pooling_mode: only(`${POOLINGS}: lasttoken, cls or mean`, "lasttoken", "cls", "mean"),
+  pooling_mode_max_tokens: off(POOLINGS),
+  pooling_mode_mean_sqrt_len_tokens: off(POOLINGS),
+  pooling_mode_weightedmean_tokens: off(POOLINGS),
+  // The last token and the first are the same with or without the prompt's.
+  include_prompt: honoured,
   word_embedding_dimension: ignored,
+};
+
+export const DENSE: Fields = {
+  in_features: honoured,
+  out_features: honoured,
+  bias: honoured,
+  activation_function: honoured,
+  module_input_name: only("sentence_embedding", "sentence_embedding"),
+  module_output_name: only("sentence_embedding", "sentence_embedding"),
 };
 
 export const SENTENCE_BERT: Fields = {
@@ -229,9 +245,14 @@ export const MEANING_FILES: readonly string[] = [
   "config_sentence_transformers.json",
 ];
 
-const TENSOR_OF_A_LAYER = /(?:^|\.)(?:layers\.\d+\.|embed_tokens\.|norm\.)/;
+const TENSOR_OF_A_LAYER = /(?:^|\.)(?:layers?\.\d+\.|embed_tokens\.|embeddings\.|norm\.)/;
 /** Buffers that old exports stored, multi-token prediction, and what only generation needs. */
-const IGNORED_TENSORS = [/(?:^|\.)rotary_emb\.inv_freq$/, /(?:^|\.)lm_head\./, /(?:^|\.)mtp\./];
+const IGNORED_TENSORS = [
+  /(?:^|\.)rotary_emb\.inv_freq$/,
+  /(?:^|\.)embeddings\.(?:position_ids|token_type_ids)$/,
+  /(?:^|\.)lm_head\./,
+  /(?:^|\.)mtp\./,
+];
 const REFUSED_TENSORS = [/(?:^|\.)score\./, /(?:^|\.)classifier\./, /lora_/];
 
 /** Whether a tensor that nothing consumed changes what the model is. `name`: as stored. */
@@ -290,6 +311,6 @@ function saysNothing(value: unknown): boolean {
   return typeof value === "object" && Object.values(value).every(saysNothing);
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }

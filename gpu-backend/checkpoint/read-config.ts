@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as z from "zod";
 
 import type { Prompts } from "../../shared/wire.ts";
-import type { Body } from "../compiler/architectures/architecture.ts";
+import type { Body, Pooling } from "../compiler/architectures/architecture.ts";
 import { fieldsOf, findArchitecture } from "./which-architecture.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { checkFields, REFUSED_FILES } from "./meaning.ts";
@@ -14,16 +14,14 @@ import { cannotRead } from "./plain-file.ts";
 import { type RawConfig, rawConfigSchema } from "./raw-config.ts";
 import { type Quantization, readQuantization } from "./quantization.ts";
 import { readJson } from "./read-json.ts";
-import { readSentenceTransformers } from "./sentence-transformers.ts";
+import { type DenseModule, readSentenceTransformers } from "./sentence-transformers.ts";
 import { END_TOKEN, readEndToken } from "./tokenizer-files.ts";
 
 /** Qwen3 embedding models are trained up to this length (their model cards), and served up to it. */
 const CONTEXT_TOKENS_MAX = 32_768;
-/** ONNX Runtime's GroupQueryAttention takes no other. */
-const HEAD_DIM_STEP = 16;
-/** What transformers takes where config.json says nothing. */
-const SLIDING_WINDOW_DEFAULT = 4_096;
-const MAX_WINDOW_LAYERS_DEFAULT = 28;
+/** ONNX Runtime's GroupQueryAttention takes no other; RoPE turns pairs of values. */
+const CAUSAL_HEAD_DIM_STEP = 16;
+const HEAD_DIM_STEP = 2;
 
 export interface ModelConfig extends Body {
   /** Its row in compiler/architectures/table.ts. */
@@ -35,6 +33,11 @@ export interface ModelConfig extends Body {
   readonly vocabSize: number;
   /** Whether lm_head.weight is the embedding table too, and may be stored in its place. */
   readonly tied: boolean;
+  readonly pooling: Pooling;
+  /** What a pooled vector goes through before it is normalised. */
+  readonly dense: readonly DenseModule[];
+  /** Of a vector. */
+  readonly dimensions: number;
   /** min(32768, max_position_embeddings, max_seq_length), ending token included. */
   readonly maxTokens: number;
   /** Every text ends with it: the template's own, or `<|endoftext|>`. */
@@ -54,11 +57,20 @@ export function readConfig(dir: string): ModelConfig {
   const raw = readJson(dir, "config.json", rawConfigSchema);
   const body = architecture.body(raw, path);
   checkHeads(path, raw, body);
-  const { maxTokens = CONTEXT_TOKENS_MAX, prompts } = readSentenceTransformers(dir);
-  const context = Math.min(CONTEXT_TOKENS_MAX, raw.max_position_embeddings, maxTokens);
-  refuseWindows(path, raw, context);
+  const {
+    maxTokens = CONTEXT_TOKENS_MAX,
+    pooling,
+    dense,
+    prompts,
+  } = readSentenceTransformers(dir, raw.hidden_size, architecture.pooling);
+  const positions = raw.max_position_embeddings - (body.positions.kind === "learned" ? body.positions.first : 0);
+  const context = Math.min(CONTEXT_TOKENS_MAX, positions, maxTokens);
   return {
     ...body,
+    windows: windowsWithin(path, body, context),
+    pooling,
+    dense,
+    dimensions: dense.at(-1)?.outFeatures ?? raw.hidden_size,
     architecture: architecture.modelType,
     layers: raw.num_hidden_layers,
     hiddenSize: raw.hidden_size,
@@ -92,9 +104,12 @@ function namesIn(dir: string): readonly string[] {
   }
 }
 
-function checkHeads(path: string, raw: RawConfig, { headDim, keyValueHeads }: Body): void {
-  if (headDim % HEAD_DIM_STEP !== 0)
-    throw new CheckpointError(`${path}: head_dim ${headDim} is not supported; a multiple of ${HEAD_DIM_STEP} is`);
+function checkHeads(path: string, raw: RawConfig, { headDim, keyValueHeads, causal }: Body): void {
+  const step = causal ? CAUSAL_HEAD_DIM_STEP : HEAD_DIM_STEP;
+  if (headDim % step !== 0)
+    throw new CheckpointError(
+      `${path}: head_dim (hidden_size / num_attention_heads) ${headDim} is not supported; a multiple of ${step} is`,
+    );
   if (raw.num_attention_heads % keyValueHeads !== 0) {
     throw new CheckpointError(
       `${path}: num_attention_heads ${raw.num_attention_heads} is not a multiple of num_key_value_heads ${keyValueHeads}`,
@@ -102,23 +117,15 @@ function checkHeads(path: string, raw: RawConfig, { headDim, keyValueHeads }: Bo
   }
 }
 
-/**
- * A window is no matter where no layer has one, or where it is as long as the context. The rule of transformers: layers
- * from max_window_layers on have one, unless layer_types says which.
- */
-function refuseWindows(path: string, raw: RawConfig, context: number): void {
-  const types = raw.layer_types?.slice(0, raw.num_hidden_layers);
-  const unknown = types?.find((type) => type !== "full_attention" && type !== "sliding_attention");
-  if (unknown !== undefined)
-    throw new CheckpointError(`${path}: layer_types ${unknown} is not supported; full_attention is`);
-  const used = raw.use_sliding_window === true && raw.sliding_window !== null;
-  const byDefault = used && (raw.max_window_layers ?? MAX_WINDOW_LAYERS_DEFAULT) < raw.num_hidden_layers;
-  const has = types === undefined ? byDefault : types.includes("sliding_attention");
-  const window = raw.sliding_window ?? SLIDING_WINDOW_DEFAULT;
-  if (!has || (used && window >= context)) return;
-  throw new CheckpointError(
-    `${path}: sliding-window attention (use_sliding_window, layer_types) is not supported; full attention in every layer is`,
-  );
+/** A window as long as the context is none. Only ONNX Runtime's causal attention has windows and caps. */
+function windowsWithin(path: string, body: Body, context: number): Body["windows"] {
+  const windows = body.windows.map((window) => (window !== null && window < context ? window : null));
+  const has = windows.some((window) => window !== null);
+  if (!body.causal && (has || body.softcap !== null))
+    throw new CheckpointError(
+      `${path}: ${has ? "sliding_window" : "attn_logit_softcapping"} in bidirectional attention is not supported; causal attention has it`,
+    );
+  return windows;
 }
 
 /** Asked last: chat-tuned relatives put `<|im_end|>` there, and an embedding read from that token is a wrong one. */

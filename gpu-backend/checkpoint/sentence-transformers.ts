@@ -1,20 +1,33 @@
 // What sentence-transformers' files beside the weights say: the modules after the transformer, pooling, the context, and
-// the prompts. A folder without them is a bare Qwen3 embedding model: last token, Qwen's own query prompt.
+// the prompts. A folder without them is a bare embedding model: its architecture's pooling, Qwen's own query prompt.
 
 import { join } from "node:path";
 import * as z from "zod";
 
 import { DEFAULT_QUERY_INSTRUCTION, instructionPrefix } from "../../shared/token-bound.ts";
 import { PROMPT_CHARS_MAX, type Prompts } from "../../shared/wire.ts";
+import type { Pooling } from "../compiler/architectures/architecture.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
-import { checkFields, MODULES, POOLING, SENTENCE_BERT, SENTENCE_TRANSFORMERS } from "./meaning.ts";
+import { checkFields, DENSE, MODULES, POOLING, SENTENCE_BERT, SENTENCE_TRANSFORMERS } from "./meaning.ts";
 import { isFileName } from "./plain-file.ts";
 import { readJson, readOptionalJson } from "./read-json.ts";
 
 export interface SentenceTransformers {
   /** Tokens that a text may have by sentence_bert_config.json, the template's included; undefined: it says nothing. */
   readonly maxTokens: number | undefined;
+  readonly pooling: Pooling;
+  readonly dense: readonly DenseModule[];
   readonly prompts: Prompts;
+}
+
+/** A linear layer that pooled vectors go through, and what its values go through then. */
+export interface DenseModule {
+  /** In the checkpoint's folder. */
+  readonly folder: string;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly biased: boolean;
+  readonly activation: "identity" | "tanh";
 }
 
 const MODULES_FILE = "modules.json";
@@ -31,7 +44,30 @@ const DOCUMENT_PROMPTS = ["document", "passage", "corpus"];
 
 const objectSchema = z.record(z.string(), z.unknown());
 const moduleSchema = z.looseObject({ type: z.string(), path: z.string() });
-const poolingSchema = z.looseObject({ pooling_mode_lasttoken: z.boolean().nullish() });
+const POOLINGS = ["lasttoken", "cls", "mean"] as const satisfies readonly Pooling[];
+const POOLING_FIELDS = {
+  lasttoken: "pooling_mode_lasttoken",
+  cls: "pooling_mode_cls_token",
+  mean: "pooling_mode_mean_tokens",
+} as const;
+const flag = z.boolean().nullish();
+const poolingSchema = z.looseObject({
+  pooling_mode_lasttoken: flag,
+  pooling_mode_cls_token: flag,
+  pooling_mode_mean_tokens: flag,
+  pooling_mode: z.string().nullish(),
+  include_prompt: flag,
+});
+const DENSE_ACTIVATIONS: Readonly<Record<string, DenseModule["activation"]>> = {
+  "torch.nn.modules.linear.Identity": "identity",
+  "torch.nn.modules.activation.Tanh": "tanh",
+};
+const denseSchema = z.looseObject({
+  in_features: z.int().positive(),
+  out_features: z.int().positive(),
+  bias: flag,
+  activation_function: z.string().nullish(),
+});
 const transformerSchema = z.looseObject({ max_seq_length: z.int().positive().nullish() });
 const promptsSchema = z.looseObject({
   prompts: z.record(z.string(), z.string().max(PROMPT_CHARS_MAX)).nullish(),
@@ -39,13 +75,18 @@ const promptsSchema = z.looseObject({
   similarity_fn_name: z.string().nullish(),
 });
 
-/** Reads what is there. Throws CheckpointError for modules, pooling or settings that are not built here. */
-export function readSentenceTransformers(dir: string): SentenceTransformers {
+/** Reads what is there. `width`: of a hidden state. `otherwise`: the pooling of a folder that says none. Throws CheckpointError. */
+export function readSentenceTransformers(dir: string, width: number, otherwise: Pooling): SentenceTransformers {
   const modules = readModules(dir);
   const poolingDir = modules?.find(({ kind }) => kind === "Pooling")?.path;
-  readPooling(dir, poolingDir ?? POOLING_DIR, poolingDir !== undefined);
+  const pooling = readPooling(dir, poolingDir ?? POOLING_DIR, poolingDir !== undefined) ?? otherwise;
   const normalised = modules === undefined || modules.some(({ kind }) => kind === "Normalize");
-  return { maxTokens: readMaxTokens(dir), prompts: readPrompts(dir, normalised) };
+  const dense = readDense(
+    dir,
+    width,
+    (modules ?? []).flatMap(({ kind, path }) => (kind === "Dense" ? [path] : [])),
+  );
+  return { maxTokens: readMaxTokens(dir), pooling, dense, prompts: readPrompts(dir, normalised) };
 }
 
 interface Module {
@@ -63,28 +104,73 @@ function readModules(dir: string): readonly Module[] | undefined {
     return { kind, path: place };
   });
   if (modules === undefined) return undefined;
-  const order = modules.map(({ kind }) => kind).filter((kind) => kind === "Transformer" || kind === "Pooling");
-  if (modules[0]?.kind !== "Transformer" || order.join() !== "Transformer,Pooling")
+  const order = modules.map(({ kind }) => kind).filter((kind) => kind !== "Dropout");
+  if (!/^Transformer,Pooling(,Dense)*(,Normalize)?$/.test(order.join()))
     throw new CheckpointError(
-      `${path}: the modules ${modules.map(({ kind }) => kind).join(", ")} are not supported; one Transformer, then one Pooling is`,
+      `${path}: the modules ${modules.map(({ kind }) => kind).join(", ")} are not supported; one Transformer, then one Pooling, any Dense, and Normalize are`,
     );
-  if (modules[0].path !== "")
+  if (modules[0]?.path !== "")
     throw new CheckpointError(
-      `${path}: the transformer lies in ${modules[0].path}; one in the checkpoint's own folder (path "") is supported`,
+      `${path}: the transformer lies in ${modules[0]?.path}; one in the checkpoint's own folder (path "") is supported`,
     );
   return modules;
 }
 
-function readPooling(dir: string, poolingDir: string, named: boolean): void {
-  if (!isFileName(poolingDir))
-    throw new CheckpointError(`${join(dir, MODULES_FILE)}: the path ${JSON.stringify(poolingDir)} is no folder's name`);
+/** The folder of a module. */
+function folderOf(dir: string, path: string): string {
+  if (isFileName(path)) return join(dir, path);
+  throw new CheckpointError(`${join(dir, MODULES_FILE)}: the path ${JSON.stringify(path)} is no folder's name`);
+}
+
+/** undefined: there is no such folder, and none is `named`. */
+function readPooling(dir: string, poolingDir: string, named: boolean): Pooling | undefined {
+  const folder = folderOf(dir, poolingDir);
   const read = named ? readJson : readOptionalJson;
-  const pooling = read(join(dir, poolingDir), "config.json", poolingSchema);
-  if (pooling === undefined) return;
-  const path = join(dir, poolingDir, "config.json");
-  checkFields(path, "", POOLING, pooling);
-  if (pooling.pooling_mode_lasttoken !== true && pooling["pooling_mode"] !== "lasttoken")
-    throw new CheckpointError(`${path}: pooling_mode_lasttoken is not true; last-token pooling is supported`);
+  const settings = read(folder, "config.json", poolingSchema);
+  if (settings === undefined) return undefined;
+  const path = join(folder, "config.json");
+  checkFields(path, "", POOLING, settings);
+  const modes = new Set(
+    POOLINGS.filter((mode) => settings[POOLING_FIELDS[mode]] === true || settings.pooling_mode === mode),
+  );
+  const [mode] = modes;
+  if (mode === undefined || modes.size > 1)
+    throw new CheckpointError(
+      `${path}: pooling_mode is ${mode === undefined ? "none" : [...modes].join(" and ")}; one of ${POOLINGS.join(", ")} (${Object.values(POOLING_FIELDS).join(", ")}) is needed`,
+    );
+  if (mode === "mean" && settings.include_prompt === false)
+    throw new CheckpointError(
+      `${path}: include_prompt false is not supported with the mean of all tokens; true is: the prompt's are among them`,
+    );
+  return mode;
+}
+
+function readDense(dir: string, width: number, paths: readonly string[]): readonly DenseModule[] {
+  let inFeatures = width;
+  return paths.map((name) => {
+    const folder = folderOf(dir, name);
+    const path = join(folder, "config.json");
+    const settings = readJson(folder, "config.json", denseSchema);
+    checkFields(path, "", DENSE, settings);
+    if (settings.in_features !== inFeatures)
+      throw new CheckpointError(
+        `${path}: in_features is ${settings.in_features}, and what goes in has ${inFeatures}; both have to agree`,
+      );
+    const kind = settings.activation_function ?? "torch.nn.modules.activation.Tanh";
+    const activation = Object.hasOwn(DENSE_ACTIVATIONS, kind) ? DENSE_ACTIVATIONS[kind] : undefined;
+    if (activation === undefined)
+      throw new CheckpointError(
+        `${path}: activation_function ${JSON.stringify(kind)} is not supported; ${Object.keys(DENSE_ACTIVATIONS).join(" or ")} is`,
+      );
+    inFeatures = settings.out_features;
+    return {
+      folder: name,
+      inFeatures: settings.in_features,
+      outFeatures: settings.out_features,
+      biased: settings.bias ?? true,
+      activation,
+    };
+  });
 }
 
 function readMaxTokens(dir: string): number | undefined {

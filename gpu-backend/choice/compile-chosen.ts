@@ -94,9 +94,9 @@ function cannotServe(linears: CpuLinears, why: string): StartError {
 
 /** Why the integer forms are not even tried, if they are not. `memoryBytes`: what this process may use. */
 export function whyNotIntegers(config: ModelConfig, memoryBytes = memoryAllowed()): string | undefined {
-  const { layers, hiddenSize, intermediateSize, queryHeads, keyValueHeads, headDim } = config;
+  const { layers, hiddenSize, intermediateSize, queryHeads, keyValueHeads, headDim, gated } = config;
   const attention = 2 * (queryHeads + keyValueHeads) * headDim * hiddenSize;
-  const weights = layers * (attention + 3 * hiddenSize * intermediateSize);
+  const weights = layers * (attention + (gated ? 3 : 2) * hiddenSize * intermediateSize);
   if (weights < WEIGHTS_MIN) return "a model of this size gains nothing from another form";
   const bytes = weights * INT8_PAIRS_BYTES;
   if (bytes <= memoryBytes * MEMORY_SHARE_MAX) return undefined;

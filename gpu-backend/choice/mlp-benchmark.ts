@@ -11,7 +11,8 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { readLinear } from "../checkpoint/read-linear.ts";
-import { linearOf, type LinearPart } from "../compiler/architectures/tensors.ts";
+import type { LinearPart } from "../compiler/architectures/architecture.ts";
+import { innerParts, linearOf } from "../compiler/architectures/tensors.ts";
 import { GraphBuilder, OPSETS } from "../compiler/graph-builder.ts";
 import { planFor } from "../compiler/graph-plan.ts";
 import { addLinears } from "../compiler/linear-nodes.ts";
@@ -90,7 +91,7 @@ function writeMlp(folder: string, form: (typeof FORMS)[number], dir: string, con
     const linear = (part: LinearPart) => readLinear(files, linearOf(config, 0, part), quantization);
     const outputs = [
       ...addLinears(graph, plan, {
-        layers: [linear("gate"), linear("up")],
+        layers: innerParts(config).map(linear),
         place: "gateUp",
         input: "hidden",
         name: "gate_up",

@@ -57,7 +57,7 @@ export async function tryLinears(
   for (const linears of only === undefined ? CPU_LINEARS : [only]) {
     if (linears === "float32") continue;
     const model = await compile(linears);
-    const distances = distancesOf(await vectorsOf(model, texts, threads), expected, exact.config.hiddenSize);
+    const distances = distancesOf(await vectorsOf(model, texts, threads), expected, exact.config.dimensions);
     const max = distances.at(-1) ?? 0;
     probes.push({ linears, texts: texts.length, median: distances[texts.length >> 1] ?? 0, max });
     if (max <= distanceMax)
@@ -103,7 +103,7 @@ function calibrationIds({ checkpointDir, config }: CompiledModel): readonly Int3
   });
 }
 
-/** float32 [texts, hiddenSize]. */
+/** float32 [texts, dimensions]. */
 async function vectorsOf(
   { graphPath, target, cudaWeights, config }: CompiledModel,
   texts: readonly Int32Array[],
@@ -111,14 +111,14 @@ async function vectorsOf(
 ): Promise<Float32Array> {
   const session = await GraphSession.open({ graphPath, target, cudaWeights, threads });
   try {
-    const vectors = new Float32Array(texts.length * config.hiddenSize);
+    const vectors = new Float32Array(texts.length * config.dimensions);
     const lengths = texts.map((text) => text.length);
     for (const run of planRuns(lengths, DEFAULT_BUDGETS.cpu)) {
       const rows = await session.run(run.map((index) => texts[index] ?? new Int32Array()));
       for (const [position, index] of run.entries())
         vectors.set(
-          rows.subarray(position * config.hiddenSize, (position + 1) * config.hiddenSize),
-          index * config.hiddenSize,
+          rows.subarray(position * config.dimensions, (position + 1) * config.dimensions),
+          index * config.dimensions,
         );
     }
     return vectors;

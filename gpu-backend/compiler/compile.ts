@@ -29,13 +29,13 @@ import {
 import type { CompiledModel, CompileTarget, CpuLinears, CudaWeights, Precision } from "./compiled-model.ts";
 import { fingerprintFiles } from "./fingerprint.ts";
 import { type GraphPlan, planFor } from "./graph-plan.ts";
-import { layerGraphs } from "./layer-graphs.ts";
+import { hasLayerGraphs, layerGraphs } from "./layer-graphs.ts";
 import { encodeModel } from "./onnx-proto.ts";
 import { buildModelGraph } from "./model-graph.ts";
 import { WeightsFile } from "./weights-file.ts";
 
 /** Raised whenever the same checkpoint gives other vectors, or other files, than before. */
-const COMPILER_VERSION = "7";
+const COMPILER_VERSION = "8";
 const PRODUCER = { name: "gigarouter", version: COMPILER_VERSION };
 
 export interface CompileOptions {
@@ -69,11 +69,12 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
   try {
     checkTensors(files, config);
     const roots = compiledRoots(dir, options.cacheDir);
-    const revision = await revisionOf(files, roots, [
+    const revision = await revisionOf(files, config, roots, [
       COMPILER_VERSION,
       options.target,
       options.precision,
       JSON.stringify(plan),
+      JSON.stringify([config.maxTokens, config.pooling, config.dense]),
     ]);
     const { target, damaged = [], onProgress } = options;
     const place = await findOrCompile(files, config, { target, plan, revision, roots, damaged, onProgress });
@@ -201,11 +202,11 @@ async function writeCompiled(
       job.onProgress?.(fraction, what);
       await new Promise(setImmediate);
     };
-    const model = await buildModelGraph({ files, config, plan: job.plan, weights, producer: PRODUCER, onStep });
-    writeFileSync(join(folder, GRAPH_FILE), encodeModel(model), { flush: true });
+    const built = await buildModelGraph({ files, config, plan: job.plan, weights, producer: PRODUCER, onStep });
+    writeFileSync(join(folder, GRAPH_FILE), encodeModel(built.model), { flush: true });
     // Elsewhere a long text fits into memory whole, and a past would travel to the host and back.
-    if (job.target === "cpu") {
-      for (const [layer, graph] of layerGraphs(model, config).entries())
+    if (job.target === "cpu" && hasLayerGraphs(config)) {
+      for (const [layer, graph] of layerGraphs(built, config).entries())
         writeFileSync(join(folder, layerFile(layer)), encodeModel(graph), { flush: true });
     }
     return layoutName(config.quantization, files.info(files.tableName).dtype);
@@ -216,10 +217,12 @@ async function writeCompiled(
 
 async function revisionOf(
   files: CheckpointFiles,
+  config: ModelConfig,
   roots: readonly string[],
   facts: readonly string[],
 ): Promise<ModelRevision> {
-  const meaning = MEANING_FILES.map((name) => join(files.dir, name)).filter((path) => existsSync(path));
+  const dense = config.dense.map(({ folder }) => join(folder, "model.safetensors"));
+  const meaning = [...MEANING_FILES, ...dense].map((name) => join(files.dir, name)).filter((path) => existsSync(path));
   const hashes = await fingerprintFiles([...files.paths, ...meaning], roots);
   const digest = createHash("sha256")
     .update(JSON.stringify([facts, [...hashes].toSorted(([left], [right]) => (left < right ? -1 : 1))]))

@@ -1,30 +1,64 @@
-// The token embedding table: 16 bits a value in the weights file (mapped into memory, never copied), widened after the
+// The embedding of tokens, and of their positions where those are learned. The table of tokens: 16 bits a value in the weights file (mapped into memory, never copied), widened after the
 // look-up. Eight bits would do (5e-5 of cosine), four are too wrong (2e-2).
 
 import type { CheckpointFiles } from "../checkpoint/checkpoint-files.ts";
 import type { ModelConfig } from "../checkpoint/read-config.ts";
+import { learnedOf } from "./architectures/tensors.ts";
 import { type ElementType, encodeFloats } from "./element-type.ts";
-import type { GraphBuilder } from "./graph-builder.ts";
 import type { GraphPlan } from "./graph-plan.ts";
+import { foldOf, type GraphSource } from "./graph-source.ts";
+import { addNorm } from "./norm-nodes.ts";
 import { DATA_TYPE } from "./onnx-proto.ts";
 
 const FLOAT16_MAX = 65_504;
 /** Values converted at a time: 16 MB of float32. */
 const PIECE_VALUES = 1 << 22;
 
-/** Adds the look-up of `input_ids`; gives [tokens, hidden] in the plan's element type. Throws CheckpointError. */
-export async function addEmbedding(
-  graph: GraphBuilder,
-  files: CheckpointFiles,
-  config: ModelConfig,
-  plan: GraphPlan,
-): Promise<string> {
+/** Adds the embedding of `input_ids`, [tokens, hidden] in the plan's element type. Throws CheckpointError. */
+export async function addEmbedding(source: GraphSource): Promise<string> {
+  const { graph, config, plan } = source;
+  let embedded = await addLookUp(source);
+  if (config.embeddingScale !== 1) {
+    const scale = encodeFloats(Float32Array.of(config.embeddingScale), plan.elementType);
+    embedded = graph.node("Mul", "embedded.scaled", [
+      embedded,
+      graph.constant("embedding_scale", plan.elementType, [1], scale),
+    ]);
+  }
+  const learned = learnedOf(config);
+  return learned === undefined ? embedded : addLearned(source, embedded, learned);
+}
+
+/** Adds the rows of the tables of positions and token types (every token has the first type), and norms the sum. */
+function addLearned(
+  source: GraphSource,
+  embedded: string,
+  { positions, types, norm }: NonNullable<ReturnType<typeof learnedOf>>,
+): string {
+  const { graph, files, config, plan } = source;
+  const first = config.positions.kind === "learned" ? config.positions.first : 0;
+  const rows = files.readFloatRows(positions.name, positions.shape, first, first + config.maxTokens);
+  const type = files.readFloatRows(types.name, types.shape, 0, 1);
+  const sums = rows.map((value, index) => value + (type[index % config.hiddenSize] ?? 0));
+  const table = graph.constant(
+    positions.name,
+    plan.elementType,
+    [config.maxTokens, config.hiddenSize],
+    encodeFloats(sums, plan.elementType),
+  );
+  const own = graph.node("Gather", "positions", [table, "position_ids"]);
+  return addNorm(source, "embedded.normed", graph.node("Add", "embedded.placed", [embedded, own]), norm);
+}
+
+/** Adds the look-up of `input_ids`; gives [tokens, hidden] in the plan's element type. */
+async function addLookUp(source: GraphSource): Promise<string> {
+  const { graph, files, config, plan } = source;
+  const fold = foldOf(source);
   const table = files.tableName;
   const stored = await storedType(files, config, plan);
   graph.weights.begin();
   for await (const rows of pieces(files, config)) {
-    if (plan.residualFold !== 1)
-      for (let index = 0; index < rows.length; index += 1) rows[index] = (rows[index] ?? 0) * plan.residualFold;
+    if (fold !== 1) for (let index = 0; index < rows.length; index += 1) rows[index] = (rows[index] ?? 0) * fold;
     graph.weights.write(encodeFloats(rows, stored));
   }
   graph.placed(table, stored, [config.vocabSize, config.hiddenSize], graph.weights.end());

@@ -30,9 +30,20 @@ export class GraphBuilder {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   readonly weights: WeightsFile;
+  readonly #names = new Set<string>();
 
   constructor(weights: WeightsFile) {
     this.weights = weights;
+  }
+
+  /** Whether there is a value of this name, made by a node or constant. */
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Whether a node reads the value `name`, within a loop's body too. */
+  reads(name: string): boolean {
+    return readsAny(this.nodes, name);
   }
 
   /** Adds a node with one output, called `name`, and returns it. */
@@ -48,6 +59,7 @@ export class GraphBuilder {
     outputs: readonly string[],
     options: NodeOptions = {},
   ): readonly string[] {
+    for (const output of outputs) this.#names.add(output);
     this.nodes.push({
       opType,
       name,
@@ -65,6 +77,7 @@ export class GraphBuilder {
     assert(bytes.length === expected, `constant ${name} has ${bytes.length} bytes, its shape needs ${expected}`);
     const data = bytes.length <= INLINE_BYTES_MAX ? bytes : this.weights.append(bytes);
     this.initializers.push({ name, type, dims, data });
+    this.#names.add(name);
     return name;
   }
 
@@ -79,4 +92,12 @@ export class GraphBuilder {
     const bytes = new Uint8Array(BigInt64Array.from(values, (value) => BigInt(value)).buffer);
     return this.constant(name, "int64", [values.length], bytes);
   }
+}
+
+function readsAny(nodes: readonly NodeProto[], name: string): boolean {
+  return nodes.some(
+    ({ inputs, attributes }) =>
+      inputs.includes(name) ||
+      Object.values(attributes).some((value) => "graph" in value && readsAny(value.graph.nodes, name)),
+  );
 }

@@ -24,6 +24,8 @@ export interface GraphPlan {
   readonly linears: Readonly<Record<LinearPlace, LinearForm>>;
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
   readonly attentionNorms: "fused" | "explicit";
+  /** How bidirectional attention keeps texts apart (attention-nodes.ts). */
+  readonly bidirectional: "by text" | "masked";
   /**
    * Whether attention gives its keys and values. Nothing reads them, but what asks for them gets another kernel of the CPU's.
    * Below about 1,000 tokens, where this graph ends (layer-graphs.ts goes on), that one is slower (23 against 14 ms for
@@ -49,6 +51,7 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears
       weights: "as-is",
       linears: LINEARS[linears],
       attentionNorms: "explicit",
+      bidirectional: "by text",
       presents: false,
       residualFold: 1,
     };
@@ -59,6 +62,7 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears
     weights: cudaWeights,
     linears: LINEARS.float32,
     attentionNorms: "fused",
+    bidirectional: "masked",
     presents: true,
     residualFold: half ? FLOAT16_RESIDUAL_FOLD : 1,
   };

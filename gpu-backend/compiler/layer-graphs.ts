@@ -6,6 +6,7 @@
 
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { must } from "../../shared/assert.ts";
+import type { ModelGraph } from "./model-graph.ts";
 import type { ModelProto, NodeProto, ValueInfo } from "./onnx-proto.ts";
 
 /** Where the past stands among GroupQueryAttention's inputs. */
@@ -15,17 +16,34 @@ const PAST_VALUE_INPUT = 4;
 /** What engine/long-text.ts feeds and fetches beside the names of a batch's inputs. */
 export const LAYER_VALUES = {
   /** What the layer before adds to the residual stream, and the stream without it: [tokens, hidden] both. */
-  added: (layer: number) => `layers.${layer}.down`,
-  stream: (layer: number) => `layers.${layer}.post_norm.sum`,
+  added: (layer: number) => `layers.${layer}.cut.added`,
+  stream: (layer: number) => `layers.${layer}.cut.stream`,
   pastKey: "past_key",
   pastValue: "past_value",
   presentKey: (layer: number) => `layers.${layer}.present_key`,
   presentValue: (layer: number) => `layers.${layer}.present_value`,
 } as const;
 
-/** One model a layer, in order, over the weights file of `model`. */
-export function layerGraphs(model: ModelProto, config: ModelConfig): readonly ModelProto[] {
-  return Array.from({ length: config.layers }, (_, layer) => layerGraph(model, config, layer));
+/** Whether a long text can be computed in chunks: what a token gives must not depend on what comes after it. */
+export function hasLayerGraphs({ causal, pooling }: Pick<ModelConfig, "causal" | "pooling">): boolean {
+  return causal && pooling === "lasttoken";
+}
+
+/** One model a layer, in order, over the weights file of `model`. `cuts`: by layer. */
+export function layerGraphs({ model, cuts }: ModelGraph, config: ModelConfig): readonly ModelProto[] {
+  const names = new Map(
+    cuts.flatMap(({ added, stream }, layer) => [
+      [added, LAYER_VALUES.added(layer)],
+      [stream, LAYER_VALUES.stream(layer)],
+    ]),
+  );
+  const renamed = (name: string): string => names.get(name) ?? name;
+  const nodes = model.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map(renamed),
+    outputs: node.outputs.map(renamed),
+  }));
+  return cuts.map((_, layer) => layerGraph({ ...model, nodes }, config, layer));
 }
 
 function layerGraph(model: ModelProto, config: ModelConfig, layer: number): ModelProto {

@@ -6,7 +6,16 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 const IR_VERSION = 10;
 
 /** TensorProto.DataType, the values used here. */
-export const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
+export const DATA_TYPE = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+} as const;
 export type DataType = keyof typeof DATA_TYPE;
 export const DATA_TYPE_BYTES: Record<DataType, number> = {
   float32: 4,
@@ -14,14 +23,15 @@ export const DATA_TYPE_BYTES: Record<DataType, number> = {
   int8: 1,
   int32: 4,
   int64: 8,
+  bool: 1,
   float16: 2,
   bfloat16: 2,
 };
 
 /** AttributeProto.AttributeType, the values used here. */
-const ATTRIBUTE_TYPE = { float: 1, int: 2 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, graph: 5 } as const;
 
-export type Attribute = { readonly int: number } | { readonly float: number };
+export type Attribute = { readonly int: number } | { readonly float: number } | { readonly graph: GraphProto };
 
 export interface NodeProto {
   readonly opType: string;
@@ -46,16 +56,21 @@ export interface ValueInfo {
   readonly type: DataType;
   /** A number is a fixed size, a string a symbolic one. */
   readonly dims: readonly (number | string)[];
+  /** A sequence of such tensors. */
+  readonly sequence?: boolean;
 }
 
-export interface ModelProto {
+export interface GraphProto {
   readonly graphName: string;
-  readonly producer: { readonly name: string; readonly version: string };
-  readonly opsets: readonly { readonly domain: string; readonly version: number }[];
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly initializers: readonly TensorProto[];
   readonly nodes: readonly NodeProto[];
+}
+
+export interface ModelProto extends GraphProto {
+  readonly producer: { readonly name: string; readonly version: string };
+  readonly opsets: readonly { readonly domain: string; readonly version: number }[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -76,7 +91,7 @@ export function encodeModel(model: ModelProto): Uint8Array {
   return writer.finish();
 }
 
-function writeGraph(writer: BinaryWriter, model: ModelProto): void {
+function writeGraph(writer: BinaryWriter, model: GraphProto): void {
   for (const node of model.nodes) message(writer, 1, () => writeNode(writer, node));
   writer.tag(2, WireType.LengthDelimited).string(model.graphName);
   for (const tensor of model.initializers) message(writer, 5, () => writeTensor(writer, tensor));
@@ -97,9 +112,18 @@ function writeNode(writer: BinaryWriter, node: NodeProto): void {
 
 function writeAttribute(writer: BinaryWriter, name: string, attribute: Attribute): void {
   writer.tag(1, WireType.LengthDelimited).string(name);
-  if ("int" in attribute) writer.tag(3, WireType.Varint).int64(attribute.int);
-  else writer.tag(2, WireType.Bit32).float(attribute.float);
-  writer.tag(20, WireType.Varint).int32("int" in attribute ? ATTRIBUTE_TYPE.int : ATTRIBUTE_TYPE.float);
+  const type = (kind: keyof typeof ATTRIBUTE_TYPE): void =>
+    void writer.tag(20, WireType.Varint).int32(ATTRIBUTE_TYPE[kind]);
+  if ("int" in attribute) {
+    writer.tag(3, WireType.Varint).int64(attribute.int);
+    type("int");
+  } else if ("float" in attribute) {
+    writer.tag(2, WireType.Bit32).float(attribute.float);
+    type("float");
+  } else {
+    message(writer, 6, () => writeGraph(writer, attribute.graph));
+    type("graph");
+  }
 }
 
 function writeTensor(writer: BinaryWriter, tensor: TensorProto): void {
@@ -119,11 +143,16 @@ function writeTensor(writer: BinaryWriter, tensor: TensorProto): void {
 function writeValueInfo(writer: BinaryWriter, value: ValueInfo): void {
   writer.tag(1, WireType.LengthDelimited).string(value.name);
   message(writer, 2, () => {
-    message(writer, 1, () => {
-      writer.tag(1, WireType.Varint).int32(DATA_TYPE[value.type]);
-      message(writer, 2, () => {
-        for (const size of value.dims) message(writer, 1, () => writeDimension(writer, size));
-      });
+    if (value.sequence === true) message(writer, 4, () => message(writer, 1, () => writeTensorType(writer, value)));
+    else writeTensorType(writer, value);
+  });
+}
+
+function writeTensorType(writer: BinaryWriter, { type, dims }: ValueInfo): void {
+  message(writer, 1, () => {
+    writer.tag(1, WireType.Varint).int32(DATA_TYPE[type]);
+    message(writer, 2, () => {
+      for (const size of dims) message(writer, 1, () => writeDimension(writer, size));
     });
   });
 }

@@ -11,11 +11,16 @@ export interface RotaryCaches {
   readonly sin: string;
 }
 
-export function addRotaryCaches(graph: GraphBuilder, config: ModelConfig, elementType: ElementType): RotaryCaches {
+export function addRotaryCaches(
+  graph: GraphBuilder,
+  config: ModelConfig,
+  theta: number,
+  elementType: ElementType,
+): RotaryCaches {
   const half = config.headDim / 2;
   const frequencies = Float32Array.from(
     { length: half },
-    (_, index) => 1 / Math.fround(config.ropeTheta ** Math.fround((2 * index) / config.headDim)),
+    (_, index) => 1 / Math.fround(theta ** Math.fround((2 * index) / config.headDim)),
   );
   const cos = new Float32Array(config.maxTokens * half);
   const sin = new Float32Array(config.maxTokens * half);

@@ -1,7 +1,8 @@
 // How much one run of the graph may hold: packed tokens (most of the memory and time) and padded places (what attention
 // sees). Pure; the scheduler and the engine use the same helper, so that a batch planned there is one run here.
 
-import type { CompileTarget } from "../compiler/compiled-model.ts";
+import type { CompiledModel, CompileTarget } from "../compiler/compiled-model.ts";
+import { hasLayerGraphs } from "../compiler/layer-graphs.ts";
 
 export interface BatchBudget {
   /** Most packed tokens, Σ length. */
@@ -26,11 +27,16 @@ export const DEFAULT_BUDGETS: Readonly<Record<CompileTarget, BatchBudget>> = {
  * is longer than a batch may be. On a CPU alone: a GPU takes 32,768 tokens at once. Chunks load the layers once more, 0.4 s
  * for the 0.6B shape, of the 4 to 8 s that a text of this length takes there.
  */
-export const SHORT_TOKENS_MAX: Readonly<Record<CompileTarget, number>> = {
+const SHORT_TOKENS_MAX: Readonly<Record<CompileTarget, number>> = {
   cpu: DEFAULT_BUDGETS.cpu.maxTokens,
   "cuda-bf16": Number.POSITIVE_INFINITY,
   "cuda-fp16": Number.POSITIVE_INFINITY,
 };
+
+/** As above, of a model: one that cannot be computed in chunks has no long texts. */
+export function shortTokensMax({ target, config }: Pick<CompiledModel, "target" | "config">): number {
+  return hasLayerGraphs(config) ? SHORT_TOKENS_MAX[target] : Number.POSITIVE_INFINITY;
+}
 
 /** What one text alone may exceed: a text longer than the budget is a batch of its own. */
 function fitsBudget(budget: BatchBudget, texts: number, tokens: number, longest: number): boolean {

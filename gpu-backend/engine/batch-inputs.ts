@@ -24,14 +24,20 @@ function filledRows(rows: number): number {
 export interface BatchInputs {
   readonly texts: number;
   readonly longest: number;
-  /** [tokens]; this and the next two may have one entry more, a repetition of the last. */
+  /** [tokens]; this and all that are by token may have one entry more, a repetition of the last. */
   readonly inputIds: BigInt64Array;
   /** [texts, longest]: packed position of each padded place. Padding repeats the text's last token: finite, never read. */
   readonly padIdx: BigInt64Array;
   /** [tokens]: padded place of each packed token. */
   readonly unpadIdx: BigInt64Array;
-  /** [texts]: packed position of each text's last token. */
+  /** [tokens]: place of each packed token in its text. */
+  readonly positionIds: BigInt64Array;
+  /** [texts]: packed position of each text's first and last token. These two may have an entry more. */
+  readonly firstIdx: BigInt64Array;
   readonly lastIdx: BigInt64Array;
+  /** [texts]: where each text begins among the packed tokens, and where the next one does. A repeated token is a text of its own. */
+  readonly textStarts: BigInt64Array;
+  readonly textEnds: BigInt64Array;
   /** [texts]: length minus one. */
   readonly seqlensK: Int32Array;
 }
@@ -43,9 +49,24 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
   const inputIds = new BigInt64Array(filledRows(tokens));
   const padIdx = new BigInt64Array(texts.length * longest);
   const unpadIdx = new BigInt64Array(inputIds.length);
-  const lastIdx = new BigInt64Array(filledRows(texts.length));
+  const positionIds = new BigInt64Array(inputIds.length);
+  const firstIdx = new BigInt64Array(filledRows(texts.length));
+  const lastIdx = new BigInt64Array(firstIdx.length);
+  const slices = texts.length + inputIds.length - tokens;
+  const [textStarts, textEnds] = [new BigInt64Array(slices), new BigInt64Array(slices)];
   const seqlensK = new Int32Array(texts.length);
-  const [ids, pads, unpads, lasts] = [lowWords(inputIds), lowWords(padIdx), lowWords(unpadIdx), lowWords(lastIdx)];
+  const [ids, pads, unpads, positions] = [
+    lowWords(inputIds),
+    lowWords(padIdx),
+    lowWords(unpadIdx),
+    lowWords(positionIds),
+  ];
+  const [firsts, lasts, starts, ends] = [
+    lowWords(firstIdx),
+    lowWords(lastIdx),
+    lowWords(textStarts),
+    lowWords(textEnds),
+  ];
   let start = 0;
   for (const [row, text] of texts.entries()) {
     assert(text.length > 0, "a text has at least its ending token");
@@ -55,28 +76,54 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
       if (position >= text.length) continue;
       ids[(start + position) * 2] = text[position] ?? 0;
       unpads[(start + position) * 2] = place;
+      positions[(start + position) * 2] = position;
     }
+    firsts[row * 2] = start;
+    starts[row * 2] = start;
     start += text.length;
     lasts[row * 2] = start - 1;
+    ends[row * 2] = start;
     seqlensK[row] = text.length - 1;
   }
   inputIds.fill(inputIds[tokens - 1] ?? 0n, tokens);
   unpadIdx.fill(unpadIdx[tokens - 1] ?? 0n, tokens);
+  positionIds.fill(positionIds[tokens - 1] ?? 0n, tokens);
+  firstIdx.fill(firstIdx[texts.length - 1] ?? 0n, texts.length);
   lastIdx.fill(lastIdx[texts.length - 1] ?? 0n, texts.length);
-  return { texts: texts.length, longest, inputIds, padIdx, unpadIdx, lastIdx, seqlensK };
+  textStarts.fill(BigInt(tokens), texts.length);
+  textEnds.fill(BigInt(tokens + 1), texts.length);
+  return {
+    texts: texts.length,
+    longest,
+    inputIds,
+    padIdx,
+    unpadIdx,
+    positionIds,
+    firstIdx,
+    lastIdx,
+    textStarts,
+    textEnds,
+    seqlensK,
+  };
 }
 
-/** The tensors that a graph is fed. `pastTokens`: of the same text, computed before. */
-export function batchFeeds(batch: BatchInputs, pastTokens = 0): Record<string, Tensor> {
+/** The tensors that a graph with these inputs is fed. `pastTokens`: of the same text, computed before. */
+export function batchFeeds(batch: BatchInputs, inputNames: readonly string[], pastTokens = 0): Record<string, Tensor> {
   const seqlensK = pastTokens === 0 ? batch.seqlensK : batch.seqlensK.map((length) => length + pastTokens);
-  return {
-    input_ids: new Tensor("int64", batch.inputIds, [batch.inputIds.length]),
+  const list = (values: BigInt64Array): Tensor => new Tensor("int64", values, [values.length]);
+  const feeds: Record<string, Tensor> = {
+    input_ids: list(batch.inputIds),
+    position_ids: list(batch.positionIds),
     pad_idx: new Tensor("int64", batch.padIdx, [batch.texts, batch.longest]),
-    unpad_idx: new Tensor("int64", batch.unpadIdx, [batch.unpadIdx.length]),
-    last_idx: new Tensor("int64", batch.lastIdx, [batch.lastIdx.length]),
+    unpad_idx: list(batch.unpadIdx),
+    first_idx: list(batch.firstIdx),
+    last_idx: list(batch.lastIdx),
+    text_starts: list(batch.textStarts),
+    text_ends: list(batch.textEnds),
     seqlens_k: new Tensor("int32", seqlensK, [batch.texts]),
     total_seq: new Tensor("int32", Int32Array.of(batch.longest + pastTokens), [1]),
   };
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputNames.includes(name)));
 }
 
 /** Every value here is a non-negative int32: writing the low words of zeroed int64s avoids a BigInt per token. */

@@ -7,11 +7,11 @@ import { float32ToFloat16Bits } from "../../shared/float16.ts";
 import { type BatchBudget, planRuns } from "./batch-budget.ts";
 import type { FailedText } from "./messages.ts";
 
-/** Computes one run: texts → float32 [texts, hiddenSize]. */
+/** Computes one run: texts → float32 [texts, dimensions]. */
 export type RunGraph = (texts: readonly Int32Array[]) => Promise<Float32Array>;
 
 export interface EmbeddedTexts {
-  /** [texts, hiddenSize] float16 bits; rows of failed texts are zero. */
+  /** [texts, dimensions] float16 bits; rows of failed texts are zero. */
   readonly vectors: Uint16Array;
   readonly failed: readonly FailedText[];
 }
@@ -20,15 +20,15 @@ export interface EmbeddedTexts {
 export async function embedTexts(
   run: RunGraph,
   texts: readonly Int32Array[],
-  hiddenSize: number,
+  dimensions: number,
   budget: BatchBudget,
 ): Promise<EmbeddedTexts> {
-  const vectors = new Uint16Array(texts.length * hiddenSize);
+  const vectors = new Uint16Array(texts.length * dimensions);
   const failed: FailedText[] = [];
-  const keep = (index: number, row: Float32Array): void => vectors.set(float32ToFloat16Bits(row), index * hiddenSize);
+  const keep = (index: number, row: Float32Array): void => vectors.set(float32ToFloat16Bits(row), index * dimensions);
 
   const embed = async (indices: readonly number[]): Promise<void> => {
-    const outcome = await runOnce(run, pick(texts, indices), hiddenSize);
+    const outcome = await runOnce(run, pick(texts, indices), dimensions);
     if (outcome.kind === "refused") {
       const [index] = indices;
       if (indices.length === 1 && index !== undefined) failed.push({ index, reason: outcome.reason });
@@ -62,18 +62,18 @@ type Outcome =
   /** A row for each text; undefined where it is not finite. */
   | { readonly kind: "ran"; readonly rows: readonly (Float32Array | undefined)[] };
 
-async function runOnce(run: RunGraph, texts: readonly Int32Array[], hiddenSize: number): Promise<Outcome> {
+async function runOnce(run: RunGraph, texts: readonly Int32Array[], dimensions: number): Promise<Outcome> {
   let rows: Float32Array;
   try {
     rows = await run(texts);
   } catch (error) {
     return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
   }
-  assert(rows.length === texts.length * hiddenSize, "the graph gives one row per text");
+  assert(rows.length === texts.length * dimensions, "the graph gives one row per text");
   return {
     kind: "ran",
     rows: texts.map((_, position) => {
-      const row = rows.subarray(position * hiddenSize, (position + 1) * hiddenSize);
+      const row = rows.subarray(position * dimensions, (position + 1) * dimensions);
       return isUnit(row) ? row : undefined;
     }),
   };

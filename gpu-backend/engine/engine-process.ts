@@ -86,7 +86,7 @@ async function run({ id, ids, lengths }: RunMessage): Promise<void> {
   const { vectors, failed } = await embedTexts(
     (batch) => compute(session, batch),
     texts,
-    options.shape.hiddenSize,
+    options.shape.dimensions,
     options.budget,
   );
   await send({ kind: "result", id, vectors, failed, runMs: performance.now() - began });
@@ -111,7 +111,7 @@ async function step({ id, ids }: StepMessage): Promise<void> {
     if (outcome.status === "rejected") throw outcome.reason;
     return must(outcome.value, "a vector after the last chunk");
   };
-  const { vectors, failed } = await embedTexts(vector, [long.ids], shape.hiddenSize, budget);
+  const { vectors, failed } = await embedTexts(vector, [long.ids], shape.dimensions, budget);
   await drop(id);
   await send({ kind: "result", id, vectors, failed, runMs: performance.now() - began });
 }

@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { assert, must, unreachable } from "../../shared/assert.ts";
 import type { CompiledModel } from "../compiler/compiled-model.ts";
 import { CUDA_FOLDER, cudaEnvironment } from "../cuda/libraries.ts";
-import { DEFAULT_BUDGETS, SHORT_TOKENS_MAX } from "./batch-budget.ts";
+import { DEFAULT_BUDGETS, shortTokensMax } from "./batch-budget.ts";
 import type { FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
 import { processorTicks } from "./processor-ticks.ts";
 import {
@@ -64,7 +64,7 @@ class ChildEngine implements Engine {
     assert(Number.isInteger(options.threads) && options.threads >= 1, "threads is a positive integer");
     this.#model = model;
     this.#options = options;
-    this.#queue = new WorkQueue(model.config.hiddenSize, options.shortTokensMax ?? SHORT_TOKENS_MAX[model.target]);
+    this.#queue = new WorkQueue(model.config.dimensions, options.shortTokensMax ?? shortTokensMax(model));
     this.#start = {
       kind: "start",
       session: {

@@ -5,7 +5,7 @@ import { InferenceSession } from "onnxruntime-node";
 
 import { assert, must } from "../../shared/assert.ts";
 import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
-import { OUTPUT_NAME } from "../compiler/model-graph.ts";
+import { OUTPUT_NAME } from "../compiler/pooling-nodes.ts";
 import { batchFeeds, packBatch } from "./batch-inputs.ts";
 
 export interface SessionOptions {
@@ -45,9 +45,9 @@ export class GraphSession {
     return new GraphSession(await openSession(options));
   }
 
-  /** Embeds one batch in one run. Gives float32 [texts, hiddenSize], L2-normalised, row-major. */
+  /** Embeds one batch in one run. Gives float32 [texts, dimensions], L2-normalised, row-major. */
   async run(texts: readonly Int32Array[]): Promise<Float32Array> {
-    const results = await this.#session.run(batchFeeds(packBatch(texts)));
+    const results = await this.#session.run(batchFeeds(packBatch(texts), this.#session.inputNames));
     return embeddingsOf(results, texts.length);
   }
 
@@ -56,7 +56,7 @@ export class GraphSession {
   }
 }
 
-/** The first `texts` rows of the graph's output, float32 [texts, hiddenSize]. */
+/** The first `texts` rows of the graph's output, float32 [texts, dimensions]. */
 export function embeddingsOf(results: InferenceSession.OnnxValueMapType, texts: number): Float32Array {
   const { data, dims } = must(results[OUTPUT_NAME], "graph output");
   assert(data instanceof Float32Array, "the graph's output is float32");

@@ -10,7 +10,7 @@ import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { assert } from "../../shared/assert.ts";
 import { layerFile } from "../compiler/compiled-folder.ts";
 import { LAYER_VALUES } from "../compiler/layer-graphs.ts";
-import { OUTPUT_NAME } from "../compiler/model-graph.ts";
+import { OUTPUT_NAME } from "../compiler/pooling-nodes.ts";
 import { batchFeeds, endsInSingleRow, packBatch } from "./batch-inputs.ts";
 import type { ModelShape } from "./messages.ts";
 import { embeddingsOf, openSession, type SessionOptions } from "./graph-session.ts";
@@ -69,7 +69,9 @@ export class LongText {
     }));
     const end = Math.min(this.#ids.length, this.#start + this.#chunkTokens);
     const last = this.#layer === this.#shape.layers - 1;
-    const inputs = Object.entries(this.#feeds(end)).filter(([name]) => session.inputNames.includes(name));
+    const inputs = Object.entries(this.#feeds(end, session.inputNames)).filter(([name]) =>
+      session.inputNames.includes(name),
+    );
     const fetches: Record<string, Tensor | null> = {
       [LAYER_VALUES.presentKey(this.#layer)]: this.#keys,
       [LAYER_VALUES.presentValue(this.#layer)]: this.#values,
@@ -94,9 +96,9 @@ export class LongText {
     await session?.release();
   }
 
-  #feeds(end: number): Values {
+  #feeds(end: number, inputNames: readonly string[]): Values {
     return {
-      ...batchFeeds(packBatch([this.#ids.subarray(this.#start, end)]), this.#start),
+      ...batchFeeds(packBatch([this.#ids.subarray(this.#start, end)]), inputNames, this.#start),
       // The same buffers as the present ones: then the kernel appends instead of copying.
       [LAYER_VALUES.pastKey]: this.#keys,
       [LAYER_VALUES.pastValue]: this.#values,

@@ -15,7 +15,7 @@ export interface StartMessage {
   readonly compile?: CompileRequest;
 }
 
-export type ModelShape = Pick<ModelConfig, "layers" | "hiddenSize" | "keyValueHeads" | "headDim">;
+export type ModelShape = Pick<ModelConfig, "layers" | "hiddenSize" | "keyValueHeads" | "headDim" | "dimensions">;
 
 export interface CompileRequest {
   readonly checkpointDir: string;
@@ -55,7 +55,7 @@ export interface FailedText {
 export interface ResultMessage {
   readonly kind: "result";
   readonly id: number;
-  /** [texts, hiddenSize] float16 bits. */
+  /** [texts, dimensions] float16 bits. */
   readonly vectors: Uint16Array;
   readonly failed: readonly FailedText[];
   readonly runMs: number;

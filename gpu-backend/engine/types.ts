@@ -8,7 +8,7 @@ import type { BatchBudget } from "./batch-budget.ts";
 export type EngineState = "starting" | "ready" | "restarting" | "failed" | "closed";
 
 export interface EngineResult {
-  /** [texts, hiddenSize], float16 bits, row-major, in the order of the texts. */
+  /** [texts, dimensions], float16 bits, row-major, in the order of the texts. */
   readonly vectors: Uint16Array;
   /** Wall time inside the engine process for this batch, in milliseconds; waiting is not counted. */
   readonly runMs: number;
@@ -51,7 +51,7 @@ export interface EngineOptions {
   readonly onRestart?: (reason: string) => void;
   /** Bounds of one run of the graph; a larger batch is run in parts. Default: DEFAULT_BUDGETS of the target. */
   readonly budget?: BatchBudget;
-  /** Texts with more tokens are computed in chunks. Default: SHORT_TOKENS_MAX of the target. */
+  /** Texts with more tokens are computed in chunks. Default: shortTokensMax of the model. */
   readonly shortTokensMax?: number;
   /**
    * A process that has not answered for so long, nor for twice as long as what it runs was expected to take, and that uses

@@ -18,7 +18,7 @@ export async function embed(call: Call, service: Service, sizes: CallSizes): Pro
   const { header, tokenized } = await tokenizeCall(call, service, sizes, true);
   const { account, tier } = header;
   // The vectors, and the frame that carries a copy of them.
-  call.hold(2 * tokenized.texts.length * service.model.config.hiddenSize * Uint16Array.BYTES_PER_ELEMENT);
+  call.hold(2 * tokenized.texts.length * service.model.config.dimensions * Uint16Array.BYTES_PER_ELEMENT);
   const done = await service.runner.embed(
     { account, tier, texts: tokenized.texts, deadlineMs: call.deadlineLeftMs() },
     call.signal,
@@ -29,7 +29,7 @@ export async function embed(call: Call, service: Service, sizes: CallSizes): Pro
     const answer: EmbedAnswer = {
       version: WIRE_VERSION,
       revision: service.model.revision,
-      dimensions: service.model.config.hiddenSize,
+      dimensions: service.model.config.dimensions,
       tokens: tokenized.texts.map((ids) => ids.length),
       truncated: [...tokenized.truncated],
       load: { queueSeconds: service.runner.queueSeconds() },

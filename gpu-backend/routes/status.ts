@@ -5,7 +5,7 @@ import { REQUEST_FRAME_BYTES_MAX } from "../../shared/frame.ts";
 import type { BackendReady } from "../../shared/wire.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
-import type { ModelFacts, Service } from "../service.ts";
+import { type ModelFacts, POOLING_NAMES, type Service } from "../service.ts";
 import { type Call, plainFault } from "./call.ts";
 
 export type Status = BackendReady["status"];
@@ -43,13 +43,16 @@ export function info(call: Call, service: Service, config: Config): void {
     revision: model.revision,
     checkpoint: {
       layout: model.layout,
+      architecture: model.config.architecture,
+      attention: model.config.causal ? "causal" : "bidirectional",
       layers: model.config.layers,
+      dimensions: model.config.dimensions,
       hiddenSize: model.config.hiddenSize,
       vocabularySize: model.config.vocabSize,
       contextTokens: model.config.maxTokens,
       endTokenId: model.config.endTokenId,
     },
-    pooling: "last_token, L2-normalised, float16",
+    pooling: `${POOLING_NAMES[model.config.pooling]}, L2-normalised, float16`,
     sameBits: model.target === "cpu" ? SAME_BITS : null,
     compile: { target: model.target, precision: model.precision, cudaWeights: model.cudaWeights },
     kernels: kernelsOf(service),

@@ -19,7 +19,7 @@ import type { Scheduler } from "./scheduler.ts";
 import type { Batch, Delivery, Overload, SchedulerCall, Ticket } from "./types.ts";
 
 export interface EmbeddedCall {
-  /** [texts, hiddenSize], float16 bits, in the order asked. */
+  /** [texts, dimensions], float16 bits, in the order asked. */
   readonly vectors: Uint16Array<ArrayBuffer>;
   /** Time between admission and answer in which none of this call's texts ran. */
   readonly queueMs: number;

@@ -12,41 +12,75 @@ export interface Architecture {
   /** What config.json may say beside COMMON_CONFIG. */
   readonly fields: Fields;
   readonly names: TensorNames;
+  /** How the vectors of a folder are pooled that says nothing of it. */
+  readonly pooling: Pooling;
   /** Throws CheckpointError, whose message begins with `path`, config.json's. */
   readonly body: (raw: RawConfig, path: string) => Body;
 }
 
-/** What the layers are, and what stands before and after them. */
+/** Which of a text's final hidden states are its vector: the last one, the first one, or the mean of all. */
+export type Pooling = "lasttoken" | "cls" | "mean";
+
+/** What the layers are, and what stands before and after them. Plain data. */
 export interface Body {
   readonly keyValueHeads: number;
   /** Not always hiddenSize / queryHeads. */
   readonly headDim: number;
-  readonly normEps: number;
-  readonly ropeTheta: number;
+  readonly norm: Norm;
+  /**
+   * Where norms stand. before: before attention and MLP, and after the last layer. after: after the sums that attention and
+   * MLP are added to, and after the embedding. around: before attention and MLP, after each of them before its sum, and after
+   * the last layer.
+   */
+  readonly normPlaces: "before" | "after" | "around";
   /** Whether q and k have a norm over each head. */
   readonly queryKeyNorms: boolean;
   readonly biases: Readonly<Record<"qkv" | "o" | "mlp", boolean>>;
+  readonly positions: Positions;
+  /** Factor on the embedding of a token. */
+  readonly embeddingScale: number;
+  /** Of the MLP's gate, or of its one inner layer where there is no gate. */
+  readonly activation: Activation;
+  readonly gated: boolean;
+  /** Whether a token attends to what stands before it alone, or to the whole text. */
+  readonly causal: boolean;
+  /** Factor on q · k. */
+  readonly attentionScale: number;
+  /** Scores are softcap · tanh(score / softcap); null: as they are. */
+  readonly softcap: number | null;
+  /** Of each layer: how many tokens a token attends to, itself included; null: all. */
+  readonly windows: readonly (number | null)[];
 }
+
+export interface Norm {
+  /** RMSNorm, or LayerNorm with a bias. */
+  readonly kind: "rms" | "layer";
+  readonly eps: number;
+  /** Whether weights are stored minus one. */
+  readonly plusOne: boolean;
+}
+
+export type Positions =
+  /** Rotations of q and k. */
+  | { readonly kind: "rotary"; readonly theta: number }
+  /** Rows of a table, from `first` on, added to the embedding. */
+  | { readonly kind: "learned"; readonly first: number; readonly types: number; readonly rows: number };
+
+/** gelu: by erf; gelu-tanh: its approximation by tanh. */
+export type Activation = "silu" | "gelu" | "gelu-tanh";
 
 /** Names of tensors, without `.weight` and `.bias`, and without what exports put before all of them. */
 export interface TensorNames {
   readonly table: string;
-  readonly finalNorm: string;
+  /** Of learned positions: their table, that of token types, and the norm after the sum. */
+  readonly learned?: { readonly positions: string; readonly types: string; readonly norm: string };
+  readonly finalNorm?: string;
   /** Before a layer's number. */
   readonly layers: string;
   /** After it. */
-  readonly inLayer: Readonly<Record<LayerPart, string>>;
+  readonly inLayer: Readonly<Partial<Record<LayerPart, string>>>;
 }
 
-export type LayerPart =
-  | "attentionNorm"
-  | "q"
-  | "qNorm"
-  | "k"
-  | "kNorm"
-  | "v"
-  | "o"
-  | "mlpNorm"
-  | "gate"
-  | "up"
-  | "down";
+export type LinearPart = "q" | "k" | "v" | "o" | "gate" | "up" | "down";
+export type NormPart = "attentionNorm" | "qNorm" | "kNorm" | "attentionAfterNorm" | "mlpNorm" | "mlpAfterNorm";
+export type LayerPart = LinearPart | NormPart;

@@ -1,4 +1,4 @@
-// What the decoders have in common: RMSNorm before attention and MLP, RoPE, grouped-query attention, a gated MLP.
+// What the decoders have in common: RMSNorm before attention and MLP, RoPE, grouped-query causal attention, a gated MLP.
 
 import { CheckpointError } from "../../checkpoint/checkpoint-error.ts";
 import { checkFields, type Fields, honoured, off, only } from "../../checkpoint/meaning.ts";
@@ -19,10 +19,6 @@ export const DECODER_FIELDS: Fields = {
   rope_scaling: honoured,
   rope_parameters: honoured,
   tie_word_embeddings: honoured,
-  use_sliding_window: honoured,
-  sliding_window: honoured,
-  max_window_layers: honoured,
-  layer_types: honoured,
 };
 
 /** config.json's rope_scaling and rope_parameters. */
@@ -39,7 +35,7 @@ export const ROPE: Fields = {
   original_max_position_embeddings: { kind: "ignored" },
 };
 
-export const DECODER_NAMES: TensorNames = {
+export const DECODER_NAMES = {
   table: "embed_tokens",
   finalNorm: "norm",
   layers: "layers",
@@ -56,32 +52,55 @@ export const DECODER_NAMES: TensorNames = {
     up: "mlp.up_proj",
     down: "mlp.down_proj",
   },
-};
+} satisfies TensorNames;
 
-/** `headDim`: what transformers takes where config.json says nothing. */
-export function decoderBody(raw: RawConfig, path: string, headDim: number): Body {
+/** What transformers takes where config.json says nothing; without one, a field is needed. */
+interface Defaults {
+  /** hidden_size / num_attention_heads, if not given. */
+  readonly headDim?: number;
+  readonly keyValueHeads?: number;
+  readonly normEps?: number;
+  readonly ropeTheta?: number;
+}
+
+export function decoderBody(raw: RawConfig, path: string, defaults: Defaults = {}): Body {
+  const headDim = raw.head_dim ?? defaults.headDim ?? raw.hidden_size / raw.num_attention_heads;
   return {
-    keyValueHeads: needed(raw.num_key_value_heads, "num_key_value_heads", path),
-    headDim: raw.head_dim ?? headDim,
-    normEps: needed(raw.rms_norm_eps, "rms_norm_eps", path),
-    ropeTheta: ropeTheta(raw, path),
+    keyValueHeads: needed(raw.num_key_value_heads ?? defaults.keyValueHeads, "num_key_value_heads", path),
+    headDim,
+    norm: { kind: "rms", eps: needed(raw.rms_norm_eps ?? defaults.normEps, "rms_norm_eps", path), plusOne: false },
+    normPlaces: "before",
     queryKeyNorms: false,
     biases: { qkv: false, o: false, mlp: false },
+    positions: { kind: "rotary", theta: ropeTheta(raw, path, defaults.ropeTheta) },
+    embeddingScale: 1,
+    activation: "silu",
+    gated: true,
+    causal: true,
+    attentionScale: 1 / Math.sqrt(headDim),
+    softcap: null,
+    windows: everyLayer(raw, null),
   };
 }
 
-function needed<T>(value: T | null | undefined, field: string, path: string): T {
+export function everyLayer<T>({ num_hidden_layers: layers }: RawConfig, value: T): T[] {
+  // A folder may claim any number: its tensors are counted first.
+  return Array.from({ length: Math.min(layers, LAYERS_MAX) }, () => value);
+}
+const LAYERS_MAX = 1_000;
+
+export function needed<T>(value: T | null | undefined, field: string, path: string): T {
   if (value === null || value === undefined) throw new CheckpointError(`${path}: ${field} is missing`);
   return value;
 }
 
 /** transformers 4 writes rope_theta and rope_scaling, transformers 5 rope_parameters. */
-function ropeTheta(raw: RawConfig, path: string): number {
+function ropeTheta(raw: RawConfig, path: string, otherwise: number | undefined): number {
   if (raw.rope_scaling) checkFields(path, "rope_scaling.", ROPE, raw.rope_scaling);
   if (raw.rope_parameters) checkFields(path, "rope_parameters.", ROPE, raw.rope_parameters);
   const thetas = [raw.rope_parameters?.rope_theta, raw.rope_scaling?.rope_theta, raw.rope_theta];
   const said = [...new Set(thetas.filter((theta) => theta !== undefined && theta !== null))];
   if (said.length > 1)
     throw new CheckpointError(`${path}: rope_theta is said to be ${said.join(" and ")}; one is needed`);
-  return needed(said[0], "rope_theta", path);
+  return needed(said[0] ?? otherwise, "rope_theta", path);
 }

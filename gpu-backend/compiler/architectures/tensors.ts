@@ -1,23 +1,32 @@
 // Which tensors a model has, by name and size.
 
+import { must } from "../../../shared/assert.ts";
 import type { LinearShape } from "../../checkpoint/linear.ts";
 import type { ModelConfig } from "../../checkpoint/read-config.ts";
-import type { LayerPart, TensorNames } from "./architecture.ts";
+import type { LayerPart, LinearPart, NormPart, TensorNames } from "./architecture.ts";
 import { architectureOf } from "./table.ts";
 
-export type LinearPart = Extract<LayerPart, "q" | "k" | "v" | "o" | "gate" | "up" | "down">;
-export type VectorPart = Exclude<LayerPart, LinearPart>;
 /** Of q and of k. */
-export const HEAD_NORMS: readonly VectorPart[] = ["qNorm", "kNorm"];
-const LINEAR_PARTS: readonly LinearPart[] = ["q", "k", "v", "o", "gate", "up", "down"];
+export const HEAD_NORMS: readonly NormPart[] = ["qNorm", "kNorm"];
+const LAYER_NORMS = {
+  before: ["attentionNorm", "mlpNorm"],
+  after: ["attentionAfterNorm", "mlpAfterNorm"],
+  around: ["attentionNorm", "attentionAfterNorm", "mlpNorm", "mlpAfterNorm"],
+} satisfies Record<ModelConfig["normPlaces"], NormPart[]>;
 
-export interface NamedVector {
+/** A norm: its vectors are `name.weight` and, of a LayerNorm, `name.bias`. */
+export interface NamedNorm {
   readonly name: string;
   readonly size: number;
 }
 
-export function namesOf(config: ModelConfig): TensorNames {
-  return architectureOf(config.architecture).names;
+export interface NamedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+export function namesOf({ architecture }: Pick<ModelConfig, "architecture">): TensorNames {
+  return architectureOf(architecture).names;
 }
 
 export function tableName(names: TensorNames): string {
@@ -26,7 +35,7 @@ export function tableName(names: TensorNames): string {
 
 /** A tensor that every model of these names has once: what stands before its name stands before all. */
 export function anchorName({ layers, inLayer }: TensorNames): string {
-  return `${layers}.0.${inLayer.attentionNorm}.weight`;
+  return `${layers}.0.${must(inLayer.attentionNorm ?? inLayer.attentionAfterNorm, "a norm")}.weight`;
 }
 
 export function linearOf(config: ModelConfig, layer: number, part: LinearPart): LinearShape {
@@ -45,25 +54,62 @@ export function linearOf(config: ModelConfig, layer: number, part: LinearPart): 
   return { name: partName(config, layer, part), outFeatures, inFeatures, biased };
 }
 
-export function vectorOf(config: ModelConfig, layer: number, part: VectorPart): NamedVector {
-  const size = part === "qNorm" || part === "kNorm" ? config.headDim : config.hiddenSize;
-  return { name: `${partName(config, layer, part)}.weight`, size };
+/** The MLP's layers that read its input: the gate, if there is one, first. */
+export function innerParts({ gated }: Pick<ModelConfig, "gated">): readonly LinearPart[] {
+  return gated ? ["gate", "up"] : ["up"];
 }
 
-export function finalNormOf(config: ModelConfig): NamedVector {
-  return { name: `${namesOf(config).finalNorm}.weight`, size: config.hiddenSize };
+export function normOf(config: ModelConfig, layer: number, part: NormPart): NamedNorm {
+  const size = HEAD_NORMS.includes(part) ? config.headDim : config.hiddenSize;
+  return { name: partName(config, layer, part), size };
 }
 
-/** The linear layers and vectors of one layer. */
-export function tensorsOf(config: ModelConfig, layer: number): { linears: LinearShape[]; vectors: NamedVector[] } {
-  const vectors: VectorPart[] = ["attentionNorm", "mlpNorm", ...(config.queryKeyNorms ? HEAD_NORMS : [])];
+/** The norm after the last layer, if there is one. */
+export function finalNormOf(config: ModelConfig): NamedNorm | undefined {
+  const name = namesOf(config).finalNorm;
+  return name === undefined ? undefined : { name, size: config.hiddenSize };
+}
+
+/** The tables of learned positions and token types, and the norm after the embedding, if there are any. */
+export function learnedOf(config: ModelConfig) {
+  const { positions, hiddenSize } = config;
+  const { learned } = namesOf(config);
+  if (positions.kind !== "learned" || learned === undefined) return undefined;
+  const table = (name: string, rows: number) => ({ name: `${name}.weight`, shape: [rows, hiddenSize] as const });
   return {
-    linears: LINEAR_PARTS.map((part) => linearOf(config, layer, part)),
-    vectors: vectors.map((part) => vectorOf(config, layer, part)),
+    positions: table(learned.positions, positions.rows),
+    types: table(learned.types, positions.types),
+    norm: { name: learned.norm, size: hiddenSize },
   };
+}
+
+/** Every tensor outside of the layers that is no linear layer's. */
+export function tensorsAround(config: ModelConfig): NamedTensor[] {
+  const learned = learnedOf(config);
+  const final = finalNormOf(config);
+  return [
+    { name: tableName(namesOf(config)), shape: [config.vocabSize, config.hiddenSize] },
+    ...(learned === undefined ? [] : [learned.positions, learned.types, ...vectorsOf(config, learned.norm)]),
+    ...(final === undefined ? [] : vectorsOf(config, final)),
+  ];
+}
+
+/** The linear layers and the vectors of one layer. */
+export function tensorsOf(config: ModelConfig, layer: number): { linears: LinearShape[]; vectors: NamedTensor[] } {
+  const norms: NormPart[] = [...LAYER_NORMS[config.normPlaces], ...(config.queryKeyNorms ? HEAD_NORMS : [])];
+  const linears: LinearPart[] = ["q", "k", "v", "o", ...innerParts(config), "down"];
+  return {
+    linears: linears.map((part) => linearOf(config, layer, part)),
+    vectors: norms.flatMap((part) => vectorsOf(config, normOf(config, layer, part))),
+  };
+}
+
+function vectorsOf({ norm }: ModelConfig, { name, size }: NamedNorm): NamedTensor[] {
+  const parts = norm.kind === "layer" ? ["weight", "bias"] : ["weight"];
+  return parts.map((part) => ({ name: `${name}.${part}`, shape: [size] }));
 }
 
 function partName(config: ModelConfig, layer: number, part: LayerPart): string {
   const { layers, inLayer } = namesOf(config);
-  return `${layers}.${layer}.${inLayer[part]}`;
+  return `${layers}.${layer}.${must(inLayer[part], "a name of the architecture")}`;
 }

@@ -13,6 +13,7 @@ import {
   COMPRESSED,
   COMPRESSED_GROUP,
   COMPRESSED_WEIGHTS,
+  DENSE,
   COMMON_CONFIG,
   GPTQ,
   POOLING,
@@ -55,7 +56,8 @@ const FILES: Readonly<Record<string, unknown>> = {
   "modules.json": [
     { path: "", type: "sentence_transformers.models.Transformer" },
     { path: "1_Pooling", type: "sentence_transformers.models.Pooling" },
-    { path: "2_Normalize", type: "sentence_transformers.models.Normalize" },
+    { path: "2_Dense", type: "sentence_transformers.models.Dense" },
+    { path: "3_Normalize", type: "sentence_transformers.models.Normalize" },
   ],
   "sentence_bert_config.json": { max_seq_length: 100 },
   "config_sentence_transformers.json": { prompts: { query: "find: " }, similarity_fn_name: "cosine" },
@@ -66,6 +68,11 @@ function folderOf(checkpoint: string): string {
   copyFileSync(join(CHECKPOINTS, checkpoint, "config.json"), join(dir, "config.json"));
   for (const [name, content] of Object.entries(FILES)) writeFileSync(join(dir, name), JSON.stringify(content));
   editJson(dir, "1_Pooling/config.json", () => ({ pooling_mode_lasttoken: true }));
+  editJson(dir, "config.json", (config) => {
+    const width = config["hidden_size"];
+    editJson(dir, "2_Dense/config.json", () => ({ in_features: width, out_features: width }));
+    return config;
+  });
   return dir;
 }
 
@@ -85,13 +92,14 @@ function withField(content: Json, path: readonly string[], field: string, value:
   return { ...content, [next]: withField(Object(inner), rest, field, value) };
 }
 
-/** A checkpoint of each architecture. */
-const EXAMPLES: Readonly<Record<string, string>> = { qwen3: "gptq-v1-sym", qwen2: "../architectures/qwen2" };
+/** A checkpoint of an architecture. */
+const exampleOf = (modelType: string): string =>
+  modelType === "qwen3" ? "gptq-v1-sym" : `../architectures/${modelType}`;
 const GROUP = ["quantization_config", "config_groups", "group_0"];
 const SECTIONS: readonly (readonly [string, Fields, string, string, readonly string[]])[] = [
   ["COMMON_CONFIG", COMMON_CONFIG, "gptq-v1-sym", "config.json", []],
   ...ARCHITECTURES.map(
-    (one) => [`of ${one.modelType}`, one.fields, EXAMPLES[one.modelType] ?? "", "config.json", []] as const,
+    (one) => [`of ${one.modelType}`, one.fields, exampleOf(one.modelType), "config.json", []] as const,
   ),
   ["ROPE", ROPE, "gptq-v1-sym", "config.json", ["rope_parameters"]],
   ["ROPE", ROPE, "gptq-v1-sym", "config.json", ["rope_scaling"]],
@@ -100,6 +108,7 @@ const SECTIONS: readonly (readonly [string, Fields, string, string, readonly str
   ["COMPRESSED_GROUP", COMPRESSED_GROUP, "ct-sym", "config.json", GROUP],
   ["COMPRESSED_WEIGHTS", COMPRESSED_WEIGHTS, "ct-sym", "config.json", [...GROUP, "weights"]],
   ["POOLING", POOLING, "plain-fp16", "1_Pooling/config.json", []],
+  ["DENSE", DENSE, "plain-fp16", "2_Dense/config.json", []],
   ["SENTENCE_BERT", SENTENCE_BERT, "plain-fp16", "sentence_bert_config.json", []],
   ["SENTENCE_TRANSFORMERS", SENTENCE_TRANSFORMERS, "plain-fp16", "config_sentence_transformers.json", []],
   ["TOKENIZER", TOKENIZER, "plain-fp16", "tokenizer.json", []],
@@ -183,7 +192,7 @@ describe("beside the fields that are known", () => {
   });
 
   it.each([
-    ["Dense", "sentence_transformers.models.Dense", /module .*Dense is not supported/u],
+    ["Dense after Normalize", "sentence_transformers.models.Dense", /any Dense, and Normalize are/u],
     ["custom code", "custom_st.Transformer2", /module custom_st/u],
     ["a second Pooling", "sentence_transformers.models.Pooling", /one Transformer, then one Pooling/u],
   ])("a module is refused: %s", (_, type, sentence) => {
@@ -203,6 +212,52 @@ describe("beside the fields that are known", () => {
       editJson(dir, "config_sentence_transformers.json", () => ({ similarity_fn_name: "dot" }));
     });
     expect(String(dot)).toMatch(/similarity_fn_name dot without a Normalize module is not supported/u);
+  });
+});
+
+describe("pooling and Dense modules", () => {
+  const reading = (file: string, settings: Json) => () => {
+    const dir = folderOf("plain-fp16");
+    editJson(dir, file, (content) => (file.startsWith("1_") ? settings : { ...content, ...settings }));
+    return readConfig(dir);
+  };
+
+  it.each<[string, Json, string]>([
+    ["a field a mode", { pooling_mode_cls_token: true, pooling_mode_mean_tokens: false }, "cls"],
+    ["one field for all", { pooling_mode: "mean", include_prompt: true }, "mean"],
+    ["both", { pooling_mode: "lasttoken", pooling_mode_lasttoken: true }, "lasttoken"],
+    ["the first token, whatever the prompt", { pooling_mode: "cls", include_prompt: false }, "cls"],
+  ])("are read: %s", (_, settings, pooling) => {
+    expect(reading("1_Pooling/config.json", settings)().pooling).toBe(pooling);
+  });
+
+  it("make the vector's size", () => {
+    expect(reading("2_Dense/config.json", { out_features: 7 })()).toMatchObject({ hiddenSize: 64, dimensions: 7 });
+  });
+
+  it.each<[string, string, Json, RegExp]>([
+    ["no mode", "1_Pooling/config.json", {}, /pooling_mode is none; one of lasttoken, cls, mean/u],
+    [
+      "two modes",
+      "1_Pooling/config.json",
+      { pooling_mode_cls_token: true, pooling_mode_mean_tokens: true },
+      /pooling_mode is cls and mean; one of/u,
+    ],
+    [
+      "a mean without the prompt",
+      "1_Pooling/config.json",
+      { pooling_mode_mean_tokens: true, include_prompt: false },
+      /include_prompt false is not supported with the mean/u,
+    ],
+    ["another size", "2_Dense/config.json", { in_features: 65 }, /in_features is 65, and what goes in has 64/u],
+    [
+      "another activation",
+      "2_Dense/config.json",
+      { activation_function: "torch.nn.modules.activation.ReLU" },
+      /activation_function "torch.*ReLU" is not supported; torch.*Identity or torch.*Tanh is/u,
+    ],
+  ])("are refused by name: %s", (_, file, settings, sentence) => {
+    expect(reading(file, settings)).toThrow(sentence);
   });
 });
 

@@ -90,7 +90,7 @@ describe("a checkpoint whose config says something that is not supported", () =>
       "heads of another size",
       "plain-fp16",
       (config) => ({ ...config, head_dim: 24 }),
-      /head_dim 24 is not supported; a multiple of 16 is/u,
+      /head_dim .* 24 is not supported; a multiple of 16 is/u,
     ],
     [
       "RoPE scaling",
@@ -99,22 +99,29 @@ describe("a checkpoint whose config says something that is not supported", () =>
       /rope_parameters.rope_type "yarn" is not supported/u,
     ],
     [
-      "a sliding window by default",
+      "a window of no size",
+      "plain-fp16",
+      (config) => ({ ...config, layer_types: ["full_attention", "sliding_attention"] }),
+      /layer_types says sliding_attention, and sliding_window .* that there is none/u,
+    ],
+    [
+      "layers of another kind",
+      "plain-fp16",
+      (config) => ({ ...config, layer_types: ["full_attention", "linear_attention"] }),
+      /layer_types linear_attention is not supported; full_attention or sliding_attention is/u,
+    ],
+    [
+      "a window in bidirectional attention",
       "plain-fp16",
       (config) => ({
         ...config,
+        is_causal: false,
         layer_types: null,
         use_sliding_window: true,
         sliding_window: 100,
         max_window_layers: 1,
       }),
-      /sliding-window/u,
-    ],
-    [
-      "a sliding window by layer",
-      "plain-fp16",
-      (config) => ({ ...config, layer_types: ["full_attention", "sliding_attention"] }),
-      /sliding-window/u,
+      /sliding_window in bidirectional attention is not supported; causal attention has it/u,
     ],
     ["attention biases", "plain-fp16", (config) => ({ ...config, attention_bias: true }), /attention_bias/u],
     [

@@ -1,0 +1,13 @@
+// BERT: positions from the table's first row on.
+
+import type { Architecture } from "./architecture.ts";
+import { ENCODER_FIELDS, ENCODER_NAMES, encoderBody } from "./encoder.ts";
+
+export const BERT: Architecture = {
+  modelType: "bert",
+  classes: ["BertModel"],
+  fields: ENCODER_FIELDS,
+  names: ENCODER_NAMES,
+  pooling: "mean",
+  body: (raw, path) => encoderBody(raw, path, 0),
+};
