@@ -34,6 +34,8 @@ export class Stopped extends Error {
 }
 
 const TRIES_MAX = 30;
+/** Of these, and those that the account's own limit refuses: a day's worth of minutes. */
+const LIMITED_MAX = 1440;
 /** A failure is told of from here on, and then not for a while: all requests have the same. */
 const TRIES_QUIET = 3;
 const QUIET_MS = 30_000;
@@ -53,6 +55,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   /** A code for which the caller knows better than to try again. */
   readonly final?: string;
+  /** Fewer tries than a job in its middle has. */
+  readonly triesMax?: number;
 }
 
 export interface ApiAnswer {
@@ -65,6 +69,8 @@ interface Failure {
   readonly error: Error;
   /** Ms until another try may help; undefined: as the backoff says. */
   readonly waitMs: number | undefined;
+  /** The account's own limit, which is no failure. */
+  readonly isLimit: boolean;
 }
 
 export class Api {
@@ -87,18 +93,22 @@ export class Api {
 
   /** Throws Refusal where the API refuses for good, Stop where it does not answer, Stopped where the job is to end. */
   async call(call: Call): Promise<ApiAnswer> {
+    const { triesMax = TRIES_MAX } = call;
+    let failures = 0;
     for (let tried = 1; ; tried += 1) {
       await this.#untilReady();
       const answer = await this.#once(call);
       if (!("error" in answer)) return answer;
-      const { error } = answer;
-      if (tried === TRIES_MAX)
-        throw new Stop(`The API has not served a request in ${TRIES_MAX} tries: ${error.message}`);
-      if (tried === TRIES_QUIET) this.#tell(error.message);
-      const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (tried - 1));
-      const waitMs = (answer.waitMs ?? 0) + backoffMs * (0.5 + Math.random() / 2);
-      if (answer.waitMs !== undefined) this.#pace.pauseUntil(this.#clock.now() + answer.waitMs);
-      await this.#sleep(waitMs);
+      const { error, waitMs, isLimit } = answer;
+      if (!isLimit) failures += 1;
+      if (failures === triesMax || tried === LIMITED_MAX) {
+        throw new Stop(`The API has not served a request in ${tried} tries: ${error.message}`);
+      }
+      if (failures === TRIES_QUIET) this.#tell(error.message);
+      if (waitMs !== undefined) this.#pace.refused(this.#clock.now(), waitMs);
+      // Under a limit the API says when: to wait for longer would leave a part of it unused.
+      const backoffMs = isLimit ? BACKOFF_FIRST_MS : Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
+      await this.#sleep((waitMs ?? 0) + backoffMs * (0.5 + Math.random() / 2));
     }
   }
 
@@ -143,7 +153,11 @@ export class Api {
       });
       text = await response.text();
     } catch (error) {
-      return { error: new Error(`${this.url} cannot be reached: ${causeOf(error)}`), waitMs: undefined };
+      return {
+        error: new Error(`${this.url} cannot be reached: ${causeOf(error)}`),
+        waitMs: undefined,
+        isLimit: false,
+      };
     }
     const json = parsed(text);
     if (response.ok && json !== undefined) return { headers: response.headers, json, sentMs };
@@ -159,9 +173,9 @@ export class Api {
       if (data === undefined) throw new Stop(message);
       throw new Refusal(status, code, message, data.error.param);
     }
-    if (code === "overloaded") this.#pace.overloaded();
     const seconds = Number(headers.get("retry-after") ?? Number.NaN);
-    return { error: new Error(message), waitMs: Number.isFinite(seconds) ? seconds * 1000 : undefined };
+    const waitMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
+    return { error: new Error(message), waitMs, isLimit: status === 429 };
   }
 }
 

@@ -12,6 +12,7 @@ import { packed } from "./packed.ts";
 import type { PackedText } from "./packed.ts";
 import type { Progress } from "./progress.ts";
 import type { Corpus, Row } from "./rows/row.ts";
+import { HASH_BYTES, hashOf } from "./rows/row.ts";
 import type { Bounds } from "./service.ts";
 import { checked } from "./service.ts";
 import type { Spend } from "./spend.ts";
@@ -20,7 +21,6 @@ import { REFUSED, SEEN, SENT } from "./text-table.ts";
 import type { TextTable } from "./text-table.ts";
 import { hashesOf, textsOf } from "./vector-store.ts";
 import type { PendingRequest, VectorStore } from "./vector-store.ts";
-import { HASH_BYTES } from "./rows/row.ts";
 import { float32ToFloat16Bits } from "../../shared/float16.ts";
 import { formatUsd, parseUsd } from "../../shared/money.ts";
 
@@ -56,6 +56,11 @@ const TOO_LARGE = new Set([
   "deadline_exceeded",
 ]);
 
+/** Whether other texts in a request would change the answer: then nothing was charged for these. */
+function concernsTexts({ code, item }: Refusal): boolean {
+  return item !== undefined || TOO_LARGE.has(code);
+}
+
 const embeddingsSchema = z.object({
   data: z.array(z.object({ index: z.int(), embedding: z.string() })),
   usage: z.object({ prompt_tokens: z.int() }),
@@ -66,7 +71,7 @@ export async function embedCorpus(work: EmbedJob): Promise<void> {
   const { corpus, table, bounds, pace, stop, textsMax: texts, store } = work;
   const end = (): void => stop.abort();
   await inParallel(
-    each([...store.pending()]),
+    [...store.pending()].filter((request) => isNeeded(table, request)),
     () => pace.concurrency,
     (request) => repeat(work, request),
     end,
@@ -84,17 +89,20 @@ export async function embedCorpus(work: EmbedJob): Promise<void> {
   );
 }
 
-async function* each<Item>(items: readonly Item[]): AsyncGenerator<Item> {
-  yield* items;
+/** Whether the corpus still has a text of the request: what it has no more need not be paid for. */
+function isNeeded(table: TextTable, { body }: PendingRequest): boolean {
+  return textsOf(body).some((text) => {
+    const slot = table.find(hashOf(text));
+    return slot >= 0 && table.has(slot, SEEN) && table.record(slot) === undefined;
+  });
 }
 
 /** Sends again what an earlier run sent, or was about to. Where the API refuses it now, its texts are taken anew. */
 async function repeat(work: EmbedJob, { key, body }: PendingRequest): Promise<void> {
   const texts = textsOf(body);
   const bound = texts.reduce((sum, text) => sum + work.bounds.charged(text), 0);
-  const outcome = await sendOnce(work, { key, body, bound, isOne: texts.length === 1 });
-  if (outcome === undefined) return;
-  if (!TOO_LARGE.has(outcome.code) && outcome.item === undefined) throw stopOf(work, outcome);
+  const refusal = await sendOnce(work, { key, body, bound, isOne: texts.length === 1 });
+  if (refusal !== undefined && !concernsTexts(refusal)) throw stopOf(work, refusal);
 }
 
 async function send(work: EmbedJob, texts: readonly PackedText[]): Promise<void> {
@@ -132,10 +140,10 @@ async function sendOnce(
   { key: known, body, bound, isOne }: EmbedRequest,
 ): Promise<Refusal | undefined> {
   const { api, clock, store, spend, bounds, stop } = work;
-  if (stop.signal.aborted) throw new Stopped();
   const reserved = await spend.reserve(bounds.cost(bound));
   let cost = 0;
   try {
+    if (stop.signal.aborted) throw new Stopped();
     const key = known ?? (await store.expect(body, clock.now()));
     const headers = {
       ...work.headers,
@@ -149,7 +157,8 @@ async function sendOnce(
         throw error;
       });
     if (answer instanceof Refusal) {
-      store.forget(key);
+      // Refused for another reason, such as the account's credit, it is sent again as it is: it may have been charged before.
+      if (concernsTexts(answer)) store.forget(key);
       return answer;
     }
     cost = await keep(work, key, body, bound, answer);
@@ -178,10 +187,12 @@ async function keep(work: EmbedJob, key: string, body: string, bound: number, an
   const vectors = Buffer.allocUnsafe(texts.length * store.vectorBytes);
   if (data.length !== texts.length)
     throw new Stop(`${api.url} answers ${data.length} vectors for ${texts.length} texts.`);
-  for (const { index, embedding } of data) {
+  for (const [position, { index, embedding }] of data.entries()) {
     const vector = vectorOf(Buffer.from(embedding, "base64"), job);
-    if (vector.length !== store.vectorBytes || index < 0 || index >= texts.length) {
-      throw new Stop(`${api.url} answers vectors of ${vector.length} bytes; ${store.vectorBytes} are right.`);
+    if (vector.length !== store.vectorBytes || index !== position) {
+      throw new Stop(
+        `${api.url} answers a vector of ${vector.length} bytes for text ${index}; one of ${store.vectorBytes} for text ${position} was to come.`,
+      );
     }
     vector.copy(vectors, index * store.vectorBytes);
   }
@@ -204,6 +215,6 @@ function vectorOf(bytes: Buffer, { dtype, dimensions }: Job): Buffer {
 
 function stopOf({ spend }: EmbedJob, { status, code, message }: Refusal): Stop {
   if (code === "max_cost_exceeded") return spend.reached();
-  if (status === 402) return new Stop(`${message} What is done is kept: after a top-up the same command goes on.`);
+  if (status === 402) return new Stop(`${message} What is done is kept: once that is mended the same command goes on.`);
   return new Stop(message);
 }

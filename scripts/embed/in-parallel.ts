@@ -1,7 +1,7 @@
 // Work on items as they come, some at a time. The first failure ends it; what runs is awaited.
 
 export async function inParallel<Item>(
-  items: AsyncIterable<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
   concurrency: () => number,
   work: (item: Item) => Promise<void>,
   onFailure: () => void = () => undefined,

@@ -26,8 +26,7 @@ export async function takeJobLock(path: string, silentMs: number = SILENT_MS): P
   let beats = 0;
   const timer = setInterval(() => {
     beats += 1;
-    if (isOurs()) writeFileSync(path, content(beats));
-    else clearInterval(timer);
+    if (!isOurs() || !beat(path, content(beats))) clearInterval(timer);
   }, BEAT_MS);
   timer.unref();
   return {
@@ -82,6 +81,17 @@ function takeAway(path: string, dead: string, token: string): void {
   }
   if (read(aside) === dead) rmSync(aside);
   else renameSync(aside, path);
+}
+
+/** Whether it could be written: a full disk ends the job by what it cannot write, not here. */
+function beat(path: string, content: string): boolean {
+  try {
+    // Over what is there: nobody may see an empty lock.
+    writeFileSync(path, content, { flag: "r+" });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function create(path: string, content: string): boolean {

@@ -14,7 +14,6 @@ const jobSchema = z.object({
   format: z.literal(1),
   /** Goes into each Idempotency-Key, so that a job begun anew never gets answers of the one before. */
   id: z.string(),
-  url: z.string(),
   model: z.string(),
   revision: z.string(),
   dimensions: z.int().min(1),
@@ -58,7 +57,6 @@ export function newJob(settings: JobSettings): Job {
 
 /** What a job cannot change, and the option that says it; none for what the API decides. */
 const OPTION_OF: Readonly<Record<keyof JobSettings, string | undefined>> = {
-  url: "--url",
   model: "--model",
   revision: undefined,
   dimensions: "--dimensions",
@@ -67,7 +65,7 @@ const OPTION_OF: Readonly<Record<keyof JobSettings, string | undefined>> = {
   instruction: "--instruction",
   truncate: "--truncate",
 };
-const SETTINGS = ["url", "model", "revision", "dimensions", "dtype", "input_type", "instruction", "truncate"] as const;
+const SETTINGS = ["model", "revision", "dimensions", "dtype", "input_type", "instruction", "truncate"] as const;
 
 /**
  * The job that goes on under `settings`. A job that truncated nothing may begin to: what it has was not cut. Throws Stop

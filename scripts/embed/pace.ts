@@ -48,8 +48,12 @@ export class Pace {
     return this.#pausedUntilMs;
   }
 
-  pauseUntil(ms: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, ms);
+  /** The API has too much to do, or the account has used its minute: nothing is sent for `waitMs`, and less at a time then. */
+  refused(nowMs: number, waitMs: number): void {
+    // Requests that were in flight together are one sign.
+    if (nowMs >= this.#pausedUntilMs) this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + waitMs);
+    this.#hold = HOLD_WINDOWS;
     this.#window = undefined;
   }
 
@@ -67,13 +71,6 @@ export class Pace {
     const lastedMs = nowMs - this.#window.fromMs;
     if (lastedMs < WINDOW_MS || this.#window.answers < 2 * this.#limit) return;
     this.#step(this.#window.text / lastedMs);
-    this.#window = undefined;
-  }
-
-  /** The API has too much to do. */
-  overloaded(): void {
-    this.#limit = Math.max(1, Math.floor(this.#limit / 2));
-    this.#hold = HOLD_WINDOWS;
     this.#window = undefined;
   }
 

@@ -15,6 +15,7 @@ import { Pace } from "./pace.ts";
 import { Progress, counted } from "./progress.ts";
 import type { Quote } from "./quote.ts";
 import { quote } from "./quote.ts";
+import { dimensionsOf, requestFields, textFields, textsMaxOf } from "./request-shape.ts";
 import { openCorpus } from "./rows/open-corpus.ts";
 import type { BadRow, Corpus, Row } from "./rows/row.ts";
 import { hashOf } from "./rows/row.ts";
@@ -27,7 +28,6 @@ import { Stop } from "./stop.ts";
 import { TextTable } from "./text-table.ts";
 import { VectorStore, loadRecords } from "./vector-store.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
-import { INPUTS_MAX } from "../../shared/schemas/texts.ts";
 
 export interface JobContext {
   readonly clock: Clock;
@@ -39,9 +39,6 @@ export interface JobContext {
   readonly stop: AbortController;
 }
 
-/** What an answer under an Idempotency-Key may have in canonical vectors (docs/contract.md, Defaults). */
-const ANSWER_BYTES_MAX = 4_194_304;
-const CANONICAL_BYTES = 2;
 const KEY_LIFE_MS = 86_400_000;
 
 /** Runs the job. Throws Stop, CorpusError, Refusal, or Stopped. */
@@ -98,6 +95,7 @@ class Run {
   /** `check` throws when the folder is no longer ours. */
   async whole(check: () => void): Promise<void> {
     const options = this.#options;
+    const version = this.#corpus.version();
     const checked = await this.#check();
     const { known, settings, scanned, offer } = checked;
     if (offer !== undefined) await consent(offer, this.#context.ask);
@@ -107,6 +105,11 @@ class Run {
     const store = await VectorStore.open(this.#folder, job, check);
     try {
       if (offer !== undefined) await this.#embed(checked, job, store);
+      if (this.#corpus.version() !== version) {
+        throw new Stop(
+          `${this.#corpus.name} has changed since it was checked: run the job again, which embeds what is new.`,
+        );
+      }
       const { dtype, dimensions } = job;
       const output = await writeOutput({
         out: options.out,
@@ -132,7 +135,6 @@ class Run {
     const bounds = new Bounds(model, options);
     const known = options.restart ? undefined : readJob(this.#folder);
     const settings = (revision: string | undefined): JobSettings => ({
-      url: options.url,
       model: model.id,
       revision: revision ?? model.revision ?? known?.revision ?? "",
       dimensions,
@@ -192,7 +194,7 @@ class Run {
         pace: this.#pace,
         spend: new Spend(maxCost, store.totals.costNanoUsd),
         progress,
-        textsMax: Math.min(INPUTS_MAX, Math.floor(ANSWER_BYTES_MAX / (CANONICAL_BYTES * model.native_dimensions))),
+        textsMax: textsMaxOf(job, model),
         fields: requestFields(job),
         headers: tier === "batch" ? { "x-tier": tier } : {},
         refuse: (row, reason) => this.#refuse(row, reason),
@@ -250,7 +252,7 @@ class Run {
     );
   }
 
-  #tell(job: Job, store: VectorStore, { rows, bad, late, files }: Output): void {
+  #tell(job: Job, store: VectorStore, { rows, bad, files }: Output): void {
     const { say } = this.#context;
     const { costNanoUsd, tokens } = store.totals;
     say(
@@ -258,42 +260,7 @@ class Run {
     );
     say(`The job: ${counted(tokens)} tokens, $${formatUsd(nanoUsd(costNanoUsd))}.`);
     if (bad > 0) say(`${counted(bad)} rows were left out: bad-rows.jsonl says why.`);
-    if (late > 0) say(`${counted(late)} rows came into the file while the job ran: run it again to embed them.`);
   }
-}
-
-/** Throws Stop where the model has no such vectors. */
-function dimensionsOf({ dimensions, dtype }: Options, model: ServedModel): number {
-  if (model.status === "coming_soon") throw new Stop(`${model.id} is not offered yet: GET /v1/models lists what is.`);
-  const length = dimensions ?? model.native_dimensions;
-  if (length > model.native_dimensions) {
-    throw new Stop(`--dimensions is ${length}; ${model.id} has 1 to ${model.native_dimensions}.`);
-  }
-  if (dtype === "binary" && length % 8 !== 0)
-    throw new Stop(`--dimensions is ${length}; binary needs a multiple of 8.`);
-  return length;
-}
-
-/** What says how a text is read. */
-function textFields({ inputType, instruction }: Options): Readonly<Record<string, string>> {
-  return {
-    ...(inputType === undefined ? {} : { input_type: inputType }),
-    ...(instruction === undefined ? {} : { instruction }),
-  };
-}
-
-/** A request beside its texts. */
-function requestFields(job: Job): Readonly<Record<string, string | number>> {
-  return {
-    model: job.model,
-    encoding_format: "base64",
-    dimensions: job.dimensions,
-    ...(job.dtype === "int8" ? { output_dtype: "int8" } : {}),
-    ...(job.dtype === "binary" ? { output_dtype: "ubinary" } : {}),
-    ...(job.input_type === null ? {} : { input_type: job.input_type }),
-    ...(job.instruction === null ? {} : { instruction: job.instruction }),
-    ...(job.truncate === "none" ? {} : { truncate: job.truncate }),
-  };
 }
 
 /** A corpus whose reading ends with the job. */

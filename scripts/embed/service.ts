@@ -33,13 +33,16 @@ const accountSchema = z.object({
 });
 export type Account = z.infer<typeof accountSchema>;
 
+/** Of the first call: an API that is not there is soon told of. */
+const TRIES_MAX = 4;
+
 /** The model named, or the only one that is served. Throws Stop where there is none such. */
 export async function readModel(api: Api, named: string | undefined): Promise<ServedModel> {
   if (named !== undefined) {
-    const { json } = await api.call({ path: `/v1/models/${encodeURIComponent(named)}` });
+    const { json } = await api.call({ path: `/v1/models/${encodeURIComponent(named)}`, triesMax: TRIES_MAX });
     return checked(api, modelSchema, json);
   }
-  const { json } = await api.call({ path: "/v1/models" });
+  const { json } = await api.call({ path: "/v1/models", triesMax: TRIES_MAX });
   const { data } = checked(api, z.object({ data: z.array(modelSchema) }), json);
   const live = data.filter(({ status }) => status === "live");
   const [only] = live;

@@ -1,19 +1,24 @@
 // Money under kills and repeats, from outside: a real Workers runtime that dies with SIGKILL in traffic, in front of a
 // backend that outlives it.
+import { readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { childrenOf } from "../../scripts/dev-server/processes.ts";
 import { DataFolder } from "../../scripts/dev-server/data-folder.ts";
+import { main as embedCorpus } from "../../scripts/embed/main.ts";
+import { cutVector } from "../../shared/vectors.ts";
 import { call, removeFolder, temporaryFolder } from "../support/dev-server.ts";
 import { FAKE_MODEL, startEdgeBefore } from "../support/edge-server.ts";
-import { FakeBackendServer, tokensOf } from "../support/fake-backend-server.ts";
+import { FakeBackendServer, fakeVector, tokensOf } from "../support/fake-backend-server.ts";
 
 const KILLS = 3;
 const CALLERS = 8;
 /** Answers that callers have when the runtime is killed, in each round. */
 const ANSWERS_BEFORE_KILL = 60;
 const NANO_USD_PER_TOKEN = 8;
+const BATCH_NANO_USD_PER_TOKEN = 4;
 /** `text 99999` by the fake backend's count. */
 const LONGEST_CALL_NANO_USD = tokensOf("text 99999") * NANO_USD_PER_TOKEN;
 
@@ -162,6 +167,41 @@ async function embedUntilDecided(key: string, input: string, idempotencyKey: str
     await new Promise((done) => setTimeout(done, 50));
   }
 }
+
+test("a corpus job pays once for each text, though the runtime is killed in its middle", async () => {
+  const account = await newAccount();
+  const folder = temporaryFolder();
+  const corpus = Array.from({ length: 600 }, (_, index) => `row ${index % 500} ${"x".repeat(index % 90)}`);
+  writeFileSync(join(folder, "corpus.jsonl"), corpus.map((text) => `${JSON.stringify(text)}\n`).join(""));
+  const out = join(folder, "vectors");
+  const job = (pauseMsMax: number) => {
+    const args = [join(folder, "corpus.jsonl"), "--out", out, "--url", edge.url, "--yes", "--concurrency", "3"];
+    return embedCorpus(args, {
+      say: () => undefined,
+      ask: undefined,
+      bar: undefined,
+      environment: { GIGAROUTER_API_KEY: account.key },
+      clock: { now: Date.now, sleep: (ms) => new Promise((done) => setTimeout(done, Math.min(ms, pauseMsMax))) },
+      onInterrupt: () => () => undefined,
+    });
+  };
+  backend.delayMs = 100;
+  const { texts: before } = backend;
+  const first = job(1);
+  await expect.poll(() => backend.texts, { timeout: 10_000, interval: 5 }).toBeGreaterThan(before);
+  await killAndRestart();
+  expect(await first).toBe(1);
+  backend.delayMs = 0;
+  expect(await job(500)).toBe(0);
+  const tokens = [...new Set(corpus)].reduce((sum, text) => sum + tokensOf(text), 0);
+  expect(await booksOf(account)).toMatchObject({ charged_nano_usd: tokens * BATCH_NANO_USD_PER_TOKEN });
+  const written = readFileSync(join(out, "vectors.npy"));
+  const vectors = corpus.map((text) => cutVector(fakeVector(text, backend.revision, 64), 64));
+  expect(written.subarray(written.length - 600 * 256)).toEqual(
+    Buffer.concat(vectors.map(({ buffer }) => Buffer.from(buffer))),
+  );
+  removeFolder(folder);
+});
 
 test("failed, shed and abandoned calls are not charged", async () => {
   const account = await newAccount();

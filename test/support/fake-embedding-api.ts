@@ -81,7 +81,8 @@ export class FakeEmbeddingApi {
   }
 
   #refusalOf({ path, body, headers }: FakeCall): FakeFault | undefined {
-    if (path !== "/v1/embeddings") return undefined;
+    // A call that was answered before is answered again, whatever has become of the credit.
+    if (path !== "/v1/embeddings" || this.#kept.has(String(headers["idempotency-key"]))) return undefined;
     const { input = [], truncate } = body;
     const long = input.findIndex((item) => fakeTokens(item) > FAKE_CONTEXT);
     if (long >= 0 && truncate === undefined) {

@@ -11,6 +11,7 @@ import { npyWriter } from "./npy.ts";
 import { parquetWriter } from "./parquet.ts";
 import type { VectorShape, VectorWriter } from "./vector-writer.ts";
 import { WholeFile } from "./whole-file.ts";
+import { must } from "../../../shared/assert.ts";
 
 export const FORMATS = ["npy", "jsonl", "parquet"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -36,8 +37,6 @@ export interface Output {
   readonly rows: number;
   /** Left out, and listed in bad-rows.jsonl. */
   readonly bad: number;
-  /** Rows whose texts came into the file while the job ran: the next run has them. */
-  readonly late: number;
   readonly files: readonly string[];
 }
 
@@ -45,7 +44,7 @@ export async function writeOutput({ out, format, shape, corpus, table, store, re
   const writer = await WRITERS[format](out, shape);
   const reader = new VectorReader(store);
   const badRows = await WholeFile.create(join(out, "bad-rows.jsonl"));
-  let [rows, bad, late] = [0, 0, 0];
+  let [rows, bad] = [0, 0];
   const leaveOut = async (line: number, row: number, reason: string, id?: Id): Promise<void> => {
     bad += 1;
     const shown = typeof id === "bigint" ? id.toString() : id;
@@ -63,14 +62,13 @@ export async function writeOutput({ out, format, shape, corpus, table, store, re
       if (record !== undefined) {
         await writer.add(item.id, await reader.vector(record));
         rows += 1;
-      } else if (reason !== undefined) await leaveOut(item.line, item.row, reason, item.id);
-      else late += 1;
+      } else await leaveOut(item.line, item.row, must(reason, "why a text has no vector"), item.id);
     }
   }
   const files = await writer.finish();
   const path = await badRows.finish();
   if (bad === 0) rmSync(path);
-  return { rows, bad, late, files: bad === 0 ? files : [...files, path] };
+  return { rows, bad, files: bad === 0 ? files : [...files, path] };
 }
 
 const WINDOW_BYTES = 256 * 1024;

@@ -31,17 +31,21 @@ export function openCorpus(path: string, fields: Fields): Corpus {
     .map((part) => part?.toLowerCase());
   // Opened when the first row is asked for.
   const open = (): Readable => bytesOf(path, kind?.[1] !== undefined);
+  const version = (): string => {
+    const { size, mtimeMs } = statSync(path);
+    return `${size} ${mtimeMs}`;
+  };
   switch (kind?.[0]) {
     case "jsonl":
     case "ndjson":
-      return { name, unit: "line", rows: () => undamaged(jsonlRows(open, fields), name) };
+      return { name, version, unit: "line", rows: () => undamaged(jsonlRows(open, fields), name) };
     case "csv":
     case "tsv": {
       const delimiter = kind[0] === "csv" ? "," : "\t";
-      return { name, unit: "line", rows: () => undamaged(csvRows(open, delimiter, name, fields), name) };
+      return { name, version, unit: "line", rows: () => undamaged(csvRows(open, delimiter, name, fields), name) };
     }
     case "parquet":
-      if (kind[1] === undefined) return { name, unit: "row", rows: () => parquetRows(path, name, fields) };
+      if (kind[1] === undefined) return { name, version, unit: "row", rows: () => parquetRows(path, name, fields) };
       throw new CorpusError(`${name}: Parquet is compressed within; unpack the file first.`);
     default:
       throw new CorpusError(`${name}: the name must end in ${KINDS}; JSON must be one value on each line.`);

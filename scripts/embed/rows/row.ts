@@ -36,6 +36,8 @@ export interface Corpus {
   readonly unit: "line" | "row";
   /** All rows in order, some at a time. Throws CorpusError where the file itself cannot be read on. */
   readonly rows: () => AsyncGenerator<readonly (Row | BadRow)[]>;
+  /** Another one when the file has changed. */
+  readonly version: () => string;
 }
 
 /** The file as a whole cannot be read; the message is for who made it. */

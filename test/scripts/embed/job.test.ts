@@ -103,7 +103,10 @@ describe("a job goes on", () => {
     const args = [job.corpus(TEXTS), "--yes", "--concurrency", "1"];
     api.fault = (call) => ((call.body.input?.length ?? 0) > 5 ? tooLarge(call.path) : undefined);
     const first = await job.run(args);
-    expect([first.code, first.said]).toEqual([1, expect.stringMatching(/insufficient_credit.*top-up[^]*are missing/)]);
+    expect([first.code, first.said]).toEqual([
+      1,
+      expect.stringMatching(/insufficient_credit.*is mended[^]*are missing/),
+    ]);
     api.creditNanoUsd = 1e9;
     expect((await job.run(args)).code).toBe(0);
     expectVectors(TEXTS);
@@ -168,6 +171,46 @@ describe("a job goes on", () => {
     expect((await job.run([job.corpus(TEXTS), "--yes"])).code).toBe(0);
     expectVectors(TEXTS);
     expectChargedOnce(TEXTS);
+  });
+
+  test("after its key was refused: what was charged before is asked for again under the next key", async () => {
+    const args = [job.corpus(TEXTS), "--yes"];
+    api.fault = ({ path }) => (path === "/v1/embeddings" ? "drop" : undefined);
+    expect((await job.run(args)).code).toBe(1);
+    api.fault = ({ path }) => (path === "/v1/embeddings" ? { status: 401, code: "expired_api_key" } : undefined);
+    expect((await job.run(args)).said).toContain("expired_api_key");
+    api.fault = () => undefined;
+    expect((await job.run([job.corpus(["a new one", ...TEXTS]), "--yes"])).code).toBe(0);
+    expectChargedOnce(["a new one", ...TEXTS]);
+  });
+
+  test("without paying for texts that it was about to send and the corpus has no more", async () => {
+    api.fault = ({ path }) => (path === "/v1/embeddings" ? { status: 402, code: "key_cap_reached" } : undefined);
+    expect((await job.run([job.corpus(TEXTS), "--yes"])).code).toBe(1);
+    api.fault = () => undefined;
+    expect((await job.run([job.corpus(["another text"]), "--yes"])).code).toBe(0);
+    expectChargedOnce(["another text"]);
+  });
+
+  test("under the account's limit for as long as it takes, as soon as the API says", async () => {
+    api.fault = ({ path, turn }) =>
+      path === "/v1/embeddings" && turn <= 100
+        ? { status: 429, code: "rate_limit_exceeded", retryAfterS: 5 }
+        : undefined;
+    expect((await job.run([job.corpus(TEXTS), "--yes"])).code).toBe(0);
+    expect(Math.max(...job.slept)).toBeLessThan(5600);
+    expectChargedOnce(TEXTS);
+  });
+
+  test("when the file changed while it ran: it says so and writes nothing that does not fit", async () => {
+    const corpus = job.corpus(TEXTS);
+    api.moment = () => void job.corpus([...TEXTS, "late"]);
+    const { code, said } = await job.run([corpus, "--yes"]);
+    expect([code, said]).toEqual([1, expect.stringContaining("has changed since it was checked")]);
+    api.moment = () => undefined;
+    expect((await job.run([corpus, "--yes"])).code).toBe(0);
+    expectVectors([...TEXTS, "late"]);
+    expectChargedOnce([...TEXTS, "late"]);
   });
 
   test("not with another revision, length or type: it says which, and --restart begins anew", async () => {

@@ -51,12 +51,13 @@ test("it asks for no more at a time than helps", () => {
   expect(rateOf({ lanes: 20, speed: 300, wayMs: 200 }, 3).pace.concurrency).toBeLessThanOrEqual(3);
 });
 
-test("an overloaded server is asked for half as much at a time, never for nothing", () => {
+test("after a refusal it is asked for half as much at a time, once for all that were in flight, never for nothing", () => {
   const { pace } = rateOf({ lanes: 8, speed: 100, wayMs: 50 });
   const before = pace.concurrency;
-  pace.overloaded();
+  for (let turn = 0; turn < 5; turn += 1) pace.refused(1000 + turn, 2000);
   expect(pace.concurrency).toBe(Math.floor(before / 2));
-  for (let turn = 0; turn < 20; turn += 1) pace.overloaded();
+  expect(pace.pausedUntilMs).toBe(3004);
+  for (let turn = 1; turn < 20; turn += 1) pace.refused(10_000 * turn, 2000);
   expect(pace.concurrency).toBe(1);
 });
 

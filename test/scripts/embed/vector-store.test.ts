@@ -9,7 +9,6 @@ import { VectorStore, hashesOf, loadRecords } from "../../../scripts/embed/vecto
 import { TestJob } from "./job.ts";
 
 const JOB = newJob({
-  url: "http://x.test",
   model: "a/b",
   revision: "r",
   dimensions: 2,
