@@ -19,7 +19,7 @@ import { always, described, field } from "../openapi/described.ts";
 import { amountNanoUsd, answerOf, deletedAnswer, ownId, seconds, time } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageOfAll, pageSchema } from "./list-query.ts";
 import { idInPath, idParameter, known } from "./object-in-path.ts";
-import type { Route } from "./route.ts";
+import { keyRoutes } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { formatUsd } from "../../shared/money.ts";
 import { oneOf, parseBody } from "../../shared/schemas/fields.ts";
@@ -42,14 +42,12 @@ export const ALERT = described<AlertRecord>({
   last_triggered_at: field(time, ({ lastFiredAtMs }) => seconds(lastFiredAtMs), null),
 });
 
-export const ALERTS: readonly Route[] = [
+export const ALERTS = keyRoutes("Account", "account:write", [
   {
     method: "get",
     path: "/v1/alerts",
     id: "listAlerts",
-    tag: "Account",
     summary: "All alerts",
-    auth: "key",
     scope: "usage:read",
     parameters: WHOLE_LIST,
     answers: {
@@ -66,10 +64,7 @@ export const ALERTS: readonly Route[] = [
     method: "post",
     path: "/v1/alerts",
     id: "createAlert",
-    tag: "Account",
     summary: "Be told when spend or balance crosses a threshold",
-    auth: "key",
-    scope: "account:write",
     body: {
       name: "CreateAlertRequest",
       schema: createAlertSchema,
@@ -84,15 +79,12 @@ export const ALERTS: readonly Route[] = [
     method: "delete",
     path: "/v1/alerts/{id}",
     id: "deleteAlert",
-    tag: "Account",
     summary: "Delete an alert",
-    auth: "key",
-    scope: "account:write",
     parameters: [idParameter("alert")],
     answers: { 200: deletedAnswer("DeletedAlert", "alert") },
     handler: deleteAlert,
   },
-];
+]);
 
 async function createAlert(c: Context, { accountId, by }: Caller): Promise<Response> {
   const body = parseBody(createAlertSchema, await readJson(c, BODY_BYTES_MAX));

@@ -9,6 +9,7 @@ import type { Operation } from "../openapi/operation.ts";
 
 type Answer = Response | Promise<Response>;
 export type Handler = (c: Context) => Answer;
+type KeyHandler = (c: Context, caller: Caller) => Answer;
 
 /** Who may call, and the handler that then runs. `mount.ts` says what stands before it. */
 type Access =
@@ -18,7 +19,7 @@ type Access =
   | {
       readonly auth: "key";
       readonly scope: Scope | "any";
-      readonly handler: (c: Context, caller: Caller) => Answer;
+      readonly handler: KeyHandler;
     }
   /** The same for calls of models, whose handler asks for `scope` together with credit, once the texts are known. */
   | { readonly auth: "call"; readonly scope: Scope; readonly handler: Handler }
@@ -31,6 +32,22 @@ interface Mounted {
 }
 
 export type Route = Operation & Access & Mounted;
+
+type Untagged = Omit<Operation, "tag" | "auth">;
+
+/** The routes of one resource, each for a key with `scope` unless it says another. */
+export function keyRoutes(
+  tag: Operation["tag"],
+  scope: Scope | "any",
+  routes: readonly (Untagged & { readonly scope?: Scope | "any"; readonly handler: KeyHandler })[],
+): readonly Route[] {
+  return routes.map((route) => ({ tag, auth: "key", scope, ...route }));
+}
+
+/** The same for the operator's key. */
+export function operatorRoutes(routes: readonly (Untagged & { readonly handler: Handler })[]): readonly Route[] {
+  return routes.map((route) => ({ tag: "Operator", auth: "operator", ...route }));
+}
 
 /** A route that the document leaves out (pages.ts). Its path does not begin as the API's do. */
 export interface PageRoute extends Mounted {

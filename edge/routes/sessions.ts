@@ -11,7 +11,7 @@ import { always, described, field } from "../openapi/described.ts";
 import { count, deletedAnswer, exampleId, ownId, seconds, time } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
 import { idInPath, idParameter, known } from "./object-in-path.ts";
-import type { Route } from "./route.ts";
+import { keyRoutes } from "./route.ts";
 
 const SESSION = described<SessionRecord>({
   id: ownId("session"),
@@ -23,15 +23,12 @@ const SESSION = described<SessionRecord>({
   expires_at: field(time, ({ expiresAtMs }) => seconds(expiresAtMs), 1_790_604_800),
 });
 
-export const SESSIONS: readonly Route[] = [
+export const SESSIONS = keyRoutes("Account", "account:write", [
   {
     method: "get",
     path: "/v1/sessions",
     id: "listSessions",
-    tag: "Account",
     summary: "Who is signed in to the dashboard",
-    auth: "key",
-    scope: "account:write",
     parameters: WHOLE_LIST,
     answers: {
       200: pageAnswer("Sessions", "Newest first; an account has at most 20, the oldest end.", SESSION),
@@ -42,11 +39,8 @@ export const SESSIONS: readonly Route[] = [
     method: "delete",
     path: "/v1/sessions",
     id: "deleteSessions",
-    tag: "Account",
     summary: "Sign out everywhere",
     description: "Every session ends at once, wherever its cookie is; keys that were made for one are revoked.",
-    auth: "key",
-    scope: "account:write",
     answers: {
       200: {
         description: "How many ended.",
@@ -61,15 +55,12 @@ export const SESSIONS: readonly Route[] = [
     method: "delete",
     path: "/v1/sessions/{id}",
     id: "deleteSession",
-    tag: "Account",
     summary: "Sign one session out",
-    auth: "key",
-    scope: "account:write",
     parameters: [idParameter("session")],
     answers: { 200: deletedAnswer("DeletedSession", "session", "It has ended.") },
     handler: deleteSession,
   },
-];
+]);
 
 async function listSessions(c: Context, { accountId }: Caller): Promise<Response> {
   const sessions = acted(await accountStub(c.env, accountId).listSessions());

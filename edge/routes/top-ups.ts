@@ -19,7 +19,7 @@ import type { Answer } from "../openapi/operation.ts";
 import { ONCE } from "../openapi/parameters.ts";
 import { amounts, centsField, readCents } from "./amount.ts";
 import { amountNanoUsd } from "./answers.ts";
-import type { Route } from "./route.ts";
+import { keyRoutes } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { hex, sha256 } from "../../shared/hmac.ts";
 import { newId } from "../../shared/ids.ts";
@@ -88,16 +88,13 @@ function autoTopUpAnswer(c: Context, state: BillingState): object {
   };
 }
 
-export const TOP_UPS: readonly Route[] = [
+export const TOP_UPS = keyRoutes("Account", "account:write", [
   {
     method: "post",
     path: "/v1/top-ups",
     id: "createTopUp",
-    tag: "Account",
     summary: "A page to buy credit on",
     description: "The credit is there once the payment is confirmed.",
-    auth: "key",
-    scope: "account:write",
     body: { name: "TopUpRequest", schema: topUpSchema, example: { amount_usd: 20 } },
     answers: {
       201: {
@@ -127,10 +124,7 @@ export const TOP_UPS: readonly Route[] = [
     method: "get",
     path: "/v1/auto-top-up",
     id: "getAutoTopUp",
-    tag: "Account",
     summary: "The automatic top-up",
-    auth: "key",
-    scope: "account:write",
     answers: { 200: STATE },
     handler: getAutoTopUp,
   },
@@ -138,11 +132,8 @@ export const TOP_UPS: readonly Route[] = [
     method: "put",
     path: "/v1/auto-top-up",
     id: "putAutoTopUp",
-    tag: "Account",
     summary: "Buy credit when the balance falls",
     description: "By the card of the last top-up.",
-    auth: "key",
-    scope: "account:write",
     body: {
       name: "AutoTopUpRequest",
       schema: autoTopUpSchema,
@@ -156,14 +147,11 @@ export const TOP_UPS: readonly Route[] = [
     method: "delete",
     path: "/v1/auto-top-up",
     id: "deleteAutoTopUp",
-    tag: "Account",
     summary: "Buy no credit automatically",
-    auth: "key",
-    scope: "account:write",
     answers: { 200: STATE },
     handler: deleteAutoTopUp,
   },
-];
+]);
 
 /** Answers 201 `{id, url}`: the customer pays at `url`; the credit is there once Stripe has said so. */
 async function createTopUp(c: Context, caller: Caller): Promise<Response> {

@@ -21,7 +21,7 @@ import { always, described, field } from "../openapi/described.ts";
 import { answerOf, deletedAnswer, exampleId, ownId, seconds, time } from "./answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "./list-query.ts";
 import { idInPath, idParameter, known } from "./object-in-path.ts";
-import type { Route } from "./route.ts";
+import { keyRoutes } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { EVENT_TYPES } from "../../shared/event-types.ts";
 import { integer, oneOf, parseBody, parsePatch, text } from "../../shared/schemas/fields.ts";
@@ -84,15 +84,12 @@ const CREATED_WEBHOOK_ANSWER: Answer = {
   example: { ...WEBHOOK.example, secret: "whsec_…" },
 };
 
-export const WEBHOOKS: readonly Route[] = [
+export const WEBHOOKS = keyRoutes("Account", "account:write", [
   {
     method: "get",
     path: "/v1/webhooks",
     id: "listWebhooks",
-    tag: "Account",
     summary: "All webhooks",
-    auth: "key",
-    scope: "account:write",
     parameters: WHOLE_LIST,
     answers: { 200: pageAnswer("Webhooks", "Webhooks, without their secrets.", WEBHOOK) },
     handler: listWebhooks,
@@ -101,11 +98,8 @@ export const WEBHOOKS: readonly Route[] = [
     method: "post",
     path: "/v1/webhooks",
     id: "createWebhook",
-    tag: "Account",
     summary: "Have events sent to a URL",
     description: "Signed as Standard Webhooks says.",
-    auth: "key",
-    scope: "account:write",
     body: { name: "CreateWebhookRequest", schema: createWebhookSchema, example: { url: "https://example.com/hooks" } },
     answers: { 201: CREATED_WEBHOOK_ANSWER },
     parameters: [ONCE],
@@ -116,10 +110,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "get",
     path: "/v1/webhooks/{id}",
     id: "getWebhook",
-    tag: "Account",
     summary: "One webhook",
-    auth: "key",
-    scope: "account:write",
     parameters: [idParameter("webhook")],
     answers: { 200: WEBHOOK_ANSWER },
     handler: getWebhook,
@@ -128,11 +119,8 @@ export const WEBHOOKS: readonly Route[] = [
     method: "patch",
     path: "/v1/webhooks/{id}",
     id: "patchWebhook",
-    tag: "Account",
     summary: "Change where events go, or which",
     description: "One that goes to another address is active again. `events: null`: all of them.",
-    auth: "key",
-    scope: "account:write",
     parameters: [idParameter("webhook")],
     body: { name: "PatchWebhookRequest", schema: patchWebhookSchema, example: { events: ["batch.completed"] } },
     answers: { 200: WEBHOOK_ANSWER },
@@ -142,11 +130,8 @@ export const WEBHOOKS: readonly Route[] = [
     method: "post",
     path: "/v1/webhooks/{id}/rotate",
     id: "rotateWebhook",
-    tag: "Account",
     summary: "Give a webhook a new signing secret",
     description: "The old one signs too for `overlap_s` seconds, a day unless told: a receiver takes either.",
-    auth: "key",
-    scope: "account:write",
     parameters: [idParameter("webhook"), ONCE],
     body: { name: "RotateWebhookRequest", schema: rotateWebhookSchema, example: { overlap_s: 86_400 } },
     answers: { 200: CREATED_WEBHOOK_ANSWER },
@@ -156,10 +141,7 @@ export const WEBHOOKS: readonly Route[] = [
     method: "delete",
     path: "/v1/webhooks/{id}",
     id: "deleteWebhook",
-    tag: "Account",
     summary: "Delete a webhook",
-    auth: "key",
-    scope: "account:write",
     parameters: [idParameter("webhook")],
     answers: { 200: deletedAnswer("DeletedWebhook", "webhook") },
     handler: deleteWebhook,
@@ -168,11 +150,8 @@ export const WEBHOOKS: readonly Route[] = [
     method: "post",
     path: "/v1/webhooks/{id}/test",
     id: "testWebhook",
-    tag: "Account",
     summary: "Send a signed test event now",
     description: "At most once in 10 seconds. A success makes a disabled webhook active again.",
-    auth: "key",
-    scope: "account:write",
     parameters: [idParameter("webhook")],
     answers: {
       200: {
@@ -189,7 +168,7 @@ export const WEBHOOKS: readonly Route[] = [
     },
     handler: testWebhook,
   },
-];
+]);
 
 async function createWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const body = parseBody(createWebhookSchema, await readJson(c, BODY_BYTES_MAX));

@@ -14,7 +14,7 @@ import { ACCOUNT, ACCOUNT_ANSWER, BOOKS } from "../account/account.ts";
 import { amountNanoUsd, answerOf, exampleId, seconds, time } from "../answers.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { limitParameter, readLimit } from "../query.ts";
-import type { Route } from "../route.ts";
+import { operatorRoutes } from "../route.ts";
 import { ACTOR, act } from "./act.ts";
 import { CURSOR, cursorPage, cursorPageSchema, readCursor, unknownCursor } from "./cursor-list.ts";
 import { newId } from "../../../shared/ids.ts";
@@ -56,14 +56,12 @@ const LISTED_ACCOUNT = described<AccountRow>({
 
 const BOOKS_ANSWER = answerOf("Books", "The books.", BOOKS);
 
-export const ADMIN_ACCOUNTS: readonly Route[] = [
+export const ADMIN_ACCOUNTS = operatorRoutes([
   {
     method: "get",
     path: "/admin/accounts",
     id: "adminListAccounts",
-    tag: "Operator",
     summary: "All accounts, newest first",
-    auth: "operator",
     parameters: [limitParameter(ACCOUNTS_MAX, ACCOUNTS), CURSOR],
     answers: {
       200: {
@@ -79,9 +77,7 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     method: "post",
     path: "/admin/accounts",
     id: "adminCreateAccount",
-    tag: "Operator",
     summary: "Create an account",
-    auth: "operator",
     body: { name: "CreateAccountRequest", schema: createAccountSchema, example: { name: "Search team" } },
     answers: { 201: { ...ACCOUNT_ANSWER, description: "The account." } },
     handler: createAccount,
@@ -90,9 +86,7 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     method: "get",
     path: "/admin/accounts/{id}",
     id: "adminGetAccount",
-    tag: "Operator",
     summary: "The books of an account",
-    auth: "operator",
     parameters: [idParameter("account")],
     answers: { 200: BOOKS_ANSWER },
     handler: getAccountBooks,
@@ -101,15 +95,13 @@ export const ADMIN_ACCOUNTS: readonly Route[] = [
     method: "patch",
     path: "/admin/accounts/{id}",
     id: "adminPatchAccount",
-    tag: "Operator",
     summary: "Set limits or status",
-    auth: "operator",
     parameters: [idParameter("account")],
     body: { name: "PatchAccountRequest", schema: patchAccountSchema, example: { status: "suspended" } },
     answers: { 200: BOOKS_ANSWER },
     handler: patchAccount,
   },
-];
+]);
 
 /** Newest first; status and sums as the directory knows them, the books of one account are the account's to tell. */
 async function listAccounts(c: Context): Promise<Response> {

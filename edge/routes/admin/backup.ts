@@ -9,7 +9,7 @@ import type { Context } from "../../context.ts";
 import { accountIdsAfter, directoryPages, directoryRowsSchema, restoreDirectoryRows } from "../../directory/backup.ts";
 import { collectBytes } from "../../lib/collect-bytes.ts";
 import { queryText } from "../../openapi/parameters.ts";
-import type { Route } from "../route.ts";
+import { operatorRoutes } from "../route.ts";
 import { streamed } from "../streamed.ts";
 import { act } from "./act.ts";
 import { apiError } from "../../../shared/errors.ts";
@@ -25,14 +25,12 @@ const accountLine = z.strictObject({ kind: z.literal("account"), id: z.string(),
 const directoryLine = directoryRowsSchema.extend({ kind: z.literal("directory") });
 const lineSchema = z.discriminatedUnion("kind", [accountLine, directoryLine]);
 
-export const BACKUP: readonly Route[] = [
+export const BACKUP = operatorRoutes([
   {
     method: "get",
     path: "/admin/backup",
     id: "adminBackup",
-    tag: "Operator",
     summary: "The whole books, a line of JSON each; `npm run backup` reads them",
-    auth: "operator",
     parameters: [queryText("after", "The account that the last line of the call before named.")],
     answers: {
       200: {
@@ -46,9 +44,7 @@ export const BACKUP: readonly Route[] = [
     method: "post",
     path: "/admin/restore",
     id: "adminRestore",
-    tag: "Operator",
     summary: "One line of a backup, into a deployment that lacks it; `npm run restore` sends them",
-    auth: "operator",
     body: {
       name: "RestoreRequest",
       schema: z.looseObject({ kind: oneOf(["account", "directory"]) }),
@@ -69,7 +65,7 @@ export const BACKUP: readonly Route[] = [
     },
     handler: postRestore,
   },
-];
+]);
 
 function getBackup(c: Context): Response {
   const after = c.req.query("after");

@@ -22,7 +22,7 @@ import { exampleId } from "../answers.ts";
 import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { readLimit } from "../query.ts";
-import type { Route } from "../route.ts";
+import { keyRoutes } from "../route.ts";
 import { BATCH, BATCH_ANSWER } from "./batch-answer.ts";
 import { ApiError, apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
@@ -38,17 +38,14 @@ const LIST_DEFAULT = 20;
 /** A batch whose object knows nothing of it so long after its making was never begun: the request died in between. */
 const BEGIN_MS_MAX = 60_000;
 
-export const BATCHES: readonly Route[] = [
+export const BATCHES = keyRoutes("Files and batches", "batches", [
   {
     method: "post",
     path: "/v1/batches",
     id: "createBatch",
-    tag: "Files and batches",
     summary: "Run a file of requests at the batch price",
     description:
       "At the prices of the day it is created. Lines that were done are billed, also of a batch that is cancelled or expires.",
-    auth: "key",
-    scope: "batches",
     body: {
       name: "CreateBatchRequest",
       schema: createBatchSchema,
@@ -63,10 +60,7 @@ export const BATCHES: readonly Route[] = [
     method: "get",
     path: "/v1/batches",
     id: "listBatches",
-    tag: "Files and batches",
     summary: "All batches of the account",
-    auth: "key",
-    scope: "batches",
     parameters: listParameters(LIST_MAX, LIST_DEFAULT),
     answers: { 200: pageAnswer("Batches", "A page of batches.", BATCH, []) },
     handler: listBatches,
@@ -75,10 +69,7 @@ export const BATCHES: readonly Route[] = [
     method: "get",
     path: "/v1/batches/{id}",
     id: "getBatch",
-    tag: "Files and batches",
     summary: "One batch and its progress",
-    auth: "key",
-    scope: "batches",
     parameters: [idParameter("batch")],
     answers: { 200: BATCH_ANSWER },
     handler: getBatch,
@@ -87,17 +78,14 @@ export const BATCHES: readonly Route[] = [
     method: "post",
     path: "/v1/batches/{id}/cancel",
     id: "cancelBatch",
-    tag: "Files and batches",
     summary: "Cancel a batch",
     description: "What was done is delivered and billed.",
-    auth: "key",
-    scope: "batches",
     parameters: [idParameter("batch")],
     answers: { 200: BATCH_ANSWER },
     errors: ["invalid_request"],
     handler: cancelBatch,
   },
-];
+]);
 
 async function createBatch(c: Context, caller: Caller): Promise<Response> {
   const body = parseBody(createBatchSchema, await readJson(c, BODY_BYTES_MAX));

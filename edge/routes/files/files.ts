@@ -17,7 +17,7 @@ import { answerOf, count, deletedAnswer, exampleId, unixSeconds } from "../answe
 import { listPage, listParameters, pageAnswer, readAfter, readOrder } from "../list-query.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
 import { readLimit } from "../query.ts";
-import type { Route } from "../route.ts";
+import { keyRoutes } from "../route.ts";
 import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
@@ -40,15 +40,12 @@ export const FILE = described<FileFacts>({
 
 export const FILE_ANSWER = answerOf("File", "The file.", FILE);
 
-export const FILES: readonly Route[] = [
+export const FILES = keyRoutes("Files and batches", "batches", [
   {
     method: "get",
     path: "/v1/files",
     id: "listFiles",
-    tag: "Files and batches",
     summary: "All files of the account",
-    auth: "key",
-    scope: "batches",
     parameters: [queryText("purpose", "Only these.", { enum: FILE_PURPOSES }), ...listParameters(LIST_MAX, LIST_MAX)],
     answers: { 200: pageAnswer("Files", "A page of files.", FILE, []) },
     handler: listFiles,
@@ -57,10 +54,7 @@ export const FILES: readonly Route[] = [
     method: "get",
     path: "/v1/files/{id}",
     id: "getFile",
-    tag: "Files and batches",
     summary: "One file",
-    auth: "key",
-    scope: "batches",
     parameters: [idParameter("file")],
     answers: { 200: FILE_ANSWER },
     handler: getFile,
@@ -69,10 +63,7 @@ export const FILES: readonly Route[] = [
     method: "get",
     path: "/v1/files/{id}/content",
     id: "getFileContent",
-    tag: "Files and batches",
     summary: "What is in a file",
-    auth: "key",
-    scope: "batches",
     parameters: [idParameter("file")],
     answers: { 200: { description: "JSON lines.", mediaType: "application/jsonl" } },
     errors: ["overloaded"],
@@ -82,15 +73,12 @@ export const FILES: readonly Route[] = [
     method: "delete",
     path: "/v1/files/{id}",
     id: "deleteFile",
-    tag: "Files and batches",
     summary: "Delete a file",
-    auth: "key",
-    scope: "batches",
     parameters: [idParameter("file")],
     answers: { 200: deletedAnswer("DeletedFile", "file") },
     handler: deleteFile,
   },
-];
+]);
 
 async function listFiles(c: Context, { accountId }: Caller): Promise<Response> {
   const given = c.req.query("purpose");

@@ -15,7 +15,7 @@ import { ONCE } from "../../openapi/parameters.ts";
 import { deletedAnswer } from "../answers.ts";
 import { WHOLE_LIST, listPage, pageAnswer, pageOfAll } from "../list-query.ts";
 import { idInPath, idParameter, known } from "../object-in-path.ts";
-import type { Route } from "../route.ts";
+import { keyRoutes } from "../route.ts";
 import {
   CREATED_KEY_ANSWER,
   KEY,
@@ -35,14 +35,12 @@ const BODY_BYTES_MAX = 64 * 1024;
 const OVERLAP_S_MAX = 7 * 86_400;
 const rotateSchema = z.strictObject({ overlap_s: integer(0, OVERLAP_S_MAX).default(0) });
 
-export const KEYS: readonly Route[] = [
+export const KEYS = keyRoutes("Keys", "keys:write", [
   {
     method: "get",
     path: "/v1/key",
     id: "getOwnKey",
-    tag: "Keys",
     summary: "The key that asks",
-    auth: "key",
     scope: "any",
     answers: { 200: KEY_ANSWER },
     handler: getOwnKey,
@@ -51,10 +49,7 @@ export const KEYS: readonly Route[] = [
     method: "get",
     path: "/v1/keys",
     id: "listKeys",
-    tag: "Keys",
     summary: "All keys of the account",
-    auth: "key",
-    scope: "keys:write",
     parameters: WHOLE_LIST,
     answers: {
       200: pageAnswer("Keys", "A page of keys; an account has at most 100, so that without `limit` there is one.", KEY),
@@ -65,12 +60,9 @@ export const KEYS: readonly Route[] = [
     method: "post",
     path: "/v1/keys",
     id: "createKey",
-    tag: "Keys",
     summary: "Create a key",
     description:
       "Without `scopes` it calls models and no more (`embeddings`, `rerank`, `batches`, as far as its maker does). No key makes one that may do more than itself; one with a spending cap or rates of its own makes none.",
-    auth: "key",
-    scope: "keys:write",
     body: {
       name: "CreateKeyRequest",
       schema: createKeySchema,
@@ -85,10 +77,7 @@ export const KEYS: readonly Route[] = [
     method: "get",
     path: "/v1/keys/{id}",
     id: "getKey",
-    tag: "Keys",
     summary: "One key",
-    auth: "key",
-    scope: "keys:write",
     parameters: [idParameter("key")],
     answers: { 200: KEY_ANSWER },
     handler: getKey,
@@ -97,12 +86,9 @@ export const KEYS: readonly Route[] = [
     method: "patch",
     path: "/v1/keys/{id}",
     id: "patchKey",
-    tag: "Keys",
     summary: "Change a key's terms",
     description:
       "`null` takes a term away. For what is spent in force everywhere within 30 seconds, for anything else at once.",
-    auth: "key",
-    scope: "keys:write",
     parameters: [idParameter("key")],
     body: { name: "PatchKeyRequest", schema: patchKeySchema, example: { name: "Search, staging" } },
     answers: { 200: KEY_ANSWER },
@@ -112,12 +98,9 @@ export const KEYS: readonly Route[] = [
     method: "delete",
     path: "/v1/keys/{id}",
     id: "deleteKey",
-    tag: "Keys",
     summary: "Revoke a key",
     description:
       "For what is spent in force everywhere within 30 seconds, for anything else at once. A key revokes itself, and those that may do no more than it.",
-    auth: "key",
-    scope: "keys:write",
     parameters: [idParameter("key")],
     answers: { 200: deletedAnswer("DeletedKey", "key", "It is revoked.", "api_key") },
     handler: deleteKey,
@@ -126,17 +109,14 @@ export const KEYS: readonly Route[] = [
     method: "post",
     path: "/v1/keys/{id}/rotate",
     id: "rotateKey",
-    tag: "Keys",
     summary: "Give a key a new secret",
     description: "The old one goes on for `overlap_s` seconds.",
-    auth: "key",
-    scope: "keys:write",
     parameters: [idParameter("key"), ONCE],
     body: { name: "RotateKeyRequest", schema: rotateSchema, example: { overlap_s: 3600 } },
     answers: { 200: CREATED_KEY_ANSWER },
     handler: rotateKey,
   },
-];
+]);
 
 async function getOwnKey(c: Context, { accountId, keyId }: Caller): Promise<Response> {
   return c.json(keyAnswer(acted(await accountStub(c.env, accountId).getKey(keyId)), modelsOf(c)));

@@ -10,7 +10,7 @@ import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
 import { count } from "../answers.ts";
 import { readChoices, readList } from "../query.ts";
-import type { Route } from "../route.ts";
+import { keyRoutes } from "../route.ts";
 import type { UsageWindow } from "./usage-window.ts";
 import {
   NO_BUCKETS,
@@ -35,15 +35,12 @@ const COSTS_BUCKETS = { "1d": { max: 180, fallback: 7 } } as const;
 const EMBEDDINGS_GROUPINGS = ["project_id", "user_id", "api_key_id", "model"] as const;
 const COSTS_GROUPINGS = ["project_id", "line_item", "api_key_id"] as const;
 
-export const ORGANIZATION: readonly Route[] = [
+export const ORGANIZATION = keyRoutes("Account", "usage:read", [
   {
     method: "get",
     path: "/v1/organization/usage/embeddings",
     id: "getOrganizationUsage",
-    tag: "Account",
     summary: "Usage in OpenAI's shape",
-    auth: "key",
-    scope: "usage:read",
     parameters: [
       ...timeParameters(true),
       widthParameter(EMBEDDINGS_BUCKETS),
@@ -77,10 +74,7 @@ export const ORGANIZATION: readonly Route[] = [
     method: "get",
     path: "/v1/organization/costs",
     id: "getOrganizationCosts",
-    tag: "Account",
     summary: "Costs in OpenAI's shape",
-    auth: "key",
-    scope: "usage:read",
     parameters: [
       ...timeParameters(true),
       widthParameter(COSTS_BUCKETS),
@@ -109,7 +103,7 @@ export const ORGANIZATION: readonly Route[] = [
     errors: ["missing_field"],
     handler: getCosts,
   },
-];
+]);
 
 async function getEmbeddingsUsage(c: Context, { accountId }: Caller): Promise<Response> {
   const groupBy = readChoices(c, "group_by", EMBEDDINGS_GROUPINGS);
