@@ -14,7 +14,7 @@ export class BillingStore extends LazyTables {
   }
 
   get(): BillingState {
-    this.#state ??= this.#stored();
+    this.#state ??= this.records<BillingState>("SELECT body FROM billing WHERE id = 1")[0] ?? {};
     return this.#state;
   }
 
@@ -27,12 +27,5 @@ export class BillingStore extends LazyTables {
   override forget(): void {
     super.forget();
     this.#state = undefined;
-  }
-
-  /** Our own row, so it is trusted. */
-  #stored(): BillingState {
-    const [row] = this.read<{ body: string }>("SELECT body FROM billing WHERE id = 1");
-    const state: BillingState = JSON.parse(row?.body ?? "{}");
-    return state;
   }
 }

@@ -14,20 +14,20 @@ export class RefundStore extends LazyTables {
 
   /** By the call's `Idempotency-Key`. */
   byKey(key: string): RefundRecord | undefined {
-    return recordsOf(this.read("SELECT body FROM refunds WHERE key = ?", key))[0];
+    return this.records<RefundRecord>("SELECT body FROM refunds WHERE key = ?", key)[0];
   }
 
   byId(id: string): RefundRecord | undefined {
-    return recordsOf(this.read("SELECT body FROM refunds WHERE id = ?", id))[0];
+    return this.records<RefundRecord>("SELECT body FROM refunds WHERE id = ?", id)[0];
   }
 
   of(paymentId: string): RefundRecord[] {
-    return recordsOf(this.read("SELECT body FROM refunds WHERE json_extract(body, '$.paymentId') = ?", paymentId));
+    return this.records("SELECT body FROM refunds WHERE json_extract(body, '$.paymentId') = ?", paymentId);
   }
 
   /** Orders that Stripe has not answered. */
   open(): RefundRecord[] {
-    return recordsOf(this.read("SELECT body FROM refunds WHERE json_extract(body, '$.outcome') IS NULL"));
+    return this.records("SELECT body FROM refunds WHERE json_extract(body, '$.outcome') IS NULL");
   }
 
   add(key: string, record: RefundRecord): RefundRecord {
@@ -39,12 +39,4 @@ export class RefundStore extends LazyTables {
     this.write("UPDATE refunds SET body = ? WHERE id = ?", JSON.stringify(record), record.id);
     return record;
   }
-}
-
-/** Our own rows, so they are trusted. */
-function recordsOf(rows: readonly { readonly body: string }[]): RefundRecord[] {
-  return rows.map(({ body }) => {
-    const record: RefundRecord = JSON.parse(body);
-    return record;
-  });
 }

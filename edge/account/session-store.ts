@@ -1,5 +1,5 @@
 // Sign-in sessions of an account's pages, in its object's SQLite. A row each, so that signing out ends a session even
-// if its cookie was copied. Everything it reads was written here, so it is trusted.
+// if its cookie was copied.
 
 import { LazyTables } from "../lib/lazy-tables.ts";
 import type { Id, KeyId } from "../../shared/ids.ts";
@@ -26,13 +26,12 @@ export class SessionStore extends LazyTables {
 
   /** Newest first. */
   all(): SessionRecord[] {
-    const rows = this.read<{ body: string }>("SELECT body FROM sessions");
-    return rows.map(recordOf).toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+    const all = this.records<SessionRecord>("SELECT body FROM sessions");
+    return all.toSorted((a, b) => b.createdAtMs - a.createdAtMs);
   }
 
   get(id: string): SessionRecord | undefined {
-    const [row] = this.read<{ body: string }>("SELECT body FROM sessions WHERE id = ?", id);
-    return row === undefined ? undefined : recordOf(row);
+    return this.records<SessionRecord>("SELECT body FROM sessions WHERE id = ?", id)[0];
   }
 
   put(record: SessionRecord): void {
@@ -42,9 +41,4 @@ export class SessionStore extends LazyTables {
   delete(id: string): void {
     this.write("DELETE FROM sessions WHERE id = ?", id);
   }
-}
-
-function recordOf({ body }: { readonly body: string }): SessionRecord {
-  const record: SessionRecord = JSON.parse(body);
-  return record;
 }

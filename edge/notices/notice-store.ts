@@ -1,5 +1,5 @@
-// Alerts, webhooks and the outbox of an account, in its object's SQLite, outside the ledger's hot row. Everything it
-// reads was written here, so it is trusted. docs/storage.md lists the columns.
+// Alerts, webhooks and the outbox of an account, in its object's SQLite, outside the ledger's hot row.
+// docs/storage.md lists the columns.
 
 import type { Id } from "../../shared/ids.ts";
 import type { AlertRecord } from "./alerts.ts";
@@ -46,7 +46,6 @@ const TABLES = [
 ];
 
 type Row = Record<string, SqlStorageValue>;
-type Body = { readonly body: string };
 
 export class NoticeStore extends LazyTables {
   constructor(sql: SqlStorage) {
@@ -54,10 +53,7 @@ export class NoticeStore extends LazyTables {
   }
 
   alerts(): AlertRecord[] {
-    return this.read<Body>("SELECT body FROM alerts ORDER BY id").map(({ body }) => {
-      const record: AlertRecord = JSON.parse(body);
-      return record;
-    });
+    return this.records("SELECT body FROM alerts ORDER BY id");
   }
 
   putAlert(record: AlertRecord): void {
@@ -69,12 +65,11 @@ export class NoticeStore extends LazyTables {
   }
 
   webhooks(): WebhookRecord[] {
-    return this.read<Body>("SELECT body FROM webhooks ORDER BY id").map(webhookOf);
+    return this.records("SELECT body FROM webhooks ORDER BY id");
   }
 
   webhook(id: string): WebhookRecord | undefined {
-    const [row] = this.read<Body>("SELECT body FROM webhooks WHERE id = ?", id);
-    return row === undefined ? undefined : webhookOf(row);
+    return this.records<WebhookRecord>("SELECT body FROM webhooks WHERE id = ?", id)[0];
   }
 
   putWebhook(record: WebhookRecord): void {
@@ -118,9 +113,4 @@ export class NoticeStore extends LazyTables {
   dropWaiting(receiver: string): void {
     this.write("DELETE FROM outbox WHERE receiver = ?", receiver);
   }
-}
-
-function webhookOf({ body }: Body): WebhookRecord {
-  const record: WebhookRecord = JSON.parse(body);
-  return record;
 }
