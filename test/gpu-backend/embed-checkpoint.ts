@@ -32,5 +32,5 @@ export async function embedCheckpoint(source: string, scratch: string, plan?: Gr
   const alone = [];
   for (const text of ids) alone.push(...(await rowsOf([text])));
   await session.close();
-  return { model, embeddings, together, alone };
+  return { model, lengths: texts.map((text) => text.length), embeddings, together, alone };
 }

@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).parent / "architectures"
 VOCABULARY = 128
 END = VOCABULARY - 1
 GROUP = 32
-LENGTHS = [1, 2, 7, 33, 70]
+LENGTHS = [1, 2, 7, 33]
 NOT_PUBLISHED = ["_name_or_path", "chunk_size_feed_forward", "id2label", "label2id", "return_dict", "output_hidden_states", "problem_type", "output_attentions", "dtype"]
 
 COMMON = {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "bos_token_id": None, "eos_token_id": END}
@@ -140,7 +140,9 @@ def make(name, case, seed):
     (folder / "config.json").write_text(json.dumps(published, indent=1) + "\n")
     modules = write_modules(folder, case, generator, config.hidden_size) if "pooling" in case else [Pooling(config.hidden_size, pooling_mode="lasttoken")]
 
-    texts = [torch.randint(2, END, (length - 1,), generator=generator).tolist() + [END] for length in LENGTHS]
+    first_position = case["fields"]["pad_token_id"] + 1 if "XLM" in case["config"] else 0
+    lengths = [*LENGTHS, case["fields"]["max_position_embeddings"] - first_position]
+    texts = [torch.randint(2, END, (length - 1,), generator=generator).tolist() + [END] for length in lengths]
     embeddings = []
     for text in texts:
         with torch.no_grad():

@@ -44,7 +44,8 @@ describe.each(names)("the checkpoint %s", (name) => {
   const source = join(CHECKPOINTS, name);
 
   it("gives transformers' vectors, the same bits alone and in a batch", async () => {
-    const { embeddings, together, alone } = await embedCheckpoint(source, scratch, undefined, 2);
+    const { model, lengths, embeddings, together, alone } = await embedCheckpoint(source, scratch, undefined, 2);
+    expect(Math.max(...lengths)).toBe(model.config.maxTokens);
     expect(worstDistance(together, embeddings)).toBeLessThanOrEqual(DISTANCE_MAX);
     expect(alone).toEqual(together);
   });
