@@ -63,6 +63,7 @@ export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
     vocabularySize: model.config.vocabSize,
     endTokenId: model.config.endTokenId,
     pooling: POOLING_NAMES[model.config.pooling],
+    architecture: model.config.architecture,
     prompts: model.config.prompts,
     // Held by test/gpu-backend/engine/same-bits.test.ts and by the trial of forms. 16-bit activations promise neither.
     ...(model.target === "cpu" && { arithmetic: { reproducible: true, float32DistanceMax: EXACT_DISTANCE_MAX } }),

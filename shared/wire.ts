@@ -150,6 +150,8 @@ export const backendReadySchema = z.object({
   vocabularySize: z.number().int().positive(),
   endTokenId: count,
   pooling: z.string(),
+  /** config.json's model_type, as gpu-backend/compiler/architectures/ has it; absent: an older backend. */
+  architecture: z.string().optional(),
   /** Absent: the catalogue's. */
   prompts: promptsSchema.optional(),
   /** Absent: nothing is promised. */

@@ -5,10 +5,11 @@ import { join } from "node:path";
 
 import { tensorsAround, tensorsOf } from "../compiler/architectures/tensors.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
-import { type CheckpointFiles, FLOAT_DTYPES } from "./checkpoint-files.ts";
+import { CheckpointFiles, FLOAT_DTYPES } from "./checkpoint-files.ts";
 import { tensorMatters } from "./meaning.ts";
 import type { ModelConfig } from "./read-config.ts";
 import { linearTensors } from "./read-linear.ts";
+import type { DenseModule } from "./sentence-transformers.ts";
 
 /** A bias has one value an output; a larger tensor is not read to see whether it is zero. */
 const BIAS_BYTES_MAX = 4 * 1024 * 1024;
@@ -28,11 +29,22 @@ export function checkTensors(files: CheckpointFiles, config: ModelConfig): void 
       for (const tensor of linearTensors(files, linear, config.quantization)) known.add(files.storedName(tensor));
     }
   }
+  for (const module of config.dense) checkDense(files.dir, module);
   for (const stored of files.storedNames) {
     if (known.has(stored) || !tensorMatters(stored)) continue;
     if (stored.endsWith(".bias") && files.isZero(stored, BIAS_BYTES_MAX)) continue;
     throw new CheckpointError(
       `${files.dir}: tensor ${stored} is no part of the model that ${join(files.dir, "config.json")} describes and would change its vectors; weights without it are supported`,
     );
+  }
+}
+
+function checkDense(dir: string, { folder, inFeatures, outFeatures, biased }: DenseModule): void {
+  const files = new CheckpointFiles(join(dir, folder));
+  try {
+    files.expect("linear.weight", FLOAT_DTYPES, [outFeatures, inFeatures]);
+    if (biased) files.expect("linear.bias", FLOAT_DTYPES, [outFeatures]);
+  } finally {
+    files.close();
   }
 }

@@ -4,8 +4,8 @@
 // threads: alternating in one run, medians, a Markdown table at the end. README.md says what each system is.
 //
 // It stops when the time is used up, after at least one round. `--quick`: shorter mixes, for a first look. `--layers`: a
-// shallower model, to test the bench itself. `--checkpoint`: a real one in place of the random one (llama.cpp has no file of
-// it). PyTorch comes from `--python`; without it those columns are empty.
+// shallower model, to test the bench itself. `--checkpoint`: a real one, of any architecture, in place of the random one
+// (llama.cpp has no file of it). PyTorch comes from `--python`; without it those columns are empty.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
@@ -66,7 +66,11 @@ const quick: typeof full = {
   mix: (MIXES["mix"] ?? []).slice(0, 16),
   "1x512": MIXES["1x512"] ?? [],
 };
-const mixes = values.quick ? quick : full;
+const contextTokens = values.checkpoint === undefined ? CONTEXT_TOKENS : readConfig(values.checkpoint).maxTokens;
+/** Without texts that the model does not take. */
+const mixes = Object.fromEntries(
+  Object.entries(values.quick ? quick : full).filter(([, lengths]) => Math.max(...lengths) <= contextTokens),
+);
 
 const started = performance.now();
 const say = (line: string): void => void process.stderr.write(`${line}\n`);

@@ -2,7 +2,7 @@
 
   python torch_bench.py CHECKPOINT THREADS bfloat16|float16|float32
 
-CHECKPOINT is a folder with config.json and model.safetensors: plain weights, or 4-bit ones as compressed-tensors packs them
+CHECKPOINT is a folder with config.json and model.safetensors, of any architecture that transformers has: plain weights, or 4-bit ones as compressed-tensors packs them
 (symmetric, eight values an int32, lowest nibble first), which are dequantised in float32 and then rounded. Texts are sorted and in batches of 16, which keeps padding low without
 packing; a batch of one length goes without a mask, since the unmasked kernel is the faster one.
 """
@@ -24,12 +24,14 @@ facts = json.loads((folder / "config.json").read_text())
 torch.set_num_threads(int(sys.argv[2]))
 torch.set_default_dtype(getattr(torch, sys.argv[3]))
 LEFT_OUT = {"model_type", "rope_theta", "quantization_config", "architectures", "dtype", "torch_dtype"}
+rope = {"rope_parameters": {"rope_type": "default", "rope_theta": float(facts["rope_theta"])}} if "rope_theta" in facts else {}
 config = AutoConfig.for_model(
-    facts["model_type"],
-    **{name: value for name, value in facts.items() if name not in LEFT_OUT},
-    rope_parameters={"rope_type": "default", "rope_theta": float(facts["rope_theta"])},
-    attn_implementation="sdpa",
+    facts["model_type"], **{name: value for name, value in facts.items() if name not in LEFT_OUT}, **rope, attn_implementation="sdpa"
 )
+pooling_file = folder / "1_Pooling" / "config.json"
+pooling = json.loads(pooling_file.read_text()) if pooling_file.exists() else {}
+MODES = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
+mode = pooling.get("pooling_mode") or next((mode for name, mode in MODES.items() if pooling.get(name)), "lasttoken")
 
 
 def dequantised(tensors):
@@ -48,13 +50,28 @@ def dequantised(tensors):
 
 model = AutoModel.from_config(config).eval()
 start = time.perf_counter()
-model.load_state_dict(dequantised(load_file(folder / "model.safetensors")))
+# A pooler after the layers is no part of a sentence's embedding, and some checkpoints lack it or have position_ids stored.
+differing = model.load_state_dict(dequantised(load_file(folder / "model.safetensors")), strict=False)
+assert all("pooler." in name or "position_ids" in name for name in [*differing.missing_keys, *differing.unexpected_keys]), differing
 load_ms = (time.perf_counter() - start) * 1000
 generator = torch.Generator().manual_seed(11)
 
 
 def say(answer):
     print(json.dumps(answer), flush=True)
+
+
+# An encoder has no cache to leave out.
+CACHE = {"use_cache": False} if mode == "lasttoken" else {}
+
+
+def pooled(hidden, lengths):
+    if mode == "cls":
+        return hidden[:, 0].float()
+    if mode == "lasttoken":
+        return hidden[torch.arange(len(lengths)), lengths - 1].float()
+    inside = torch.arange(hidden.shape[1])[None] < lengths[:, None]
+    return (hidden.float() * inside[:, :, None]).sum(1) / lengths[:, None]
 
 
 def run(lengths):
@@ -64,16 +81,15 @@ def run(lengths):
         batch = lengths[start : start + BATCH]
         ids = torch.randint(0, config.vocab_size, (len(batch), max(batch)), generator=generator)
         mask = None if min(batch) == max(batch) else (torch.arange(max(batch))[None] < torch.tensor(batch)[:, None]).long()
-        hidden = model(ids, attention_mask=mask, use_cache=False).last_hidden_state
-        torch.nn.functional.normalize(hidden[torch.arange(len(batch)), torch.tensor(batch) - 1].float(), dim=-1)
+        torch.nn.functional.normalize(pooled(model(ids, attention_mask=mask, **CACHE).last_hidden_state, torch.tensor(batch)), dim=-1)
     return (time.perf_counter() - began) * 1000
 
 
 def embed(ids):
     vectors = []
     for text in ids:
-        hidden = model(torch.tensor([text]), use_cache=False).last_hidden_state
-        vectors.append(torch.nn.functional.normalize(hidden[0, -1].float(), dim=-1).tolist())
+        hidden = model(torch.tensor([text]), **CACHE).last_hidden_state
+        vectors.append(torch.nn.functional.normalize(pooled(hidden, torch.tensor([len(text)]))[0], dim=-1).tolist())
     return vectors
 
 

@@ -9,53 +9,18 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 
-import { CheckpointError } from "../../../gpu-backend/checkpoint/checkpoint-error.ts";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 import { worstDistance } from "../cosine.ts";
-import {
-  editJson,
-  editTensors,
-  floats,
-  type Json,
-  readTensors,
-  type StoredTensor,
-  writeTensors,
-} from "../edit-checkpoint.ts";
+import { editJson, floats, type Json, readTensors, writeTensors } from "../edit-checkpoint.ts";
 import { float32Tolerance } from "../tolerances.ts";
+import { added, both, config, type Edit, quantization, refusal, renamed, TARGET, tensors, zeros } from "./edits.ts";
 
 const CHECKPOINTS = fileURLToPath(new URL("../../vectors/checkpoints", import.meta.url));
 const expectedSchema = z.object({ texts: z.array(z.array(z.int())), embeddings: z.array(z.array(z.number())) });
 const scratch = mkdtempSync(join(tmpdir(), "conditions-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-const TARGET = { target: "cpu", precision: "exact" } as const;
-type Edit = (dir: string) => void;
-
-const config =
-  (edit: (config: Json, quantization: Json) => Json): Edit =>
-  (dir) =>
-    editJson(dir, "config.json", (content) => edit(content, Object(content["quantization_config"])));
-const quantization = (change: Json): Edit =>
-  config((content, settings) => ({ ...content, quantization_config: { ...settings, ...change } }));
-const tensors =
-  (edit: (tensors: Map<string, StoredTensor>) => void): Edit =>
-  (dir) =>
-    editTensors(dir, edit);
-const added = (name: string, tensor: StoredTensor): Edit => tensors((all) => all.set(name, tensor));
-const renamed = (rename: (name: string) => string): Edit =>
-  tensors((all) => {
-    const entries = [...all];
-    all.clear();
-    for (const [name, tensor] of entries) all.set(rename(name), tensor);
-  });
-const both =
-  (...edits: readonly Edit[]): Edit =>
-  (dir) => {
-    for (const edit of edits) edit(dir);
-  };
-const zeros = (count: number): StoredTensor => floats(Array.from({ length: count }, () => 0));
 
 const LINEARS = ["self_attn.q_proj", "self_attn.o_proj", "mlp.down_proj"];
 const OUTPUTS = [128, 64, 64];
@@ -360,16 +325,3 @@ describe("files that are not what their names say", () => {
     expect(await refusal(copyCheckpoint(join(CHECKPOINTS, "plain-fp16"), scratch), edit)).toMatch(sentence);
   });
 });
-
-/** The one sentence with which the folder is refused once `edit` has been at it. */
-async function refusal(dir: string, edit: Edit): Promise<string> {
-  edit(dir);
-  const error: unknown = await compileCheckpoint(dir, TARGET).then(
-    () => expect.unreachable("the checkpoint was accepted"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof CheckpointError)) throw error;
-  expect(error.message).toContain(dir);
-  expect(error.message).not.toContain("\n");
-  return error.message;
-}
