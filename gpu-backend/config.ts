@@ -51,7 +51,7 @@ const configSchema = z.object({
   /** Intra-op threads of the engine. */
   threads: integer(1, 256).optional(),
   tokenizerThreads: integer(1, 64).default(2),
-  /** A text that takes a tokenizer thread longer is refused. */
+  /** A text that takes a tokenizer process longer is refused. */
   tokenizeMsMax: integer(1).default(1_500),
 
   /** Bodies, vectors and frames in memory at once; beyond it a call is refused. */

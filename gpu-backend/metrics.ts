@@ -119,7 +119,7 @@ export class Metrics {
     this.#gauge("backend_engine_restarts", "Times the engine process was started again", () =>
       figures.engineRestarts(),
     );
-    this.#gauge("backend_tokenizer_replacements", "Tokenizer threads ended for taking too long", () =>
+    this.#gauge("backend_tokenizer_replacements", "Tokenizer processes ended by a text that took too long", () =>
       figures.tokenizerReplacements(),
     );
     this.#gauge("backend_cost_scale", "What batches take over what was estimated at warm-up", () =>

@@ -1,4 +1,4 @@
-// The parts behind the routes, in the order they come up: compiled model, tokenizer threads, engine process, scheduler.
+// The parts behind the routes, in the order they come up: compiled model, tokenizer processes, engine process, scheduler.
 // Nothing here knows HTTP.
 
 import { availableParallelism } from "node:os";
@@ -44,7 +44,7 @@ export interface Service {
   readonly cost: CostModel;
   readonly throughput: Throughput;
   readonly limits: SchedulerLimits;
-  /** Ends its processes and threads; calls that still wait are rejected. */
+  /** Ends its processes; calls that still wait are rejected. */
   close(): Promise<void>;
 }
 

@@ -1,28 +1,37 @@
-// An upper bound of a text's token count that needs no tokenizer: a lease must cover it before the exact count is
-// known. Byte-level BPE never makes more tokens than bytes, but it gets the text after NFC, and NFC can grow a text
-// (U+1D160 becomes three code points), so the bytes after NFC are bounded. Linear time for every text.
+// An upper bound of a text's token count that needs no tokenizer: a lease must cover it before the exact count is known.
+// It holds for every kind of tokenizer that runs here (gpu-backend/checkpoint/tokenizer-kinds.ts):
+//   byte-level BPE             a token has at least a byte of the text in NFC, and NFC can grow a text (U+1D160 becomes
+//                              three code points);
+//   BPE that falls back to bytes   at least a byte of the text as it is;
+//   WordPiece, Unigram         at least a character of the normalised text: no normaliser grows a text beyond NFKD
+//                              (U+FDFA becomes eighteen code points), and each space that a mark stands for is a
+//                              character.
+// So each character counts what it is worst for. Linear time for every text.
 
-/** Bound in tokens for `text` without a prefix: the most UTF-8 bytes of its NFC form, + 1 for the ending token. */
+/** What a template adds around a text ([CLS] and [SEP], say): a backend refuses a tokenizer that adds more. */
+export const TEMPLATE_TOKENS_MAX = 2;
+/** A tokenizer that marks the beginnings of words may put a mark before the first one too. */
+const TOKENS_AROUND_MAX = TEMPLATE_TOKENS_MAX + 1;
+
+/** Bound in tokens for `text` without a prefix. */
 export function tokenBound(text: string): number {
-  return nfcBytesMax(text) + 1;
+  return tokensMax(text, false) + TOKENS_AROUND_MAX;
 }
 
-/**
- * Bound in tokens that `prefix` adds to each text after it. The bounds can be added, because the prefixes of this
- * family (`instructionPrefix`) end with a character that no mark composes with.
- */
+/** Bound in tokens that `prefix` adds to each text after it, whose first character may join the prefix's last one. */
 export function prefixBound(prefix: string): number {
-  return nfcBytesMax(prefix);
+  return tokensMax(prefix, true);
 }
 
 /** The longest token of cl100k_base and of o200k_base, in bytes (both have tokens of 128 spaces or dashes). */
 const FOREIGN_TOKEN_BYTES_MAX = 128;
-/** Canonical decomposition, and so NFC, at most triples the UTF-8 bytes (Unicode, UAX 15). */
-const NFC_GROWTH_MAX = 3;
+/** The most that a character counts, for each of its UTF-8 bytes (U+FDFA). */
+const GROWTH_MAX = 6;
 
 /** Bound in tokens for token ids: exact for the model's own ids; an id of another encoding may become many. */
 export function idsBound({ ids, encoding }: { readonly ids: readonly number[]; readonly encoding?: string }): number {
-  return ids.length * (encoding === undefined ? 1 : FOREIGN_TOKEN_BYTES_MAX * NFC_GROWTH_MAX) + 1;
+  if (encoding === undefined) return ids.length + TEMPLATE_TOKENS_MAX;
+  return ids.length * FOREIGN_TOKEN_BYTES_MAX * GROWTH_MAX + TOKENS_AROUND_MAX;
 }
 
 /**
@@ -32,17 +41,16 @@ export function idsBound({ ids, encoding }: { readonly ids: readonly number[]; r
 const JOINING = /^[\p{M}\u1161-\u1175\u11a8-\u11c2\u{16d67}\u{16d68}]$/u;
 
 /**
- * The most UTF-8 bytes of `text` in NFC: exact for a character without marks; with marks, the bytes of its
- * decomposition, because no composition is longer than its parts. The text is not normalised, because that takes time
- * quadratic in the length of a run of marks: 400,000 of them stop a thread for ten seconds.
+ * The most tokens of `text` itself. A character with marks counts the bytes of its decomposition, because no composition
+ * is longer than its parts. The text is not normalised, because that takes time quadratic in the length of a run of
+ * marks: 400,000 of them stop a thread for ten seconds. `isJoined`: whether what follows may join the last character.
  */
-function nfcBytesMax(text: string): number {
-  let bytes = 0;
-  let isJoined = false; // whether the next character joins this one
+function tokensMax(text: string, isJoined: boolean): number {
+  let tokens = 0;
   for (let at = text.length - 1; at >= 0; at -= 1) {
     const unit = text.charCodeAt(at);
     if (unit < 0x80) {
-      bytes += 1;
+      tokens += 1;
       isJoined = false;
       continue;
     }
@@ -53,16 +61,16 @@ function nfcBytesMax(text: string): number {
     }
     const facts = known[point] || learn(point);
     const joins = facts >= JOINS;
-    bytes += joins || isJoined ? (facts >> DECOMPOSED_SHIFT) & BYTES_MASK : facts & BYTES_MASK;
+    tokens += joins || isJoined ? (facts >> DECOMPOSED_SHIFT) & TOKENS_MASK : facts & TOKENS_MASK;
     isJoined = joins;
   }
-  return bytes;
+  return tokens;
 }
 
 /**
- * Layout of an entry of `known`: the character's bytes in NFC (lowest bits), its bytes in NFD, and whether it joins.
+ * Layout of an entry of `known`: what the character counts by itself (lowest bits), beside a mark, and whether it joins.
  */
-const BYTES_MASK = 0x3f;
+const TOKENS_MASK = 0x3f;
 const DECOMPOSED_SHIFT = 6;
 const JOINS = 0x1000;
 /** By code point, 0 until first seen: normalising each character of a text would cost more than the tokenizer. */
@@ -70,8 +78,10 @@ const known = new Uint16Array(0x11_0000);
 
 function learn(point: number): number {
   const character = String.fromCodePoint(point);
-  const [composed, decomposed] = [utf8Length(character.normalize("NFC")), utf8Length(character.normalize("NFD"))];
-  const facts = composed | (decomposed << DECOMPOSED_SHIFT) | (JOINING.test(character) ? JOINS : 0);
+  const least = Math.max(utf8Length(character), Array.from(character.normalize("NFKD")).length);
+  const alone = Math.max(least, utf8Length(character.normalize("NFC")));
+  const joined = Math.max(least, utf8Length(character.normalize("NFD")));
+  const facts = alone | (joined << DECOMPOSED_SHIFT) | (JOINING.test(character) ? JOINS : 0);
   known[point] = facts;
   return facts;
 }

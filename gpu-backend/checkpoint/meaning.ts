@@ -166,69 +166,6 @@ export const SENTENCE_TRANSFORMERS: Fields = {
   __version__: ignored,
 };
 
-export const TOKENIZER: Fields = {
-  model: honoured,
-  added_tokens: honoured,
-  normalizer: honoured,
-  pre_tokenizer: honoured,
-  post_processor: honoured,
-  // For the test whether token ids survive decoding and encoding.
-  decoder: honoured,
-  // A call says itself whether a text is cut, and batches are not padded.
-  truncation: ignored,
-  padding: ignored,
-  version: ignored,
-};
-
-export const TOKENIZER_MODEL: Fields = {
-  type: only("byte-level BPE", "BPE"),
-  vocab: honoured,
-  merges: honoured,
-  ignore_merges: only("true or false", true, false),
-  dropout: { kind: "only", accepts: (value) => value === 0, supported: "a tokenizer without dropout" },
-  continuing_subword_prefix: off("byte-level BPE"),
-  end_of_word_suffix: off("byte-level BPE"),
-  // A byte-level vocabulary has every byte, so nothing in it is unknown.
-  unk_token: ignored,
-  fuse_unk: ignored,
-  byte_fallback: ignored,
-};
-
-export const ADDED_TOKEN: Fields = {
-  id: honoured,
-  content: honoured,
-  normalized: honoured,
-  lstrip: honoured,
-  rstrip: honoured,
-  special: honoured,
-  single_word: off("a token that is found anywhere"),
-};
-
-export const TOKENIZER_CONFIG: Fields = {
-  added_tokens_decoder: honoured,
-  auto_map: off("transformers' own code"),
-  add_bos_token: off("the template of tokenizer.json"),
-  add_eos_token: off("the template of tokenizer.json"),
-  add_prefix_space: off("texts as they are"),
-  split_special_tokens: off("special tokens that are read as such"),
-  do_lower_case: off("texts as they are"),
-  do_lowercase_and_remove_accent: off("texts as they are"),
-  remove_space: off("texts as they are"),
-  // tokenizer.json is the tokenizer, and config.json has its context.
-  tokenizer_class: ignored,
-  model_max_length: ignored,
-  chat_template: ignored,
-  bos_token: ignored,
-  eos_token: ignored,
-  pad_token: ignored,
-  unk_token: ignored,
-  additional_special_tokens: ignored,
-  padding_side: ignored,
-  truncation_side: ignored,
-  clean_up_tokenization_spaces: ignored,
-  errors: ignored,
-};
-
 /** Files whose mere presence changes the model. Any other name that is not in this file is of no effect. */
 export const REFUSED_FILES: Readonly<Record<string, string>> = {
   "adapter_config.json": "an adapter beside the weights is not supported; weights with the adapter merged in are",

@@ -1,43 +1,37 @@
 // What tokenizer.json and tokenizer_config.json say, as far as it decides whether the tokenizer is one that is built
-// here, and which token ends a text. Loading it is gpu-backend/tokenizer/'s, in a thread of its own.
+// here, and which token ends a text. Loading it is gpu-backend/tokenizer/'s, in a process of its own.
 
 import { join } from "node:path";
 import * as z from "zod";
 
 import { CheckpointError } from "./checkpoint-error.ts";
-import { ADDED_TOKEN, checkFields, TOKENIZER, TOKENIZER_CONFIG, TOKENIZER_MODEL } from "./meaning.ts";
+import { checkFields } from "./meaning.ts";
 import { readOptionalJson } from "./read-json.ts";
+import { checkKind } from "./tokenizer-kinds.ts";
+import { ADDED_TOKEN, TOKENIZER, TOKENIZER_CONFIG, TOKENIZER_MODELS } from "./tokenizer-meaning.ts";
+import { stepsOf, stepsSchema } from "./tokenizer-steps.ts";
 
 /** Ends a text where the tokenizer's template names no other token. */
 export const END_TOKEN = "<|endoftext|>";
 
-/** A step of a normalizer, pre-tokenizer or post-processor. */
-const stepSchema = z.looseObject({
-  type: z.string(),
-  add_prefix_space: z.boolean().nullish(),
-  single: z.array(z.looseObject({ SpecialToken: z.looseObject({ id: z.string() }).optional() })).optional(),
-  special_tokens: z.record(z.string(), z.looseObject({ ids: z.array(z.int()) })).optional(),
-});
-type Step = z.infer<typeof stepSchema>;
-const stepsSchema = z.array(stepSchema).optional();
-/** One step, or a sequence: its steps' field is called after what they are. */
-const sequenceSchema = stepSchema.extend({
-  normalizers: stepsSchema,
-  pretokenizers: stepsSchema,
-  processors: stepsSchema,
-});
-type Sequence = z.infer<typeof sequenceSchema>;
 const tokenizerSchema = z.looseObject({
-  model: z.looseObject({}),
+  model: z.looseObject({ type: z.string().nullish() }),
   added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).default([]),
-  normalizer: sequenceSchema.nullish(),
-  pre_tokenizer: sequenceSchema.nullish(),
-  post_processor: sequenceSchema.nullish(),
+  normalizer: stepsSchema,
+  pre_tokenizer: stepsSchema,
+  post_processor: stepsSchema,
 });
 type TokenizerFile = z.infer<typeof tokenizerSchema>;
 const configSchema = z.looseObject({
   added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).default({}),
+  add_bos_token: z.boolean().nullish(),
+  add_eos_token: z.boolean().nullish(),
+  add_prefix_space: z.boolean().nullish(),
+  do_lower_case: z.boolean().nullish(),
+  strip_accents: z.boolean().nullish(),
+  tokenize_chinese_chars: z.boolean().nullish(),
 });
+type TokenizerConfig = z.infer<typeof configSchema>;
 
 /**
  * Id of the token that ends every text: the last one of the template, or END_TOKEN's; undefined: the files, either of
@@ -45,9 +39,9 @@ const configSchema = z.looseObject({
  */
 export function readEndToken(dir: string): number | undefined {
   const tokenizer = readOptionalJson(dir, "tokenizer.json", tokenizerSchema);
-  const decoder = readOptionalJson(dir, "tokenizer_config.json", configSchema);
-  if (decoder !== undefined) checkFields(join(dir, "tokenizer_config.json"), "", TOKENIZER_CONFIG, decoder);
-  const inDecoder = Object.entries(decoder?.added_tokens_decoder ?? {});
+  const config = readOptionalJson(dir, "tokenizer_config.json", configSchema);
+  if (config !== undefined) checkFields(join(dir, "tokenizer_config.json"), "", TOKENIZER_CONFIG, config);
+  const inDecoder = Object.entries(config?.added_tokens_decoder ?? {});
   if (tokenizer === undefined) {
     const id = inDecoder.find(([, token]) => token.content === END_TOKEN)?.[0];
     return id === undefined ? undefined : Number(id);
@@ -60,38 +54,66 @@ export function readEndToken(dir: string): number | undefined {
       `${join(dir, "tokenizer_config.json")}: added_tokens_decoder gives ${JSON.stringify(content)} the id ${id}, tokenizer.json ${own ?? "none"}; both have to agree`,
     );
   }
-  return templateEnd(tokenizer) ?? tokenizer.added_tokens.find((token) => token.content === END_TOKEN)?.id;
+  const template = templateOf(tokenizer);
+  if (config !== undefined) checkAgreement(join(dir, "tokenizer_config.json"), config, tokenizer, template);
+  return template.last ?? tokenizer.added_tokens.find((token) => token.content === END_TOKEN)?.id;
 }
 
 function checkTokenizer(path: string, tokenizer: TokenizerFile): void {
   checkFields(path, "", TOKENIZER, tokenizer);
-  checkFields(path, "model.", TOKENIZER_MODEL, tokenizer.model);
+  const { type } = tokenizer.model;
+  // A model that does not say its type is BPE.
+  const fields = TOKENIZER_MODELS[type === "WordPiece" || type === "Unigram" ? type : "BPE"];
+  checkFields(path, "model.", fields, tokenizer.model);
   for (const token of tokenizer.added_tokens) checkFields(path, "added_tokens.", ADDED_TOKEN, token);
-  checkSteps(path, "normalizer", stepsOf(tokenizer.normalizer), ["NFC"]);
-  checkSteps(path, "post_processor", stepsOf(tokenizer.post_processor), ["ByteLevel", "TemplateProcessing"]);
-  const splits = stepsOf(tokenizer.pre_tokenizer);
-  if (!splits.some(({ type }) => type === "ByteLevel"))
-    throw new CheckpointError(`${path}: a pre_tokenizer without ByteLevel is not supported; byte-level BPE is`);
-  if (splits.some(({ add_prefix_space: prefixed }) => prefixed === true))
-    throw new CheckpointError(`${path}: pre_tokenizer add_prefix_space true is not supported; texts as they are are`);
+  checkKind(path, tokenizer);
 }
 
-/** The steps of a sequence, or the one step that it is. */
-function stepsOf(sequence: Sequence | null | undefined): readonly Step[] {
-  if (sequence === null || sequence === undefined) return [];
-  if (sequence.type !== "Sequence") return [sequence];
-  return sequence.normalizers ?? sequence.pretokenizers ?? sequence.processors ?? [];
+/** transformers changes the tokenizer of tokenizer.json where its class is told otherwise here. */
+function checkAgreement(path: string, config: TokenizerConfig, tokenizer: TokenizerFile, template: Template): void {
+  const bert = stepsOf(tokenizer.normalizer).find(({ type }) => type === "BertNormalizer");
+  const marks = [...stepsOf(tokenizer.normalizer), ...stepsOf(tokenizer.pre_tokenizer)];
+  const facts: readonly (readonly [string, boolean | null | undefined, boolean | null, string])[] = [
+    ["add_bos_token", config.add_bos_token, template.first !== undefined, "its template begins a text with a token"],
+    ["add_eos_token", config.add_eos_token, template.last !== undefined, "its template ends a text with a token"],
+    [
+      "add_prefix_space",
+      config.add_prefix_space,
+      marks.some(({ type }) => type === "Metaspace" || type === "Prepend"),
+      "it begins a text with a space",
+    ],
+    ["do_lower_case", config.do_lower_case, bert?.lowercase ?? false, "its normalizer lowers case"],
+    ["strip_accents", config.strip_accents, bert?.strip_accents ?? null, "its normalizer strips accents"],
+    [
+      "tokenize_chinese_chars",
+      config.tokenize_chinese_chars,
+      bert?.handle_chinese_chars ?? null,
+      "its normalizer parts Chinese characters",
+    ],
+  ];
+  for (const [name, said, is, what] of facts) {
+    if (said === undefined || said === null || said === is) continue;
+    // Without a BertNormalizer there is nothing that these two could change.
+    if (is === null && !said) continue;
+    throw new CheckpointError(
+      `${path}: ${name} is ${said}, and of tokenizer.json it is ${is === true ? "true" : "not true"} that ${what}; both have to agree`,
+    );
+  }
 }
 
-function checkSteps(path: string, field: string, steps: readonly Step[], known: readonly string[]): void {
-  const other = steps.find(({ type }) => !known.includes(type));
-  if (other === undefined) return;
-  throw new CheckpointError(`${path}: ${field} ${other.type} is not supported; ${known.join(" and ")} is`);
+interface Template {
+  /** Ids of the tokens at either end, if there is one. */
+  readonly first: number | undefined;
+  readonly last: number | undefined;
 }
 
-/** The id that the tokenizer's own template puts after a text, if it puts one. */
-function templateEnd(tokenizer: TokenizerFile): number | undefined {
-  const template = stepsOf(tokenizer.post_processor).findLast(({ type }) => type === "TemplateProcessing");
-  const token = template?.single?.at(-1)?.SpecialToken?.id;
-  return token === undefined ? undefined : template?.special_tokens?.[token]?.ids.at(-1);
+function templateOf(tokenizer: TokenizerFile): Template {
+  const step = stepsOf(tokenizer.post_processor).findLast(
+    ({ type, sep }) => type === "TemplateProcessing" || sep !== undefined,
+  );
+  if (step?.sep !== undefined) return { first: step.cls?.[1], last: step.sep[1] };
+  const [first, last] = [step?.single?.at(0), step?.single?.at(-1)].map((part) => part?.SpecialToken?.id);
+  const ids = (token: string | undefined): readonly number[] =>
+    token === undefined ? [] : (step?.special_tokens?.[token]?.ids ?? []);
+  return { first: ids(first).at(0), last: ids(last).at(-1) };
 }

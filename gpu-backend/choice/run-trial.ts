@@ -1,23 +1,17 @@
 // The trial of forms in a process of its own. Whatever becomes of that process, there is an answer.
 
-import { fork } from "node:child_process";
-import { createRequire } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
-
 import { unreachable } from "../../shared/assert.ts";
+import { forkTypescript } from "../fork-typescript.ts";
 import type { LinearsChoice } from "./choice.ts";
 import type { TrialRequest } from "./trial.ts";
 import type { FromTrial } from "./trial-process.ts";
-
-const PROCESS_FILE = fileURLToPath(new URL("./trial-process.ts", import.meta.url));
-const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /** The choice, or in a sentence why there is none. */
 export function runTrial(
   request: TrialRequest,
   onProgress: (fraction: number, what: string) => void,
 ): Promise<LinearsChoice | string> {
-  const child = fork(PROCESS_FILE, [], { serialization: "advanced", execArgv: ["--import", TYPESCRIPT_LOADER] });
+  const child = forkTypescript(new URL("./trial-process.ts", import.meta.url));
   onProgress(0, "trying forms of the linear layers");
   return new Promise((resolve) => {
     child.on("message", (message: FromTrial) => {

@@ -51,7 +51,7 @@ export async function tryLinears(
   const measured = only === undefined && { benchmark: await measure(checkpointDir, exact.config, threads) };
   const slow = measured && whySlow(measured.benchmark);
   if (slow) return { linears: "float32", processor, why: slow, ...measured };
-  const texts = calibrationIds(exact);
+  const texts = await calibrationIds(exact);
   const expected = await vectorsOf(exact, texts, threads);
   const probes: NonNullable<LinearsChoice["probes"]> = [];
   for (const linears of only === undefined ? CPU_LINEARS : [only]) {
@@ -94,13 +94,15 @@ function gainOf(benchmark: Benchmark): string {
   return `int8-pairs is ${gains.join(" and ")} as float32`;
 }
 
-function calibrationIds({ checkpointDir, config }: CompiledModel): readonly Int32Array[] {
-  const library = loadTokenizer(checkpointDir, config.endTokenId, config.vocabSize);
+async function calibrationIds({ checkpointDir, config }: CompiledModel): Promise<readonly Int32Array[]> {
+  const library = await loadTokenizer(checkpointDir, config.endTokenId, config.vocabSize);
   const limits = { maxTokens: Math.min(config.maxTokens, DEFAULT_BUDGETS.cpu.maxTokens), vocabSize: config.vocabSize };
-  return CALIBRATION_TEXTS.flatMap((text) => {
-    const result = tokenizeText(library, limits, "", text, "end");
-    return result.kind === "ids" ? [result.ids] : [];
-  });
+  const texts: Int32Array[] = [];
+  for (const text of CALIBRATION_TEXTS) {
+    const result = await tokenizeText(library, limits, "", text, "end");
+    if (result.kind === "ids") texts.push(result.ids);
+  }
+  return texts;
 }
 
 /** float32 [texts, dimensions]. */

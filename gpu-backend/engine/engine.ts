@@ -1,13 +1,12 @@
 // The engine as the server sees it: a child process that owns the session, fed two batches deep, started again when it
 // dies. The server's event loop never waits for a computation, and a crash in native code never takes the server down.
 
-import { type ChildProcess, fork } from "node:child_process";
-import { createRequire } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import type { ChildProcess } from "node:child_process";
 
 import { assert, must, unreachable } from "../../shared/assert.ts";
 import type { CompiledModel } from "../compiler/compiled-model.ts";
 import { CUDA_FOLDER, cudaEnvironment } from "../cuda/libraries.ts";
+import { forkTypescript } from "../fork-typescript.ts";
 import { DEFAULT_BUDGETS, shortTokensMax } from "./batch-budget.ts";
 import type { FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
 import { processorTicks } from "./processor-ticks.ts";
@@ -32,8 +31,6 @@ const LOOK_SHARE = 1 / 2;
 const FAILED_STARTS_MAX = 3;
 const RESTART_DELAY_STEP_MS = 500;
 const RESTART_DELAY_MAX_MS = 10_000;
-const PROCESS_FILE = fileURLToPath(new URL("./engine-process.ts", import.meta.url));
-const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /** Starts an engine; resolves when it is ready for texts. Rejects with EngineDied when the session cannot be made. */
 export async function startEngine(model: CompiledModel, options: EngineOptions): Promise<Engine> {
@@ -131,9 +128,7 @@ class ChildEngine implements Engine {
   }
 
   #spawn(): void {
-    const child = fork(PROCESS_FILE, [], {
-      serialization: "advanced",
-      execArgv: ["--import", TYPESCRIPT_LOADER],
+    const child = forkTypescript(new URL("./engine-process.ts", import.meta.url), {
       ...(this.#model.target !== "cpu" && { env: cudaEnvironment(this.#options.cuda ?? { folder: CUDA_FOLDER }) }),
     });
     this.#child = child;

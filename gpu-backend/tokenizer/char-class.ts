@@ -5,12 +5,14 @@ export const LETTER = 1;
 export const DIGIT = 2;
 /** The ASCII space alone: other white space may join what precedes it in some pre-tokenizers. */
 export const SPACE = 3;
-/** Punctuation but for apostrophes, which contractions bind to the letters around them. */
+/** Common punctuation but for apostrophes, which contractions bind to the letters around them. */
 export const PUNCTUATION = 4;
 export const MARK = 5;
 /** Also halves of surrogate pairs. */
 const OTHER = 6;
 
+/** Blocks whose punctuation every version of Unicode knows: the library's may be older than Node's, and so not know the rest. */
+const OLD_PUNCTUATION = /[\u0021-\u007e\u00a1-\u00bf\u2010-\u205e\u3001-\u301f\uff01-\uff65]/;
 const APOSTROPHES = "'\u2019\u2018\u02bc\uff07";
 const classes = new Uint8Array(65_536);
 
@@ -25,6 +27,6 @@ function classify(char: string): number {
   if (/\p{M}/u.test(char)) return MARK;
   if (/\p{L}/u.test(char)) return LETTER;
   if (/\p{Nd}/u.test(char)) return DIGIT;
-  if (/\p{P}/u.test(char) && !APOSTROPHES.includes(char)) return PUNCTUATION;
+  if (/\p{P}/u.test(char) && OLD_PUNCTUATION.test(char) && !APOSTROPHES.includes(char)) return PUNCTUATION;
   return OTHER;
 }

@@ -1,5 +1,5 @@
 // Token ids of OpenAI's encodings → text. Only decoding is needed, so the tables that js-tiktoken ships are read
-// without its encoder, whose tables take seconds and 100 MB to build. Loaded on first use, in a tokenizer thread.
+// without its encoder, whose tables take seconds and 100 MB to build. Loaded on first use, in a tokenizer process.
 
 import type { TiktokenBPE } from "js-tiktoken/lite";
 import { unreachable } from "../../shared/assert.ts";
@@ -12,7 +12,7 @@ export interface ForeignEncoding {
 
 const loaded = new Map<TokenEncoding, Promise<ForeignEncoding>>();
 
-/** The decoder of `encoding`, loaded once a thread. */
+/** The decoder of `encoding`, loaded once a process. */
 export function foreignEncoding(encoding: TokenEncoding): Promise<ForeignEncoding> {
   const known = loaded.get(encoding) ?? load(encoding);
   loaded.set(encoding, known);

@@ -1,18 +1,21 @@
-// One tokenizer thread and its time limit. A slice that runs over it costs the thread its life: the thread is ended and
-// replaced, and the slice comes back as "timed out". The lane takes one slice at a time, so the clock is that slice's.
+// One tokenizer process and its time limit. A slice that runs over it costs the process its life, and so does a fault of
+// the native library: the process is replaced, and the slice comes back as "timed out". The lane takes one slice at a
+// time, so the clock is that slice's.
 
-import { Worker } from "node:worker_threads";
+import type { ChildProcess } from "node:child_process";
 
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
-import type { SliceIds, SliceRequest, TextProblem, TokenizerSetup, WorkerMessage } from "./messages.ts";
+import { forkTypescript } from "../fork-typescript.ts";
+import type { ProcessMessage, SliceIds, SliceRequest, TextProblem, TokenizerSetup, ToTokenizer } from "./messages.ts";
 
 export type SliceOutcome =
   | ({ readonly kind: "ids" } & SliceIds)
   | { readonly kind: "problem"; readonly problem: TextProblem }
   | { readonly kind: "timed_out" };
 
-/** The thread's heap: 8 MB of text become some 300 MB of short strings on the way. */
+/** The process's heap beside the library's own memory: 8 MB of text are one string there, and its ids. */
 const HEAP_MB_MAX = 1_024;
+const PROCESS_FILE = new URL("./tokenizer-process.ts", import.meta.url);
 export interface LaneLimits {
   /** One slice may take so long. */
   readonly timeLimitMs: number;
@@ -24,7 +27,6 @@ export interface LaneLimits {
 const START_MS_MAX = 30_000;
 
 interface Waiting {
-  readonly request: SliceRequest;
   readonly resolve: (outcome: SliceOutcome) => void;
   timer: NodeJS.Timeout | undefined;
 }
@@ -33,11 +35,11 @@ export class TokenizerLane {
   readonly #setup: TokenizerSetup;
   readonly #limits: LaneLimits;
   readonly #onIdle: () => void;
-  #worker: Worker | undefined;
+  #child: ChildProcess | undefined;
   #ready = false;
   #closed = false;
   #waiting: Waiting | undefined;
-  /** Threads ended because a slice ran over its time. */
+  /** Processes replaced because a slice ran over its time, or was too much for them. */
   replacements = 0;
 
   private constructor(setup: TokenizerSetup, limits: LaneLimits, onIdle: () => void) {
@@ -46,7 +48,7 @@ export class TokenizerLane {
     this.#onIdle = onIdle;
   }
 
-  /** Resolves when the thread has loaded the tokenizer. Rejects with CheckpointError. `onIdle`: free for a slice again. */
+  /** Resolves when the process has loaded the tokenizer. Rejects with CheckpointError. `onIdle`: free for a slice again. */
   static async start(setup: TokenizerSetup, limits: LaneLimits, onIdle: () => void): Promise<TokenizerLane> {
     const lane = new TokenizerLane(setup, limits, onIdle);
     await lane.#spawn();
@@ -60,10 +62,10 @@ export class TokenizerLane {
   /** Runs one slice; only when idle. Never rejects. */
   run(request: SliceRequest): Promise<SliceOutcome> {
     return new Promise((resolve) => {
-      const waiting: Waiting = { request, resolve, timer: undefined };
+      const waiting: Waiting = { resolve, timer: undefined };
       waiting.timer = setTimeout(() => this.#timeOut(), this.#limits.timeLimitMs);
       this.#waiting = waiting;
-      this.#worker?.postMessage(request);
+      this.#send({ kind: "slice", request });
     });
   }
 
@@ -71,27 +73,28 @@ export class TokenizerLane {
     this.#closed = true;
     this.#ready = false;
     this.#settle({ kind: "timed_out" });
-    await this.#worker?.terminate();
+    await this.#end();
   }
 
   #spawn(): Promise<void> {
-    const worker = new Worker(new URL("./worker-entry.mjs", import.meta.url), {
-      workerData: this.#setup,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+    // A native fault may quote the text it happened in: nothing that the process writes is kept.
+    const child = forkTypescript(PROCESS_FILE, {
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      execArgv: [`--max-old-space-size=${HEAP_MB_MAX}`],
     });
-    this.#worker = worker;
+    this.#child = child;
+    this.#send({ kind: "setup", setup: this.#setup });
     return new Promise((resolve, reject) => {
       const limitMs = this.#limits.startMsMax ?? START_MS_MAX;
       const late = `it did not load and read its first texts within ${limitMs / 1_000} s`;
-      const timer = setTimeout(() => fail(late), limitMs);
-      const fail = (reason: string): void => {
+      const timer = setTimeout(() => fail(this.#unusable(late)), limitMs);
+      const fail = (reason: CheckpointError): void => {
         clearTimeout(timer);
-        void worker.terminate();
-        reject(new CheckpointError(`${this.#setup.checkpointDir}/tokenizer.json: cannot be used: ${reason}`));
+        child.kill("SIGKILL");
+        reject(reason);
       };
-      worker.on("message", (message: WorkerMessage) => {
-        if (worker !== this.#worker) return;
+      child.on("message", (message: ProcessMessage) => {
+        if (child !== this.#child) return;
         switch (message.kind) {
           case "ready":
             clearTimeout(timer);
@@ -99,20 +102,40 @@ export class TokenizerLane {
             resolve();
             return;
           case "unusable":
-            clearTimeout(timer);
-            void worker.terminate();
-            reject(new CheckpointError(message.message));
-            return;
+            return fail(new CheckpointError(message.message));
           case "ids":
           case "problem":
             this.#settle(message);
         }
       });
-      worker.on("error", (error) => {
-        if (worker !== this.#worker) return;
-        if (!this.#ready) fail(error.message);
-        else this.#timeOut(); // out of memory, in all likelihood: the text's fault as much as a timeout is
-      });
+      // An error without an exit (the process could not be made) and an exit are one thing here: it is gone.
+      const gone = (how: string): void => {
+        clearTimeout(timer);
+        if (child !== this.#child) return;
+        if (this.#ready) this.#timeOut();
+        else fail(this.#unusable(`its process ${how}`));
+      };
+      child.on("error", (error) => gone(`could not be spoken to: ${error.message}`));
+      child.on("close", (code, signal) => gone(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));
+    });
+  }
+
+  #unusable(reason: string): CheckpointError {
+    return new CheckpointError(`${this.#setup.checkpointDir}/tokenizer.json: cannot be used: ${reason}`);
+  }
+
+  /** A failed send means that the process is gone; its "close" says so. */
+  #send(message: ToTokenizer): void {
+    this.#child?.send(message, () => undefined);
+  }
+
+  #end(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      child.once("close", () => resolve());
+      child.kill("SIGKILL");
     });
   }
 
@@ -129,10 +152,9 @@ export class TokenizerLane {
     if (this.#closed || !this.#ready) return;
     this.#ready = false;
     this.replacements += 1;
-    const ended = this.#worker;
+    void this.#end();
     void this.#replace();
     this.#settle({ kind: "timed_out" });
-    void ended?.terminate();
   }
 
   async #replace(): Promise<void> {
@@ -143,7 +165,7 @@ export class TokenizerLane {
       if (!this.#closed) setTimeout(() => void this.#replace(), 1_000).unref();
       return;
     }
-    if (this.#closed) await this.#worker?.terminate();
+    if (this.#closed) await this.#end();
     else this.#onIdle();
   }
 }

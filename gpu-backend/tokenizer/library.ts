@@ -1,24 +1,28 @@
-// The one place that knows @huggingface/tokenizers: text → ids and back, without special tokens of the template, plus
-// what the checkpoint's files say about specials and token lengths. Everything above works on this interface, so a
-// faster tokenizer can take its place as long as the exactness test (test/vectors/demo-reference.json) holds.
+// The one place that knows Hugging Face's tokenizers, the library that transformers itself uses: text → ids and back, and
+// what the checkpoint's files say about specials and the lengths of tokens. Its work is native and cannot be stopped from
+// within: tokenizer-process.ts is ended for that, segments.ts bounds what it is given.
 
 import { join } from "node:path";
 
-import { Tokenizer } from "@huggingface/tokenizers";
-import * as z from "zod";
+import { Tokenizer } from "tokenizers";
 
-import { utf8Length } from "../../shared/token-bound.ts";
+import { TEMPLATE_TOKENS_MAX, utf8Length } from "../../shared/token-bound.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 import { readJson } from "../checkpoint/read-json.ts";
-import { addedTokensOf, breaksWithin, type CutRules } from "./segments.ts";
+import { stepsOf } from "../checkpoint/tokenizer-steps.ts";
+import { cutRulesOf } from "./cut-rules.ts";
+import { type Definition, definitionSchema } from "./definition.ts";
+import type { CutRules } from "./segments.ts";
 
 export interface TokenizerLibrary {
   /** Ids of `text` alone: what the template adds around it is in `leading` and `trailing`. */
-  encode(text: string): number[];
-  /** The text of `ids`; bytes that are no UTF-8 become U+FFFD. Every id is known (`tokenBytes` gives a length). */
-  decode(ids: readonly number[]): string;
-  /** Bytes of normalised text that a token stands for; undefined for an id that the tokenizer does not have. */
-  tokenBytes(id: number): number | undefined;
+  encode(text: string): Promise<number[]>;
+  /** The same, and where in `text` each token begins, in code points. */
+  encodeWithStarts(text: string): Promise<{ readonly ids: readonly number[]; readonly starts: readonly number[] }>;
+  /** The text of `ids`; bytes that are no UTF-8 become U+FFFD. Every id is known (`has`). */
+  decode(ids: readonly number[]): Promise<string>;
+  has(id: number): boolean;
+  /** A token never stands for more UTF-8 bytes of a text; Infinity where it may stand for any number of them. */
   readonly longestTokenBytes: number;
   /** Ids that the template puts before every text (none for Qwen3). */
   readonly leading: readonly number[];
@@ -26,97 +30,66 @@ export interface TokenizerLibrary {
   readonly trailing: readonly number[];
   /** How a text may be cut so that its pieces have the ids of the whole; undefined: not at all. */
   readonly cutRules: CutRules | undefined;
+  /** Ids that decoding and encoding may lose: the unknown token's, a lone mark's, and those of added tokens beside marks. */
+  readonly lossy: ReadonlySet<number>;
 }
 
 /** Ids above are no vocabulary's (the largest known has 262,144): they would only make arrays of a thousand million holes. */
 const TOKEN_ID_MAX = 2 ** 22;
+/** What stands for a space in Unigram's pieces, and in BPE's that falls back to bytes. */
+const SPACE_MARK = "\u2581";
 
-const splitSchema = z.looseObject({
-  type: z.string(),
-  pattern: z.looseObject({ Regex: z.string().optional() }).optional(),
-  behavior: z.string().optional(),
-  invert: z.boolean().optional(),
-  add_prefix_space: z.boolean().optional(),
-});
-const preTokenizerSchema = z.looseObject({ type: z.string(), pretokenizers: z.array(splitSchema).optional() });
-const definitionSchema = z.looseObject({
-  normalizer: z.unknown().optional(),
-  pre_tokenizer: preTokenizerSchema.nullish(),
-  model: z.looseObject({ vocab: z.custom<object>((value) => typeof value === "object" && value !== null) }),
-  added_tokens: z
-    .array(
-      z.looseObject({
-        id: z.int(),
-        content: z.string(),
-        special: z.boolean().default(false),
-        normalized: z.boolean().optional(),
-        lstrip: z.boolean().default(false),
-        rstrip: z.boolean().default(false),
-      }),
-    )
-    .default([]),
-});
-type Definition = z.infer<typeof definitionSchema>;
+/** A vocabulary's own tokens; of added tokens the file says more. */
+interface Vocabulary {
+  readonly ids: ReadonlyMap<string, number>;
+  readonly known: ReadonlySet<number>;
+}
 
 /**
  * Loads `dir`/tokenizer.json. `endTokenId` ends every text where the template adds nothing; `vocabSize`: rows of the model's
- * table. Throws CheckpointError.
+ * table. Rejects with CheckpointError.
  */
-export function loadTokenizer(dir: string, endTokenId: number, vocabSize: number): TokenizerLibrary {
+export async function loadTokenizer(dir: string, endTokenId: number, vocabSize: number): Promise<TokenizerLibrary> {
   const path = join(dir, "tokenizer.json");
   const definition = readJson(dir, "tokenizer.json", definitionSchema);
-  const bytes = tokenLengths(path, definition);
+  const vocabulary = vocabularyOf(path, definition);
   const tokenizer = construct(path, definition);
-  const { leading, trailing } = templateIds(tokenizer, endTokenId);
-  const beyond = [...leading, ...trailing].find((id) => id >= vocabSize);
-  if (beyond !== undefined)
-    throw new CheckpointError(`${path}: its template adds id ${beyond}; config.json's vocab_size is ${vocabSize}`);
+  const isByteLevel = stepsOf(definition.pre_tokenizer).some(({ type }) => type === "ByteLevel");
+  const encode = async (text: string): Promise<number[]> =>
+    (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds();
+  const { leading, trailing } = await templateIds(tokenizer, endTokenId);
+  checkTemplate(path, [...leading, ...trailing], vocabSize);
   return {
-    encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
-    decode: (ids) =>
-      ids.length === 0
-        ? ""
-        : tokenizer.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
-    tokenBytes: (id) => bytes[id],
-    longestTokenBytes: bytes.reduce<number>((most, length) => Math.max(most, length ?? 0), 1),
+    encode,
+    encodeWithStarts: async (text) => {
+      const encoding = await tokenizer.encode(text, null, { addSpecialTokens: false });
+      return { ids: encoding.getIds(), starts: encoding.getOffsets().map(([start = 0]) => start) };
+    },
+    decode: async (ids) => (ids.length === 0 ? "" : tokenizer.decode([...ids], false)),
+    has: (id) => vocabulary.known.has(id),
+    longestTokenBytes: longestTokenBytes(definition, isByteLevel, vocabulary),
     leading,
     trailing,
     cutRules: cutRulesOf(definition),
+    lossy: lossyIds(definition, isByteLevel, vocabulary),
   };
 }
 
-/** Regular expressions under which segments.ts's cuts are exact: GPT-4's family and its descendants. */
-const KNOWN_SPLITS: ReadonlySet<string> = new Set([
-  // Qwen2, Qwen2.5, Qwen3
-  String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
-  // Llama 3
-  String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
-]);
-
-/** Undefined where the pre-tokenizer is not known, or an added token takes white space or is matched after normalising. */
-function cutRulesOf({
-  pre_tokenizer: preTokenizer,
-  added_tokens: added,
-  normalizer,
-}: Definition): CutRules | undefined {
-  const steps = preTokenizer?.pretokenizers ?? (preTokenizer ? [splitSchema.parse(preTokenizer)] : []);
-  const known = steps.every(({ type, pattern, behavior, invert, add_prefix_space: prefixed }) => {
-    if (type === "Digits") return true;
-    if (type === "ByteLevel") return prefixed !== true;
-    return type === "Split" && behavior === "Isolated" && invert !== true && KNOWN_SPLITS.has(pattern?.Regex ?? "");
-  });
-  const late = added.filter(({ special, normalized }) => normalizer && (normalized ?? !special));
-  const breaks = late.some(({ content }) => breaksWithin(content) || breaksWithin(content.normalize("NFC")));
-  if (!known || steps.length === 0 || breaks || added.some(({ lstrip, rstrip }) => lstrip || rstrip)) return undefined;
-  return { addedTokens: addedTokensOf(added.filter((token) => !late.includes(token)).map(({ content }) => content)) };
+function checkTemplate(path: string, ids: readonly number[], vocabSize: number): void {
+  const beyond = ids.find((id) => id >= vocabSize);
+  if (beyond !== undefined)
+    throw new CheckpointError(`${path}: its template adds id ${beyond}; config.json's vocab_size is ${vocabSize}`);
+  if (ids.length > TEMPLATE_TOKENS_MAX)
+    throw new CheckpointError(
+      `${path}: its template adds ${ids.length} tokens to a text; at most ${TEMPLATE_TOKENS_MAX} are supported`,
+    );
 }
 
 function construct(path: string, definition: object): Tokenizer {
   try {
-    // Fields that may be missing by the format, and may not by the library.
-    const absent = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
-    // What tokenizer_config.json says beside it is the library's idea of other tokenizers' Python classes.
-    return new Tokenizer({ ...absent, ...definition }, {});
+    // A call says itself whether a text is cut, and batches are not padded.
+    const whole = { version: "1.0", ...definition, truncation: null, padding: null };
+    return Tokenizer.fromString(JSON.stringify(whole));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CheckpointError(`${path}: not a tokenizer that can be used here (${reason})`);
@@ -124,37 +97,54 @@ function construct(path: string, definition: object): Tokenizer {
 }
 
 /** What the template adds around a text, seen from one that has ids of its own. */
-function templateIds(tokenizer: Tokenizer, endTokenId: number): { leading: number[]; trailing: number[] } {
-  const bare = tokenizer.encode("a", { add_special_tokens: false }).ids;
-  const full = tokenizer.encode("a").ids;
-  const start =
-    full.length === bare.length ? 0 : full.findIndex((_, at) => sameIds(full.slice(at, at + bare.length), bare));
-  const leading = start <= 0 ? [] : full.slice(0, start);
-  const trailing = start < 0 ? [] : full.slice(start + bare.length);
-  return { leading, trailing: trailing.length === 0 ? [endTokenId] : trailing };
+async function templateIds(
+  tokenizer: Tokenizer,
+  endTokenId: number,
+): Promise<{ leading: readonly number[]; trailing: readonly number[] }> {
+  const bare = await tokenizer.encode("a", null, { addSpecialTokens: false });
+  const full = (await tokenizer.encode("a")).getIds();
+  const start = bare.getLength() === full.length ? 0 : firstOf(bare.getIds(), full);
+  const trailing = full.slice(start + bare.getLength());
+  return { leading: full.slice(0, start), trailing: trailing.length === 0 ? [endTokenId] : trailing };
 }
 
-function sameIds(left: readonly number[], right: readonly number[]): boolean {
-  return left.length === right.length && left.every((id, index) => id === right[index]);
+/** Where `part` begins in `whole`. */
+function firstOf(part: readonly number[], whole: readonly number[]): number {
+  const at = whole.findIndex((_, from) => part.every((id, index) => whole[from + index] === id));
+  return Math.max(at, 0);
 }
 
-/** Byte-level vocabularies write one character per byte; added tokens stand for their own text. Sparse where no id is. */
-function tokenLengths(path: string, { model, added_tokens: added }: Definition): (number | undefined)[] {
-  const lengths: (number | undefined)[] = [];
-  for (const [token, id] of Object.entries(model.vocab)) {
-    checkId(path, "model.vocab", token, id);
-    lengths[id] = token.length;
-  }
-  for (const { content, id } of added) {
-    checkId(path, "added_tokens", content, id);
-    lengths[id] = utf8Length(content);
-  }
-  return lengths;
+/** BPE and WordPiece map tokens to ids; Unigram lists pieces with their scores, and a piece's place is its id. */
+function vocabularyOf(path: string, { model, added_tokens: added }: Definition): Vocabulary {
+  const ids = new Map<string, number>();
+  const { vocab } = model;
+  if (Array.isArray(vocab)) for (const [id, piece] of vocab.entries()) ids.set(String(piece?.[0]), id);
+  else for (const [token, id] of Object.entries(vocab)) ids.set(token, checkedId(path, "model.vocab", token, id));
+  const known = new Set(ids.values());
+  for (const { content, id } of added) known.add(checkedId(path, "added_tokens", content, id));
+  return { ids, known };
 }
 
-function checkId(path: string, field: string, token: string, id: unknown): asserts id is number {
-  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= TOKEN_ID_MAX) return;
+function checkedId(path: string, field: string, token: string, id: unknown): number {
+  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= TOKEN_ID_MAX) return id;
   throw new CheckpointError(
     `${path}: ${field} gives ${JSON.stringify(token)} the id ${String(id)}; an integer from 0 to ${TOKEN_ID_MAX} is needed`,
   );
+}
+
+/** WordPiece and Unigram have one token for a run of what they do not know, and none for a run of spaces. */
+function longestTokenBytes({ model, added_tokens: added }: Definition, isByteLevel: boolean, { ids }: Vocabulary) {
+  if (model.type !== "BPE") return Number.POSITIVE_INFINITY;
+  let longest = 1;
+  // Byte-level vocabularies write one character per byte.
+  for (const token of ids.keys()) longest = Math.max(longest, isByteLevel ? token.length : utf8Length(token));
+  for (const { content } of added) longest = Math.max(longest, utf8Length(content));
+  return longest;
+}
+
+function lossyIds({ model, added_tokens: added }: Definition, isByteLevel: boolean, { ids }: Vocabulary) {
+  if (isByteLevel) return new Set<number>();
+  const unknown = model.unk_id ?? (model.unk_token ? ids.get(model.unk_token) : undefined);
+  const lossy = [unknown, ids.get(SPACE_MARK), ...added.map(({ id }) => id)];
+  return new Set(lossy.filter((id) => id !== undefined && id !== null));
 }

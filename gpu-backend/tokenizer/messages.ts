@@ -1,4 +1,4 @@
-// What the main thread and a tokenizer thread say to each other: one slice of one call at a time.
+// What the server and a tokenizer process say to each other: the setup, then one slice of one call at a time.
 
 import type { TokenEncoding, Truncation } from "../../shared/wire.ts";
 
@@ -41,7 +41,11 @@ export interface SliceIds {
   readonly foreignIds: number;
 }
 
-export type WorkerMessage =
+export type ToTokenizer =
+  | { readonly kind: "setup"; readonly setup: TokenizerSetup }
+  | { readonly kind: "slice"; readonly request: SliceRequest };
+
+export type ProcessMessage =
   | { readonly kind: "ready" }
   | { readonly kind: "unusable"; readonly message: string }
   | ({ readonly kind: "ids"; readonly slice: number } & SliceIds)

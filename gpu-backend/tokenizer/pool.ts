@@ -1,5 +1,5 @@
-// All texts of a call → token ids, on tokenizer threads. A call is cut into slices that take milliseconds; long texts
-// have a lane of their own, accounts share the threads by work, interactive before batch: so neither a list of 2,048
+// All texts of a call → token ids, in tokenizer processes. A call is cut into slices that take milliseconds; long texts
+// have a lane of their own, accounts share the processes by work, interactive before batch: so neither a list of 2,048
 // texts, nor many of them, nor a text made to be slow holds up another account's short one. Counting stops where a call
 // is over its limit.
 
@@ -29,7 +29,7 @@ export interface TokenizedCall {
 }
 
 export interface PoolOptions extends LaneLimits {
-  /** Threads; with two or more, one of them is kept for long texts first. */
+  /** Processes; with two or more, one of them is kept for long texts first. */
   readonly threads: number;
 }
 
@@ -38,7 +38,7 @@ const LONG_TEXT_CHARS = 16_384;
 /** About 15 ms of tokenising. */
 const SLICE_CHARS = 16_384;
 const SLICE_TEXTS = 256;
-/** What may wait for a thread of one account: two of the largest calls, some ten seconds. Beside it one call always may. */
+/** What may wait for a process of one account: two of the largest calls, some ten seconds. Beside it one call always may. */
 const ACCOUNT_CHARS_MAX = 16 * 1024 * 1024;
 
 interface Slice {
@@ -76,7 +76,7 @@ export class TokenizerPool {
     this.#setup = setup;
   }
 
-  /** Starts the threads. Rejects with CheckpointError when the folder's tokenizer cannot be used. */
+  /** Starts the processes. Rejects with CheckpointError when the folder's tokenizer cannot be used. */
   static async start(setup: TokenizerSetup, options: PoolOptions): Promise<TokenizerPool> {
     const pool = new TokenizerPool(setup);
     const starts = Array.from({ length: options.threads }, () =>
@@ -90,12 +90,12 @@ export class TokenizerPool {
     throw failed.reason;
   }
 
-  /** Threads ended because a text ran over its time. */
+  /** Processes ended because a text ran over its time, or was too much for them. */
   get replacements(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.replacements, 0);
   }
 
-  /** Slices that wait for a thread. */
+  /** Slices that wait for a process. */
   get waiting(): number {
     return this.#short.size + this.#long.size;
   }

@@ -26,6 +26,8 @@ export type Segments =
 
 /** How texts of a tokenizer may be cut. */
 export interface CutRules {
+  /** "spaces": only where a space follows a letter or digit. */
+  readonly places: "everywhere" | "spaces";
   /** The added tokens that are matched before a text is normalised, and what finds them; undefined: there are none. */
   readonly addedTokens: { readonly contents: readonly string[]; readonly pattern: RegExp } | undefined;
 }
@@ -80,7 +82,7 @@ export function segmentsOf(text: string, rules: CutRules | undefined, segmentCha
     marks = kind === MARK ? marks + 1 : 0;
     if (marks > MARKS_RUN_MAX) return { kind: "marks" };
     const long = rules !== undefined && at - start >= segmentChars;
-    if (long && (tokens.touches(at) || (endsRun(before, kind) && !tokens.covers(at)))) {
+    if (long && (rules.places === "spaces" ? isSpaceCut : isCut)(before, kind, tokens, at)) {
       pieces.push(text.slice(start, at));
       start = at;
     }
@@ -89,6 +91,14 @@ export function segmentsOf(text: string, rules: CutRules | undefined, segmentCha
   }
   pieces.push(text.slice(start));
   return { kind: "pieces", pieces };
+}
+
+function isCut(before: number, kind: number, tokens: Occurrences, at: number): boolean {
+  return tokens.touches(at) || (endsRun(before, kind) && !tokens.covers(at));
+}
+
+function isSpaceCut(before: number, kind: number, tokens: Occurrences, at: number): boolean {
+  return kind === SPACE && endsRun(before, kind) && !tokens.covers(at);
 }
 
 function endsRun(before: number, kind: number): boolean {

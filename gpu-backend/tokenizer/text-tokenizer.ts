@@ -1,6 +1,6 @@
 // One text → the ids that the model reads, or the reason why not. Exact: the same ids as the reference tokenizer gives
 // for prefix + text, then the ending token; truncation keeps the ending token, and "start" the prefix's tokens too.
-// Synchronous and without I/O: worker.ts runs it, the tests call it.
+// Without I/O: tokenizer-process.ts runs it, the tests call it.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { Truncation } from "../../shared/wire.ts";
@@ -41,44 +41,40 @@ interface Prefix {
   readonly ids: readonly number[];
   /** What is tokenised with each text: all behind `ids`. */
   readonly rest: string;
-  /** UTF-8 bytes of all of it in NFC. */
-  readonly bytes: number;
 }
 
-const NO_PREFIX: Prefix = { text: "", room: 0, ids: [], rest: "", bytes: 0 };
+const NO_PREFIX: Prefix = { text: "", room: 0, ids: [], rest: "" };
 /** Of each library the prefix that was asked for last: the texts of a call have one, and there may be 2,048 of them. */
 const prefixes = new WeakMap<TokenizerLibrary, Prefix>();
 
-function prefixOf(library: TokenizerLibrary, room: number, text: string): Prefix {
+async function prefixOf(library: TokenizerLibrary, room: number, text: string): Promise<Prefix> {
   if (text === "") return NO_PREFIX;
   const known = prefixes.get(library);
   if (known?.text === text && known.room === room) return known;
   // What is too complex is refused with the first text behind it.
-  const isSound = segmentsOf(text, library.cutRules).kind === "pieces";
-  const head = isSound ? headOf(text, library.cutRules) : "";
+  const head = segmentsOf(text, library.cutRules).kind === "pieces" ? headOf(text, library.cutRules) : "";
   const segments = segmentsOf(head, library.cutRules);
   const pieces = head === "" || segments.kind !== "pieces" ? [] : segments.pieces;
   const prefix = {
     text,
     room,
-    ids: firstTokens(library, [], pieces, room).ids,
+    ids: (await firstTokens(library, [], pieces, room)).ids,
     rest: text.slice(head.length),
-    bytes: isSound ? utf8Length(text.normalize("NFC")) : 0,
   };
   prefixes.set(library, prefix);
   return prefix;
 }
 
 /** Tokenises `prefix + text`. A lone surrogate counts as U+FFFD. */
-export function tokenizeText(
+export async function tokenizeText(
   library: TokenizerLibrary,
   limits: TextLimits,
   prefix: string,
   text: string,
   truncate: Truncation,
-): TokenizedText {
+): Promise<TokenizedText> {
   const room = limits.maxTokens - library.leading.length - library.trailing.length;
-  const before = prefixOf(library, room, prefix);
+  const before = await prefixOf(library, room, prefix);
   if (before.ids.length > room && truncate === "end") return kept(library, limits, before.ids.slice(0, room), true);
   const open = (before.rest + text).toWellFormed();
   if (truncate === "none" || before.ids.length > room) {
@@ -89,7 +85,7 @@ export function tokenizeText(
   if (segments.kind !== "pieces") return { kind: "too_complex", reason: COMPLEXITY[segments.kind] };
   const { pieces } = segments;
   if (truncate === "start" && pieces.length > 1) return lastTokens(library, limits, room, before, pieces);
-  const { ids, complete } = firstTokens(
+  const { ids, complete } = await firstTokens(
     library,
     before.ids,
     pieces,
@@ -102,7 +98,7 @@ export function tokenizeText(
     case "end":
       return kept(library, limits, ids.slice(0, room), true);
     case "start":
-      return keepPrefixAndEnd(library, limits, room, before, ids, ids);
+      return keepPrefixAndEnd(library, limits, room, before, pieces, ids);
     default:
       return unreachable(truncate);
   }
@@ -116,69 +112,74 @@ function leastTokens(library: TokenizerLibrary, text: string): number {
 }
 
 /** `before` and the tokens of the first pieces, until more than `enough` are there. */
-function firstTokens(
+async function firstTokens(
   library: TokenizerLibrary,
   before: readonly number[],
   pieces: readonly string[],
   enough: number,
-): { ids: number[]; complete: boolean } {
+): Promise<{ ids: number[]; complete: boolean }> {
   const ids = [...before];
   for (const [index, piece] of pieces.entries()) {
-    for (const id of library.encode(piece)) ids.push(id);
+    for (const id of await library.encode(piece)) ids.push(id);
     if (ids.length > enough) return { ids, complete: index === pieces.length - 1 };
   }
   return { ids, complete: true };
 }
 
-/** Start truncation of a long text: the first piece for the prefix, then pieces from the end until they fill the room. */
-function lastTokens(
+/** Start truncation of a long text: the prefix, then pieces from the end until they fill the room. */
+async function lastTokens(
   library: TokenizerLibrary,
   limits: TextLimits,
   room: number,
   prefix: Prefix,
   pieces: readonly string[],
-): TokenizedText {
+): Promise<TokenizedText> {
   let tail: number[] = [];
   let first = pieces.length;
   while (first > 0 && tail.length <= room) {
     first -= 1;
-    tail = library.encode(pieces[first] ?? "").concat(tail);
+    tail = (await library.encode(pieces[first] ?? "")).concat(tail);
   }
   if (first === 0 && prefix.ids.length + tail.length <= room) {
     return kept(library, limits, [...prefix.ids, ...tail], false);
   }
-  // The prefix may reach beyond the first piece only when it is itself over the limit of a piece: encode what covers it.
-  const enough = prefix.ids.length + utf8Length(prefix.rest);
-  const head = prefix.text === "" ? [] : firstTokens(library, prefix.ids, pieces, enough).ids;
-  return keepPrefixAndEnd(library, limits, room, prefix, head, tail);
+  return keepPrefixAndEnd(library, limits, room, prefix, pieces, tail);
 }
 
-function keepPrefixAndEnd(
+/** `pieces`: of the prefix's rest and the text. `tail`: at least the last `room` ids. */
+async function keepPrefixAndEnd(
   library: TokenizerLibrary,
   limits: TextLimits,
   room: number,
   prefix: Prefix,
-  head: readonly number[],
+  pieces: readonly string[],
   tail: readonly number[],
-): TokenizedText {
-  const prefixTokens = tokensCovering(library, head, prefix.bytes);
-  if (prefixTokens >= room) {
-    return { kind: "too_long", tokens: limits.maxTokens - room + prefixTokens + 1, counted: false };
+): Promise<TokenizedText> {
+  const ids = [...prefix.ids, ...(await tokensWithin(library, pieces, prefix.rest))];
+  if (ids.length >= room) {
+    return { kind: "too_long", tokens: limits.maxTokens - room + ids.length + 1, counted: false };
   }
-  const ids = head.slice(0, prefixTokens);
-  for (const id of tail.slice(tail.length - (room - prefixTokens))) ids.push(id);
+  for (const id of tail.slice(tail.length - (room - ids.length))) ids.push(id);
   return kept(library, limits, ids, true);
 }
 
-/** How many of the first tokens it takes to cover `bytes`; the one that reaches over their end counts. */
-function tokensCovering(library: TokenizerLibrary, ids: readonly number[], bytes: number): number {
-  let covered = 0;
-  let tokens = 0;
-  while (covered < bytes && tokens < ids.length) {
-    covered += library.tokenBytes(ids[tokens] ?? -1) ?? 0;
-    tokens += 1;
+/** The ids that begin in the first characters of `pieces`, which are `start`; the one that reaches over its end counts. */
+async function tokensWithin(library: TokenizerLibrary, pieces: readonly string[], start: string): Promise<number[]> {
+  const within: number[] = [];
+  let left = codePoints(start);
+  for (const piece of pieces) {
+    if (left <= 0) break;
+    const { ids, starts } = await library.encodeWithStarts(piece);
+    for (const [index, id] of ids.entries()) if ((starts[index] ?? 0) < left) within.push(id);
+    left -= codePoints(piece);
   }
-  return tokens;
+  return within;
+}
+
+function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
 }
 
 function kept(
@@ -204,12 +205,12 @@ export type TokenizedIds =
   | { readonly kind: "beyond_vocabulary"; readonly id: number };
 
 /** Checks the caller's own ids and adds the ending token where it is absent. */
-export function tokenizeIds(
+export async function tokenizeIds(
   library: TokenizerLibrary,
   limits: TextLimits,
   given: Uint32Array,
   truncate: Truncation,
-): TokenizedIds {
+): Promise<TokenizedIds> {
   const beyond = given.find((id) => id >= limits.vocabSize);
   if (beyond !== undefined) return { kind: "beyond_vocabulary", id: beyond };
   const bare = withoutTemplate(library, given);
@@ -223,7 +224,7 @@ export function tokenizeIds(
     kind: "ids",
     ids: Int32Array.from([...library.leading, ...ids, ...library.trailing]),
     truncated,
-    survives: survives(library, ids, truncated ? truncate : "none"),
+    survives: await survives(library, ids, truncated ? truncate : "none"),
   };
 }
 
@@ -240,13 +241,29 @@ function withoutTemplate(library: TokenizerLibrary, given: Uint32Array): Uint32A
 /** A cut may go through a character or a word: so many ids beside it prove nothing. */
 const CUT_IDS = 16;
 
-function survives(library: TokenizerLibrary, ids: Uint32Array, cut: Truncation): boolean {
+async function survives(library: TokenizerLibrary, ids: Uint32Array, cut: Truncation): Promise<boolean> {
+  if (!ids.every((id) => library.has(id))) return false;
   const list = [...ids];
-  if (list.some((id) => library.tokenBytes(id) === undefined)) return false;
-  const again = library.encode(library.decode(list));
+  const again = await library.encode(await library.decode(list));
+  const sure = list.filter((id) => !library.lossy.has(id));
+  // Beside what is lost the text is encoded otherwise; ids of another tokenizer come back in hardly any place.
+  if (sure.length < list.length) return sure.length === 0 || sharedIds(again, list) >= list.length / 2;
   if (cut === "end") return sameStart(again, list, list.length - CUT_IDS);
   if (cut === "start") return sameStart(again.toReversed(), list.toReversed(), list.length - CUT_IDS);
   return again.length === list.length && again.every((id, index) => id === list[index]);
+}
+
+/** How many ids of `b` are in `a`, each counted as often as it is there. */
+function sharedIds(a: readonly number[], b: readonly number[]): number {
+  const left = new Map<number, number>();
+  for (const id of a) left.set(id, (left.get(id) ?? 0) + 1);
+  let shared = 0;
+  for (const id of b) {
+    const count = left.get(id) ?? 0;
+    if (count > 0) shared += 1;
+    left.set(id, count - 1);
+  }
+  return shared;
 }
 
 function sameStart(a: readonly number[], b: readonly number[], count: number): boolean {

@@ -1,5 +1,5 @@
-// Tokens per second of the tokenizer threads, against the 80,000 that a GPU could eat (design: one H100).
-//   node --import tsx test/bench/backend/tokenizer.ts [threads]
+// Tokens per second of the tokenizer processes, against the 80,000 that a GPU could eat (design: one H100).
+//   node --import tsx test/bench/backend/tokenizer.ts [processes]
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -169,7 +169,7 @@ function prepare(): readonly Command[] {
 async function measureErrors(): Promise<ReadonlyMap<string, readonly number[]>> {
   const reference = running.find(({ name }) => name === `torch ${REFERENCE}`);
   if (reference === undefined) return new Map();
-  const ids = errorTexts().map((text) => [...text]);
+  const ids = (await errorTexts()).map((text) => [...text]);
   const expected = await reference.embed({ ids });
   const found = new Map<string, readonly number[]>();
   for (const system of running) {
@@ -185,14 +185,16 @@ async function measureErrors(): Promise<ReadonlyMap<string, readonly number[]>> 
 }
 
 /** Texts of many kinds where the checkpoint can read them; random tokens for the random one. */
-function errorTexts(): readonly Int32Array[] {
+async function errorTexts(): Promise<readonly Int32Array[]> {
   if (values.checkpoint === undefined) return textsOf(ERROR_LENGTHS, ERROR_VOCABULARY);
   const { endTokenId, vocabSize, maxTokens } = readConfig(values.checkpoint);
-  const library = loadTokenizer(values.checkpoint, endTokenId, vocabSize);
-  return readDemoReference().texts.flatMap((text) => {
-    const result = tokenizeText(library, { maxTokens, vocabSize }, "", text, "none");
-    return result.kind === "ids" ? [result.ids] : [];
-  });
+  const library = await loadTokenizer(values.checkpoint, endTokenId, vocabSize);
+  const texts: Int32Array[] = [];
+  for (const text of readDemoReference().texts) {
+    const result = await tokenizeText(library, { maxTokens, vocabSize }, "", text, "none");
+    if (result.kind === "ids") texts.push(result.ids);
+  }
+  return texts;
 }
 
 /** Padding is only worth a line where lengths differ; what is hopelessly slow shows its probe alone, and the short text. */

@@ -9,7 +9,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { CheckpointError } from "../../../gpu-backend/checkpoint/checkpoint-error.ts";
 import {
-  ADDED_TOKEN,
   COMPRESSED,
   COMPRESSED_GROUP,
   COMPRESSED_WEIGHTS,
@@ -20,16 +19,20 @@ import {
   REFUSED_FILES,
   SENTENCE_BERT,
   SENTENCE_TRANSFORMERS,
-  TOKENIZER,
-  TOKENIZER_CONFIG,
-  TOKENIZER_MODEL,
   type Fields,
 } from "../../../gpu-backend/checkpoint/meaning.ts";
+import {
+  ADDED_TOKEN,
+  TOKENIZER,
+  TOKENIZER_CONFIG,
+  TOKENIZER_MODELS,
+} from "../../../gpu-backend/checkpoint/tokenizer-meaning.ts";
 import { ROPE } from "../../../gpu-backend/compiler/architectures/decoder.ts";
 import { ARCHITECTURES } from "../../../gpu-backend/compiler/architectures/table.ts";
 import { type ModelConfig, readConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
 import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
 import { editJson, type Json } from "../edit-checkpoint.ts";
+import { addedToken } from "../write-tokenizer.ts";
 
 const CHECKPOINTS = fileURLToPath(new URL("../../vectors/checkpoints", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "meaning-"));
@@ -45,11 +48,11 @@ const template = {
 const FILES: Readonly<Record<string, unknown>> = {
   "tokenizer.json": {
     version: "1.0",
-    added_tokens: [{ id: 127, content: "<|endoftext|>", special: true, normalized: false }],
+    added_tokens: [addedToken("<|endoftext|>", 127, { special: true })],
     normalizer: { type: "NFC" },
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
     post_processor: template,
-    decoder: { type: "ByteLevel" },
+    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
     model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: ["a b"] },
   },
   "tokenizer_config.json": { added_tokens_decoder: { "127": { content: "<|endoftext|>" } } },
@@ -77,9 +80,9 @@ function folderOf(checkpoint: string): string {
 }
 
 /** What both readers of the folder make of it. */
-function read(dir: string): ModelConfig {
+async function read(dir: string): Promise<ModelConfig> {
   const config = readConfig(dir);
-  loadTokenizer(dir, config.endTokenId, config.vocabSize);
+  await loadTokenizer(dir, config.endTokenId, config.vocabSize);
   return config;
 }
 
@@ -112,7 +115,7 @@ const SECTIONS: readonly (readonly [string, Fields, string, string, readonly str
   ["SENTENCE_BERT", SENTENCE_BERT, "plain-fp16", "sentence_bert_config.json", []],
   ["SENTENCE_TRANSFORMERS", SENTENCE_TRANSFORMERS, "plain-fp16", "config_sentence_transformers.json", []],
   ["TOKENIZER", TOKENIZER, "plain-fp16", "tokenizer.json", []],
-  ["TOKENIZER_MODEL", TOKENIZER_MODEL, "plain-fp16", "tokenizer.json", ["model"]],
+  ["TOKENIZER_MODELS.BPE", TOKENIZER_MODELS.BPE, "plain-fp16", "tokenizer.json", ["model"]],
   ["ADDED_TOKEN", ADDED_TOKEN, "plain-fp16", "tokenizer.json", ["added_tokens", "0"]],
   ["TOKENIZER_CONFIG", TOKENIZER_CONFIG, "plain-fp16", "tokenizer_config.json", []],
 ];
@@ -120,21 +123,21 @@ const SECTIONS: readonly (readonly [string, Fields, string, string, readonly str
 const NONSENSE: readonly unknown[] = [{ surely: "not this" }, "surely not this"];
 
 /** Fields that must say something. */
-const NEEDED = new Set(["model_type", "quant_method", "bits", "num_bits"]);
+const NEEDED = new Set(["model_type", "quant_method", "bits", "num_bits", "single_word"]);
 
 describe.each(SECTIONS)("the table %s", (_, fields, checkpoint, file, path) => {
   let dir: string;
   let before: ModelConfig;
-  beforeAll(() => {
+  beforeAll(async () => {
     dir = folderOf(checkpoint);
-    before = read(dir);
+    before = await read(dir);
   });
 
-  function outcome(field: string, value: unknown): ModelConfig | CheckpointError {
+  async function outcome(field: string, value: unknown): Promise<ModelConfig | CheckpointError> {
     const original = readFileSync(join(dir, file));
     editJson(dir, file, (content) => withField(content, path, field, value));
     try {
-      return read(dir);
+      return await read(dir);
     } catch (error) {
       if (error instanceof CheckpointError) return error;
       throw error;
@@ -143,8 +146,8 @@ describe.each(SECTIONS)("the table %s", (_, fields, checkpoint, file, path) => {
     }
   }
 
-  it.each(Object.entries(fields))("holds for %s", (field, rule) => {
-    const results = NONSENSE.map((value) => outcome(field, value));
+  it.each(Object.entries(fields))("holds for %s", async (field, rule) => {
+    const results = [await outcome(field, NONSENSE[0]), await outcome(field, NONSENSE[1])];
     for (const result of results) if (result instanceof Error) expect(result.message).toContain(dir);
     const said = results.map(String);
     switch (rule.kind) {
@@ -156,58 +159,58 @@ describe.each(SECTIONS)("the table %s", (_, fields, checkpoint, file, path) => {
         return;
       case "only":
         for (const sentence of said) expect(sentence).toMatch(new RegExp(`CheckpointError: .*\\b${field}\\b`));
-        if (!NEEDED.has(field)) expect(outcome(field, null)).not.toBeInstanceOf(Error);
+        if (!NEEDED.has(field)) expect(await outcome(field, null)).not.toBeInstanceOf(Error);
     }
   });
 });
 
 describe("beside the fields that are known", () => {
-  const result = (edit: (dir: string) => void): unknown => {
+  const result = async (edit: (dir: string) => void): Promise<unknown> => {
     const dir = folderOf("plain-fp16");
     edit(dir);
     try {
-      return read(dir);
+      return await read(dir);
     } catch (error) {
       return error;
     }
   };
 
-  it("a field that nobody reads is ignored, and one that speaks of the arithmetic refused", () => {
+  it("a field that nobody reads is ignored, and one that speaks of the arithmetic refused", async () => {
     const config = (field: string, value: unknown) =>
       result((dir) => editJson(dir, "config.json", (content) => ({ ...content, [field]: value })));
-    expect(config("unsloth_version", "2026.1")).not.toBeInstanceOf(Error);
-    expect(config("residual_multiplier", null)).not.toBeInstanceOf(Error);
+    expect(await config("unsloth_version", "2026.1")).not.toBeInstanceOf(Error);
+    expect(await config("residual_multiplier", null)).not.toBeInstanceOf(Error);
     for (const [field, value] of [
       ["residual_multiplier", 0.22],
       ["attn_logit_softcapping", 50],
       ["rope_local_base_freq", 10_000],
       ["num_experts", 8],
     ] as const) {
-      expect(String(config(field, value))).toContain(`${field} ${value} is not known here`);
+      expect(String(await config(field, value))).toContain(`${field} ${value} is not known here`);
     }
   });
 
-  it.each(Object.keys(REFUSED_FILES))("the file %s is refused", (name) => {
-    expect(String(result((dir) => writeFileSync(join(dir, name), "{}")))).toMatch(/adapter .* is not supported/u);
+  it.each(Object.keys(REFUSED_FILES))("the file %s is refused", async (name) => {
+    expect(String(await result((dir) => writeFileSync(join(dir, name), "{}")))).toMatch(/adapter .* is not supported/u);
   });
 
   it.each([
     ["Dense after Normalize", "sentence_transformers.models.Dense", /any Dense, and Normalize are/u],
     ["custom code", "custom_st.Transformer2", /module custom_st/u],
     ["a second Pooling", "sentence_transformers.models.Pooling", /one Transformer, then one Pooling/u],
-  ])("a module is refused: %s", (_, type, sentence) => {
+  ])("a module is refused: %s", async (_, type, sentence) => {
     const modules = [...(FILES["modules.json"] as unknown[]), { path: "3_More", type }];
-    expect(String(result((dir) => writeFileSync(join(dir, "modules.json"), JSON.stringify(modules))))).toMatch(
+    expect(String(await result((dir) => writeFileSync(join(dir, "modules.json"), JSON.stringify(modules))))).toMatch(
       sentence,
     );
   });
 
-  it("Dropout and a missing Normalize change nothing, unless lengths count", () => {
+  it("Dropout and a missing Normalize change nothing, unless lengths count", async () => {
     const [transformer, pooling] = FILES["modules.json"] as unknown[];
     const dropout = { path: "2_Dropout", type: "sentence_transformers.models.Dropout" };
     const modules = JSON.stringify([transformer, pooling, dropout]);
-    expect(result((dir) => writeFileSync(join(dir, "modules.json"), modules))).not.toBeInstanceOf(Error);
-    const dot = result((dir) => {
+    expect(await result((dir) => writeFileSync(join(dir, "modules.json"), modules))).not.toBeInstanceOf(Error);
+    const dot = await result((dir) => {
       writeFileSync(join(dir, "modules.json"), modules);
       editJson(dir, "config_sentence_transformers.json", () => ({ similarity_fn_name: "dot" }));
     });

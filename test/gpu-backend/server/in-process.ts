@@ -1,4 +1,4 @@
-// The HTTP server with real tokenizer threads and scheduler over an engine that the test steers: batches wait until the
+// The HTTP server with real tokenizer processes and scheduler over an engine that the test steers: batches wait until the
 // test ends them, so that what is queued, late or cancelled is decided and not timed.
 
 import { once } from "node:events";

@@ -33,7 +33,7 @@ async function faultOf(work: Promise<unknown>) {
   return error.fault;
 }
 
-describe("tokenizer threads", () => {
+describe("tokenizer processes", () => {
   // `pool` has time enough on the busiest machine; what takes too long is `strict`'s.
   let pool: TokenizerPool;
   let strict: TokenizerPool;
@@ -67,7 +67,7 @@ describe("tokenizer threads", () => {
     expect(pool.replacements).toBe(before);
   });
 
-  it("end a thread whose text takes too long, answering short ones meanwhile, and serve long texts again", async () => {
+  it("end a process whose text takes too long, answering short ones meanwhile, and serve long texts again", async () => {
     const before = strict.replacements;
     const order: string[] = [];
     const slow = faultOf(strict.tokenize(call(["many words ".repeat(500_000)]), forever));
@@ -99,7 +99,7 @@ describe("tokenizer threads", () => {
       done.flood += 1;
     });
     for (; done.short < 10; done.short += 1) await pool.tokenize(call(["short"], "other"), forever);
-    // Each waits for at most one slice of the flood on each thread.
+    // Each waits for at most one slice of the flood on each process.
     expect(done.flood).toBeLessThan(30);
     await Promise.all(flood);
   });
@@ -190,6 +190,19 @@ describe("a tokenizer that would hang the start", () => {
     const starting = start({ ...demoTokenizer(), pre_tokenizer: split }, { startMsMax: 2_000 });
     await expect(starting).rejects.toThrow(CheckpointError);
     await expect(starting).rejects.toThrow(/tokenizer\.json: cannot be used: it did not load .* within 2 s/);
+  });
+
+  it("ends no more than one process when it fails on a text, and goes on serving", async () => {
+    // The native library gives up on such a match by ending its process.
+    const split = { type: "Split", pattern: { Regex: "^((q+)+)!$" }, behavior: "Isolated", invert: false };
+    const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
+    const steps = { type: "Sequence", pretokenizers: [split, bytes] };
+    const pool = await start({ ...demoTokenizer(), pre_tokenizer: steps }, { timeLimitMs: 20_000 });
+    const fault = await faultOf(pool.tokenize(call(["q".repeat(64)]), forever));
+    expect(fault).toMatchObject({ code: "text_too_complex", index: 0 });
+    expect(pool.replacements).toBe(1);
+    expect((await pool.tokenize(call(["fine"]), forever)).texts).toHaveLength(1);
+    await pool.close();
   });
 
   it.each([1e9, -1, 1.5, "7"])("is refused when it gives a token the id %s", async (id) => {

@@ -1,0 +1,115 @@
+// Every kind of tokenizer against the library of Python, and the promises that the edge and the truncation rest on.
+
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
+import * as fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+
+import { loadTokenizer, type TokenizerLibrary } from "../../../gpu-backend/tokenizer/library.ts";
+import { segmentsOf } from "../../../gpu-backend/tokenizer/segments.ts";
+import { tokenizeIds, tokenizeText } from "../../../gpu-backend/tokenizer/text-tokenizer.ts";
+import { prefixBound, tokenBound } from "../../../shared/token-bound.ts";
+import { inPieces } from "./any-text.ts";
+import { ZOO_NAMES, ZOO_TEXTS, zooTokenizer } from "./zoo.ts";
+
+const limits = { maxTokens: 100_000, vocabSize: 10_000 };
+const NEVER = 9_999;
+
+const zoo = new Map<string, { readonly library: TokenizerLibrary; readonly ids: readonly (readonly number[])[] }>();
+const folders: string[] = [];
+for (const name of ZOO_NAMES) {
+  const { dir, ids } = zooTokenizer(name);
+  folders.push(dirname(dir));
+  zoo.set(name, { library: await loadTokenizer(dir, NEVER, limits.vocabSize), ids });
+}
+afterAll(() => folders.forEach((dir) => rmSync(dir, { recursive: true })));
+
+async function idsOf(library: TokenizerLibrary, text: string, prefix = ""): Promise<readonly number[]> {
+  const result = await tokenizeText(library, limits, prefix, text, "none");
+  if (result.kind !== "ids") throw new Error(JSON.stringify(result));
+  return [...result.ids];
+}
+
+/** Pieces of the zoo's texts, put together anew. */
+const anyText = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(...ZOO_TEXTS).chain((text) => {
+        const points = Array.from(text);
+        return fc
+          .tuple(fc.nat(points.length), fc.nat(12))
+          .map(([from, length]) => points.slice(from, from + length).join(""));
+      }),
+      fc.constantFrom(" ", "  ", "a", "word", ", ", "\n", "<mask>", "[MASK]", "</s>", "\u2581", "7"),
+    ),
+    { maxLength: 12 },
+  )
+  .map((pieces) => pieces.join("").toWellFormed());
+
+describe.each([...zoo])("the tokenizer %s", (_, { library, ids }) => {
+  const ends = library.trailing.includes(NEVER);
+
+  it("gives the ids of the reference library for every text", async () => {
+    for (const [index, text] of ZOO_TEXTS.entries()) {
+      const own = await idsOf(library, text);
+      // Where the template ends a text with nothing, the model's ending token does.
+      expect(ends ? own.slice(0, -1) : own, JSON.stringify(text)).toEqual(ids[index]);
+    }
+  });
+
+  it("never gives more ids than the edge's bound", async () => {
+    for (const text of ZOO_TEXTS) {
+      expect((await idsOf(library, text)).length).toBeLessThanOrEqual(tokenBound(text));
+      const prefixed = await idsOf(library, text, "query: ");
+      expect(prefixed.length).toBeLessThanOrEqual(prefixBound("query: ") + tokenBound(text));
+    }
+    await fc.assert(
+      fc.asyncProperty(anyText, async (text) => {
+        expect((await idsOf(library, text)).length).toBeLessThanOrEqual(tokenBound(text));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("gives the same ids in pieces as in one, for any text", async () => {
+    const { cutRules } = library;
+    if (cutRules === undefined) return;
+    await fc.assert(
+      fc.asyncProperty(anyText, fc.integer({ min: 1, max: 20 }), async (text, segmentChars) => {
+        const segments = segmentsOf(text, cutRules, segmentChars);
+        if (segments.kind !== "pieces") throw new Error(segments.kind);
+        expect(await inPieces(library, segments.pieces)).toEqual(await library.encode(text));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("cuts at either end, keeping the template and the prefix's ids", async () => {
+    const [before, after] = [library.leading.length, library.trailing.length];
+    const within = { ...limits, maxTokens: before + after + 8 };
+    await fc.assert(
+      fc.asyncProperty(anyText, async (text) => {
+        const whole = (await idsOf(library, text)).slice(before, -after);
+        const end = await tokenizeText(library, within, "", text, "end");
+        const start = await tokenizeText(library, within, "", text, "start");
+        const truncated = whole.length > 8;
+        const around = (some: readonly number[]) => Int32Array.from([...library.leading, ...some, ...library.trailing]);
+        expect(end).toEqual({ kind: "ids", ids: around(whole.slice(0, 8)), truncated });
+        expect(start).toEqual({ kind: "ids", ids: around(whole.slice(-8)), truncated });
+      }),
+      { numRuns: 100 },
+    );
+    const long = await tokenizeText(library, within, "find: ", "many other words and many more of them", "start");
+    const prefix = await library.encode("find:");
+    expect(long).toMatchObject({ kind: "ids", truncated: true });
+    expect(long.kind === "ids" && [...long.ids].slice(before, before + prefix.length)).toEqual(prefix);
+  });
+
+  it("takes its own ids back", async () => {
+    for (const text of ZOO_TEXTS) {
+      const own = await idsOf(library, text);
+      const again = await tokenizeIds(library, limits, Uint32Array.from(own), "none");
+      expect(again, JSON.stringify(text)).toMatchObject({ ids: Int32Array.from(own), survives: true });
+    }
+  });
+});
