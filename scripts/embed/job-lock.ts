@@ -8,8 +8,12 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Stop } from "./stop.ts";
 
-const BEAT_MS = 1_000;
-const SILENT_MS = 5_000;
+interface LockTiming {
+  readonly beatMs: number;
+  /** Beats missing for so long: the holder is gone. */
+  readonly silentMs: number;
+}
+const TIMING: LockTiming = { beatMs: 1_000, silentMs: 5_000 };
 
 export interface JobLock {
   /** Throws Stop if somebody else has taken it: this process was asleep for longer than the lock lasts. */
@@ -18,16 +22,16 @@ export interface JobLock {
 }
 
 /** Takes the lock file at `path`; throws Stop where a living job holds it. */
-export async function takeJobLock(path: string, silentMs: number = SILENT_MS): Promise<JobLock> {
+export async function takeJobLock(path: string, timing: LockTiming = TIMING): Promise<JobLock> {
   const token = randomBytes(8).toString("hex");
   const content = (beats: number): string => `${token} ${hostname()} ${process.pid} ${beats}`;
-  await acquire(path, token, content(0), silentMs);
+  await acquire(path, token, content(0), timing);
   const isOurs = (): boolean => read(path)?.split(" ")[0] === token;
   let beats = 0;
   const timer = setInterval(() => {
     beats += 1;
     if (!isOurs() || !beat(path, content(beats))) clearInterval(timer);
-  }, BEAT_MS);
+  }, timing.beatMs);
   timer.unref();
   return {
     check: () => {
@@ -40,7 +44,7 @@ export async function takeJobLock(path: string, silentMs: number = SILENT_MS): P
   };
 }
 
-async function acquire(path: string, token: string, content: string, silentMs: number): Promise<void> {
+async function acquire(path: string, token: string, content: string, timing: LockTiming): Promise<void> {
   let seen: string | undefined;
   let seenSince = 0;
   while (!create(path, content)) {
@@ -48,8 +52,8 @@ async function acquire(path: string, token: string, content: string, silentMs: n
     if (held === undefined) continue;
     if (seen === undefined) [seen, seenSince] = [held, performance.now()];
     else if (seen !== held) throw heldBy(held);
-    if (isGone(held) || performance.now() - seenSince > silentMs) takeAway(path, held, token);
-    else await sleep(BEAT_MS / 10);
+    if (isGone(held) || performance.now() - seenSince > timing.silentMs) takeAway(path, held, token);
+    else await sleep(timing.beatMs / 10);
   }
 }
 

@@ -59,6 +59,7 @@ function real(): EmbedContext {
   return {
     say,
     environment: process.env,
+    sync: true,
     clock: { now: () => Date.now(), sleep: (ms, signal) => sleep(ms, undefined, { signal }) },
     ask: isTerminal ? ask : undefined,
     bar: process.stdout.isTTY ? (text) => void process.stdout.write(text) : undefined,

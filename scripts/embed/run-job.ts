@@ -37,6 +37,8 @@ export interface JobContext {
   /** Where the bar is drawn; undefined: lines. */
   readonly bar: ((text: string) => void) | undefined;
   readonly stop: AbortController;
+  /** Whether the job outlives the machine's end too (vector-store.ts). */
+  readonly sync: boolean;
 }
 
 const KEY_LIFE_MS = 86_400_000;
@@ -102,7 +104,7 @@ class Run {
     if (known === undefined) clearJob(options.out);
     const job = known === undefined ? newJob(settings) : continuedJob(known, settings, options.out);
     writeJob(this.#folder, job);
-    const store = await VectorStore.open(this.#folder, job, check);
+    const store = await VectorStore.open(this.#folder, job, { check, sync: this.#context.sync });
     try {
       if (offer !== undefined) await this.#embed(checked, job, store);
       if (this.#corpus.version() !== version) {

@@ -45,10 +45,12 @@ export async function readModel(api: Api, named: string | undefined): Promise<Se
   const { json } = await api.call({ path: "/v1/models", triesMax: TRIES_MAX });
   const { data } = checked(api, z.object({ data: z.array(modelSchema) }), json);
   const live = data.filter(({ status }) => status === "live");
-  const [only] = live;
-  if (only !== undefined && live.length === 1) return only;
-  const list = (live.length === 0 ? data : live).map(({ id }) => id).join(", ");
-  throw new Stop(`Name a model with --model: ${list === "" ? `${api.url} has none now` : list}.`);
+  // A call to one that warms up is held until it is there.
+  const served = live.length > 0 ? live : data.filter(({ status }) => status === "warming");
+  const [only] = served;
+  if (only !== undefined && served.length === 1) return only;
+  const list = data.map(({ id, status }) => `${id} (${status})`).join(", ");
+  throw new Stop(`Name a model with --model; ${api.url} has ${list === "" ? "none now" : list}.`);
 }
 
 export async function readAccount(api: Api): Promise<Account> {

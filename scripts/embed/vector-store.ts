@@ -49,13 +49,20 @@ export interface PendingRequest {
   readonly sinceMs: number;
 }
 
+export interface StoreGuard {
+  /** Asked before each write; throws where the folder is no longer ours. */
+  readonly check: () => void;
+  /** Whether a write is waited for until it is on the disk, so that a machine may die and not only the process. */
+  readonly sync: boolean;
+}
+
 const READ_BYTES = 1024 * 1024;
 
 export class VectorStore {
   readonly vectorBytes: number;
   readonly #folder: string;
   readonly #job: Job;
-  readonly #check: () => void;
+  readonly #guard: StoreGuard;
   readonly #hashes: FileHandle;
   readonly #vectors: FileHandle;
   readonly #journal: FileHandle;
@@ -67,24 +74,21 @@ export class VectorStore {
   private constructor(
     folder: string,
     job: Job,
-    check: () => void,
+    guard: StoreGuard,
     files: readonly [FileHandle, FileHandle, FileHandle],
     { totals, bytes }: Journal,
   ) {
     this.#folder = folder;
     this.#job = job;
-    this.#check = check;
+    this.#guard = guard;
     [this.#hashes, this.#vectors, this.#journal] = files;
     this.#totals = totals;
     this.#journalBytes = bytes;
     this.vectorBytes = vectorBytesOf(job);
   }
 
-  /**
-   * Opens the store of `job`, cuts off what no line of the journal counts, and drops requests that are answered. `check`
-   * is asked before each write, and throws where the folder is no longer ours.
-   */
-  static async open(folder: string, job: Job, check: () => void = () => undefined): Promise<VectorStore> {
+  /** Opens the store of `job`, cuts off what no line of the journal counts, and drops requests that are answered. */
+  static async open(folder: string, job: Job, guard: StoreGuard): Promise<VectorStore> {
     mkdirSync(join(folder, "pending"), { recursive: true });
     const journal = readJournal(folder);
     const { totals, bytes, keys } = journal;
@@ -96,7 +100,7 @@ export class VectorStore {
     for (const name of readdirSync(join(folder, "pending"))) {
       if (keys.has(name)) rmSync(join(folder, "pending", name));
     }
-    return new VectorStore(folder, job, check, files, journal);
+    return new VectorStore(folder, job, guard, files, journal);
   }
 
   /** What `folder` has, without opening it for writing. */
@@ -110,11 +114,11 @@ export class VectorStore {
 
   /** Writes a request down before it is sent; the answer is its Idempotency-Key, made from the job and the body. */
   async expect(body: string, nowMs: number): Promise<string> {
-    this.#check();
+    this.#guard.check();
     const key = keyOf(this.#job, body);
     const file = await open(join(this.#folder, "pending", key), "w");
     await file.writeFile(`${nowMs}\n${body}`);
-    await file.datasync();
+    if (this.#guard.sync) await file.datasync();
     await file.close();
     return key;
   }
@@ -145,15 +149,15 @@ export class VectorStore {
   async #write({ key, hashes, vectors, tokens, costNanoUsd }: Answer): Promise<number> {
     const texts = hashes.length / HASH_BYTES;
     assert(vectors.length === texts * this.vectorBytes, "a vector for each text");
-    this.#check();
+    this.#guard.check();
     const first = this.#totals.records;
     const line: JournalLine = { key, texts, tokens, cost_nano_usd: costNanoUsd, records: first + texts };
     await Promise.all([
-      writeAt(this.#hashes, hashes, first * HASH_BYTES),
-      writeAt(this.#vectors, vectors, first * this.vectorBytes),
+      this.#writeAt(this.#hashes, hashes, first * HASH_BYTES),
+      this.#writeAt(this.#vectors, vectors, first * this.vectorBytes),
     ]);
     const entry = Buffer.from(`${JSON.stringify(line)}\n`);
-    await writeAt(this.#journal, entry, this.#journalBytes);
+    await this.#writeAt(this.#journal, entry, this.#journalBytes);
     this.#journalBytes += entry.length;
     this.#totals = {
       records: line.records,
@@ -162,6 +166,13 @@ export class VectorStore {
     };
     this.forget(key);
     return first;
+  }
+
+  async #writeAt(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+    for (let written = 0; written < bytes.length;) {
+      written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
+    }
+    if (this.#guard.sync) await file.datasync();
   }
 
   /** vectors.bin from record `first` on, `count` records or up to the end. */
@@ -246,11 +257,4 @@ async function openAt(path: string, bytes: number): Promise<FileHandle> {
   assert(size >= bytes, `${path} has what the journal counts`);
   await file.truncate(bytes);
   return file;
-}
-
-async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
-  }
-  await file.datasync();
 }

@@ -180,6 +180,7 @@ test("a corpus job pays once for each text, though the runtime is killed in its 
       say: () => undefined,
       ask: undefined,
       bar: undefined,
+      sync: false,
       environment: { GIGAROUTER_API_KEY: account.key },
       clock: { now: Date.now, sleep: (ms) => new Promise((done) => setTimeout(done, Math.min(ms, pauseMsMax))) },
       onInterrupt: () => () => undefined,

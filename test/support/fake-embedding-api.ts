@@ -45,6 +45,10 @@ export class FakeEmbeddingApi {
   chargedNanoUsd = 0;
   creditNanoUsd = 5_000_000_000;
   revision = "revision-1";
+  /** Status by model; they are alike in all else. */
+  models: Readonly<Record<string, string>> = { "fake/model": "live" };
+  /** Of a request; more are refused. */
+  textsMax = 2048;
   /** Asked for each call, before anything is done. */
   fault: (call: FakeCall) => FakeFault | undefined = () => undefined;
   /** Told of each embedding at three moments; a crash may happen in any. */
@@ -84,6 +88,7 @@ export class FakeEmbeddingApi {
     // A call that was answered before is answered again, whatever has become of the credit.
     if (path !== "/v1/embeddings" || this.#kept.has(String(headers["idempotency-key"]))) return undefined;
     const { input = [], truncate } = body;
+    if (input.length > this.textsMax) return { status: 400, code: "limit_exceeded" };
     const long = input.findIndex((item) => fakeTokens(item) > FAKE_CONTEXT);
     if (long >= 0 && truncate === undefined) {
       return { status: 400, code: "context_length_exceeded", param: `input[${long}]` };
@@ -96,8 +101,9 @@ export class FakeEmbeddingApi {
   #answer({ path, body, headers }: FakeCall, text: string): { answer: object; headers: Record<string, string> } {
     const { input = [], dimensions = FAKE_DIMENSIONS, output_dtype: dtype = "float" } = body;
     const revision = { "x-model-revision": this.revision };
-    if (path === "/v1/models") return { answer: { data: [this.#model()] }, headers: {} };
-    if (path.startsWith("/v1/models/")) return { answer: this.#model(), headers: {} };
+    if (path === "/v1/models")
+      return { answer: { data: Object.keys(this.models).map((id) => this.#model(id)) }, headers: {} };
+    if (path.startsWith("/v1/models/")) return { answer: this.#model(decodeURIComponent(path.slice(11))), headers: {} };
     if (path === "/v1/account") return { answer: this.#account(), headers: {} };
     if (path === "/v1/tokenize") {
       const data = input.map((item) => ({ count: Math.min(fakeTokens(item), FAKE_CONTEXT), fits: fits(item) }));
@@ -123,10 +129,10 @@ export class FakeEmbeddingApi {
     return made;
   }
 
-  #model(): object {
+  #model(id: string): object {
     return {
-      id: "fake/model",
-      status: "live",
+      id,
+      status: this.models[id],
       context_length: FAKE_CONTEXT,
       native_dimensions: FAKE_DIMENSIONS,
       prompts: { query: "", document: "", default: "" },

@@ -92,7 +92,7 @@ async function rate(pairs: number): Promise<void> {
   const dataDir = temporaryFolder();
   const server = await startTestServer(dataDir);
   const { url, apiKey, model } = server;
-  const texts = 2048;
+  const texts = 1536;
   const ratios: number[] = [];
   for (let pair = 0; pair <= pairs; pair += 1) {
     const plain = linesOf(corpusOf(texts, `plain-${pair}`));

@@ -14,7 +14,7 @@ const path = () => job.path(`lock-${(locks += 1)}`);
 
 test("a second job is told who holds it, and gets it once the first has ended", async () => {
   const file = path();
-  const first = await takeJobLock(file);
+  const first = await takeJobLock(file, { beatMs: 50, silentMs: 5000 });
   await expect(takeJobLock(file)).rejects.toThrow(`process ${process.pid} on ${hostname()}`);
   first.release();
   expect(existsSync(file)).toBe(false);
@@ -25,13 +25,13 @@ test("the lock of a process of this machine that is gone is taken at once", asyn
   const file = path();
   const { pid } = spawnSync(process.execPath, ["-e", ""]);
   writeFileSync(file, `dead ${hostname()} ${pid} 3`);
-  (await takeJobLock(file, Number.POSITIVE_INFINITY)).release();
+  (await takeJobLock(file, { beatMs: 1000, silentMs: Number.POSITIVE_INFINITY })).release();
 });
 
 test("one of another machine, when it has been silent for long", async () => {
   const file = path();
   writeFileSync(file, "dead elsewhere 1 3");
-  (await takeJobLock(file, 150)).release();
+  (await takeJobLock(file, { beatMs: 100, silentMs: 150 })).release();
 });
 
 test("who slept for too long learns that the lock is another's, and does not remove it", async () => {

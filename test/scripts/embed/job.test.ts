@@ -84,6 +84,19 @@ describe("a corpus job", () => {
     expect(job.npy().shape).toEqual([50, 8]);
   });
 
+  test.each([
+    [{ "a/one": "live", "b/two": "coming_soon" }, "a/one"],
+    [{ "a/one": "warming", "b/two": "coming_soon" }, "a/one"],
+    [{ "a/one": "live", "b/two": "warming" }, "a/one"],
+    [{ "a/one": "live", "b/two": "live" }, undefined],
+    [{}, undefined],
+  ])("of models %j takes the only one that is served, %s", async (models, model) => {
+    api.models = models;
+    const { code, said } = await job.run([job.corpus(["a text"]), "--yes"]);
+    expect(embedded(api)[0]?.body["model"]).toBe(model);
+    if (model === undefined) expect([code, said]).toEqual([1, expect.stringContaining("Name a model with --model")]);
+  });
+
   test("asks on a terminal, and sends nothing without a yes", async () => {
     const corpus = job.corpus(TEXTS);
     const no = await job.run([corpus], () => false);
@@ -101,7 +114,7 @@ describe("a job goes on", () => {
   test("after a 402, without paying twice", async () => {
     api.creditNanoUsd = Math.floor(costOf(DISTINCT) / 2);
     const args = [job.corpus(TEXTS), "--yes", "--concurrency", "1"];
-    api.fault = (call) => ((call.body.input?.length ?? 0) > 5 ? tooLarge(call.path) : undefined);
+    api.textsMax = 5;
     const first = await job.run(args);
     expect([first.code, first.said]).toEqual([
       1,
@@ -123,7 +136,7 @@ describe("a job goes on", () => {
       expect.stringContaining("over --max-cost"),
       0,
     ]);
-    api.fault = (call) => ((call.body.input?.length ?? 0) > 5 ? tooLarge(call.path) : undefined);
+    api.textsMax = 5;
     for (let run = 0; run < 2; run += 1) {
       const { code, said } = await job.run([corpus, "--yes", "--max-cost", usd(half)]);
       expect([code, said]).toEqual([1, expect.stringContaining("is reached")]);
@@ -137,7 +150,7 @@ describe("a job goes on", () => {
 
   test("after Ctrl-C: what is on its way is kept, nothing more is sent", async () => {
     api.moment = (when) => void (when === "charged" && job.interrupt());
-    api.fault = (call) => ((call.body.input?.length ?? 0) > 5 ? tooLarge(call.path) : undefined);
+    api.textsMax = 5;
     const args = [job.corpus(TEXTS), "--yes", "--concurrency", "1"];
     const { code, said } = await job.run(args);
     expect([code, said]).toEqual([130, expect.stringContaining("Stopped. This run embedded 5 texts")]);
@@ -148,9 +161,9 @@ describe("a job goes on", () => {
   });
 
   test("over connections that break after the charge, 429 and 503: each text is paid once", async () => {
-    api.fault = ({ path, turn, body }) => {
+    api.textsMax = 8;
+    api.fault = ({ path, turn }) => {
       if (path !== "/v1/embeddings") return undefined;
-      if ((body.input?.length ?? 0) > 8) return { status: 400, code: "limit_exceeded" };
       if (turn % 3 === 0) return "drop";
       return turn % 4 === 0 ? { status: 429, code: "rate_limit_exceeded", retryAfterS: 7 } : undefined;
     };
@@ -228,16 +241,13 @@ describe("a job goes on", () => {
   });
 
   test("not when the revision changes while it runs: what is done stays", async () => {
-    api.fault = (call) => ((call.body.input?.length ?? 0) > 5 ? tooLarge(call.path) : undefined);
+    api.textsMax = 5;
     api.moment = (when, turn) => void (when === "answered" && turn > 5 && (api.revision = "revision-2"));
     const { code, said } = await job.run([job.corpus(TEXTS), "--yes", "--concurrency", "1"]);
     expect([code, said]).toEqual([1, expect.stringMatching(/changed from revision-1 to revision-2[^]*are missing/)]);
     expect(existsSync(join(job.out, "vectors.npy"))).toBe(false);
   });
 });
-
-const tooLarge = (path: string) =>
-  path === "/v1/embeddings" ? ({ status: 400, code: "limit_exceeded" } as const) : undefined;
 
 describe("a text that no vector can be made of", () => {
   const LONG = "long ".repeat(40);

@@ -55,6 +55,7 @@ export class TestJob {
               return answer(question);
             },
       bar: undefined,
+      sync: false,
       onInterrupt: (stop) => {
         this.interrupt = stop;
         return () => undefined;

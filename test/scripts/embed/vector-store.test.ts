@@ -17,6 +17,7 @@ const JOB = newJob({
   instruction: null,
   truncate: "none",
 });
+const GUARD = { check: () => undefined, sync: false };
 const bodyOf = (texts: readonly string[]) => JSON.stringify({ model: "a/b", input: texts });
 
 let job: TestJob;
@@ -36,7 +37,7 @@ async function answer(store: VectorStore, texts: readonly string[], number: numb
 }
 
 test("an answer counts from the last byte of its line in the journal on, and not one byte before", async () => {
-  const store = await VectorStore.open(folder, JOB);
+  const store = await VectorStore.open(folder, JOB, GUARD);
   await answer(store, ["a", "b"], 1);
   const before = statSync(join(folder, "journal.jsonl")).size;
   const key = await answer(store, ["c"], 2);
@@ -47,7 +48,7 @@ test("an answer counts from the last byte of its line in the journal on, and not
     // The request is there until the line is.
     writeFileSync(join(folder, "pending", key), `1000\n${bodyOf(["c"])}`);
     appendFileSync(join(folder, "vectors.bin"), "half");
-    const opened = await VectorStore.open(folder, JOB);
+    const opened = await VectorStore.open(folder, JOB, GUARD);
     expect(opened.totals).toEqual({ records: 2, tokens: 10, costNanoUsd: 80 });
     expect([...opened.pending()]).toEqual([{ key, body: bodyOf(["c"]), sinceMs: 1000 }]);
     expect(await opened.read(0, 9)).toEqual(Buffer.alloc(16, 1));
@@ -58,17 +59,26 @@ test("an answer counts from the last byte of its line in the journal on, and not
 });
 
 test("a request whose line is whole is not sent again, though its file is still there", async () => {
-  const store = await VectorStore.open(folder, JOB);
+  const store = await VectorStore.open(folder, JOB, GUARD);
   const key = await answer(store, ["a"], 1);
   await store.close();
   writeFileSync(join(folder, "pending", key), `1000\n${bodyOf(["a"])}`);
-  const opened = await VectorStore.open(folder, JOB);
+  const opened = await VectorStore.open(folder, JOB, GUARD);
   expect([...opened.pending()]).toEqual([]);
   await opened.close();
 });
 
+test("a request stays until its answer is written: where that fails, it is sent again", async () => {
+  const store = await VectorStore.open(folder, JOB, GUARD);
+  const key = await store.expect(bodyOf(["a"]), 1000);
+  await store.close();
+  const late = { key, hashes: hashesOf(["a"]), vectors: Buffer.alloc(8), tokens: 1, costNanoUsd: 1 };
+  await expect(store.append(late)).rejects.toThrow();
+  expect([...store.pending()].map((request) => request.key)).toEqual([key]);
+});
+
 test("a request that was not written to its end was not sent, and is dropped", async () => {
-  const store = await VectorStore.open(folder, JOB);
+  const store = await VectorStore.open(folder, JOB, GUARD);
   const key = await store.expect(bodyOf(["a", "b"]), 1000);
   const path = join(folder, "pending", key);
   for (let size = statSync(path).size - 1; size >= 0; size -= 5) {
@@ -81,7 +91,7 @@ test("a request that was not written to its end was not sent, and is dropped", a
 });
 
 test("answers that come together are written one behind the other, and each text finds its vector", async () => {
-  const store = await VectorStore.open(folder, JOB);
+  const store = await VectorStore.open(folder, JOB, GUARD);
   const texts = Array.from({ length: 60 }, (_, index) => `text ${index}`);
   await Promise.all(texts.map((text, index) => answer(store, [text, `${text} too`], index)));
   expect(store.totals).toEqual({ records: 120, tokens: 600, costNanoUsd: 4800 });
@@ -100,7 +110,7 @@ test("a job that another one took over writes nothing more", async () => {
   const check = () => {
     if (!isOurs) throw new Error("taken over");
   };
-  const store = await VectorStore.open(folder, JOB, check);
+  const store = await VectorStore.open(folder, JOB, { check, sync: false });
   const key = await store.expect(bodyOf(["a"]), 1000);
   isOurs = false;
   const late = { key, hashes: hashesOf(["a"]), vectors: Buffer.alloc(8), tokens: 1, costNanoUsd: 1 };
