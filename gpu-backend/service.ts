@@ -64,6 +64,7 @@ export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
     endTokenId: model.config.endTokenId,
     pooling: POOLING_NAMES[model.config.pooling],
     architecture: model.config.architecture,
+    matryoshka: model.config.matryoshka,
     prompts: model.config.prompts,
     // Held by test/gpu-backend/engine/same-bits.test.ts and by the trial of forms. 16-bit activations promise neither.
     ...(model.target === "cpu" && { arithmetic: { reproducible: true, float32DistanceMax: EXACT_DISTANCE_MAX } }),

@@ -117,6 +117,9 @@ export function instructionPrefix(instruction: string): string {
   return `Instruct: ${instruction}\nQuery:`;
 }
 
+/** Where an instruction stands in a prompt that takes one. */
+export const INSTRUCTION_PLACE = "{instruction}";
+
 /** The instruction in a prompt of that form; null for any other prompt. */
 export function instructionOf(prompt: string): string | null {
   return /^Instruct: (.*)\nQuery:$/s.exec(prompt)?.[1] ?? null;

@@ -129,7 +129,16 @@ export type TokenizeAnswer = z.infer<typeof tokenizeAnswerSchema>;
 export const PROMPT_CHARS_MAX = 4_200;
 const prompt = z.string().max(PROMPT_CHARS_MAX);
 /** What the checkpoint puts before a query, a document, and a text of unknown type; mostly empty. */
-const promptsSchema = z.object({ query: prompt, document: prompt, plain: prompt });
+const promptsSchema = z.object({
+  query: prompt,
+  document: prompt,
+  plain: prompt,
+  /**
+   * What is put before a text for the caller's own instruction, which stands at INSTRUCTION_PLACE; null: the model takes
+   * none; absent: Qwen's form.
+   */
+  instruction: z.nullable(prompt).optional(),
+});
 export type Prompts = Readonly<z.infer<typeof promptsSchema>>;
 
 /** What a backend promises of its arithmetic (docs/contract.md, Vectors). */
@@ -152,6 +161,8 @@ export const backendReadySchema = z.object({
   pooling: z.string(),
   /** config.json's model_type, as gpu-backend/compiler/architectures/ has it; absent: an older backend. */
   architecture: z.string().optional(),
+  /** Whether the beginning of a vector, normalised again, is a vector too. Absent: yes. */
+  matryoshka: z.boolean().optional(),
   /** Absent: the catalogue's. */
   prompts: promptsSchema.optional(),
   /** Absent: nothing is promised. */

@@ -46,6 +46,13 @@ export async function checkDimensions(
     const rule = `an integer from 1 to ${native ?? "the number that the model has"} for this model`;
     throw apiError("invalid_dimensions", `${name} must be ${rule}, not ${size}.`, "dimensions");
   }
+  if (size !== native && native !== undefined && !context.isMatryoshka(model)) {
+    throw apiError(
+      "invalid_dimensions",
+      `${name} must be ${native}, not ${size}: this model was not trained for vectors that can be cut.`,
+      "dimensions",
+    );
+  }
   if (!isPacked || size % 8 === 0) return;
   throw apiError(
     "invalid_dimensions",

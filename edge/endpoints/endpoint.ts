@@ -39,6 +39,8 @@ export interface CallContext {
   readonly models: readonly CatalogModel[];
   /** What the model's backend announced; undefined while none has. */
   readonly nativeDimensionsOf: (model: CatalogModel) => Promise<number | undefined>;
+  /** Whether the model's vectors may be cut, as well as it is known. */
+  readonly isMatryoshka: (model: CatalogModel) => boolean;
   /** What the model's checkpoint puts before texts, as well as it is known. */
   readonly promptsOf: (model: CatalogModel) => Promise<Prompts>;
   /** The client decodes base64 as float32 whatever it holds. */
@@ -74,6 +76,7 @@ export function callContext({ pool, models, waitUntil, decodesBlindly = false }:
       if (model.nativeDimensions > 0) return model.nativeDimensions;
       return (await pool.announced(model.id, waitUntil))?.dimensions;
     },
+    isMatryoshka: (model) => pool.lastAnnounced(model.id)?.matryoshka ?? true,
     async promptsOf(model) {
       // Likewise: the catalogue's models have the catalogue's prompts, unless a backend has said otherwise.
       const known = pool.lastAnnounced(model.id);

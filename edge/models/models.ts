@@ -31,7 +31,7 @@ function unlistedModel(id: string): CatalogModel {
   return {
     id,
     name: id.slice(id.indexOf("/") + 1),
-    description: "A Qwen3-architecture embedding checkpoint served by this deployment.",
+    description: "An embedding checkpoint that this deployment serves.",
     license: "unknown",
     created: 0,
     contextTokens: 32_768,

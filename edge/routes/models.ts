@@ -4,14 +4,14 @@ import * as z from "zod";
 import type { Pool } from "../backend/pool.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
-import { promptsOf } from "../embedding/prompts.ts";
+import { instructionForm, promptsOf } from "../embedding/prompts.ts";
 import { publicStatus, resolveModel } from "../models/models.ts";
 import { always, described, field, inner } from "../openapi/described.ts";
 import { pathId } from "../openapi/parameters.ts";
 import { MODEL, amountNanoUsd, answerOf, count, unixSeconds } from "./answers.ts";
 import type { Route } from "./route.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
-import { DEFAULT_QUERY_INSTRUCTION, instructionOf } from "../../shared/token-bound.ts";
+import { DEFAULT_QUERY_INSTRUCTION, instructionOf, instructionPrefix } from "../../shared/token-bound.ts";
 import type { BackendReady } from "../../shared/wire.ts";
 
 interface ShownModel {
@@ -40,10 +40,11 @@ export const PUBLIC_MODEL = described<ShownModel>({
   ),
   context_length: field(count, ({ model, announced }) => announced?.contextTokens ?? model.contextTokens, 8192),
   native_dimensions: field(count, ({ dimensions }) => dimensions, 256),
-  permitted_dimensions: field(z.object({ min: count, max: count }), ({ dimensions }) => ({ min: 1, max: dimensions }), {
-    min: 1,
-    max: 256,
-  }),
+  permitted_dimensions: field(
+    z.object({ min: count, max: count }).describe("Equal where the model was not trained for vectors that can be cut."),
+    ({ dimensions, announced }) => ({ min: announced?.matryoshka === false ? dimensions : 1, max: dimensions }),
+    { min: 1, max: 256 },
+  ),
   default_query_instruction: field(
     z.nullable(z.string()).describe("Null where the model's query prompt has another form."),
     ({ prompts }) => instructionOf(prompts.query),
@@ -51,12 +52,27 @@ export const PUBLIC_MODEL = described<ShownModel>({
   ),
   prompts: field(
     z
-      .object({ query: z.string(), document: z.string(), default: z.string() })
+      .object({ query: z.string(), document: z.string(), default: z.string(), instruction: z.nullable(z.string()) })
       .describe(
-        'What is put before a text: by `input_type`, and without one. The caller\'s `instruction` replaces "query".',
+        "What is put before a text: by `input_type`, without one, and for the caller's own `instruction`, which stands at `{instruction}`. Null: the model takes no instruction.",
       ),
-    ({ prompts: { query, document, plain } }) => ({ query, document, default: plain }),
-    { query: `Instruct: ${DEFAULT_QUERY_INSTRUCTION}\nQuery:`, document: "", default: "" },
+    ({ prompts }) => ({
+      query: prompts.query,
+      document: prompts.document,
+      default: prompts.plain,
+      instruction: instructionForm(prompts),
+    }),
+    {
+      query: instructionPrefix(DEFAULT_QUERY_INSTRUCTION),
+      document: "",
+      default: "",
+      instruction: instructionPrefix("{instruction}"),
+    },
+  ),
+  architecture: field(
+    z.nullable(z.string()).describe("The checkpoint's `model_type`. Null until a backend has said it."),
+    ({ announced }) => announced?.architecture ?? null,
+    "qwen3",
   ),
   pooling: field(z.string(), ({ announced }) => announced?.pooling ?? "last_token", "last_token"),
   revision: field(z.nullable(z.string()), ({ announced }) => announced?.revision ?? null, "0123456789abcdef"),

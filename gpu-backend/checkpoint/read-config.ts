@@ -26,6 +26,8 @@ const HEAD_DIM_STEP = 2;
 export interface ModelConfig extends Body {
   /** Its row in compiler/architectures/table.ts. */
   readonly architecture: string;
+  /** Whether the beginning of a vector is one too. */
+  readonly matryoshka: boolean;
   readonly layers: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -72,6 +74,7 @@ export function readConfig(dir: string): ModelConfig {
     dense,
     dimensions: dense.at(-1)?.outFeatures ?? raw.hidden_size,
     architecture: architecture.modelType,
+    matryoshka: architecture.matryoshka === true,
     layers: raw.num_hidden_layers,
     hiddenSize: raw.hidden_size,
     intermediateSize: raw.intermediate_size,

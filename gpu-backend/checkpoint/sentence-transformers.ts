@@ -1,10 +1,11 @@
 // What sentence-transformers' files beside the weights say: the modules after the transformer, pooling, the context, and
-// the prompts. A folder without them is a bare embedding model: its architecture's pooling, Qwen's own query prompt.
+// the prompts. A folder without them is a bare embedding model: its architecture's pooling, and for a decoder Qwen's own
+// query prompt.
 
 import { join } from "node:path";
 import * as z from "zod";
 
-import { DEFAULT_QUERY_INSTRUCTION, instructionPrefix } from "../../shared/token-bound.ts";
+import { DEFAULT_QUERY_INSTRUCTION, INSTRUCTION_PLACE, instructionPrefix } from "../../shared/token-bound.ts";
 import { PROMPT_CHARS_MAX, type Prompts } from "../../shared/wire.ts";
 import type { Pooling } from "../compiler/architectures/architecture.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
@@ -86,7 +87,7 @@ export function readSentenceTransformers(dir: string, width: number, otherwise: 
     width,
     (modules ?? []).flatMap(({ kind, path }) => (kind === "Dense" ? [path] : [])),
   );
-  return { maxTokens: readMaxTokens(dir), pooling, dense, prompts: readPrompts(dir, normalised) };
+  return { maxTokens: readMaxTokens(dir), pooling, dense, prompts: readPrompts(dir, pooling, normalised) };
 }
 
 interface Module {
@@ -183,7 +184,16 @@ function readMaxTokens(dir: string): number | undefined {
   return undefined;
 }
 
-function readPrompts(dir: string, normalised: boolean): Prompts {
+/** Forms of a query's prompt in which an instruction stands: Qwen's and E5's, and bge-multilingual-gemma2's. */
+const INSTRUCTION_FORMS = [/^(Instruct: )[^\n]*(\nQuery: ?)$/, /^(<instruct>)[^\n]*(\n<query>)$/];
+
+/** The form of `query` with a place in it for the caller's instruction. */
+function instructionFormOf(query: string | undefined): string | undefined {
+  const form = INSTRUCTION_FORMS.find((known) => known.test(query ?? ""));
+  return form && query?.replace(form, (_, before: string, after: string) => before + INSTRUCTION_PLACE + after);
+}
+
+function readPrompts(dir: string, pooling: Pooling, normalised: boolean): Prompts {
   const path = join(dir, PROMPTS_FILE);
   const settings = readOptionalJson(dir, PROMPTS_FILE, promptsSchema) ?? {};
   checkFields(path, "", SENTENCE_TRANSFORMERS, objectSchema.parse(settings));
@@ -203,9 +213,14 @@ function readPrompts(dir: string, normalised: boolean): Prompts {
       `${path}: default_prompt_name ${JSON.stringify(name)} is none of the prompts ${Object.keys(prompts).join(", ")}`,
     );
   const plain = (name === undefined ? undefined : prompts[name]) ?? "";
+  // Decoders that are made embedding models follow instructions, and encoders do not, unless their prompts say so.
+  const isDecoder = pooling === "lasttoken";
+  const query = first(QUERY_PROMPTS);
+  const otherwise = isDecoder && name === undefined ? instructionPrefix(DEFAULT_QUERY_INSTRUCTION) : plain;
   return {
-    query: first(QUERY_PROMPTS) ?? (name === undefined ? instructionPrefix(DEFAULT_QUERY_INSTRUCTION) : plain),
+    query: query ?? otherwise,
     document: first(DOCUMENT_PROMPTS) ?? plain,
     plain,
+    instruction: instructionFormOf(query) ?? (isDecoder ? instructionPrefix(INSTRUCTION_PLACE) : null),
   };
 }

@@ -15,7 +15,12 @@ const modelSchema = z.object({
   status: z.string(),
   context_length: z.int(),
   native_dimensions: z.int(),
-  prompts: z.object({ query: z.string(), document: z.string(), default: z.string() }),
+  prompts: z.object({
+    query: z.string(),
+    document: z.string(),
+    default: z.string(),
+    instruction: z.nullable(z.string()).optional(),
+  }),
   revision: z.nullable(z.string()),
   pricing: z.object({
     price_nano_usd_per_million_tokens: z.int(),
@@ -75,6 +80,8 @@ export class Bounds {
     { inputType, instruction, tier }: { inputType: InputType | undefined; instruction: string | undefined; tier: Tier },
   ) {
     const { prompts, pricing } = model;
+    if (instruction !== undefined && prompts.instruction === null)
+      throw new Stop(`${model.id} takes no instruction: leave --instruction out.`);
     this.contextTokens = model.context_length;
     this.#before = prefixBound(promptFor(inputType, instruction, { ...prompts, plain: prompts.default }));
     this.#minimum = pricing.minimum_charge_nano_usd;

@@ -14,6 +14,8 @@ export interface Architecture {
   readonly names: TensorNames;
   /** How the vectors of a folder are pooled that says nothing of it. */
   readonly pooling: Pooling;
+  /** Whether its embedding models are trained so that the beginning of a vector is one too, by their cards. */
+  readonly matryoshka?: true;
   /** Throws CheckpointError, whose message begins with `path`, config.json's. */
   readonly body: (raw: RawConfig, path: string) => Body;
 }

@@ -13,6 +13,7 @@ export const QWEN3: Architecture = {
   fields: { ...DECODER_FIELDS, ...OPTIONAL_WINDOW, is_causal: only("true or false", true, false) },
   names: DECODER_NAMES,
   pooling: "lasttoken",
+  matryoshka: true,
   body: (raw, path) => ({
     ...decoderBody(raw, path, { headDim: HEAD_DIM_DEFAULT }),
     queryKeyNorms: true,

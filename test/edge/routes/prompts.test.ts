@@ -1,5 +1,6 @@
 // A model whose checkpoint has prompts of its own: they replace Qwen's wherever a kind of text is named.
 import { beforeAll, expect, test } from "vitest";
+import { promptFor } from "../../../edge/embedding/prompts.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
 
@@ -50,6 +51,17 @@ test("the model's page says them", async () => {
   const { body } = await api.call(`/v1/models/${MODEL}`);
   expect(body).toMatchObject({
     default_query_instruction: null,
-    prompts: { query: "find: ", document: "doc: ", default: "text: " },
+    prompts: {
+      query: "find: ",
+      document: "doc: ",
+      default: "text: ",
+      instruction: "Instruct: {instruction}\nQuery:",
+    },
   });
+});
+
+test("an instruction stands where the model was trained to have it", () => {
+  const prompts = { ...PROMPTS, instruction: "<instruct>{instruction}\n<query>" };
+  const said = promptFor("query", "Find $& {instruction}", prompts);
+  expect(said).toBe("<instruct>Find $& {instruction}\n<query>");
 });

@@ -45,6 +45,7 @@ export class FakeBackend {
   revision = REVISION_1;
   /** undefined: it is one that does not say. */
   prompts: Prompts | undefined;
+  matryoshka: boolean | undefined;
   arithmetic: BackendReady["arithmetic"];
   queueSeconds = 0;
   tokensPerSecond: number | null = 1000;
@@ -92,6 +93,7 @@ export class FakeBackend {
       endTokenId: 0,
       pooling: "last",
       ...(this.prompts === undefined ? {} : { prompts: this.prompts }),
+      ...(this.matryoshka === undefined ? {} : { architecture: "bert", matryoshka: this.matryoshka }),
       ...(this.arithmetic === undefined ? {} : { arithmetic: this.arithmetic }),
       load: { queueSeconds: this.queueSeconds },
       tokensPerSecond: this.tokensPerSecond,

@@ -284,7 +284,29 @@ describe("sentence-transformers' settings", () => {
       { query: "s: ", document: "s: ", plain: "s: " },
     ],
   ])("give the prompts where they say %s", (_, settings, prompts) => {
-    expect(configOf(settings).prompts).toEqual(prompts);
+    expect(configOf(settings).prompts).toEqual({ ...prompts, instruction: "Instruct: {instruction}\nQuery:" });
+  });
+
+  it.each<[string, Json, string | null, string]>([
+    ["nothing", {}, null, ""],
+    ["prefixes", { prompts: { query: "query: ", passage: "passage: " } }, null, "query: "],
+    [
+      "a task, as E5 writes it",
+      { prompts: { query: "Instruct: Find\nQuery: " } },
+      "Instruct: {instruction}\nQuery: ",
+      "Instruct: Find\nQuery: ",
+    ],
+    [
+      "a task, as Gemma 2 has it",
+      { prompts: { query: "<instruct>Find\n<query>" } },
+      "<instruct>{instruction}\n<query>",
+      "<instruct>Find\n<query>",
+    ],
+  ])("say of an encoder whether it takes instructions, where its prompts say %s", (_, settings, instruction, query) => {
+    const dir = folderOf("plain-fp16");
+    editJson(dir, "1_Pooling/config.json", () => ({ pooling_mode_mean_tokens: true }));
+    editJson(dir, "config_sentence_transformers.json", () => settings);
+    expect(readConfig(dir).prompts).toMatchObject({ instruction, query });
   });
 
   it("are refused when they name a prompt that is not there, or one of endless length", () => {

@@ -133,6 +133,7 @@ function demoModel(): CompiledModel {
     revision: must(parseRevision("0123456789abcdef"), "revision"),
     config: {
       architecture: "qwen3",
+      matryoshka: true,
       layers: 4,
       hiddenSize: DIMENSIONS,
       intermediateSize: 512,
