@@ -35,6 +35,10 @@ export class EngineInProcess {
     return vectors;
   }
 
+  async close(): Promise<void> {
+    await this.#session.close();
+  }
+
   async #run(texts: readonly Int32Array[], onRun: (ms: number) => void): Promise<Float32Array> {
     const [text] = texts;
     const isLong = text !== undefined && text.length > shortTokensMax({ target: "cpu", config: this.#config });

@@ -13,11 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { readConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
-import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
-import { tokenizeText } from "../../../gpu-backend/tokenizer/text-tokenizer.ts";
 import { distance } from "../../gpu-backend/cosine.ts";
-import { readDemoReference } from "../../gpu-backend/engine/demo-reference.ts";
+import { realTexts } from "../backend/real-texts.ts";
 import { MIXES, textsOf } from "../gpu/mixes.ts";
 import { SHAPES, writeRandomCheckpoint } from "../gpu/random-checkpoint.ts";
 import { writeRandomGguf } from "./gguf.ts";
@@ -169,7 +166,9 @@ function prepare(): readonly Command[] {
 async function measureErrors(): Promise<ReadonlyMap<string, readonly number[]>> {
   const reference = running.find(({ name }) => name === `torch ${REFERENCE}`);
   if (reference === undefined) return new Map();
-  const ids = (await errorTexts()).map((text) => [...text]);
+  const texts =
+    values.checkpoint === undefined ? textsOf(ERROR_LENGTHS, ERROR_VOCABULARY) : await realTexts(values.checkpoint);
+  const ids = texts.map((text) => [...text]);
   const expected = await reference.embed({ ids });
   const found = new Map<string, readonly number[]>();
   for (const system of running) {
@@ -182,19 +181,6 @@ async function measureErrors(): Promise<ReadonlyMap<string, readonly number[]>> 
     );
   }
   return found;
-}
-
-/** Texts of many kinds where the checkpoint can read them; random tokens for the random one. */
-async function errorTexts(): Promise<readonly Int32Array[]> {
-  if (values.checkpoint === undefined) return textsOf(ERROR_LENGTHS, ERROR_VOCABULARY);
-  const { endTokenId, vocabSize, maxTokens } = readConfig(values.checkpoint);
-  const library = await loadTokenizer(values.checkpoint, endTokenId, vocabSize);
-  const texts: Int32Array[] = [];
-  for (const text of readDemoReference().texts) {
-    const result = await tokenizeText(library, { maxTokens, vocabSize }, "", text, "none");
-    if (result.kind === "ids") texts.push(result.ids);
-  }
-  return texts;
 }
 
 /** Padding is only worth a line where lengths differ; what is hopelessly slow shows its probe alone, and the short text. */
