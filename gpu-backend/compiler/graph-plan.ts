@@ -22,6 +22,11 @@ export interface GraphPlan {
   readonly elementType: ElementType;
   readonly weights: CudaWeights;
   readonly linears: Readonly<Record<LinearPlace, LinearForm>>;
+  /**
+   * Whether layers that read one input are one product, cut apart behind it: a launch instead of three on a GPU. On a CPU the
+   * cut costs more than the products gain.
+   */
+  readonly fused: boolean;
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
   readonly attentionNorms: "fused" | "explicit";
   /** How bidirectional attention keeps texts apart (attention-nodes.ts). */
@@ -50,6 +55,7 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears
       elementType: "float32",
       weights: "as-is",
       linears: LINEARS[linears],
+      fused: false,
       attentionNorms: "explicit",
       bidirectional: "by text",
       presents: false,
@@ -61,6 +67,7 @@ export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears
     elementType: half ? "float16" : "bfloat16",
     weights: cudaWeights,
     linears: LINEARS.float32,
+    fused: true,
     attentionNorms: "fused",
     bidirectional: "masked",
     presents: true,

@@ -1,6 +1,5 @@
-// Linear layers as graph nodes, in the form that the plan has for their place (form-*.ts). In the float forms, layers that
-// read the same input are fused into one product where they agree (one large product keeps the threads busier than three
-// small ones).
+// Linear layers as graph nodes, in the form that the plan has for their place (form-*.ts). Where the plan says so, layers of
+// the float forms that read the same input are fused into one product, if they agree.
 
 import { assert, must } from "../../shared/assert.ts";
 import { dequantise, type DenseLinear, type Linear } from "../checkpoint/linear.ts";
@@ -55,7 +54,7 @@ function addProducts(
   }
   const scaled = layers.map((layer) => applyPlan(plan, scaleLinear(layer, fold)));
   const first = must(scaled[0], "a linear layer");
-  if (scaled.length > 1 && !scaled.every((layer) => fuses(first, layer))) {
+  if (scaled.length > 1 && !(plan.fused && scaled.every((layer) => fuses(first, layer)))) {
     return scaled.map((layer, index) => addProduct(graph, plan, `${name}.${index}`, input, [layer]));
   }
   const product = addProduct(graph, plan, name, input, scaled);

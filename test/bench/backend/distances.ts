@@ -35,5 +35,5 @@ async function vectorsOf(linears: CpuLinears): Promise<readonly Float32Array[]> 
   const engine = await EngineInProcess.open(graphPath, config, Number(values.threads));
   const rows = await engine.embed(texts);
   await engine.close();
-  return texts.map((_, index) => rows.subarray(index * config.hiddenSize, (index + 1) * config.hiddenSize));
+  return texts.map((_, index) => rows.subarray(index * config.dimensions, (index + 1) * config.dimensions));
 }

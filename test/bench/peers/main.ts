@@ -1,5 +1,5 @@
 // npm run bench:peers [-- --quick] [--minutes 8] [--threads 2] [--python /path/to/python] [--work DIR] [--layers N] [--checkpoint DIR]
-//   [--clock wall|processor]
+//   [--clock wall|processor] [--accuracy]
 // This engine, llama.cpp and PyTorch on the same shape (Qwen3 0.6B, random weights), the same lengths, the same number of
 // threads: alternating in one run, medians, a Markdown table at the end. README.md says what each system is.
 //
@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { readConfig } from "../../../gpu-backend/checkpoint/read-config.ts";
 import { distance } from "../../gpu-backend/cosine.ts";
 import { realTexts } from "../backend/real-texts.ts";
 import { MIXES, textsOf } from "../gpu/mixes.ts";
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     checkpoint: { type: "string" },
     clock: { type: "string", default: "wall" },
+    accuracy: { type: "boolean", default: false },
   },
 });
 const CLOCK: Clock = values.clock === "processor" ? "processor" : "wall";
@@ -86,9 +88,9 @@ for (const command of prepare()) {
   if (system === undefined) say(`${command.name} cannot be started here; its column stays empty`);
   else running.push(system);
 }
-slow = await warmUp();
+if (!values.accuracy) slow = await warmUp();
 const errors = await measureErrors();
-for (let round = 1; ; round += 1) {
+for (let round = 1; !values.accuracy; round += 1) {
   const roundStarted = performance.now();
   for (const [mix, lengths] of Object.entries(mixes)) {
     const order = round % 2 === 1 ? running : running.toReversed();
