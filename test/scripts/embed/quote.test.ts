@@ -51,28 +51,28 @@ async function quoted(texts: readonly string[], requestsMax: number) {
   return { result, refused };
 }
 
-const TEXTS = Array.from({ length: 9000 }, (_, index) => `${index} ${"word ".repeat(index % 5)}`);
+const TEXTS = Array.from({ length: 2400 }, (_, index) => `${index} ${"word ".repeat(index % 5)}`);
 const TOKENS = TEXTS.reduce((sum, text) => sum + fakeTokens(text), 0);
 
 test("a corpus of a few requests is counted whole", async () => {
   const { result } = await quoted(TEXTS, 100);
-  expect(result).toMatchObject({ kind: "whole", countedTexts: 9000, tokens: TOKENS, tokensMax: TOKENS, refused: 0 });
+  expect(result).toMatchObject({ kind: "whole", countedTexts: 2400, tokens: TOKENS, tokensMax: TOKENS, refused: 0 });
   expect(result.revision).toBe("revision-1");
 });
 
 test("a larger one by a sample, the same each time: estimated from it, and bounded", async () => {
-  const { result } = await quoted(TEXTS, 2);
+  const { result } = await quoted(TEXTS, 0.5);
   expect(result.kind).toBe("sample");
-  expect(result.countedTexts).toBeGreaterThan(1000);
-  expect(result.countedTexts).toBeLessThan(6000);
+  expect(result.countedTexts).toBeGreaterThan(300);
+  expect(result.countedTexts).toBeLessThan(1500);
   expect(Math.abs(result.tokens / TOKENS - 1)).toBeLessThan(0.03);
   expect(result.tokensMax).toBeGreaterThan(TOKENS);
-  expect((await quoted(TEXTS, 2)).result).toEqual(result);
+  expect((await quoted(TEXTS, 0.5)).result).toEqual(result);
 });
 
 test("every text that may be over the context is counted, also beside a sample", async () => {
   const long = "long ".repeat(40);
-  const { result, refused } = await quoted([...TEXTS, long], 2);
+  const { result, refused } = await quoted([...TEXTS, long], 0.5);
   expect(result.refused).toBe(1);
-  expect(refused).toEqual([expect.stringMatching(/^9001 it is longer than the model's context/)]);
+  expect(refused).toEqual([expect.stringMatching(/^2401 it is longer than the model's context/)]);
 });
