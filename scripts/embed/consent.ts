@@ -1,7 +1,7 @@
 // The quote in words, and whether the job may begin.
 
 import type { Options } from "./options.ts";
-import { counted, lasting } from "./progress.ts";
+import { counted, lasting, many } from "./progress.ts";
 import type { Quote } from "./quote.ts";
 import type { Scan } from "./scan.ts";
 import type { Account, Bounds } from "./service.ts";
@@ -30,8 +30,8 @@ export function quoteLines({ options, bounds, scan, quote, account, spent }: Off
     bounds.cost(quote.tokens) > credit ? ", which is less: the job will stop there and can go on later" : "";
   return [
     quote.kind === "whole"
-      ? `To embed: ${counted(texts)} texts, ${counted(quote.tokens)} tokens (all counted): ${cost} at ${PRICE[options.tier]}, less where the API has some in its cache.`
-      : `To embed: ${counted(texts)} texts, about ${counted(quote.tokens)} tokens: about ${cost} at ${PRICE[options.tier]}, never over ${most}. ${counted(quote.countedTexts)} texts were counted (${counted(quote.countedTokens)} tokens); the rest is estimated from them.`,
+      ? `To embed: ${many(texts, "text")}, ${counted(quote.tokens)} tokens (all counted): ${cost} at ${PRICE[options.tier]}, less where the API has some in its cache.`
+      : `To embed: ${many(texts, "text")}, about ${counted(quote.tokens)} tokens: about ${cost} at ${PRICE[options.tier]}, never over ${most}. ${counted(quote.countedTexts)} texts were counted (${counted(quote.countedTokens)} tokens); the rest is estimated from them.`,
     `Credit: $${formatUsd(nanoUsd(credit))}${short}.${spent > 0 ? ` This job has cost $${formatUsd(nanoUsd(spent))} so far.` : ""}`,
     ...(minutes > 1
       ? [
@@ -57,7 +57,7 @@ export async function consent(
   if (ask !== undefined) {
     const about = quote.kind === "whole" ? "for" : "for about";
     const isAgreed = await ask(
-      `Embed ${counted(scan.fresh - quote.refused)} texts ${about} $${formatUsd(cost)}? [y/N] `,
+      `Embed ${many(scan.fresh - quote.refused, "text")} ${about} $${formatUsd(cost)}? [y/N] `,
     );
     if (!isAgreed) throw new Stop("Nothing was sent.");
     return;

@@ -90,7 +90,7 @@ export async function embedCorpus(work: EmbedJob): Promise<void> {
 }
 
 /** Whether the corpus still has a text of the request: what it has no more need not be paid for. */
-function isNeeded(table: TextTable, { body }: PendingRequest): boolean {
+export function isNeeded(table: TextTable, { body }: PendingRequest): boolean {
   return textsOf(body).some((text) => {
     const slot = table.find(hashOf(text));
     return slot >= 0 && table.has(slot, SEEN) && table.record(slot) === undefined;

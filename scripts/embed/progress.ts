@@ -95,6 +95,11 @@ export function counted(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** 1, "text" → "1 text"; 2000, "text" → "2,000 texts". */
+export function many(count: number, noun: string): string {
+  return `${counted(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Seconds → "2 h 5 min", "4 min 10 s", "8 s". */
 export function lasting(seconds: number): string {
   const whole = Math.ceil(seconds);

@@ -4,7 +4,7 @@ import type { Clock } from "./api.ts";
 import { Api, Stopped } from "./api.ts";
 import { consent, quoteLines } from "./consent.ts";
 import type { Offer } from "./consent.ts";
-import { embedCorpus } from "./embed.ts";
+import { embedCorpus, isNeeded } from "./embed.ts";
 import { checkOut, clearJob, holdFolder, jobFolderOf } from "./job-folder.ts";
 import type { Job, JobSettings } from "./job.ts";
 import { continuedJob, newJob, readJob, writeJob } from "./job.ts";
@@ -12,7 +12,7 @@ import type { Options } from "./options.ts";
 import type { Output } from "./out/write-output.ts";
 import { writeOutput } from "./out/write-output.ts";
 import { Pace } from "./pace.ts";
-import { Progress, counted } from "./progress.ts";
+import { Progress, counted, many } from "./progress.ts";
 import type { Quote } from "./quote.ts";
 import { quote } from "./quote.ts";
 import { dimensionsOf, requestFields, textFields, textsMaxOf } from "./request-shape.ts";
@@ -27,6 +27,7 @@ import { Spend } from "./spend.ts";
 import { Stop } from "./stop.ts";
 import { TextTable } from "./text-table.ts";
 import { VectorStore, loadRecords } from "./vector-store.ts";
+import type { PendingRequest } from "./vector-store.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
 
 export interface JobContext {
@@ -214,7 +215,7 @@ class Run {
   #withRest(error: unknown, progress: Progress, scanned: Scan, store: VectorStore): unknown {
     if (!(error instanceof Stop) && !(error instanceof Stopped)) return error;
     const { texts, costNanoUsd } = progress.done;
-    const rest = `This run embedded ${counted(texts)} texts for $${formatUsd(nanoUsd(costNanoUsd))} (the job: $${formatUsd(nanoUsd(store.totals.costNanoUsd))}); ${counted(Math.max(0, scanned.fresh - texts))} are missing. The same command goes on.`;
+    const rest = `This run embedded ${many(texts, "text")} for $${formatUsd(nanoUsd(costNanoUsd))} (the job: $${formatUsd(nanoUsd(store.totals.costNanoUsd))}); ${counted(Math.max(0, scanned.fresh - texts))} are missing. The same command goes on.`;
     return error instanceof Stopped ? new Stopped(`Stopped. ${rest}`) : new Stop(`${error.message}\n${rest}`);
   }
 
@@ -240,17 +241,18 @@ class Run {
     if (rows === 0) throw new Stop(`${this.#corpus.name} has no rows with a text.`);
     const done = distinct - fresh;
     this.#context.say(
-      `${this.#corpus.name}: ${counted(rows)} rows, ${counted(distinct)} distinct texts${done > 0 ? `, ${counted(done)} of them embedded already` : ""}${bad > 0 ? `; ${counted(bad)} bad rows are left out` : ""}.`,
+      `${this.#corpus.name}: ${many(rows, "row")}, ${many(distinct, "distinct text")}${done > 0 ? `, ${counted(done)} of them embedded already` : ""}${bad > 0 ? `; left out: ${many(bad, "bad row")}` : ""}.`,
     );
   }
 
   /** The API remembers a request for a day. */
   #tellOld(store: VectorStore): void {
     const nowMs = this.#context.clock.now();
-    const old = [...store.pending()].filter(({ sinceMs }) => nowMs - sinceMs > KEY_LIFE_MS);
+    const isOld = ({ sinceMs }: PendingRequest): boolean => nowMs - sinceMs > KEY_LIFE_MS;
+    const old = [...store.pending()].filter((request) => isOld(request) && isNeeded(this.#table, request));
     if (old.length === 0) return;
     this.#context.say(
-      `${counted(old.length)} requests of an earlier run got no answer and are over 24 hours old: the API has forgotten them, so what it charged for them then it charges again.`,
+      `Without an answer for over 24 hours: ${many(old.length, "request")} of an earlier run. The API has forgotten them, so what it charged for them then it charges again.`,
     );
   }
 
@@ -258,10 +260,10 @@ class Run {
     const { say } = this.#context;
     const { costNanoUsd, tokens } = store.totals;
     say(
-      `${counted(rows)} vectors of ${job.dimensions} dimensions (${job.dtype}, ${job.model}, revision ${job.revision}): ${files.join(", ")}`,
+      `${many(rows, "vector")} of ${job.dimensions} dimensions (${job.dtype}, ${job.model}, revision ${job.revision}): ${files.join(", ")}`,
     );
     say(`The job: ${counted(tokens)} tokens, $${formatUsd(nanoUsd(costNanoUsd))}.`);
-    if (bad > 0) say(`${counted(bad)} rows were left out: bad-rows.jsonl says why.`);
+    if (bad > 0) say(`Left out: ${many(bad, "row")}; bad-rows.jsonl says why.`);
   }
 }
 

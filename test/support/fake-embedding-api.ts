@@ -61,6 +61,11 @@ export class FakeEmbeddingApi {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** A day has passed. */
+  forgetAnswers(): void {
+    this.#kept.clear();
+  }
+
   stop(): void {
     this.#server.closeAllConnections();
     this.#server.close();

@@ -57,7 +57,7 @@ describe("a corpus job", () => {
     expect([again.code, embedded(api).length]).toEqual([0, calls]);
     const edited = ["a new first text", ...TEXTS.slice(5).toReversed()];
     const { code, said } = await job.run([job.corpus(edited), "--yes"]);
-    expect([code, said]).toEqual([0, expect.stringContaining("To embed: 1 texts")]);
+    expect([code, said]).toEqual([0, expect.stringContaining("To embed: 1 text,")]);
     expectVectors(edited);
     expectChargedOnce([...TEXTS, "a new first text"]);
   });
@@ -197,6 +197,19 @@ describe("a job goes on", () => {
     expectChargedOnce(["a new one", ...TEXTS]);
   });
 
+  test("after more than a day: it says that the API has forgotten what got no answer, and may charge it again", async () => {
+    api.fault = ({ path }) => (path === "/v1/embeddings" ? "drop" : undefined);
+    const args = [job.corpus(TEXTS), "--yes"];
+    await job.run(args);
+    api.fault = () => undefined;
+    api.forgetAnswers();
+    job.nowMs += 25 * 3_600_000;
+    const { code, said } = await job.run(args);
+    expect([code, said]).toEqual([0, expect.stringContaining("over 24 hours: 1 request of an earlier run")]);
+    expect(api.chargedNanoUsd).toBe(2 * costOf(DISTINCT));
+    expectVectors(TEXTS);
+  });
+
   test("without paying for texts that it was about to send and the corpus has no more", async () => {
     api.fault = ({ path }) => (path === "/v1/embeddings" ? { status: 402, code: "key_cap_reached" } : undefined);
     expect((await job.run([job.corpus(TEXTS), "--yes"])).code).toBe(1);
@@ -262,7 +275,7 @@ describe("a text that no vector can be made of", () => {
     ]);
     expect(api.chargedNanoUsd).toBe(0);
     const skipped = await job.run([corpus, "--yes", "--skip-bad"]);
-    expect([skipped.code, skipped.said]).toEqual([0, expect.stringContaining("2 rows were left out")]);
+    expect([skipped.code, skipped.said]).toEqual([0, expect.stringContaining("Left out: 2 rows")]);
     expectVectors(texts.filter((text) => text !== LONG));
     expect(badRows()).toEqual([
       { line: 10, row: 9, id: 9, reason: expect.stringContaining("longer") },

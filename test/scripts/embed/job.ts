@@ -17,6 +17,7 @@ export class TestJob {
   readonly out = join(this.folder, "vectors");
   /** What the job slept, in ms. */
   slept: number[] = [];
+  nowMs = 1_800_000_000_000;
   interrupt: () => void = () => undefined;
   readonly #url: string;
 
@@ -36,15 +37,14 @@ export class TestJob {
 
   async run(args: readonly string[], answer?: (question: string) => boolean): Promise<Ran> {
     const lines: string[] = [];
-    let nowMs = 1_800_000_000_000;
     const context: EmbedContext = {
       say: (line) => void lines.push(line),
       environment: { GIGAROUTER_API_KEY: "gr-key" },
       clock: {
-        now: () => (nowMs += 1),
+        now: () => (this.nowMs += 1),
         sleep: async (ms) => {
           this.slept.push(ms);
-          nowMs += ms;
+          this.nowMs += ms;
         },
       },
       ask:
