@@ -81,8 +81,16 @@ function real(): EmbedContext {
 
 async function ask(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  // Ctrl-C and Ctrl-D are a no: the question alone would wait for ever.
+  const cancel = new AbortController();
+  terminal.on("SIGINT", () => cancel.abort()).on("close", () => cancel.abort());
   try {
-    return /^y(?:es)?$/i.test((await terminal.question(question)).trim());
+    const answer = await terminal.question(question, { signal: cancel.signal });
+    return /^y(?:es)?$/i.test(answer.trim());
+  } catch (error) {
+    if (!cancel.signal.aborted) throw error;
+    process.stdout.write("\n");
+    return false;
   } finally {
     terminal.close();
   }

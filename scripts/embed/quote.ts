@@ -14,6 +14,7 @@ import { hashOf } from "./rows/row.ts";
 import type { Scan } from "./scan.ts";
 import type { Bounds } from "./service.ts";
 import { checked } from "./service.ts";
+import { Stop } from "./stop.ts";
 import { COUNTED, REFUSED, SEEN } from "./text-table.ts";
 import type { TextTable } from "./text-table.ts";
 import { INPUTS_MAX } from "../../shared/schemas/texts.ts";
@@ -118,6 +119,7 @@ class Counter {
     if (answer instanceof Refusal) return this.#without(texts, answer);
     const { headers, json } = answer;
     const { data } = checked(api, tokensSchema, json);
+    if (data.length !== texts.length) throw new Stop(`${api.url} counts ${data.length} texts of ${texts.length}.`);
     this.revision ??= headers.get("x-model-revision") ?? undefined;
     for (const [index, { count, fits }] of data.entries()) {
       const text = texts[index];
