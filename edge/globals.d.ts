@@ -1,6 +1,8 @@
 // What workerd has and its type package does not declare yet.
 interface Uint8Array<TArrayBuffer extends ArrayBufferLike = ArrayBufferLike> {
   toBase64(): string;
+  /** Lower-case hex. */
+  toHex(): string;
 }
 interface Uint8ArrayConstructor {
   /** Throws SyntaxError for text that is not base64. */

@@ -3,7 +3,7 @@
 
 import type { CallText } from "../lib/call-text.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
-import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
+import { hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 
 const encoder = new TextEncoder();
@@ -47,7 +47,9 @@ export class CacheKeys {
         const kind = text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind;
         const head = heads.get(kind) ?? headOf({ ...scope, prefix }, kind);
         heads.set(kind, head);
-        return hex(await hmac(hmacKey, text.kind === "text" ? withText(head, text.text) : withIds(head, text.ids)));
+        return (
+          await hmac(hmacKey, text.kind === "text" ? withText(head, text.text) : withIds(head, text.ids))
+        ).toHex();
       }),
     );
   }
@@ -70,7 +72,7 @@ export class CacheKeys {
 
 /** A long instruction as its hash: each name is a hash over it, and there may be 2,048 of them. */
 async function hashed(prefix: string, hmacKey: CryptoKey): Promise<string> {
-  return `hmac ${hex(await hmac(hmacKey, encoder.encode(prefix)))}`;
+  return `hmac ${(await hmac(hmacKey, encoder.encode(prefix))).toHex()}`;
 }
 
 function headOf(scope: CacheScope, kind: string): Uint8Array {

@@ -1,51 +1,94 @@
 // The first tier: entries in the isolate's memory, bounded by bytes. It gives memory back when the isolate needs it for
-// answers (lib/memory-budget.ts).
+// answers (lib/memory-budget.ts). Vectors are copied into blocks: a buffer for each would be collected one by one, which
+// costs more than all else that is done for an entry. The oldest block goes first, with all that is in it; what is asked
+// for moves to the newest.
 
-import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import type { CacheEntry } from "./entry.ts";
 
 /** Of the isolate's 96 MB (lib/memory-budget.ts): 6,000 vectors of 2,560 dimensions. */
 const MEMORY_TIER_BYTES_MAX = 32 * 1024 * 1024;
+/** What goes at once is a small part of all. */
+const BLOCKS = 128;
+const FLOAT16_BYTES = 2;
 /** Name, account, map slots: what an entry takes besides its vector, about. */
 const ENTRY_OVERHEAD_BYTES = 320;
-/** A vector that is so much of its buffer, as in the frame of one text, is kept with it: a copy would cost more. */
-const BUFFER_SHARE_MIN = 3 / 4;
+
+interface Block {
+  /** float16 bits of its entries, one vector after the other. */
+  readonly bits: Uint16Array;
+  /** How many of them are taken. */
+  used: number;
+  /** Of all entries ever put here. */
+  readonly names: string[];
+  /** Counted from 0 in the order in which blocks were begun. */
+  readonly serial: number;
+}
+
+interface Place {
+  readonly accountId: AccountId;
+  readonly tokens: number;
+  readonly block: Block;
+  readonly offset: number;
+  readonly length: number;
+}
 
 export class MemoryTier {
-  readonly #entries: LRUCache<string, CacheEntry>;
+  readonly bytesMax: number;
+  readonly #places = new Map<string, Place>();
+  /** Oldest first. */
+  readonly #blocks: Block[] = [];
+  #blockBytes = 0;
+  #begun = 0;
 
   constructor(bytesMax: number = MEMORY_TIER_BYTES_MAX) {
-    this.#entries = new LRUCache({ maxSize: bytesMax, sizeCalculation: sizeOf });
+    this.bytesMax = bytesMax;
   }
 
-  /** The entry called `name`, if it is `accountId`'s. */
+  /** A copy of the entry called `name`, if it is `accountId`'s. */
   get(name: string, accountId: AccountId): CacheEntry | undefined {
-    const entry = this.#entries.get(name);
-    return entry?.accountId === accountId ? entry : undefined;
+    const place = this.#places.get(name);
+    if (place?.accountId !== accountId) return undefined;
+    const { tokens, block, offset, length } = place;
+    const entry = { accountId, tokens, vector: block.bits.slice(offset, offset + length) };
+    if (this.#begun - block.serial > this.#blocks.length / 2) this.put(name, entry);
+    return entry;
   }
 
-  /** Keeps a copy of a view into the frame of many texts, which would keep the whole frame alive. */
-  put(name: string, entry: CacheEntry): void {
-    const { vector } = entry;
-    const isMost = vector.byteLength >= vector.buffer.byteLength * BUFFER_SHARE_MIN;
-    this.#entries.set(name, isMost ? entry : { ...entry, vector: vector.slice() });
+  /** Keeps a copy of `entry`. */
+  put(name: string, { accountId, tokens, vector }: CacheEntry): void {
+    const block = this.#blockFor(vector.length);
+    const offset = block.used;
+    block.bits.set(vector, offset);
+    block.used += vector.length;
+    block.names.push(name);
+    this.#places.set(name, { accountId, tokens, block, offset, length: vector.length });
+    this.shrinkTo(this.bytesMax);
   }
 
   get bytes(): number {
-    return this.#entries.calculatedSize;
+    return this.#blockBytes + this.#places.size * ENTRY_OVERHEAD_BYTES;
   }
 
-  get bytesMax(): number {
-    return this.#entries.maxSize;
-  }
-
-  /** Drops the least recently used until at most `bytes` are held. */
+  /** Drops the oldest until at most `bytes` are held. */
   shrinkTo(bytes: number): void {
-    while (this.#entries.calculatedSize > bytes && this.#entries.size > 0) this.#entries.pop();
+    while (this.bytes > bytes) {
+      const oldest = this.#blocks.shift();
+      if (oldest === undefined) return;
+      this.#blockBytes -= oldest.bits.byteLength;
+      for (const name of oldest.names) if (this.#places.get(name)?.block === oldest) this.#places.delete(name);
+    }
   }
-}
 
-function sizeOf(entry: CacheEntry): number {
-  return entry.vector.buffer.byteLength + ENTRY_OVERHEAD_BYTES;
+  /** The newest block if it has room for `length` values, or a new one. */
+  #blockFor(length: number): Block {
+    const newest = this.#blocks.at(-1);
+    if (newest !== undefined && newest.used + length <= newest.bits.length) return newest;
+    const bits = new Uint16Array(Math.max(length, Math.floor(this.bytesMax / BLOCKS / FLOAT16_BYTES)));
+    const block = { bits, used: 0, names: [], serial: this.#begun };
+    this.#begun += 1;
+    this.#blocks.push(block);
+    this.#blockBytes += bits.byteLength;
+    return block;
+  }
 }
