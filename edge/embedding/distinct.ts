@@ -14,11 +14,12 @@ export interface Distinct {
 
 export function distinctTexts(texts: readonly CallText[]): Distinct {
   if (texts.length === 1) return { texts, first: [0], of: [0] };
+  // Ids under a character that stands in no text which is well formed, so that no text is copied for its kind's sake.
   const places = new Map<string, number>();
   const unique: CallText[] = [];
   const first: number[] = [];
   const of = texts.map((text, index) => {
-    const identity = text.kind === "text" ? `t${text.text}` : `i${text.ids.join(",")}`;
+    const identity = text.kind === "text" ? text.text : `\ud800${text.ids.join(",")}`;
     const known = places.get(identity);
     if (known !== undefined) return known;
     places.set(identity, unique.length);

@@ -10,6 +10,7 @@ type Settle<Value> = (value: Value | undefined) => void;
 export type WaitEnd = "late" | "left";
 
 class Computation<Value extends object> {
+  // Made by the owner, at once: a promise made by a waiter is the waiter's, and dies with its request for the others too.
   readonly promise: Promise<Value | undefined>;
   waiters = 0;
   waiterLeft: () => void = () => undefined;

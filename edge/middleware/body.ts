@@ -14,10 +14,12 @@ import { ApiError, apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 
 /**
- * A body that is announced to be no longer is read in one piece, which costs half of reading it as a stream: it fits
- * what a client sends before it waits for an acknowledgement, so that either all of it is there or the client stalls.
+ * A body that is announced to be no longer is read in one piece, which costs half of reading it as a stream. The pace
+ * that is asked of longer ones (`bodyPatience`) has it there within five seconds.
  */
-const SHORT_BYTES_MAX = 14 * 1024;
+const SHORT_BYTES_MAX = 64 * 1024;
+/** Of it, what fits into the memory that every request has (`bodyMemory(0)`) until its answer has been made. */
+const FREE_BYTES = 14 * 1024;
 /** Routes whose bodies are never larger take no gzip. */
 const PLAIN_BYTES_MAX = 64 * 1024;
 /** What is larger is read of a key that may call now alone, and counts as a call though it be refused. */
@@ -100,7 +102,7 @@ async function collect(
   return joinBytes(pieces);
 }
 
-/** Reserves no memory of its own: a short body fits into what every request has (`bodyMemory(0)`). */
+/** While it arrives it fits into the memory that every request has (`bodyMemory(0)`). */
 async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
   const { idleMs } = c.get("services").config.limits.bodyPatience;
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -109,7 +111,9 @@ async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
     timer = setTimeout(late, idleMs);
   });
   try {
-    return new Uint8Array(await Promise.race([c.req.raw.arrayBuffer(), stalled]));
+    const bytes = new Uint8Array(await Promise.race([c.req.raw.arrayBuffer(), stalled]));
+    if (bytes.length > FREE_BYTES) c.get("memory")?.grow(bytes.length + parseMemory(bytes.length));
+    return bytes;
   } catch (error) {
     if (error instanceof ApiError) throw error;
     throw bodyBrokeOff();
