@@ -97,7 +97,10 @@ async function newAccount(
 ): Promise<AccountUnderTest> {
   const made = await ensureDevAccount(new DataFolder(join(dataDir, crypto.randomUUID())), url, adminKey);
   await unlimit(url, adminKey, made.accountId);
-  const key = await post(url, adminKey, `/admin/accounts/${made.accountId}/keys`, { name: cache, cache });
+  const key = await askOperator(url, adminKey, "POST", `/admin/accounts/${made.accountId}/keys`, {
+    name: cache,
+    cache,
+  });
   return {
     accountId: made.accountId,
     apiKey: String(key["key"]),
@@ -109,9 +112,16 @@ async function newAccount(
   };
 }
 
-async function post(url: string, key: string, path: string, body: object): Promise<Record<string, unknown>> {
+/** What the operator's API answers; throws where that is no success. */
+export async function askOperator(
+  url: string,
+  key: string,
+  method: "POST" | "PATCH",
+  path: string,
+  body: object,
+): Promise<Record<string, unknown>> {
   const response = await fetch(url + path, {
-    method: "POST",
+    method,
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
@@ -120,12 +130,6 @@ async function post(url: string, key: string, path: string, body: object): Promi
 }
 
 async function unlimit(url: string, adminKey: string, accountId: string): Promise<void> {
-  const response = await fetch(`${url}/admin/accounts/${accountId}`, {
-    method: "PATCH",
-    headers: { authorization: `Bearer ${adminKey}`, "content-type": "application/json" },
-    body: JSON.stringify({
-      limits: { requests_per_minute: REQUESTS_PER_MINUTE, tokens_per_minute: TOKENS_PER_MINUTE },
-    }),
-  });
-  if (!response.ok) throw new Error(`limits: ${response.status} ${await response.text()}`);
+  const limits = { requests_per_minute: REQUESTS_PER_MINUTE, tokens_per_minute: TOKENS_PER_MINUTE };
+  await askOperator(url, adminKey, "PATCH", `/admin/accounts/${accountId}`, { limits });
 }

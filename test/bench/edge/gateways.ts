@@ -29,6 +29,8 @@ export interface RunningGateway {
   /** Of the embeddings route. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Of this edge: keys that are refused for want of credit (402) and for their rate (429). */
+  readonly refusedKeys?: { readonly poor: string; readonly slow: string };
   stop(): Promise<void>;
 }
 
@@ -50,11 +52,21 @@ export const FORWARDER: Gateway = {
   start: (upstream) => startOwn(ROOT, "forwarder-process.ts", upstream),
 };
 
+/** The work itself, without any of what makes a product of it. */
+export const BARE: Gateway = {
+  name: "bare product",
+  version: "",
+  start: (upstream) => startOwn(ROOT, "bare-process.ts", upstream),
+};
+
 async function startOwn(root: string, program: string, upstream: string): Promise<RunningGateway> {
   const path = join(root, "test/bench/edge", program);
   const child = fork(path, [upstream], { cwd: root, execArgv: ["--import", "tsx"], detached: true });
-  const { url, apiKey } = (await firstMessage(child)) as { url: string; apiKey?: string };
-  return running(child, `${url}/v1/embeddings`, apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` });
+  const { url, apiKey, poorKey, slowKey } = (await firstMessage(child)) as Readonly<Record<string, string>>;
+  const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  const started = await running(child, `${url}/v1/embeddings`, headers);
+  if (poorKey === undefined || slowKey === undefined) return started;
+  return { ...started, refusedKeys: { poor: poorKey, slow: slowKey } };
 }
 
 const portkey: Gateway = {

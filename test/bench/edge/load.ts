@@ -1,5 +1,5 @@
 // The load generator, a process of its own: keeps `connections` calls under way over as many kept-alive connections,
-// for `seconds` after a warm-up, and answers by IPC with what they took. Any answer but 200 ends it.
+// for `seconds` after a warm-up, and answers by IPC with what they took. Any answer but the expected one ends it.
 
 import { Agent, request } from "node:http";
 import type { Shape } from "./shapes.ts";
@@ -16,6 +16,10 @@ export interface LoadJob {
   readonly callsMin: number;
   /** The same texts in every call: all but the first are cache hits. */
   readonly repeats?: boolean;
+  /** An `Idempotency-Key` of its own for each call. */
+  readonly idempotent?: boolean;
+  /** What calls are answered; 200, with vectors, unless told. */
+  readonly statuses?: readonly number[];
 }
 
 export interface LoadResult {
@@ -65,7 +69,12 @@ function call(job: LoadJob, agent: Agent, body: string): Promise<void> {
       {
         method: "POST",
         agent,
-        headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body), ...job.headers },
+        headers: {
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(body),
+          ...(job.idempotent === true && { "idempotency-key": crypto.randomUUID() }),
+          ...job.headers,
+        },
       },
       (response) => {
         let head = "";
@@ -77,7 +86,9 @@ function call(job: LoadJob, agent: Agent, body: string): Promise<void> {
         response.on("error", reject);
         response.on("end", () => {
           // Fewer bytes than the vectors have is no answer, whatever the status says.
-          if (response.statusCode === 200 && bytes > job.shape.texts * 1000) resolve();
+          const { statusCode = 0 } = response;
+          const isWhole = statusCode === 200 && bytes > job.shape.texts * 1000;
+          if (job.statuses?.includes(statusCode) ?? isWhole) resolve();
           else reject(new Error(`${job.url}: ${response.statusCode} ${head.slice(0, 300)}`));
         });
       },

@@ -1,4 +1,4 @@
-// npm run bench:edge [-- --quick] [--only NAME] [--against REF]: this edge (auth, metering, limits, cache on) and other gateways, all in front of
+// npm run bench:edge [-- --quick] [--only NAME] [--against REF] [--cases] [--frontier]: this edge (auth, metering, limits, cache on) and other gateways, all in front of
 // the same upstream: CPU per request, added p50 and p99 at 1, 16 and 64 connections, float and base64, 1 and 100 texts.
 // Whole processes alternate; each measurement of a gateway follows one of the bare upstream; medians with their range.
 // Prints markdown for docs/performance.md. Linux (/proc) only; under nine minutes.
@@ -8,7 +8,9 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { against } from "./against.ts";
-import { EDGE, FORWARDER, firstMessage, installedPeers } from "./gateways.ts";
+import { measureCases } from "./cases.ts";
+import { measureFrontier } from "./frontier.ts";
+import { BARE, EDGE, FORWARDER, firstMessage, installedPeers } from "./gateways.ts";
 import type { Gateway } from "./gateways.ts";
 import { LoadProcess } from "./measure.ts";
 import type { Effort, Target } from "./measure.ts";
@@ -30,7 +32,13 @@ const SLOW_ROUNDS = 2;
 const ROUNDS_MS_MAX = 8 * 60_000;
 
 const { values } = parseArgs({
-  options: { quick: { type: "boolean" }, only: { type: "string" }, against: { type: "string" } },
+  options: {
+    quick: { type: "boolean" },
+    only: { type: "string" },
+    against: { type: "string" },
+    cases: { type: "boolean" },
+    frontier: { type: "boolean" },
+  },
 });
 const scale = values.quick === true ? 0.4 : 1;
 const rounds = values.quick === true ? { full: 1, all: 2 } : { full: FULL_ROUNDS, all: PAIR_ROUNDS };
@@ -40,16 +48,17 @@ if (process.platform !== "linux") {
   process.exit(1);
 }
 const begunMs = performance.now();
-const gateways = [EDGE, FORWARDER, ...installedPeers()].filter(
+const gateways = [EDGE, BARE, FORWARDER, ...installedPeers()].filter(
   ({ name }) => values.only === undefined || name.includes(values.only),
 );
-if (gateways.length < 4 && values.against === undefined)
+if (gateways.length < 5 && values.against === undefined)
   console.error("Peers are missing: node test/bench/edge/peers/install.mjs installs them.");
 const upstreamProcess = fork(join(import.meta.dirname, "upstream.ts"), { execArgv: ["--import", "tsx"] });
 const { port } = (await firstMessage(upstreamProcess)) as { port: number };
 const upstream = `http://127.0.0.1:${port}`;
-if (values.against !== undefined) {
-  console.log(await against(values.against, upstream, scale));
+const other = otherMeasurement();
+if (other !== undefined) {
+  console.log(await other);
   process.exit();
 }
 const bare: Target = { url: `${upstream}/v1/embeddings`, headers: {}, pid: undefined };
@@ -67,6 +76,13 @@ for (let round = 0; round < rounds.all; round += 1) {
 }
 upstreamProcess.disconnect();
 print();
+
+/** What stands in another file, where it was asked for instead. */
+function otherMeasurement(): Promise<string> | undefined {
+  if (values.against !== undefined) return against(values.against, upstream, scale);
+  if (values.cases === true) return measureCases(upstream, scale);
+  return values.frontier === true ? measureFrontier(upstream, scale) : undefined;
+}
 
 async function runRound(gateway: Gateway, isFull: boolean): Promise<void> {
   const started = await gateway.start(upstream);

@@ -5,7 +5,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { LoadJob, LoadResult } from "./load.ts";
-import { treeCpuMs } from "./process-cpu.ts";
+import { treeCpuMs } from "./process-tree.ts";
 import { MODEL } from "./shapes.ts";
 import type { Shape } from "./shapes.ts";
 
@@ -20,12 +20,7 @@ export interface Measured extends LoadResult {
   readonly cpuMsPerCall: number;
 }
 
-export interface Effort {
-  readonly connections: number;
-  readonly seconds: number;
-  readonly callsMin: number;
-  readonly repeats?: boolean;
-}
+export type Effort = Omit<LoadJob, "url" | "headers" | "model" | "shape">;
 
 /** The load generator's process. */
 export class LoadProcess {

@@ -34,10 +34,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return;
   }
   const body = await read(request);
-  if (request.url === "/embed") {
+  if (request.url === "/embed" || request.url === "/tokenize") {
     const frame = decodeFrame(new Uint8Array(body));
     const count = frame.kind === "frame" ? (frame.header as EmbedRequest).texts.length : 0;
-    send(response, FRAME_CONTENT_TYPE, known(frames, count, frameOf));
+    const isEmbed = request.url === "/embed";
+    send(response, FRAME_CONTENT_TYPE, isEmbed ? known(frames, count, frameOf) : tokenFrameOf(count));
     return;
   }
   const { input, encoding_format: encoding } = JSON.parse(body.toString()) as {
@@ -68,6 +69,13 @@ function frameOf(count: number): Buffer {
     timings: { tokenizeMs: 0, queueMs: 0, runMs: 0 },
   };
   return Buffer.from(encodeFrame(JSON.stringify(header), new Uint8Array(payload.buffer)));
+}
+
+/** Before a refusal the edge has the exact tokens counted. */
+function tokenFrameOf(count: number): Buffer {
+  const tokens = Array.from({ length: count }, () => TOKENS_A_TEXT);
+  const header = { version: 1, revision: REVISION, tokens, truncated: tokens.map(() => false) };
+  return Buffer.from(encodeFrame(JSON.stringify(header), new Uint8Array(count * TOKENS_A_TEXT * 4)));
 }
 
 function bodyOf(name: string): Buffer {

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 
 import { must } from "../../../shared/assert.ts";
-import { treeCpuMs } from "../edge/process-cpu.ts";
+import { treeCpuMs } from "../edge/process-tree.ts";
 
 export type Clock = "wall" | "processor";
 

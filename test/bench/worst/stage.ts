@@ -4,7 +4,7 @@
 import { setTimeout } from "node:timers/promises";
 import { childrenOf } from "../../../scripts/dev-server/processes.ts";
 import { DEMO_MODEL_ID } from "../../../shared/catalog.ts";
-import { treeCpuMs } from "../edge/process-cpu.ts";
+import { treeCpuMs } from "../edge/process-tree.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../../support/dev-server.ts";
 import type { Attack } from "./inputs.ts";
 
