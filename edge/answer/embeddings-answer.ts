@@ -28,7 +28,7 @@ export function embeddingsContent(
   answer: EmbeddingsBody,
   waitUntil: (work: Promise<unknown>) => void,
   memory?: MemoryLease,
-): string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+): string | ReadableStream<Uint8Array> {
   if (bodyBytesMax(answer) <= CHUNK_BYTES) return wholeBody(answer, toBase64);
   // A known length becomes Content-Length.
   const bytes = bodyBytes(answer);

@@ -30,6 +30,7 @@ const UTF8_BYTES_MAX = 3;
 const HEAD = '{"object":"list","data":[';
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** The most bytes that the whole text can take. */
 export function bodyBytesMax(body: EmbeddingsBody): number {
@@ -54,16 +55,19 @@ export function bodyBytes(body: EmbeddingsBody): number | undefined {
   return HEAD.length + items + encoder.encode(tailOf(body, [])).length;
 }
 
-/** The whole text; for answers of few vectors. Of base64 a string: no buffer is made, filled and collected. */
-export function wholeBody(body: EmbeddingsBody, toBase64: ToBase64): string | Uint8Array<ArrayBuffer> {
+/** Taken by every short answer in turn: one that each makes, fills and leaves to be collected costs more than a string. */
+const shared = new ArrayBuffer(2 * CHUNK_BYTES);
+
+/** The whole text, of at most CHUNK_BYTES. */
+export function wholeBody(body: EmbeddingsBody, toBase64: ToBase64): string {
   if (body.encoding === "base64" && !body.pairs) return wholeBase64(body, toBase64);
-  const [whole] = writeBody(body, toBase64, Infinity);
-  return must(whole, "a text that may be one piece is one");
+  const [whole] = writeInto(body, toBase64, new Uint8Array(shared), Infinity);
+  return decoder.decode(must(whole, "a text that may be one piece is one"));
 }
 
 function wholeBase64(body: EmbeddingsBody, toBase64: ToBase64): string {
   const { vectors, dimensions, dtype } = body;
-  const scratch = new Float32Array(dimensions);
+  const scratch = new Float32Array(shared, 0, dimensions);
   let text = HEAD;
   for (const [index, vector] of vectors.entries()) {
     const output = quantise(cutVector(vector, dimensions, scratch), dtype);
@@ -76,15 +80,22 @@ function wholeBase64(body: EmbeddingsBody, toBase64: ToBase64): string {
  * The text in pieces of about CHUNK_BYTES. Each piece is a view of one buffer: it must be used up before the next one
  * is asked for.
  */
-export function* writeBody(
+export function writeBody(body: EmbeddingsBody, toBase64: ToBase64, chunkBytes: number = CHUNK_BYTES) {
+  const { dimensions, dtype, encoding } = body;
+  const itemBytesMax = vectorTextBytesMax(dimensions, dtype, encoding) + ITEM_FRAME_BYTES_MAX;
+  // A short answer needs no chunk's worth.
+  const bytes = Math.min(chunkBytes, bodyBytesMax(body)) + itemBytesMax;
+  return writeInto(body, toBase64, new Uint8Array(bytes), chunkBytes);
+}
+
+/** `buffer` has room for `chunkBytes` and one more vector's text, or for all. */
+function* writeInto(
   body: EmbeddingsBody,
   toBase64: ToBase64,
-  chunkBytes: number = CHUNK_BYTES,
+  buffer: Uint8Array<ArrayBuffer>,
+  chunkBytes: number,
 ): Generator<Uint8Array<ArrayBuffer>> {
   const { vectors, dimensions, dtype, encoding } = body;
-  const itemBytesMax = vectorTextBytesMax(dimensions, dtype, encoding) + ITEM_FRAME_BYTES_MAX;
-  // A short answer needs no chunk's worth: most calls are for one text.
-  const buffer = new Uint8Array(Math.min(chunkBytes, bodyBytesMax(body)) + itemBytesMax);
   const scratch = new Float32Array(dimensions);
   const similarities: number[] = [];
   let previous: Float32Array | undefined;

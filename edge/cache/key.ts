@@ -15,6 +15,8 @@ const LENGTH_BYTES = 4;
 const UTF8_BYTES_MAX = 3;
 /** UTF-16 units. A text of more is not worth room for three times its bytes. */
 const SHORT_LENGTH_MAX = 4096;
+/** A prefix, account, revision and lengths have less. */
+const HEAD_BYTES_MAX = 2048;
 
 /** What makes two texts the same entry. */
 export interface CacheScope {
@@ -80,15 +82,17 @@ function headOf(scope: CacheScope, kind: string): Uint8Array {
   return joinBytes(fields.map((field) => encoder.encode(field)).flatMap((field) => [lengthOf(field), field]));
 }
 
+/** Of each short text in turn: Web Crypto copies what it signs before it answers. */
+const shared = new Uint8Array(HEAD_BYTES_MAX + LENGTH_BYTES + SHORT_LENGTH_MAX * UTF8_BYTES_MAX);
+
 /** The fields of a text's name in one buffer: `head`, and `text` in UTF-8 behind its length. */
 function withText(head: Uint8Array, text: string): Uint8Array {
-  if (text.length > SHORT_LENGTH_MAX) return joined(head, encoder.encode(text));
+  if (text.length > SHORT_LENGTH_MAX || head.length > HEAD_BYTES_MAX) return joined(head, encoder.encode(text));
   const start = head.length + LENGTH_BYTES;
-  const fields = new Uint8Array(start + text.length * UTF8_BYTES_MAX);
-  fields.set(head);
-  const { written } = encoder.encodeInto(text, fields.subarray(start));
-  writeLength(fields, head.length, written);
-  return fields.subarray(0, start + written);
+  shared.set(head);
+  const { written } = encoder.encodeInto(text, shared.subarray(start));
+  writeLength(shared, head.length, written);
+  return shared.subarray(0, start + written);
 }
 
 function withIds(head: Uint8Array, ids: readonly number[]): Uint8Array {

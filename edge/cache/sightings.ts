@@ -12,8 +12,11 @@ export class Sightings {
 
   /** Notes that the entry called `name` (hex) is asked for. */
   note(name: string): void {
-    const state = this.#state(name);
-    if (state !== STORED) this.#set(name, state === undefined ? SEEN : SEEN_AGAIN);
+    const slot = slotOf(name);
+    const print = printOf(name);
+    const known = this.#slots[slot] ?? 0;
+    if ((known & ~STATE_BITS) >>> 0 !== print) this.#slots[slot] = print | SEEN;
+    else if ((known & STATE_BITS) === SEEN) this.#slots[slot] = print | SEEN_AGAIN;
   }
 
   /** Whether it was asked for at least twice and is not in KV. */
@@ -28,16 +31,12 @@ export class Sightings {
 
   /** Notes that it is in KV. */
   stored(name: string): void {
-    this.#set(name, STORED);
+    this.#slots[slotOf(name)] = printOf(name) | STORED;
   }
 
   #state(name: string): number | undefined {
     const known = this.#slots[slotOf(name)] ?? 0;
     return (known & ~STATE_BITS) >>> 0 === printOf(name) ? known & STATE_BITS : undefined;
-  }
-
-  #set(name: string, state: number): void {
-    this.#slots[slotOf(name)] = (printOf(name) | state) >>> 0;
   }
 }
 
