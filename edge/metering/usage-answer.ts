@@ -1,6 +1,6 @@
 // `usage` and the headers that tell a caller what a call cost and what is left: one source for every spending route.
 
-import type { CallStanding, RateLimitView } from "../wallet/wallet-types.ts";
+import type { CallStanding } from "../wallet/wallet-types.ts";
 import type { EmbedTextsResult } from "../embedding/types.ts";
 import type { MeteredResult } from "./metered-call.ts";
 import type { Charge } from "../models/pricing.ts";
@@ -48,16 +48,13 @@ function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
 export function standingHeaders({ creditNanoUsd, rateLimit }: CallStanding): Record<string, string> {
   return {
     "x-credit-remaining-usd": formatUsd(creditNanoUsd),
-    ...headersOf("requests", rateLimit.requests),
-    ...headersOf("tokens", rateLimit.tokens),
-  };
-}
-
-function headersOf(window: "requests" | "tokens", view: RateLimitView): Record<string, string> {
-  return {
-    [`x-ratelimit-limit-${window}`]: String(view.limit),
-    [`x-ratelimit-remaining-${window}`]: String(view.remaining),
-    [`x-ratelimit-reset-${window}`]: formatDuration(view.resetMs),
+    // Written out: a name that is put together is looked up among all names that there are.
+    "x-ratelimit-limit-requests": String(rateLimit.requests.limit),
+    "x-ratelimit-remaining-requests": String(rateLimit.requests.remaining),
+    "x-ratelimit-reset-requests": formatDuration(rateLimit.requests.resetMs),
+    "x-ratelimit-limit-tokens": String(rateLimit.tokens.limit),
+    "x-ratelimit-remaining-tokens": String(rateLimit.tokens.remaining),
+    "x-ratelimit-reset-tokens": formatDuration(rateLimit.tokens.resetMs),
   };
 }
 

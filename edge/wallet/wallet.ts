@@ -5,7 +5,7 @@
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
-import { CallAdmission, StrictCallAdmission } from "./admission.ts";
+import { CallAdmission, StrictCallAdmission } from "./call-admission.ts";
 import { ZERO, amount } from "../ledger/amount.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { KeyLease } from "./key-lease.ts";
@@ -256,6 +256,13 @@ function refusalIn({ standing }: KeyLease, call: Call, nowMs: number): Refusal |
   return standing === undefined ? undefined : refusalByRights(standing.rights, call, nowMs);
 }
 
+/** Of keys that are in use: each call comes with the same object. */
+const names = new WeakMap<ParsedKey, string>();
+
 function nameOf(key: ParsedKey): string {
-  return key.accountId + String.fromCharCode(...key.secret);
+  const known = names.get(key);
+  if (known !== undefined) return known;
+  const name = key.accountId + String.fromCharCode(...key.secret);
+  names.set(key, name);
+  return name;
 }

@@ -30,17 +30,16 @@ export interface DueState {
 /** Unix ms by the isolate's clock; undefined: not before something happens. */
 export function whenDue(state: DueState, nowMs: number): number | undefined {
   const { lease, oldestStartedAtMs, tight, unit, tellByMs } = state;
-  const due: number[] = [];
-  if (tellByMs !== undefined) due.push(tellByMs);
+  let dueMs = tellByMs ?? Infinity;
   if (nowMs < lease.expiresAtMs) {
-    if (tight && lease.free.nanoUsd > 0) due.push(nowMs);
+    if (tight && lease.free.nanoUsd > 0) dueMs = Math.min(dueMs, nowMs);
     if (oldestStartedAtMs !== undefined) {
       const meantForMany = lease.renewedWith.nanoUsd >= EARLY_UNITS * unit.nanoUsd;
-      if (!tight && meantForMany && isBelowHalf(lease.free, lease.renewedWith)) due.push(nowMs);
-      due.push(renewalDueAtMs(lease, oldestStartedAtMs));
+      if (!tight && meantForMany && isBelowHalf(lease.free, lease.renewedWith)) dueMs = Math.min(dueMs, nowMs);
+      dueMs = Math.min(dueMs, renewalDueAtMs(lease, oldestStartedAtMs));
     }
   }
-  return due.length === 0 ? undefined : Math.min(...due);
+  return dueMs === Infinity ? undefined : dueMs;
 }
 
 /** After half of the lease; a call that has just begun gets time to end first, as long as there is time to renew. */
