@@ -105,7 +105,7 @@ export class Backend {
     this.#health = "down";
   }
 
-  /** Logged once per reason: every isolate that depends on it says so, and none says it with each call. */
+  /** Logged once per reason and isolate, not with each call. */
   #lose(health: "down" | "refused", reason: string): void {
     this.#health = health;
     if (reason === this.#reason || this.isOnStandby) return;

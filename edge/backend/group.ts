@@ -1,5 +1,5 @@
-// The backends of one model and what they announce: /ready is read at most once at a time, kept in isolate memory,
-// refreshed behind the answer, and waited for only when nothing recent is known. Also which revision is current.
+// The backends of one model, what they announce, and which revision is current. /ready is read at most once at a time,
+// kept in the isolate's memory and refreshed behind the answer. A call waits for it only when nothing recent is known.
 
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady } from "../../shared/wire.ts";

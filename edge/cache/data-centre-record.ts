@@ -1,7 +1,7 @@
-// What one account's use of the data centre's cache has yielded lately, in this isolate. A look-up there is free of
-// charge but delays a miss and takes CPU, as does the write behind it, so they stop where nothing is ever found: all but
-// a sample, chosen by name, so that every isolate writes and asks for the same ones, and notices when texts come back.
-// The longer nothing is found the rarer the sample, each a part of the one before. Pure.
+// What one account's use of the data centre's cache has yielded lately, in this isolate. A look-up there costs no money,
+// but it delays a miss, and it and the write behind it take CPU. Where nothing is ever found both stop, but for a sample
+// that notices when texts come back. The sample is chosen by name, so that every isolate writes and asks for the same
+// ones. The longer nothing is found the rarer it gets, each sample a part of the one before. Pure.
 
 import { HitRate } from "./hit-rate.ts";
 

@@ -21,7 +21,7 @@ export class HitRate {
     return (this.hits + this.#priorLookUps * this.#priorRate) / (this.#lookUps + this.#priorLookUps);
   }
 
-  /** Counts a look-up. Answers whether the past was halved: what is counted beside it fades with it. */
+  /** Counts a look-up. True: the past was halved, and what the caller counts beside it must fade too. */
   looked(hit: boolean): boolean {
     this.#lookUps += 1;
     if (hit) this.hits += 1;

@@ -31,7 +31,7 @@ export interface CacheScope {
 /** Names entries of one scope: 64 hex digits each. */
 export class CacheKeys {
   readonly #hmacKey: Promise<CryptoKey>;
-  /** Of the scope that was asked for last, by the kind of text: calls of one account follow one another. */
+  /** Encoded heads of the last scope, by kind of text: an account's calls follow one another. */
   #heads = new Map<string, Uint8Array>();
   #headsOf: CacheScope | undefined;
 
@@ -56,7 +56,7 @@ export class CacheKeys {
     );
   }
 
-  /** What texts of one scope have in common is most of the fields, and encoded once. */
+  /** Texts of one scope share most fields: these are encoded once. */
   #headsFor(scope: CacheScope): Map<string, Uint8Array> {
     const last = this.#headsOf;
     const isSame =

@@ -1,6 +1,6 @@
-// Vectors for a request's texts: from the cache tiers, from a computation that runs already, or from a backend, each
-// distinct text computed once and only the misses travelling, in one frame. A request is of one revision throughout:
-// look-ups and computation are pinned to the announced one, and begin anew when a rolling update replaces it.
+// Vectors for a request's texts: from the cache tiers, from a computation that runs already, or from a backend. Each
+// distinct text is computed once. The misses travel in one frame. A request has one revision throughout: look-ups and
+// computation are pinned to the announced one, and begin anew when a rolling update replaces it.
 
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -130,7 +130,7 @@ class EmbedCall {
   }
 
   async #lookUp(ready: BackendReady): Promise<Looked> {
-    // Known only since the call was prepared: the same call again is prepared right.
+    // The backend has announced other prompts since this call was prepared. A repeat is prepared with them.
     const { prompts } = this.#request;
     if (prompts !== undefined && ready.prompts !== undefined && !samePrompts(prompts, ready.prompts)) {
       throw apiError("model_not_ready", "The model has become ready a moment ago: send the call again.", null, 1);

@@ -153,7 +153,7 @@ async function runAdmitted(
   const unlinkers = [onAbort(admission.signal, stop), onAbort(client, stop)];
   let settling = false;
   try {
-    // Known by now, for the look-ups asked too: asking before the lease would put the two in series.
+    // The look-ups have asked for it too, so this rarely waits. Before the lease it would delay the lease.
     const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);

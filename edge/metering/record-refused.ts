@@ -1,10 +1,10 @@
-// Every refused call of a model is in the usage of its key: faults of the body, limits, credit, our own failures. What
-// the ledger admitted it counts itself; a key that is none is nobody's.
+// Every refused call of a model is in the usage of its key: faults of the body, limits, credit, our own failures. The
+// ledger itself counts what it admitted. A forged key belongs to nobody.
 
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 
-/** What refused calls are counted under whose model is not known: their body could not be read so far. */
+/** Where the body could not be read as far as the model's name. */
 const UNKNOWN = { model: "unknown", tier: "interactive" } as const;
 
 /** After the answer of a call of a model. */

@@ -1,5 +1,5 @@
-// A call that is refused counts against its caller's rate where it has cost work: a large body was read, or its texts
-// were counted. Before such work the wallet is asked whether the key may call at all. What is admitted counts there.
+// A refused call counts against its caller's rate if it has cost work: a large body was read, or its texts were counted.
+// Before such work the wallet is asked whether the key may call at all. An admitted call is counted by the ledger.
 
 import { LRUCache } from "lru-cache";
 import type { Refusal } from "../ledger/types.ts";
@@ -9,7 +9,7 @@ import { ApiError, ERRORS } from "../../shared/errors.ts";
 import { faultOfRefusal, refusedError } from "./refusals.ts";
 
 const KEYS_MAX = 5000;
-/** Keys whose refused calls are over their rate: until when, by this isolate's clock. */
+/** Keys whose refused calls are over their rate, and until when by this isolate's clock. */
 const overRate = new LRUCache<
   string,
   { readonly refusal: Extract<Refusal, { kind: "rate_limited" }>; untilMs: number }

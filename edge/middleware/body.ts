@@ -75,7 +75,7 @@ async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<Array
   if (body === null) return new Uint8Array();
   const announced = Number(c.req.header("content-length") ?? Infinity);
   if (!gzip && announced <= SHORT_BYTES_MAX) return shortBody(c);
-  // Before it is there: it is much to read for a key that may not call, and what is inflated may be more.
+  // Asked before the body is read: it is much to read for a key that may not call, and gzip may hold more.
   if (gzip || (announced > LARGE_BYTES && announced < Infinity)) await oweRequest(c);
   const received = await collect(c, body, bytesMax);
   const bytes = gzip ? inflate(received, bytesMax) : received;
