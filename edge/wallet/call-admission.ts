@@ -6,6 +6,7 @@ import type { CancelSignal } from "../lib/cancel.ts";
 import { Cancel } from "../lib/cancel.ts";
 import type { Work } from "./lease-types.ts";
 import type { Clock, LeaseDriver } from "./lease-driver.ts";
+import type { StrictLease } from "./strict-lease.ts";
 import type { Rights, StoredAnswer } from "../ledger/types.ts";
 import type { Admission, CallStanding, Failure, Settlement, StrictAdmission, StrictRequest } from "./wallet-types.ts";
 
@@ -73,16 +74,18 @@ export class CallAdmission implements Admission {
 
 /** The strict path: one lease, one call; charge and stored answer in one transaction at the object. */
 export class StrictCallAdmission extends CallAdmission implements StrictAdmission {
+  private readonly lease: StrictLease;
   private readonly step: StrictRequest["idempotency"];
 
-  constructor(driver: LeaseDriver, work: Work, clock: Clock, request: StrictRequest) {
+  constructor(lease: StrictLease, driver: LeaseDriver, work: Work, clock: Clock, request: StrictRequest) {
     super(driver, work, clock, request.waitUntil);
+    this.lease = lease;
     this.step = request.idempotency;
   }
 
   async commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed" | "unknown"> {
     if (super.settle(settlement) === "lapsed") return "lapsed";
-    const { lease } = this.driver;
+    const { lease } = this;
     lease.finishWith({ kind: "finish", route: this.step.route, key: this.step.key, stored });
     const answered = await this.driver.roundTrip(this.waitUntil);
     if (!answered) return "unknown";
@@ -96,7 +99,7 @@ export class StrictCallAdmission extends CallAdmission implements StrictAdmissio
 
   /** Gives the lease back without a trace in the usage: the call was refused by its rights. */
   drop(): void {
-    this.driver.lease.discard(this.work);
+    this.lease.discard(this.work);
     this.waitUntil(this.driver.roundTrip(this.waitUntil, true));
   }
 }

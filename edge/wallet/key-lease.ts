@@ -12,16 +12,8 @@ import { nanoUsd } from "../../shared/money.ts";
 import { ZERO, amount, covers, isZero, least, minus, minusFloor, plus } from "../ledger/amount.ts";
 import { callStanding } from "./call-standing.ts";
 import { RecentNeed } from "./recent-need.ts";
-import type { Outstanding, LeaseSettings, Standing, StrictTerms, Waiter, Work } from "./lease-types.ts";
-import type {
-  Amount,
-  IdempotencyStep,
-  KeyRefusal,
-  SecretHash,
-  SyncAnswer,
-  SyncMessage,
-  Want,
-} from "../ledger/types.ts";
+import type { Outstanding, LeaseSettings, Standing, Waiter, Work } from "./lease-types.ts";
+import type { Amount, KeyRefusal, SecretHash, SyncAnswer, SyncMessage, Want } from "../ledger/types.ts";
 import type { CallStanding, Failure, Settlement } from "./wallet-types.ts";
 import { Unreported } from "./unreported.ts";
 import { NOTHING_WANTED, sumOf, wantOf } from "./want.ts";
@@ -35,8 +27,6 @@ export class KeyLease {
   standing: Standing | undefined;
   ended: { readonly refusal: KeyRefusal; readonly atMs: number } | undefined;
   closed = false;
-  /** The object did not know the lease that was to be closed: its last message was not applied. */
-  closedUnknown = false;
   /** The object refused a new lease: it remembers too many. */
   busy = false;
   readonly unreported = new Unreported();
@@ -44,28 +34,24 @@ export class KeyLease {
   private readonly secret: readonly SecretHash[];
   private readonly settings: LeaseSettings;
   private readonly newLeaseId: () => string;
-  /** One call with an `Idempotency-Key`, and nothing else. */
-  private readonly strict: StrictTerms | undefined;
-  private finish: IdempotencyStep | undefined;
   private id: string;
   private seq = 0;
   private epoch: string | undefined;
   private held: Amount = ZERO;
-  private leasedAtMs = 0;
-  private expiresAtMs = 0;
+  protected leasedAtMs = 0;
+  protected expiresAtMs = 0;
   /** What the lease was when it was last renewed. */
   private renewedWith: Amount = ZERO;
   private reserved: Amount = ZERO;
-  private outstanding: Outstanding | undefined;
-  private readonly works = new Set<Work>();
+  protected outstanding: Outstanding | undefined;
+  protected readonly works = new Set<Work>();
   private waiters: Waiter[] = [];
   private readonly recent = new RecentNeed();
 
-  constructor(secret: readonly SecretHash[], settings: LeaseSettings, newLeaseId: () => string, strict?: StrictTerms) {
+  constructor(secret: readonly SecretHash[], settings: LeaseSettings, newLeaseId: () => string) {
     this.secret = secret;
     this.settings = settings;
     this.newLeaseId = newLeaseId;
-    this.strict = strict;
     this.id = newLeaseId();
   }
 
@@ -160,7 +146,7 @@ export class KeyLease {
     if (this.outstanding !== undefined) return this.outstanding.message;
     this.lapse(nowMs);
     // The object's lease has ended too, or is about to; what it was told was acknowledged: nothing is outstanding.
-    if (this.strict === undefined && this.seq > 0 && nowMs >= this.expiresAtMs) this.restart();
+    if (this.seq > 0 && nowMs >= this.expiresAtMs) this.beginAnother();
     this.seq += 1;
     const message = this.seq === 1 ? this.firstMessage(nowMs) : this.nextMessage(nowMs, close);
     this.composed += 1;
@@ -182,18 +168,17 @@ export class KeyLease {
       runningNanoUsd: nanoUsd(0),
       waitingNanoUsd: waits.nanoUsd,
       want: this.wanted(ZERO, nowMs),
-      ...(this.strict === undefined ? {} : { idempotency: this.strict }),
+      ...this.step,
     };
   }
 
   private nextMessage(nowMs: number, close: boolean): SyncMessage {
     const waits = sumOf(this.waiters);
-    const closing = close || this.finish !== undefined || this.ended !== undefined || this.isOver(waits);
+    const closing = close || this.ended !== undefined || this.isOver(waits);
     const free = this.free(nowMs);
     const idle = closing || this.isTight ? ZERO : this.forecast(nowMs);
     const kept = closing ? ZERO : plus(minus(this.held, free), least(free, plus(waits, plus(idle, idle))));
     this.held = kept;
-    const idempotency = this.finish ?? this.strict;
     return {
       session: this.id,
       seq: this.seq,
@@ -206,13 +191,18 @@ export class KeyLease {
       want: closing ? NOTHING_WANTED : this.wanted(free, nowMs),
       ...(this.works.size === 0 && this.waiters.length === 0 ? { idle: true as const } : {}),
       ...(closing ? { close: true as const } : {}),
-      ...(idempotency === undefined ? {} : { idempotency }),
+      ...this.step,
     };
   }
 
+  /** What a message says of an `Idempotency-Key`. */
+  protected get step(): Pick<SyncMessage, "idempotency"> {
+    return {};
+  }
+
   /** What the next ten seconds take; requests alone where only reads wait and nothing runs: reading takes no credit. */
-  private forecast(nowMs: number): Amount {
-    if (this.strict !== undefined || this.recent.isSparse(this.settings.leaseTtlMs)) return ZERO;
+  protected forecast(nowMs: number): Amount {
+    if (this.recent.isSparse(this.settings.leaseTtlMs)) return ZERO;
     const readsAlone = this.waiters.length > 0 && this.waiters.every(({ need }) => need.tokens === 0);
     const forecast = this.recent.forecast(nowMs);
     return readsAlone && this.works.size === 0 ? amount(0, forecast.requests, 0) : forecast;
@@ -223,9 +213,9 @@ export class KeyLease {
   }
 
   /** Nothing runs or waits, and the next call is far off, or nothing may be held idle: the report gives the lease back. */
-  private isOver(waits: Amount): boolean {
+  protected isOver(waits: Amount): boolean {
     const holdsNone = this.isTight || this.recent.isSparse(this.settings.leaseTtlMs);
-    return this.strict === undefined && holdsNone && this.works.size === 0 && isZero(waits);
+    return holdsNone && this.works.size === 0 && isZero(waits);
   }
 
   /** Takes the answer to `message`. When that is not the outstanding one any more, nothing changes. */
@@ -249,8 +239,7 @@ export class KeyLease {
       case "closed":
         this.answered = this.composed;
         this.unreported.acknowledge(sent.message);
-        if (this.strict === undefined && this.ended === undefined) this.restart();
-        else this.closed = true;
+        this.wasClosed();
         break;
       case "unknown_session":
       case "stale":
@@ -271,11 +260,14 @@ export class KeyLease {
   dueAtMs(nowMs: number): number | undefined {
     if (this.closed) return undefined;
     if (this.outstanding !== undefined || this.waiters.length > 0) return nowMs;
+    return this.nextDueAtMs(nowMs);
+  }
+
+  /** The same where nothing waits for an answer. */
+  protected nextDueAtMs(nowMs: number): number | undefined {
     const { leasedAtMs, renewedWith } = this;
     const expiresAtMs = this.ended === undefined ? this.expiresAtMs : 0;
     const [oldest] = this.works;
-    // The call's last message tells what it used; until then its lease is kept alive.
-    if (this.strict !== undefined) return oldest === undefined ? undefined : (leasedAtMs + expiresAtMs) / 2;
     return whenDue(
       {
         lease: { leasedAtMs, expiresAtMs, free: this.free(nowMs), renewedWith },
@@ -298,12 +290,6 @@ export class KeyLease {
 
   private get isTight(): boolean {
     return this.standing?.tight === true;
-  }
-
-  /** The strict path's last message: charge and stored answer together. */
-  finishWith(step: Extract<IdempotencyStep, { kind: "finish" }>): void {
-    assert(this.strict !== undefined && this.outstanding === undefined, "a strict lease finishes between messages");
-    this.finish = step;
   }
 
   /** Cancels everything when the lease has ended. Called by every other method that is given the time. */
@@ -331,23 +317,31 @@ export class KeyLease {
     for (const waiter of this.waiters) waiter.work = this.takeFor(waiter, nowMs);
     this.waiters = this.waiters.filter(({ work }) => work === undefined);
     this.renewedWith = this.free(nowMs);
-    if (answer.epoch === undefined && this.strict === undefined) this.restart();
+    if (answer.epoch === undefined) this.beginAnother();
   }
 
   /** The object does not know this lease: it had ended there. Begin another. */
-  private forgotten(sent: Outstanding, nowMs: number): void {
-    const { message, composedAtMs } = sent;
+  protected forgotten({ message, composedAtMs }: Outstanding, nowMs: number): void {
     this.cancelAll();
-    if (this.strict !== undefined || (message.close === true && this.ended !== undefined)) {
-      if (this.strict === undefined) this.unreported.lose(message);
+    if (message.close === true && this.ended !== undefined) {
+      this.unreported.lose(message);
       this.closed = true;
-      this.closedUnknown = true;
       return;
     }
     // A closing message is forgotten as soon as it is applied; any other, no sooner than a lease's life after.
     const neverApplied = message.close !== true && nowMs - composedAtMs < this.settings.leaseTtlMs;
     if (neverApplied) this.unreported.takeBack(message, nowMs);
     else this.unreported.lose(message);
+    this.restart();
+  }
+
+  protected wasClosed(): void {
+    if (this.ended === undefined) this.restart();
+    else this.closed = true;
+  }
+
+  /** The lease is over: what follows goes on under the next one. */
+  protected beginAnother(): void {
     this.restart();
   }
 
@@ -383,7 +377,7 @@ export class KeyLease {
     this.reserved = minus(this.reserved, amount(work.need.nanoUsd, 0, work.need.tokens));
   }
 
-  private cancelAll(): void {
+  protected cancelAll(): void {
     for (const work of this.works) {
       work.state = "cancelled";
       work.onCancel?.();

@@ -12,6 +12,7 @@ import { KeyLease } from "./key-lease.ts";
 import { DEFAULT_SETTINGS } from "../ledger/settings.ts";
 import type { LeaseSettings, StrictTerms, Waiter, Work } from "./lease-types.ts";
 import { LeaseDriver } from "./lease-driver.ts";
+import { StrictLease } from "./strict-lease.ts";
 import type { Clock } from "./lease-driver.ts";
 import { refusalByRights } from "../ledger/rights.ts";
 import type { Asked } from "../ledger/rights.ts";
@@ -221,7 +222,7 @@ export class LeaseWallet implements Wallet {
   > {
     const { stubOf, hashesOf, newLeaseId, clock, settings } = this.options;
     const terms: StrictTerms = { kind: "begin", ...request.idempotency };
-    const lease = new KeyLease(await hashesOf(request.key.secret), settings, newLeaseId, terms);
+    const lease = new StrictLease(await hashesOf(request.key.secret), settings, newLeaseId, terms);
     const driver = new LeaseDriver(lease, () => stubOf(request.key.accountId), clock);
     const waiter: Waiter = lease.enqueue(need, request.model, request.tier, clock.nowMs());
     const answered = await driver.roundTrip(request.waitUntil);
@@ -229,7 +230,7 @@ export class LeaseWallet implements Wallet {
     const refusal = this.refusalAfter(driver, request, answered);
     const { standing } = lease;
     if (refusal !== undefined || standing === undefined) {
-      if (waiter.work !== undefined) new StrictCallAdmission(driver, waiter.work, clock, request).drop();
+      if (waiter.work !== undefined) new StrictCallAdmission(lease, driver, waiter.work, clock, request).drop();
       return { kind: "refused", refusal: refusal ?? { kind: "ledger_unavailable" } };
     }
     const { idempotency, rights } = standing;
@@ -242,7 +243,7 @@ export class LeaseWallet implements Wallet {
       const refused = this.refused(lease, isExactWorthKnowing ? need : uncounted(lease, need));
       return { kind: "uncovered", refused, isExactWorthKnowing };
     }
-    return { kind: "admitted", admission: new StrictCallAdmission(driver, waiter.work, clock, request) };
+    return { kind: "admitted", admission: new StrictCallAdmission(lease, driver, waiter.work, clock, request) };
   }
 }
 

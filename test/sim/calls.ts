@@ -32,7 +32,7 @@ export function strictCall(world: World, { a, b, c }: Step): void {
   const name = `idempotent-${c % 8 === 0 ? 1 : 0}`;
   const bodyHash = (c >>> 4) % 6 === 0 ? "another body" : "body";
   const begin = { kind: "begin", route: "/v1/embeddings", key: name, bodyHash } as const;
-  const lease = world.newLease(isolate, key, begin);
+  const lease = world.newStrictLease(isolate, key, begin);
   const strict: StrictCall = {
     lease,
     accountKey: key,
@@ -126,7 +126,7 @@ export function endRunning(world: World, isolate: Isolate, running: Running, suc
   strict.costNanoUsd = cost;
   strict.state = "finishing";
   world.strictMaybeNanoUsd += cost;
-  lease.finishWith({
+  strict.lease.finishWith({
     kind: "finish",
     route: "/v1/embeddings",
     key: strict.key,
@@ -191,7 +191,7 @@ function afterAnswer(world: World, isolate: Isolate, lease: KeyLease): void {
   }
   const strict = isolate.strict.find((call) => call.lease === lease);
   if (strict === undefined || !lease.closed || strict.state === "over") return;
-  if (strict.state === "finishing" && !lease.closedUnknown) {
+  if (strict.state === "finishing" && !strict.lease.closedUnknown) {
     world.strictMaybeNanoUsd -= strict.costNanoUsd;
     isolate.chargedNanoUsd += strict.costNanoUsd;
   }

@@ -2,6 +2,7 @@
 
 import type { KeyLease } from "../../edge/wallet/key-lease.ts";
 import type { Waiter, Work } from "../../edge/wallet/lease-types.ts";
+import type { StrictLease } from "../../edge/wallet/strict-lease.ts";
 
 /** One token's price in the simulation: the production price, 8,000,000 per million. */
 export const NANO_USD_PER_TOKEN = 8;
@@ -26,7 +27,7 @@ interface Queued {
 }
 
 export interface StrictCall {
-  readonly lease: KeyLease;
+  readonly lease: StrictLease;
   /** The place of the call's key among the account's keys. */
   readonly accountKey: number;
   readonly key: string;

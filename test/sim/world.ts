@@ -7,6 +7,8 @@ import * as acts from "../../edge/ledger/acts.ts";
 import * as keyActs from "../../edge/keys/key-acts.ts";
 import type { Ledger } from "../../edge/ledger/ledger.ts";
 import { KeyLease } from "../../edge/wallet/key-lease.ts";
+import type { StrictTerms } from "../../edge/wallet/lease-types.ts";
+import { StrictLease } from "../../edge/wallet/strict-lease.ts";
 import { DEFAULT_SETTINGS } from "../../edge/ledger/settings.ts";
 import type { LedgerSettings } from "../../edge/ledger/settings.ts";
 import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
@@ -213,9 +215,16 @@ export class World {
     return key;
   }
 
-  newLease(isolate: Isolate, key: number, strict?: ConstructorParameters<typeof KeyLease>[3]): KeyLease {
+  newLease(isolate: Isolate, key: number): KeyLease {
     const { hash } = must(this.keys[key], "key");
-    const lease = new KeyLease([hash], LEASE_SETTINGS, () => `lease-${this.nextName()}`, strict);
+    const lease = new KeyLease([hash], LEASE_SETTINGS, () => `lease-${this.nextName()}`);
+    isolate.all.push(lease);
+    return lease;
+  }
+
+  newStrictLease(isolate: Isolate, key: number, begin: StrictTerms): StrictLease {
+    const { hash } = must(this.keys[key], "key");
+    const lease = new StrictLease([hash], LEASE_SETTINGS, () => `lease-${this.nextName()}`, begin);
     isolate.all.push(lease);
     return lease;
   }

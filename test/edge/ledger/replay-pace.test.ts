@@ -5,7 +5,7 @@ import { AccountCore } from "../../../edge/ledger/account-core.ts";
 import { grant } from "../../../edge/ledger/acts.ts";
 import { amount } from "../../../edge/ledger/amount.ts";
 import { addKey } from "../../../edge/keys/key-acts.ts";
-import { KeyLease } from "../../../edge/wallet/key-lease.ts";
+import { StrictLease } from "../../../edge/wallet/strict-lease.ts";
 import { REPLAY_BYTES_MAX, ReplayPace } from "../../../edge/ledger/replay-pace.ts";
 import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
 import type { SyncAnswer, SyncMessage } from "../../../edge/ledger/types.ts";
@@ -59,9 +59,9 @@ function kindOf(answer: SyncAnswer): string {
   return answer.kind === "renewed" ? (answer.idempotency?.kind ?? "none") : answer.kind;
 }
 
-function strictLease(): KeyLease {
+function strictLease(): StrictLease {
   const terms = { kind: "begin", ...STEP, bodyHash: "body" } as const;
-  return new KeyLease([SECRET], WALLET_SETTINGS, () => crypto.randomUUID(), terms);
+  return new StrictLease([SECRET], WALLET_SETTINGS, () => crypto.randomUUID(), terms);
 }
 
 function newAsker(): SyncMessage {
