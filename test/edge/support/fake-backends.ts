@@ -39,6 +39,7 @@ export type Behaviour =
 
 export class FakeBackend {
   readonly origin: string;
+  model = MODEL;
   behaviour: Behaviour = { kind: "well" };
   /** undefined: it does not answer /ready. */
   status: "ready" | "warming" | "draining" | undefined = "ready";
@@ -85,7 +86,7 @@ export class FakeBackend {
     if (this.status === undefined) throw new TypeError("connection refused");
     const report = {
       status: this.status,
-      model: MODEL,
+      model: this.model,
       revision: this.revision,
       dimensions: DIMENSIONS,
       contextTokens: 8192,

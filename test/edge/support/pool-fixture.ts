@@ -14,7 +14,7 @@ export const ACCOUNT = idFromBytes("account", new Uint8Array(10));
 /** As an isolate builds it, over `backends` and `clock`. */
 export function poolOf(backends: readonly FakeBackend[], clock: ManualClock, change: Partial<PoolOptions> = {}): Pool {
   return new Pool({
-    backends: backends.map(({ origin }) => ({ model: MODEL, origin })),
+    backends: backends.map(({ model, origin }) => ({ model, origin })),
     secret: "secret",
     now: clock.now,
     sleep: clock.sleep,
