@@ -29,6 +29,7 @@ DECODER = {**COMMON, "num_key_value_heads": 1, "max_position_embeddings": 96, "r
 ENCODER = {**COMMON, "max_position_embeddings": 80, "pad_token_id": 0, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"}
 GEMMA = {**DECODER, "head_dim": 32, "num_attention_heads": 2, "query_pre_attn_scalar": 24, "sliding_window": 16, "attn_logit_softcapping": 2.0}
 GTE = {"auto_map": {"AutoModel": "modeling_qwen.Qwen2Model", "AutoModelForCausalLM": "modeling_qwen.Qwen2ForCausalLM"}}
+PPLX = {"model_type": "bidirectional_pplx_qwen3", "use_bidirectional_attention": True, "auto_map": {"AutoConfig": "configuration.PPLXQwen3Config", "AutoModel": "modeling.PPLXQwen3Model"}}
 FP16, BF16, FP32 = torch.float16, torch.bfloat16, torch.float32
 # name -> class of the configuration, its fields; dtype; class that config.json names; prefix of the tensors; modules.
 CASES = {
@@ -49,6 +50,7 @@ CASES = {
     "bert-cls": {"config": "BertConfig", "fields": {**ENCODER, "num_attention_heads": 4, "hidden_act": "gelu_new"}, "dtype": FP16, "class": "BertModel", "prefix": "bert.", "pooling": "cls", "dense": ["Identity", "Tanh"]},
     "xlm-roberta": {"config": "XLMRobertaConfig", "fields": {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5}, "dtype": FP16, "class": "XLMRobertaModel", "prefix": "roberta.", "pooling": "mean"},
     "xlm-roberta-cls": {"config": "XLMRobertaConfig", "fields": {**ENCODER, "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5}, "dtype": BF16, "class": "XLMRobertaModel", "prefix": "", "pooling": "cls"},
+    "bidirectional_pplx_qwen3": {"config": "Qwen3Config", "fields": {**DECODER, "head_dim": 32}, "dtype": FP32, "class": "PPLXQwen3Model", "prefix": "", "published": PPLX, "bidirectional": True, "pooling": "mean"},
 }
 
 

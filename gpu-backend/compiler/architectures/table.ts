@@ -6,11 +6,21 @@ import { BERT } from "./bert.ts";
 import { GEMMA2 } from "./gemma2.ts";
 import { LLAMA } from "./llama.ts";
 import { MISTRAL } from "./mistral.ts";
+import { PPLX_QWEN3 } from "./pplx-qwen3.ts";
 import { QWEN2 } from "./qwen2.ts";
 import { QWEN3 } from "./qwen3.ts";
 import { XLM_ROBERTA } from "./xlm-roberta.ts";
 
-export const ARCHITECTURES: readonly Architecture[] = [QWEN3, QWEN2, LLAMA, MISTRAL, GEMMA2, BERT, XLM_ROBERTA];
+export const ARCHITECTURES: readonly Architecture[] = [
+  QWEN3,
+  PPLX_QWEN3,
+  QWEN2,
+  LLAMA,
+  MISTRAL,
+  GEMMA2,
+  BERT,
+  XLM_ROBERTA,
+];
 
 /** `modelType`: of a configuration that has been read. */
 export function architectureOf(modelType: string): Architecture {
