@@ -7,6 +7,7 @@ import { createApp } from "../../../edge/app.ts";
 import type { Env } from "../../../edge/bindings.ts";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
 import { ROUTES } from "../../../edge/routes/table.ts";
+import { WALLET_SETTINGS } from "../../../edge/wallet/wallet.ts";
 import { OpenApiCheck } from "../../support/openapi-check.ts";
 import { TEST_BINDINGS } from "../../support/test-bindings.ts";
 import { directoryTables } from "./directory-tables.ts";
@@ -29,6 +30,8 @@ export interface ApiCall {
 }
 
 const ORIGIN = "https://api.test";
+/** Usage is reported behind each answer, and not two seconds later: each file would wait for its last report. */
+const AT_ONCE = { syncWindowMs: 10, busySyncWindowMs: 10 };
 const published = new OpenApiCheck(openApiDocument(ORIGIN, ROUTES));
 
 /** The Worker under test with one backend, made at the top of a test file; `settings` go on top of its bindings. */
@@ -42,6 +45,7 @@ export class Api {
     // For good: what the Worker does behind an answer reaches its backend too.
     globalThis.fetch = (url, init) =>
       fetchOf([this.backend])(url instanceof Request ? url.url : String(url), init ?? {});
+    Object.assign(WALLET_SETTINGS, AT_ONCE); // until the end of the file: own-isolate.ts
     afterAll(() => Promise.all(this.#contexts.map((context) => waitOnExecutionContext(context))));
     this.#env = { ...env, BACKENDS: JSON.stringify([{ model: MODEL, origin: this.backend.origin }]), ...settings };
   }
