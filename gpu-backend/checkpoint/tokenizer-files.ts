@@ -74,8 +74,19 @@ function checkAgreement(path: string, config: TokenizerConfig, tokenizer: Tokeni
   const bert = stepsOf(tokenizer.normalizer).find(({ type }) => type === "BertNormalizer");
   const marks = [...stepsOf(tokenizer.normalizer), ...stepsOf(tokenizer.pre_tokenizer)];
   const facts: readonly (readonly [string, boolean | null | undefined, boolean | null, string])[] = [
-    ["add_bos_token", config.add_bos_token, template.first !== undefined, "its template begins a text with a token"],
-    ["add_eos_token", config.add_eos_token, template.last !== undefined, "its template ends a text with a token"],
+    // False is what classes have that leave the template alone.
+    [
+      "add_bos_token",
+      config.add_bos_token || null,
+      template.first !== undefined,
+      "its template begins a text with a token",
+    ],
+    [
+      "add_eos_token",
+      config.add_eos_token || null,
+      template.last !== undefined,
+      "its template ends a text with a token",
+    ],
     [
       "add_prefix_space",
       config.add_prefix_space,

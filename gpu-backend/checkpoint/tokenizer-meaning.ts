@@ -57,10 +57,10 @@ export const TOKENIZER_CONFIG: Fields = {
   // Have to agree with tokenizer.json, which is the tokenizer.
   add_bos_token: honoured,
   add_eos_token: honoured,
+  add_prefix_space: honoured,
   do_lower_case: honoured,
   strip_accents: honoured,
   tokenize_chinese_chars: honoured,
-  add_prefix_space: off("texts as they are"),
   split_special_tokens: off("special tokens that are read as such"),
   do_lowercase_and_remove_accent: off("texts as they are"),
   remove_space: off("texts as they are"),

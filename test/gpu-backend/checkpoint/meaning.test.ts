@@ -190,6 +190,18 @@ describe("beside the fields that are known", () => {
     }
   });
 
+  it.each([
+    [{ add_eos_token: true }, undefined],
+    [{ add_eos_token: false, add_bos_token: false }, undefined],
+    [{ add_bos_token: true }, /add_bos_token is true, .* not true that its template begins a text/u],
+    [{ add_prefix_space: true }, /add_prefix_space is true/u],
+    [{ do_lower_case: true }, /do_lower_case is true, .* not true that its normalizer lowers case/u],
+  ])("the tokenizer's settings %j have to agree with tokenizer.json", async (settings, sentence) => {
+    const said = await result((dir) => editJson(dir, "tokenizer_config.json", (own) => ({ ...own, ...settings })));
+    if (sentence === undefined) expect(said).not.toBeInstanceOf(Error);
+    else expect(String(said)).toMatch(sentence);
+  });
+
   it.each(Object.keys(REFUSED_FILES))("the file %s is refused", async (name) => {
     expect(String(await result((dir) => writeFileSync(join(dir, name), "{}")))).toMatch(/adapter .* is not supported/u);
   });
