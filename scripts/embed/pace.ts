@@ -10,7 +10,7 @@ const GAIN = 1.05;
 const HOLD_WINDOWS = 8;
 
 /** A request's texts in bytes of bound (tokens at most). */
-const TEXT_FIRST = 32_768;
+const TEXT_FIRST = 8_192;
 const TEXT_MIN = 1_024;
 /** What one request may have in tokens (docs/contract.md, Defaults): a bound below it is never refused. */
 export const TEXT_MAX = 300_000;

@@ -63,8 +63,8 @@ test("after a refusal it is asked for half as much at a time, once for all that 
 
 test("a request that was too large makes the next ones smaller than half of it", () => {
   const pace = new Pace(4);
-  pace.tooLarge(20_000);
-  expect(pace.textTarget).toBe(10_000);
+  pace.tooLarge(6_000);
+  expect(pace.textTarget).toBe(3_000);
   pace.tooLarge(2);
   expect(pace.textTarget).toBeGreaterThan(0);
 });
