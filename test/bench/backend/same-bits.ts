@@ -33,7 +33,7 @@ const { comparisons, differences, lengths } = await compareBits(model, textsOf(L
   threads: values.threads.split(",").map(Number),
   turns: Number(values.turns),
   seed: Number(values.seed),
-  onTurn: (done) => process.stderr.write(`${done} vectors compared\n`),
+  onTurn: (done, differing) => process.stderr.write(`${done} vectors compared, ${differing} values differ\n`),
 });
 process.stdout.write(
   `${comparisons} vectors of ${LENGTHS.length} texts: ${differences} of ${comparisons * model.config.hiddenSize} float16 values differ\n`,

@@ -78,6 +78,7 @@ process.on("exit", () => running.forEach((system) => system.close()));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => end(1));
 
 const times: Times = new Map();
+let errors: ReadonlyMap<string, readonly number[]> = new Map();
 /** What the probe has shown to be hopeless. */
 let slow: ReadonlySet<string> = new Set();
 const loadBefore = readFileSync("/proc/loadavg", "utf8").split(" ").slice(0, 3).join(" ");
@@ -89,7 +90,7 @@ for (const command of prepare()) {
   else running.push(system);
 }
 if (!values.accuracy) slow = await warmUp();
-const errors = await measureErrors();
+errors = await measureErrors();
 for (let round = 1; !values.accuracy; round += 1) {
   const roundStarted = performance.now();
   for (const [mix, lengths] of Object.entries(mixes)) {

@@ -96,6 +96,8 @@ export class System {
   }
 
   async #ask(task: Task | EmbedTask): Promise<Answer> {
+    // The kernel may have ended it while it was stopped, for its memory.
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error(`${this.name} ended`);
     this.#child.kill("SIGCONT");
     const answer = await new Promise<Answer>((resolve, reject) => {
       this.#waiting.push(resolve);

@@ -12,4 +12,5 @@ test("a model says that its vectors are reproducible and how near to float32 the
   const { text } = await api.call(`/models/${MODEL}`, { headers: { accept: "text/html" } });
   expect(text).toContain("the same text, the same bits");
   expect(text).toContain("within 0.00001 of float32");
+  expect(text).toContain("How near are the vectors to exact arithmetic?");
 });

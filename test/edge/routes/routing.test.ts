@@ -24,6 +24,7 @@ describe("a model", () => {
     const page = await api.call(`/models/${MODEL}`, { headers: { accept: "text/html" } });
     expect(page.text).toContain("Specifications");
     expect(page.text).not.toContain("of float32");
+    expect(page.text).not.toContain("exact arithmetic");
   });
 
   test.each([`/v1/models/${MODEL}`, "/v1/models/owner%2Fmodel", "/v1/models/model", `/v1/models/${MODEL}/`])(

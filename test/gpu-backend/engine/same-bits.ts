@@ -20,7 +20,7 @@ export interface SameBitsOptions {
   readonly threads: readonly number[];
   readonly turns: number;
   readonly seed: number;
-  readonly onTurn?: (comparisons: number) => void;
+  readonly onTurn?: (comparisons: number, differences: number) => void;
 }
 
 export interface SameBits {
@@ -60,7 +60,7 @@ export async function compareBits(
         }
       }
     });
-    onTurn?.(compared);
+    onTurn?.(compared, differences);
   }
   return { comparisons: compared, differences, lengths };
 }
