@@ -23,6 +23,7 @@ const STDERR_KEPT = 4000;
 export interface BackendOptions {
   readonly model: string;
   readonly modelId: string;
+  readonly target?: string | undefined;
   readonly dataDir: string;
   readonly secret: string;
   readonly onProgress: (fraction: number, what: string) => void;
@@ -86,10 +87,13 @@ export class BackendProcess {
   }
 
   #spawn(): ChildProcess {
-    const { model, modelId, dataDir, secret, onPid } = this.#options;
+    const { model, modelId, target, dataDir, secret, onPid } = this.#options;
     const child = fork(
       resolvePath(ROOT, "gpu-backend/main.ts"),
-      ["--model", model, "--port", String(this.#port), "--data", dataDir],
+      [
+        ...["--model", model, "--port", String(this.#port), "--data", dataDir],
+        ...(target === undefined ? [] : ["--target", target]),
+      ],
       {
         cwd: ROOT,
         execArgv: ["--import", import.meta.resolve("tsx")],

@@ -47,6 +47,7 @@ export async function startDevServer(
   const backend = new BackendProcess({
     model: options.model,
     modelId: options.modelId,
+    target: options.target,
     dataDir: options.dataDir,
     secret: secrets.BACKEND_SECRET,
     onProgress: (fraction, what) => report.progress(`backend: ${what} (${Math.round(fraction * 100)} %)`),

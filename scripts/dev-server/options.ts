@@ -11,10 +11,11 @@ const DEMO_MODEL_DIR = resolve(ROOT, "gpu-backend/demo-model");
 const DEFAULT_PORT = 8787;
 const HUB_ID = /^[\w.-]+\/[\w.-]+(@[\w.-]+)?$/;
 
-export const USAGE = `npm start -- [--port N] [--data DIR] [--model DIR-OR-HUB-ID]
+export const USAGE = `npm start -- [--port N] [--data DIR] [--model DIR-OR-HUB-ID] [--target cuda-fp16]
   --port   the edge's port on 127.0.0.1 (default ${DEFAULT_PORT}; 0 takes a free one)
   --data   where state lives: ledger, cache, secrets, compiled models (default .data)
-  --model  a checkpoint's folder, or owner/name[@revision] on the Hugging Face Hub (default: the embedded demo)`;
+  --model  a checkpoint's folder, or owner/name[@revision] on the Hugging Face Hub (default: the embedded demo)
+  --target what computes: cpu (default), or cuda-fp16 on an NVIDIA card (docs/gpu.md)`;
 
 export interface DevOptions {
   readonly port: number;
@@ -23,6 +24,8 @@ export interface DevOptions {
   readonly model: string;
   /** The id under which the model is served. */
   readonly modelId: string;
+  /** What computes, as the backend names it; absent: its own default. */
+  readonly target?: string;
 }
 
 /** A fault of the command line or the machine: shown as one sentence, exit code 1. */
@@ -39,7 +42,7 @@ export function readOptions(args: readonly string[]): DevOptions | undefined {
     throw new StartError(`--port must be a number from 0 to 65535, not "${values.port}".`);
   }
   const dataDir = resolve(ROOT, values.data ?? ".data");
-  return { port, dataDir, ...readModel(values.model) };
+  return { port, dataDir, ...readModel(values.model), ...(values.target !== undefined && { target: values.target }) };
 }
 
 function readModel(model: string | undefined): { model: string; modelId: string } {
@@ -62,6 +65,7 @@ function parse(args: readonly string[]) {
         port: { type: "string" },
         data: { type: "string" },
         model: { type: "string" },
+        target: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     }).values;

@@ -21,6 +21,31 @@ export const MIXES: Readonly<Record<string, readonly number[]>> = {
   "long 1x32768": [32_768],
 };
 
+/** The mix again and again, up to `tokens`. */
+function mixOf(tokens: number): readonly number[] {
+  const source = logNormalLengths();
+  const lengths: number[] = [];
+  for (let left = tokens, at = 0; left > 0; at += 1) {
+    const length = Math.min(left, source[at % source.length] ?? 1);
+    lengths.push(length);
+    left -= length;
+  }
+  return lengths;
+}
+
+const same = (texts: number, tokens: number): readonly number[] => Array.from({ length: texts }, () => tokens);
+
+/** What a card is measured with, texts x tokens; what says most, first. */
+export const CARD_SHAPES: Readonly<Record<string, readonly number[]>> = {
+  "mix 16k": mixOf(16_384),
+  "16x2048": same(16, 2_048),
+  "64x512": same(64, 512),
+  "1x16": same(1, 16),
+  "512x16": same(512, 16),
+  "4x8192": same(4, 8_192),
+  "1x32768": same(1, 32_768),
+};
+
 /** Random token ids of the given lengths, below `vocabulary`. */
 export function textsOf(lengths: readonly number[], vocabulary: number): readonly Int32Array[] {
   const random = mulberry32(11);

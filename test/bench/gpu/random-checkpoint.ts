@@ -12,6 +12,8 @@ const PIECE_BYTES = 1 << 24;
 
 /** Qwen3-Embedding's published sizes. */
 export const SHAPES = {
+  // Not one of them: for rehearsals.
+  tiny: { layers: 2, hidden: 256, heads: 4, kvHeads: 2, headDim: 64, mlp: 512, vocabulary: 2_000 },
   "0.6B": { layers: 28, hidden: 1024, heads: 16, kvHeads: 8, headDim: 128, mlp: 3072, vocabulary: 151_669 },
   "4B": { layers: 36, hidden: 2560, heads: 32, kvHeads: 8, headDim: 128, mlp: 9728, vocabulary: 151_665 },
   "8B": { layers: 36, hidden: 4096, heads: 32, kvHeads: 8, headDim: 128, mlp: 12_288, vocabulary: 151_665 },

@@ -1,0 +1,146 @@
+// What check:gpu compares: texts of checkpoints, and float32 vectors that each must have. For the demo and the layouts they are
+// transformers' (test/vectors); for other texts, and for a checkpoint of the caller's, the CPU's exact graph computes them.
+
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import * as z from "zod";
+
+import { CALIBRATION_TEXTS } from "../../../gpu-backend/choice/calibration-texts.ts";
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
+import { DEFAULT_BUDGETS } from "../../../gpu-backend/engine/batch-budget.ts";
+import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { LongText } from "../../../gpu-backend/engine/long-text.ts";
+import { OVERFLOW_TEXTS } from "../../../gpu-backend/engine/overflow-probe.ts";
+import { processorsAllowed } from "../../../gpu-backend/processors.ts";
+import { loadTokenizer } from "../../../gpu-backend/tokenizer/library.ts";
+import { tokenizeText } from "../../../gpu-backend/tokenizer/text-tokenizer.ts";
+import { textsOf } from "./mixes.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+export const DEMO_DIR = join(ROOT, "gpu-backend/demo-model");
+const VECTORS = join(ROOT, "test/vectors");
+const LENGTHS = [1, 2, 16, 17, 127, 128, 129, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768];
+/** The CPU takes minutes for longer texts of a large checkpoint. */
+const OWN_TOKENS_MAX = 2_048;
+
+export interface Subject {
+  readonly name: string;
+  /** The checkpoint's folder. */
+  readonly dir: string;
+  /** Token ids. */
+  readonly texts: readonly (readonly number[])[];
+  /** float32, full length; who computed them. */
+  readonly vectors: readonly (readonly number[])[];
+  readonly reference: "transformers float32" | "the CPU's exact graph";
+}
+
+const demoSchema = z.object({
+  items: z.array(z.object({ ids: z.array(z.int()), embedding: z.array(z.number()) })),
+});
+const layoutSchema = z.object({ texts: z.array(z.array(z.int())), embeddings: z.array(z.array(z.number())) });
+
+export interface SubjectOptions {
+  /** A folder for compiled files and copies. */
+  readonly work: string;
+  /** A checkpoint of the caller's. */
+  readonly own: string | undefined;
+  /** Tokens of the demo's longest text. */
+  readonly tokensMax: number;
+}
+
+export async function makeSubjects({ work, own, tokensMax }: SubjectOptions): Promise<readonly Subject[]> {
+  const { items } = demoSchema.parse(JSON.parse(readFileSync(join(VECTORS, "demo-reference.json"), "utf8")));
+  const demo: Subject = {
+    name: "demo",
+    dir: DEMO_DIR,
+    texts: items.map(({ ids }) => ids),
+    vectors: items.map(({ embedding }) => embedding),
+    reference: "transformers float32",
+  };
+  const layouts = readdirSync(join(VECTORS, "checkpoints")).map((name): Subject => {
+    const dir = join(work, name);
+    cpSync(join(VECTORS, "checkpoints", name), dir, { recursive: true });
+    const { texts, embeddings } = layoutSchema.parse(JSON.parse(readFileSync(join(dir, "expected.json"), "utf8")));
+    return { name: `layout ${name}`, dir, texts, vectors: embeddings, reference: "transformers float32" };
+  });
+  const long = demoWithLongContext(work);
+  return [
+    demo,
+    ...layouts,
+    await exactSubject("demo, hard texts", DEMO_DIR, work, hardTexts(DEMO_DIR)),
+    await exactSubject("demo, by length", long, work, ofLength(tokensMax)),
+    ...(own === undefined
+      ? []
+      : [
+          await exactSubject("own, hard texts", own, work, hardTexts(own)),
+          await exactSubject("own, by length", own, work, () =>
+            textsOf(
+              LENGTHS.filter((length) => length <= OWN_TOKENS_MAX),
+              1_000,
+            ),
+          ),
+        ]),
+  ];
+}
+
+/** Positions beyond those it was trained for: what they mean matters not, both sides compute the same. */
+function demoWithLongContext(work: string): string {
+  const dir = join(work, "demo-long");
+  mkdirSync(dir);
+  cpSync(DEMO_DIR, dir, { recursive: true, filter: (path) => !path.endsWith(".compiled") });
+  const path = join(dir, "config.json");
+  const config: unknown = JSON.parse(readFileSync(path, "utf8"));
+  writeFileSync(path, JSON.stringify({ ...(config as object), max_position_embeddings: 32_768 }));
+  return dir;
+}
+
+type TextsOf = (config: {
+  readonly endTokenId: number;
+  readonly vocabSize: number;
+  readonly maxTokens: number;
+}) => readonly Int32Array[];
+
+const hardTexts =
+  (dir: string): TextsOf =>
+  ({ endTokenId, vocabSize, maxTokens }) => {
+    const library = loadTokenizer(dir, endTokenId, vocabSize);
+    return [...OVERFLOW_TEXTS, ...CALIBRATION_TEXTS].flatMap((text) => {
+      const result = tokenizeText(
+        library,
+        { maxTokens: Math.min(maxTokens, OWN_TOKENS_MAX), vocabSize },
+        "",
+        text,
+        "end",
+      );
+      return result.kind === "ids" ? [result.ids] : [];
+    });
+  };
+
+const ofLength =
+  (tokensMax: number): TextsOf =>
+  ({ vocabSize }) =>
+    textsOf(
+      LENGTHS.filter((length) => length <= tokensMax),
+      vocabSize,
+    );
+
+async function exactSubject(name: string, dir: string, work: string, of: TextsOf): Promise<Subject> {
+  const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact", cacheDir: work });
+  const { graphPath, config } = model;
+  const options = { graphPath, target: "cpu", cudaWeights: "as-is", threads: processorsAllowed() } as const;
+  const texts = of(config).filter((ids) => ids.length <= config.maxTokens);
+  const session = await GraphSession.open(options);
+  const vectors: number[][] = [];
+  for (const ids of texts) {
+    if (ids.length <= DEFAULT_BUDGETS.cpu.maxTokens) vectors.push([...(await session.run([ids]))]);
+    else {
+      const text = new LongText(ids, options, config);
+      let vector: Float32Array | undefined;
+      while (vector === undefined) vector = await text.step();
+      vectors.push([...vector]);
+    }
+  }
+  await session.close();
+  return { name, dir, texts: texts.map((ids) => [...ids]), vectors, reference: "the CPU's exact graph" };
+}
