@@ -74,12 +74,7 @@ export async function makeSubjects({ work, own, tokensMax }: SubjectOptions): Pr
       ? []
       : [
           await exactSubject("own, hard texts", own, work, hardTexts(own)),
-          await exactSubject("own, by length", own, work, () =>
-            textsOf(
-              LENGTHS.filter((length) => length <= OWN_TOKENS_MAX),
-              1_000,
-            ),
-          ),
+          await exactSubject("own, by length", own, work, ofLength(OWN_TOKENS_MAX)),
         ]),
   ];
 }
@@ -95,41 +90,34 @@ function demoWithLongContext(work: string): string {
   return dir;
 }
 
-type TextsOf = (config: {
-  readonly endTokenId: number;
-  readonly vocabSize: number;
-  readonly maxTokens: number;
-}) => readonly Int32Array[];
+type Limits = { readonly endTokenId: number; readonly vocabSize: number; readonly maxTokens: number };
+type TextsOf = (limits: Limits) => Promise<readonly Int32Array[]>;
 
 const hardTexts =
   (dir: string): TextsOf =>
-  ({ endTokenId, vocabSize, maxTokens }) => {
-    const library = loadTokenizer(dir, endTokenId, vocabSize);
-    return [...OVERFLOW_TEXTS, ...CALIBRATION_TEXTS].flatMap((text) => {
-      const result = tokenizeText(
-        library,
-        { maxTokens: Math.min(maxTokens, OWN_TOKENS_MAX), vocabSize },
-        "",
-        text,
-        "end",
-      );
-      return result.kind === "ids" ? [result.ids] : [];
-    });
+  async ({ endTokenId, vocabSize, maxTokens }) => {
+    const library = await loadTokenizer(dir, endTokenId, vocabSize);
+    const limits = { maxTokens: Math.min(maxTokens, OWN_TOKENS_MAX), vocabSize };
+    const texts: Int32Array[] = [];
+    for (const text of [...OVERFLOW_TEXTS, ...CALIBRATION_TEXTS]) {
+      const result = await tokenizeText(library, limits, "", text, "end");
+      if (result.kind === "ids") texts.push(result.ids);
+    }
+    return texts;
   };
 
 const ofLength =
   (tokensMax: number): TextsOf =>
-  ({ vocabSize }) =>
-    textsOf(
-      LENGTHS.filter((length) => length <= tokensMax),
-      vocabSize,
-    );
+  async ({ vocabSize }) => {
+    const lengths = LENGTHS.filter((length) => length <= tokensMax);
+    return textsOf(lengths, vocabSize);
+  };
 
 async function exactSubject(name: string, dir: string, work: string, of: TextsOf): Promise<Subject> {
   const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact", cacheDir: work });
   const { graphPath, config } = model;
   const options = { graphPath, target: "cpu", cudaWeights: "as-is", threads: processorsAllowed() } as const;
-  const texts = of(config).filter((ids) => ids.length <= config.maxTokens);
+  const texts = (await of(config)).filter((ids) => ids.length <= config.maxTokens);
   const session = await GraphSession.open(options);
   const vectors: number[][] = [];
   for (const ids of texts) {
