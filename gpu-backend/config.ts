@@ -43,7 +43,8 @@ const configSchema = z.object({
   precision: z.enum(PRECISIONS).default("exact"),
   /** Form of the linear layers on a CPU; auto: what a trial finds. */
   linears: z.enum(["auto", ...CPU_LINEARS]).default("auto"),
-  cudaWeights: z.enum(["as-is", "block32", "dense"]).default("as-is"),
+  /** auto: what a trial on the card finds, once. */
+  cudaWeights: z.enum(["auto", "as-is", "block32", "dense"]).default("as-is"),
   /** Where npm run gpu:install has put the CUDA provider. */
   cudaFolder: z.string().min(1).default(CUDA_FOLDER),
   /** Index of the card, as nvidia-smi counts; absent: the first that this process may see. */

@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import type { BackendReady } from "../shared/wire.ts";
 import { EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice/choice.ts";
 import type { Pooling } from "./compiler/architectures/architecture.ts";
+import type { CudaChoice } from "./choice/cuda-forms.ts";
 import { type ChosenModel, compileChosen } from "./choice/compile-chosen.ts";
 import { type Damage, removeDamage } from "./compiler/compile.ts";
 import type { CompiledModel } from "./compiler/compiled-model.ts";
@@ -37,6 +38,8 @@ export interface Service {
   readonly model: CompiledModel;
   /** Why its linear layers are what they are; absent where there was nothing to choose. */
   readonly choice?: LinearsChoice | undefined;
+  /** Why its weights have their form on the card; absent where nobody asked for a choice. */
+  readonly cudaChoice?: CudaChoice | undefined;
   readonly modelId: string;
   readonly tokenizer: TokenizerPool;
   readonly engine: Engine;
@@ -137,6 +140,7 @@ async function compiledModel(options: ServiceOptions, damaged: readonly string[]
     target: config.target,
     precision: config.precision,
     cudaWeights: config.cudaWeights,
+    cuda: cudaPlace(config),
     linears: config.linears,
     cacheDir: config.data,
     onProgress: (fraction, what) => onProgress(fraction * 0.6, what),
@@ -154,7 +158,7 @@ async function compiledModel(options: ServiceOptions, damaged: readonly string[]
 
 /** The parts behind the routes, started and warm. */
 async function warmService(
-  { model, choice, budget }: ChosenModel & FittedModel,
+  { model, choice, cudaChoice, budget }: ChosenModel & FittedModel,
   options: ServiceOptions,
 ): Promise<Service> {
   const { config, modelId, metrics, onProgress } = options;
@@ -191,7 +195,7 @@ async function warmService(
     const close = async (): Promise<void> => {
       await Promise.all([engine.close(), tokenizer.close(), exact?.close()]);
     };
-    return { model, choice, modelId, tokenizer, engine, runner, cost, throughput, limits, close };
+    return { model, choice, cudaChoice, modelId, tokenizer, engine, runner, cost, throughput, limits, close };
   } catch (error) {
     await Promise.all([engine.close(), tokenizer.close()]);
     throw error;

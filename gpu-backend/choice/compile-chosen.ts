@@ -7,7 +7,10 @@ import { totalmem } from "node:os";
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { compileCheckpoint, type CompileOptions } from "../compiler/compile.ts";
 import { compiledRoots } from "../compiler/compiled-folder.ts";
-import type { CompiledModel, CpuLinears } from "../compiler/compiled-model.ts";
+import type { CompiledModel, CpuLinears, CudaWeights } from "../compiler/compiled-model.ts";
+import type { CudaPlace } from "../cuda/libraries.ts";
+import { chooseOnCard } from "./choose-on-card.ts";
+import type { CudaChoice } from "./cuda-forms.ts";
 import { StartError } from "../config.ts";
 import { ASKED_FOR, choiceFile, keptOrTried, type LinearsChoice } from "./choice.ts";
 import { processorClass } from "./processor-class.ts";
@@ -23,9 +26,14 @@ export interface ChosenModel {
   readonly model: CompiledModel;
   /** Absent where there is nothing to choose. */
   readonly choice?: LinearsChoice;
+  /** Of the form on a card, where it was to be chosen. */
+  readonly cudaChoice?: CudaChoice;
 }
 
-export interface ChooseOptions extends Omit<CompileOptions, "linears" | "plan"> {
+export interface ChooseOptions extends Omit<CompileOptions, "linears" | "plan" | "cudaWeights"> {
+  /** auto: what a trial on the card finds. Default as-is. */
+  readonly cudaWeights?: "auto" | CudaWeights;
+  readonly cuda?: CudaPlace;
   /** Intra-op threads of the engine. */
   readonly threads: number;
   /** auto, the default: what a trial finds. A form by name is used whatever its speed and memory, if its products and vectors are right. */
@@ -44,13 +52,18 @@ export async function compileChosen(dir: string, options: ChooseOptions): Promis
 
 async function choose(
   dir: string,
-  { threads, linears = "auto", onProgress = () => undefined, ...rest }: ChooseOptions,
+  { threads, linears = "auto", onProgress = () => undefined, cudaWeights = "as-is", cuda, ...rest }: ChooseOptions,
 ): Promise<ChosenModel> {
   const part = (from: number) => ({
     ...rest,
     onProgress: (fraction: number, what: string) => onProgress(from + fraction / 3, what),
   });
-  if (rest.target !== "cpu") return { model: await compileCheckpoint(dir, { ...rest, onProgress }) };
+  if (rest.target !== "cpu") {
+    if (cudaWeights !== "auto") return { model: await compileCheckpoint(dir, { ...rest, cudaWeights, onProgress }) };
+    const cudaChoice = await chooseOnCard(dir, { ...rest, threads, onProgress, ...(cuda && { cuda }) });
+    const compile = { ...rest, onProgress, cudaWeights: cudaChoice.cudaWeights };
+    return { model: await compileCheckpoint(dir, compile), cudaChoice };
+  }
   const model = await compileCheckpoint(dir, part(0));
   const processor = processorClass();
   const float32 = (why: string): ChosenModel => ({ model, choice: { linears: "float32", processor, why } });

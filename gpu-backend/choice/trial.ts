@@ -94,7 +94,7 @@ function gainOf(benchmark: Benchmark): string {
   return `int8-pairs is ${gains.join(" and ")} as float32`;
 }
 
-async function calibrationIds({ checkpointDir, config }: CompiledModel): Promise<readonly Int32Array[]> {
+export async function calibrationIds({ checkpointDir, config }: CompiledModel): Promise<readonly Int32Array[]> {
   const library = await loadTokenizer(checkpointDir, config.endTokenId, config.vocabSize);
   const limits = { maxTokens: Math.min(config.maxTokens, DEFAULT_BUDGETS.cpu.maxTokens), vocabSize: config.vocabSize };
   const texts: Int32Array[] = [];
@@ -106,7 +106,7 @@ async function calibrationIds({ checkpointDir, config }: CompiledModel): Promise
 }
 
 /** float32 [texts, dimensions]. */
-async function vectorsOf(
+export async function vectorsOf(
   { graphPath, target, cudaWeights, config }: CompiledModel,
   texts: readonly Int32Array[],
   threads: number,
@@ -130,7 +130,7 @@ async function vectorsOf(
 }
 
 /** 1 - cos of each pair of rows of length 1, ascending; NaN counts as the largest. */
-function distancesOf(left: Float32Array, right: Float32Array, size: number): readonly number[] {
+export function distancesOf(left: Float32Array, right: Float32Array, size: number): readonly number[] {
   assert(left.length === right.length, "both have a vector for each text");
   const distances = Array.from({ length: left.length / size }, (_, row) => {
     let dot = 0;

@@ -37,7 +37,7 @@ export function ready(call: Call, status: Status, facts: ModelFacts | undefined,
 }
 
 export function info(call: Call, service: Service, config: Config): void {
-  const { model, choice, modelId, engine, limits } = service;
+  const { model, choice, cudaChoice, modelId, engine, limits } = service;
   call.sendJson(200, {
     model: modelId,
     revision: model.revision,
@@ -57,6 +57,7 @@ export function info(call: Call, service: Service, config: Config): void {
     compile: { target: model.target, precision: model.precision, cudaWeights: model.cudaWeights },
     kernels: kernelsOf(service),
     linears: choice ?? null,
+    cudaWeights: cudaChoice ?? null,
     engine: { state: engine.state, pid: engine.pid ?? null, restarts: engine.restarts, threads: config.threads },
     limits: {
       queueSecondsMax: limits.queueSecondsMax,

@@ -26,7 +26,7 @@ export async function checkMode(mode: Mode, subjects: readonly Subject[]): Promi
 
 async function check({ target, cudaWeights }: Mode, subject: Subject): Promise<Record<string, unknown>> {
   const model = await compileCheckpoint(subject.dir, { target, cudaWeights, precision: "exact" });
-  const size = model.config.hiddenSize;
+  const size = model.config.dimensions;
   const session = await GraphSession.open({ graphPath: model.graphPath, target, cudaWeights, threads: 1 });
   try {
     const texts = subject.texts.map((ids) => Int32Array.from(ids));

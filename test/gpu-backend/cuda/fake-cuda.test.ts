@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
+import { compileChosen } from "../../../gpu-backend/choice/compile-chosen.ts";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import type { CompiledModel, CompileTarget, CudaWeights } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { cudaEnvironment, whyNotUsable } from "../../../gpu-backend/cuda/libraries.ts";
@@ -16,6 +17,7 @@ import { bytesPerToken } from "../../../gpu-backend/engine/card-budget.ts";
 import { startEngine } from "../../../gpu-backend/engine/engine.ts";
 import type { Engine, EngineOptions } from "../../../gpu-backend/engine/types.ts";
 import { writeRandomCheckpoint } from "../../bench/gpu/random-checkpoint.ts";
+import { copyCheckpoint } from "../copy-checkpoint.ts";
 import { distance, row } from "../cosine.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "../engine/demo-reference.ts";
 import { embedded, post, SECRET, startBackend } from "../server/running-backend.ts";
@@ -175,6 +177,26 @@ describe.skipIf(reason !== undefined)(
       } finally {
         await backend.close();
       }
+    });
+
+    test("the form of the weights is tried on the card once, then kept", async () => {
+      vi.stubEnv("FAKE_CUDA_WIDTH", "256");
+      const dir = copyCheckpoint(DEMO_MODEL_DIR, work);
+      const options = {
+        target: "cuda-fp16",
+        precision: "exact",
+        cudaWeights: "auto",
+        threads: 1,
+        cuda: { folder },
+      } as const;
+      const { model, cudaChoice } = await compileChosen(dir, options);
+      expect(cudaChoice?.figures).toMatchObject([
+        { form: "as-is", distance: expect.closeTo(0) },
+        { form: "block32", distance: expect.closeTo(0) },
+      ]);
+      expect(model.cudaWeights).toBe(cudaChoice?.cudaWeights);
+      vi.stubEnv("FAKE_CUDA_ERROR", "100");
+      expect((await compileChosen(dir, options)).cudaChoice).toEqual(cudaChoice);
     });
 
     test("a lost card ends the process, and the batch is answered by the next one", async () => {

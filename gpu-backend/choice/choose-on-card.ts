@@ -1,0 +1,89 @@
+// A checkpoint → the form of its 4-bit weights that this machine's card serves it best with (--cuda-weights auto): tried once, in a process of
+// its own, then kept beside the compiled files for this card, driver, runtime and checkpoint.
+
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import type { ModelConfig } from "../checkpoint/read-config.ts";
+import { compileCheckpoint, type CompileOptions } from "../compiler/compile.ts";
+import { compiledRoots, discardCompiled, WEIGHTS_FILE } from "../compiler/compiled-folder.ts";
+import type { CudaWeights } from "../compiler/compiled-model.ts";
+import { cardInUse, readCards } from "../cuda/cards.ts";
+import { CUDA_FOLDER, type CudaPlace, cudaEnvironment } from "../cuda/libraries.ts";
+import { ONNXRUNTIME_VERSION } from "../cuda/wheels.ts";
+import { DEFAULT_BUDGETS } from "../engine/batch-budget.ts";
+import { cardBudget } from "../engine/card-budget.ts";
+import { forkTypescript } from "../fork-typescript.ts";
+import {
+  chooseForm,
+  type CudaChoice,
+  cudaChoiceFile,
+  type FormFigures,
+  readCudaChoice,
+  writeCudaChoice,
+} from "./cuda-forms.ts";
+import type { CudaTrialRequest, FromCudaTrial } from "./cuda-trial-process.ts";
+
+export interface CardOptions extends Pick<
+  CompileOptions,
+  "target" | "precision" | "cacheDir" | "onProgress" | "damaged"
+> {
+  readonly threads: number;
+  readonly cuda?: CudaPlace;
+}
+
+/** Rejects as compileCheckpoint does. A trial that fails leaves the weights as they are. */
+export async function chooseOnCard(dir: string, options: CardOptions): Promise<CudaChoice> {
+  const { threads, cuda: place = { folder: CUDA_FOLDER }, ...compile } = options;
+  const asIs = await compileCheckpoint(dir, { ...compile, cudaWeights: "as-is" });
+  const card = cardInUse(readCards(), place.card);
+  const name = card === undefined ? "unknown" : `${card.name}, driver ${card.driver}`;
+  const roots = compiledRoots(dir, options.cacheDir);
+  const file = cudaChoiceFile([asIs.revision, name, ONNXRUNTIME_VERSION]);
+  const kept = readCudaChoice(roots, file);
+  if (kept !== undefined) return kept;
+  const forms: CudaWeights[] = ["as-is"];
+  // The provider's fast 4-bit kernels take float16 alone.
+  if (options.target === "cuda-fp16") forms.push("block32");
+  const tableBytes = 2 * asIs.config.vocabSize * asIs.config.hiddenSize;
+  const packedBytes = statSync(join(dirname(asIs.graphPath), WEIGHTS_FILE)).size - tableBytes;
+  if (fits(asIs.config, tableBytes + packedBytes * DENSE_BYTES_MAX, card?.freeBytes)) forms.push("dense");
+  options.onProgress?.(0, "trying forms of the weights on the card");
+  const request = { checkpointDir: dir, target: options.target, threads, forms };
+  const figures = await runTrial(
+    { ...request, ...(options.cacheDir !== undefined && { cacheDir: options.cacheDir }) },
+    place,
+  );
+  const choice = { ...chooseForm(figures), card: name, figures: [...figures] };
+  for (const form of forms) {
+    // As they are they tell the next start under what its choice is kept.
+    if (form === "as-is" || form === choice.cudaWeights) continue;
+    discardCompiled(dirname((await compileCheckpoint(dir, { ...compile, cudaWeights: form })).graphPath));
+  }
+  // What failed whole (a card that was busy) is tried again by the next start.
+  if (figures.length > 0) writeCudaChoice(roots, file, choice);
+  return choice;
+}
+
+/** 16 bits for 4, beside which scales are little. */
+const DENSE_BYTES_MAX = 4;
+
+/** Whether runs stay as large as they are worth. */
+function fits(config: ModelConfig, weightsBytes: number, freeBytes: number | undefined): boolean {
+  if (freeBytes === undefined) return false;
+  return cardBudget(config, weightsBytes, freeBytes)?.maxTokens === DEFAULT_BUDGETS["cuda-fp16"].maxTokens;
+}
+
+/** Figures of the forms that could be measured, whatever becomes of the process. */
+function runTrial(request: CudaTrialRequest, place: CudaPlace): Promise<readonly FormFigures[]> {
+  const child = forkTypescript(new URL("./cuda-trial-process.ts", import.meta.url), { env: cudaEnvironment(place) });
+  const figures: FormFigures[] = [];
+  return new Promise((resolve) => {
+    child.on("message", (message: FromCudaTrial) => {
+      if (message.kind === "figures") figures.push(message.figures);
+    });
+    child.on("error", () => resolve(figures));
+    child.on("close", () => resolve(figures));
+    child.send(request, () => undefined);
+  });
+}

@@ -1,0 +1,70 @@
+// Entry of the process that tries forms on a card: the whole model in each, since only its own shapes in its own memory say how fast it is.
+// It has CUDA's environment; a card that is lost takes this process alone with it.
+
+import { compileSoundly } from "../compiler/compile.ts";
+import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
+import { GraphSession } from "../engine/graph-session.ts";
+import type { FormFigures } from "./cuda-forms.ts";
+import { calibrationIds, distancesOf, vectorsOf } from "./trial.ts";
+
+export interface CudaTrialRequest {
+  readonly checkpointDir: string;
+  readonly cacheDir?: string;
+  readonly target: CompileTarget;
+  readonly threads: number;
+  /** The form as it is first. */
+  readonly forms: readonly CudaWeights[];
+}
+export type FromCudaTrial =
+  | { readonly kind: "figures"; readonly figures: FormFigures }
+  | { readonly kind: "failed"; readonly form: CudaWeights; readonly reason: string };
+
+const SHORT = [new Int32Array(16).fill(7)];
+const LONG = Array.from({ length: 16 }, (_, text) => new Int32Array(512).fill(7 + text));
+const ROUNDS = 5;
+
+function send(message: FromCudaTrial): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(message, undefined, undefined, () => resolve());
+  });
+}
+
+async function answer({ forms, checkpointDir, cacheDir, target, threads }: CudaTrialRequest): Promise<void> {
+  let expected: Float32Array | undefined;
+  for (const form of forms) {
+    try {
+      const options = {
+        target,
+        precision: "exact",
+        cudaWeights: form,
+        ...(cacheDir !== undefined && { cacheDir }),
+      } as const;
+      const model = await compileSoundly(checkpointDir, options);
+      const vectors = await vectorsOf(model, await calibrationIds(model), threads);
+      expected ??= vectors;
+      // What is not finite is as far off as can be, and JSON has no infinity.
+      const distance = Math.min(2, distancesOf(vectors, expected, model.config.dimensions).at(-1) ?? 0);
+      const session = await GraphSession.open({ graphPath: model.graphPath, target, cudaWeights: form, threads });
+      const [shortMs, longMs] = [await leastMs(session, SHORT), await leastMs(session, LONG)];
+      await session.close();
+      await send({ kind: "figures", figures: { form, shortMs, longMs, distance } });
+    } catch (error) {
+      await send({ kind: "failed", form, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  process.exit(0);
+}
+
+async function leastMs(session: GraphSession, texts: readonly Int32Array[]): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  // The first round allocates and chooses kernels.
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const start = performance.now();
+    await session.run(texts);
+    if (round > 0) least = Math.min(least, performance.now() - start);
+  }
+  return least;
+}
+
+process.on("message", (request: CudaTrialRequest) => void answer(request));
+process.on("disconnect", () => process.exit(0));
