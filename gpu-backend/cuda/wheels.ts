@@ -1,5 +1,5 @@
 // What the CUDA target needs beside the npm package, as PyPI has it: ONNX Runtime's CUDA provider of the same version, and
-// those libraries of CUDA 13 that it is linked against (`ldd`; no cuDNN). The versions are those of CUDA 13.0, which the
+// those libraries of CUDA 13 that it and they load (no cuDNN, which convolutions alone want). The versions are those of CUDA 13.0, which the
 // provider was built with and every driver from 580 on takes. npm run gpu:install fetches them.
 
 /** The npm package's own; a test holds the two together. */
@@ -36,6 +36,17 @@ export const WHEELS: readonly Wheel[] = [
     bytes: 2_243_632,
     sha256: "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
     members: [["nvidia/cu13/lib/libcudart.so.13", "libcudart.so.13", 704_288]],
+  },
+  {
+    // Not linked: cuBLASLt opens it by name for kernels that it compiles as it goes.
+    project: "nvidia-cuda-nvrtc",
+    file: "nvidia_cuda_nvrtc-13.0.88-py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl",
+    bytes: 90_215_200,
+    sha256: "ad9b6d2ead2435f11cbb6868809d2adeeee302e9bb94bcf0539c7a40d80e8575",
+    members: [
+      ["nvidia/cu13/lib/libnvrtc.so.13", "libnvrtc.so.13", 109_338_064],
+      ["nvidia/cu13/lib/libnvrtc-builtins.so.13.0", "libnvrtc-builtins.so.13.0", 4_380_616],
+    ],
   },
   {
     project: "nvidia-curand",
