@@ -12,6 +12,7 @@ import { cardInUse, readCards } from "../cuda/cards.ts";
 import { CUDA_FOLDER, type CudaPlace, cudaEnvironment } from "../cuda/libraries.ts";
 import { ONNXRUNTIME_VERSION } from "../cuda/wheels.ts";
 import { DEFAULT_BUDGETS } from "../engine/batch-budget.ts";
+import { readable } from "../engine/device-fault.ts";
 import { cardBudget } from "../engine/card-budget.ts";
 import { forkTypescript } from "../fork-typescript.ts";
 import {
@@ -50,11 +51,12 @@ export async function chooseOnCard(dir: string, options: CardOptions): Promise<C
   if (fits(asIs.config, tableBytes + packedBytes * DENSE_BYTES_MAX, card?.freeBytes)) forms.push("dense");
   options.onProgress?.(0, "trying forms of the weights on the card");
   const request = { checkpointDir: dir, target: options.target, threads, forms };
-  const figures = await runTrial(
+  const { figures, failures } = await runTrial(
     { ...request, ...(options.cacheDir !== undefined && { cacheDir: options.cacheDir }) },
     place,
   );
-  const choice = { ...chooseForm(figures), card: name, figures: [...figures] };
+  const { cudaWeights, why } = chooseForm(figures);
+  const choice = { cudaWeights, why: [why, ...failures].join("; "), card: name, figures: [...figures] };
   for (const form of forms) {
     // As they are they tell the next start under what its choice is kept.
     if (form === "as-is" || form === choice.cudaWeights) continue;
@@ -74,16 +76,28 @@ function fits(config: ModelConfig, weightsBytes: number, freeBytes: number | und
   return cardBudget(config, weightsBytes, freeBytes)?.maxTokens === DEFAULT_BUDGETS["cuda-fp16"].maxTokens;
 }
 
-/** Figures of the forms that could be measured, whatever becomes of the process. */
-function runTrial(request: CudaTrialRequest, place: CudaPlace): Promise<readonly FormFigures[]> {
+interface Trial {
+  readonly figures: readonly FormFigures[];
+  /** Why others have none. */
+  readonly failures: readonly string[];
+}
+
+/** Whatever becomes of the process, there is an answer. */
+function runTrial(request: CudaTrialRequest, place: CudaPlace): Promise<Trial> {
   const child = forkTypescript(new URL("./cuda-trial-process.ts", import.meta.url), { env: cudaEnvironment(place) });
   const figures: FormFigures[] = [];
+  const failures: string[] = [];
   return new Promise((resolve) => {
     child.on("message", (message: FromCudaTrial) => {
       if (message.kind === "figures") figures.push(message.figures);
+      else failures.push(`${message.form} failed: ${readable(message.reason)}`);
     });
-    child.on("error", () => resolve(figures));
-    child.on("close", () => resolve(figures));
+    const end = (how: string): void => {
+      if (figures.length + failures.length < request.forms.length) failures.push(`the trial ended with ${how}`);
+      resolve({ figures, failures });
+    };
+    child.on("error", (error) => end(error.message));
+    child.on("close", (code, signal) => end(String(signal ?? code)));
     child.send(request, () => undefined);
   });
 }
