@@ -91,7 +91,12 @@ export class BackendProcess {
     const child = fork(
       resolvePath(ROOT, "gpu-backend/main.ts"),
       [
-        ...["--model", model, "--port", String(this.#port), "--data", dataDir],
+        "--model",
+        model,
+        "--port",
+        String(this.#port),
+        "--data",
+        dataDir,
         ...(target === undefined ? [] : ["--target", target]),
       ],
       {
