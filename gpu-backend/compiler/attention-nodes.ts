@@ -12,7 +12,7 @@ import type { GraphSource } from "./graph-source.ts";
 import { addRotaryCaches, type RotaryCaches } from "./rotary-caches.ts";
 import { addTextLoop } from "./text-loop.ts";
 
-/** Names of constants: the shape of packed rows, and that of heads. */
+/** The name of a constant: the shape of packed rows of q. */
 const FLAT = "flat_shape";
 
 export class AttentionBuilder {

@@ -4,9 +4,6 @@
 import { GraphBuilder } from "./graph-builder.ts";
 import { DATA_TYPE, type DataType, type GraphProto, type ValueInfo } from "./onnx-proto.ts";
 
-const TEXT = "text";
-const AXIS = "text.axis";
-
 /**
  * Adds to the graph what `body` makes of each text and gives the results, one under the other. `values`: [tokens, any] each;
  * `body` gets each text's rows of them, [its tokens, any], and gives one value. `text_starts` and `text_ends` are inputs.
@@ -20,14 +17,10 @@ export function addTextLoop(
 ): string {
   const inner = new GraphBuilder(graph.weights);
   const at = (part: string): string => `${name}.${part}`;
-  inner.int64s(at(AXIS), [0]);
-  const text = inner.node("Unsqueeze", at(TEXT), [at("index"), at(AXIS)]);
-  const [start, end] = ["text_starts", "text_ends"].map((ends) =>
-    inner.node("Gather", at(`${TEXT}.${ends}`), [ends, text]),
-  );
-  const rows = values.map((value) =>
-    inner.node("Slice", `${name}.of.${value}`, [value, start ?? "", end ?? "", at(AXIS)]),
-  );
+  const axis = inner.int64s(at("axis"), [0]);
+  const text = inner.node("Unsqueeze", at("text"), [at("index"), axis]);
+  const [start, end] = ["text_starts", "text_ends"].map((ends) => inner.node("Gather", at(ends), [ends, text]));
+  const rows = values.map((value) => inner.node("Slice", `${name}.of.${value}`, [value, start ?? "", end ?? "", axis]));
   const result = body(inner, rows);
   inner.node("SequenceInsert", at("after"), [at("before"), result]);
   inner.node("Identity", at("goes_on.after"), [at("goes_on")]);
