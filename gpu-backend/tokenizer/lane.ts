@@ -113,7 +113,12 @@ export class TokenizerLane {
         clearTimeout(timer);
         if (child !== this.#child) return;
         if (this.#ready) this.#timeOut();
-        else fail(this.#unusable(`its process ${how}`));
+        else
+          fail(
+            this.#unusable(
+              `its process ${how} before it had read its first texts (a pattern without end, or no memory)`,
+            ),
+          );
       };
       child.on("error", (error) => gone(`could not be spoken to: ${error.message}`));
       child.on("close", (code, signal) => gone(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));

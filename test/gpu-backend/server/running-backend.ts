@@ -37,7 +37,8 @@ export async function startBackend(
   until: "listening" | "ready" = "ready",
 ): Promise<RunningBackend> {
   const data = mkdtempSync(join(tmpdir(), "backend-"));
-  const child = fork(MAIN, ["--model", DEMO_DIR, "--port", "0", "--data", data, "--threads", "1", ...args], {
+  const threads = ["--threads", "1", "--tokenizer-threads", "1"];
+  const child = fork(MAIN, ["--model", DEMO_DIR, "--port", "0", "--data", data, ...threads, ...args], {
     execArgv: ["--import", import.meta.resolve("tsx")],
     env: { ...process.env, BACKEND_SECRET: SECRET, LOG_LEVEL: "error", WARM_UP_SECONDS_MAX: "0.2", ...environment },
     stdio: ["ignore", "ignore", "pipe", "ipc"],

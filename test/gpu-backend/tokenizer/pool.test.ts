@@ -189,7 +189,10 @@ describe("a tokenizer that would hang the start", () => {
     const split = { type: "Split", pattern: { Regex: "^(([a-z ])+)+!$" }, behavior: "Isolated", invert: false };
     const starting = start({ ...demoTokenizer(), pre_tokenizer: split }, { startMsMax: 2_000 });
     await expect(starting).rejects.toThrow(CheckpointError);
-    await expect(starting).rejects.toThrow(/tokenizer\.json: cannot be used: it did not load .* within 2 s/);
+    // A fast processor comes to the library's own limit before the time is up.
+    await expect(starting).rejects.toThrow(
+      /tokenizer\.json: cannot be used: (it did not load .* within 2 s|its process .* \(a pattern without end, or no memory\))$/,
+    );
   });
 
   it("ends no more than one process when it fails on a text, and goes on serving", async () => {
