@@ -16,6 +16,10 @@ const slow = await newAccount();
 const slowPath = `/admin/accounts/${slow.accountId}`;
 await askOperator(url, adminKey, "POST", `${slowPath}/grants`, { amount_usd: 5, kind: "free", id: "bench" });
 await askOperator(url, adminKey, "PATCH", slowPath, { limits: { requests_per_minute: 1 } });
+// Refused for its credit alone, however many calls a minute are made.
+await askOperator(url, adminKey, "PATCH", `/admin/accounts/${poor.accountId}`, {
+  limits: { requests_per_minute: 1_000_000 },
+});
 // Without the development server's front door, which stands in for Cloudflare's.
 process.send?.({ url: edge.workerUrl, apiKey, poorKey: poor.apiKey, slowKey: slow.apiKey });
 process.once("disconnect", () => {
