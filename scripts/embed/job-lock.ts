@@ -1,18 +1,13 @@
-// One job at a time in a folder. The lock is a file that its holder writes again every second, so it outlives nobody: a
-// newcomer takes it over at once where the holder was a process of this machine that is gone, and otherwise after a few
-// seconds without a beat (process ids say nothing across containers).
+// One job at a time in a folder. A newcomer takes the lock over at once where the holder was a process of this machine
+// that is gone, and otherwise after a few seconds without a beat.
 
-import { randomBytes } from "node:crypto";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { LockFile } from "../../gpu-backend/storage/lock-file.ts";
+import type { LockTiming } from "../../gpu-backend/storage/lock-file.ts";
+import { codeOf } from "../../gpu-backend/storage/refusal.ts";
 import { Stop } from "./stop.ts";
 
-interface LockTiming {
-  readonly beatMs: number;
-  /** Beats missing for so long: the holder is gone. */
-  readonly silentMs: number;
-}
 const TIMING: LockTiming = { beatMs: 1_000, silentMs: 5_000 };
 
 export interface JobLock {
@@ -23,36 +18,26 @@ export interface JobLock {
 
 /** Takes the lock file at `path`; throws Stop where a living job holds it. */
 export async function takeJobLock(path: string, timing: LockTiming = TIMING): Promise<JobLock> {
-  const token = randomBytes(8).toString("hex");
-  const content = (beats: number): string => `${token} ${hostname()} ${process.pid} ${beats}`;
-  await acquire(path, token, content(0), timing);
-  const isOurs = (): boolean => read(path)?.split(" ")[0] === token;
-  let beats = 0;
-  const timer = setInterval(() => {
-    beats += 1;
-    if (!isOurs() || !beat(path, content(beats))) clearInterval(timer);
-  }, timing.beatMs);
-  timer.unref();
+  const lock = new LockFile(path, [hostname(), String(process.pid)]);
+  await acquire(lock, timing);
+  lock.beat(timing.beatMs).unref();
   return {
     check: () => {
-      if (!isOurs()) throw new Stop("Another job has taken this folder over: this one slept for too long and ends.");
+      if (!lock.isOurs) throw new Stop("Another job has taken this folder over: this one slept for too long and ends.");
     },
-    release: () => {
-      clearInterval(timer);
-      if (isOurs()) rmSync(path, { force: true });
-    },
+    release: () => lock.release(),
   };
 }
 
-async function acquire(path: string, token: string, content: string, timing: LockTiming): Promise<void> {
+async function acquire(lock: LockFile, timing: LockTiming): Promise<void> {
   let seen: string | undefined;
   let seenSince = 0;
-  while (!create(path, content)) {
-    const held = read(path);
+  while (!lock.create()) {
+    const held = lock.read();
     if (held === undefined) continue;
     if (seen === undefined) [seen, seenSince] = [held, performance.now()];
     else if (seen !== held) throw heldBy(held);
-    if (isGone(held) || performance.now() - seenSince > timing.silentMs) takeAway(path, held, token);
+    if (isGone(held) || performance.now() - seenSince > timing.silentMs) lock.takeAway(held);
     else await sleep(timing.beatMs / 10);
   }
 }
@@ -72,51 +57,4 @@ function isGone(held: string): boolean {
   } catch (error) {
     return codeOf(error) === "ESRCH";
   }
-}
-
-/** Moves a dead holder's file away. Two may try at once: what the later one moved is a live lock, and goes back. */
-function takeAway(path: string, dead: string, token: string): void {
-  const aside = `${path}.${token}`;
-  try {
-    renameSync(path, aside);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    throw error;
-  }
-  if (read(aside) === dead) rmSync(aside);
-  else renameSync(aside, path);
-}
-
-/** Whether it could be written: a full disk ends the job by what it cannot write, not here. */
-function beat(path: string, content: string): boolean {
-  try {
-    // Over what is there: nobody may see an empty lock.
-    writeFileSync(path, content, { flag: "r+" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function create(path: string, content: string): boolean {
-  try {
-    writeFileSync(path, content, { flag: "wx" });
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
