@@ -1,13 +1,9 @@
-// The decision which form the linear layers of a CPU graph have, and where it is kept: beside the compiled files, under what it
-// depends on, so that another processor, runtime or checkpoint is tried anew.
+// The decision which form the linear layers of a CPU graph have, and for how long it holds.
 
-import { createHash, randomUUID } from "node:crypto";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import * as z from "zod";
 
 import { CPU_LINEARS } from "../compiler/compiled-model.ts";
-import { refusalOf } from "../storage/refusal.ts";
+import { keep, keptFile, readKept } from "./kept-choice.ts";
 
 /** What `exact` promises: 1 - cos of any text's vector to the float32 graph's, at most. */
 export const EXACT_DISTANCE_MAX = 1e-5;
@@ -33,50 +29,28 @@ export type LinearsChoice = z.infer<typeof choiceSchema>;
 
 /** The name of the file. `facts`: all that the choice depends on. */
 export function choiceFile(facts: readonly string[]): string {
-  return `linears-${createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16)}.json`;
+  return keptFile("linears", facts);
 }
 
 /** What failed once fails again at once, and takes minutes: a start that is repeated must not wait for it each time. */
 const FAILED_LASTS_MS = 24 * 3_600_000;
-
-/** The first that is found in `folders`. `now`: Unix milliseconds. */
-function readChoice(folders: readonly string[], file: string, now: number): LinearsChoice | undefined {
-  for (const folder of folders) {
-    try {
-      const choice = choiceSchema.parse(JSON.parse(readFileSync(join(folder, file), "utf8")));
-      if (choice.failedAt === undefined || Math.abs(now - choice.failedAt) < FAILED_LASTS_MS) return choice;
-    } catch {
-      // None, or one of another version: made again.
-    }
-  }
-  return undefined;
-}
 
 /** The choice that is kept under `file`, or what `trial` gives, which is kept from then on. Rejects as `trial` does. */
 export async function keptOrTried(
   folders: readonly string[],
   file: string,
   trial: () => Promise<LinearsChoice>,
+  /** Unix milliseconds. */
   now = Date.now(),
 ): Promise<LinearsChoice> {
-  const kept = readChoice(folders, file, now);
+  const kept = readKept(
+    choiceSchema,
+    folders,
+    file,
+    ({ failedAt }) => failedAt === undefined || Math.abs(now - failedAt) < FAILED_LASTS_MS,
+  );
   if (kept !== undefined) return kept;
   const choice = await trial();
-  writeChoice(folders, file, choice);
+  keep(folders, file, choice);
   return choice;
-}
-
-/** Keeps it in the first folder that can be written; where none can, the next start tries again. */
-function writeChoice(folders: readonly string[], file: string, choice: LinearsChoice): void {
-  for (const folder of folders) {
-    const part = join(folder, `${file}.${randomUUID()}`);
-    try {
-      writeFileSync(part, JSON.stringify(choice));
-      renameSync(part, join(folder, file));
-      return;
-    } catch (error) {
-      rmSync(part, { force: true });
-      if (refusalOf(error) === undefined) throw error;
-    }
-  }
 }

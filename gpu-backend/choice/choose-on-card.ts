@@ -15,15 +15,9 @@ import { DEFAULT_BUDGETS } from "../engine/batch-budget.ts";
 import { readable } from "../engine/device-fault.ts";
 import { cardBudget } from "../engine/card-budget.ts";
 import { forkTypescript } from "../fork-typescript.ts";
-import {
-  chooseForm,
-  type CudaChoice,
-  cudaChoiceFile,
-  type FormFigures,
-  readCudaChoice,
-  writeCudaChoice,
-} from "./cuda-forms.ts";
+import { chooseForm, type CudaChoice, cudaChoiceSchema, type FormFigures } from "./cuda-forms.ts";
 import type { CudaTrialRequest, FromCudaTrial } from "./cuda-trial-process.ts";
+import { keep, keptFile, readKept } from "./kept-choice.ts";
 
 export interface CardOptions extends Pick<
   CompileOptions,
@@ -40,8 +34,8 @@ export async function chooseOnCard(dir: string, options: CardOptions): Promise<C
   const card = cardInUse(readCards(), place.card);
   const name = card === undefined ? "unknown" : `${card.name}, driver ${card.driver}`;
   const roots = compiledRoots(dir, options.cacheDir);
-  const file = cudaChoiceFile([asIs.revision, name, ONNXRUNTIME_VERSION]);
-  const kept = readCudaChoice(roots, file);
+  const file = keptFile("cuda-weights", [asIs.revision, name, ONNXRUNTIME_VERSION]);
+  const kept = readKept(cudaChoiceSchema, roots, file);
   if (kept !== undefined) return kept;
   const forms: CudaWeights[] = ["as-is"];
   // The provider's fast 4-bit kernels take float16 alone.
@@ -63,7 +57,7 @@ export async function chooseOnCard(dir: string, options: CardOptions): Promise<C
     discardCompiled(dirname((await compileCheckpoint(dir, { ...compile, cudaWeights: form })).graphPath));
   }
   // What failed whole (a card that was busy) is tried again by the next start.
-  if (figures.length > 0) writeCudaChoice(roots, file, choice);
+  if (figures.length > 0) keep(roots, file, choice);
   return choice;
 }
 

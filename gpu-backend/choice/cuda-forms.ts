@@ -1,13 +1,9 @@
 // Which form of 4-bit weights a checkpoint gets on a card: what a trial of the forms found fastest for large runs, if it is not slower for a
-// short text and gives the same vectors. Pure, and where the choice is kept.
+// short text and gives the same vectors. Pure.
 
-import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import * as z from "zod";
 
 import type { CudaWeights } from "../compiler/compiled-model.ts";
-import { refusalOf } from "../storage/refusal.ts";
 
 const figuresSchema = z.object({
   form: z.enum(["as-is", "block32", "dense"]),
@@ -18,14 +14,14 @@ const figuresSchema = z.object({
   distance: z.number(),
 });
 export type FormFigures = z.infer<typeof figuresSchema>;
-const choiceSchema = z.object({
+export const cudaChoiceSchema = z.object({
   cudaWeights: figuresSchema.shape.form,
   card: z.string(),
   /** In one sentence. */
   why: z.string(),
   figures: z.array(figuresSchema),
 });
-export type CudaChoice = z.infer<typeof choiceSchema>;
+export type CudaChoice = z.infer<typeof cudaChoiceSchema>;
 
 /** What float16 itself may be off. */
 const DISTANCE_MAX = 2e-4;
@@ -55,32 +51,4 @@ export function chooseForm(figures: readonly FormFigures[]): {
     cudaWeights: best.form,
     why: `${best.form} is ${gain} times as fast over 8,192 tokens as weights as they are`,
   };
-}
-
-/** `facts`: all that the choice depends on. */
-export function cudaChoiceFile(facts: readonly string[]): string {
-  return `cuda-weights-${createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16)}.json`;
-}
-
-export function readCudaChoice(folders: readonly string[], file: string): CudaChoice | undefined {
-  for (const folder of folders) {
-    try {
-      return choiceSchema.parse(JSON.parse(readFileSync(join(folder, file), "utf8")));
-    } catch {
-      // None, or one of another version: made again.
-    }
-  }
-  return undefined;
-}
-
-/** In the first folder that can be written; where none can, the next start tries again. */
-export function writeCudaChoice(folders: readonly string[], file: string, choice: CudaChoice): void {
-  for (const folder of folders) {
-    try {
-      writeFileSync(join(folder, file), JSON.stringify(choice));
-      return;
-    } catch (error) {
-      if (refusalOf(error) === undefined) throw error;
-    }
-  }
 }

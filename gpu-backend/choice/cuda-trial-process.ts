@@ -4,6 +4,7 @@
 import { compileSoundly } from "../compiler/compile.ts";
 import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
 import { GraphSession } from "../engine/graph-session.ts";
+import { sendToParent } from "../send-to-parent.ts";
 import type { FormFigures } from "./cuda-forms.ts";
 import { calibrationIds, distancesOf, vectorsOf } from "./trial.ts";
 
@@ -23,11 +24,7 @@ const SHORT = [new Int32Array(16).fill(7)];
 const LONG = Array.from({ length: 16 }, (_, text) => new Int32Array(512).fill(7 + text));
 const ROUNDS = 5;
 
-function send(message: FromCudaTrial): Promise<void> {
-  return new Promise((resolve) => {
-    process.send?.(message, undefined, undefined, () => resolve());
-  });
-}
+const send = (message: FromCudaTrial): Promise<void> => sendToParent(message);
 
 async function answer({ forms, checkpointDir, cacheDir, target, threads }: CudaTrialRequest): Promise<void> {
   let expected: Float32Array | undefined;

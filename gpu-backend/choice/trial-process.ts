@@ -1,5 +1,6 @@
 // Entry of the process that tries forms: it computes for seconds to minutes, for which the server's event loop cannot wait.
 
+import { sendToParent } from "../send-to-parent.ts";
 import type { LinearsChoice } from "./choice.ts";
 import { tryLinears, type TrialRequest } from "./trial.ts";
 
@@ -8,11 +9,7 @@ export type FromTrial =
   | { readonly kind: "choice"; readonly choice: LinearsChoice }
   | { readonly kind: "failed"; readonly reason: string };
 
-function send(message: FromTrial): Promise<void> {
-  return new Promise((resolve) => {
-    process.send?.(message, undefined, undefined, () => resolve());
-  });
-}
+const send = (message: FromTrial): Promise<void> => sendToParent(message);
 
 async function answer(request: TrialRequest): Promise<void> {
   try {

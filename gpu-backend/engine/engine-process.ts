@@ -2,6 +2,7 @@
 
 import { assert, must, unreachable } from "../../shared/assert.ts";
 import { compileSoundly } from "../compiler/compile.ts";
+import { sendToParent } from "../send-to-parent.ts";
 import { deviceFaultOf, readable } from "./device-fault.ts";
 import { embedTexts } from "./embed-texts.ts";
 import { GraphSession, type SessionOptions } from "./graph-session.ts";
@@ -14,15 +15,7 @@ let long: { readonly id: number; readonly ids: Int32Array; readonly text: LongTe
 /** Batches are answered in the order they came, one at a time. */
 let queue: Promise<void> = Promise.resolve();
 
-/**
- * Resolves when the message has left this process: the next run blocks the event loop, and what was not written before
- * it would wait until its end.
- */
-function send(message: FromEngine): Promise<void> {
-  return new Promise((resolve) => {
-    process.send?.(message, undefined, undefined, () => resolve());
-  });
-}
+const send = (message: FromEngine): Promise<void> => sendToParent(message);
 
 async function start(message: StartMessage): Promise<void> {
   try {
