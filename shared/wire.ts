@@ -1,8 +1,12 @@
 // The messages between edge and backend, inside frames (frame.ts) over HTTP:
 //
-//   POST /embed     EmbedRequest + token ids  →  EmbedAnswer + canonical vectors
-//   POST /tokenize  EmbedRequest + token ids  →  TokenizeAnswer + token ids
-//   GET  /ready     →  200 or 503, JSON BackendReady
+//   POST /embed           EmbedRequest + token ids  →  EmbedAnswer + canonical vectors
+//   POST /tokenize        EmbedRequest + token ids  →  TokenizeAnswer + token ids
+//   POST /score           ScoreRequest  →  ScoreAnswer + scores
+//   POST /score/tokenize  ScoreRequest  →  TokenizeAnswer + token ids of each pair
+//   GET  /ready           →  200 or 503, JSON BackendReady
+//
+// A backend serves an embedding model (the first two) or a reranker (the next two) and refuses the other routes.
 //
 // HTTP headers of a request: `Authorization: Bearer BACKEND_SECRET`, `x-request-id`, `x-deadline-ms` (the remaining
 // duration, so that the two clocks are never compared), `traceparent`. A refusal is JSON `{error: BackendFault}` with
@@ -116,7 +120,35 @@ function isNumber(value: unknown): value is number {
   return Number.isFinite(value);
 }
 
-/** Payload: all token ids, uint32 little-endian, one text after the other. */
+/**
+ * One query and the documents to score for it. Each document makes a pair with the query, in the model's own template;
+ * the scores do not depend on one another.
+ */
+export const scoreRequestSchema = embedRequestSchema
+  .pick({ version: true, model: true, revision: true, account: true, tier: true })
+  .extend({
+    /** What happens to a pair over the model's context. end: its document loses its end, and never anything else. */
+    truncate: z.enum(TRUNCATIONS).exclude(["start"]),
+    /** What the query's documents are judged by; null: the model's own. Refused where BackendReady says that it has none. */
+    instruction: z.nullable(z.string()),
+    query: z.string(),
+    documents: z.array(z.string()),
+  });
+export type ScoreRequest = z.infer<typeof scoreRequestSchema>;
+
+/**
+ * Payload: scores, float32 little-endian, [documents], in the order of the documents, each finite and from 0 (irrelevant)
+ * to 1: what the folder's own activation makes of the model's logit, and a sigmoid where it has none.
+ */
+export const scoreAnswerSchema = embedAnswerSchema.omit({ dimensions: true }).extend({
+  /** For each document: the ids of its pair that the model read after truncation, query and template included. */
+  tokens: z.array(count),
+  /** For each document: whether its end was cut off (such a score is never cached). */
+  truncated: z.array(z.boolean()),
+});
+export type ScoreAnswer = z.infer<typeof scoreAnswerSchema>;
+
+/** Payload: all token ids, uint32 little-endian, one text (or pair) after the other. */
 export const tokenizeAnswerSchema = z.object({
   version: z.literal(WIRE_VERSION),
   revision,
@@ -145,16 +177,34 @@ export type Prompts = Readonly<z.infer<typeof promptsSchema>>;
 const arithmeticSchema = z.object({
   /** Whether a text's vector is the same bits whatever it is computed beside, under one revision on one class of processor. */
   reproducible: z.boolean(),
-  /** 1 - cos between a vector and float32 arithmetic's on the same weights, at most. */
+  /**
+   * Between a vector and float32 arithmetic's on the same weights: 1 - cos, at most. Of a reranker: the absolute difference of
+   * the scores.
+   */
   float32DistanceMax: z.number().positive(),
 });
+
+/** What a reranker takes. */
+const rerankerSchema = z.object({
+  /** The instruction of a call that has none; null: the model takes none. */
+  instruction: z.nullable(prompt),
+  /** The ids of a pair beside those of instruction, query and document, at most. */
+  templateTokens: count,
+  /** The longest instruction and query, in tokens together: the rest of the context is the document's. */
+  queryTokensMax: z.number().int().positive(),
+});
+export type Reranker = Readonly<z.infer<typeof rerankerSchema>>;
 
 /** A backend that runs but cannot serve yet answers 503 with status `warming` or `draining`. */
 export const backendReadySchema = z.object({
   status: z.enum(["ready", "warming", "draining"]),
   model: z.string(),
   revision,
+  /** Absent: embedding. */
+  kind: z.enum(["embedding", "reranker"]).optional(),
+  /** Of a vector; a reranker has 1, which means nothing. */
   dimensions: z.number().int().positive(),
+  /** Tokens of a text, or of a pair, template included. */
   contextTokens: z.number().int().positive(),
   vocabularySize: z.number().int().positive(),
   endTokenId: count,
@@ -165,6 +215,8 @@ export const backendReadySchema = z.object({
   matryoshka: z.boolean().optional(),
   /** Absent: the catalogue's. */
   prompts: promptsSchema.optional(),
+  /** Of a reranker, and of no other. */
+  reranker: rerankerSchema.optional(),
   /** Absent: nothing is promised. */
   arithmetic: arithmeticSchema.optional(),
   load: loadSchema,
@@ -173,7 +225,10 @@ export const backendReadySchema = z.object({
 });
 export type BackendReady = z.infer<typeof backendReadySchema>;
 
-/** A refusal by the backend. `index` is the text at fault; the edge translates it into the caller's terms. */
+/**
+ * A refusal by the backend. `index` is the text at fault, or the document; the edge translates it into the caller's terms. A
+ * fault of the query (or its instruction) has no index, and the fact `query`: 1.
+ */
 export interface BackendFault {
   readonly code: ErrorCode;
   readonly message: string;

@@ -2,11 +2,25 @@
 import * as fc from "fast-check";
 import { assert, unreachable } from "../../shared/assert.ts";
 import { FRAME_PREFIX_BYTES, decodeFrame, encodeFrame } from "../../shared/frame.ts";
-import { backendFaultSchema, embedAnswerSchema, embedRequestSchema, tokenizeAnswerSchema } from "../../shared/wire.ts";
+import {
+  backendFaultSchema,
+  embedAnswerSchema,
+  embedRequestSchema,
+  scoreAnswerSchema,
+  scoreRequestSchema,
+  tokenizeAnswerSchema,
+} from "../../shared/wire.ts";
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
-const SCHEMAS = [embedRequestSchema, embedAnswerSchema, tokenizeAnswerSchema, backendFaultSchema];
+const SCHEMAS = [
+  embedRequestSchema,
+  embedAnswerSchema,
+  tokenizeAnswerSchema,
+  scoreRequestSchema,
+  scoreAnswerSchema,
+  backendFaultSchema,
+];
 
 const words = fc.uint8Array({ maxLength: 64 }).map((bytes) => bytes.slice(0, bytes.length & ~3));
 const header = fc.oneof(
