@@ -1,5 +1,5 @@
-// One admitted call: it holds its reservation, keeps the lease behind it alive while it runs (each call has its own
-// timer, because a Worker's timers live in the request that set them), and reports once it ends.
+// One admitted call. It holds its reservation, renews the lease while it runs, and reports once it ends. Each call has
+// a timer of its own, because a Worker's timers die with the request that set them.
 
 import { assert } from "../../shared/assert.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
@@ -10,7 +10,7 @@ import type { StrictLease } from "./strict-lease.ts";
 import type { Rights, StoredAnswer } from "../ledger/types.ts";
 import type { Admission, CallStanding, Failure, Settlement, StrictAdmission, StrictRequest } from "./wallet-types.ts";
 
-/** How long a running call goes without looking whether its lease wants renewing, or has ended. */
+/** A running call checks at least this often whether its lease must be renewed or has ended. */
 const WATCH_MS = 5000;
 const WATCH_MS_MIN = 500;
 
@@ -72,7 +72,7 @@ export class CallAdmission implements Admission {
   }
 }
 
-/** The strict path: one lease, one call; charge and stored answer in one transaction at the object. */
+/** A call with an `Idempotency-Key`: its own lease, and one transaction at the object for charge and stored answer. */
 export class StrictCallAdmission extends CallAdmission implements StrictAdmission {
   private readonly lease: StrictLease;
   private readonly step: StrictRequest["idempotency"];
@@ -97,7 +97,7 @@ export class StrictCallAdmission extends CallAdmission implements StrictAdmissio
     this.waitUntil(this.driver.roundTrip(this.waitUntil, true));
   }
 
-  /** Gives the lease back without a trace in the usage: the call was refused by its rights. */
+  /** Gives the lease back and leaves no trace in the usage. For a call that the key's rights refused. */
   drop(): void {
     this.lease.discard(this.work);
     this.waitUntil(this.driver.roundTrip(this.waitUntil, true));

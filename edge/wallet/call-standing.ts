@@ -1,6 +1,6 @@
-// Where a caller stands, for the headers of its answer: the limits of its account or key and the credit, as the object
-// last said, moved on by the time since and by what this isolate has used and not reported. Leases do not show: what
-// they hold is neither used nor charged. Pure.
+// What an answer's headers say of the caller's limits and credit: what the object last reported, corrected for the time
+// since then and for what this isolate has used and not reported. Leases are left out: what they hold is neither used
+// nor charged yet. Pure.
 
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
 import type { Standing } from "./lease-types.ts";
@@ -10,7 +10,7 @@ import type { CallStanding, RateLimitView } from "./wallet-types.ts";
 const MS_PER_MINUTE = 60_000;
 const NO_LIMIT: RateLimitView = { limit: 0, remaining: 0, resetMs: 0 };
 
-/** `unreported`: what was used here and the object did not know yet when it last spoke. */
+/** `unreported`: what was used here and is not in the object's last report. */
 export function callStanding(standing: Standing | undefined, unreported: Amount, nowMs: number): CallStanding {
   if (standing === undefined) {
     return { rateLimit: { requests: NO_LIMIT, tokens: NO_LIMIT }, creditNanoUsd: ZERO_NANO_USD };

@@ -1,6 +1,6 @@
-// Why a need is not covered, from what the object said of this very need: the facts of a 400, 402 or 429. The order is
-// what the caller can do least about first: a limit that no waiting lifts, credit that is not there at all, then the
-// rate, then credit that is only held. After `retryAfterMs` the same call passes if nobody else calls meanwhile.
+// Why a call is not covered: the facts of a 400, 402 or 429, from the object's answer to this very call. Of several
+// reasons the most lasting one is told: a limit that no waiting lifts, then missing credit, then the rate, then credit
+// that other calls hold. After `retryAfterMs` the same call passes, unless others call in the meantime.
 
 import { assert, must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
@@ -9,10 +9,10 @@ import type { Standing } from "./lease-types.ts";
 import type { Amount, FundsBound, OtherLease, RateView, Refusal } from "../ledger/types.ts";
 
 const MS_PER_MINUTE = 60_000;
-/** Calls of this isolate that hold credit end within seconds, and their lease is at hand at once. */
+/** Where this isolate's own calls hold the credit: they end within seconds, and what they leave can be used at once. */
 const RETRY_MS_MIN = 1000;
 
-/** `free`: what the isolate itself can spend beside it; `own`: what it holds in all, reserved by calls that run too. */
+/** `free`: what the isolate's lease can still spend. `own`: all that it holds, what running calls reserved included. */
 export function explainRefusal(need: Amount, free: Amount, own: Amount, standing: Standing): Refusal {
   const { funds, rates } = standing;
   const over = rates.find(({ window, limit }) => need[window] > limit);
@@ -35,8 +35,8 @@ function slowestRate(need: Amount, free: Amount, { rates, others }: Standing): R
 }
 
 /**
- * Until `missing` more units can be taken: what was used drains at `limit` a minute, what other leases hold begins to
- * drain when they end (they may have been used until then).
+ * Ms until `missing` more units are free. Used units drain at `limit` a minute. Units that other leases hold may be
+ * used until the lease ends, so they begin to drain only then.
  */
 function rateWaitMs(
   missing: number,
@@ -71,7 +71,7 @@ function creditHeld(need: Amount, own: Amount, { funds, others }: Standing): Ref
   };
 }
 
-/** Until other leases that end leave `missing` more. */
+/** Ms until enough other leases have ended to free `missing` nano-USD; all of them, where that is still too little. */
 function creditWaitMs(missing: number, { by }: FundsBound, others: readonly OtherLease[]): number {
   let left = missing;
   if (left <= 0) return 0;

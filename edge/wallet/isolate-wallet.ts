@@ -1,4 +1,4 @@
-// The wallet as the Worker builds it: stubs from the namespace, hashes under the configured peppers, the isolate's clock.
+// Builds the Worker's wallet: stubs from the namespace, hashes under the configured peppers, the isolate's clock.
 
 import type { AccountObject } from "../account/account.ts";
 import type { Clock } from "./lease-driver.ts";
@@ -21,7 +21,7 @@ export function createWallet(namespace: DurableObjectNamespace<AccountObject>, p
   });
 }
 
-/** What the object throws is answered as "the ledger did not answer": the log says why. */
+/** The caller only learns that the ledger did not answer; the log gets the reason. */
 function loggedStub(stub: AccountStub): AccountStub {
   return {
     async sync(message) {
@@ -35,7 +35,7 @@ function loggedStub(stub: AccountStub): AccountStub {
   };
 }
 
-/** Workers' clocks stand still while code runs and may be set back: time here never is. */
+/** A Worker's clock stands still while code runs, and may be set back: `nowMs` never goes back. */
 function isolateClock(): Clock {
   let latestMs = 0;
   return {

@@ -1,11 +1,13 @@
-// An isolate's lease of one key, and the next one once it has ended. It is spent locally; this composes its next message
-// and takes the answer. Pure and synchronous; `nowMs` is a clock that only moves forward. wallet.ts drives it over the network, the
-// simulation drives it step by step.
+// An isolate's lease of one key, and the leases that follow it. The lease is spent locally; this class composes its
+// messages to the object and takes the answers. Pure and synchronous; `nowMs` never goes back. lease-driver.ts carries
+// the messages over the network, the simulation steps through them.
 //
-// Rules it keeps: one message outstanding, resent unchanged until answered; the lease ends TTL after its message was
-// composed (before it was sent); work whose lease ended or was refused is cancelled; work is never charged above what
-// it reserved; a lease that has ended is not renewed: what follows begins another, under a new id; a lease that the
-// next call will hardly find in force goes back with the report.
+// Rules:
+//   - at most one message is outstanding; it is resent unchanged until it is answered;
+//   - a lease ends one TTL after its message was composed, which is before it was sent;
+//   - work is cancelled when its lease ends or is refused, and is never charged above what it reserved;
+//   - a lease that has ended is never renewed: the next one has a new id;
+//   - a lease that will probably have ended before the next call is given back with the report.
 
 import { assert, unreachable } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
@@ -40,7 +42,7 @@ export class KeyLease {
   private held: Amount = ZERO;
   protected leasedAtMs = 0;
   protected expiresAtMs = 0;
-  /** What the lease was when it was last renewed. */
+  /** What was free right after the last renewal. */
   private renewedWith: Amount = ZERO;
   private reserved: Amount = ZERO;
   protected outstanding: Outstanding | undefined;
@@ -55,12 +57,12 @@ export class KeyLease {
     this.id = newLeaseId();
   }
 
-  /** What may be spent at once. */
+  /** What may be spent now. */
   free(nowMs: number): Amount {
     return nowMs < this.expiresAtMs && this.ended === undefined ? minus(this.held, this.reserved) : ZERO;
   }
 
-  /** Whether the rights last heard are still in force. */
+  /** Whether the rights in `standing` are still in force. */
   isCurrent(nowMs: number): boolean {
     return this.standing !== undefined && this.ended === undefined && nowMs < this.expiresAtMs;
   }
@@ -73,22 +75,22 @@ export class KeyLease {
     return this.unreported.hasLines || this.outstanding !== undefined;
   }
 
-  /** Whether the first message of a lease was the last that was answered. */
+  /** Whether a new lease's first message, and no other, has been answered. */
   get hasBegun(): boolean {
     return this.seq === 1 && this.outstanding === undefined;
   }
 
-  /** What the isolate holds, free or reserved by calls that run. */
+  /** All that the lease holds: what is free and what running calls have reserved. */
   get holds(): Amount {
     return this.held;
   }
 
-  /** Where the caller stands, for its answer's headers. */
+  /** The caller's limits and credit, for its answer's headers. */
   callStanding(nowMs: number): CallStanding {
     return callStanding(this.standing, this.unreported.used, nowMs);
   }
 
-  /** Reserves `need` from the lease; undefined when it does not cover it, or others wait already. */
+  /** Reserves `need` from the lease; undefined when the lease does not cover it, or other calls are waiting already. */
   take(need: Amount, model: string, tier: Tier, nowMs: number): Work | undefined {
     this.lapse(nowMs);
     if (this.waiters.length > 0) return undefined;
@@ -97,7 +99,7 @@ export class KeyLease {
     return work;
   }
 
-  /** Queues for the next answer. `again`: the same call has queued before, for another need. */
+  /** Queues for the next answer. `again`: this call has queued before, with another need, and is counted once. */
   enqueue(need: Amount, model: string, tier: Tier, nowMs: number, again = false): Waiter {
     if (!again) this.recent.note(need, nowMs);
     const waiter: Waiter = { need, model, tier, work: undefined };
@@ -109,7 +111,9 @@ export class KeyLease {
     this.waiters = this.waiters.filter((one) => one !== waiter);
   }
 
-  /** Charges finished work, here and now. "lapsed": its lease had ended; nothing is charged, it counts as a failure. */
+  /**
+   * Charges finished work, locally and at once. "lapsed": the lease had ended; nothing is charged, the call has failed.
+   */
   settle(work: Work, settlement: Settlement, nowMs: number): "charged" | "lapsed" {
     this.lapse(nowMs);
     if (work.state === "cancelled") {
@@ -135,7 +139,7 @@ export class KeyLease {
     this.unreported.addFailure(work, failure, nowMs);
   }
 
-  /** Ends work that is no call of the model (a read, a quote): the request counts, nothing else, and no line is kept. */
+  /** Ends work that calls no model (a read, a quote): it counts as a request, and gets no usage line. */
   discard(work: Work): void {
     if (work.state === "running") this.endWork(work);
     work.state = "done";
@@ -145,7 +149,7 @@ export class KeyLease {
   compose(nowMs: number, close = false): SyncMessage {
     if (this.outstanding !== undefined) return this.outstanding.message;
     this.lapse(nowMs);
-    // The object's lease has ended too, or is about to; what it was told was acknowledged: nothing is outstanding.
+    // Safe, since nothing is outstanding: the object has acknowledged all that it was told, and ends this lease too.
     if (this.seq > 0 && nowMs >= this.expiresAtMs) this.beginAnother();
     this.seq += 1;
     const message = this.seq === 1 ? this.firstMessage(nowMs) : this.nextMessage(nowMs, close);
@@ -154,7 +158,7 @@ export class KeyLease {
     return message;
   }
 
-  /** A first message spends nothing, so that a late copy of it charges nothing. */
+  /** The first message reports no spending: a copy of it that arrives late must charge nothing. */
   private firstMessage(nowMs: number): SyncMessage {
     const waits = sumOf(this.waiters);
     return {
@@ -195,12 +199,12 @@ export class KeyLease {
     };
   }
 
-  /** What a message says of an `Idempotency-Key`. */
+  /** A message's part about an `Idempotency-Key`; StrictLease has one. */
   protected get step(): Pick<SyncMessage, "idempotency"> {
     return {};
   }
 
-  /** What the next ten seconds take; requests alone where only reads wait and nothing runs: reading takes no credit. */
+  /** The need of the next ten seconds. Only requests where nothing but reads waits or runs: a read takes no credit. */
   protected forecast(nowMs: number): Amount {
     if (this.recent.isSparse(this.settings.leaseTtlMs)) return ZERO;
     const readsAlone = this.waiters.length > 0 && this.waiters.every(({ need }) => need.tokens === 0);
@@ -212,13 +216,15 @@ export class KeyLease {
     return wantOf(this.waiters, this.forecast(nowMs), free, this.recent.unit);
   }
 
-  /** Nothing runs or waits, and the next call is far off, or nothing may be held idle: the report gives the lease back. */
+  /**
+   * Whether the report gives the lease back: no call is here, and nothing may be held idle or the next call is far off.
+   */
   protected isOver(waits: Amount): boolean {
     const holdsNone = this.isTight || this.recent.isSparse(this.settings.leaseTtlMs);
     return holdsNone && this.works.size === 0 && isZero(waits);
   }
 
-  /** Takes the answer to `message`. When that is not the outstanding one any more, nothing changes. */
+  /** Takes the answer to `message`; ignores it when that message is no longer the outstanding one. */
   receive(message: SyncMessage, answer: SyncAnswer, nowMs: number): void {
     const sent = this.outstanding;
     if (sent === undefined || message !== sent.message) return;
@@ -243,7 +249,7 @@ export class KeyLease {
         break;
       case "unknown_session":
       case "stale":
-        // The question was not answered: the waiting calls ask again, under the lease that begins now.
+        // The waiting calls have no answer yet: they ask again, under the lease that begins now.
         this.forgotten(sent, nowMs);
         break;
       case "busy":
@@ -263,7 +269,7 @@ export class KeyLease {
     return this.nextDueAtMs(nowMs);
   }
 
-  /** The same where nothing waits for an answer. */
+  /** The same, when no call is waiting and no message is outstanding. */
   protected nextDueAtMs(nowMs: number): number | undefined {
     const { leasedAtMs, renewedWith } = this;
     const expiresAtMs = this.ended === undefined ? this.expiresAtMs : 0;
@@ -292,7 +298,7 @@ export class KeyLease {
     return this.standing?.tight === true;
   }
 
-  /** Cancels everything when the lease has ended. Called by every other method that is given the time. */
+  /** Cancels all work once the lease has ended. Called before work is taken or ended, and around each message. */
   lapse(nowMs: number): void {
     if (nowMs < this.expiresAtMs || isZero(this.held)) return;
     this.cancelAll();
@@ -303,7 +309,7 @@ export class KeyLease {
     const { rights, funds, rates, tight, others = [], idempotency } = answer;
     const heard = { rights, funds, rates, tight, others, atMs: nowMs };
     this.standing = idempotency === undefined ? heard : { ...heard, idempotency };
-    // Less than it kept: its lease had ended at the object, and others hold what it was.
+    // Less than it kept: the lease had ended at the object, and other leases hold the difference now.
     const kept = minusFloor(answer.held, plus(answer.granted, amount(sent.message.untoldNanoUsd ?? 0, 0, 0)));
     const shortfall = sent.lapsed ? ZERO : minusFloor(sent.message.keep, kept);
     const held = minusFloor(plus(this.held, answer.granted), shortfall);
@@ -320,7 +326,7 @@ export class KeyLease {
     if (answer.epoch === undefined) this.beginAnother();
   }
 
-  /** The object does not know this lease: it had ended there. Begin another. */
+  /** The object no longer knows this lease, because it had ended there: begins another. */
   protected forgotten({ message, composedAtMs }: Outstanding, nowMs: number): void {
     this.cancelAll();
     if (message.close === true && this.ended !== undefined) {
@@ -328,7 +334,8 @@ export class KeyLease {
       this.closed = true;
       return;
     }
-    // A closing message is forgotten as soon as it is applied; any other, no sooner than a lease's life after.
+    // An object forgets a lease at once when it applies a closing message; after any other message it remembers the
+    // lease for a TTL. So an unknown lease within that time means that the message was not applied.
     const neverApplied = message.close !== true && nowMs - composedAtMs < this.settings.leaseTtlMs;
     if (neverApplied) this.unreported.takeBack(message, nowMs);
     else this.unreported.lose(message);
@@ -340,12 +347,11 @@ export class KeyLease {
     else this.closed = true;
   }
 
-  /** The lease is over: what follows goes on under the next one. */
+  /** This lease is over; what follows belongs to the next one. */
   protected beginAnother(): void {
     this.restart();
   }
 
-  /** Later messages belong to a new lease. */
   private restart(): void {
     this.unreported.restart();
     this.id = this.newLeaseId();
@@ -353,7 +359,7 @@ export class KeyLease {
     this.epoch = undefined;
   }
 
-  /** Refused before the lease began: what an earlier one left unreported can no longer be reported. */
+  /** The lease was refused before it began: what an earlier one left unreported can no longer be reported. */
   private giveUp(): void {
     this.unreported.loseAll();
     this.closed = true;

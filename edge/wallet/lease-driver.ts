@@ -1,6 +1,6 @@
-// Carries a lease's messages to the object and its answers back. A Worker's promises live in the request that began
-// them: that request may end, so whoever waits has its own timer and takes an exchange over that does not come back.
-// The message is the same then; the object applies it once.
+// Carries a lease's messages to the object and the answers back. A Worker's promise dies with the request that made it,
+// so every call that waits has a timer of its own, and takes over an exchange that does not come back. It sends the
+// same message again; the object applies it once.
 
 import type { KeyLease } from "./key-lease.ts";
 import type { AccountStub, SyncAnswer } from "../ledger/types.ts";
@@ -8,19 +8,19 @@ import type { AccountStub, SyncAnswer } from "../ledger/types.ts";
 /** Time, passed in. `nowMs` never goes back. */
 export interface Clock {
   nowMs(): number;
-  /** Resolves after `ms`; `cancel` lets it go earlier. */
+  /** `done` resolves after `ms`, or when `cancel` is called. */
   sleep(ms: number): { readonly done: Promise<void>; readonly cancel: () => void };
 }
 
 type WaitUntil = (work: Promise<unknown>) => void;
 
-/** An attempt that takes longer than this is taken over by whoever waits. */
+/** A call that has waited this long for another's attempt makes one itself. */
 const TAKEOVER_MS = 3000;
-/** Pause after an attempt that failed, times the failures so far. */
+/** Pause before a retry, times the failures so far. */
 const RETRY_MS = 50;
-/** A report due later than this is left to a later call: a Worker should not wait so long after its answer. */
+/** A report that is due later than this is left to a later call: a Worker should not live so long after its answer. */
 const FLUSH_HORIZON_MS = 2500;
-/** The longest that a caller waits for the object, all attempts together. */
+/** The longest wait of one caller for the object, all attempts together. */
 const PATIENCE_MS = 8000;
 
 const NO_TIMER = -Infinity;
@@ -80,7 +80,7 @@ export class LeaseDriver {
   private async flushAfter(before: Promise<void>): Promise<void> {
     await before;
     const nowMs = this.clock.nowMs();
-    // Nobody may rely any more on a timer that has run: what comes in this very millisecond is not told by it.
+    // This timer has fired, so later calls must set another: usage of this very millisecond may miss its report.
     if (this.flushAtMs <= nowMs) this.flushAtMs = NO_TIMER;
     const dueAtMs = this.lease.dueAtMs(nowMs);
     if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
@@ -88,12 +88,12 @@ export class LeaseDriver {
       if (await this.roundTrip(() => undefined)) await this.tellRest();
       return;
     }
-    // What was due has been told meanwhile, and a later call relied on this timer for what it spent; or it woke early.
+    // Another report was made meanwhile, and a later call relies on this timer for its usage. Or the timer woke early.
     this.flushAtMs = dueAtMs;
     await this.flushAfter(this.clock.sleep(dueAtMs - nowMs).done);
   }
 
-  /** What is still due behind the first message of a new lease. */
+  /** The first message of a lease reports nothing: what was due goes with the second. */
   private async tellRest(): Promise<void> {
     const { lease, clock } = this;
     const dueAtMs = lease.hasBegun ? lease.dueAtMs(clock.nowMs()) : undefined;
@@ -117,7 +117,7 @@ export class LeaseDriver {
     try {
       answer = await this.stub().sync(message);
     } catch {
-      // Lost on the way, or the object was restarted: the same message goes out again, and is applied once.
+      // Lost on the way, or the object restarted: the same message is sent again, and is applied once.
       this.failures += 1;
       return;
     }

@@ -1,4 +1,4 @@
-// What an isolate's lease, its driver and the wallet share.
+// Types that an isolate's lease, its driver and the wallet share.
 
 import type {
   Amount,
@@ -13,11 +13,11 @@ import type {
 import type { Tier } from "../../shared/wire.ts";
 
 export interface LeaseSettings {
-  /** Usage is reported this long after the first unreported call, together with what followed. */
+  /** Usage is reported this long after the first unreported call, together with the calls since. */
   readonly syncWindowMs: number;
-  /** The same while calls come often, or where nothing but refusals is to be told: more of them share one message and one row. */
+  /** The same while calls come often, or where only refusals are to be reported: more calls share a row. */
   readonly busySyncWindowMs: number;
-  /** A message that is not answered so long may have been applied and forgotten: a lease's life (LedgerSettings). */
+  /** A lease's life (LedgerSettings). A message unanswered for so long may have been applied and forgotten. */
   readonly leaseTtlMs: number;
 }
 
@@ -39,10 +39,10 @@ export interface Waiter {
   work: Work | undefined;
 }
 
-/** The step that the lease for one call with an `Idempotency-Key` begins with. */
+/** The `Idempotency-Key` that a strict lease begins with. */
 export type StrictTerms = Extract<IdempotencyStep, { kind: "begin" }>;
 
-/** What the object last said. */
+/** The object's last report. */
 export interface Standing {
   readonly rights: Rights;
   readonly funds: Funds;
@@ -54,10 +54,10 @@ export interface Standing {
   readonly idempotency?: IdempotencyState;
 }
 
-/** The message that is on its way. */
+/** A message that has not been answered yet. */
 export interface Outstanding {
   readonly message: SyncMessage;
   readonly composedAtMs: number;
-  /** The lease ended while this was on its way. */
+  /** The lease ended before the answer. */
   lapsed: boolean;
 }

@@ -1,16 +1,16 @@
-// How much the calls of a key have needed lately: sizes the next lease so that it lasts about ten seconds.
+// What a key's calls have needed lately; the next lease is sized by it to last about ten seconds.
 
 import { ZERO, amount, most } from "../ledger/amount.ts";
 import type { Amount } from "../ledger/types.ts";
 
 const MEMORY_MS = 10_000;
-/** Calls in about that time from which a key counts as busy. */
+/** A key with at least this many calls in about that time is busy. */
 const BUSY_CALLS = 8;
 
 export class RecentNeed {
-  /** What the last call that embeds needed: reads of rights say nothing about the next lease. */
+  /** The need of the last call that embeds. Reads are left out: they say nothing about the next lease. */
   unit: Amount = ZERO;
-  /** Between the last two of them; 0: there was one at most. */
+  /** Time between the last two such calls; 0: there were fewer than two. */
   private gapMs = 0;
   private lastAtMs: number | undefined;
   private nano = 0;
@@ -29,7 +29,7 @@ export class RecentNeed {
     this.lastAtMs = nowMs;
   }
 
-  /** What the next ten seconds take if they are like the last ten; at least one more call like the last. */
+  /** The need of the next ten seconds if they are like the last ten; at least one more call like the last. */
   forecast(nowMs: number): Amount {
     this.fade(nowMs);
     return most(amount(Math.floor(this.nano), Math.floor(this.requests), Math.floor(this.tokens)), this.unit);
@@ -39,7 +39,7 @@ export class RecentNeed {
     return this.forecast(nowMs).requests >= BUSY_CALLS;
   }
 
-  /** Calls so far apart that a lease which waits for the next one mostly ends before it comes. */
+  /** Calls come so far apart that a lease would mostly have ended before the next one. */
   isSparse(leaseTtlMs: number): boolean {
     return this.gapMs >= leaseTtlMs;
   }

@@ -1,5 +1,5 @@
-// The lease of one call with an `Idempotency-Key`, and of nothing else: it is not sized for calls to come, not renewed
-// under another id, and its last message carries charge and stored answer together. Rules: docs/contract.md, Headers.
+// The lease of exactly one call with an `Idempotency-Key`. It is not sized for later calls and no other lease follows
+// it; its last message carries the charge and the stored answer together. Rules: docs/contract.md, Headers.
 
 import { assert } from "../../shared/assert.ts";
 import { ZERO } from "../ledger/amount.ts";
@@ -10,7 +10,7 @@ import type { LeaseSettings, StrictTerms } from "./lease-types.ts";
 type Finish = Extract<IdempotencyStep, { kind: "finish" }>;
 
 export class StrictLease extends KeyLease {
-  /** The object did not know the lease: its last message was not applied. */
+  /** The object did not know the lease, so it did not apply the last message. */
   closedUnknown = false;
   private readonly begin: StrictTerms;
   private finish: Finish | undefined;
@@ -38,7 +38,7 @@ export class StrictLease extends KeyLease {
     return this.finish !== undefined;
   }
 
-  /** The last message tells what the call used; until then its lease is kept alive. */
+  /** Only renewals are due while the call runs: its usage goes with the last message. */
   protected override nextDueAtMs(): number | undefined {
     const expiresAtMs = this.ended === undefined ? this.expiresAtMs : 0;
     return this.works.size === 0 ? undefined : (this.leasedAtMs + expiresAtMs) / 2;
@@ -54,6 +54,6 @@ export class StrictLease extends KeyLease {
     this.closed = true;
   }
 
-  /** None follows. */
+  /** No other lease follows a strict one. */
   protected override beginAnother(): void {}
 }

@@ -1,5 +1,5 @@
-// What one lease spent and the object has not acknowledged: figures that only grow, calls to be listed, and what was
-// dropped because it could not be told safely. Pure.
+// What one lease has used and the object has not acknowledged: a sum that only grows, the usage lines to send, and the
+// revenue given up because reporting it might charge it twice. Pure.
 
 import { nanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
@@ -21,7 +21,7 @@ export class Unreported {
   private toldLostNanoUsd = 0;
   private readonly lines = new LineBook();
 
-  /** Used, and not known to the object when it last spoke. */
+  /** Used, and not acknowledged yet. */
   get used(): Amount {
     return minus(this.spent, this.acknowledged);
   }
@@ -46,13 +46,13 @@ export class Unreported {
     this.sinceMs ??= nowMs;
   }
 
-  /** Of a first message, which spends nothing: what the lease before left untold. */
+  /** For a lease's first message, which reports no spending: the credit that the lease before it left unreported. */
   carried(): Pick<SyncMessage, "untoldNanoUsd"> {
     const { nanoUsd: untoldNanoUsd } = this.used;
     return this.hasLines || untoldNanoUsd > 0 ? { untoldNanoUsd } : {};
   }
 
-  /** Of any later message: everything. */
+  /** For every later message: everything so far. */
   tell(): Pick<SyncMessage, "spent" | "lines" | "lostNanoUsd"> {
     const untoldLoss = this.lostNanoUsd - this.toldLostNanoUsd;
     this.sinceMs = undefined;
@@ -64,7 +64,7 @@ export class Unreported {
     };
   }
 
-  /** `message` was applied. */
+  /** `message` was applied: its sums are known to the object. */
   acknowledge({ spent, lostNanoUsd = nanoUsd(0) }: SyncMessage): void {
     this.acknowledged = spent;
     this.toldLostNanoUsd += lostNanoUsd;
@@ -76,20 +76,20 @@ export class Unreported {
     if (lines.length > 0) this.sinceMs ??= nowMs;
   }
 
-  /** `message` may have been applied: told again, it might be charged twice. */
+  /** `message` may have been applied: reported again, it might be charged twice. */
   lose({ spent }: SyncMessage): void {
     this.lostNanoUsd += spent.nanoUsd - this.acknowledged.nanoUsd;
     this.acknowledged = spent;
   }
 
-  /** Nobody will hear of the rest. */
+  /** The rest can never be reported. */
   loseAll(): void {
     this.lostNanoUsd += this.used.nanoUsd;
     this.lines.drain();
     this.sinceMs = undefined;
   }
 
-  /** The next lease counts from zero. It takes over only the credit that this one left untold: the rest has counted. */
+  /** The next lease counts from zero, plus the credit still unreported; requests and tokens have counted already. */
   restart(): void {
     this.spent = amount(this.used.nanoUsd, 0, 0);
     this.acknowledged = ZERO;

@@ -1,4 +1,4 @@
-// What an isolate has to report: calls added up per model, tier and minute, until the next message takes them.
+// Usage to report: calls added up per model, tier and minute until the next message takes them.
 
 import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
@@ -29,7 +29,7 @@ export class LineBook {
     addHistogram(line.latency, { [latencyBucket(settlement.latencyMs)]: 1 });
   }
 
-  /** A call that failed or was refused: an error, no request, no tokens, no money. A client that had gone (499) counts as 4xx. */
+  /** A call that failed or was refused counts as an error only: no request, tokens or money. 499 counts as a 4xx. */
   addFailure(call: { readonly model: string; readonly tier: Tier }, failure: Failure, nowMs: number): void {
     const line = this.line(call.model, call.tier, Math.floor(nowMs / MS_PER_MINUTE));
     if (failure.status >= 500) line.errors5xx += 1;

@@ -1,4 +1,4 @@
-// The wallet, one per isolate, as routes see it: requests and answers. Expected refusals are values.
+// The wallet's interface for routes. Expected refusals are values, not exceptions.
 
 import type { CancelSignal } from "../lib/cancel.ts";
 import type { AccountId } from "../../shared/ids.ts";
@@ -16,12 +16,12 @@ export interface AdmitRequest {
   /** Upper bounds that need no tokenizer. */
   readonly boundTokens: number;
   readonly boundNanoUsd: NanoUsd;
-  /** The exact figures: asked for only when the bounds do not fit. */
+  /** The exact figures, counted only when the bounds are not covered. */
   readonly exact: () => Promise<{ readonly tokens: number; readonly nanoUsd: NanoUsd }>;
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
-/** A call with an `Idempotency-Key`: exactly one lease for it. */
+/** A call with an `Idempotency-Key`; it gets a lease of its own. */
 export interface StrictRequest extends AdmitRequest {
   readonly idempotency: { readonly route: string; readonly key: string; readonly bodyHash: string };
 }
@@ -55,17 +55,17 @@ export interface Settlement {
   readonly latencyMs: number;
 }
 
-/** A call that ended without a charge. `status`: what the client was answered (499: it had gone). */
+/** A call that ended without a charge. `status`: the answer's (499: the client had left). */
 export interface Failure {
   readonly status: number;
 }
 
-/** One window of the account or the key, whichever is tighter, as this isolate knows it. */
+/** One rate limit, of the account or of the key, whichever leaves less. */
 export interface RateLimitView {
   readonly limit: number;
-  /** What has not been used; what leases hold is not used. */
+  /** Not used yet; leases do not count as used. */
   readonly remaining: number;
-  /** Until nothing is used any more. */
+  /** Until the limit is whole again. */
   readonly resetMs: number;
 }
 
@@ -74,7 +74,7 @@ interface RateLimitViews {
   readonly tokens: RateLimitView;
 }
 
-/** Where a caller stands, as this isolate knows it. */
+/** A caller's limits and credit, as this isolate knows them. */
 export interface CallStanding {
   readonly rateLimit: RateLimitViews;
   /** The balance less what was charged here and is not reported yet. */
@@ -83,21 +83,21 @@ export interface CallStanding {
 
 export interface Admission {
   readonly rights: Rights;
-  /** As it is now: after `settle`, with the call's own charge. */
+  /** As of now: after `settle` it includes the call's own charge. */
   standing(): CallStanding;
-  /** Aborted when the credit behind the work is gone (renewal refused, key revoked, lease lapsed): stop the work. */
+  /** Aborts when the work must stop: its lease lapsed, the renewal was refused, or the key was revoked. */
   readonly signal: CancelSignal;
   /**
-   * Charges the call, locally and at once; call it when the whole result is verified, before the first byte goes out.
-   * "lapsed": the lease had ended, nothing was charged and the result must not be delivered (503).
-   * Exactly one of `settle` and `release` may be called, once.
+   * Charges the call, locally and at once: after the whole result is verified and before its first byte goes out.
+   * "lapsed": the lease had ended; nothing was charged, and the result must not be delivered (503).
+   * Either `settle` or `release` is called, once.
    */
   settle(settlement: Settlement): "charged" | "lapsed";
   /** Ends the call without a charge (error, abandoned, shed). */
   release(failure: Failure): void;
 }
 
-/** `standing`: where the object's answer that refused the call left the caller; absent when it did not answer. */
+/** `standing`: from the object's answer that refused the call; absent where the object did not answer. */
 export interface Refused {
   readonly kind: "refused";
   readonly refusal: Refusal;
@@ -106,11 +106,12 @@ export interface Refused {
 
 export type AdmitResult = { readonly kind: "admitted"; readonly admission: Admission } | Refused;
 
-/** The strict path's admission: charge and stored answer are one transaction at the object. */
+/** The admission of a call with an `Idempotency-Key`: charge and stored answer are one transaction at the object. */
 export interface StrictAdmission extends Omit<Admission, "settle"> {
   /**
-   * "lapsed": the lease had ended, nothing was charged. "unknown": the object did not say in time whether it did both
-   * or neither; the same key tells, and the result must not be delivered. `release` may not follow.
+   * "lapsed": the lease had ended; nothing was charged. "unknown": the object did not answer in time, and has done both
+   * or neither; a repeat with the same key will tell. Only a "charged" result may be delivered. `release` must not
+   * follow.
    */
   commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed" | "unknown">;
 }
@@ -127,11 +128,14 @@ export type AuthorizeResult =
   | Refused;
 
 export interface Wallet {
-  /** Reports what this isolate has spent of the account, all keys: afterwards the books have it, unless the object did not answer in time. */
+  /**
+   * Reports what this isolate has charged to the account, all keys. The books have it then, unless the object timed
+   * out.
+   */
   report(accountId: AccountId, waitUntil: AdmitRequest["waitUntil"]): Promise<void>;
   admit(request: AdmitRequest): Promise<AdmitResult>;
   admitStrict(request: StrictRequest): Promise<StrictResult>;
   authorize(request: AuthorizeRequest): Promise<AuthorizeResult>;
-  /** Counts the call in the usage of its key; reported in the background. */
+  /** Counts the call in its key's usage; it is reported in the background. */
   noteRefused(call: RefusedCall): Promise<void>;
 }

@@ -1,6 +1,6 @@
-// The wallet of one isolate: admits calls from leases it holds, and asks the account's object when they do not reach.
-// In steady state a call costs no network: the lease covers it, and usage is reported afterwards, many calls in one
-// message. Before a 402 or 429 the object has always been asked, with exact figures. Rules: docs/contract.md, Money.
+// The wallet of one isolate: it admits calls from the leases it holds, and asks the account's object when a lease does
+// not cover one. In steady state a call needs no network: its lease covers it, and usage is reported afterwards, many
+// calls a message. The object is always asked before a 402 or 429. Rules: docs/contract.md, Money.
 
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
@@ -39,7 +39,7 @@ export interface WalletOptions {
   readonly settings: LeaseSettings & {
     /** A refused key is refused from memory for this long. */
     readonly refusalMs: number;
-    /** Keys remembered at once; the least recently used goes, and its lease runs out. */
+    /** Keys remembered at once. The least recently used one is dropped, and its lease runs out. */
     readonly leasesMax: number;
   };
 }
@@ -52,9 +52,9 @@ export const WALLET_SETTINGS: WalletOptions["settings"] = {
   leasesMax: 5000,
 };
 
-/** A suspension may be lifted any moment: it is asked about again sooner. */
+/** As `refusalMs`, for a suspended account: the suspension may be lifted at any moment. */
 const SUSPENDED_MS = 1000;
-/** What a call that reads needs, if it counts. */
+/** The need of a read that counts as a request. */
 const READ = amount(0, 1, 0);
 
 interface Call extends Asked {
@@ -92,7 +92,7 @@ export class LeaseWallet implements Wallet {
     return this.uncovered(driver, amount(cost, 1, tokens), request);
   }
 
-  /** The refusal; what was granted towards `need` and is not enough goes back at once, for others may need less. */
+  /** Refuses the call, and reports at once: what was granted towards `need` goes back, others may need less. */
   private uncovered(driver: LeaseDriver, need: Amount, request: AdmitRequest): AdmitResult {
     const refused = this.refused(driver.lease, need);
     driver.flushLater(request.waitUntil);
@@ -139,7 +139,7 @@ export class LeaseWallet implements Wallet {
     await Promise.all(own.map(([, driver]) => driver.report(waitUntil)));
   }
 
-  /** The lease of a key, if this isolate has one that is alive. */
+  /** The key's lease, if this isolate has one that may still admit, refuse or report. */
   private known(key: ParsedKey): LeaseDriver | undefined {
     const driver = this.drivers.get(nameOf(key));
     if (driver === undefined) return undefined;
@@ -152,7 +152,7 @@ export class LeaseWallet implements Wallet {
   private async open(key: ParsedKey): Promise<LeaseDriver> {
     const { stubOf, hashesOf, newLeaseId, clock, settings } = this.options;
     const hashes = await hashesOf(key.secret);
-    const opened = this.known(key); // another call may have been quicker
+    const opened = this.known(key); // another call may have opened it meanwhile
     if (opened !== undefined) return opened;
     const lease = new KeyLease(hashes, settings, newLeaseId);
     const driver = new LeaseDriver(lease, () => stubOf(key.accountId), clock);
@@ -160,7 +160,7 @@ export class LeaseWallet implements Wallet {
     return driver;
   }
 
-  /** Waits for an answer that could cover `need`. Neither refused nor with work: it does not. */
+  /** Waits for an answer of the object and takes `need` from it. `work` undefined: not covered. */
   private async takeThrough(
     driver: LeaseDriver,
     need: Amount,
@@ -181,7 +181,7 @@ export class LeaseWallet implements Wallet {
       work = waiter.work;
     }
     const refusal = this.refusalAfter(driver, call, answered);
-    // What others gave back since the answer counts too: a refusal is explained from what is there now.
+    // Other calls may have given something back since the answer: a refusal is explained from what is there now.
     if (refusal === undefined) return { kind: "answered", work: work ?? take() };
     if (work !== undefined) lease.discard(work);
     return { kind: "refused", refusal };
@@ -193,14 +193,14 @@ export class LeaseWallet implements Wallet {
     return refusalByRights(lease.standing.rights, call, this.options.clock.nowMs());
   }
 
-  /** What the lease has, and what the object could still give. */
+  /** Requests that the lease has, plus those that the object could still grant. */
   private requestsLeft(lease: KeyLease): number {
     const { requests } = lease.free(this.options.clock.nowMs());
     const rates = lease.standing?.rates.filter(({ window }) => window === "requests") ?? [];
     return requests + Math.min(...rates.map(({ available }) => available));
   }
 
-  /** From the answer to this very need. */
+  /** The refusal of `need`, explained by the object's answer to it. */
   private refused(lease: KeyLease, need: Amount): Refused {
     const { standing } = lease;
     if (standing === undefined) return { kind: "refused", refusal: { kind: "ledger_unavailable" } };
@@ -247,7 +247,7 @@ export class LeaseWallet implements Wallet {
   }
 }
 
-/** What a call needs for which no request is left: it is not worth counting, and is told by its bound when to come back. */
+/** The need of a call for which no request is left: counting its tokens is not worth it, so its bound is used. */
 function uncounted({ standing }: KeyLease, bound: Amount): Amount {
   const limits = standing?.rates.filter(({ window }) => window === "tokens").map(({ limit }) => limit) ?? [];
   return amount(0, 1, Math.min(bound.tokens, ...limits));
@@ -257,7 +257,7 @@ function refusalIn({ standing }: KeyLease, call: Call, nowMs: number): Refusal |
   return standing === undefined ? undefined : refusalByRights(standing.rights, call, nowMs);
 }
 
-/** Of keys that are in use: each call comes with the same object. */
+/** Names of keys in use: calls of one key come with the same object. */
 const names = new WeakMap<ParsedKey, string>();
 
 function nameOf(key: ParsedKey): string {

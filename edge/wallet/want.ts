@@ -1,4 +1,4 @@
-// What an isolate asks for a lease on top of what it keeps. Pure.
+// What a message asks for on top of what the isolate keeps. Pure.
 
 import { ZERO, least, minusFloor, most, plus } from "../ledger/amount.ts";
 import type { Waiter } from "./lease-types.ts";
@@ -6,12 +6,11 @@ import type { Amount, Want } from "../ledger/types.ts";
 
 export const NOTHING_WANTED: Want = { min: ZERO, least: ZERO, target: ZERO, unit: ZERO };
 
-/** What all that wait need together. */
 export function sumOf(waiters: readonly Waiter[]): Amount {
   return waiters.reduce((sum, { need }) => plus(sum, need), ZERO);
 }
 
-/** `forecast`: what the next seconds will take beside it; `free`: what the lease has already. */
+/** `forecast`: the need of the next seconds besides the waiters'. `free`: what the lease has already. */
 export function wantOf(waiters: readonly Waiter[], forecast: Amount, free: Amount, unit: Amount): Want {
   const sum = sumOf(waiters);
   const [first, ...others] = waiters.map(({ need }) => need);

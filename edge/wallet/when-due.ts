@@ -1,10 +1,10 @@
-// When a lease's next message is due, from what it holds, runs and has not told. Pure.
+// When a lease's next message is due: by what it holds, what runs, and what is unreported. Pure.
 
 import type { Amount } from "../ledger/types.ts";
 
-/** A lease of fewer calls than this is not renewed early: the report after the call renews it. */
+/** A lease for fewer calls than this is not renewed early: the report after a call renews it. */
 const EARLY_UNITS = 4;
-/** What a renewal may take, retries included. */
+/** Time that a renewal may take, retries included. */
 const RENEWAL_MS = 5000;
 /** Most calls end within it. */
 const SHORT_CALL_MS = 3000;
@@ -14,20 +14,20 @@ export interface DueState {
     readonly leasedAtMs: number;
     readonly expiresAtMs: number;
     readonly free: Amount;
-    /** What was free when it was last renewed. */
+    /** What was free right after the last renewal. */
     readonly renewedWith: Amount;
   };
-  /** Of the call that has run longest; undefined: none runs. */
+  /** Start of the oldest running call; undefined: none runs. */
   readonly oldestStartedAtMs: number | undefined;
-  /** Nothing may be held idle. */
+  /** The account is near a limit: nothing may be held idle. */
   readonly tight: boolean;
-  /** One call like the recent ones. */
+  /** The need of one call like the recent ones. */
   readonly unit: Amount;
-  /** When what is untold is to be told at the latest; undefined: nothing is. */
+  /** Latest time for the report; undefined: nothing is unreported. */
   readonly tellByMs: number | undefined;
 }
 
-/** Unix ms by the isolate's clock; undefined: not before something happens. */
+/** Unix ms by the isolate's clock; undefined: nothing is due until the next call. */
 export function whenDue(state: DueState, nowMs: number): number | undefined {
   const { lease, oldestStartedAtMs, tight, unit, tellByMs } = state;
   let dueMs = tellByMs ?? Infinity;
@@ -42,7 +42,7 @@ export function whenDue(state: DueState, nowMs: number): number | undefined {
   return dueMs === Infinity ? undefined : dueMs;
 }
 
-/** After half of the lease; a call that has just begun gets time to end first, as long as there is time to renew. */
+/** Half-way through the lease. A call that has just begun may end first, if that still leaves time to renew. */
 function renewalDueAtMs({ leasedAtMs, expiresAtMs }: DueState["lease"], startedAtMs: number): number {
   const halfMs = (leasedAtMs + expiresAtMs) / 2;
   return Math.min(expiresAtMs - RENEWAL_MS, Math.max(halfMs, startedAtMs + SHORT_CALL_MS));
