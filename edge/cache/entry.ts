@@ -1,6 +1,6 @@
-// A cache entry: one text's canonical vector and its token count, and whose it is. The packed form carries a keyed tag
-// over the entry's own name and everything in it, so that whatever a shared tier answers is either what this
-// deployment stored under exactly that name for exactly that account, or refused (poisoned, foreign, moved, damaged).
+// A cache entry: one text's canonical vector, its token count and its account. The packed form carries a keyed tag over
+// the entry's name and content. So what a shared tier returns is either what this deployment stored under exactly that
+// name for exactly that account, or it is refused (poisoned, foreign, moved, damaged).
 //
 //   offset  bytes  what (little-endian)
 //   0       4      "GRC1"
@@ -25,18 +25,18 @@ const decoder = new TextDecoder();
 
 export interface CacheEntry {
   readonly accountId: AccountId;
-  /** Ids the model read, prefix and ending token included. */
+  /** Token ids that the model read, prefix and ending token included. */
   readonly tokens: number;
   /** Canonical vector: float16 bits [native dimensions]. */
   readonly vector: Uint16Array;
 }
 
-/** Packs entries and takes them apart again. `name` is the entry's cache key. */
+/** Packs and unpacks entries. `name` is the entry's cache key. */
 export class EntryCodec {
   readonly #key: Promise<CryptoKey>;
 
   constructor(secret: string) {
-    // Another key than the one that names entries: a tag must never be a name.
+    // Not the key that names entries: a tag must never be a name.
     this.#key = importHmacKey(`entry-tag:${secret}`);
   }
 
@@ -55,7 +55,7 @@ export class EntryCodec {
     return bytes;
   }
 
-  /** The entry that `bytes` hold, or undefined when they are not one that was stored under `name` for `accountId`. */
+  /** The entry in `bytes`; undefined where they are not what was stored under `name` for `accountId`. */
   async unpack(name: string, accountId: AccountId, bytes: Uint8Array<ArrayBuffer>): Promise<CacheEntry | undefined> {
     if (bytes.length < HEADER_BYTES) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

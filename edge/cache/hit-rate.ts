@@ -1,7 +1,7 @@
-// How often look-ups found something, lately: counts that fade, so that a change of traffic is noticed, behind a prior
-// that stands in until there is evidence. Pure.
+// The hit rate of recent look-ups. Older counts fade, so that a change of traffic shows; a prior counts until there is
+// evidence. Pure.
 
-/** From this many look-ups on, the past is halved. */
+/** At this many look-ups all counts are halved. */
 const FADE_AT = 512;
 
 export class HitRate {
@@ -21,7 +21,7 @@ export class HitRate {
     return (this.hits + this.#priorLookUps * this.#priorRate) / (this.#lookUps + this.#priorLookUps);
   }
 
-  /** Counts a look-up. True: the past was halved, and what the caller counts beside it must fade too. */
+  /** Counts a look-up. True: the counts were halved, and the caller must halve what it counts beside them. */
   looked(hit: boolean): boolean {
     this.#lookUps += 1;
     if (hit) this.hits += 1;

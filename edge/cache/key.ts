@@ -1,5 +1,5 @@
-// Cache keys: HMAC-SHA-256 over length-prefixed fields, so that nobody outside, and no other account, can name an
-// entry, and no two field lists run together. Nothing of the text survives in the key. Rules: docs/contract.md, Cache.
+// Cache keys: HMAC-SHA-256 over length-prefixed fields. Nobody outside and no other account can name an entry, two
+// lists of fields never read the same, and the key holds nothing of the text. Rules: docs/contract.md, Cache.
 
 import type { CallText } from "../lib/call-text.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
@@ -8,20 +8,20 @@ import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 
 const encoder = new TextEncoder();
 const KEY_FORMAT_VERSION = "1";
-/** The default instruction, and most others, are shorter. */
+/** In UTF-16 units: longer prefixes are hashed first. The default instruction and most others are shorter. */
 const PREFIX_LENGTH_MAX = 256;
 const LENGTH_BYTES = 4;
-/** Of one UTF-16 unit. */
+/** The most bytes of one UTF-16 unit. */
 const UTF8_BYTES_MAX = 3;
-/** UTF-16 units. A text of more is not worth room for three times its bytes. */
+/** In UTF-16 units. A longer text is not worth reserving three times its length in the shared buffer. */
 const SHORT_LENGTH_MAX = 4096;
-/** A prefix, account, revision and lengths have less. */
+/** The head of a name (prefix, account, revision, lengths) is shorter than this. */
 const HEAD_BYTES_MAX = 2048;
 
-/** What makes two texts the same entry. */
+/** What a name is made of besides the text itself. */
 export interface CacheScope {
   readonly accountId: AccountId;
-  /** Raised to forget all of an account's entries at once. */
+  /** Raising it would forget all of an account's entries at once. */
   readonly epoch: number;
   readonly revision: ModelRevision;
   /** `Instruct: …\nQuery:` or empty. */
@@ -31,7 +31,7 @@ export interface CacheScope {
 /** Names entries of one scope: 64 hex digits each. */
 export class CacheKeys {
   readonly #hmacKey: Promise<CryptoKey>;
-  /** Encoded heads of the last scope, by kind of text: an account's calls follow one another. */
+  /** Encoded heads of the last scope, by kind of text: calls of one account often follow one another. */
   #heads = new Map<string, Uint8Array>();
   #headsOf: CacheScope | undefined;
 
@@ -56,7 +56,7 @@ export class CacheKeys {
     );
   }
 
-  /** Texts of one scope share most fields: these are encoded once. */
+  /** The fields before the text are the same for all texts of a scope, so they are encoded once. */
   #headsFor(scope: CacheScope): Map<string, Uint8Array> {
     const last = this.#headsOf;
     const isSame =
@@ -72,7 +72,7 @@ export class CacheKeys {
   }
 }
 
-/** A long instruction as its hash: each name is a hash over it, and there may be 2,048 of them. */
+/** A long instruction is replaced by its hash: it goes into each name, and a call may have 2,048 of them. */
 async function hashed(prefix: string, hmacKey: CryptoKey): Promise<string> {
   return `hmac ${(await hmac(hmacKey, encoder.encode(prefix))).toHex()}`;
 }
@@ -82,10 +82,10 @@ function headOf(scope: CacheScope, kind: string): Uint8Array {
   return joinBytes(fields.map((field) => encoder.encode(field)).flatMap((field) => [lengthOf(field), field]));
 }
 
-/** Of each short text in turn: Web Crypto copies what it signs before it answers. */
+/** Used by one short text after another: Web Crypto copies what it signs before it returns. */
 const shared = new Uint8Array(HEAD_BYTES_MAX + LENGTH_BYTES + SHORT_LENGTH_MAX * UTF8_BYTES_MAX);
 
-/** The fields of a text's name in one buffer: `head`, and `text` in UTF-8 behind its length. */
+/** A name's fields in one buffer: `head`, then the length of `text` in UTF-8 and `text` itself. */
 function withText(head: Uint8Array, text: string): Uint8Array {
   if (text.length > SHORT_LENGTH_MAX || head.length > HEAD_BYTES_MAX) return joined(head, encoder.encode(text));
   const start = head.length + LENGTH_BYTES;
@@ -103,7 +103,7 @@ function joined(head: Uint8Array, own: Uint8Array): Uint8Array {
   return joinBytes([head, lengthOf(own), own]);
 }
 
-/** A field's prefix: its length, uint32 little-endian. */
+/** The length of a field, uint32 little-endian; it precedes the field. */
 function lengthOf(field: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(LENGTH_BYTES);
   writeLength(bytes, 0, field.length);

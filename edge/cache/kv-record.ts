@@ -1,4 +1,5 @@
-// What one account's use of KV has yielded lately, in this isolate: the two rates by which admission.ts decides. Pure.
+// What one account's look-ups and writes in KV have yielded lately, in this isolate: the two rates that admission.ts
+// decides by. Pure.
 
 import { HitRate } from "./hit-rate.ts";
 
@@ -31,7 +32,7 @@ export class KvRecord {
     this.#writes += 1;
   }
 
-  /** Whether a look-up that would not pay is made all the same. */
+  /** Whether to make a look-up that does not pay: true for one in EXPLORE_EVERY. */
   explores(): boolean {
     this.#skipped += 1;
     return this.#skipped % EXPLORE_EVERY === 0;

@@ -1,27 +1,27 @@
 // The first tier: entries in the isolate's memory, bounded by bytes. It gives memory back when the isolate needs it for
-// answers (lib/memory-budget.ts). Vectors are copied into blocks: a buffer for each would be collected one by one, which
-// costs more than all else that is done for an entry. The oldest block goes first, with all that is in it; what is asked
-// for moves to the newest.
+// answers (lib/memory-budget.ts). Vectors are copied into large blocks: collecting a buffer for each vector as garbage
+// would cost more than everything else done for an entry. The oldest block is dropped first, with all its entries; an
+// entry that is read from an old block is copied to the newest.
 
 import type { AccountId } from "../../shared/ids.ts";
 import type { CacheEntry } from "./entry.ts";
 
 /** Of the isolate's 96 MB (lib/memory-budget.ts): 6,000 vectors of 2,560 dimensions. */
 const MEMORY_TIER_BYTES_MAX = 32 * 1024 * 1024;
-/** What goes at once is a small part of all. */
+/** So many that one dropped block is a small part of all. */
 const BLOCKS = 128;
 const FLOAT16_BYTES = 2;
-/** Name, account, map slots: what an entry takes besides its vector, about. */
+/** About what an entry takes besides its vector: name, account, map slots. */
 const ENTRY_OVERHEAD_BYTES = 320;
 
 interface Block {
-  /** float16 bits of its entries, one vector after the other. */
+  /** float16 bits, one vector after the other. */
   readonly bits: Uint16Array;
-  /** How many of them are taken. */
+  /** How many values are taken. */
   used: number;
-  /** Of all entries ever put here. */
+  /** Names of all entries ever put here. */
   readonly names: string[];
-  /** Counted from 0 in the order in which blocks were begun. */
+  /** Number of the block, from 0 in the order of creation. */
   readonly serial: number;
 }
 

@@ -1,20 +1,20 @@
-// The tiers that isolates share. Both hold packed entries (entry.ts) and answer only what was stored by this deployment
-// under that name for that account. Neither rejects nor takes longer than its limit: then it has nothing. A tier that
-// keeps failing is left alone for a while.
+// The tiers that isolates share. Both hold packed entries (entry.ts), so they return only what this deployment stored
+// under that name for that account. Neither rejects nor takes longer than its limit: it then counts as empty. A tier
+// that keeps failing is left out for a while.
 
 import type { AccountId } from "../../shared/ids.ts";
 import { atOnce } from "../lib/at-once.ts";
 import { Breaker } from "../backend/breaker.ts";
 import type { CacheEntry, EntryCodec } from "./entry.ts";
 
-/** Below what a Worker opens at once (edge/lib/at-once.ts). */
+/** Fewer than a Worker may have open at once (edge/lib/at-once.ts). */
 const CONNECTIONS_AT_ONCE = 4;
-/** What a tier is worth waiting for, at the most: the GPU needs about as long. */
+/** The longest wait for a tier: the GPU takes about as long. */
 const KV_TIMEOUT_MS = 250;
 const DATA_CENTRE_TIMEOUT_MS = 60;
 /** KV's own limit of names in one bulk get. */
 const KV_BULK_MAX = 100;
-/** Puts by one request: a subrequest each, of which a Worker has 1,000. */
+/** Puts of one request: each is a subrequest, and a Worker has 1,000. */
 export const KV_WRITES_MAX = 200;
 export const KV_LIFE_S = 30 * 24 * 3600;
 const DATA_CENTRE_LIFE_S = 24 * 3600;
@@ -38,7 +38,7 @@ export interface KvStore {
   put(name: string, value: string, options: { expirationTtl: number }): Promise<void>;
 }
 
-/** Workers KV: everywhere, for 30 days; text, because its bulk get refuses binary. */
+/** Workers KV: in all data centres, for 30 days. Entries are stored as text, because KV's bulk get refuses binary. */
 export class KvTier implements SharedTier {
   readonly #store: KvStore;
   readonly #ports: TierPorts;
@@ -69,7 +69,7 @@ export class KvTier implements SharedTier {
     const outcome = await within(read, this.#ports.sleep(KV_TIMEOUT_MS));
     if (outcome === "done") this.#breaker.success();
     else this.#breaker.failure(accountId, now());
-    // What arrived before the limit counts; what arrives later must not change a map that is in use.
+    // What arrived within the limit counts. A copy, since what arrives later must not change a map that is in use.
     return new Map(found);
   }
 
@@ -95,7 +95,7 @@ export interface LocalCache {
   put(url: string, response: Response): Promise<void>;
 }
 
-/** The data centre's Cache API: free of charge, but a subrequest per name: for requests of few texts. */
+/** The data centre's Cache API: free of charge, but each name is a subrequest, so it is for requests of few texts. */
 export class DataCentreTier implements SharedTier {
   readonly #open: () => Promise<LocalCache>;
   readonly #origin: () => string;
@@ -103,7 +103,7 @@ export class DataCentreTier implements SharedTier {
   readonly #breaker = new Breaker();
 
   /**
-   * `open` is called once a request: a Cache belongs to the request that opened it. `origin` is the Worker's own, as
+   * `open` is called once a request: a Cache belongs to the request that opened it. `origin`: the Worker's own, as
    * `https://host`.
    */
   constructor(open: () => Promise<LocalCache>, origin: () => string, ports: TierPorts) {
@@ -144,7 +144,7 @@ export class DataCentreTier implements SharedTier {
     await Promise.allSettled(puts);
   }
 
-  /** On the Worker's own host: Cloudflare caches nothing under another one. No route answers it. */
+  /** On the Worker's own host: Cloudflare caches nothing under another one. No route of the Worker has this path. */
   #urlOf(name: string): string {
     return `${this.#origin()}/embedding-cache/${name}`;
   }
@@ -164,7 +164,7 @@ function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     return Uint8Array.fromBase64(text);
   } catch {
-    // Not base64, so not ours: the tier has nothing under this name.
+    // Not base64, so not stored by us: counts as a miss.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
-// Which texts this isolate has seen lately, in 256 KB: a table of fingerprints, the newer one wins. A false "again"
-// (one in 2^30 per look) costs one KV write, a false "first" costs one hit: nothing worth more memory.
+// Which texts this isolate has seen lately: a table of fingerprints in 256 KB, where a newer one overwrites an older. A
+// false "again" (one in 2^30 look-ups) costs a KV write, a false "first" costs a hit: neither is worth more memory.
 
 const SLOTS = 65_536;
 const SEEN = 1;
@@ -10,7 +10,7 @@ const STATE_BITS = 3;
 export class Sightings {
   readonly #slots = new Uint32Array(SLOTS);
 
-  /** Notes that the entry called `name` (hex) is asked for. */
+  /** Notes a request for the entry `name` (hex). */
   note(name: string): void {
     const slot = slotOf(name);
     const print = printOf(name);
@@ -19,12 +19,12 @@ export class Sightings {
     else if ((known & STATE_BITS) === SEEN) this.#slots[slot] = print | SEEN_AGAIN;
   }
 
-  /** Whether it was asked for at least twice and is not in KV. */
+  /** Whether it was requested at least twice and is not in KV. */
   isAgain(name: string): boolean {
     return this.#state(name) === SEEN_AGAIN;
   }
 
-  /** Whether it is in KV, or a write was begun. */
+  /** Whether it is in KV or being written there. */
   isStored(name: string): boolean {
     return this.#state(name) === STORED;
   }

@@ -1,5 +1,6 @@
-// The cache as one: the isolate's memory, the data centre, KV, nearest first. What may ask and enter KV is decided by
-// admission.ts; an `eager` key always may. Every tier fills the nearer ones; shared tiers are filled after the answer.
+// All tiers as one cache: the isolate's memory, the data centre, KV, nearest first. admission.ts decides what may be
+// looked up in and written to KV; an `eager` key always may. What a tier finds is copied to the nearer ones. Shared
+// tiers are filled after the answer.
 
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
@@ -13,22 +14,24 @@ import { KV_WRITES_MAX } from "./shared-tiers.ts";
 import type { SharedTier } from "./shared-tiers.ts";
 import { Sightings } from "./sightings.ts";
 
-/** Of the memory tier: one scan of 2,048 new texts must not flush what others come back for. */
+/**
+ * Share of the memory tier that one request may fill: a scan of 2,048 new texts must not push out what others reuse.
+ */
 const STORE_SHARE_MAX = 1 / 4;
-/** Requests of more texts leave the data centre's tier alone: every name is a subrequest. */
+/** Requests of more texts skip the data centre's tier: every name is a subrequest. */
 const DATA_CENTRE_TEXTS_MAX = 16;
-/** Accounts whose records are kept. */
+/** Accounts whose records an isolate keeps. */
 const RECORDS_MAX = 4096;
 
 export interface TiersPorts {
   readonly memory: MemoryTier;
   readonly dataCentre: SharedTier;
   readonly kv: SharedTier;
-  /** What the isolate's memory leaves to the cache now (lib/memory-budget.ts). */
+  /** Bytes that the isolate's memory leaves to the cache now (lib/memory-budget.ts). */
   readonly memoryBytesMax: () => number;
 }
 
-/** What the shared tiers have yielded to one account. */
+/** How the shared tiers have served one account. */
 interface Records {
   readonly kv: KvRecord;
   readonly dataCentre: DataCentreRecord;
@@ -112,7 +115,7 @@ export class Tiers implements CacheTiers {
     return found;
   }
 
-  /** Writes what was asked for before and pays; for an `eager` key everything that is not there yet. */
+  /** Writes entries that were requested before and pay; for an `eager` key all that are not there yet. */
   #writeKv(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
     if (entries.size === 0) return;
     const { kv: record } = this.#recordsOf(use.accountId);
