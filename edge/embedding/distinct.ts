@@ -1,4 +1,4 @@
-// Identical texts of one request, found before anything is hashed or sent. Pure.
+// The distinct texts of a request, so that a text that occurs twice is hashed, looked up and sent once. Pure.
 
 import { utf8Length } from "../../shared/token-bound.ts";
 import type { CallText } from "../lib/call-text.ts";
@@ -6,15 +6,16 @@ import type { CallText } from "../lib/call-text.ts";
 /** The distinct texts of a request, in order of first appearance. */
 export interface Distinct {
   readonly texts: readonly CallText[];
-  /** Per distinct text: where it first stood in the request. */
+  /** Per distinct text: its first position in the request. */
   readonly first: readonly number[];
-  /** Per text of the request: which distinct text it is. */
+  /** Per text of the request: the index of its distinct text. */
   readonly of: readonly number[];
 }
 
 export function distinctTexts(texts: readonly CallText[]): Distinct {
   if (texts.length === 1) return { texts, first: [0], of: [0] };
-  // Ids under a character that stands in no text which is well formed, so that no text is copied for its kind's sake.
+  // Ids are told from texts by a lone surrogate, which no well-formed text contains; so no text is copied to mark its
+  // kind.
   const places = new Map<string, number>();
   const unique: CallText[] = [];
   const first: number[] = [];
@@ -30,10 +31,12 @@ export function distinctTexts(texts: readonly CallText[]): Distinct {
   return { texts: unique, first, of };
 }
 
-/** Bytes of English per token, about. Money never depends on it: it only decides which cache tiers a text may ask. */
+/**
+ * About the bytes of English per token. Money never depends on it: it only decides which cache tiers a text may use.
+ */
 const BYTES_PER_TOKEN = 4;
 
-/** About how many tokens the model will read for each of `texts` behind `prefix`. */
+/** An estimate of the tokens that the model reads for each of `texts`, each after `prefix`. */
 export function tokensAbout(texts: readonly CallText[], prefix: string): readonly number[] {
   const before = utf8Length(prefix);
   return texts.map((text) =>

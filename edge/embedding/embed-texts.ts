@@ -1,6 +1,7 @@
-// Vectors for a request's texts: from the cache tiers, from a computation that runs already, or from a backend. Each
-// distinct text is computed once. The misses travel in one frame. A request has one revision throughout: look-ups and
-// computation are pinned to the announced one, and begin anew when a rolling update replaces it.
+// Vectors for a request's texts: from the cache tiers, from a computation that another request has started, or from a
+// backend. Each distinct text is computed once, and all misses travel in one frame. A request never mixes model
+// revisions: its look-ups and computation are pinned to the announced revision, and start again when a rolling update
+// replaces it.
 
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -26,11 +27,11 @@ import { samePrompts } from "./prompts.ts";
 import type { CacheMode } from "../cache/lookups.ts";
 import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
 
-/** How long a waiter waits for another call's computation: less than the 30 s for which `waitUntil` keeps it alive. */
+/** The longest wait for another request's computation; below the 30 s for which `waitUntil` keeps that one alive. */
 const TAKEOVER_MS = 20_000;
-/** Rolling updates that one request survives. */
+/** How often a request starts again after a rolling update. */
 const REVISION_ROUNDS_MAX = 3;
-/** Not yet used: raising it would forget all of an account's entries. */
+/** Always 0 so far: raising it would forget all of an account's entries. */
 const CACHE_EPOCH = 0;
 
 export interface EmbedTextsPorts {
@@ -42,7 +43,7 @@ export interface EmbedTextsPorts {
   readonly sleep: (ms: number, signal: CancelSignal) => Promise<void>;
 }
 
-/** The computed vectors that requests share: plain bytes, never streams. */
+/** What requests share: plain bytes, never streams, which belong to one request. */
 type Shared = EmbeddedText;
 
 export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
@@ -55,10 +56,10 @@ export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
   };
 }
 
-/** What the look-ups found, under one revision. */
+/** What the look-ups found, and the revision it is of. */
 interface Looked {
   readonly ready: BackendReady;
-  /** Per distinct text its cache key; undefined when the cache is off for this call. */
+  /** Per distinct text: its cache key. Undefined when the cache is off for this call. */
   readonly names: readonly string[] | undefined;
   readonly found: ReadonlyMap<string, CacheEntry>;
 }
@@ -101,7 +102,7 @@ class EmbedCall {
     const { model, waitUntil } = this.#request;
     let looked = await this.#looking;
     if (cacheMode !== this.#cacheMode) {
-      // The look-ups began under another setting than the key has.
+      // The key's setting is not the one that the look-ups began with.
       this.#cacheMode = cacheMode;
       looked = looked && (await this.#lookUp(looked.ready));
     }
@@ -130,7 +131,8 @@ class EmbedCall {
   }
 
   async #lookUp(ready: BackendReady): Promise<Looked> {
-    // The backend has announced other prompts since this call was prepared. A repeat is prepared with them.
+    // The backend now announces other prompts than this call's texts were prepared with. A repeat is prepared with the
+    // new ones.
     const { prompts } = this.#request;
     if (prompts !== undefined && ready.prompts !== undefined && !samePrompts(prompts, ready.prompts)) {
       throw apiError("model_not_ready", "The model has become ready a moment ago: send the call again.", null, 1);
@@ -165,13 +167,13 @@ class EmbedCall {
     const texts = this.#distinct.of.map((place, position) => {
       const text = results[place];
       if (text === undefined) throw new TypeError("every distinct text has a result");
-      // A repetition within the request is priced as a hit.
+      // A text that repeats an earlier one of the request is priced as a hit.
       return this.#distinct.first[place] === position ? text : { ...text, hit: true };
     });
     return { revision: looked.ready.revision, dimensions: looked.ready.dimensions, texts, timings: this.#timings };
   }
 
-  /** Computes the missing texts, or waits for a computation under way; takes over one that fails. */
+  /** Computes the missing texts, or waits for a computation under way and takes it over if it fails. */
   async #computeShared(looked: Looked, names: readonly string[], results: (EmbeddedText | undefined)[]): Promise<void> {
     const { accountId, signal, tier, truncate } = this.#request;
     for (;;) {
@@ -186,7 +188,8 @@ class EmbedCall {
           results[index] = hitOf(entry);
           continue;
         }
-        // What may come out differs by truncation, and a batch may take its time.
+        // Shared only between calls of one truncation, which changes the result, and one tier, since a batch may take
+        // its time.
         const claim = this.#inFlight.claim(`${name} ${truncate} ${tier}`);
         if (claim.kind === "owner") owned.push({ index, claim });
         else {
@@ -214,7 +217,9 @@ class EmbedCall {
     return signal.aborted ? "left" : "late";
   }
 
-  /** Sends one frame for all of `owned`. It goes on after this call's client has gone, as long as another call waits. */
+  /**
+   * Sends one frame for all of `owned`. It goes on after this call's client has left while another call waits for it.
+   */
   async #compute(looked: Looked, owned: readonly Owned[], results: (EmbeddedText | undefined)[]): Promise<void> {
     if (owned.length === 0) return;
     const { signal, waitUntil } = this.#request;
@@ -246,7 +251,8 @@ class EmbedCall {
       }
       return computed;
     } finally {
-      // After a failure the claim is dropped and the waiters compute themselves. After success this has no effect.
+      // After a failure the claims end without a value, and the waiters compute for themselves. After success this does
+      // nothing.
       for (const { claim } of owned) claim?.settle(undefined);
     }
   }
@@ -269,7 +275,7 @@ class EmbedCall {
     throw apiError("backend_unavailable", "The embedding backend contradicts itself. Nothing was charged.", null, 1);
   }
 
-  /** What may be cached: nothing that was cut (an entry must answer `truncate: none` too). */
+  /** Caches what was computed, except truncated texts: an entry must also serve `truncate: none`. */
   #store(looked: Looked, owned: readonly Owned[], answer: Embedded, computed: readonly EmbeddedText[]): void {
     const use = this.#use;
     const { names } = looked;
@@ -284,7 +290,7 @@ class EmbedCall {
     this.#ports.tiers.store(entries, use);
   }
 
-  /** `places`: where each text of the call stood in the request, so that faults name the caller's item. */
+  /** `places`: the position in the request of each text of the call, so that faults name the caller's own item. */
   #poolCall(places: readonly number[]): PoolCall {
     const { requestId, traceparent, coldHoldMs, signal, waitUntil, itemOf } = this.#request;
     return {

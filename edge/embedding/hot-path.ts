@@ -1,5 +1,5 @@
-// The hot path below the routes, put together: pool, cache tiers, texts computed once, memory admitted by bytes. One
-// per isolate.
+// Puts together what the routes embed with, one of each per isolate: pool, cache tiers, shared computations, memory
+// budget.
 
 import { MemoryBudget } from "../lib/memory-budget.ts";
 import type { BackendOrigin } from "../backend/pool.ts";
@@ -31,7 +31,7 @@ export interface HotPath {
   readonly memory: MemoryBudget;
 }
 
-/** Name of the data centre's cache: beside the default one, which holds what customers' browsers may see. */
+/** A named cache of the data centre, apart from the default one, which holds what customers' browsers may see. */
 const DATA_CENTRE_CACHE = "embeddings";
 
 export function createHotPath(options: HotPathOptions): HotPath {
@@ -56,7 +56,7 @@ export function createHotPath(options: HotPathOptions): HotPath {
   return { pool, embedTexts: createEmbedTexts({ pool, keys, tiers, now, sleep }), memory };
 }
 
-/** workerd moves it only at I/O: exact enough for timeouts and freshness. */
+/** workerd's clock moves only at I/O, which is exact enough for timeouts and freshness. */
 function now(): number {
   return Date.now();
 }

@@ -1,16 +1,16 @@
-// Computations that run now, so that identical texts of concurrent requests are computed once. A Worker's isolate is
-// shared by requests, but each computation lives in the request that started it: when that one's context dies, its
-// promise never settles. So: the owner keeps itself alive with `waitUntil`, every waiter has a timer of its own and
-// takes the computation over when it fires, and a computation that failed is forgotten, not shared.
+// Computations that run now, so that identical texts of concurrent requests are computed once. Requests share a
+// Worker's isolate, but a computation lives in the request that started it: when that request's context dies, its
+// promise never settles. Therefore the owner keeps itself alive with `waitUntil`, every waiter has a timer of its own
+// and takes the computation over when it fires, and a failed computation is forgotten, not shared.
 
-/** A claim's end for the waiters: the value, or undefined for "compute it yourself". */
+/** Ends a claim for its waiters: with the value, or with undefined for "compute it yourself". */
 type Settle<Value> = (value: Value | undefined) => void;
 
-/** Why a waiter no longer waits: the owner took too long, or the waiter's own client has gone. */
+/** Why a wait ended early: the owner took too long, or the waiter's own client has left. */
 export type WaitEnd = "late" | "left";
 
 class Computation<Value extends object> {
-  // Made by the owner, at once: a promise made by a waiter is the waiter's, and dies with its request for the others too.
+  // The owner makes it at once. A promise that a waiter made would die with that waiter's request, for all others too.
   readonly promise: Promise<Value | undefined>;
   waiters = 0;
   waiterLeft: () => void = () => undefined;
@@ -30,23 +30,25 @@ function notYet(): void {
 export type Claim<Value extends object> =
   | {
       readonly kind: "owner";
-      /** Exactly once; waiters get the value. */
+      /** Gives waiters the value. Only the first call counts. */
       readonly settle: Settle<Value>;
-      /** How many others wait for it now. */
+      /** How many calls are waiting for it now. */
       readonly waiters: () => number;
-      /** `listener` is called when one of them has gone before the end. */
+      /** Calls `listener` when a waiter leaves before the end. */
       readonly whenWaiterLeft: (listener: () => void) => void;
     }
   | {
       readonly kind: "waiter";
-      /** The owner's value; undefined when it failed, or when `end` came first: claim again, unless one has left. */
+      /**
+       * The owner's value. Undefined when it failed or `end` came first: claim again, unless one's own client has left.
+       */
       readonly wait: (end: Promise<WaitEnd>) => Promise<Value | undefined>;
     };
 
 export class InFlight<Value extends object> {
   readonly #running = new Map<string, Computation<Value>>();
 
-  /** Computations that somebody owns now. */
+  /** How many computations run now. */
   get size(): number {
     return this.#running.size;
   }
@@ -82,7 +84,7 @@ export class InFlight<Value extends object> {
         running.waiters -= 1;
         if (typeof outcome === "object") return outcome;
         if (outcome === "left") running.waiterLeft();
-        // Too slow or dead: the next claim owns it. (Another waiter may have taken it over already.)
+        // The owner is slow or dead: the next claim becomes the owner. (Another waiter may have done so already.)
         else if (this.#running.get(name) === running) this.#running.delete(name);
         return undefined;
       },

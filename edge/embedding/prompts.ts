@@ -1,5 +1,5 @@
-// What a model's checkpoint puts before queries, documents and texts of which nothing is said. Its backend announces it;
-// until one has, the catalogue's instruction in Qwen's form counts.
+// The prompts that a model's checkpoint puts before queries, documents, and texts of unknown kind. Its backend
+// announces them; until one has, the catalogue's instruction in Qwen's form is used.
 
 import type { CatalogModel } from "../../shared/catalog.ts";
 import type { InputType } from "../../shared/schemas/input-type.ts";
@@ -12,8 +12,8 @@ export function promptsOf(model: CatalogModel, announced: BackendReady | undefin
 }
 
 /**
- * What is put before a text: the caller's own instruction as the model was trained with one, or what the checkpoint has for
- * the kind of text. Throws ApiError for an instruction to a model that takes none.
+ * The prompt before a text: the caller's own instruction in the form that the model was trained with, or the
+ * checkpoint's prompt for this kind of text. Throws ApiError for an instruction to a model that takes none.
  */
 export function promptFor(inputType: InputType | undefined, instruction: string | undefined, prompts: Prompts): string {
   if (instruction === undefined) return prompts[inputType ?? "plain"];
@@ -26,7 +26,7 @@ export function promptFor(inputType: InputType | undefined, instruction: string 
   );
 }
 
-/** A prompt with INSTRUCTION_PLACE in it; null: the model takes no instruction. */
+/** A prompt with INSTRUCTION_PLACE where the instruction goes; null: the model takes none. */
 export function instructionForm({ instruction }: Prompts): string | null {
   return instruction === undefined ? instructionPrefix(INSTRUCTION_PLACE) : instruction;
 }

@@ -1,4 +1,4 @@
-// From a parsed request to the texts that travel: for the routes that take `input` (embeddings, tokenize).
+// From a parsed request to the texts that are sent, for the routes that take `input` (embeddings, tokenize).
 
 import type { CallText } from "../lib/call-text.ts";
 import type { ResolvedModel } from "../models/models.ts";
@@ -23,7 +23,7 @@ export function callTexts({ input, tokenEncoding }: RequestTexts): readonly Call
     : input.texts.map((text) => ({ kind: "text", text }));
 }
 
-/** What the texts are, by the request's fields or by the model's suffix `:query`; they may not contradict. */
+/** Queries or documents, by the request's fields or the model's suffix `:query`. Throws where the two contradict. */
 export function inputTypeOf(
   { inputType, instruction }: Pick<RequestTexts, "inputType" | "instruction">,
   { inputType: suffix }: ResolvedModel,
@@ -36,7 +36,7 @@ export function inputTypeOf(
   throw apiError("incompatible_options", `${said}, the model's suffix says "${suffix}": send one of them.`, param);
 }
 
-/** What is put before every text. */
+/** The prompt before every text of the request. */
 export function prefixOf(request: RequestTexts, resolved: ResolvedModel, prompts: Prompts): string {
   const inputType = inputTypeOf(request, resolved);
   if (request.input.kind === "ids") {
@@ -50,13 +50,13 @@ export function prefixOf(request: RequestTexts, resolved: ResolvedModel, prompts
   return promptFor(inputType, request.instruction, prompts);
 }
 
-/** Bound in tokens for all texts together, each behind `prefix` and none beyond `contextTokens`. */
+/** An upper bound of all texts' tokens, each after `prefix` and each cut at `contextTokens`. */
 export function textsBound(texts: readonly CallText[], prefix: string, contextTokens: number): number {
   const before = prefixBound(prefix);
   let bound = 0;
   for (const text of texts) {
     const { length } = text.kind === "ids" ? text.ids : text.text;
-    // What is longer is cut there or refused: how long it is need not be known.
+    // A longer text is cut there or refused, so its exact length does not matter.
     if (length >= contextTokens) bound += contextTokens;
     else bound += Math.min(text.kind === "ids" ? idsBound(text) : before + tokenBound(text.text), contextTokens);
   }

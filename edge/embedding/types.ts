@@ -1,4 +1,4 @@
-// What the routes ask of the hot path: vectors for texts, from the cache tiers or a backend, each computed once.
+// The interface between routes and embedding: vectors for texts, from the cache tiers or a backend, each computed once.
 
 import type { CacheMode } from "../cache/lookups.ts";
 import type { ModelRevision, RequestId } from "../../shared/ids.ts";
@@ -16,33 +16,35 @@ export interface EmbedTextsRequest {
   readonly texts: readonly CallText[];
   /** Put before every string; empty for ids. */
   readonly prefix: string;
-  /** What the prefixes were made from: a backend that has other prompts is not asked. Absent: of nothing of the model's. */
+  /**
+   * The prompts that `prefix` was made from: a backend that announces others is not asked. Absent: it depends on none.
+   */
   readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
   readonly cacheMode: CacheMode;
-  /** The model's own, by which the cache's shared tiers are judged; the catalogue's defaults unless told. */
+  /** The model's own, which decide whether the cache's shared tiers pay. Default: the catalogue's. */
   readonly prices?: Pick<Prices, "priceNanoUsdPerMillion" | "hitPriceNanoUsdPerMillion">;
   /** `Cache-Control: no-store`: neither read nor written for this call. */
   readonly noStore: boolean;
   readonly requestId: RequestId;
   readonly traceparent: string | undefined;
-  /** What is left of the call's time. */
+  /** Time left to the call. */
   readonly deadlineMs: number;
-  /** How long the call may be held while the model is cold (`Prefer: wait=N`). */
+  /** The longest wait for a cold model (`Prefer: wait=N`). */
   readonly coldHoldMs: number;
-  /** Aborted when the caller has gone or the lease was refused. */
+  /** Aborts when the caller has left or the lease was refused. */
   readonly signal: CancelSignal;
   readonly waitUntil: (promise: Promise<unknown>) => void;
-  /** The text at `index` in the caller's words, for faults that name one; `input[index]` unless told. */
+  /** Names the text at `index` in the caller's words, for faults. Default: `input[index]`. */
   readonly itemOf?: (index: number) => string | null;
 }
 
 export interface EmbeddedText {
   /** Canonical vector: float16 bits [native dimensions]. */
   readonly vector: Uint16Array;
-  /** Ids the model read: prefix and ending token included, after truncation. */
+  /** Token ids that the model read: prefix and ending token included, after truncation. */
   readonly tokens: number;
-  /** Served from a cache tier, or a repetition of an earlier text of this request: priced as a hit. */
+  /** From a cache tier, or a repetition of an earlier text of this request: priced as a hit. */
   readonly hit: boolean;
 }
 
@@ -57,9 +59,9 @@ export interface EmbedTextsResult {
 
 export interface EmbedTexts {
   /**
-   * Starts the cache look-ups at once (they run beside the lease) and returns; `finish` computes the misses once the
-   * call is admitted. Never calling `finish` costs nothing but the look-ups. `finish` rejects with ApiError; `cacheMode`
-   * is the key's setting, which is only known with the lease.
+   * Starts the cache look-ups at once, beside the lease, and returns. `finish` computes the misses once the call is
+   * admitted; not calling it costs nothing but the look-ups. `finish` rejects with ApiError. Its `cacheMode` is the
+   * key's setting, which is only known with the lease.
    */
   start(request: EmbedTextsRequest): { finish(cacheMode?: CacheMode): Promise<EmbedTextsResult> };
 }
