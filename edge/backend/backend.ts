@@ -1,5 +1,5 @@
-// One backend as this isolate sees it: what it last said of itself, how much work waits there, whether it is to be left
-// alone. State only; the calls are client.ts, the choice among several is choose.ts.
+// One backend as this isolate knows it: its last report, how much work is queued there, and whether it may get calls.
+// State only: client.ts makes the calls, choose.ts chooses among several.
 
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendLoad, BackendReady } from "../../shared/wire.ts";
@@ -8,19 +8,19 @@ import { writeLog } from "../lib/log.ts";
 import { Breaker } from "./breaker.ts";
 import type { Candidate } from "./choose.ts";
 
-/** A report of load older than this says nothing. */
+/** A load report older than this is ignored. */
 const LOAD_LIFE_MS = 10_000;
 const FORBIDDEN = 403;
-/** Until a backend has measured itself. */
+/** Assumed until a backend reports its own figure. */
 const TOKENS_PER_SECOND_GUESS = 1000;
 
-/** `refused`: it does not take our secret. */
+/** `refused`: it rejects our secret. */
 export type Health = "unknown" | "ready" | "warming" | "draining" | "refused" | "down";
 
 export class Backend {
   readonly model: string;
   readonly origin: string;
-  /** It may be absent by design: a replica that runs only under load. */
+  /** A replica that may be absent by design: it runs only under load. */
   readonly standby: boolean;
   readonly breaker = new Breaker();
   #health: Health = "unknown";
@@ -39,7 +39,7 @@ export class Backend {
     this.standby = standby;
   }
 
-  /** A standby may be absent: no call waits for it, and it is no failure. */
+  /** An absent standby is no failure, and no call waits for it. */
   get isOnStandby(): boolean {
     return this.standby && (this.#health === "down" || this.#health === "unknown");
   }
@@ -48,7 +48,7 @@ export class Backend {
     return this.#health;
   }
 
-  /** Why it gets no calls, for an operator; undefined while it may. */
+  /** Why it gets no calls, for an operator; undefined while it may get some. */
   get reason(): string | undefined {
     return this.#reason;
   }
@@ -57,7 +57,7 @@ export class Backend {
     return this.#health === "down" || this.#health === "refused";
   }
 
-  /** Its last report; kept while it is down, for what it says of the model. */
+  /** Its last report; kept while it is down, for what it says about the model. */
   get ready(): BackendReady | undefined {
     return this.#ready;
   }
@@ -79,7 +79,7 @@ export class Backend {
       case "down":
         return this.#lose("down", result.reason);
       default:
-        // Another model behind the origin is a mistake of configuration: it must not answer for this one.
+        // Another model at this origin is a configuration mistake: it must not answer for this one.
         if (result.ready.model !== this.model) return this.#lose("down", "serves another model");
         this.#ready = result.ready;
         this.#health = result.ready.status;
@@ -88,19 +88,21 @@ export class Backend {
     }
   }
 
-  /** It answered a call: it takes our secret. */
+  /** It answered a call, so it accepts our secret. */
   answered(): void {
     this.#takesSecret = true;
     this.breaker.success();
   }
 
-  /** A call was answered with 401 or 403. Where it took our secret before, a firewall's 403 is about that call's text. */
+  /**
+   * A call was answered with 401 or 403. After calls that were accepted, a 403 is a firewall's, about this call's text.
+   */
   refused(status: number, nowMs: number): void {
     this.breaker.inconclusive();
     if (status !== FORBIDDEN || !this.#takesSecret) this.heard({ kind: "refused", status }, nowMs);
   }
 
-  /** It broke a call: no more until /ready says otherwise. */
+  /** It broke off a call: it gets no others until /ready says it is well. */
   lost(): void {
     this.#health = "down";
   }
@@ -130,7 +132,7 @@ export class Backend {
     this.#inFlight -= 1;
   }
 
-  /** As choose.ts wants it: the report aged by the time that passed, plus what we have sent since. */
+  /** Its load for choose.ts: the last report, less the time since, plus what this isolate has sent since. */
   candidate(nowMs: number): Candidate {
     const age = nowMs - this.#loadAtMs;
     if (age > LOAD_LIFE_MS) return { queueSeconds: undefined, inFlight: this.#inFlight };

@@ -1,17 +1,19 @@
-// A circuit breaker: after a run of failures a backend is left alone for a while, then one call at a time may probe it
-// (half-open). What one account's calls run into may be of its own making: until calls of others fail too, it alone is
-// kept away. No I/O, no timers; the clock is passed in.
+// A circuit breaker. After a run of failures a backend gets no calls for a while; then one call at a time may probe it
+// (half-open). One account's calls may fail through their own content, so the breaker opens to that account only, until
+// calls of other accounts fail too. No I/O, no timers; the clock is passed in.
 
-/** Failures since the last success that open it to the account that had them. */
+/** This many failures of one account since the last success open it to that account. */
 export const BREAKER_FAILURES = 3;
-/** How many of them must be of other accounts than the one with most, for it to open to all. */
+/** It opens to all accounts when the accounts besides the worst one have this many failures together. */
 export const BREAKER_OTHERS = 2;
-/** Accounts whose failures are counted apart. */
+/** Accounts whose failures are counted. */
 const ACCOUNTS_MAX = 64;
-/** First pause; doubled each time a probe fails. The longest is short: /ready guards too, and it may be the only backend. */
+/**
+ * First pause; doubled each time a probe fails, up to a short one: /ready guards too, and this may be the only backend.
+ */
 export const BREAKER_PAUSE_MS = 1000;
 export const BREAKER_PAUSE_MS_MAX = 5000;
-/** A probe that never reports (its isolate context died) stops blocking others after this. */
+/** A probe that never reports (its request's context died) blocks others for this long. */
 export const PROBE_LIFE_MS = 60_000;
 
 /** `account`: any name that tells accounts apart. */
@@ -29,12 +31,12 @@ export class Breaker {
     return this.#probeSinceMs === undefined || nowMs - this.#probeSinceMs > PROBE_LIFE_MS;
   }
 
-  /** A call that `admits` let through begins: when half-open it is the probe. */
+  /** A call that `admits` let through begins; when half-open, it is the probe. */
   begin(account: string, nowMs: number): void {
     if (this.#openUntilMs !== undefined && this.#isAgainst(account)) this.#probeSinceMs = nowMs;
   }
 
-  /** The call said nothing about the backend (cancelled by its caller, short deadline, an input that it refused). */
+  /** The call says nothing about the backend (cancelled by its caller, short deadline, an input that it refused). */
   inconclusive(): void {
     this.#probeSinceMs = undefined;
   }
@@ -56,7 +58,7 @@ export class Breaker {
     if (probing || (!wasOpen && this.#isAgainst(account))) this.#openUntilMs = nowMs + this.#pauseMs;
   }
 
-  /** Open: to all accounts. */
+  /** "open": to all accounts. */
   get state(): "closed" | "open" {
     return this.#openUntilMs !== undefined && this.#isAgainstAll ? "open" : "closed";
   }

@@ -1,20 +1,20 @@
-// The time of one call: its deadline, and how much of it may go into waiting for a cold model.
+// The time budget of one call: its deadline, and the part of it that may go into waiting for a cold model.
 
 import type { AtOnce } from "../lib/at-once.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 
-/** How one call travels. */
+/** The circumstances of one call to the pool. */
 export interface PoolCall {
-  /** Of a call in several parts: one of them at a time asks whether its backend is alive. */
+  /** Where a call is split into parts: lets one part at a time check whether its backend is alive. */
   readonly watching?: AtOnce;
   readonly requestId: string;
   readonly traceparent: string | undefined;
-  /** What is left of the call's time, waiting for a cold model included. */
+  /** Time left to the call, waiting for a cold model included. */
   readonly deadlineMs: number;
   readonly coldHoldMs: number;
   readonly signal: CancelSignal;
   readonly waitUntil: (work: Promise<unknown>) => void;
-  /** The text at `index` of this call in the caller's words, for faults that name one. */
+  /** Names the text at `index` of this call in the caller's words, for faults. */
   readonly itemOf?: (index: number) => string | null;
 }
 
@@ -37,7 +37,7 @@ export class CallClock {
     return this.#holdLeftMs;
   }
 
-  /** Runs one step of holding and takes its time from the hold. */
+  /** Runs one step of waiting for a cold model and counts its time. */
   async held(step: () => Promise<unknown>): Promise<void> {
     const before = this.#now();
     await step();

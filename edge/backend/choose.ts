@@ -1,17 +1,17 @@
-// Which of several backends gets a call. Pure. Least reported work first; where a report is missing or old, two
-// candidates at random and of those the one with fewer calls of our own (Mitzenmacher's power of two choices): with
-// stale figures "the least loaded" would send every isolate's calls to the same one.
+// Which of several backends gets a call. Pure. The one with the least reported work; where a report is missing or old,
+// two candidates at random and of those the one with fewer of our own calls (Mitzenmacher's power of two choices). With
+// stale figures, "the least loaded" would send every isolate's calls to the same backend.
 
 import { assert } from "../../shared/assert.ts";
 
 export interface Candidate {
-  /** Seconds of work that wait there, as reported and aged; undefined when there is no report young enough. */
+  /** Seconds of queued work, as reported and aged; undefined when no report is recent enough. */
   readonly queueSeconds: number | undefined;
-  /** This isolate's calls that it has now. */
+  /** This isolate's calls in progress there. */
   readonly inFlight: number;
 }
 
-/** Index of the chosen one. `random` answers in [0, 1). Throws AssertionError for an empty list. */
+/** Index of the chosen candidate. `random` returns a number in [0, 1). Throws AssertionError for an empty list. */
 export function choose(candidates: readonly Candidate[], random: () => number): number {
   assert(candidates.length > 0, "a choice needs candidates");
   if (candidates.length === 1) return 0;

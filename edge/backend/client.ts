@@ -1,5 +1,5 @@
-// One framed call to one backend. It never throws: whatever the network or the other side does becomes a value that
-// the pool can act on. An answer is checked whole (frame, schema, counts, revision's shape) before it counts as one.
+// One framed call to one backend. It never throws: whatever the network or the other side does becomes a value for the
+// pool to act on. An answer is checked in full (frame, schema, counts, size of the vectors) before it counts.
 
 import type { BackendFault, BackendReady, EmbedAnswer, EmbedRequest, TokenizeAnswer } from "../../shared/wire.ts";
 import {
@@ -34,23 +34,23 @@ export interface BackendCall {
   readonly secret: string;
   readonly requestId: string;
   readonly traceparent: string | undefined;
-  /** What is left of the caller's deadline; sent along, and kept here by a timer. */
+  /** Time left to the caller; sent along, and enforced here by a timer. */
   readonly deadlineMs: number;
-  /** Aborted when the caller has gone or its lease was refused. */
+  /** Aborts when the caller has left or its lease was refused. */
   readonly signal: CancelSignal;
 }
 
 export type BackendResult<Answer> =
   | { readonly kind: "answer"; readonly answer: Answer }
-  /** The backend refused, in our own words. */
+  /** The backend refused with a code of our own. */
   | { readonly kind: "fault"; readonly fault: BackendFault }
-  /** It, or a proxy before it, does not take our secret (401 or 403): a mistake of configuration, not of the call. */
+  /** It, or a proxy in front of it, rejects our secret (401 or 403): a configuration mistake, not the call's fault. */
   | { readonly kind: "refused"; readonly status: number }
-  /** No connection, or it broke before an answer. */
+  /** No connection, or it broke off before an answer. */
   | { readonly kind: "unreachable"; readonly reason: string }
-  /** An answer that is not ours: a damaged frame, a wrong count, a proxy's page. */
+  /** An answer that is not in our format: a damaged frame, a wrong count, a proxy's page. */
   | { readonly kind: "garbage"; readonly reason: string }
-  /** The request would not be taken, and says nothing of the backend: too large to be sent, or a proxy's 4xx. */
+  /** The request was not accepted, which says nothing about the backend: too large to be sent, or a proxy's 4xx. */
   | { readonly kind: "not_taken"; readonly status: number }
   | { readonly kind: "deadline" }
   | { readonly kind: "cancelled" };
@@ -64,7 +64,7 @@ export interface Tokenized extends TokenizeAnswer {
   readonly ids: Uint32Array<ArrayBuffer>;
 }
 
-/** `POST /embed`. `ids` are the payload: uint32 token ids of the texts that are given as counts. */
+/** `POST /embed`. `ids`, the payload: uint32 token ids of the texts that the request gives as counts. */
 export async function embed(
   call: BackendCall,
   request: EmbedRequest,
@@ -85,7 +85,7 @@ export async function embed(
   };
 }
 
-/** `POST /tokenize`: exact counts and ids, nothing is run. */
+/** `POST /tokenize`: exact counts and ids; the model does not run. */
 export async function tokenize(
   call: BackendCall,
   request: EmbedRequest,
@@ -106,14 +106,14 @@ export async function tokenize(
 }
 
 export type ReadyResult =
-  /** What it says of itself: `ready`, `warming` or `draining`. */
+  /** Its report: `ready`, `warming` or `draining`. */
   | { readonly kind: "answer"; readonly ready: BackendReady }
-  /** It listens and has not compiled its checkpoint yet: there is nothing that it could say of the model. */
+  /** It listens but has not compiled its checkpoint yet, so it can say nothing about the model. */
   | { readonly kind: "warming" }
   | { readonly kind: "refused"; readonly status: number }
   | { readonly kind: "down"; readonly reason: string };
 
-/** `GET /ready` with the secret, as a call will have it; within `timeoutMs`. */
+/** `GET /ready` with the secret, like a call; within `timeoutMs`. */
 export async function readReady(
   backend: { readonly fetch: Fetch; readonly origin: string; readonly secret: string },
   timeoutMs: number,
@@ -162,8 +162,9 @@ async function post(
   if (frame === undefined) return { kind: "not_taken", status: TOO_LARGE };
   const abort = new AbortController();
   let unlink = (): void => undefined;
-  // By way of a promise: another request's answer may be what ends this one (a key was revoked, a lease refused), and
-  // the runtime lets no request touch the I/O of another, but runs what waits for a promise in the request it began in.
+  // Aborts by way of a promise. Another request's answer may be what ends this one (a key was revoked, a lease
+  // refused); the runtime forbids a request to touch another's I/O, but it runs a promise's continuation in the request
+  // that awaits it.
   const cancelled = new Promise<void>((resolve) => {
     unlink = onAbort(call.signal, resolve);
   });
@@ -200,7 +201,7 @@ async function post(
   }
 }
 
-/** The frame to send; undefined where no backend would take it. */
+/** The frame to send; undefined where it is larger than any backend accepts. */
 function encodeRequest(header: string, ids: Uint32Array): Uint8Array<ArrayBuffer> | undefined {
   if (ids.byteLength > REQUEST_FRAME_BYTES_MAX) return undefined;
   const frame = encodeFrame(header, new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
@@ -221,8 +222,8 @@ async function readAnswer(response: Response): Promise<Frame | Failure> {
 }
 
 /**
- * The body, or undefined where it passes FRAME_BYTES_MAX. A large one of known `length` is read straight into its
- * buffer: collected piece by piece it would take its size twice.
+ * The body, or undefined where it is over FRAME_BYTES_MAX. A large one of known `length` is read straight into its
+ * buffer: collecting pieces would take twice its size.
  */
 async function readBytes(response: Response, length: string | null): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (length === null && response.body !== null) return collectBytes(response.body, FRAME_BYTES_MAX);

@@ -1,5 +1,5 @@
-// What goes wrong behind the edge, in the caller's terms. A backend's own words never reach a customer: its code and
-// its facts are phrased again here, with the item as the caller named it.
+// Faults from behind the edge, in the caller's terms. A backend's own words never reach a customer: its code and facts
+// are phrased again here, and name the item as the caller does.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { ApiError } from "../../shared/errors.ts";
@@ -12,11 +12,11 @@ import { TOO_LARGE } from "./client.ts";
 export const COLD_RETRY_AFTER_S = 30;
 const OVERLOAD_RETRY_AFTER_S_MAX = 5;
 
-/** The text at `index` as the caller wrote it: `input[17]`, `documents[3]`. */
+/** Names the text at `index` as the caller wrote it: `input[17]`, `documents[3]`. */
 export type ItemOf = (index: number) => string | null;
 export type Failed = Exclude<BackendResult<never>, { kind: "answer" }>;
 
-/** Whether the same work may be asked of another backend. */
+/** Whether the same work may be sent to another backend. */
 export function mayRetry(failed: Failed): boolean {
   if (failed.kind === "fault") return ERRORS[failed.fault.code].status === 503;
   return failed.kind === "unreachable" || failed.kind === "garbage" || failed.kind === "refused";
@@ -102,7 +102,9 @@ function faultError(fault: BackendFault, model: string, itemOf: ItemOf): ApiErro
   }
 }
 
-/** Faults of the input that only the tokenizer sees keep the backend's sentence (it holds no input text); the rest is ours. */
+/**
+ * Input faults that only the tokenizer sees keep the backend's sentence, which holds no input text; others get ours.
+ */
 function otherFault(fault: BackendFault, item: string | null): ApiError {
   if (ERRORS[fault.code].status === 400) {
     return apiError(fault.code, item === null ? fault.message : `${item}: ${fault.message}`, item);

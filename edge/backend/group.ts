@@ -1,5 +1,5 @@
-// The backends of one model, what they announce, and which revision is current. /ready is read at most once at a time,
-// kept in the isolate's memory and refreshed behind the answer. A call waits for it only when nothing recent is known.
+// The backends of one model, their reports, and which revision is current. /ready is read at most once at a time, kept
+// in the isolate's memory, and refreshed in the background. A call waits for it only when nothing recent is known.
 
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendReady } from "../../shared/wire.ts";
@@ -9,16 +9,18 @@ import type { Backend } from "./backend.ts";
 import type { Fetch } from "./client.ts";
 import { readReady } from "./client.ts";
 
-/** Younger reports are believed without asking. */
+/** Reports younger than this are used without asking again. */
 const FRESH_MS = 5000;
-/** While one of them is not ready: it may be back. */
+/** The same while one of the backends is not ready: it may be back. */
 const RECHECK_MS = 1000;
-/** Older ones are asked for before an answer: a cached vector of a replaced revision must not outlive this. */
+/**
+ * Reports older than this are renewed before an answer, which bounds how long a replaced revision's vectors are served.
+ */
 const STALE_MS = 30_000;
 const READY_TIMEOUT_MS = 2000;
-/** Beside the parts of a split call that run on; see edge/lib/at-once.ts. */
+/** Connections for /ready, beside those of a split call's parts (edge/lib/at-once.ts). */
 const READS_AT_ONCE = 2;
-/** After the first backend says ready, how long to wait for what the others say. */
+/** How long to wait for the other backends' reports after the first one says ready. */
 const GRACE_MS = 250;
 
 export interface GroupPorts {
@@ -35,7 +37,7 @@ export class Group {
   readonly #ports: GroupPorts;
   #checkedAtMs = Number.NEGATIVE_INFINITY;
   #refresh: { readonly enough: Promise<void>; readonly sinceMs: number } | undefined;
-  /** Revisions that a ready backend announces now, in the order in which they appeared. */
+  /** Revisions that ready backends announce now, in order of appearance. */
   #revisions: ModelRevision[] = [];
 
   constructor(backends: readonly Backend[], ports: GroupPorts) {
@@ -43,7 +45,9 @@ export class Group {
     this.#ports = ports;
   }
 
-  /** What the current revision's backends say of it; undefined while none was ever ready. Waits only when nothing recent is known. */
+  /**
+   * The current revision's report; undefined while no backend was ever ready. Waits only when nothing recent is known.
+   */
   async announced(waitUntil: WaitUntil): Promise<BackendReady | undefined> {
     const age = this.#ports.now() - this.#checkedAtMs;
     if (age > STALE_MS) await this.refresh(waitUntil);
@@ -56,8 +60,8 @@ export class Group {
   }
 
   /**
-   * The newest revision that a ready backend announces: during a rolling update the one that appeared last, so that
-   * nothing of the old one is served once the new one is known. While all are down, what was current last.
+   * The newest revision that a ready backend announces. During a rolling update that is the one that appeared last, so
+   * that nothing of the old revision is served once the new one is known. While all are down: the last current one.
    */
   current(): BackendReady | undefined {
     const revision = this.#revisions.at(-1);
@@ -65,7 +69,7 @@ export class Group {
     return (known.find(({ health }) => health === "ready") ?? known[0])?.ready;
   }
 
-  /** Asks every backend. One round at a time; a round whose request context died is replaced by its own time limit. */
+  /** Asks every backend. One round at a time; a round whose request context died is replaced after its time limit. */
   async refresh(waitUntil: WaitUntil): Promise<void> {
     const now = this.#ports.now();
     const running = this.#refresh;
@@ -74,7 +78,7 @@ export class Group {
       return;
     }
     const slot = atOnce(READS_AT_ONCE);
-    // The ones that were ready first: a hung one must not keep them waiting.
+    // Ready ones first: they must not wait behind one that hangs.
     const order = this.backends.toSorted((a, b) => Number(b.health === "ready") - Number(a.health === "ready"));
     const reads = order.map((backend) => slot(() => this.ask(backend)));
     const all = this.#finish(reads);
@@ -89,7 +93,7 @@ export class Group {
     this.#refresh = undefined;
   }
 
-  /** A hung backend must not hold up the calls that another one can serve. */
+  /** A backend that hangs must not delay calls that another one can serve. */
   async #firstReady(reads: readonly Promise<boolean>[], all: Promise<void>): Promise<void> {
     const ready = await Promise.any(
       reads.map(async (read) => {
@@ -102,7 +106,7 @@ export class Group {
     await (ready ? this.#ports.sleep(GRACE_MS) : all);
   }
 
-  /** Asks one backend; whether it is ready. */
+  /** Asks one backend. True: it is ready. */
   async ask(backend: Backend): Promise<boolean> {
     const { fetch, secret, now } = this.#ports;
     const result = await readReady({ fetch, secret, origin: backend.origin }, READY_TIMEOUT_MS);
@@ -116,7 +120,7 @@ export class Group {
     const live = new Set(
       this.backends.flatMap(({ health, ready }) => (health === "ready" && ready !== undefined ? [ready.revision] : [])),
     );
-    // All down: what was current stays current, so that cached answers go on.
+    // All are down: the current revision stays, so that cached answers go on.
     if (live.size === 0) return;
     const kept = this.#revisions.filter((revision) => live.has(revision));
     const appeared = [...live].filter((revision) => !kept.includes(revision));

@@ -1,9 +1,9 @@
-// Who gets a call. Several backends per model, their origins from configuration alone. Rules:
-//   - a backend gets calls while /ready says so, its breaker is closed, and its revision is the one asked for;
+// Which backend gets a call. A model has several backends; their origins come only from configuration. Rules:
+//   - a backend gets calls while /ready says so, its breaker is closed, and it serves the requested revision;
 //   - the least loaded first (choose.ts); a large request is split over several (split.ts);
-//   - one retry, elsewhere, on a broken connection, a 503 or an answer that is none: no work is accepted three times;
-//   - nobody ready: the call is held while /ready is asked again, then 503;
-//   - deadline and cancellation travel along; a request never mixes revisions.
+//   - one retry, on another backend, after a broken connection, a 503 or an unusable answer: no work runs three times;
+//   - while none is ready, the call is held and /ready asked again; then 503;
+//   - deadline and cancellation are passed on; a request never mixes revisions.
 
 import { assert } from "../../shared/assert.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
@@ -27,14 +27,16 @@ import type { Part } from "./split.ts";
 import type { BackendTexts } from "./wire-request.ts";
 import { AccountNames, wireRequest } from "./wire-request.ts";
 
-/** A call and one retry. Connections that were refused do not count, since nothing was accepted; but neither are they endless. */
+/**
+ * A call and one retry. Refused connections do not count, since nothing was accepted, but have a limit of their own.
+ */
 const ATTEMPTS_MAX = 2;
 const REFUSED_MAX = 2;
-/** A connection that fails faster than this, to a backend whose /ready fails too, was refused. */
+/** A connection that fails faster than this, at a backend whose /ready fails too, counts as refused. */
 const REFUSED_MS = 250;
 const HOLD_STEP_MS = 100;
 const HOLD_STEP_MS_MAX = 1000;
-/** Texts of more tokens than this, by estimate, are not worth a second backend's work. */
+/** Requests of more estimated tokens than this are not sent twice. */
 const HEDGE_TOKENS_MAX = 2048;
 
 export interface BackendOrigin {
@@ -53,22 +55,24 @@ export interface PoolOptions {
   readonly sleep?: (ms: number, signal?: CancelSignal) => Promise<void>;
   /** In [0, 1). */
   readonly random?: () => number;
-  /** A short interactive call without an answer for so long is sent to one more backend; undefined: never. */
+  /** A short interactive call that has no answer after this long is sent to one more backend; undefined: never. */
   readonly hedgeAfterMs?: number;
 }
 
-/** No ready backend serves the pinned revision any more, another is current: look up again and pin that. */
+/**
+ * No ready backend serves the pinned revision any more, but another revision is current: look up again and pin that.
+ */
 export class RevisionGone extends Error {
   override name = "RevisionGone";
 }
 
-/** What one backend did, as an operator sees it. */
+/** One backend's state, for an operator. */
 export interface BackendState {
   readonly model: string;
   readonly origin: string;
   readonly health: Backend["health"];
   readonly breaker: "closed" | "open";
-  /** Why it gets no calls; null while it may. */
+  /** Why it gets no calls; null while it may get some. */
   readonly reason: string | null;
   readonly revision: ModelRevision | null;
   readonly queueSeconds: number | null;
@@ -107,12 +111,12 @@ export class Pool {
     }
   }
 
-  /** Models that have a backend configured, whether ready or not. */
+  /** Models with a configured backend, ready or not. */
   models(): string[] {
     return [...this.#groups.keys()];
   }
 
-  /** Of every backend that ought to be there, and of those on standby that are. */
+  /** The state of every backend, except absent standbys. */
   states(): BackendState[] {
     return [...this.#groups.values()].flatMap((group) =>
       group.backends
@@ -130,17 +134,17 @@ export class Pool {
     );
   }
 
-  /** What `model`'s backends say of it; undefined while none was ever ready. Waits only when nothing recent is known. */
+  /** `model`'s current report; undefined while no backend was ever ready. Waits only when nothing recent is known. */
   announced(model: string, waitUntil: PoolCall["waitUntil"]): Promise<BackendReady | undefined> {
     return this.#groups.get(model)?.announced(waitUntil) ?? Promise.resolve(undefined);
   }
 
-  /** As `announced`, as last heard: nothing is asked. */
+  /** The last known report, without asking. */
   lastAnnounced(model: string): BackendReady | undefined {
     return this.#groups.get(model)?.current();
   }
 
-  /** Whether `model` can be called now, as last heard; undefined: no backend is configured for it. */
+  /** Whether `model` can be called now, as last known; undefined: no backend is configured for it. */
   readiness(model: string): "ready" | "warming" | "secret_refused" | "unreachable" | undefined {
     const group = this.#groups.get(model);
     if (group === undefined) return undefined;
@@ -149,7 +153,7 @@ export class Pool {
     return group.backends.some(({ health }) => health === "refused") ? "secret_refused" : "unreachable";
   }
 
-  /** As `announced`, but holds the call while the model is cold. Throws ApiError `model_not_ready`. */
+  /** As `announced`, but waits while the model is cold. Throws ApiError `model_not_ready`. */
   async awaitReady(model: string, call: PoolCall): Promise<BackendReady> {
     const group = this.#group(model);
     const announced = await group.announced(call.waitUntil);
@@ -178,7 +182,7 @@ export class Pool {
     try {
       return join(await Promise.all(parts.map((part) => this.#attempt(group, part, shared, clock, embed))));
     } catch (error) {
-      // One part failed: the others' work is worth nothing any more.
+      // One part failed, so the others' results are of no use.
       stop.abort();
       throw error;
     } finally {
@@ -186,7 +190,7 @@ export class Pool {
     }
   }
 
-  /** Exact token ids of texts; nothing is run. Throws ApiError. */
+  /** Exact token ids of texts; the model does not run. Throws ApiError. */
   async tokenize(texts: BackendTexts, call: PoolCall): Promise<Tokenized> {
     const group = this.#group(texts.model);
     await group.announced(call.waitUntil);
@@ -232,7 +236,9 @@ export class Pool {
     }
   }
 
-  /** To `backend`, and with hedging to one more: a copy counts as the retry, so that no work is accepted three times. */
+  /**
+   * Sends to `backend` and, with hedging, to one more. The copy counts as the retry, so that no work runs three times.
+   */
   async #sendOnce<Answer extends AnyAnswer>(
     sending: Sending<Answer>,
     backend: Backend,
@@ -263,8 +269,8 @@ export class Pool {
 
   async #afterFailure(group: Group, backend: Backend, request: EmbedRequest, result: Failed): Promise<void> {
     if (result.kind === "unreachable" || (result.kind === "fault" && result.fault.code === "model_not_ready")) {
-      // It broke off, drains, or a rolling update has replaced it: what it says now decides where this call and the
-      // next ones go. (A single reset must not keep a healthy backend idle.) Where it is known to be down, it was asked.
+      // It broke off, drains, or was replaced by a rolling update: its /ready decides where this call and the next ones
+      // go. (A single reset must not keep a healthy backend idle.) One that is known to be down was asked already.
       if (backend.health !== "down") {
         backend.lost();
         await group.ask(backend);
@@ -300,18 +306,20 @@ export class Pool {
     return chosen;
   }
 
-  /** The least loaded of `candidates`, which has the work from now on. */
+  /** The least loaded of `candidates`; the call counts as its work from now on. */
   #choose(candidates: readonly Backend[], account: string, tokens: number): Backend | undefined {
     if (candidates.length === 0) return undefined;
     const now = this.#ports.now();
     const loads = candidates.map((backend) => backend.candidate(now));
     const chosen = candidates[choose(loads, this.#random)];
-    // At once: the next choice, a moment later, must see this one.
+    // At once, so that the next choice, a moment later, sees it.
     chosen?.begin(account, tokens, now);
     return chosen;
   }
 
-  /** Asks /ready again and again until `until` is true. Throws ApiError when the hold, or the caller, ends first. */
+  /**
+   * Asks /ready repeatedly until `until` is true. Throws ApiError when the hold, the deadline or the caller ends first.
+   */
   async #hold(group: Group, model: string, call: PoolCall, clock: CallClock, until: () => boolean): Promise<void> {
     let stepMs = HOLD_STEP_MS;
     while (!until()) {
@@ -328,7 +336,7 @@ export class Pool {
   }
 }
 
-/** Another revision is served and this one is not. */
+/** Whether backends are ready, but none with `revision`. */
 function isGone(group: Group, revision: ModelRevision): boolean {
   const ready = group.backends.filter(({ health }) => health === "ready");
   return ready.length > 0 && ready.every((backend) => backend.ready?.revision !== revision);

@@ -1,6 +1,7 @@
-// One call to one chosen backend, watched while it runs, its outcome noted for the next choice. With hedging on, a call
-// that is slow to answer is sent to one more backend, and the first answer wins: the tail of one busy replica is cut
-// for the price of at most one copy (Dean and Barroso, "The Tail at Scale"). Nothing is charged here, so nothing twice.
+// One call to one chosen backend: it is watched while it runs, and its outcome counts for the next choice. With
+// hedging, a call that is slow to answer is sent to one more backend, and the first answer wins. That cuts the tail of
+// one busy replica for the price of at most one copy (Dean and Barroso, "The Tail at Scale"). Nothing is charged here,
+// so nothing is charged twice.
 
 import { ERRORS } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
@@ -15,12 +16,12 @@ import { mayRetry } from "./faults.ts";
 import type { Group, GroupPorts } from "./group.ts";
 import type { Part } from "./split.ts";
 
-/** A call without an answer for so long asks, and again each time, whether its backend is alive at all. */
+/** Each time a call has waited this long without an answer, its backend's /ready is asked. */
 const WATCH_MS = 5000;
-/** A call that waited at least this long without an answer speaks against its backend. */
+/** A deadline that passes after at least this long counts as the backend's failure. */
 const HUNG_MS = 5000;
 
-/** What every answer has: the revision it is of, and the load where the route reports one. */
+/** What every answer has: its revision, and the load where the route reports one. */
 export interface AnyAnswer {
   readonly revision: ModelRevision;
   readonly load?: BackendLoad;
@@ -32,7 +33,7 @@ export type Send<Answer> = (
   ids: Uint32Array,
 ) => Promise<BackendResult<Answer>>;
 
-/** A part on its way: what is sent how, for whom. */
+/** A part of a request, and how it is sent. */
 export interface Sending<Answer> {
   readonly group: Group;
   readonly part: Part;
@@ -54,8 +55,8 @@ export class Sender {
   }
 
   /**
-   * To `backend`, and, where there is no answer `afterMs` later, to what `other` picks too (undefined: nobody). Answers
-   * with all outcomes that are known when it ends, the best one last; what still runs then is cancelled.
+   * Sends to `backend` and, when there is no answer after `afterMs`, also to what `other` picks (undefined: none).
+   * Returns all outcomes known at the end, the best one last; the call that still runs is cancelled.
    */
   async hedged<Answer extends AnyAnswer>(
     sending: Sending<Answer>,
@@ -91,7 +92,7 @@ export class Sender {
     const { fetch, secret, now } = this.#ports;
     const startedMs = now();
     const ended = new Cancel();
-    // Of the caller's cancellation, or of a backend that is found dead.
+    // Aborts with the caller, or when the backend is found dead.
     const stop = new Cancel();
     const unlink = stop.follow(call.signal);
     void this.#watch(group, backend, ended, stop, call.watching ?? atOnce(1));
@@ -118,7 +119,7 @@ export class Sender {
     return { backend, result: checked };
   }
 
-  /** While a call runs long: a backend that no longer answers /ready is given up, not waited for until the deadline. */
+  /** During a long call: a backend that no longer answers /ready is given up before the call's deadline. */
   async #watch(group: Group, backend: Backend, ended: Cancel, stop: Cancel, watching: AtOnce): Promise<void> {
     for (;;) {
       await this.#ports.sleep(WATCH_MS, ended);
@@ -131,7 +132,7 @@ export class Sender {
   }
 }
 
-/** A vector of another revision than the one asked for is as wrong as a damaged frame. */
+/** A vector of another revision than the requested one is as wrong as a damaged frame. */
 function checkRevision<Answer extends AnyAnswer>(
   result: BackendResult<Answer>,
   revision: ModelRevision | null,
@@ -163,7 +164,7 @@ function noteOutcome(
       else backend.breaker.inconclusive();
       return;
     case "fault":
-      // A refusal of the input is a healthy answer; an inner failure is not; a 503 says "elsewhere", no more.
+      // Refusing an input is healthy; an internal error is not; a 503 only says "try elsewhere".
       if (result.fault.code === "internal_error") backend.breaker.failure(account, nowMs);
       else if (ERRORS[result.fault.code].status <= 500) backend.breaker.success();
       else backend.breaker.inconclusive();

@@ -1,20 +1,21 @@
-// A large request as several parts of about equal tokens, for several backends, joined again in order. Pure.
+// Splits a large request into parts of about equal tokens, for several backends, and joins their answers in order.
+// Pure.
 
 import { utf8Length } from "../../shared/token-bound.ts";
 import type { EmbedRequest } from "../../shared/wire.ts";
 import type { Embedded } from "./client.ts";
 
-/** Below this many estimated tokens a part is not worth a second backend's attention. */
+/** A part of fewer estimated tokens is not worth a second backend's time. */
 export const PART_TOKENS_MIN = 16_384;
-/** With one more connection for /ready it stays below what a Worker opens at once (edge/lib/at-once.ts). */
+/** Together with one connection for /ready below what a Worker may have open at once (edge/lib/at-once.ts). */
 const PARTS_MAX = 4;
-/** Bytes of text per token, about: only shares of work are estimated with it, never money. */
+/** About the bytes of text per token. Only shares of work are estimated with it, never money. */
 const BYTES_PER_TOKEN = 4;
 
 export interface Part {
   readonly request: EmbedRequest;
   readonly ids: Uint32Array;
-  /** Place of the part's first text in the whole request. */
+  /** Index of the part's first text in the whole request. */
   readonly offset: number;
 }
 
@@ -26,7 +27,7 @@ export function estimateTokens(request: EmbedRequest): number[] {
   );
 }
 
-/** At most `partsMax` parts, each of at least one text, none much below PART_TOKENS_MIN; one part is the request itself. */
+/** At most `partsMax` parts, each of at least one text, none much below PART_TOKENS_MIN; or one, the request itself. */
 export function split(request: EmbedRequest, ids: Uint32Array, partsMax: number): readonly Part[] {
   const whole = { request, ids, offset: 0 };
   if (partsMax < 2 || request.texts.length < 2) return [whole];
@@ -46,7 +47,7 @@ export function split(request: EmbedRequest, ids: Uint32Array, partsMax: number)
   });
 }
 
-/** Where each of `count` runs of `tokens` ends: each of at least one text, each near its share of the sum. */
+/** The end of each of `count` runs of `tokens`, of at least one text each and near an equal share of the sum. */
 function partEnds(tokens: readonly number[], count: number): number[] {
   const total = tokens.reduce((sum, one) => sum + one, 0);
   const ends: number[] = [];
@@ -55,7 +56,7 @@ function partEnds(tokens: readonly number[], count: number): number[] {
     const part = ends.length + 1;
     if (part === count) break;
     const start = ends.at(-1) ?? 0;
-    // A text goes to the side on which more of it lies; enough texts stay for the parts that follow.
+    // A text goes to the part that holds more of it; enough texts are left for the parts that follow.
     const full = index > start && done + own / 2 > (total * part) / count;
     const scarce = tokens.length - index === count - part && index > start;
     if (full || scarce) ends.push(index);
@@ -64,7 +65,7 @@ function partEnds(tokens: readonly number[], count: number): number[] {
   return [...ends, tokens.length];
 }
 
-/** The parts' answers as one, in order. All are of one revision and one width: the caller pinned it. */
+/** The parts' answers as one, in order. The caller has pinned them to one revision and one width. */
 export function join(answers: readonly Embedded[]): Embedded {
   const [first] = answers;
   if (first === undefined) throw new RangeError("nothing to join");

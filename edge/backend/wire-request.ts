@@ -1,4 +1,4 @@
-// Texts as the routes hold them → the wire's request and its payload of token ids.
+// Converts the routes' texts to the wire's request and its payload of token ids.
 
 import { encodeBase62 } from "../../shared/base62.ts";
 import { hmac, importHmacKey } from "../../shared/hmac.ts";
@@ -20,7 +20,7 @@ export interface BackendTexts {
 
 export interface WireRequest {
   readonly request: EmbedRequest;
-  /** Token ids of the texts that are given as counts, one text after the other. */
+  /** Token ids of the texts that the request gives as counts, one text after the other. */
   readonly ids: Uint32Array;
 }
 
@@ -48,7 +48,7 @@ export function wireRequest(texts: BackendTexts, account: string, revision: Mode
       truncate,
       prefix,
       texts: wireTexts,
-      // One for all ids of a request.
+      // All ids of a request have the same encoding.
       ...(encoding === undefined ? {} : { encoding }),
     },
     ids,
@@ -58,7 +58,9 @@ export function wireRequest(texts: BackendTexts, account: string, revision: Mode
 const NAME_BYTES = 10;
 const NAMES_MAX = 4096;
 
-/** Names accounts for a backend's fair queues: the same account always the same name, and nothing to learn from it. */
+/**
+ * Names accounts for a backend's fair queues: an account always has the same name, and the name tells nothing about it.
+ */
 export class AccountNames {
   readonly #key: Promise<CryptoKey>;
   readonly #names = new LRUCache<AccountId, string>({ max: NAMES_MAX });
