@@ -1,4 +1,4 @@
-// The model registry of an isolate: the catalogue, what backends announce, and what a caller's name resolves to.
+// The model registry of an isolate: the catalogue, the configured models, and what a caller's model name resolves to.
 
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { CATALOG, DEFAULT_PRICES } from "../../shared/catalog.ts";
@@ -15,18 +15,18 @@ export interface ResolvedModel {
   readonly inputType: "query" | "document" | undefined;
 }
 
-/** Characters. What is longer is no model's name, and is not looked at: it may be megabytes of anything. */
+/** In characters. A longer text is no model's name, and may be megabytes of anything: it is not searched. */
 const NAME_LENGTH_MAX = 256;
 const DIMENSIONS_SUFFIX = /^(.+)@(\d{1,6})$/;
 const TYPE_SUFFIX = /^(.+):(query|document)$/;
 
-/** `listed` in the order shown: the catalogue, then models that only configuration names. */
+/** All models in the order shown: the catalogue, then models that only the configuration names. */
 export function listedModels(configured: readonly string[]): readonly CatalogModel[] {
   const extra = configured.filter((id) => !CATALOG.some((model) => model.id === id));
   return [...CATALOG, ...extra.map(unlistedModel)];
 }
 
-/** A checkpoint the operator serves that the catalogue does not know: sizes come from its backend. */
+/** A checkpoint that the operator serves and the catalogue does not list: its sizes come from its backend. */
 function unlistedModel(id: string): CatalogModel {
   return {
     id,
@@ -42,14 +42,14 @@ function unlistedModel(id: string): CatalogModel {
   };
 }
 
-/** Resolves `name`: the full id, the bare name if unique, either with suffixes. Throws `model_not_found` with the nearest. */
+/** Resolves `name`: the full id or a unique bare name, with suffixes. Throws `model_not_found` with the nearest id. */
 export function resolveModel(name: string, models: readonly CatalogModel[]): ResolvedModel {
   const resolved = lookUp(name.slice(0, NAME_LENGTH_MAX + 1), models);
   if ("model" in resolved) return resolved;
   throw modelNotFound(name.slice(0, NAME_LENGTH_MAX + 1), resolved.rest, models);
 }
 
-/** `rest`: what no model is called, without the suffixes. */
+/** `rest`: the name without its suffixes, which no model has. */
 function lookUp(name: string, models: readonly CatalogModel[]): ResolvedModel | { readonly rest: string } {
   let rest = name;
   let dimensions: number | undefined;
@@ -80,7 +80,7 @@ export function findModel<Model extends { readonly id: string }>(
   return byBareName.length === 1 ? byBareName[0] : undefined;
 }
 
-/** The id that `name` was perhaps meant to be. */
+/** The id that `name` was probably meant to be. */
 export function nearestModel(name: string, models: readonly CatalogModel[]): string | undefined {
   const ids = models.map((model) => model.id);
   const bareNames = ids.map((id) => id.slice(id.indexOf("/") + 1));
@@ -100,7 +100,7 @@ function modelNotFound(written: string, name: string, models: readonly CatalogMo
 
 export type PublicStatus = "live" | "warming" | "coming_soon";
 
-/** `live` = the operator says so and a backend is ready; `warming` = one is configured and will be. */
+/** `live`: the operator says so and a backend is ready; `warming`: a backend is configured but not ready. */
 export function publicStatus(model: CatalogModel, readiness: ReturnType<Pool["readiness"]>): PublicStatus {
   if (model.operatorStatus === "coming_soon" || readiness === undefined) return "coming_soon";
   return readiness === "ready" ? "live" : "warming";

@@ -1,4 +1,4 @@
-// What a call costs: prices by tier, the bound that a lease must cover before anything is known exactly, and the
+// What a call costs: prices by tier, the upper bound that a lease must cover before the tokens are counted, and the
 // exact charge afterwards. Pure.
 
 import type { CatalogModel } from "../../shared/catalog.ts";
@@ -28,7 +28,7 @@ export function pricesOf(model: CatalogModel, tier: Tier): TierPrices {
       };
 }
 
-/** The most that `tokens` can cost: all of them misses. */
+/** The most that `tokens` can cost: none of them a hit. */
 export function costBound(prices: TierPrices, tokens: number): NanoUsd {
   const perMillion = Math.max(prices.missPerMillion, prices.hitPerMillion);
   return costNanoUsd([{ tokens, priceNanoUsdPerMillion: perMillion }], prices.minimumNanoUsd);
@@ -38,11 +38,11 @@ export interface Charge {
   readonly tokens: number;
   readonly cachedTokens: number;
   readonly costNanoUsd: NanoUsd;
-  /** What the same tokens would have cost without the cache, minus what they did. */
+  /** What the same tokens would have cost without the cache, minus `costNanoUsd`. */
   readonly savedNanoUsd: NanoUsd;
 }
 
-/** The exact charge for texts of which some were hits: one sum, rounded up once. */
+/** The exact charge for texts, some of them hits: one sum, rounded up once. */
 export function chargeOf(
   prices: TierPrices,
   texts: readonly { readonly tokens: number; readonly hit: boolean }[],
