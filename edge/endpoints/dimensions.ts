@@ -1,5 +1,5 @@
-// How many dimensions an answer may have, checked before anything is run: a vector that cannot be cut so would be
-// charged for nothing, and stored as what nobody can read.
+// Checks the number of dimensions of an answer before anything runs: a vector that cannot be cut to it would be charged
+// for nothing.
 
 import type { ResolvedModel } from "../models/models.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
@@ -8,14 +8,14 @@ import type { OutputDtype } from "../../shared/vectors.ts";
 import { cutVector } from "../../shared/vectors.ts";
 import type { CallContext } from "./endpoint.ts";
 
-/** What was asked for, and where. */
+/** The requested number of dimensions, and whether the field or the model's suffix asks for it. */
 export interface WantedDimensions {
   /** Undefined: the model's own. */
   readonly count: number | undefined;
   readonly isSuffix: boolean;
 }
 
-/** The field or the model's suffix; they may not contradict. */
+/** From the field or the model's suffix. Throws where the two contradict. */
 export function wantedDimensions(field: number | undefined, { dimensions: suffix }: ResolvedModel): WantedDimensions {
   if (field !== undefined && suffix !== undefined && field !== suffix) {
     throw apiError(
@@ -27,7 +27,7 @@ export function wantedDimensions(field: number | undefined, { dimensions: suffix
   return { count: field ?? suffix, isSuffix: field === undefined };
 }
 
-/** Throws `invalid_dimensions`; `model_not_ready` for a model whose size only its backend knows while none has said so. */
+/** Throws `invalid_dimensions`, or `model_not_ready` where only the backend knows the model's size and has not said. */
 export async function checkDimensions(
   context: CallContext,
   model: CatalogModel,
@@ -61,7 +61,7 @@ export async function checkDimensions(
   );
 }
 
-/** From canonical vectors to cut, normalised ones; `dimensions` undefined: whole. */
+/** Cuts canonical vectors to `dimensions` and normalises them; undefined: all dimensions. */
 export function cutterOf(dimensions: number | undefined): (vector: Uint16Array) => Float32Array<ArrayBuffer> {
   return (vector) => cutVector(vector, dimensions ?? vector.length);
 }

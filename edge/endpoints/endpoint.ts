@@ -1,5 +1,5 @@
-// What an endpoint makes of a body: which texts it needs, and how its answer is made of their vectors. A route and a
-// line of a batch go through the same `prepare`, so that both refuse the same bodies with the same words.
+// An endpoint: which texts a body needs, and how its answer is made of their vectors. A route and a batch line share
+// `prepare`, so that both refuse the same bodies with the same words.
 
 import type { Scope } from "../ledger/types.ts";
 import type { Pool } from "../backend/pool.ts";
@@ -11,19 +11,19 @@ import type { UsageAnswer } from "../metering/usage-answer.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import type { Prompts, Truncation } from "../../shared/wire.ts";
 
-/** A body that fits its endpoint. */
+/** A valid body, ready to be embedded. */
 export interface PreparedCall {
   readonly model: CatalogModel;
   readonly texts: readonly CallText[];
   readonly prefix: string;
-  /** What the prefixes were made from: another checkpoint's would be wrong. */
+  /** The prompts that the prefixes were made from: a backend with others must not be asked. */
   readonly prompts: Prompts;
   readonly truncate: Truncation;
   /** The text at `index` in the caller's words. */
   readonly itemOf: (index: number) => string;
   /** The field that holds the texts. */
   readonly field: string;
-  /** The answer's body, and the vectors that it is written from. Pure. */
+  /** The answer's body, and the vectors to write into it. Pure. */
   answer(embedded: readonly EmbeddedText[], facts: AnswerFacts): { body: ResultBody; vectors: readonly Uint16Array[] };
 }
 
@@ -37,29 +37,29 @@ interface AnswerFacts {
 
 export interface CallContext {
   readonly models: readonly CatalogModel[];
-  /** What the model's backend announced; undefined while none has. */
+  /** As the model's backend announced it; undefined while none has. */
   readonly nativeDimensionsOf: (model: CatalogModel) => Promise<number | undefined>;
-  /** Whether the model's vectors may be cut, as well as it is known. */
+  /** Whether the model's vectors may be cut; true where no backend has said. */
   readonly isMatryoshka: (model: CatalogModel) => boolean;
-  /** What the model's checkpoint puts before texts, as well as it is known. */
+  /** The prompts of the model's checkpoint, or the catalogue's where no backend has announced them. */
   readonly promptsOf: (model: CatalogModel) => Promise<Prompts>;
-  /** The client decodes base64 as float32 whatever it holds. */
+  /** Whether the client decodes base64 as float32 whatever it holds. */
   readonly decodesBlindly: boolean;
 }
 
 export interface Endpoint {
   readonly scope: Extract<Scope, "embeddings" | "rerank">;
-  /** Throws ApiError for whatever is wrong with the body. */
+  /** Throws ApiError for an invalid body. */
   prepare(body: unknown, context: CallContext): Promise<PreparedCall>;
 }
 
-/** An endpoint that a batch may have. */
+/** An endpoint that batches can use. */
 export interface LineEndpoint extends Endpoint {
-  /** Texts of a line's body, without judging it. */
+  /** How many texts a line's body has; the body has not been checked. */
   countTexts(body: Readonly<Record<string, unknown>>): number;
 }
 
-/** Who asks: a line of a batch, or a route for a client of its own. */
+/** What a call context is made from, for a batch line or for a route's client. */
 export interface CallSource {
   readonly pool: Pick<Pool, "announced" | "lastAnnounced">;
   readonly models: readonly CatalogModel[];
@@ -72,13 +72,13 @@ export function callContext({ pool, models, waitUntil, decodesBlindly = false }:
     models,
     decodesBlindly,
     async nativeDimensionsOf(model) {
-      // The catalogue's figure where it has one: no model is asked before its price and sizes are known.
+      // The catalogue's figure where there is one, so that no backend is asked for what is known.
       if (model.nativeDimensions > 0) return model.nativeDimensions;
       return (await pool.announced(model.id, waitUntil))?.dimensions;
     },
     isMatryoshka: (model) => pool.lastAnnounced(model.id)?.matryoshka ?? true,
     async promptsOf(model) {
-      // Likewise: the catalogue's models have the catalogue's prompts, unless a backend has said otherwise.
+      // Likewise: a catalogue model has the catalogue's prompts until a backend announces others.
       const known = pool.lastAnnounced(model.id);
       if (known !== undefined || model.nativeDimensions > 0) return promptsOf(model, known);
       return promptsOf(model, await pool.announced(model.id, waitUntil));

@@ -1,4 +1,4 @@
-// The endpoints that a batch may have.
+// The endpoints that batches can use.
 
 import type { BatchEndpoint } from "../../shared/schemas/batches.ts";
 import { embeddings } from "./embeddings.ts";

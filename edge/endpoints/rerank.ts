@@ -1,4 +1,4 @@
-// /v1/rerank and /v2/rerank: documents ordered by the cosine of their embedding and the query's, in a shape that the
+// /v1/rerank and /v2/rerank: documents ordered by the cosine of their embedding with the query's, in a form that the
 // rerank clients of Cohere, Jina and Voyage read unchanged.
 
 import { promptFor } from "../embedding/prompts.ts";
@@ -10,7 +10,7 @@ import { cosine } from "../../shared/vectors.ts";
 import { checkDimensions, cutterOf, wantedDimensions } from "./dimensions.ts";
 import type { LineEndpoint } from "./endpoint.ts";
 
-/** As `/v1/rerank` or as `/v2/rerank`. */
+/** The endpoint of `/v1/rerank` or `/v2/rerank`. */
 export function rerank(apiVersion: "1" | "2"): LineEndpoint {
   return {
     scope: "rerank",
@@ -29,7 +29,7 @@ export function rerank(apiVersion: "1" | "2"): LineEndpoint {
       const documents = request.documents.map((document) => prompts.document + document);
       return {
         model,
-        // A call has one prefix for all its texts: each carries its own.
+        // A call has one prefix for all its texts, so each text carries its own here.
         texts: [query, ...documents].map((text) => ({ kind: "text", text })),
         prefix: "",
         prompts,
@@ -50,7 +50,9 @@ export function rerank(apiVersion: "1" | "2"): LineEndpoint {
   };
 }
 
-/** Best first, equal scores in the order sent. A score is the cosine, negative ones as 0: clients expect 0..1. */
+/**
+ * Best first, equal scores in the order sent. A score is the cosine, or 0 where it is negative: clients expect 0..1.
+ */
 function bestFirst(scores: readonly number[], { top, returnDocuments, documents }: RerankRequest) {
   return scores
     .map((score, index) => ({ score, index }))
