@@ -1,4 +1,4 @@
-// One vector as JSON writes it: a list of numbers, or a base64 string of its little-endian bytes. ASCII into a buffer.
+// One vector in JSON: a list of numbers, or a base64 string of its little-endian bytes. Written as ASCII into a buffer.
 
 import { FLOAT_TEXT_BYTES_MAX, writeFloatTexts } from "../../shared/float-text.ts";
 import type { OutputDtype, OutputVector } from "../../shared/vectors.ts";
@@ -15,7 +15,7 @@ const QUOTE = 0x22;
 
 const encoder = new TextEncoder();
 
-/** Components in an output vector of `dimensions`: eight dimensions make one of a binary type. */
+/** Components of an output vector: a binary type packs eight dimensions into one. */
 function componentCount(dimensions: number, dtype: OutputDtype): number {
   return dtype === "binary" || dtype === "ubinary" ? dimensions / 8 : dimensions;
 }
@@ -33,7 +33,9 @@ export function vectorTextBytesMax(dimensions: number, dtype: OutputDtype, encod
   return 2 + componentCount(dimensions, dtype) * each;
 }
 
-/** Writes `"…"`; returns the offset after it. `toBase64` is the runtime's own: 20 times faster than `btoa` (measured). */
+/**
+ * Writes `"…"`; returns the offset after it. `toBase64` is the runtime's own: 20 times faster than `btoa` (measured).
+ */
 export function writeBase64(vector: OutputVector, target: Uint8Array, offset: number, toBase64: ToBase64): number {
   target[offset] = QUOTE;
   const end = offset + 1 + encoder.encodeInto(toBase64(vectorBytes(vector)), target.subarray(offset + 1)).written;

@@ -1,6 +1,6 @@
-// The answer of `POST /v1/embeddings`. A short one is one piece; a long one is streamed through a native identity
-// stream, each write awaited: half the CPU of a JavaScript ReadableStream (measured), one chunk held however slow the
-// reader is, and a client that leaves ends the work.
+// The answer of `POST /v1/embeddings`. A short one is written in one piece. A long one is streamed through a native
+// identity stream, and each write is awaited: that takes half the CPU of a JavaScript ReadableStream (measured), holds
+// one chunk however slow the reader is, and stops when the client leaves.
 
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
@@ -12,7 +12,7 @@ export interface EmbeddingsAnswer extends EmbeddingsBody {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Status and headers now, the body as it is read. */
+/** The response: its body is written as the client reads it. */
 export function embeddingsAnswer(c: Context, answer: EmbeddingsAnswer): Response {
   // Made directly: `c.body()` would set each header one by one and copy them.
   return new Response(embeddingsContent(answer, waitUntilOf(c), c.get("memory")), {
@@ -21,8 +21,8 @@ export function embeddingsAnswer(c: Context, answer: EmbeddingsAnswer): Response
 }
 
 /**
- * The body alone. A stream's work is handed to `waitUntil`, so that its `memory` comes back when the last byte has
- * gone, or the client.
+ * The body. A stream's writer runs under `waitUntil`; it releases `memory` after the last byte or when the client
+ * leaves.
  */
 export function embeddingsContent(
   answer: EmbeddingsBody,
@@ -51,7 +51,7 @@ async function writeAll(
     }
     await writer.close();
   } catch (error) {
-    // The client has gone after the charge: nothing more is written or computed.
+    // The client has left after the charge: nothing more is written.
     await writer.abort(error).catch(() => undefined);
   } finally {
     memory?.release();

@@ -1,5 +1,6 @@
-// OpenAI's embeddings object, written piece by piece: never the whole JSON in memory. One chunk's buffer is used again
-// after each piece has been taken, so that a slow reader holds one chunk and a client that leaves stops the work.
+// OpenAI's embeddings object, written in pieces, so that the whole JSON is never in memory. Every piece is written into
+// the same buffer after the one before has been taken: a slow reader holds one chunk, and a client that leaves stops
+// the work.
 
 import { assert, must } from "../../shared/assert.ts";
 import { cosine, cutVector, quantise, vectorBytes } from "../../shared/vectors.ts";
@@ -21,18 +22,18 @@ export interface EmbeddingsBody {
   readonly pairs: boolean;
 }
 
-/** A piece is written when this much is ready: each write costs the runtime a turn, each open answer one piece. */
+/** A piece is about this large: each write costs the runtime a turn, each open answer holds one piece. */
 export const CHUNK_BYTES = 128 * 1024;
 /** `,{"object":"embedding","index":2047,"embedding":` and `}`. */
 const ITEM_FRAME_BYTES_MAX = 64;
-/** Of one UTF-16 unit. */
+/** The most bytes of one UTF-16 unit. */
 const UTF8_BYTES_MAX = 3;
 const HEAD = '{"object":"list","data":[';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The most bytes that the whole text can take. */
+/** An upper bound of the whole text's bytes. */
 export function bodyBytesMax(body: EmbeddingsBody): number {
   const each = vectorTextBytesMax(body.dimensions, body.dtype, body.encoding) + ITEM_FRAME_BYTES_MAX;
   return (
@@ -43,10 +44,10 @@ export function bodyBytesMax(body: EmbeddingsBody): number {
   );
 }
 
-/** The exact bytes of the whole text, or undefined where only writing it tells. */
+/** The exact bytes of the whole text; undefined where only writing it tells. */
 export function bodyBytes(body: EmbeddingsBody): number | undefined {
   if (body.encoding !== "base64" || body.pairs) return undefined;
-  // An answer that cannot be written fails here, not while it is written.
+  // Fails here, before the first byte is sent, and not while the answer is written.
   for (const vector of body.vectors) {
     assert(body.dimensions >= 1 && body.dimensions <= vector.length, "dimensions are checked before the cut");
   }
@@ -55,7 +56,7 @@ export function bodyBytes(body: EmbeddingsBody): number | undefined {
   return HEAD.length + items + encoder.encode(tailOf(body, [])).length;
 }
 
-/** Taken by every short answer in turn: one that each makes, fills and leaves to be collected costs more than a string. */
+/** Used by one short answer after another: a new buffer for each would cost more than its string. */
 const shared = new ArrayBuffer(2 * CHUNK_BYTES);
 
 /** The whole text, of at most CHUNK_BYTES. */
@@ -77,18 +78,17 @@ function wholeBase64(body: EmbeddingsBody, toBase64: ToBase64): string {
 }
 
 /**
- * The text in pieces of about CHUNK_BYTES. Each piece is a view of one buffer: it must be used up before the next one
- * is asked for.
+ * The text in pieces of about CHUNK_BYTES. Each piece is a view of one buffer: use it up before asking for the next.
  */
 export function writeBody(body: EmbeddingsBody, toBase64: ToBase64, chunkBytes: number = CHUNK_BYTES) {
   const { dimensions, dtype, encoding } = body;
   const itemBytesMax = vectorTextBytesMax(dimensions, dtype, encoding) + ITEM_FRAME_BYTES_MAX;
-  // A short answer needs no chunk's worth.
+  // A short answer takes less than a chunk.
   const bytes = Math.min(chunkBytes, bodyBytesMax(body)) + itemBytesMax;
   return writeInto(body, toBase64, new Uint8Array(bytes), chunkBytes);
 }
 
-/** `buffer` has room for `chunkBytes` and one more vector's text, or for all. */
+/** `buffer` holds `chunkBytes` and one more vector's text, or the whole answer. */
 function* writeInto(
   body: EmbeddingsBody,
   toBase64: ToBase64,
