@@ -1,4 +1,5 @@
-// What a caller says in headers about one call: tier, patience, cost limit, cache, idempotency. Parsed once, every fault named.
+// One call's options from its headers: tier, waiting time, cost limit, cache, idempotency. Parsed once; every fault
+// names its header.
 
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER } from "./idempotent-call.ts";
@@ -10,7 +11,7 @@ import type { Tier } from "../../shared/wire.ts";
 
 export interface CallOptions {
   readonly tier: Tier;
-  /** Everything must be done this long after arrival. */
+  /** Time for the whole call, from its arrival. */
   readonly deadlineMs: number;
   readonly coldHoldMs: number;
   readonly maxCostNanoUsd: NanoUsd | undefined;
@@ -20,7 +21,7 @@ export interface CallOptions {
   readonly idempotencyKey: string | undefined;
 }
 
-/** As Stripe limits it; visible ASCII, so that it is one thing to every proxy. */
+/** Stripe's limit of length; visible ASCII only, which every proxy passes on unchanged. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 const PREFER_WAIT = /(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)/i;
 const NO_STORE = /(?:^|,)\s*no-store\s*(?:,|$)/i;
@@ -34,7 +35,7 @@ export function readCallOptions(c: Context): CallOptions {
   const holdMs = wait === undefined ? limits.coldHoldMs : Math.min(Number(wait) * 1000, limits.coldHoldMsMax);
   return {
     tier: readTier(c.req.header("x-tier")),
-    // Waiting for a cold model is not part of the work's own time.
+    // Waiting for a cold model is added to the work's own time.
     deadlineMs: Math.max(limits.requestDeadlineMs, wait === undefined ? 0 : holdMs + limits.requestDeadlineMs),
     coldHoldMs: holdMs,
     maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),

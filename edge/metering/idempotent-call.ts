@@ -1,7 +1,7 @@
-// `Idempotency-Key` for every route whose texts go through metered-call.ts: which call a header names, how its first
-// answer is kept as canonical vectors, and how it is read back. The account decides which call is the first one, and
-// stores answer and charge in one transaction (ledger/idempotency.ts). No input text is kept: the body's hash is keyed.
-// Rules: docs/contract.md, Headers.
+// `Idempotency-Key` for every route whose texts go through metered-call.ts: which call the header names, how its first
+// answer is stored as canonical vectors, and how it is read back. The account decides which call is the first, and
+// stores answer and charge in one transaction (ledger/idempotency.ts). No input text is kept: the body is stored as a
+// keyed hash. Rules: docs/contract.md, Headers.
 
 import type { StoredAnswer } from "../ledger/types.ts";
 import { IDEMPOTENCY_BYTES_MAX } from "../ledger/types.ts";
@@ -14,37 +14,37 @@ import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import { nanoUsd } from "../../shared/money.ts";
 
-/** One call under a key: the account finds it by route and key, and compares the body. */
+/** One call with an `Idempotency-Key`: the account finds it by route and key, and compares the body's hash. */
 export interface IdempotentCall {
   readonly route: string;
   readonly key: string;
   readonly bodyHash: string;
 }
 
-/** What a call computed and what it cost: all that an answer is made of. */
+/** A call's result and charge: all that its answer is made of. */
 export interface Computed extends EmbedTextsResult {
   readonly charge: Charge;
-  /** Of the call that computed it: names the answer, in a replay too. */
+  /** The id of the call that computed it; an answer's id is made from it, in a replay too. */
   readonly callId: string;
 }
 
 export const IDEMPOTENCY_HEADER = "idempotency-key";
 
 const FLOAT16_BYTES = 2;
-/** Of a model whose backends have not announced it yet: the widest of its family. */
+/** Assumed for a model that no backend has announced yet: the widest of the family. */
 const DIMENSIONS_MAX = 4096;
-/** The same route under another path. */
+/** Routes with a second path. */
 const SAME_ROUTE: Readonly<Record<string, string>> = { "/embeddings": "/v1/embeddings" };
 
 /**
- * What is kept of a body under an `Idempotency-Key`, in hex: keyed, so that nobody can try texts against it. `body` is
- * JSON, which no cache key's field list begins like.
+ * A body's hash for an `Idempotency-Key`, in hex. It is keyed, so that nobody can test texts against it. It cannot
+ * equal a cache key, whose input never begins like JSON.
  */
 export async function bodyHashOf(secret: string, body: Uint8Array): Promise<string> {
   return hex(await hmac(await importHmacKey(secret), body));
 }
 
-/** The call that `key` names on the request's route; its body has been read. */
+/** The call that `key` names on this request's route. The body must have been read. */
 export function idempotentCall(c: Context, key: string): IdempotentCall {
   const path = c.req.path.replace(/\/+$/, "");
   return {
@@ -54,7 +54,9 @@ export function idempotentCall(c: Context, key: string): IdempotentCall {
   };
 }
 
-/** Refuses what could not be stored, before any work. `dimensions` 0: not known yet. Throws `result_too_large`. */
+/**
+ * Refuses a result that could not be stored, before any work. `dimensions` 0: not known yet. Throws `result_too_large`.
+ */
 export function checkStorable(texts: number, dimensions: number): void {
   const bytes = texts * (dimensions === 0 ? DIMENSIONS_MAX : dimensions) * FLOAT16_BYTES;
   if (bytes <= IDEMPOTENCY_BYTES_MAX) return;
@@ -70,7 +72,7 @@ interface Meta {
   readonly callId: string;
   readonly revision: ModelRevision;
   readonly dimensions: number;
-  /** Of each text. */
+  /** Per text. */
   readonly tokens: readonly number[];
   /** Positions of the texts that were hits. */
   readonly hits: readonly number[];
@@ -78,7 +80,7 @@ interface Meta {
   readonly savedNanoUsd: number;
 }
 
-/** Throws `result_too_large` where the model turned out wider than was known. */
+/** Throws `result_too_large` where the model is wider than was known before. */
 export function storedAnswer({ texts, charge, callId, revision, dimensions }: Computed): StoredAnswer {
   checkStorable(texts.length, dimensions);
   const vectors = new Uint16Array(texts.length * dimensions);
@@ -95,7 +97,7 @@ export function storedAnswer({ texts, charge, callId, revision, dimensions }: Co
   return { meta: JSON.stringify(meta), vectors: new Uint8Array(vectors.buffer) };
 }
 
-/** What the first call computed, bit for bit. */
+/** The first call's result, bit for bit. */
 export function computedBefore({ meta, vectors }: StoredAnswer): Computed {
   const { tokens, hits, dimensions, revision, callId, costNanoUsd, savedNanoUsd }: Meta = JSON.parse(meta);
   const wasHit = new Set(hits);

@@ -1,8 +1,8 @@
-// A call that spends: bound, lease and cache look-ups together, compute, charge. The routes that embed texts all go
-// through here, so that the money rules are kept in one place (docs/contract.md, Money):
-//   - nothing runs before the lease covers its bound; before a refusal the exact token count decides;
-//   - the charge is the moment the whole result has been received and verified;
-//   - whatever fails before that moment is released, never charged.
+// A paid call: its bound, the lease beside the cache look-ups, the computation, the charge. All routes that embed texts
+// go through here, so that the money rules are kept in one place (docs/contract.md, Money):
+//   - nothing is computed before the lease covers its bound; where it does not, the exact token count decides;
+//   - the charge is made once the whole result has been received and verified;
+//   - what fails before that is released, never charged.
 
 import type { Scope } from "../ledger/types.ts";
 import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "../wallet/wallet-types.ts";
@@ -33,29 +33,29 @@ export interface MeteredTexts {
   readonly model: CatalogModel;
   readonly scope: Scope;
   readonly texts: readonly CallText[];
-  /** The instruction in the model's own form; empty for documents and ids. */
+  /** The prompt in the model's own form; empty for token ids. */
   readonly prefix: string;
-  /** What the prefixes were made from. */
+  /** The prompts that `prefix` was made from. */
   readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
   readonly options: CallOptions;
-  /** The text at `index` in the caller's words, for faults that name one; `input[index]` unless told. */
+  /** Names the text at `index` in the caller's words, for faults. Default: `input[index]`. */
   readonly itemOf?: (index: number) => string | null;
-  /** The field that holds the texts; `input` unless told. */
+  /** The field that holds the texts. Default: `input`. */
   readonly field?: string;
 }
 
 export interface MeteredResult extends Computed {
-  /** With this call's own charge. */
+  /** Includes this call's own charge. */
   readonly standing: CallStanding;
-  /** The first answer under this `Idempotency-Key`, not computed or charged again. */
+  /** This is the first answer under the `Idempotency-Key`, neither computed nor charged again. */
   readonly replayed: boolean;
 }
 
 /**
- * Embeds texts and charges for them, or throws ApiError and charges nothing. With an `Idempotency-Key` the first
- * answer comes back as it was: whatever of a route's answer is not made from this result and the request's own body
- * must be the same for both, so ids are made from `callId`, never from the request's id.
+ * Embeds texts and charges for them, or throws ApiError and charges nothing. With an `Idempotency-Key` a repeat gets
+ * the first answer as it was. So an answer may be made only of this result and the request's body: ids come from
+ * `callId`, never from the request's id.
  */
 export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
   c.set("called", { model: call.model.id, tier: call.options.tier });
@@ -76,13 +76,13 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   );
 }
 
-/** A backend may be up before the operator offers the model: nothing is sold before. */
+/** A backend may be ready before the operator offers the model: nothing is sold before that. */
 function checkOffered({ operatorStatus }: CatalogModel): void {
   if (operatorStatus === "live") return;
   throw apiError("model_not_ready", "This model is not offered yet: GET /v1/models shows its status.", "model", 60);
 }
 
-/** The strict path: a lease for this call alone; charge and answer are stored together, a repeat is answered from there. */
+/** With an `Idempotency-Key`: a lease for this call only; charge and answer are stored together, and serve repeats. */
 async function embedIdempotent(
   c: Context,
   call: MeteredTexts,
@@ -128,7 +128,7 @@ async function embedIdempotent(
   }
 }
 
-/** The ledger counts it, and its memory is no longer what anybody may take for nothing. */
+/** The ledger counts the call now, and its memory no longer counts against what unpaid requests may take. */
 function noteAdmitted(c: Context): void {
   c.set("admitted", true);
   requestIsCounted(c);
@@ -141,7 +141,7 @@ interface Admitted {
   readonly admission: Omit<Admission, "settle">;
 }
 
-/** Computes what was admitted and charges it; what fails before the charge is released. */
+/** Computes what was admitted and charges for it. What fails before the charge is released. */
 async function runAdmitted(
   c: Context,
   call: MeteredTexts,
@@ -153,7 +153,7 @@ async function runAdmitted(
   const unlinkers = [onAbort(admission.signal, stop), onAbort(client, stop)];
   let settling = false;
   try {
-    // The look-ups have asked for it too, so this rarely waits. Before the lease it would delay the lease.
+    // The look-ups have asked for it already, so this rarely waits. Asked before the lease, it would delay the lease.
     const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
@@ -170,7 +170,7 @@ async function runAdmitted(
     // An uncharged result is not delivered.
     throw outcome === "lapsed" ? leaseLapsed() : chargeUnknown();
   } catch (error) {
-    if (settling) throw error; // whatever it came to, the admission is over
+    if (settling) throw error; // whatever the outcome, the admission has ended
     const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
     admission.release({ status: client.aborted ? 499 : status });
     throw admission.signal.aborted ? leaseLapsed() : error;
@@ -238,7 +238,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
   };
 }
 
-/** The bound that costs nothing to know, and the exact count, asked for at most once and only where the bound does not do. */
+/** A bound that needs no tokenizer, and the exact count, made at most once and only where the bound does not decide. */
 class Quote {
   readonly boundTokens: number;
   readonly boundNanoUsd;
@@ -260,7 +260,7 @@ class Quote {
     return this.#exact;
   }
 
-  /** `too_many_tokens` and `X-Max-Cost`, before any work: by the bound where it suffices, exactly otherwise. */
+  /** Checks the token limit and `X-Max-Cost` before any work: by the bound where it decides, else exactly. */
   async checkLimits(): Promise<void> {
     const { field = "input" } = this.#call;
     await checkTokenLimit(field, this.boundTokens, async () => (await this.exact()).tokens);

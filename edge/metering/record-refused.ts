@@ -1,13 +1,13 @@
-// Every refused call of a model is in the usage of its key: faults of the body, limits, credit, our own failures. The
-// ledger itself counts what it admitted. A forged key belongs to nobody.
+// Counts every refused call of a model in its key's usage: faults of the body, limits, credit, our own failures.
+// Admitted calls are counted by the ledger itself, and a forged key (401) belongs to no account.
 
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 
-/** Where the body could not be read as far as the model's name. */
+/** For a body that could not be read as far as the model's name. */
 const UNKNOWN = { model: "unknown", tier: "interactive" } as const;
 
-/** After the answer of a call of a model. */
+/** Called after the answer of a call of a model. */
 export function recordRefused(c: Context): void {
   const { status } = c.res;
   if (status < 400 || status === 401 || c.get("admitted") === true) return;

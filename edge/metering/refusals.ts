@@ -1,4 +1,4 @@
-// The wallet's refusals in the public's words. Exhaustive: the compiler refuses a refusal without an answer.
+// The wallet's refusals as public errors. Exhaustive: a refusal without an error does not compile.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { Fault } from "../../shared/errors.ts";
@@ -8,7 +8,7 @@ import type { Refusal } from "../ledger/types.ts";
 import type { Refused } from "../wallet/wallet-types.ts";
 import type { Context } from "../context.ts";
 
-/** The error to throw; its answer carries where the caller stands. */
+/** The error to throw. Its answer has the headers of the caller's limits and credit. */
 export function refusedError(c: Context, { refusal, standing }: Refused): ApiError {
   if (standing !== undefined) c.set("standing", standing);
   return new ApiError(faultOfRefusal(refusal));

@@ -1,5 +1,6 @@
-// A refused call counts against its caller's rate if it has cost work: a large body was read, or its texts were counted.
-// Before such work the wallet is asked whether the key may call at all. An admitted call is counted by the ledger.
+// A refused call counts against its caller's rate limit if it has cost work: a large body was read, or its texts were
+// counted. Before such work the wallet is asked whether the key may call at all. Admitted calls are counted by the
+// ledger.
 
 import { LRUCache } from "lru-cache";
 import type { Refusal } from "../ledger/types.ts";
@@ -9,7 +10,7 @@ import { ApiError, ERRORS } from "../../shared/errors.ts";
 import { faultOfRefusal, refusedError } from "./refusals.ts";
 
 const KEYS_MAX = 5000;
-/** Keys whose refused calls are over their rate, and until when by this isolate's clock. */
+/** Keys whose refused calls are over their rate limit, and until when by this isolate's clock. */
 const overRate = new LRUCache<
   string,
   { readonly refusal: Extract<Refusal, { kind: "rate_limited" }>; untilMs: number }
@@ -17,7 +18,9 @@ const overRate = new LRUCache<
   max: KEYS_MAX,
 });
 
-/** Before work for a call that may yet be refused: notes that it counts. Throws ApiError when its key may not call now. */
+/**
+ * Before work for a call that may still be refused: it is counted then. Throws ApiError when its key may not call now.
+ */
 export async function oweRequest(c: Context): Promise<void> {
   if (c.get("owesRequest") === true) return;
   c.set("owesRequest", true);
@@ -31,12 +34,12 @@ export async function oweRequest(c: Context): Promise<void> {
   if (result.kind === "refused") throw refusedError(c, result);
 }
 
-/** The call was admitted, which counts it. */
+/** The call was admitted, which counts it already. */
 export function requestIsCounted(c: Context): void {
   c.set("owesRequest", false);
 }
 
-/** After the answer: counts the request of a call that was refused for its own fault and not counted yet. */
+/** Called after the answer: counts a call that was refused through its own fault and is not counted yet. */
 export function countRefused(c: Context): void {
   if (c.get("owesRequest") !== true || !(c.error instanceof ApiError)) return;
   const { status, type } = ERRORS[c.error.fault.code];

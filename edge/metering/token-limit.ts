@@ -3,7 +3,7 @@
 import { apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 
-/** Throws `too_many_tokens`, naming `field`. `exact` is asked where `bound` is over the limit. */
+/** Throws `too_many_tokens`, naming `field`. `exact` is called only where `bound` is over the limit. */
 export async function checkTokenLimit(field: string, bound: number, exact: () => Promise<number>): Promise<void> {
   if (bound <= REQUEST_TOKENS_MAX) return;
   const tokens = await exact();

@@ -1,4 +1,4 @@
-// `usage` and the headers that tell a caller what a call cost and what is left: one source for every spending route.
+// `usage`, and the headers about a call's cost and the caller's limits: the same for every paid route.
 
 import type { CallStanding } from "../wallet/wallet-types.ts";
 import type { EmbedTextsResult } from "../embedding/types.ts";
@@ -6,7 +6,7 @@ import type { MeteredResult } from "./metered-call.ts";
 import type { Charge } from "../models/pricing.ts";
 import { formatUsd, usdNumber } from "../../shared/money.ts";
 
-/** OpenAI's usage object and our `cost` (USD). */
+/** OpenAI's usage object, plus our `cost` in USD. */
 export interface UsageAnswer {
   readonly prompt_tokens: number;
   readonly total_tokens: number;
@@ -25,7 +25,7 @@ export function usageOf(charge: Charge): UsageAnswer {
 
 /**
  * `x-cache`, `x-cost-usd`, `x-credit-remaining-usd`, `x-model-revision`, `x-ratelimit-*`, `x-idempotent-replayed`,
- * `Server-Timing`. A replay tells the first call's cost and cache state.
+ * `Server-Timing`. A replay has the first call's cost and cache state.
  */
 export function usageHeaders(result: MeteredResult): Record<string, string> {
   return {
@@ -44,11 +44,11 @@ function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
   return hits === result.texts.length ? "hit" : "partial";
 }
 
-/** `x-credit-remaining-usd` and `x-ratelimit-*`: of served calls and of refused ones. */
+/** `x-credit-remaining-usd` and `x-ratelimit-*`, for served and for refused calls. */
 export function standingHeaders({ creditNanoUsd, rateLimit }: CallStanding): Record<string, string> {
   return {
     "x-credit-remaining-usd": formatUsd(creditNanoUsd),
-    // Written out: a name that is put together is looked up among all names that there are.
+    // Names are written out: V8 would have to look up each name that is put together.
     "x-ratelimit-limit-requests": String(rateLimit.requests.limit),
     "x-ratelimit-remaining-requests": String(rateLimit.requests.remaining),
     "x-ratelimit-reset-requests": formatDuration(rateLimit.requests.resetMs),
