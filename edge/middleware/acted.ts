@@ -1,13 +1,13 @@
-// What an account's object answered to an act of a key. Rights live for one lease TTL in an isolate's memory: for so long a
-// key may be taken for valid which was revoked, or whose account was deleted. The object then says so, or knows nothing
-// of it, and the answer is a refusal, not our mistake.
+// Checks the account object's answer to a key's action. An isolate remembers rights for a lease's life, so a key may
+// still pass here after it was revoked or its account deleted. The object then refuses, or knows no such account; both
+// become an error for the caller.
 
 import { isRefused } from "../keys/acting-key.ts";
 import type { Refused } from "../keys/acting-key.ts";
 import { faultOfRefusal } from "../metering/refusals.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 
-/** The answer itself; throws the fault of a refusal, or `invalid_api_key` where there is no such account. */
+/** Returns the answer; throws the refusal's fault, or `invalid_api_key` where the account does not exist. */
 export function acted<Answer>(answer: Answer): Done<Answer> {
   if (isDone(answer)) return answer;
   if (isRefused(answer)) throw new ApiError(faultOfRefusal(answer.refused));

@@ -1,12 +1,12 @@
-// Headers of every answer: its request's id, no guessing of its type, any origin for the public API, and no storing on the
-// way of what was said to somebody who showed a key, the operator's key or a session, unless its route says otherwise.
+// Headers of every answer: the request's id, no sniffing of the type, any origin for the public API. Answers to a key,
+// the operator's key or a session are not stored by caches unless their route says otherwise.
 
 import type { Context } from "../context.ts";
 import { anyOrigin } from "./cors.ts";
 
 const OPERATOR_PREFIX = "/admin/";
 
-/** For an answer that is made with all of its headers: that costs a third of setting each on it. */
+/** All headers, for an answer that is constructed with them: that takes a third of the time of setting each on it. */
 export function allHeaders(c: Context, own: Readonly<Record<string, string>>): Record<string, string> {
   c.set("hasAllHeaders", true);
   return {
@@ -18,10 +18,10 @@ export function allHeaders(c: Context, own: Readonly<Record<string, string>>): R
   };
 }
 
-/** After any answer. */
+/** Adds them to an answer that was made without. */
 export function completeHeaders(c: Context): void {
   if (c.get("hasAllHeaders") === true) return;
-  // Set directly: hono's `c.header()` would make the answer anew each time, its body a stream of unknown length.
+  // Set directly: hono's `c.header()` would rebuild the answer each time, with a body of unknown length.
   const { headers } = c.res;
   const own = headers.has("set-cookie") ? { "cache-control": "no-store" } : {};
   for (const [name, value] of Object.entries(allHeaders(c, own))) {

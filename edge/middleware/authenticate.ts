@@ -1,5 +1,5 @@
-// Who calls. The key's keyed tag is verified from memory, before the body is read: a mistyped or forged key costs no
-// look-up and wakes no object. Whether a genuine key is still in force is the ledger's to say (wallet).
+// Verifies a key's tag from memory, before the body is read: a mistyped or forged key costs no look-up and wakes no
+// object. Whether a genuine key is still in force is for the ledger to decide (wallet).
 
 import { createMiddleware } from "hono/factory";
 import { LRUCache } from "lru-cache";
@@ -21,7 +21,7 @@ export async function identify(c: Context): Promise<void> {
   c.set("key", await keyOfText(c, presentedKey(c)));
 }
 
-/** The key's text from `Authorization: Bearer`, or as a courtesy `api-key` / `x-api-key`. */
+/** The key's text from `Authorization: Bearer`, or from `api-key` or `x-api-key`, which some clients send. */
 export function presentedKey(c: Context): string {
   const authorization = c.req.header("authorization");
   const text =
@@ -32,7 +32,7 @@ export function presentedKey(c: Context): string {
   throw apiError("missing_api_key", `No API key: send the header \`Authorization: Bearer ${KEY_PREFIX}…\`.`);
 }
 
-/** Keys whose tag was verified: decoding and hashing a text again costs more than looking it up. The tag keys of an isolate never change. */
+/** Keys with a verified tag: verifying again costs more than this look-up. An isolate's tag keys never change. */
 const verified = new LRUCache<string, ParsedKey>({ max: 5000 });
 
 /** The verified key behind `text`; throws `invalid_api_key`. */

@@ -1,6 +1,7 @@
-// A key's rights for routes that spend nothing. The wallet counts the request and refuses from memory what it knows to be
-// over; then the account itself is asked, since a lease's rights may be older than a revocation and whatever such a route
-// does or tells outlives the call. Routes that change the account hand `by` on, so that the change's own turn asks again.
+// Checks a key's rights for routes that spend nothing. The wallet counts the request, and refuses from memory what it
+// knows to be over a limit. Then the account is asked too: a lease's rights may be older than a revocation, and what
+// such a route changes or shows outlives the call. Routes that change the account pass `by` on, so that the object
+// checks again in the same turn.
 
 import { accountStub } from "../account/account-stub.ts";
 import type { ActingKey } from "../keys/acting-key.ts";
@@ -12,14 +13,14 @@ import { refusedError } from "../metering/refusals.ts";
 import { requestIsCounted } from "../metering/refused-request.ts";
 import { acted } from "./acted.ts";
 
-/** Who calls: its rights as the account knows them now, and the key as it acts on the account. */
+/** The caller: its rights as the account has them now, and the key with which it acts on the account. */
 export interface Caller extends Rights {
   readonly by: ActingKey;
 }
 
 /**
- * The caller behind the request's key, or throws ApiError. `scope` "any": any valid key. Counts one request. Routes
- * that read the books read what this isolate has charged too: it is reported first.
+ * The caller behind the request's key; throws ApiError. `scope` "any": any valid key. Counts one request. For routes
+ * that read the books, what this isolate has charged is reported first.
  */
 export async function authorize(c: Context, scope: Scope | "any"): Promise<Caller> {
   const { wallet, peppers } = c.get("services");
@@ -38,7 +39,7 @@ export async function authorize(c: Context, scope: Scope | "any"): Promise<Calle
   return { ...acted(rights), by };
 }
 
-/** The caller's rights once more, for what is done elsewhere than in the account's object: right before it is done. */
+/** Asks the account for the caller's rights once more, right before an action outside the account's object. */
 export async function authorizeAgain(c: Context, { accountId, by }: Caller): Promise<Rights> {
   return acted(await accountStub(c.env, accountId).rightsNow(by));
 }

@@ -1,5 +1,5 @@
-// A request's body as it arrives: given up when it stalls, crawls or takes too long, and inflated where it is gzip. What
-// is read here is never held: whoever takes the pieces decides what stays in memory.
+// A request's body as it arrives: given up when it stalls, is too slow or takes too long, and inflated where it is
+// gzip. Nothing is held here: the reader of the pieces decides what stays in memory.
 
 import { Readable, pipeline } from "node:stream";
 import { createGunzip, gunzipSync } from "node:zlib";
@@ -9,17 +9,17 @@ import { ApiError, apiError } from "../../shared/errors.ts";
 
 /** How slow a body may be. */
 export interface Patience {
-  /** Without any byte. */
+  /** Longest pause between bytes. */
   readonly idleMs: number;
-  /** From this age on the pace is looked at. */
+  /** The pace is checked only after this time. */
   readonly graceMs: number;
-  /** Since the beginning, on average. */
+  /** Average since the beginning. */
   readonly bytesPerSecondMin: number;
-  /** For all of it; undefined: as long as it keeps its pace. */
+  /** For the whole body; undefined: no limit while it keeps its pace. */
   readonly totalMs?: number;
 }
 
-/** The body's bytes as they come over the network. Throws ApiError. */
+/** The body's bytes as they arrive. Throws ApiError. */
 export async function* bodyPieces(stream: ReadableStream<Uint8Array>, patience: Patience): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
   const { graceMs, bytesPerSecondMin, totalMs = Infinity } = patience;
@@ -37,7 +37,7 @@ export async function* bodyPieces(stream: ReadableStream<Uint8Array>, patience: 
       yield piece;
     }
   } finally {
-    // Whoever stopped reading early: the rest of the body is not wanted.
+    // The reader has stopped early: the rest of the body is not wanted.
     await reader.cancel().catch(() => undefined);
   }
 }
@@ -67,14 +67,13 @@ async function nextPiece(
   }
 }
 
-/** What else the runtime throws of a body is about the connection: a chunk size that is no number, a body cut short. */
+/** All else that the runtime throws for a body is about the connection: an invalid chunk size, a body cut short. */
 export function bodyBrokeOff(): ApiError {
   return apiError("invalid_request", "The body broke off, or its framing (Content-Length, chunks) is wrong.");
 }
 
 /**
- * Whether the body is gzip. `mayInflate` false: this route's bodies are small, or anybody's, and come as they are. Throws
- * `unsupported_media_type`.
+ * Whether the body is gzip. `mayInflate` false: this route takes no content encoding. Throws `unsupported_media_type`.
  */
 export function isGzip(c: Context, mayInflate: boolean): boolean {
   const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "";
@@ -89,9 +88,9 @@ export function isGzip(c: Context, mayInflate: boolean): boolean {
 }
 
 /**
- * `bytes` inflated, all members of it (pigz and log shippers write several); undefined as soon as that is more than
- * `bytesMax`: a megabyte of gzip may be a gigabyte. Not DecompressionStream, which inflates whatever it is given at once
- * before anybody can say stop, and reads the first member alone. Throws `invalid_json`.
+ * `bytes` inflated, all members of it (pigz and log shippers write several); undefined once that is more than
+ * `bytesMax`, since a megabyte of gzip may hold a gigabyte. Not DecompressionStream: it inflates all that it is given
+ * before it can be stopped, and reads only the first member. Throws `invalid_json`.
  */
 export function inflate(bytes: Uint8Array, bytesMax: number): Uint8Array<ArrayBuffer> | undefined {
   try {
@@ -102,10 +101,10 @@ export function inflate(bytes: Uint8Array, bytesMax: number): Uint8Array<ArrayBu
   }
 }
 
-/** The same for a body that is not held: in pieces of some kilobytes, each inflated when it is wanted. Throws ApiError. */
+/** The same for a body that is not held: in pieces of some kilobytes, each inflated on demand. Throws ApiError. */
 export async function* inflated(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip();
-  // An error on either side ends the loop below; so does leaving it, the reading.
+  // An error on either side ends the loop below; leaving the loop ends the reading.
   pipeline(Readable.from(pieces), gunzip, () => undefined);
   try {
     let bytes = 0;
@@ -113,7 +112,7 @@ export async function* inflated(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
       yield piece;
       bytes += piece.length;
       if (bytes < TURN_SIZE) continue;
-      // What comes from memory comes without a pause: others of this isolate would wait for all of it.
+      // Bytes in memory come without a pause, and would keep the isolate's other requests waiting.
       bytes = 0;
       await scheduler.wait(0);
     }

@@ -1,6 +1,6 @@
-// The request body: read with a cap, inflated with a cap, decoded strictly. 413 from Content-Length alone where it is
-// announced; otherwise the moment the cap is passed. A body that stalls or breaks off is the caller's fault, never ours:
-// it holds memory that other requests need.
+// The request body: read with a limit, inflated with a limit, decoded strictly. 413 is answered from Content-Length
+// alone where there is one, otherwise as soon as the limit is passed. A body that stalls or breaks off is the caller's
+// fault, never ours: it holds memory that other requests need.
 
 import { parseMemory } from "../lib/memory-budget.ts";
 import { othersTurn } from "../lib/others-turn.ts";
@@ -14,17 +14,17 @@ import { ApiError, apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 
 /**
- * A body that is announced to be no longer is read in one piece, which costs half of reading it as a stream. The pace
- * that is asked of longer ones (`bodyPatience`) has it there within five seconds.
+ * A body announced to be at most this long is read in one piece, which costs half of reading a stream. At the pace that
+ * longer ones must keep (`bodyPatience`) it arrives within five seconds.
  */
 const SHORT_BYTES_MAX = 64 * 1024;
-/** Of it, what fits into the memory that every request has (`bodyMemory(0)`) until its answer has been made. */
+/** This much of it fits into the memory that every request has (`bodyMemory(0)`) until its answer is made. */
 const FREE_BYTES = 14 * 1024;
-/** Routes whose bodies are never larger take no gzip. */
+/** Routes with a limit no higher than this take no gzip. */
 const PLAIN_BYTES_MAX = 64 * 1024;
-/** What is larger is read of a key that may call now alone, and counts as a call though it be refused. */
+/** A larger body is read only for a key that may call now, and counts as a call even if it is refused. */
 const LARGE_BYTES = 256 * 1024;
-/** Of a large body: the most token ids, in the most arrays, and room for the rest. */
+/** The most values of a large body: all token ids of a request, each text's array, and room for the rest. */
 const VALUES_MAX = REQUEST_TOKENS_MAX + 20_000;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
@@ -51,7 +51,7 @@ export async function readJson(c: Context, bytesMax: number): Promise<unknown> {
   }
 }
 
-/** JSON is assumed where no type is named (curl users forget it); a form or XML is refused. */
+/** Without a type, or with curl's default one, JSON is assumed; other types are refused. */
 function checkMediaType(c: Context): void {
   const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
   const isJson =
@@ -63,7 +63,7 @@ function checkMediaType(c: Context): void {
     throw apiError("unsupported_media_type", "The body must be JSON: send `Content-Type: application/json`.");
 }
 
-/** Refuses a body that announces more than `bytesMax`. Throws `body_too_large`. */
+/** Throws `body_too_large` for a body that announces more than `bytesMax`. */
 export function checkAnnouncedLength(c: Context, bytesMax: number): void {
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
 }
@@ -75,7 +75,7 @@ async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<Array
   if (body === null) return new Uint8Array();
   const announced = Number(c.req.header("content-length") ?? Infinity);
   if (!gzip && announced <= SHORT_BYTES_MAX) return shortBody(c);
-  // Asked before the body is read: it is much to read for a key that may not call, and gzip may hold more.
+  // Checked before the body is read: it is too much to read for a key that may not call, and gzip may hold more.
   if (gzip || (announced > LARGE_BYTES && announced < Infinity)) await oweRequest(c);
   const received = await collect(c, body, bytesMax);
   const bytes = gzip ? inflate(received, bytesMax) : received;
@@ -84,7 +84,7 @@ async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<Array
   return bytes;
 }
 
-/** All of `stream`. Memory is taken as bytes arrive: what is announced and never sent must not keep others out. */
+/** All of `stream`. Memory is taken as bytes arrive: an announced body that is never sent must not keep others out. */
 async function collect(
   c: Context,
   stream: ReadableStream<Uint8Array>,
@@ -102,7 +102,7 @@ async function collect(
   return joinBytes(pieces);
 }
 
-/** While it arrives it fits into the memory that every request has (`bodyMemory(0)`). */
+/** The whole body in one piece. While it arrives, the memory that every request has (`bodyMemory(0)`) is enough. */
 async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
   const { idleMs } = c.get("services").config.limits.bodyPatience;
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -136,7 +136,7 @@ function tooLarge(bytesMax: number) {
   );
 }
 
-/** V8 names the position in its message; the rest of that message quotes the input and stays inside. */
+/** V8's message names the position; the rest of it quotes the input, and is not passed on. */
 function positionOf(error: unknown): string {
   const position = error instanceof Error ? /position (\d+)/.exec(error.message)?.[1] : undefined;
   return position === undefined ? "" : ` (at character ${position})`;

@@ -1,5 +1,5 @@
-// CORS for the public API alone: any origin may call it with a key; pages and operator routes get none. Errors carry
-// the headers too, or a browser shows "network error" instead of our message.
+// CORS for the public API only: any origin may call it with a key; pages and operator routes get none. Errors have the
+// headers too: without them a browser shows "network error" instead of our message.
 
 import type { Context } from "../context.ts";
 

@@ -1,5 +1,5 @@
-// The one place that turns a fault into an answer: rich inside, plain outside. Whatever is thrown and is not a fault
-// of ours is answered as `internal_error`; the request's line in the log says what it was (request-log.ts).
+// The one place that turns faults into answers: detailed inside, plain outside. Anything thrown that is not an ApiError
+// is answered as `internal_error`; the request's log line has the details (request-log.ts).
 
 import type { Context } from "../context.ts";
 import { allHeaders } from "./answer-headers.ts";
@@ -21,7 +21,7 @@ interface ErrorBody {
 /** OpenAI's Node SDK ignores a Retry-After above a minute. */
 const RETRY_AFTER_S_MAX = 60;
 
-/** Answers `fault` with its status, body and headers. */
+/** The answer to `fault`: status, body and headers. */
 export function faultResponse(c: Context, fault: Fault): Response {
   const spec = ERRORS[fault.code];
   c.set("fault", fault);
@@ -53,10 +53,10 @@ export function faultResponse(c: Context, fault: Fault): Response {
   return new Response(JSON.stringify(body), { status: spec.status, headers });
 }
 
-/** hono's onError: an ApiError keeps its fault, everything else is ours to explain. */
+/** hono's onError: an ApiError keeps its fault, anything else becomes `internal_error`. */
 export function answerError(error: Error, c: Context): Response {
   if (error instanceof ApiError) return faultResponse(c, error.fault);
-  // It names settings and what each must be, no value: who deploys sees it here first.
+  // It names settings and what each must be, but no value: the person who deploys sees it here first.
   const what = error instanceof ConfigError ? error.message : "Something failed on our side; nothing was charged.";
   return faultResponse(c, {
     code: "internal_error",

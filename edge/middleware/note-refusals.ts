@@ -1,5 +1,5 @@
-// A refusal that the key's owner can mend is noted at the account, after the answer: the owner sees it beside the key
-// (GET /v1/keys, dashboard), also where nobody reads the refused program's log.
+// Records at the account, after the answer, refusals that the key's owner can mend. The owner sees them beside the key
+// (GET /v1/keys, dashboard), even where nobody reads the refused program's log.
 
 import { LRUCache } from "lru-cache";
 import { accountStub } from "../account/account-stub.ts";
@@ -8,10 +8,12 @@ import type { MendableCode } from "../keys/refused-keys.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 
-/** What this isolate has noted lately: a program that is refused all day wakes no object for each call. */
+/**
+ * What this isolate has recorded lately, so that a program that is refused all day does not wake the object each time.
+ */
 const noted = new LRUCache<string, true>({ max: 5000, ttl: REPEAT_MS });
 
-/** After the answer of the public API. */
+/** Called after each answer of the public API. */
 export function noteRefusal(c: Context): void {
   const code = MENDABLE.find((known) => known === c.get("fault")?.code);
   if (code !== undefined && c.get("key") !== undefined) waitUntilOf(c)(note(c, code));

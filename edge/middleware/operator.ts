@@ -1,5 +1,5 @@
-// The operator's routes: the admin key, compared in constant time, on ADMIN_HOST alone where it is set. An address that
-// keeps sending wrong keys is refused before the comparison.
+// Guards the operator's routes: the admin key, compared in constant time, and only on ADMIN_HOST where that is set. An
+// address that keeps sending wrong keys is refused before the comparison.
 
 import { createMiddleware } from "hono/factory";
 import type { AppEnv, Context } from "../context.ts";
@@ -32,7 +32,7 @@ export const operator = createMiddleware<AppEnv>(async (c, next) => {
   await next();
 });
 
-/** Who acts, for the audit log. */
+/** The actor's name in the audit log. */
 export function operatorActor(c: Context): string {
   return `operator from ${clientAddress(c)}`;
 }

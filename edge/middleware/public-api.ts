@@ -1,5 +1,5 @@
-// Middleware of the public API: CORS, models as they are now, and a note of refusals that a key's owner can mend. One
-// middleware, since each is a frame that every call pays for.
+// Middleware of the public API: CORS, current models, and a record of refusals that a key's owner can mend. It is one
+// middleware because every call pays for each one's frame.
 
 import type { Next } from "hono";
 import type { Context } from "../context.ts";

@@ -1,5 +1,5 @@
-// Every request gets an id of ours (the charge's id); a well-formed `X-Request-Id` of the client's is echoed instead,
-// for its own tracing.
+// Every request gets an id of ours, which is also its charge's id. A well-formed `X-Request-Id` of the client is echoed
+// instead, for the client's own tracing.
 
 import type { Context } from "../context.ts";
 import { newId } from "../../shared/ids.ts";

@@ -1,13 +1,13 @@
-// One line a request, without text, keys or query strings: what an operator needs to find a request and no more. Every
-// answer of our own fault (5xx) leaves one, with the fault's sentence and the error behind it; of the others the share
-// that the deployment asks for (`LOG_REQUESTS`), since a line per request is a cost of its own.
+// One log line a request, without texts, keys or query strings: only what an operator needs to find it. Every 5xx gets
+// a line, with the fault's message and its cause; of the other answers a share does (`LOG_REQUESTS`), since a line for
+// each request has a price.
 
 import { routePath } from "hono/route";
 import type { AppEnv, Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
 import { describeError, writeLog } from "../lib/log.ts";
 
-/** Writes the line once the answer's status is known; a streamed body is still on its way then. */
+/** Called once the answer's status is known; a streamed body is still being sent then. */
 export function logAnswer(c: Context): void {
   const { status } = c.res;
   const isOurFault = status >= 500 && c.get("fault") !== undefined;
@@ -38,7 +38,7 @@ function logRequest(c: Context, status: number, isOurFault: boolean): void {
   });
 }
 
-/** What a fault was thrown for: its own cause, or the error itself where it is none of our faults. */
+/** The cause of an ApiError, or the error itself where it is none. */
 function causeOf(error: Error | undefined): object {
   if (error === undefined) return {};
   if (error.name !== "ApiError") return describeError(error);

@@ -1,4 +1,5 @@
-// Public routes that clients call to check their key: no key is needed, but one that is sent must be in force.
+// For public routes that clients call to check their key: a key is optional, but one that is sent must be valid and in
+// force.
 
 import { createMiddleware } from "hono/factory";
 import type { AppEnv, Context } from "../context.ts";
@@ -8,7 +9,7 @@ import { keyOfText, presentedKey } from "./authenticate.ts";
 import { faultOfRefusal } from "../metering/refusals.ts";
 import { ApiError } from "../../shared/errors.ts";
 
-/** What says nothing against the key, and needs not keep anybody from what is public. */
+/** Refusals that say nothing against the key itself, and must not keep anybody from a public route. */
 const PASSING: ReadonlySet<Refusal["kind"]> = new Set([
   "rate_limited",
   "insufficient_credit",
@@ -16,7 +17,7 @@ const PASSING: ReadonlySet<Refusal["kind"]> = new Set([
   "ledger_unavailable",
 ]);
 
-/** Throws what any other route would say of a key that is mistyped, revoked, expired or not for this address. */
+/** Throws, as any other route does, for a key that is mistyped, revoked, expired or not allowed from this address. */
 export const checkShownKey = createMiddleware<AppEnv>(async (c, next) => {
   if (showsKey(c)) {
     const key = await keyOfText(c, presentedKey(c));
@@ -31,7 +32,7 @@ export const checkShownKey = createMiddleware<AppEnv>(async (c, next) => {
   await next();
 });
 
-/** An empty header, or the bare word Bearer, is what a client without a key sends. */
+/** Clients without a key send an empty header, or only the word Bearer. */
 function showsKey({ req }: Context): boolean {
   const text = req.header("authorization") ?? req.header("api-key") ?? req.header("x-api-key") ?? "";
   return !/^(bearer)?\s*$/i.test(text);

@@ -1,6 +1,6 @@
-// One trace from here to the engine. A call's span is below the client's where its `traceparent` says so; whether a
-// trace is kept is decided here alone (OTEL_TRACES_SAMPLER_ARG), since a span costs money that the client does not pay.
-// The client sees no difference: spans are sent after the answer, and their loss fails no call.
+// One trace from here to the engine. A call's span is a child of the client's where its `traceparent` names one.
+// Whether a trace is kept is decided only here (OTEL_TRACES_SAMPLER_ARG), since a span costs money that the client does
+// not pay. Spans are sent after the answer, and losing one fails no call.
 
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
@@ -8,16 +8,16 @@ import { type AppEnv, type Context, waitUntilOf } from "../context.ts";
 import { formatTraceparent, newContext, otlpTraces, parseOtlpHeaders, parseTraceparent } from "../../shared/trace.ts";
 
 const SEND_MS_MAX = 5_000;
-/** Without a setting: one call in a hundred. */
+/** Default: one call in a hundred. */
 const SAMPLED_SHARE = 0.01;
 
-/** Sets `traceparent`, the header for the backend; sends the span of a sampled call. */
+/** Sets `traceparent`, the header for the backend, and sends the span of a sampled call. */
 export const trace = createMiddleware<AppEnv>(async (c, next) => {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share = SAMPLED_SHARE } =
     c.get("services").config;
   const parent = parseTraceparent(c.req.header("traceparent"));
   if (endpoint === undefined) {
-    // Nothing is kept here; a client that traces still finds its own id in the backend's log.
+    // No span is kept here, but a client that traces finds its id in the backend's log.
     if (parent !== undefined) c.set("traceparent", formatTraceparent(parent));
     await next();
     return;
@@ -63,6 +63,6 @@ async function send(c: Context, endpoint: string, body: string): Promise<void> {
     });
     await answer.body?.cancel();
   } catch {
-    // A collector that cannot be reached costs this span; it has alarms of its own.
+    // A collector that cannot be reached loses this span; it has alarms of its own.
   }
 }
