@@ -27,6 +27,9 @@ export const TOKEN_ENCODINGS = ["cl100k_base", "o200k_base"] as const;
 export type TokenEncoding = (typeof TOKEN_ENCODINGS)[number];
 export const TRUNCATIONS = ["none", "end", "start"] as const;
 export type Truncation = (typeof TRUNCATIONS)[number];
+/** What one bad text does to its call: it fails it, or has a fault in its place. */
+export const ON_ERROR = ["fail", "per_item"] as const;
+export type OnError = (typeof ON_ERROR)[number];
 
 const revision = z.string().transform((text, context) => {
   const parsed = parseRevision(text);
@@ -53,6 +56,8 @@ export const embedRequestSchema = z.object({
   texts: z.array(z.union([z.string(), count])),
   /** The encoding of the token ids, which the backend decodes to text first; absent: the model's own ids. */
   encoding: z.enum(TOKEN_ENCODINGS).optional(),
+  /** Absent: a text at fault fails the call. */
+  onError: z.enum(ON_ERROR).optional(),
 });
 export type EmbedRequest = z.infer<typeof embedRequestSchema>;
 
@@ -63,8 +68,36 @@ export interface BackendLoad {
 const loadSchema = z.object({ queueSeconds: z.number().nonnegative() });
 
 /**
- * Payload: canonical vectors, float16 bits little-endian, [texts, dimensions], in the order of the texts; an odd number
- * of values is padded to a whole 32-bit word.
+ * A refusal by the backend. `index` is the text at fault, or the document; the edge translates it into the caller's terms. A
+ * fault of the query (or its instruction) has no index, and the fact `query`: 1.
+ */
+export interface BackendFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly index: number | null;
+  /** Facts for the edge's own message: tokens counted, limits. */
+  readonly facts: Readonly<Record<string, number>>;
+  readonly retryAfterS: number | null;
+}
+const faultSchema = z.object({
+  code: z.string().refine(isErrorCode),
+  message: z.string(),
+  index: z.nullable(count),
+  facts: z.record(z.string(), z.number()),
+  retryAfterS: z.nullable(z.number().int().positive()),
+});
+export const backendFaultSchema = z.object({ error: faultSchema });
+
+/** Why there is nothing for one text of a call that has answers for others. */
+export interface ItemFault extends BackendFault {
+  readonly index: number;
+}
+/** Of a call with `onError: "per_item"`, in order, each text at most once; such a text has 0 tokens. Absent: none. */
+const faultsSchema = z.array(faultSchema.extend({ index: count })).optional();
+
+/**
+ * Payload: canonical vectors, float16 bits little-endian, [texts without a fault, dimensions], in the order of the texts;
+ * an odd number of values is padded to a whole 32-bit word.
  */
 export const embedAnswerSchema = z.object({
   version: z.literal(WIRE_VERSION),
@@ -74,6 +107,7 @@ export const embedAnswerSchema = z.object({
   tokens: z.array(count),
   /** For each text: whether anything was cut off (such a vector is never cached). */
   truncated: z.array(z.boolean()),
+  faults: faultsSchema,
   load: loadSchema,
   timings: z.object({ tokenizeMs: z.number(), queueMs: z.number(), runMs: z.number() }),
 });
@@ -93,6 +127,8 @@ export function readEmbedAnswer(header: unknown): EmbedAnswer | undefined {
   if (!Array.isArray(tokens) || !tokens.every(isCount)) return undefined;
   if (!Array.isArray(truncated) || !truncated.every((one) => typeof one === "boolean")) return undefined;
   if (!isObject(load) || !isObject(timings)) return undefined;
+  const faults = header["faults"] === undefined ? undefined : faultsSchema.safeParse(header["faults"]);
+  if (faults?.success === false) return undefined;
   const { queueSeconds } = load;
   const { tokenizeMs, queueMs, runMs } = timings;
   if (!isNumber(queueSeconds) || queueSeconds < 0) return undefined;
@@ -103,6 +139,7 @@ export function readEmbedAnswer(header: unknown): EmbedAnswer | undefined {
     dimensions,
     tokens,
     truncated,
+    ...(faults?.data !== undefined && { faults: faults.data }),
     load: { queueSeconds },
     timings: { tokenizeMs, queueMs, runMs },
   };
@@ -154,6 +191,7 @@ export const tokenizeAnswerSchema = z.object({
   revision,
   tokens: z.array(count),
   truncated: z.array(z.boolean()),
+  faults: faultsSchema,
 });
 export type TokenizeAnswer = z.infer<typeof tokenizeAnswerSchema>;
 
@@ -224,25 +262,3 @@ export const backendReadySchema = z.object({
   tokensPerSecond: z.nullable(z.number().nonnegative()),
 });
 export type BackendReady = z.infer<typeof backendReadySchema>;
-
-/**
- * A refusal by the backend. `index` is the text at fault, or the document; the edge translates it into the caller's terms. A
- * fault of the query (or its instruction) has no index, and the fact `query`: 1.
- */
-export interface BackendFault {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly index: number | null;
-  /** Facts for the edge's own message: tokens counted, limits. */
-  readonly facts: Readonly<Record<string, number>>;
-  readonly retryAfterS: number | null;
-}
-export const backendFaultSchema = z.object({
-  error: z.object({
-    code: z.string().refine(isErrorCode),
-    message: z.string(),
-    index: z.nullable(count),
-    facts: z.record(z.string(), z.number()),
-    retryAfterS: z.nullable(z.number().int().positive()),
-  }),
-});

@@ -1,8 +1,17 @@
-// POST /embed: texts in, canonical vectors out, all or none. POST /tokenize: the same texts, their ids out.
+// POST /embed: texts in, canonical vectors out, all or none, or with faults in the places of bad texts where the call
+// says so. POST /tokenize: the same texts, their ids out.
 
+import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { encodeFrame } from "../../shared/frame.ts";
-import { type EmbedAnswer, type EmbedRequest, type TokenizeAnswer, WIRE_VERSION } from "../../shared/wire.ts";
+import {
+  type EmbedAnswer,
+  type EmbedRequest,
+  type ItemFault,
+  type TokenizeAnswer,
+  WIRE_VERSION,
+} from "../../shared/wire.ts";
+import type { EmbeddedCall } from "../scheduler/runner.ts";
 import type { Service } from "../service.ts";
 import type { TokenizedCall } from "../tokenizer/pool.ts";
 import type { Call } from "./call.ts";
@@ -16,22 +25,21 @@ export interface CallSizes {
 /** Answers `call` with a frame of vectors. Throws ApiError, TextFault or CallerGone. */
 export async function embed(call: Call, service: Service, sizes: CallSizes): Promise<void> {
   const { header, tokenized } = await tokenizeCall(call, service, sizes, true);
-  const { account, tier } = header;
+  const { dimensions } = service.model.config;
   // The vectors, and the frame that carries a copy of them.
-  call.hold(2 * tokenized.texts.length * service.model.config.dimensions * Uint16Array.BYTES_PER_ELEMENT);
-  const done = await service.runner.embed(
-    { account, tier, texts: tokenized.texts, deadlineMs: call.deadlineLeftMs() },
-    call.signal,
-  );
+  call.hold(2 * tokenized.texts.length * dimensions * Uint16Array.BYTES_PER_ELEMENT);
+  const { faults, ...done } = await embedGood(call, header, tokenized, service);
   call.stages.set("queue", done.queueMs);
   call.stages.set("run", done.runMs);
   const frame = await call.stage("encode", () => {
+    const bad = new Set(faults.map(({ index }) => index));
     const answer: EmbedAnswer = {
       version: WIRE_VERSION,
       revision: service.model.revision,
-      dimensions: service.model.config.dimensions,
-      tokens: tokenized.texts.map((ids) => ids.length),
+      dimensions,
+      tokens: tokenized.texts.map((ids, index) => (bad.has(index) ? 0 : ids.length)),
       truncated: [...tokenized.truncated],
+      ...(faults.length > 0 && { faults }),
       load: { queueSeconds: service.runner.queueSeconds() },
       timings: { tokenizeMs: call.stages.get("tokenize") ?? 0, queueMs: done.queueMs, runMs: done.runMs },
     };
@@ -40,16 +48,52 @@ export async function embed(call: Call, service: Service, sizes: CallSizes): Pro
   call.sendFrame(frame);
 }
 
+/** Vectors of the texts that have ids; of those alone that have a vector. Faults are by the texts of the call. */
+async function embedGood(
+  call: Call,
+  { account, tier, onError }: EmbedRequest,
+  { texts, faults }: TokenizedCall,
+  { runner, model }: Service,
+): Promise<Omit<EmbeddedCall, "faults"> & { readonly faults: ItemFault[] }> {
+  const without = new Set(faults.map(({ index }) => index));
+  const places = [...texts.keys()].filter((index) => !without.has(index));
+  if (places.length === 0) return { vectors: new Uint16Array(), queueMs: 0, runMs: 0, faults: [...faults] };
+  const good = places.flatMap((place) => texts[place] ?? []);
+  const deadlineMs = call.deadlineLeftMs();
+  const done = await runner.embed({ account, tier, onError, texts: good, deadlineMs }, call.signal);
+  const more = done.faults.map((fault) => ({ ...fault, index: must(places[fault.index], "a text of the call") }));
+  return {
+    ...done,
+    vectors: goodRows(done, model.config.dimensions),
+    faults: [...faults, ...more].toSorted((a, b) => a.index - b.index),
+  };
+}
+
+/** The vectors of the texts that have one. */
+function goodRows({ vectors, faults }: EmbeddedCall, dimensions: number): Uint16Array<ArrayBuffer> {
+  if (faults.length === 0) return vectors;
+  const bad = new Set(faults.map(({ index }) => index));
+  const good = new Uint16Array(vectors.length - faults.length * dimensions);
+  let row = 0;
+  for (let index = 0; index * dimensions < vectors.length; index += 1) {
+    if (bad.has(index)) continue;
+    good.set(vectors.subarray(index * dimensions, (index + 1) * dimensions), row * dimensions);
+    row += 1;
+  }
+  return good;
+}
+
 /** Answers `call` with a frame of token ids. Throws ApiError, TextFault or CallerGone. */
 export async function tokenize(call: Call, service: Service, sizes: CallSizes): Promise<void> {
   const { tokenized } = await tokenizeCall(call, service, sizes, false);
-  const { texts, truncated } = tokenized;
+  const { texts, truncated, faults } = tokenized;
   const frame = await call.stage("encode", () => {
     const answer: TokenizeAnswer = {
       version: WIRE_VERSION,
       revision: service.model.revision,
       tokens: texts.map((ids) => ids.length),
       truncated: [...truncated],
+      ...(faults.length > 0 && { faults: [...faults] }),
     };
     return encodeFrame(JSON.stringify(answer), joinIds(texts));
   });

@@ -1,11 +1,12 @@
 // A job and its waiters: the scheduler's own record, not seen outside.
 
-import type { Tier } from "../../shared/wire.ts";
+import type { OnError, Tier } from "../../shared/wire.ts";
 import type { Ticket, TicketState } from "./types.ts";
 
 export interface OpenTicket extends Ticket {
   left: number;
   state: TicketState;
+  readonly onError: OnError;
   /** Jobs this ticket waits for; emptied as they end. */
   readonly jobs: Set<Job>;
 }

@@ -1,7 +1,7 @@
 // Connects the scheduler to the engine and to time: hands batches over (the next one shortly before the one that runs
 // ends, so that it can still grow), gives vectors to those who wait, ends what is late or cancelled.
 
-import type { Tier } from "../../shared/wire.ts";
+import type { ItemFault, Tier } from "../../shared/wire.ts";
 import { type ApiError, apiError } from "../../shared/errors.ts";
 import { assert, must } from "../../shared/assert.ts";
 import type { ExactComputation } from "../engine/exact-engine.ts";
@@ -19,8 +19,10 @@ import type { Scheduler } from "./scheduler.ts";
 import type { Batch, Delivery, Overload, SchedulerCall, Ticket } from "./types.ts";
 
 export interface EmbeddedCall {
-  /** [texts, dimensions], float16 bits, in the order asked. */
+  /** [texts, dimensions], float16 bits, in the order asked; of a text at fault zeros. */
   readonly vectors: Uint16Array<ArrayBuffer>;
+  /** Of the texts that have no vector, in order. None where a fault fails the call. */
+  readonly faults: readonly ItemFault[];
   /** Time between admission and answer in which none of this call's texts ran. */
   readonly queueMs: number;
   /** Engine time, in milliseconds, of the batches that carried this call's texts. */
@@ -42,9 +44,13 @@ const BATCHES_IN_FLIGHT_MAX = 2;
 /** The second batch is handed over so long before the first is expected to end. */
 const LEAD_SECONDS_MIN = 0.005;
 const LEAD_SHARE = 0.1;
+/** Texts that end the engine's process, each for all: a call with more of them fails, whatever it says of errors. */
+const DEADLY_TEXTS_MAX = 2;
 
 interface Pending {
   readonly vectors: Uint16Array<ArrayBuffer>;
+  readonly faults: ItemFault[];
+  deadlyTexts: number;
   readonly admittedAt: number;
   runMs: number;
   lastBatch: Batch | undefined;
@@ -94,7 +100,8 @@ export class Runner {
 
   /**
    * Queues a call's texts and resolves with all their vectors. Rejects with ApiError (overloaded, deadline_exceeded), with
-   * TextFault when one of its texts cannot be embedded, or with the signal's reason once it aborts.
+   * TextFault when one of its texts cannot be embedded (`onError: "per_item"`: too many of them), or with the signal's
+   * reason once it aborts.
    */
   embed(
     call: Omit<SchedulerCall, "deadline"> & { readonly deadlineMs: number },
@@ -112,6 +119,8 @@ export class Runner {
       const stopListening = (): void => signal.removeEventListener("abort", onAbort);
       this.#pending.set(ticket, {
         vectors,
+        faults: [],
+        deadlyTexts: 0,
         admittedAt: now,
         runMs: 0,
         lastBatch: undefined,
@@ -239,15 +248,30 @@ export class Runner {
           this.#copyRow(pending, delivery.position, outcome.vectors, delivery.row);
           this.#charge(pending, batch, outcome.runMs);
           break;
+        case "no row":
+          this.#keepFault(delivery.ticket, pending, delivery);
+          this.#charge(pending, batch, outcome.runMs);
+          break;
         case "done":
           this.#release(delivery.ticket, pending);
           pending.resolve(this.#embedded(pending));
           break;
         case "failed":
           this.#release(delivery.ticket, pending);
-          pending.reject(faultOf(delivery.reason, delivery.position));
+          pending.reject(new TextFault(faultOf(delivery.reason, delivery.position)));
       }
     }
+  }
+
+  #keepFault(ticket: Ticket, pending: Pending, { position, reason }: { position: number; reason: TextFailure }): void {
+    const fault = faultOf(reason, position);
+    pending.faults.push(fault);
+    if (!(reason instanceof EngineDied)) return;
+    pending.deadlyTexts += 1;
+    if (pending.deadlyTexts <= DEADLY_TEXTS_MAX) return;
+    this.#release(ticket, pending);
+    this.#scheduler.cancel(ticket);
+    pending.reject(new TextFault(fault));
   }
 
   #copyRow(pending: Pending, position: number, from: Uint16Array, row: number): void {
@@ -263,7 +287,9 @@ export class Runner {
 
   #embedded(pending: Pending): EmbeddedCall {
     const elapsedMs = (seconds() - pending.admittedAt) * 1_000;
-    return { vectors: pending.vectors, queueMs: Math.max(0, elapsedMs - pending.runMs), runMs: pending.runMs };
+    const { vectors, runMs } = pending;
+    const faults = pending.faults.toSorted((a, b) => a.index - b.index);
+    return { vectors, faults, queueMs: Math.max(0, elapsedMs - runMs), runMs };
   }
 
   #cancel(ticket: Ticket, reason: unknown): void {
@@ -332,13 +358,17 @@ function failureOf(error: unknown, batch: Batch): Outcome {
   return { vectors: new Uint16Array(), runMs: 0, failures: new Map(batch.texts.map((_, row) => [row, died])), fault };
 }
 
-function faultOf(reason: TextFailure, index: number): ApiError | TextFault {
-  if (reason instanceof NonFiniteVector) {
-    const message = "The model gives no finite vector for this text, in its batch, alone, or in float32.";
-    return new TextFault({ code: "vector_not_finite", message, index, facts: {}, retryAfterS: null });
-  }
-  return apiError(
-    "internal_error",
-    "The inference engine stopped while it ran this text, alone as well as in its batch.",
-  );
+function faultOf(reason: TextFailure, index: number): ItemFault {
+  const facts = { index, facts: {}, retryAfterS: null };
+  return reason instanceof NonFiniteVector
+    ? {
+        code: "vector_not_finite",
+        message: "The model gives no finite vector for this text, in its batch, alone, or in float32.",
+        ...facts,
+      }
+    : {
+        code: "internal_error",
+        message: "The inference engine stopped while it ran this text, alone as well as in its batch.",
+        ...facts,
+      };
 }

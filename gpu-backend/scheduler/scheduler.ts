@@ -59,8 +59,9 @@ export class Scheduler {
     assert(call.texts.length > 0, "a call has texts");
     const refused = this.refusal(call.account, call.tier, now) ?? this.#longRefusal(call, now);
     if (refused !== undefined) return refused;
-    const { account, tier, deadline, texts } = call;
-    const ticket: OpenTicket = { account, tier, deadline, left: texts.length, state: "waiting", jobs: new Set() };
+    const { account, tier, deadline, texts, onError = "fail" } = call;
+    const left = texts.length;
+    const ticket: OpenTicket = { account, tier, deadline, onError, left, state: "waiting", jobs: new Set() };
     this.#open.add(ticket);
     let tag = this.#queues[tier].virtualTimeOf(account);
     for (const [position, ids] of texts.entries()) {
@@ -161,12 +162,13 @@ export class Scheduler {
       const reason = failures.get(row);
       for (const { ticket, position } of waiters) {
         if (ticket.state !== "waiting") continue;
-        if (reason !== undefined) {
+        if (reason !== undefined && ticket.onError === "fail") {
           this.#end(ticket, "failed");
           deliveries.push({ kind: "failed", ticket, position, reason });
           continue;
         }
-        deliveries.push({ kind: "row", ticket, position, row });
+        if (reason === undefined) deliveries.push({ kind: "row", ticket, position, row });
+        else deliveries.push({ kind: "no row", ticket, position, reason });
         ticket.left -= 1;
         ticket.jobs.delete(job);
         if (ticket.left > 0) continue;

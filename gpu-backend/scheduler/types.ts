@@ -1,7 +1,7 @@
 // The scheduler's words. A call brings texts and gets a ticket; a job is one distinct token sequence of one account,
 // with everyone who waits for it; a batch is what the engine runs at once.
 
-import type { Tier } from "../../shared/wire.ts";
+import type { OnError, Tier } from "../../shared/wire.ts";
 
 export interface SchedulerLimits {
   /** Seconds of work that may be ahead of a new interactive call; beyond, it is refused at once. */
@@ -32,6 +32,8 @@ export interface SchedulerCall {
   /** On the scheduler's clock, in seconds. */
   readonly deadline: number;
   readonly texts: readonly Int32Array[];
+  /** Absent: a text without a vector fails the ticket. */
+  readonly onError?: OnError | undefined;
 }
 
 export type TicketState = "waiting" | "done" | "failed" | "cancelled" | "expired";
@@ -66,8 +68,9 @@ export interface Batch {
   readonly startedAt: number;
 }
 
-/** What the end of a batch means for one ticket. Rows come before the ticket's end. */
+/** What the end of a batch means for one ticket. Rows, and texts without one, come before the ticket's end. */
 export type Delivery<Reason> =
   | { readonly kind: "row"; readonly ticket: Ticket; readonly position: number; readonly row: number }
+  | { readonly kind: "no row"; readonly ticket: Ticket; readonly position: number; readonly reason: Reason }
   | { readonly kind: "done"; readonly ticket: Ticket }
   | { readonly kind: "failed"; readonly ticket: Ticket; readonly position: number; readonly reason: Reason };

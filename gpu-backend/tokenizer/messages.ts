@@ -1,6 +1,6 @@
 // What the server and a tokenizer process say to each other: the setup, then one slice of one call at a time.
 
-import type { TokenEncoding, Truncation } from "../../shared/wire.ts";
+import type { OnError, TokenEncoding, Truncation } from "../../shared/wire.ts";
 
 export interface TokenizerSetup {
   readonly checkpointDir: string;
@@ -19,6 +19,8 @@ export interface SliceRequest {
   readonly inputs: readonly TokenizerInput[];
   /** Of the inputs that are ids; undefined: the model's own. */
   readonly encoding: TokenEncoding | undefined;
+  /** `per_item`: a text that has a problem does not keep the others from their ids. */
+  readonly onError: OnError;
 }
 
 /** Why a text cannot be tokenised. `at` counts within the slice. */
@@ -39,6 +41,8 @@ export interface SliceIds {
   readonly truncated: Uint8Array<ArrayBuffer>;
   /** Of the slice's texts given as ids: how many do not survive decode → encode. */
   readonly foreignIds: number;
+  /** Of the texts that have no ids, in order. */
+  readonly problems: readonly TextProblem[];
 }
 
 export type ToTokenizer =

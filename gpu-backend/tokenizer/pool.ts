@@ -4,9 +4,9 @@
 // is over its limit.
 
 import { apiError } from "../../shared/errors.ts";
-import type { Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
+import type { ItemFault, OnError, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { type LaneLimits, TokenizerLane, type SliceOutcome } from "./lane.ts";
-import type { TokenizerInput, TokenizerSetup } from "./messages.ts";
+import type { SliceIds, TextProblem, TokenizerInput, TokenizerSetup } from "./messages.ts";
 import { foreignIdsFault, problemFault, TextFault } from "./text-fault.ts";
 import { type Owner, TurnQueue } from "./turn-queue.ts";
 
@@ -19,13 +19,18 @@ export interface TokenizerCall {
   readonly tier: Tier;
   /** Of the inputs that are ids; absent: the model's own. */
   readonly encoding?: TokenEncoding | undefined;
+  /** Absent: a text at fault fails the call. */
+  readonly onError?: OnError | undefined;
   /** Tokens of all texts together. */
   readonly tokensMax: number;
 }
 
 export interface TokenizedCall {
+  /** Of a text at fault none. */
   readonly texts: readonly Int32Array<ArrayBuffer>[];
   readonly truncated: readonly boolean[];
+  /** In order. None where a fault fails the call. */
+  readonly faults: readonly ItemFault[];
 }
 
 export interface PoolOptions extends LaneLimits {
@@ -40,6 +45,16 @@ const SLICE_CHARS = 16_384;
 const SLICE_TEXTS = 256;
 /** What may wait for a process of one account: two of the largest calls, some ten seconds. Beside it one call always may. */
 const ACCOUNT_CHARS_MAX = 16 * 1024 * 1024;
+/** Each costs a process its life, and its time: a call with more such texts fails, whatever it says of errors. */
+const SLOW_TEXTS_MAX = 2;
+
+/** A text that has none. */
+const NO_TEXTS_IDS = {
+  ids: new Int32Array(),
+  lengths: Uint32Array.of(0),
+  truncated: Uint8Array.of(0),
+  foreignIds: 0,
+};
 
 interface Slice {
   readonly first: number;
@@ -58,6 +73,8 @@ interface Running extends Owner {
   textsLeft: number;
   tokens: number;
   foreignIds: number;
+  readonly faults: ItemFault[];
+  slowTexts: number;
   readonly resolve: (done: TokenizedCall) => void;
   readonly reject: (reason: unknown) => void;
   readonly signal: AbortSignal;
@@ -101,7 +118,7 @@ export class TokenizerPool {
   }
 
   /**
-   * Rejects with TextFault (the first text at fault that was seen), ApiError `too_many_tokens`, or `overloaded` where too
+   * Rejects with TextFault (the first text at fault that was seen, or too many that take too long), ApiError `too_many_tokens`, or `overloaded` where too
    * much of the account's work waits already, or with the signal's reason once it aborts.
    */
   tokenize(call: TokenizerCall, signal: AbortSignal): Promise<TokenizedCall> {
@@ -121,6 +138,8 @@ export class TokenizerPool {
         textsLeft: call.inputs.length,
         tokens: 0,
         foreignIds: 0,
+        faults: [],
+        slowTexts: 0,
         resolve,
         reject,
         signal,
@@ -151,9 +170,10 @@ export class TokenizerPool {
   }
 
   async #run(lane: TokenizerLane, running: Running, slice: Slice): Promise<void> {
-    const { prefix, truncate, encoding } = running.call;
+    const { prefix, truncate, encoding, onError = "fail" } = running.call;
     this.#sliceNumber += 1;
-    const outcome = await lane.run({ slice: this.#sliceNumber, prefix, truncate, encoding, inputs: slice.inputs });
+    const request = { slice: this.#sliceNumber, prefix, truncate, encoding, onError, inputs: slice.inputs };
+    const outcome = await lane.run(request);
     if (!running.over) this.#accept(running, slice, outcome);
     this.#dispatch();
   }
@@ -164,7 +184,7 @@ export class TokenizerPool {
         this.#keep(running, slice, outcome);
         return;
       case "problem":
-        this.#fail(running, new TextFault(problemFault(outcome.problem, slice.first, this.#setup)));
+        this.#fail(running, new TextFault(this.#faultOf(outcome.problem, slice)));
         return;
       case "timed_out":
         this.#retryAlone(running, slice);
@@ -175,7 +195,10 @@ export class TokenizerPool {
   #retryAlone(running: Running, slice: Slice): void {
     if (slice.inputs.length === 1) {
       const problem = { kind: "too_complex", at: 0, reason: "tokenising it takes too long" } as const;
-      this.#fail(running, new TextFault(problemFault(problem, slice.first, this.#setup)));
+      running.slowTexts += 1;
+      if (running.call.onError === "per_item" && running.slowTexts <= SLOW_TEXTS_MAX) {
+        this.#keep(running, slice, { ...NO_TEXTS_IDS, problems: [problem] });
+      } else this.#fail(running, new TextFault(this.#faultOf(problem, slice)));
       return;
     }
     running.left += slice.inputs.length - 1;
@@ -185,13 +208,18 @@ export class TokenizerPool {
     }
   }
 
-  #keep(running: Running, slice: Slice, outcome: Extract<SliceOutcome, { kind: "ids" }>): void {
+  #faultOf(problem: TextProblem, { first }: Slice): ItemFault {
+    return problemFault(problem, first, this.#setup);
+  }
+
+  #keep(running: Running, slice: Slice, outcome: SliceIds): void {
     let offset = 0;
     for (const [at, length] of outcome.lengths.entries()) {
       running.texts[slice.first + at] = outcome.ids.subarray(offset, offset + length);
       running.truncated[slice.first + at] = outcome.truncated[at] === 1;
       offset += length;
     }
+    for (const problem of outcome.problems) running.faults.push(this.#faultOf(problem, slice));
     running.foreignIds += outcome.foreignIds;
     running.left -= 1;
     running.textsLeft -= slice.inputs.length;
@@ -201,9 +229,13 @@ export class TokenizerPool {
     if (least > running.call.tokensMax) return this.#fail(running, tooManyTokens(least, running.call.tokensMax));
     if (running.left > 0) return;
     this.#end(running);
-    const arrays = running.call.inputs.filter((input) => typeof input !== "string").length;
+    const { texts, truncated, faults } = running;
+    const { inputs } = running.call;
+    const without = new Set(faults.map(({ index }) => index));
+    const arrays = inputs.filter((input, index) => typeof input !== "string" && !without.has(index)).length;
     const fault = foreignIdsFault(running.foreignIds, arrays);
-    if (fault === undefined) running.resolve({ texts: running.texts, truncated: running.truncated });
+    if (fault === undefined)
+      running.resolve({ texts, truncated, faults: faults.toSorted((a, b) => a.index - b.index) });
     else running.reject(new TextFault(fault));
   }
 

@@ -1,7 +1,7 @@
 // What a caller is told about a text that cannot be tokenised: one fault of the wire (shared/wire.ts) per problem, the
 // text named by its index, no part of it quoted.
 
-import type { BackendFault } from "../../shared/wire.ts";
+import type { BackendFault, ItemFault } from "../../shared/wire.ts";
 import { unreachable } from "../../shared/assert.ts";
 import type { TextProblem } from "./messages.ts";
 
@@ -24,7 +24,7 @@ export function problemFault(
   problem: TextProblem,
   first: number,
   limits: { readonly maxTokens: number; readonly vocabSize: number },
-): BackendFault {
+): ItemFault {
   const index = first + problem.at;
   switch (problem.kind) {
     case "too_long": {

@@ -7,11 +7,19 @@ import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 import type { TokenEncoding } from "../../shared/wire.ts";
 import { foreignEncoding, type ForeignEncoding } from "./foreign-encoding.ts";
 import { loadTokenizer, type TokenizerLibrary } from "./library.ts";
-import type { ProcessMessage, SliceRequest, TokenizerInput, TokenizerSetup, ToTokenizer } from "./messages.ts";
+import type {
+  ProcessMessage,
+  SliceRequest,
+  TextProblem,
+  TokenizerInput,
+  TokenizerSetup,
+  ToTokenizer,
+} from "./messages.ts";
 import { type TokenizedIds, type TokenizedText, tokenizeIds, tokenizeText } from "./text-tokenizer.ts";
 
 /** Runs on which a regular expression that backtracks without end shows itself before the process counts as ready. */
 const SAMPLES = ["a", "A", "1", " ", "\n", "!", "a ", "a1", "ab!", "\u4e2d"].map((run) => run.repeat(64));
+const NO_IDS = new Int32Array();
 
 let ready: { readonly library: TokenizerLibrary; readonly setup: TokenizerSetup } | undefined;
 
@@ -48,13 +56,20 @@ async function answer(request: SliceRequest): Promise<void> {
 type SliceAnswer = Extract<ProcessMessage, { slice: number }>;
 
 async function tokenizeSlice(request: SliceRequest, foreign: ForeignEncoding | undefined): Promise<SliceAnswer> {
-  const { slice, inputs } = request;
+  const { slice, inputs, onError } = request;
   const all: Int32Array[] = [];
+  const problems: TextProblem[] = [];
   const truncated = new Uint8Array(inputs.length);
   let foreignIds = 0;
   for (const [at, input] of inputs.entries()) {
     const result = await tokenizeInput(request, input, foreign);
-    if (result.kind !== "ids") return { kind: "problem", slice, problem: { ...result, at } };
+    if (result.kind !== "ids") {
+      const problem = { ...result, at };
+      if (onError === "fail") return { kind: "problem", slice, problem };
+      problems.push(problem);
+      all.push(NO_IDS);
+      continue;
+    }
     all.push(result.ids);
     truncated[at] = result.truncated ? 1 : 0;
     if ("survives" in result && !result.survives) foreignIds += 1;
@@ -66,7 +81,7 @@ async function tokenizeSlice(request: SliceRequest, foreign: ForeignEncoding | u
     ids.set(part, offset);
     offset += part.length;
   }
-  return { kind: "ids", slice, ids, lengths, truncated, foreignIds };
+  return { kind: "ids", slice, ids, lengths, truncated, foreignIds, problems };
 }
 
 type InputResult =

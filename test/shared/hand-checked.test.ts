@@ -49,6 +49,20 @@ test("a frame's header", () => {
         fc.record({ tokenizeMs: number, queueMs: number, runMs: number }),
         anything,
       ),
+      faults: fc.oneof(
+        fc.array(
+          fc.record({
+            code: fc.constantFrom("empty_input", "vector_not_finite", "no_such_code"),
+            message: fc.string(),
+            index: fc.oneof(fc.nat(9), fc.constant(null)),
+            facts: fc.constantFrom<unknown>({}, { tokens: 3 }, { tokens: "3" }),
+            retryAfterS: fc.constant(null),
+          }),
+          { maxLength: 2 },
+        ),
+        fc.constant(undefined),
+        anything,
+      ),
       more: anything,
     },
     { requiredKeys: [] },
@@ -67,6 +81,7 @@ test("a frame's header", () => {
     dimensions: 4,
     tokens: [0, 3],
     truncated: [true, false],
+    faults: [{ code: "empty_input", message: "", index: 1, facts: {}, retryAfterS: null }],
     load: { queueSeconds: 0 },
     timings: { tokenizeMs: -1, queueMs: 0.5, runMs: 0 },
   };

@@ -5,6 +5,7 @@ import { EngineDied, type EngineResult, NonFiniteVector, TextsFailed } from "../
 import { CostModel } from "../../../gpu-backend/scheduler/cost-model.ts";
 import { Runner } from "../../../gpu-backend/scheduler/runner.ts";
 import { Scheduler } from "../../../gpu-backend/scheduler/scheduler.ts";
+import type { OnError } from "../../../shared/wire.ts";
 import { DIMENSIONS, SteeredEngine } from "../server/in-process.ts";
 import { LIMITS, text } from "./simulated-engine.ts";
 
@@ -104,6 +105,71 @@ describe("a batch that fails for a reason of our own", () => {
     failing = undefined;
     expect([...(await embed(7)).vectors]).toEqual(Array.from({ length: DIMENSIONS }, () => 7));
     expect(faults).toHaveLength(1);
+  });
+});
+
+describe("a call that has faults in the places of bad texts", () => {
+  const cost = new CostModel({ a: 0.001, b: 0 });
+  let engine: SteeredEngine;
+  let runner: Runner;
+  const embed = (tokens: readonly number[], onError: OnError = "per_item") => {
+    const texts = tokens.map((count, tag) => text(count, tag));
+    return runner.embed({ account: "a", tier: "interactive", texts, onError, deadlineMs: 60_000 }, forever);
+  };
+  /** Ends the first batch: texts of these lengths fail, the others get their length in every place. */
+  async function end(reasons: ReadonlyMap<number, NonFiniteVector | EngineDied>): Promise<void> {
+    await engine.reached(1);
+    const texts = engine.batches[0]?.texts ?? [];
+    const failures = new Map(
+      texts.flatMap((ids, row) => {
+        const reason = reasons.get(ids.length);
+        return reason === undefined ? [] : [[row, reason] as const];
+      }),
+    );
+    const vectors = Uint16Array.from(texts.flatMap((ids) => Array.from({ length: DIMENSIONS }, () => ids.length)));
+    engine.batches[0]?.end(new TextsFailed(failures, vectors, 5));
+  }
+
+  beforeEach(() => {
+    engine = new SteeredEngine();
+    engine.free = false;
+    const events = { batchDone: () => undefined, shed: () => undefined };
+    runner = new Runner(new Scheduler(LIMITS, cost), cost, engine, DIMENSIONS, events);
+  });
+
+  it("gets the vectors of the others, and one fault a bad text, in order", async () => {
+    const done = embed([9, 7, 8, 6]);
+    await end(
+      new Map<number, NonFiniteVector | EngineDied>([
+        [6, new EngineDied("x")],
+        [7, new NonFiniteVector(1)],
+      ]),
+    );
+    const { vectors, faults, runMs } = await done;
+    expect(faults.map(({ index, code }) => [index, code])).toEqual([
+      [1, "vector_not_finite"],
+      [3, "internal_error"],
+    ]);
+    expect([0, 2].map((row) => vectors[row * DIMENSIONS])).toEqual([9, 8]);
+    expect(runMs).toBe(5);
+    expect(runner.openCalls).toBe(0);
+  });
+
+  it("leaves another call, which wants all or nothing, to its own mode", async () => {
+    const kept = embed([7, 8]);
+    const failed = embed([7, 9], "fail");
+    const isRefused = expect(failed).rejects.toMatchObject({ fault: { code: "vector_not_finite", index: 0 } });
+    await end(new Map([[7, new NonFiniteVector(0)]]));
+    await isRefused;
+    expect((await kept).faults).toHaveLength(1);
+  });
+
+  it("fails when a third of its texts ends the engine's process", async () => {
+    const failed = expect(embed([6, 7, 8, 9])).rejects.toMatchObject({ fault: { code: "internal_error" } });
+    await end(new Map([6, 7, 8].map((length) => [length, new EngineDied("x")])));
+    await failed;
+    expect(runner.openCalls).toBe(0);
+    expect(runner.queueSeconds()).toBe(0);
   });
 });
 

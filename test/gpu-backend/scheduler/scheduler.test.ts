@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import type { Tier } from "../../../shared/wire.ts";
+import type { OnError, Tier } from "../../../shared/wire.ts";
 import { LIMITS, Simulation, text } from "./simulated-engine.ts";
 
 const ACCOUNTS = ["a", "b", "c"];
@@ -14,6 +14,7 @@ const anyCall = fc.record({
     minLength: 1,
     maxLength: 8,
   }),
+  onError: fc.constantFrom<OnError>("fail", "per_item"),
   patience: fc.option(fc.double({ min: 0.01, max: 1, noNaN: true }), { nil: undefined }),
 });
 const anyStep = fc.oneof(
@@ -37,9 +38,10 @@ function play(steps: readonly Step[]): Simulation {
   for (const step of steps) {
     switch (step.kind) {
       case "call": {
-        const { account, tier, patience } = step;
+        const { account, tier, onError, patience } = step;
         const deadline = patience === undefined ? {} : { deadline: simulation.now + patience };
-        simulation.arrive({ account, tier, texts: step.texts.map(([tokens, tag]) => text(tokens, tag)), ...deadline });
+        const texts = step.texts.map(([tokens, tag]) => text(tokens, tag));
+        simulation.arrive({ account, tier, onError, texts, ...deadline });
         break;
       }
       case "start":
@@ -65,7 +67,7 @@ function play(steps: readonly Step[]): Simulation {
 }
 
 describe("under any order of arrivals, ends, deaths, cancels and deadlines", () => {
-  it("every admitted call ends exactly once, and a done one has each of its rows exactly once", () => {
+  it("every admitted call ends exactly once, and a done one has each of its rows exactly once, or per item its fault", () => {
     fc.assert(
       fc.property(fc.array(anyStep, { maxLength: 60 }), (steps) => {
         const simulation = play(steps);
@@ -74,6 +76,8 @@ describe("under any order of arrivals, ends, deaths, cancels and deadlines", () 
           expect(record.ends).toHaveLength(1);
           expect(record.rows.every((count) => count <= 1)).toBe(true);
           if (record.ends[0] === "done") expect(record.rows.every((count) => count === 1)).toBe(true);
+          if (record.call.onError === "per_item") expect(record.ends).not.toEqual(["failed"]);
+          else expect(record.faults).toBe(0);
         }
         expect(simulation.scheduler.openTickets).toBe(0);
         expect(simulation.scheduler.runningBatches).toBe(0);

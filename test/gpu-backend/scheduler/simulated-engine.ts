@@ -23,8 +23,9 @@ export const LIMITS: SchedulerLimits = {
 export interface Record {
   readonly call: SchedulerCall;
   readonly ticket: Ticket;
-  /** Per text: how often a row came, and whether it was this text's own. */
+  /** Per text: how often a row came, and whether it was this text's own; a fault in its place counts as one. */
   readonly rows: number[];
+  faults: number;
   readonly ends: string[];
 }
 
@@ -47,7 +48,13 @@ export class Simulation {
     const full = { deadline: Number.POSITIVE_INFINITY, ...call };
     const admission = this.scheduler.admit(full, this.now);
     if (admission.kind === "overloaded") return undefined;
-    const record = { call: full, ticket: admission.ticket, rows: full.texts.map(() => 0), ends: [] as string[] };
+    const record = {
+      call: full,
+      ticket: admission.ticket,
+      rows: full.texts.map(() => 0),
+      faults: 0,
+      ends: [] as string[],
+    };
     this.records.push(record);
     return record;
   }
@@ -82,14 +89,18 @@ export class Simulation {
     const failures = new Map(fails.map((row) => [row % batch.texts.length, new Error("died")]));
     for (const delivery of this.scheduler.finish(batch, failures)) {
       const record = this.#recordOf(delivery.ticket);
-      if (delivery.kind !== "row") {
+      if (delivery.kind !== "row" && delivery.kind !== "no row") {
         record.ends.push(delivery.kind);
+        continue;
+      }
+      if (record.ends.length > 0) throw new Error("a row after the end");
+      record.rows[delivery.position] = (record.rows[delivery.position] ?? 0) + 1;
+      if (delivery.kind === "no row") {
+        record.faults += 1;
         continue;
       }
       const own = record.call.texts[delivery.position];
       if (own === undefined || !sameIds(own, batch.texts[delivery.row])) throw new Error("a row of another text");
-      if (record.ends.length > 0) throw new Error("a row after the end");
-      record.rows[delivery.position] = (record.rows[delivery.position] ?? 0) + 1;
       const seconds = (this.servedSeconds.get(record.call.account) ?? 0) + own.length * COST.a;
       this.servedSeconds.set(record.call.account, seconds);
     }

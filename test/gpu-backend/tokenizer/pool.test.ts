@@ -163,10 +163,53 @@ describe("tokenizer processes", () => {
     expect(fault.message).toContain("check_embedding_ctx_length=False");
   });
 
+  it("count only arrays that have ids, where each bad one has its fault", async () => {
+    const inputs = [foreign, Uint32Array.from([99_999])];
+    const fault = await faultOf(pool.tokenize({ ...call(inputs), onError: "per_item" }, forever));
+    expect(fault).toMatchObject({ code: "invalid_token_id", index: null, facts: { foreign: 1, arrays: 1 } });
+  });
+
   it("name the same cure for an id beyond the vocabulary", async () => {
     const fault = await faultOf(pool.tokenize(call([own, Uint32Array.from([99_999])]), forever));
     expect(fault).toMatchObject({ code: "invalid_token_id", index: 1, facts: { id: 99_999 } });
     expect(fault.message).toContain("check_embedding_ctx_length=False");
+  });
+
+  it("give the others' ids, and a fault in the place of each bad text, to a call that wants so", async () => {
+    const { texts, ids } = readDemoReference();
+    const bad = "a".repeat(MB);
+    const long = "many words ".repeat(3_000);
+    const inputs = [texts[1] ?? "", bad, long, Uint32Array.from([99_999]), own, bad, texts[2] ?? ""];
+    const done = await pool.tokenize({ ...call(inputs), onError: "per_item" }, forever);
+    expect(done.faults.map(({ index, code }) => [index, code])).toEqual([
+      [1, "text_too_complex"],
+      [3, "invalid_token_id"],
+      [5, "text_too_complex"],
+    ]);
+    expect(done.texts.map((text, index) => (index === 2 ? text.length > 6_000 : [...text]))).toEqual([
+      [...(ids[1] ?? [])],
+      [],
+      true,
+      [],
+      [...own],
+      [],
+      [...(ids[2] ?? [])],
+    ]);
+  });
+
+  it("give up a call of which a third text takes too long, whatever it wants", async () => {
+    const slow = "many words ".repeat(500_000);
+    const wants = (count: number) => ({
+      ...call(["fine", ...Array.from({ length: count }, () => slow)]),
+      onError: "per_item" as const,
+    });
+    const { faults, texts } = await strict.tokenize(wants(2), forever);
+    expect(faults.map(({ index, code }) => [index, code])).toEqual([
+      [1, "text_too_complex"],
+      [2, "text_too_complex"],
+    ]);
+    expect(texts[0]?.length).toBeGreaterThan(0);
+    expect(await faultOf(strict.tokenize(wants(3), forever))).toMatchObject({ code: "text_too_complex" });
   });
 
   it("refuse a folder without a tokenizer in one sentence", async () => {
