@@ -1,5 +1,5 @@
-// /v1/alerts: thresholds on an account's spend and balance. What crosses one is told to the account's webhooks, and to
-// its e-mail address where this deployment sends e-mail.
+// /v1/alerts: thresholds of an account's spend and balance. Crossing one is announced to the account's webhooks, and to
+// its e-mail address where the deployment sends e-mail.
 
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";

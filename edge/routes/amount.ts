@@ -1,4 +1,4 @@
-// An amount of money: in a body as decimal USD or as whole nano-USD, one of the two; in an answer as both.
+// Amounts of money: a body gives one as decimal USD or as whole nano-USD, an answer shows it as both.
 
 import * as z from "zod";
 import { NANO_USD_PER_CENT } from "../billing/cents.ts";
@@ -16,12 +16,12 @@ const CENTS_RULE = "an amount of USD in whole cents, like 20 or 12.50";
 
 /** `{name}_usd` of a body. */
 export const usdField = z.union([z.number(), z.string()], { error: () => RULE }).optional();
-/** `{name}_usd` of a body that takes whole cents alone. */
+/** `{name}_usd` of a body, in whole cents. */
 export const centsField = z.union([z.number(), z.string()], { error: () => CENTS_RULE });
 /** `{name}_nano_usd` of a body. */
 export const nanoUsdField = integer(1, Number.MAX_SAFE_INTEGER).optional();
 
-/** `{name}_usd` or `{name}_nano_usd`; throws ApiError for both, none, or what is no amount above 0. */
+/** The amount above 0 in `{name}_usd` or `{name}_nano_usd`. Throws ApiError for both, none, or another value. */
 export function readAmount(name: string, usd: number | string | undefined, nano: number | undefined): NanoUsd {
   if (usd !== undefined && nano !== undefined)
     throw apiError("incompatible_options", `Send \`${name}_usd\` or \`${name}_nano_usd\`, not both.`, `${name}_usd`);
@@ -39,7 +39,7 @@ export function readCents(name: string, usd: number | string): NanoUsd {
   throw wrongValue(`${name}_usd`, CENTS_RULE, usd);
 }
 
-/** Each amount twice: exact integers of nano-USD, and decimal USD for people. */
+/** Each amount as exact integer of nano-USD, and as decimal USD for people. */
 export function amounts(named: Readonly<Record<string, NanoUsd>>): Record<string, number | string> {
   return Object.fromEntries(
     Object.entries(named).flatMap(([name, amount]) => [
@@ -49,7 +49,7 @@ export function amounts(named: Readonly<Record<string, NanoUsd>>): Record<string
   );
 }
 
-/** The two fields of an amount in an answer; `about` is said of the first. */
+/** The two fields of an amount in an answer; `about` describes the first. */
 export function amountFields<Source>(
   name: string,
   read: (source: Source) => NanoUsd,
@@ -63,7 +63,7 @@ export function amountFields<Source>(
   };
 }
 
-/** The document's rule of such a body: one of the two, and not both. */
+/** The document's rule of such a body: exactly one of the two fields. */
 export const eitherAmount = (name: string): JsonSchema => ({
   oneOf: [
     {

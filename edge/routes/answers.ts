@@ -1,5 +1,5 @@
-// What the answers of several resources have in common. Schemas are for the document, and for the tests that hold every
-// answer against it.
+// What answers of several resources share. Schemas serve the document, and the tests that check every answer against
+// it.
 
 import * as z from "zod";
 import { field } from "../openapi/described.ts";
@@ -11,14 +11,14 @@ import type { IdKind } from "../../shared/ids.ts";
 export const count = z.int().nonnegative();
 export const amountNanoUsd = z.int().describe("Integer of nano-USD (1e-9 $).");
 export const unixSeconds = z.int().nonnegative().describe("Unix seconds.");
-/** Null: it has not come, or there is none. */
+/** Null: not yet, or never. */
 export const time = z.nullable(unixSeconds);
 
 /** For examples. */
 export const MODEL = "gigarouter/demo-embedding";
 export const exampleId = (kind: IdKind): string => `${ID_PREFIXES[kind]}_5Tt8ZKf0s3N6Y1WcQbXo2R`;
 
-/** Milliseconds as the API writes a time; none is null. */
+/** A time in the API's unit, from milliseconds; null for undefined. */
 export function seconds(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.floor(ms / 1000);
 }
@@ -35,7 +35,7 @@ export const answerOf = <Source>(name: string, description: string, object: Desc
   example: object.example,
 });
 
-/** What a DELETE answers: `object` with its id is gone. */
+/** The answer of a DELETE: the id of `object`, which is deleted. */
 export const deletedAnswer = (
   name: string,
   kind: IdKind,

@@ -1,5 +1,5 @@
-// One call of an endpoint by its route: read, prepared as a line of a batch is, embedded, charged, answered. And what the
-// document says of every such call.
+// One call of an endpoint: read, prepared like a line of a batch, embedded, charged and answered. And what the document
+// says about every such call.
 
 import * as z from "zod";
 import type { Context } from "../context.ts";
@@ -29,7 +29,7 @@ export const USAGE = {
   cost: 0.000000032,
 };
 
-/** Headers of a call. */
+/** Request headers of a call. */
 export const CALL_HEADERS: readonly Parameter[] = [
   header("X-Tier", "`batch`: the batch price and its patience.", { enum: ["interactive", "batch"] }),
   header("X-Max-Cost", "USD: refused before any work when the quote is higher.", {
@@ -51,7 +51,7 @@ const RATE_HEADERS: NonNullable<Answer["headers"]> = {
   "x-ratelimit-reset-tokens": text("A duration."),
 };
 
-/** Headers of an answer that was charged. */
+/** Headers of the answer to a charged call. */
 export const SPENDING_HEADERS: NonNullable<Answer["headers"]> = {
   "x-cache": text("What the embedding cache had.", { enum: ["hit", "miss", "partial"] }),
   "x-cost-usd": text("What the call cost."),
@@ -67,7 +67,7 @@ interface CallAnswer {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Throws ApiError, and charges nothing then. */
+/** Throws ApiError, and then charges nothing. */
 export async function callAnswer(c: Context, endpoint: Endpoint): Promise<CallAnswer> {
   const { config } = c.get("services");
   const options = readCallOptions(c);
@@ -81,7 +81,7 @@ export async function callAnswer(c: Context, endpoint: Endpoint): Promise<CallAn
   };
 }
 
-/** The same, answered as JSON. */
+/** The same call, answered as JSON. */
 export async function answerJson(c: Context, endpoint: Endpoint): Promise<Response> {
   const { body, headers } = await callAnswer(c, endpoint);
   if (body.kind !== "json") throw new TypeError("an endpoint of vectors has its own writer");
@@ -89,7 +89,7 @@ export async function answerJson(c: Context, endpoint: Endpoint): Promise<Respon
   return c.json(body.body);
 }
 
-/** What the request's client and this isolate know. */
+/** The call context: from the request's client and the isolate's services. */
 export function contextOf(c: Context) {
   const { pool, models } = c.get("services");
   const decodesBlindly = c.req.header("x-stainless-lang") !== undefined;

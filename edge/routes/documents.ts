@@ -1,4 +1,4 @@
-// GET /v1/openapi.json and /llms.txt: what is published of the routes.
+// GET /v1/openapi.json and /llms.txt: the published documents.
 
 import * as z from "zod";
 import type { Context } from "../context.ts";
@@ -6,7 +6,7 @@ import { openApiDocument } from "../openapi/document.ts";
 import { llmsText } from "../openapi/llms.ts";
 import type { Route } from "./route.ts";
 
-/** `table`: every route, these among them. */
+/** `table`: all routes, including these. */
 export const documentRoutes = (table: () => readonly Route[]): readonly Route[] => [
   {
     method: "get",

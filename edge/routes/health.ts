@@ -1,5 +1,5 @@
-// GET /health: this Worker runs. GET /ready: and it is configured, and its backends are ready, each with its state and
-// why it gets no calls. Both answer a Worker that is not configured.
+// GET /health: the Worker runs. GET /ready: it is configured and its backends are ready; shows each backend's state and
+// why it gets no calls. Both work in a Worker that is not configured.
 
 import * as z from "zod";
 import type { Pool } from "../backend/pool.ts";
@@ -84,14 +84,14 @@ async function readinessOf(c: Context, pool: Pool, model: string) {
     status: pool.readiness(model) ?? "unreachable",
     revision: announced?.revision ?? null,
     queue_seconds: announced?.load.queueSeconds ?? null,
-    // By its place in BACKENDS: everybody may read this, and origins are not for everybody.
+    // By position in BACKENDS: this answer is public, and origins are not.
     reasons: own.flatMap(({ reason }, index) =>
       reason === null ? [] : [`backend ${index + 1} of ${own.length}: ${reason}`],
     ),
   };
 }
 
-/** The isolate's services, or why the Worker has none. */
+/** The isolate's services, or the error of a Worker that is not configured. */
 export function servicesOrFault(c: Context): Services | ConfigError {
   try {
     return servicesOf(c.env, c.req.url);

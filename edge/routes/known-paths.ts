@@ -1,5 +1,5 @@
-// hono's router, which looks up a path without parameters once: with routes like ours it walks a tree of patterns for
-// every request, and the calls that matter most all have the same path.
+// hono's router, with a map for paths without parameters in front. With routes like ours hono walks a tree of patterns
+// for every request, and the calls that matter most all have one fixed path.
 
 import type { Result, Router } from "hono/router";
 import { RegExpRouter } from "hono/router/reg-exp-router";
@@ -22,7 +22,7 @@ export class KnownPaths<Handler> implements Router<Handler> {
   }
 
   match(method: string, path: string): Result<Handler> {
-    // The runtime lets a few dozen methods through.
+    // A bounded number: the runtime accepts a few dozen methods.
     const name = `${method} ${path}`;
     const known = this.#found.get(name);
     if (known !== undefined) return known;

@@ -1,5 +1,5 @@
-// OpenAI's lists: the query (`limit`; `after`, the last id of the page before; `order`) and the page that answers it, as
-// the document has them and as they are read and made.
+// Lists in OpenAI's form: the query (`limit`; `after`, the last id of the previous page; `order`) and the page, for the
+// document and for the handlers.
 
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
@@ -36,7 +36,7 @@ export function readAfter(c: Context): { readonly after?: string } {
   return { after };
 }
 
-/** By the time of making; newest first unless told. */
+/** By creation time. Default: newest first. */
 export function readOrder(c: Context): "asc" | "desc" {
   const order = c.req.query("order") ?? "desc";
   if (order === "asc" || order === "desc") return order;
@@ -70,7 +70,7 @@ export function listPage(data: readonly Plain[], hasMore: boolean) {
   };
 }
 
-/** What an account has at most of anything that is listed whole: without `limit` there is one page. */
+/** The most objects of a kind that is listed whole: without `limit` there is one page. */
 const WHOLE_LIST_MAX = 100;
 export const WHOLE_LIST = listParameters(WHOLE_LIST_MAX, WHOLE_LIST_MAX);
 
@@ -116,7 +116,7 @@ async function placeOf(
   return { id, createdAtMs };
 }
 
-/** Of what was made in one millisecond the ids decide, so that no page has what another had. */
+/** Objects of one millisecond are ordered by id, so that no object is on two pages. */
 function compare(a: Made, b: Made): number {
   if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs - b.createdAtMs;
   return a.id === b.id ? 0 : a.id < b.id ? -1 : 1;

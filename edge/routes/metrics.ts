@@ -1,6 +1,6 @@
-// GET /metrics: what an operator's Prometheus asks of the edge (gpu-backend/deploy/kubernetes/scrape-config.yaml), with a
-// key that can do nothing else. Figures of all isolates come from the directory: while that does not answer, neither
-// does this, and the scrape itself fails.
+// GET /metrics: the edge's figures for an operator's Prometheus (gpu-backend/deploy/kubernetes/scrape-config.yaml),
+// with a key that can do nothing else. Sums over all isolates come from the directory: while that does not answer, the
+// scrape fails.
 
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
@@ -11,7 +11,7 @@ import type { Route } from "./route.ts";
 import { apiError } from "../../shared/errors.ts";
 import { equalTexts } from "../../shared/hmac.ts";
 
-/** As GET /ready says them. */
+/** As in GET /ready. */
 const STATES = ["ready", "warming", "secret_refused", "unreachable"] as const;
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -72,7 +72,7 @@ function metric(name: string, type: "counter" | "gauge", help: string, samples: 
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples.map((sample) => `${name}${line(sample)}`)];
 }
 
-/** Labels are codes and model ids: no quote and no backslash is in them. */
+/** Labels are codes and model ids, which contain no quote or backslash. */
 function line([labels, value]: Sample): string {
   const pairs = Object.entries(labels).map(([name, text]) => `${name}="${text}"`);
   return `${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`;

@@ -1,4 +1,4 @@
-// GET /v1/models and /v1/models/{owner}/{name}: OpenAI's shape, and what a buyer needs beside it.
+// GET /v1/models and /v1/models/{owner}/{name}: OpenAI's form, with what a buyer needs to know besides.
 
 import * as z from "zod";
 import type { Pool } from "../backend/pool.ts";

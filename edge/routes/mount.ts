@@ -1,4 +1,4 @@
-// Puts routes and pages into hono, each behind the middleware that its `auth` asks for.
+// Registers routes and pages with hono, each behind the middleware that its `auth` asks for.
 
 import type { Hono, MiddlewareHandler, Next } from "hono";
 import type { AppEnv, Context } from "../context.ts";
@@ -27,7 +27,7 @@ export function mountPages(app: Hono<AppEnv>, pages: readonly PageRoute[]): void
   }
 }
 
-/** `route` at a page's address, before the page. */
+/** Registers `route` at a page's path, before the page. */
 function mountProgram(app: Hono<AppEnv>, path: string, route: Route): void {
   app.use(path, async (c, next) => {
     await next();
@@ -42,7 +42,7 @@ function honoPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ":$1");
 }
 
-/** What runs for a call of `route`, its handler last. */
+/** The handlers of `route`: its middleware, then its own. */
 function stepsOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[] {
   switch (route.auth) {
     case "none":
@@ -62,7 +62,7 @@ function stepsOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[]
   }
 }
 
-/** Whose call of a model it is; what it was refused for is counted and recorded behind the answer. */
+/** Identifies the caller of a model. A refused call is counted and recorded after its answer. */
 async function identifyCaller(c: Context, next: Next): Promise<void> {
   await identify(c);
   await next();

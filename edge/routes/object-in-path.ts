@@ -1,4 +1,4 @@
-// The object that a path names by its id. Another account's is unknown, as is one that never was.
+// The object that a path names by its id. One of another account is unknown, like one that never existed.
 
 import type { Context } from "../context.ts";
 import type { Parameter } from "../openapi/operation.ts";
@@ -14,12 +14,12 @@ export const idParameter = (kind: IdKind): Parameter => ({
   errors: ["object_not_found"],
 });
 
-/** The id in the path. Throws `object_not_found` for what is none of `kind`. */
+/** The id in the path. Throws `object_not_found` for what is not an id of `kind`. */
 export function idInPath<Kind extends IdKind>(c: Context, kind: Kind): Id<Kind> {
   return known(kind, parseId(kind, c.req.param("id") ?? ""));
 }
 
-/** What was found of the object; throws `object_not_found` where nothing was. */
+/** The found object. Throws `object_not_found` where there is none. */
 export function known<Value>(kind: IdKind, found: Value | "unknown" | undefined): Value {
   if (found === undefined || found === "unknown") throw unknownObject(kind);
   return found;

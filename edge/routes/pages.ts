@@ -1,5 +1,5 @@
-// Every route that the document leaves out: what a browser sees, what only pages ask for, and what Stripe calls. The pages
-// get their data from the public API of `app` itself.
+// Every route that the document leaves out: what a browser sees, what only pages ask for, and what Stripe calls. Pages
+// get their data from the public API of `app`.
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
@@ -105,7 +105,7 @@ function modelIdOf(c: Context): string {
   return `${c.req.param("owner") ?? ""}/${c.req.param("name") ?? ""}`;
 }
 
-/** A bare name, or an id with an encoded slash, leads to the model's page. */
+/** Redirects a bare name, or an id with an encoded slash, to the model's page. */
 async function redirectToModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const name = c.req.param("name") ?? "";
   const model = findModel(name, await publicModels(c, app));
@@ -121,7 +121,7 @@ async function showModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
   return respond(c, modelPage({ origin: originOf(c), model, models, isWanted }));
 }
 
-/** For listed models that are not live; a plain form, so the answer is the page again. */
+/** Counts a wish for a listed model that is not live. It is a plain form, so the answer is the page again. */
 async function want(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const id = modelIdOf(c);
   const model = (await publicModels(c, app)).find((listed) => listed.id === id);

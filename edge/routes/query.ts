@@ -1,4 +1,4 @@
-// Query parameters: how the document has them, and how they are read. Every fault names its parameter.
+// Query parameters: how the document describes them and how they are read. Every fault names its parameter.
 
 import type { Context } from "../context.ts";
 import type { Parameter } from "../openapi/operation.ts";
@@ -26,7 +26,7 @@ export function readLimit(c: Context, max: number, fallback: number): number {
   return limit;
 }
 
-/** A cursor from the page before (`next_page`), opaque to callers. */
+/** The `next_page` of the previous page, opaque to callers. */
 export function readCursor(c: Context, name: string): number | undefined {
   return readInteger(c, name, "the `next_page` of an earlier answer");
 }

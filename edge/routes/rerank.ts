@@ -1,4 +1,4 @@
-// POST /v1/rerank and /v2/rerank. The texts are embedded, cached and charged as those of /v1/embeddings are.
+// POST /v1/rerank and /v2/rerank. Texts are embedded, cached and charged like those of /v1/embeddings.
 
 import * as z from "zod";
 import type { Context } from "../context.ts";

@@ -1,5 +1,5 @@
-// A route of the API: one value says who may call it, how it is published and what it does. table.ts lists them all;
-// mount.ts, the document and the tests are made of that list. What is no API has a list of its own, pages.ts.
+// A route of the API as one value: who may call it, how it is published and what it does. table.ts lists them all;
+// mount.ts, the document and the tests use that list. What is not part of the API is listed in pages.ts.
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
@@ -11,7 +11,7 @@ type Answer = Response | Promise<Response>;
 export type Handler = (c: Context) => Answer;
 type KeyHandler = (c: Context, caller: Caller) => Answer;
 
-/** Who may call, and the handler that then runs. `mount.ts` says what stands before it. */
+/** Who may call, and the handler. `mount.ts` has the middleware of each. */
 type Access =
   /** Anybody; `optional`: a key that is sent must be in force. */
   | { readonly auth: "none" | "optional"; readonly handler: Handler }
@@ -35,7 +35,7 @@ export type Route = Operation & Access & Mounted;
 
 type Untagged = Omit<Operation, "tag" | "auth">;
 
-/** The routes of one resource, each for a key with `scope` unless it says another. */
+/** The routes of one resource, each for a key with `scope` unless it has a scope of its own. */
 export function keyRoutes(
   tag: Operation["tag"],
   scope: Scope | "any",
@@ -44,12 +44,12 @@ export function keyRoutes(
   return routes.map((route) => ({ tag, auth: "key", scope, ...route }));
 }
 
-/** The same for the operator's key. */
+/** The same, for the operator's key. */
 export function operatorRoutes(routes: readonly (Untagged & { readonly handler: Handler })[]): readonly Route[] {
   return routes.map((route) => ({ tag: "Operator", auth: "operator", ...route }));
 }
 
-/** A route that the document leaves out (pages.ts). Its path does not begin as the API's do. */
+/** A route that the document leaves out (pages.ts). Its path does not begin like the API's. */
 export interface PageRoute extends Mounted {
   readonly method: "get" | "post" | "all";
   /** As a route's, or with `*` at its end. */

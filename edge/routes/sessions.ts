@@ -1,5 +1,5 @@
-// /v1/sessions: who is signed in to the pages of an account. Ending one takes its cookie's worth away, wherever it is;
-// a key that was made for it is revoked. Another account's session is unknown.
+// /v1/sessions: the sessions on an account's pages. Ending one makes its cookie worthless everywhere and revokes a key
+// that was created for it. Another account's session is unknown.
 
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
@@ -75,7 +75,7 @@ async function deleteSession(c: Context, { accountId, by }: Caller): Promise<Res
   return c.json({ id, object: "session", deleted: true });
 }
 
-/** Ends every session, the caller's own too. */
+/** Ends every session, including the caller's own. */
 async function deleteSessions(c: Context, { accountId, by }: Caller): Promise<Response> {
   const ended = acted(await accountStub(c.env, accountId).endSessions(undefined, by));
   return c.json({ object: "list", deleted: ended });

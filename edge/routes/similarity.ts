@@ -1,4 +1,4 @@
-// POST /v1/similarity. The texts are embedded, cached and charged as those of /v1/embeddings are.
+// POST /v1/similarity. Texts are embedded, cached and charged like those of /v1/embeddings.
 
 import * as z from "zod";
 import { similarity } from "../endpoints/similarity.ts";

@@ -1,5 +1,5 @@
-// GET /status.json and the page /status: how the service is, for everyone: a person, a customer's monitor. No origin, no
-// account, no load of a single machine; the figures of /v1/models and /ready per model, and what the canary met.
+// GET /status.json and the page /status: the state of the service, for everybody. It shows no origin, no account and no
+// single machine's load: only each model's status as in /v1/models and /ready, and the canary's results.
 
 import * as z from "zod";
 import type { BackendState } from "../backend/pool.ts";
@@ -16,7 +16,7 @@ import type { Route } from "./route.ts";
 
 /** Long enough that a crowd of monitors costs nothing, short enough for a status page. */
 const CACHE_S = 15;
-/** One failed embedding is a moment; from here on calls fail. */
+/** One failed embedding may be chance; from this many in a row on, the service is down. */
 const FAILURES_TO_BE_DOWN = 2;
 
 const conditionSchema = z.enum(["operational", "degraded", "warming", "misconfigured", "down"]);
@@ -73,7 +73,7 @@ async function readStatus(c: Context): Promise<ServiceStatus> {
   const services = servicesOrFault(c);
   if (services instanceof ConfigError) return { status: "misconfigured", at, models: [], canary: null };
   const { pool } = services;
-  // Asks /ready where nothing recent is known, and puts the result into `states`.
+  // Asks /ready where nothing recent is known, which updates `states`.
   const [canary] = await Promise.all([
     services.canary.status(),
     ...pool.models().map((model) => pool.announced(model, waitUntilOf(c))),
@@ -99,7 +99,7 @@ function statusOf(states: readonly BackendState[]): ModelStatus {
   return states.some(({ health }) => health === "refused") ? "misconfigured" : "down";
 }
 
-/** What a customer meets outweighs what the parts say of themselves. */
+/** The canary's experience, which is a customer's, outweighs the parts' own reports. */
 function seenBy({ status, failuresInRow }: CanaryStatus): ModelStatus {
   if (status !== "failing") return "operational";
   return failuresInRow >= FAILURES_TO_BE_DOWN ? "down" : "degraded";

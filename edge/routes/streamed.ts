@@ -1,4 +1,4 @@
-// An answer that is written while it is made: its size is bounded by a piece, not by what an account has.
+// An answer that is written while it is made, so that memory is bounded by a piece and not by an account's size.
 
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";

@@ -1,4 +1,4 @@
-// POST /stripe/webhook: what Stripe tells us. Without a webhook's secret it does not exist.
+// POST /stripe/webhook: receives Stripe's events. Without the webhook's secret the route does not exist.
 
 import { actOf } from "../billing/events.ts";
 import { StripeError, verifySignature } from "../billing/stripe.ts";
@@ -12,7 +12,7 @@ import { apiError } from "../../shared/errors.ts";
 const EVENT_BYTES_MAX = 256 * 1024;
 const decoder = new TextDecoder();
 
-/** 200: done, now or before, or none of ours. 400: refused, a person has to look at Stripe's list. 503: comes again. */
+/** 200: applied, now or before, or not ours. 400: refused, a person has to look at it. 503: Stripe should retry. */
 export async function postStripeWebhook(c: Context): Promise<Response> {
   const { STRIPE_WEBHOOK_SECRET: secret, STRIPE_WEBHOOK_SECRET_PREVIOUS: previous } = c.get("services").config;
   if (secret === undefined) throw apiError("route_not_found", "No such route.");

@@ -1,4 +1,4 @@
-// Every route of the API, in the order the document shows them.
+// Every route of the API, in the document's order.
 
 import { ACCOUNT_ROUTES } from "./account/account.ts";
 import { DELETE_ACCOUNT } from "./account/delete-account.ts";

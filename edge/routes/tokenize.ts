@@ -1,5 +1,5 @@
-// POST /v1/tokenize: the ids the model would read, and what a call of /v1/embeddings with them would cost at most
-// (every text a miss). Free, and one request against the rate limit.
+// POST /v1/tokenize: the ids that the model would read, and the most that a call of /v1/embeddings with them would cost
+// (every text a miss). Free; counts as one request.
 
 import * as z from "zod";
 import type { Context } from "../context.ts";
@@ -79,7 +79,7 @@ async function postTokenize(c: Context): Promise<Response> {
       model: resolved.model.id,
       accountId: c.get("key").accountId,
       tier: options.tier,
-      // A text over the context is shown as it would be cut, and `fits` says that it does not fit.
+      // A text over the context is returned as it would be cut; `fits` says that it was too long.
       truncate: "end",
       prefix,
       texts,

@@ -1,5 +1,5 @@
-// POST /v1/top-ups (a page of Stripe's to pay on) and /v1/auto-top-up. Without a Stripe secret they say so, and the
-// operator's grant is the way.
+// POST /v1/top-ups (returns a Stripe page to pay on) and /v1/auto-top-up. Without a Stripe secret both are refused, and
+// only the operator grants credit.
 
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
@@ -153,7 +153,7 @@ export const TOP_UPS = keyRoutes("Account", "account:write", [
   },
 ]);
 
-/** Answers 201 `{id, url}`: the customer pays at `url`; the credit is there once Stripe has said so. */
+/** Answers 201 `{id, url}`: the customer pays at `url`, and has the credit once Stripe confirms the payment. */
 async function createTopUp(c: Context, caller: Caller): Promise<Response> {
   const { accountId } = caller;
   const stripe = stripeOf(c);
@@ -170,7 +170,7 @@ async function createTopUp(c: Context, caller: Caller): Promise<Response> {
       successUrl: `${back.href}?top-up=done`,
       cancelUrl: `${back.href}?top-up=cancelled`,
       automaticTax: addsTax(c),
-      // With the account, or two accounts' equal keys would be one call; hashed, since Stripe takes 255 characters.
+      // The account is part of it: two accounts may send equal keys. Hashed, since Stripe takes 255 characters.
       idempotencyKey: `top-up:${accountId}:${hex(await sha256(readIdempotencyKey(c) ?? newId("request")))}`,
     })
     .catch((error: unknown) => {
@@ -216,7 +216,7 @@ export function stripeOf(c: Context): Stripe {
   throw apiError("payments_not_offered", "This deployment takes no cards: ask its operator for credit.");
 }
 
-/** Whether the operator turned tax on: Stripe computes it on its page, so there is no charge without one. */
+/** Whether the operator turned tax on. Stripe computes it on its own page, so no card is charged without that page. */
 function addsTax(c: Context): boolean {
   return c.get("services").config.STRIPE_AUTOMATIC_TAX === true;
 }

@@ -1,5 +1,5 @@
-// /v1/webhooks: addresses that are told of alerts (and of whatever else the account announces), signed as Standard
-// Webhooks says. The secret is shown once. Another account's webhook is unknown.
+// /v1/webhooks: addresses that are sent the account's alerts and other events, signed as Standard Webhooks says. The
+// secret is shown once. Another account's webhook is unknown.
 
 import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
@@ -28,7 +28,7 @@ import { integer, oneOf, parseBody, parsePatch, text } from "../../shared/schema
 
 const BODY_BYTES_MAX = 8192;
 const OVERLAP_S_MAX = 7 * 86_400;
-/** As Stripe's and Svix's. */
+/** As at Stripe and Svix. */
 const OVERLAP_S = 86_400;
 
 const fields = {
@@ -181,7 +181,7 @@ async function createWebhook(c: Context, { accountId, by }: Caller): Promise<Res
   return answerCreated(c, created, 201);
 }
 
-/** `events: null`: all of them. */
+/** `events: null`: all events. */
 async function patchWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const { url, events } = parsePatch(patchWebhookSchema, await readJson(c, BODY_BYTES_MAX));
   const patch = {
@@ -202,7 +202,7 @@ async function rotateWebhook(c: Context, { accountId, by }: Caller): Promise<Res
   return answerCreated(c, known("webhook", rotated), 200);
 }
 
-/** The address as it is stored, or throws ApiError. */
+/** The address in its stored form. Throws ApiError. */
 function targetOf(c: Context, url: string): string {
   const target = judgeTarget(url, allowsLoopback(c.env), ownHosts(c.env, c.req.url));
   if (target.kind === "allowed") return target.url;
@@ -225,7 +225,7 @@ async function deleteWebhook(c: Context, { accountId, by }: Caller): Promise<Res
   return c.json({ id, object: "webhook", deleted: true });
 }
 
-/** Sends a signed `webhook.test` now. A success makes a disabled webhook active again. */
+/** Sends a signed `webhook.test` now. Success makes a disabled webhook active again. */
 async function testWebhook(c: Context, { accountId, by }: Caller): Promise<Response> {
   const id = idInPath(c, "webhook");
   const outcome: Outcome | "too_soon" = known(

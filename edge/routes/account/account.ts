@@ -1,5 +1,5 @@
-// GET and PATCH /v1/account, GET /account?key=…: what an owner sees of the books, and the hard monthly limit an owner sets
-// on them.
+// GET and PATCH /v1/account, and GET /account?key=…: an account's books as its owner sees them, and its hard monthly
+// limit.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
@@ -58,7 +58,7 @@ const ACCOUNT_FIELDS: Fields<AccountView> = {
 };
 export const ACCOUNT = described(ACCOUNT_FIELDS);
 
-/** The operator's view: the books. */
+/** The books, as the operator sees them. */
 export const BOOKS = described<AccountView>({
   ...ACCOUNT_FIELDS,
   email: field(z.nullable(z.string()), ({ email }) => email ?? null, null),
@@ -130,7 +130,9 @@ async function getAccount(c: Context, { accountId }: Caller): Promise<Response> 
   return c.json(ACCOUNT.of(await viewOf(c, accountId)));
 }
 
-/** For compatibility: the key in the query. Never logged (request-log writes routes, not URLs), never stored by caches. */
+/**
+ * The key in the query, for compatibility. The log has only the route, and caches store nothing, so it is kept nowhere.
+ */
 async function getAccountByQueryKey(c: Context): Promise<Response> {
   c.header("cache-control", "no-store");
   c.header("referrer-policy", "no-referrer");
@@ -145,7 +147,9 @@ async function getAccountByQueryKey(c: Context): Promise<Response> {
   return getAccount(c, await authorize(c, "any"));
 }
 
-/** `limits.monthly_nano_usd`: a hard limit of the UTC month, kept by the ledger like a key's cap; null takes it away. */
+/**
+ * `limits.monthly_nano_usd`: a hard limit for each UTC month, which the ledger keeps like a key's cap; null removes it.
+ */
 async function patchAccount(c: Context, { accountId, by }: Caller): Promise<Response> {
   const { limits } = parsePatch(patchAccountSchema, await readJson(c, BODY_BYTES_MAX));
   const monthly = limits.monthly_nano_usd;

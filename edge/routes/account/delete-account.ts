@@ -1,7 +1,8 @@
-// DELETE /v1/account?confirm={id}: the account goes, with everything that is kept about it. The steps are in an order
-// that a repeated request can finish: the directory's row first (nothing happens while it is down), then batches and
-// files, then the object with keys, books, usage, alerts and webhooks, then the tombstone. Batches that run end where
-// they stand. Isolates hold leases of the deleted keys for at most one lease TTL; what they report later is refused.
+// DELETE /v1/account?confirm={id}: deletes the account with all that is kept about it. A repeated request can finish
+// any interrupted deletion, thanks to the order: first the directory's row (nothing happens while the directory is
+// down), then batches and files, then the object with keys, books, usage, alerts and webhooks, then the tombstone.
+// Running batches stop where they are. Isolates may hold leases of the deleted keys for one more lease TTL; what they
+// report then is refused.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";

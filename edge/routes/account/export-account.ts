@@ -1,6 +1,6 @@
-// GET /v1/account/export: everything that is kept about an account, as one JSON document, read and written page by page
-// so that its size is bounded by a page, not by the account's history. Secrets are not in it; files are listed by
-// /v1/files and read there. Should a page fail in the middle, the body breaks off: it is no JSON then.
+// GET /v1/account/export: everything that is kept about an account, as one JSON document. It is read and written page
+// by page, so that memory is bounded by a page and not by the account's history. It holds no secrets; files are listed
+// and read at /v1/files. If a page fails half-way, the body breaks off and is not valid JSON.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
@@ -24,7 +24,7 @@ import type { AccountId } from "../../../shared/ids.ts";
 
 const TRANSACTIONS_A_PAGE = 500;
 const AUDIT_A_PAGE = 500;
-/** Days of usage in one read: history keeps hours for 35 days, days for 400, months beyond. */
+/** Days of usage per read. The history keeps hours for 35 days, days for 400, and months beyond. */
 const USAGE_DAYS_A_PAGE = 31;
 
 export const EXPORT_ACCOUNT: Route = {
@@ -109,9 +109,9 @@ async function* transactions(c: Context, id: AccountId): AsyncGenerator<readonly
   } while (before !== undefined);
 }
 
-/** By day, model, key and tier, oldest first; days without usage are left out. */
+/** By day, model, key and tier, oldest first, without empty days. */
 async function* usage(c: Context, id: AccountId, startMs: number): AsyncGenerator<readonly object[]> {
-  // History that was folded to months stands at a month's start, which may lie before the account's own.
+  // Old usage is kept by month, at the month's first day, which may lie before the account's own.
   const query = {
     startMs: monthStartMs(startMs),
     endMs: Date.now() + 1,

@@ -1,4 +1,4 @@
-// GET /v1/transactions: the statement, line by line.
+// GET /v1/transactions: the account's statement, one line a transaction.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";

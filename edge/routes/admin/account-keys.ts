@@ -1,4 +1,4 @@
-// POST /admin/accounts/{id}/keys: a key that the operator makes.
+// POST /admin/accounts/{id}/keys: the operator creates a key.
 
 import { accountStub } from "../../account/account-stub.ts";
 import type { Context } from "../../context.ts";

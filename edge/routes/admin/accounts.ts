@@ -1,4 +1,4 @@
-// The operator's view of accounts: list, books, limits, status.
+// The operator's routes for accounts: list, books, limits, status.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
@@ -103,7 +103,7 @@ export const ADMIN_ACCOUNTS = operatorRoutes([
   },
 ]);
 
-/** Newest first; status and sums as the directory knows them, the books of one account are the account's to tell. */
+/** Newest first. Status and sums are the directory's; an account's books come from the account itself. */
 async function listAccounts(c: Context): Promise<Response> {
   const page = await readAccounts(c.env.DIRECTORY, readCursor(c), readLimit(c, ACCOUNTS_MAX, ACCOUNTS));
   if (page === undefined) throw unknownCursor();
@@ -122,7 +122,7 @@ async function createAccount(c: Context): Promise<Response> {
 
 async function getAccountBooks(c: Context): Promise<Response> {
   const view = known("account", await accountStub(c.env, idInPath(c, "account")).getAccount());
-  // The object may have suspended itself (a dispute): its row in the list follows when somebody looks.
+  // The object may have suspended itself (a dispute). The directory's row is corrected when somebody reads the account.
   waitUntilOf(c)(reportBooks(c.env.DIRECTORY, view.id, view, Date.now()).catch(() => undefined));
   return c.json(BOOKS.of(view));
 }

@@ -1,14 +1,14 @@
-// What the operator's acts have in common: each is in the directory's audit log before it is done (directory/audit.ts), and
-// in the account's own with it.
+// What the operator's actions share: each is written to the directory's audit log before it is done
+// (directory/audit.ts), and to the account's own log with it.
 
 import type { Context } from "../../context.ts";
 import { audited } from "../../directory/audit.ts";
 import { operatorActor } from "../../middleware/operator.ts";
 
-/** Who acts, in an account's own audit log. */
+/** The actor's name in an account's own audit log. */
 export const ACTOR = "operator";
 
-/** One act of the operator, in the audit log. */
+/** Runs one action of the operator under an entry in the audit log. */
 export function act<Result>(
   c: Context,
   action: string,

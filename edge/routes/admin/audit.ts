@@ -1,4 +1,4 @@
-// GET /admin/audit: what operators did, newest first.
+// GET /admin/audit: the operators' actions, newest first.
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";

@@ -1,6 +1,7 @@
-// GET /admin/backup: the whole books, a line of JSON each: first the directory's rows, then account by account, in order;
-// `?after=` goes on behind an account. The last line says whether there is more: a body that breaks off has none. POST
-// /admin/restore takes such a line into a deployment that lacks it, under the same secrets; twice is once.
+// GET /admin/backup: all books, as lines of JSON. First the directory's rows, then account by account, in order;
+// `?after=` continues after an account. The last line says whether there is more; a body that broke off lacks it. POST
+// /admin/restore takes such a line into a deployment under the same secrets that lacks its rows; repeating it has no
+// effect.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
@@ -16,9 +17,9 @@ import { apiError } from "../../../shared/errors.ts";
 import { parseId } from "../../../shared/ids.ts";
 import { oneOf } from "../../../shared/schemas/fields.ts";
 
-/** Objects asked by one request: each is a subrequest. */
+/** Accounts read by one request: each is a subrequest. */
 const ACCOUNTS_A_CALL = 200;
-/** A dump is at most 28 MiB. */
+/** A line holds one account's dump, of at most 28 MiB. */
 const LINE_BYTES_MAX = 40 * 1024 * 1024;
 
 const accountLine = z.strictObject({ kind: z.literal("account"), id: z.string(), dump: dumpSchema });
@@ -86,7 +87,7 @@ async function* linesOf(c: Context, after: string | undefined): AsyncGenerator<s
   for (const text of ids) {
     const id = parseId("account", text);
     const dump = id === undefined ? undefined : await accountStub(c.env, id).dump();
-    // Not yet set up, or being deleted: there are no books.
+    // Not set up yet, or being deleted: it has no books.
     if (dump !== undefined) yield `{"kind":"account","id":${JSON.stringify(text)},"dump":${dump}}\n`;
   }
   const last = ids.at(-1);

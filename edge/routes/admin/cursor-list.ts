@@ -1,4 +1,4 @@
-// The operator's lists: pages behind an opaque cursor.
+// Pages of the operator's lists, behind an opaque cursor.
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";
@@ -7,13 +7,13 @@ import { apiError } from "../../../shared/errors.ts";
 
 export const CURSOR = queryText("cursor", "`next_cursor` of the page before.");
 
-/** An opaque cursor; an empty one is none. */
+/** The cursor of the query; an empty one counts as none. */
 export function readCursor(c: Context): string | undefined {
   const cursor = c.req.query("cursor");
   return cursor === "" ? undefined : cursor;
 }
 
-/** The fault of a cursor that we did not issue. */
+/** For a cursor that we did not issue. */
 export function unknownCursor() {
   return apiError("invalid_value", "`cursor` must be the `next_cursor` of an earlier answer.", "cursor");
 }
@@ -26,7 +26,7 @@ export const cursorPageSchema = <Item extends z.ZodType>(item: Item) =>
     next_cursor: z.nullable(z.string()),
   });
 
-/** One page; `next`: where the one behind it begins. */
+/** One page. `next`: the cursor of the next one. */
 export function cursorPage(data: readonly object[], next: string | undefined) {
   return { object: "list", data, has_more: next !== undefined, next_cursor: next ?? null };
 }

@@ -1,4 +1,4 @@
-// POST /admin/accounts/{id}/grants: credit, once for each id.
+// POST /admin/accounts/{id}/grants: grants credit, once for each id.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";

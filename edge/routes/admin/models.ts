@@ -1,5 +1,5 @@
-// PUT /admin/models/{owner}/{name}: prices and status of a model, in force everywhere within 60 s (model-book.ts). A
-// field that is not named stays as it is, so that a status can be set without repeating prices.
+// PUT /admin/models/{owner}/{name}: sets a model's prices and status, in force everywhere within 60 s (model-book.ts).
+// Fields that are left out keep their value, so that a status can be set without repeating the prices.
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";
@@ -16,7 +16,7 @@ import { nanoUsd } from "../../../shared/money.ts";
 import { integer, oneOf, parseBody } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 16 * 1024;
-/** $1,000 per million tokens: beyond it somebody mistook the unit. */
+/** $1,000 per million tokens: a higher price is a mistaken unit. */
 const PRICE_MAX = 1_000_000_000_000;
 /** $1 a request. */
 const MINIMUM_CHARGE_MAX = 1_000_000_000;
@@ -74,7 +74,7 @@ async function putModel(c: Context): Promise<Response> {
   const body = parseBody(putModelSchema, await readJson(c, BODY_BYTES_MAX));
   const stores = { directory: c.env.DIRECTORY, kv: c.env.EMBEDDING_CACHE };
   await act(c, "model.put", id, body, async () => {
-    // Not from memory: another isolate may have set the rest a second ago.
+    // From the directory, not from memory: another isolate may have set a field a second ago.
     const [known] = withSettings(
       modelBook.models.filter((model) => model.id === id),
       await loadModelSettings(stores),

@@ -1,4 +1,4 @@
-// POST /admin/reconcile: one page of Stripe's events against the books; `npm run reconcile` asks for them all.
+// POST /admin/reconcile: reconciles one page of Stripe's events with the books; `npm run reconcile` does all pages.
 
 import * as z from "zod";
 import type { Stripe } from "../../billing/stripe.ts";

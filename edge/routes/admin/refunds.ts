@@ -1,5 +1,5 @@
-// POST /admin/accounts/{id}/refunds: gives a payment back, or a part of it, through Stripe and in the books, once for each
-// `Idempotency-Key`, which it needs.
+// POST /admin/accounts/{id}/refunds: refunds a payment or a part of it, through Stripe and in the books, once for each
+// `Idempotency-Key`, which is required.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
@@ -24,7 +24,7 @@ import { formatUsd, nanoUsd } from "../../../shared/money.ts";
 import { oneOf, parseBody, text, wrongValue } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 4096;
-/** As long as a lease lives. */
+/** A lease's life. */
 const HELD_S = 30;
 const PAYMENT_RULE =
   "a payment's id at Stripe (`pi_…`), as `payment_id` of a top-up in GET /v1/transactions (a grant was never paid)";
@@ -122,7 +122,7 @@ async function createRefund(c: Context): Promise<Response> {
   });
 }
 
-/** Throws ApiError where Stripe refused it. */
+/** Throws ApiError if Stripe refused the refund. */
 function refundAnswer(accountId: string, { record, balanceNanoUsd }: Extract<RefundAnswer, { kind: "refund" }>) {
   const { outcome, creditNanoUsd, cents } = record;
   if (outcome?.kind === "refused") {
@@ -191,7 +191,7 @@ function aboveRest(rest: NanoUsd, payment: string): ApiError {
   );
 }
 
-/** Spent credit is not refunded; what calls hold may come back. */
+/** The fault of credit that is not there: spent credit is never refunded, credit held by calls may come back. */
 function notThere(
   { wantedNanoUsd: wanted, unspentNanoUsd: unspent, freeNanoUsd: free }: Extract<RefundFault, { kind: "not_there" }>,
   payment: string,

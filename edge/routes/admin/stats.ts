@@ -1,4 +1,4 @@
-// GET /admin/stats: sums over all accounts, as last reported, with how old the reports are.
+// GET /admin/stats: sums over all accounts as last reported, and how old the reports are.
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";

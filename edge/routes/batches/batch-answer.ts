@@ -1,4 +1,4 @@
-// A batch as the API shows it.
+// A batch in the API's form.
 
 import * as z from "zod";
 import type { BatchSnapshot } from "../../files/batch-types.ts";
@@ -27,11 +27,11 @@ function usageAnswer({ tokens, cachedTokens, costNanoUsd }: BatchSnapshot["usage
   };
 }
 
-/** When a batch ended, if it ended like this. */
+/** When a batch ended, if it ended with `status`. */
 const endedAt = (status: BatchSnapshot["status"]) =>
   field(time, (batch: BatchSnapshot) => (batch.status === status ? seconds(batch.endedAtMs) : null), null);
 
-/** OpenAI's object, and `cost` beside its usage. Times that have not come are null, as OpenAI writes them. */
+/** OpenAI's object, plus `cost` in its usage. Times that have not come are null, as OpenAI writes them. */
 export const BATCH = described<BatchSnapshot>({
   id: ownId("batch"),
   object: always("batch"),

@@ -1,4 +1,4 @@
-// /v1/batches: OpenAI's shape. A batch that runs is asked itself; one that has ended stands in the account's library.
+// /v1/batches, in OpenAI's form. A running batch is read from its own object, an ended one from the account's library.
 
 import type { BatchObject } from "../../batch/batch.ts";
 import { newBatch, snapshotOf } from "../../batch/snapshot.ts";
@@ -32,10 +32,10 @@ import { createBatchSchema } from "../../../shared/schemas/batches.ts";
 import { parseBody, wrongValue } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
-/** OpenAI's figures. */
+/** As OpenAI's. */
 const LIST_MAX = 100;
 const LIST_DEFAULT = 20;
-/** A batch whose object knows nothing of it so long after its making was never begun: the request died in between. */
+/** A batch that its object does not know this long after its creation never began: the request that created it died. */
 const BEGIN_MS_MAX = 60_000;
 
 export const BATCHES = keyRoutes("Files and batches", "batches", [
@@ -123,7 +123,9 @@ async function createBatch(c: Context, caller: Caller): Promise<Response> {
   return c.json(BATCH.of(snapshot));
 }
 
-/** The batch that the call's first try made. Should that have died before it began the batch, it begins now. */
+/**
+ * Answers a repeat with the batch that the first call created. If that call died before the batch began, it begins now.
+ */
 async function answerAgain(c: Context, order: BatchOrder): Promise<Response> {
   const listed = known("batch", await libraryStub(c.env, order.accountId).getBatch(order.id));
   const { createdAtMs, expiresAtMs } = listed.view;
@@ -134,7 +136,7 @@ async function answerAgain(c: Context, order: BatchOrder): Promise<Response> {
   return answerRepeat(c, BATCH.of(await currentView(c, order.accountId, listed)), 200);
 }
 
-/** A key that has only `batches` must not call models. */
+/** A batch calls models, so its key must have the endpoint's scope too. */
 function checkEndpoint(rights: Rights, endpoint: BatchEndpoint): void {
   const needed = ENDPOINTS[endpoint].scope;
   if (rights.scopes.includes(needed)) return;
@@ -172,7 +174,7 @@ async function getBatch(c: Context, { accountId }: Caller): Promise<Response> {
 async function cancelBatch(c: Context, { accountId }: Caller): Promise<Response> {
   const listed = await ownBatch(c, accountId);
   const before = await currentView(c, accountId, listed);
-  // A client whose connection broke asks again.
+  // A client whose connection broke may ask again.
   if (before.status === "cancelled") return c.json(BATCH.of(before));
   if (before.endedAtMs !== undefined) {
     throw apiError("invalid_request", `A batch that is ${before.status} cannot be cancelled.`, "id");

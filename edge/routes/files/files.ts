@@ -1,5 +1,5 @@
-// /v1/files: what was uploaded for batches, and what batches made (upload-file.ts: the upload itself). OpenAI's shape;
-// another account's file is unknown.
+// /v1/files, in OpenAI's form: uploads for batches (upload-file.ts receives them) and the results of batches. Another
+// account's file is unknown.
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";
@@ -22,7 +22,7 @@ import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
 
-/** OpenAI's figures. */
+/** As OpenAI's. */
 const LIST_MAX = 10_000;
 
 export const FILE = described<FileFacts>({
@@ -104,7 +104,7 @@ async function getFile(c: Context, { accountId }: Caller): Promise<Response> {
 async function getFileContent(c: Context, { accountId }: Caller): Promise<Response> {
   const record = await ownFile(c, accountId);
   c.header("content-type", "application/jsonl");
-  // A customer wrote the file: no browser may show it as a page of this site.
+  // Customers write these files: a browser must not show one as a page of this site.
   c.header("x-content-type-options", "nosniff");
   c.header("content-disposition", `attachment; filename*=UTF-8''${headerText(record.filename)}`);
   c.header("cache-control", "no-store");
@@ -113,14 +113,14 @@ async function getFileContent(c: Context, { accountId }: Caller): Promise<Respon
     return c.body(null);
   }
   const memory = c.get("services").memory.take(contentMemory(record));
-  // Lines that are written out anew may one day be written a little longer than they were counted: no fixed length.
+  // Result lines are written anew for each download, and a later version may write them longer: so no fixed length.
   const { readable, writable } =
     record.content.format === "lines" ? new FixedLengthStream(record.bytes) : new IdentityTransformStream();
   waitUntilOf(c)(writeContent(c, record, writable, memory));
   return c.body(readable);
 }
 
-/** RFC 8187: percent-encoded, and stricter than a URL. */
+/** A filename by RFC 8187: percent-encoded, stricter than in a URL. */
 function headerText(text: string): string {
   return encodeURIComponent(text).replaceAll(/['()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 }
@@ -139,7 +139,7 @@ async function writeContent(
     }
     await writer.close();
   } catch (error) {
-    // The reader has gone, or a chunk is damaged: the answer breaks off, which every client notices.
+    // The reader has left, or a chunk is damaged: the answer breaks off, which every client notices.
     await writer.abort(error).catch(() => undefined);
   } finally {
     memory.release();

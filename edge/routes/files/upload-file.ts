@@ -1,4 +1,4 @@
-// POST /v1/files: a form whose file is stored, sealed chunk by chunk, as it arrives.
+// POST /v1/files: stores a form's file, sealed chunk by chunk as it arrives.
 
 import * as z from "zod";
 import type { Context } from "../../context.ts";
@@ -26,9 +26,9 @@ import { apiError } from "../../../shared/errors.ts";
 import { newId } from "../../../shared/ids.ts";
 import { uploadFieldsSchema } from "../../../shared/schemas/files.ts";
 
-/** What an upload holds of its chunks: the one being filled, and the same being sealed, twice. */
+/** Chunks that an upload holds: the one being filled, and two copies of the one being sealed. */
 const UPLOAD_CHUNKS = 3;
-/** Pieces on their way, closures. */
+/** About what an upload holds besides its chunks. */
 const UPLOAD_BYTES = 256 * 1024;
 
 export const CREATE_FILE: Route = {
@@ -58,7 +58,7 @@ async function createFile(c: Context, caller: Caller): Promise<Response> {
   const boundary = boundaryOf(c.req.header("content-type"));
   const pieces = uploadBody(c);
   const work = storeUpload(c, caller, pieces, boundary);
-  // A client that leaves would otherwise take along the work that clears away what it sent.
+  // Otherwise a client that leaves would end the work that deletes what it has sent.
   waitUntilOf(c)(work.catch(() => undefined));
   const stored = await work;
   return isRepeat(stored) ? answerRepeat(c, FILE.of(stored.again), 200) : c.json(FILE.of(stored));
@@ -96,7 +96,7 @@ async function storeUpload(
     const { filename, bytes, lines, chunks, lifeMs = FILE_LIMITS.lifeMs } = upload;
     const content = { format: "lines", chunks } as const;
     const record: FileRecord = { ...empty, filename, bytes, lines, expiresAtMs: nowMs + lifeMs, content };
-    await authorizeAgain(c, caller); // an upload may take longer than its key lives
+    await authorizeAgain(c, caller); // an upload may outlive its key
     const facts = [filename, String(upload.lifeMs), await digested?.digest()].join("\n");
     const once = isOnce ? await onceOfUpload(c, facts) : undefined;
     const finished = await library.finishUpload(record, caller.keyId, once);
@@ -111,7 +111,7 @@ async function storeUpload(
   }
 }
 
-/** A small file is one chunk, and takes no more memory than it is long. */
+/** A small file is one chunk, and takes only its own length of memory. */
 function chunkBytesOf(c: Context): number {
   const announced = Number(c.req.header("content-length") ?? 0);
   const isPlain = c.req.header("content-encoding") === undefined;
@@ -126,7 +126,7 @@ function uploadBody(c: Context): AsyncIterable<Uint8Array> {
   return uploadPieces(gzip ? inflated(received) : received);
 }
 
-/** An upload that moves is alive, however long it takes. */
+/** Keeps the memory of an upload that makes progress, however long it takes. */
 async function* touching(pieces: AsyncIterable<Uint8Array>, memory: MemoryLease): AsyncGenerator<Uint8Array> {
   for await (const piece of pieces) {
     memory.touch();

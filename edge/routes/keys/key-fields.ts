@@ -1,5 +1,5 @@
-// Keys as the public API writes them (snake_case, unix seconds) and as the ledger keeps them. What is stored is
-// canonical: full model ids, addresses in one spelling, nothing twice; and a key that could never work is not made.
+// Keys as the public API writes them (snake_case, unix seconds) and as the ledger stores them. The stored form is
+// canonical: full model ids, one spelling of addresses, no duplicates. A key that could never work is refused.
 
 import * as z from "zod";
 import type { CreatedKey } from "../../account/account-keys.ts";
@@ -66,7 +66,7 @@ export const createKeySchema = z.strictObject({
   cache: fields.cache.optional(),
 });
 
-/** `null` takes a term away that a key need not have. */
+/** `null` removes an optional term. */
 export const patchKeySchema = z.strictObject({
   name: fields.name.optional(),
   scopes: fields.scopes.optional(),
@@ -80,13 +80,13 @@ export const patchKeySchema = z.strictObject({
   cache: fields.cache.optional(),
 });
 
-/** What a key is asked to be. `models`: those that there are. Throws ApiError for one that could never work. */
+/** The requested key. `models`: all that exist. Throws ApiError for a key that could never work. */
 export function draftOf(body: z.output<typeof createKeySchema>, models: readonly CatalogModel[]): KeyDraft {
   if (body.cap_reset !== undefined && body.cap_nano_usd === undefined) throw noCap();
   return { ...patchOf(body, models), name: body.name };
 }
 
-/** The changes of a PATCH, in the same way. */
+/** The changes of a PATCH, checked in the same way. */
 export function patchOf(body: z.output<typeof patchKeySchema>, models: readonly CatalogModel[]): KeyPatch {
   const { name, scopes, models: names, expires_at: expiresAt, ip_allow: ranges, cache } = body;
   const { cap_nano_usd: cap, cap_reset: capReset, requests_per_minute: requests, tokens_per_minute: tokens } = body;
@@ -104,7 +104,7 @@ export function patchOf(body: z.output<typeof patchKeySchema>, models: readonly 
   };
 }
 
-/** A bare name that calls accept is accepted here too. */
+/** Bare names are accepted, as in calls. */
 function fullIds(names: readonly string[], models: readonly CatalogModel[]): string[] {
   const ids = names.map((name, index) => {
     const model = findModel(name, models);
@@ -126,12 +126,12 @@ function timeToCome(expiresAtS: number): number {
   throw wrongValue("expires_at", `a time to come in unix seconds (now is ${nowS})`, expiresAtS);
 }
 
-/** The fault of a cap's reset without a cap. */
+/** For `cap_reset` without a cap. */
 export function noCap() {
   return apiError("invalid_value", "`cap_reset` must be absent for a key without `cap_nano_usd`.", "cap_reset");
 }
 
-/** Why a key can do nothing: older ones were not refused when they were made. Null: it can. */
+/** Why a key can do nothing (older ones were not checked when they were created); null: it can. */
 function unusableBecause(key: KeyView, models: readonly CatalogModel[]): string | null {
   if (key.expiresAtMs !== undefined && key.expiresAtMs <= Date.now()) return "it has expired";
   if (key.scopes.length === 0) return "`scopes` is empty";
@@ -142,7 +142,7 @@ function unusableBecause(key: KeyView, models: readonly CatalogModel[]): string 
   return null;
 }
 
-/** A key as lists show it, without its secret; `models`: those that there are. */
+/** A key in lists, without its secret. `models`: all that exist. */
 export const KEY = described<{ readonly key: KeyView; readonly models: readonly CatalogModel[] }>({
   id: field(z.string(), ({ key }) => key.id, exampleId("key")),
   object: always("api_key"),
@@ -186,7 +186,7 @@ function listOrNull(values: readonly string[] | undefined): string[] | null {
 
 export const KEY_ANSWER = answerOf("Key", "The key, without its secret.", KEY);
 
-/** What a key looks like in lists: never its secret. */
+/** A key as lists show it: never with its secret. */
 export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
   return KEY.of({ key, models });
 }

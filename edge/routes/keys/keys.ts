@@ -1,4 +1,4 @@
-// /v1/keys and /v1/key: an account's keys. A key's text is shown once; another account's key is unknown.
+// /v1/keys and /v1/key: an account's keys. A key's secret is shown once; another account's key is unknown.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
@@ -147,7 +147,7 @@ async function getKey(c: Context, { accountId }: Caller): Promise<Response> {
   return c.json(keyAnswer(known("key", await accountStub(c.env, accountId).getKey(idInPath(c, "key"))), modelsOf(c)));
 }
 
-/** `null` takes a term away. */
+/** `null` removes a term. */
 async function patchKey(c: Context, { accountId, by }: Caller): Promise<Response> {
   const patch = patchOf(parsePatch(patchKeySchema, await readJson(c, BODY_BYTES_MAX)), modelsOf(c));
   const patched: KeyView | "unknown" | "no_cap" = acted(

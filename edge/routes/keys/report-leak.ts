@@ -1,5 +1,5 @@
-// POST /v1/keys/report-leak: whoever found a key may have it revoked. The answer is the same whether the key was ours,
-// was revoked before, or never was: it tells a finder nothing about keys.
+// POST /v1/keys/report-leak: anybody who finds a key can have it revoked. The answer is the same for our keys, revoked
+// ones and anything else, so it tells a finder nothing about a key.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";

@@ -1,17 +1,17 @@
-// CSV as RFC 4180 writes it (CRLF, quotes where needed), safe to open in a spreadsheet: a cell that a spreadsheet would
-// take for a formula gets an apostrophe in front (OWASP, CSV injection).
+// CSV by RFC 4180 (CRLF, quotes where needed), safe to open in a spreadsheet: a cell that would be read as a formula
+// begins with an apostrophe (OWASP, CSV injection).
 
 export type Cell = string | number | null;
 
 const FORMULA = /^[=+\-@\t\r]/;
 const NEEDS_QUOTES = /[",\r\n]/;
 
-/** The text of a table: a line of names, then a line per row. */
+/** A whole table: a line of names, then a line a row. */
 export function csvOf(names: readonly string[], rows: Iterable<readonly Cell[]>): string {
   return csvRows([names]) + csvRows(rows);
 }
 
-/** Lines to follow the names. */
+/** The lines after the names. */
 export function csvRows(rows: Iterable<readonly Cell[]>): string {
   let text = "";
   for (const row of rows) text += `${row.map(cellText).join(",")}\r\n`;

@@ -1,6 +1,6 @@
-// GET /v1/organization/usage/embeddings and /v1/organization/costs: the ledger's figures in OpenAI's exact shape, for
-// tools that read OpenAI's (its SDK has a client for them). There are no projects and no users here: what is grouped by
-// them is null, and a filter that names one finds nothing. Source: OpenAI's API reference, Usage.
+// GET /v1/organization/usage/embeddings and /v1/organization/costs: the ledger's figures in OpenAI's exact form, for
+// tools that read OpenAI's (its SDK has a client for them). There are no projects and users here: grouping by one gives
+// null, and a filter for one finds nothing. Source: OpenAI's API reference, Usage.
 
 import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";

@@ -1,5 +1,5 @@
-// Usage as CSV: the whole period, streamed page by page, or the one page that `limit` or `page` asks for. A row per bucket
-// and group; buckets without usage have none.
+// Usage as CSV: the whole period, streamed page by page, or one page by `limit` or `page`. A row a bucket and group;
+// empty buckets have no row.
 
 import { accountStub } from "../../account/account-stub.ts";
 import type { Context } from "../../context.ts";
@@ -31,13 +31,13 @@ const COLUMNS = [
   "latency_ms_p99",
 ];
 
-/** Buckets, most of them empty, in one read of the account: a week of minutes. */
+/** Buckets per read of the account, most of them empty: a week of minutes. */
 const BUCKETS_A_READ = 10_080;
 
-/** Every bucket of the period in which the account can have usage. What fails before the first row is an error's answer. */
+/** Every bucket in which the account can have usage. A failure before the first row is answered as an error. */
 export async function csvOfPeriod(c: Context, accountId: AccountId, query: UsageQuery): Promise<Response> {
   const { createdAtMs } = acted(await accountStub(c.env, accountId).getAccount());
-  // History that was folded to months stands at a month's start, which may lie before the account's own.
+  // Old usage is kept by month, at the month's first day, which may lie before the account's own.
   const startMs = Math.max(query.startMs, monthStartMs(createdAtMs));
   const endMs = Math.min(query.endMs, Math.max(Date.now() + 1, startMs + 1));
   const pages = usagePages(c, accountId, { ...query, startMs, endMs, limit: BUCKETS_A_READ });
@@ -52,7 +52,7 @@ async function* textOf(head: string, others: AsyncIterable<UsagePage>): AsyncGen
   for await (const page of others) yield csvRows(rowsOf(page));
 }
 
-/** One page; the next is a `Link` (RFC 8288). */
+/** One page, with the next one as a `Link` (RFC 8288). */
 export function csvOfPage(c: Context, page: UsagePage): Response {
   nameFile(c);
   if (page.nextPage !== undefined) {

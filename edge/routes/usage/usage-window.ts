@@ -1,4 +1,4 @@
-// Which span of usage a query asks for, its pages, and the page of buckets that answers it: shared by /v1/usage, OpenAI's
+// The span of usage that a query asks for, its pages, and a page of buckets in an answer: shared by /v1/usage, OpenAI's
 // two routes and the export.
 
 import * as z from "zod";
@@ -14,7 +14,7 @@ import { apiError } from "../../../shared/errors.ts";
 import type { AccountId } from "../../../shared/ids.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
 
-/** The year 2100: calendars behind this are computed from it. */
+/** The year 2100: calendars reach no further. */
 const UNIX_SECONDS_MAX = 4_102_444_800;
 
 export const PAGE = queryText("page", "`next_page` of the page before.");
@@ -49,7 +49,7 @@ export interface UsageWindow {
   readonly page?: number;
 }
 
-/** `start_time`, `end_time` (now), `page`. `spanMs`: how far before the end it begins where no start is given; undefined: a start is required. */
+/** `start_time`, `end_time` (default: now), `page`. `spanMs`: the default span; undefined: a start is required. */
 export function readWindow(c: Context, spanMs: number | undefined): UsageWindow {
   const page = readCursor(c, "page");
   const endMs = (readTime(c, "end_time") ?? Math.ceil((Date.now() + 1) / 1000)) * 1000;
@@ -73,7 +73,7 @@ function readTime(c: Context, name: string): number | undefined {
   throw wrongValue(name, isMilliseconds ? `${what} (these look like milliseconds: send ${inSeconds})` : what, time);
 }
 
-/** How many buckets of one width an answer has: at most, and unless told. */
+/** The most and the default number of buckets in an answer. */
 interface BucketCount {
   readonly max: number;
   readonly fallback: number;
@@ -95,7 +95,7 @@ export function bucketLimitParameter(counts: Readonly<Record<string, BucketCount
   };
 }
 
-/** `bucket_width`, a day where none is given, and `limit`. */
+/** `bucket_width` (default: a day) and `limit`. */
 export function readBuckets<Width extends BucketWidth>(
   c: Context,
   counts: Readonly<Record<Width, BucketCount>>,
@@ -110,7 +110,7 @@ function isWidth<Width extends string>(text: string, counts: Readonly<Record<Wid
   return Object.hasOwn(counts, text);
 }
 
-/** All pages of `query` from its first on, each read when it is wanted; there is at least one. */
+/** All pages of `query` from its first on, at least one, each read on demand. */
 export async function* usagePages(
   c: Context,
   accountId: AccountId,
@@ -145,7 +145,7 @@ export const bucketsSchema = <Result extends z.ZodType, More extends z.ZodRawSha
 
 export const NO_BUCKETS = { object: "page", data: [], has_more: false, next_page: null };
 
-/** Buckets in time order, each result as `resultOf` shows it. */
+/** Buckets in time order; `resultOf` makes each result. */
 export function bucketsAnswer(page: UsagePage, resultOf: (result: UsageResult) => object) {
   return {
     object: "page",

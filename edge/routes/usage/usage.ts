@@ -33,7 +33,7 @@ const BUCKETS = {
   "1d": { max: 1440, fallback: 7 },
   "1mo": { max: 1440, fallback: 12 },
 } as const;
-/** How far before the end the first of the default buckets begins: the bucket of `end_time` is the last one shown. */
+/** The default span before `end_time`, whose bucket is the last one shown. */
 const DEFAULT_SPAN_MS: Readonly<Record<BucketWidth, number>> = {
   "1m": 59 * 60_000,
   "1h": 23 * 3_600_000,
