@@ -1,6 +1,6 @@
 // The files that pages load, from the Worker's ASSETS binding: a flat folder made by scripts/dev-server/page-assets.ts,
-// whose manifest names each file by its content. Everything under /assets/ may therefore be cached for ever, and a page
-// never meets the script of another deployment.
+// whose manifest names each file by its content. So everything under /assets/ may be cached for ever, and a page never
+// gets another deployment's script.
 
 import * as z from "zod";
 import type { Env } from "../bindings.ts";
@@ -8,11 +8,11 @@ import type { Context } from "../context.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 
-/** Name in the sources (`site.css`) → file (`site.0123456789abcdef.css`). */
+/** Name in the sources (`site.css`) to file (`site.0123456789abcdef.css`). */
 type Manifest = Readonly<Record<string, string>>;
 
 const manifestSchema = z.record(z.string(), z.string());
-// The binding wants a URL; it looks at the path alone.
+// The binding takes a URL and looks only at its path.
 const ASSETS_ORIGIN = "https://assets.invalid";
 const TYPES: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
@@ -25,7 +25,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 let manifest: Promise<Manifest> | undefined;
 
-/** Where a page finds the asset called `name` in the sources. An unknown name is our mistake: AssertionError. */
+/** The URL path of asset `name` of the sources. An unknown name is our mistake: AssertionError. */
 export async function assetUrl(env: Env, name: string): Promise<string> {
   return `/assets/${must((await manifestOf(env))[name], `an asset called ${name}`)}`;
 }
@@ -61,7 +61,7 @@ async function readManifest(env: Env): Promise<Manifest> {
   return manifestSchema.parse(await response.json());
 }
 
-/** The text of the asset called `name` in the sources. An unknown name is our mistake: AssertionError. */
+/** The text of asset `name` of the sources. An unknown name is our mistake: AssertionError. */
 export async function readAsset(env: Env, name: string): Promise<string> {
   const file = must((await manifestOf(env))[name], `an asset called ${name}`);
   const response = await env.ASSETS.fetch(`${ASSETS_ORIGIN}/${file}`);

@@ -1,4 +1,4 @@
-// GET /dashboard: the frame of the signed-in pages. The script fills the views from the public API (session/proxy.ts).
+// GET /dashboard: the frame of the signed-in pages. Its script fills the views from the public API (session/proxy.ts).
 
 import { html, raw } from "hono/html";
 import type { Session } from "../session/session.ts";

@@ -3,7 +3,7 @@
 import { html } from "hono/html";
 import type { Page } from "./layout.ts";
 
-/** None of Scalar's services is used: no proxy, fonts, client or telemetry. The page's policy refuses them too. */
+/** None of Scalar's services is used: no proxy, fonts, client or telemetry. The page's policy blocks them too. */
 const CONFIGURATION = JSON.stringify({
   url: "/v1/openapi.json",
   withDefaultFonts: false,

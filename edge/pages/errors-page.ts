@@ -1,5 +1,5 @@
-// GET /docs/errors: a section for every error code; error messages link to it. The text is docs/errors.md, an asset of the
-// deployment; statuses and types come from the table of errors.
+// GET /docs/errors: a section for each error code, which error messages link to. The text is docs/errors.md, an asset
+// of the deployment; statuses and types come from the table of errors.
 
 import { html } from "hono/html";
 import type { Env } from "../bindings.ts";

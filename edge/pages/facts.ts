@@ -1,5 +1,5 @@
-// Facts about models that GET /v1/models does not have. Figures are as published with the model; prices, status, sizes and
-// throughput come from the API, never from here.
+// Facts about models that GET /v1/models does not have, as published with the model. Prices, status, sizes and
+// throughput come only from the API.
 
 import { PRODUCTION_MODEL_ID, DEMO_MODEL_ID } from "../../shared/catalog.ts";
 

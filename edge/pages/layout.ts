@@ -1,5 +1,5 @@
-// The frame of every page and its headers. One style sheet, scripts from our own origin, nothing inline (so the policy
-// needs no nonce), nothing from third parties.
+// The frame of every page, and its headers. One style sheet, scripts only from our own origin, nothing inline (so the
+// policy needs no nonce), nothing from third parties.
 
 import { html, raw } from "hono/html";
 import type { HtmlEscapedString } from "hono/utils/html";
@@ -45,7 +45,7 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Headers of every page. Caches may keep a public page for a minute: a new price is in force within a minute too. */
+/** Headers of every page. Caches may keep a public page for a minute, as long as a new price takes to be in force. */
 function headersOf(page: Page): Record<string, string> {
   const isKept = page.isPrivate !== true && (page.status ?? 200) === 200;
   return {
@@ -63,7 +63,7 @@ function headersOf(page: Page): Record<string, string> {
   };
 }
 
-/** The answer that shows `page`. */
+/** The response for `page`. */
 export async function respond(c: Context, page: Page): Promise<Response> {
   const [styles, icon, ...scripts] = await Promise.all(
     [page.styles ?? "site.css", "icon.svg", "site.js", ...(page.scripts ?? [])].map((name) => assetUrl(c.env, name)),

@@ -1,5 +1,5 @@
-// GET /terms, /privacy, /contact: plain defaults in the operator's name. They say the same of stored data as
-// docs/storage.md, and name a service of others only where this deployment uses it.
+// GET /terms, /privacy, /contact: plain defaults in the operator's name. They agree with docs/storage.md on stored
+// data, and name another company's service only where this deployment uses it.
 
 import { html } from "hono/html";
 import type { Config } from "../settings.ts";
@@ -113,7 +113,7 @@ export function privacyPage(config: Legal): Page {
   ]);
 }
 
-/** As docs/storage.md has it. */
+/** The table of docs/storage.md. */
 const KEPT: readonly (readonly [what: string, where: string, life: string])[] = [
   ["Name and e-mail address of the account", "account object, directory", "until the account is deleted"],
   [
@@ -160,7 +160,7 @@ export function contactPage(config: Legal): Page {
   ]);
 }
 
-/** RFC 9116; undefined without an address to write to. */
+/** By RFC 9116; undefined without a contact address. */
 export function securityTxt(config: Legal, origin: string, nowMs: number): string | undefined {
   if (config.CONTACT_EMAIL === undefined) return undefined;
   const expires = new Date(nowMs + SECURITY_TXT_LIFE_MS).toISOString().slice(0, 10);
@@ -172,10 +172,10 @@ export function securityTxt(config: Legal, origin: string, nowMs: number): strin
     "",
   ].join("\n");
 }
-/** Less than a year, as the RFC recommends; made anew with every answer. */
+/** Less than a year, as the RFC recommends, from the time of each answer. */
 const SECURITY_TXT_LIFE_MS = 180 * 86_400_000;
 
-/** Pages are for everyone; the API, and what needs a session, are not for crawlers. */
+/** Crawlers may read the pages, but not the API or what needs a session. */
 export const ROBOTS_TXT = [
   "User-agent: *",
   "Disallow: /v1/",

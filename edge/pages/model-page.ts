@@ -1,4 +1,4 @@
-// GET /models/{owner}/{name}: what a buyer needs to decide, on one page.
+// GET /models/{owner}/{name}: a model on one page, with all that a buyer needs to decide.
 
 import { html } from "hono/html";
 import type { ModelFacts } from "./facts.ts";
@@ -133,7 +133,7 @@ function priceSection(model: PublicModel): Html {
   </section>`;
 }
 
-/** Shown by the page's script: without it the prices above are all there is. */
+/** Only the page's script shows it: without one the page has only the prices above. */
 function estimator({ pricing }: PublicModel): Html {
   return html`<form
     class="estimator"

@@ -55,7 +55,7 @@ function quantizationLoss(quantization: NonNullable<ModelFacts["quantization"]>)
   };
 }
 
-/** 1 - cosine to float32, median and largest: docs/performance.md, Right. */
+/** 1 − cosine to float32, median and largest: docs/performance.md, Right. */
 const MEASURED = [
   ["This engine, before the vector is rounded to float16", "8.6e-12", "7.3e-10"],
   ["PyTorch in float16", "3.9e-6", "3.5e-4"],

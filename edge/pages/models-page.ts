@@ -1,4 +1,4 @@
-// GET /models: the catalogue, compared.
+// GET /models: compares the catalogue's models.
 
 import { html } from "hono/html";
 import { factsOf } from "./facts.ts";

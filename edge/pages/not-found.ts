@@ -1,5 +1,5 @@
-// Answers for routes that do not exist: 405 with `Allow` where the path exists under another method, otherwise 404 with the
-// nearest route, or a page for a browser. The table of routes is hono's own, so it cannot drift.
+// Answers for routes that do not exist: 405 with `Allow` where the path has other methods, otherwise 404 with the
+// nearest route, or a page for a browser. The table of routes is hono's own, so it is always right.
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
@@ -34,7 +34,7 @@ function patternOf(path: string): RegExp {
 function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response | Promise<Response> {
   const { path } = c.req;
   const matching = routes.filter((route) => route.pattern.test(path));
-  // `/v1/keys/report-leak` also matches `/v1/keys/:id`: the exact path wins.
+  // `/v1/keys/report-leak` also matches `/v1/keys/:id`: the exact path counts.
   const own = matching.filter((route) => route.path === path.replace(/(?<=.)\/$/, ""));
   const allowed = new Set((own.length > 0 ? own : matching).map((route) => route.method));
   if (allowed.size > 0) {
@@ -54,12 +54,12 @@ function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response | Pr
   return faultResponse(c, { code: "route_not_found", message: `No such route. ${suggestion}`, param: null });
 }
 
-/** True for a browser that follows a link. Under the API's prefixes everyone gets the API's error. */
+/** True for a browser that follows a link. Under the API's prefixes everybody gets the API's error. */
 function wantsPage(c: Context): boolean {
   return asksForPage(c) && !API_PATH.test(c.req.path);
 }
 
-/** The last part of a path in other APIs → the route that does the same here. */
+/** Last parts of other APIs' paths, and the routes here that do the same. */
 const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["embed", "/v1/embeddings"],
   ["embed_all", "/v1/embeddings"],
@@ -71,12 +71,12 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["tokens", "/v1/tokenize"],
 ]);
 
-/** A route as the document writes it. The caller's path is never repeated: it may hold anything. */
+/** The suggested route, as the document writes it. The caller's path is never repeated: it may hold anything. */
 function hintFor(path: string, routes: readonly KnownRoute[]): string | undefined {
   const parts = path.split("/").filter((part) => part !== "");
   const known = NAMES_ELSEWHERE.get(parts.at(-1)?.replace(/^.*:/, "").toLowerCase() ?? "");
-  // A base URL without /v1, with another API's prefix, or with /v1 twice: what follows the prefix is a route here.
-  // As many parts as the longest route has: joining every end of a path of thousands of parts takes quadratic time.
+  // Only as many parts as the longest route has: joining every end of a path of thousands of parts takes quadratic
+  // time.
   const end = parts.slice(-Math.max(...routes.map((route) => route.path.split("/").length)));
   const behind = end.map((_, index) => `/v1/${end.slice(index).join("/")}`);
   const found = behind

@@ -31,7 +31,7 @@ export function codeTabs(name: string, snippets: readonly Snippet[]): Html {
   </div>`;
 }
 
-/** Code that the keyboard can scroll; the site's script adds a button that copies it. */
+/** Code that can be scrolled by keyboard; the site's script adds a copy button. */
 export function codeBlock(code: string, label: string): Html {
   return html`<div class="code" data-copy>
     <pre tabindex="0" role="region" aria-label="${label} code"><code>${code}</code></pre>
@@ -51,19 +51,19 @@ export function integer(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** API providers of the model: this one, once it serves it. */
+/** How many providers' APIs have the model: this one, once it serves it. */
 export function providersOf(model: PublicModel): number {
   return model.status === "live" ? 1 : 0;
 }
 
-/** As a ready backend measured it. */
+/** As measured by a ready backend. */
 export function throughputOf(model: PublicModel): string {
   if (model.status !== "live") return "measured once live";
   const measured = model.throughput_tokens_per_second;
   return measured === null ? "not measured yet" : `${integer(Math.round(measured))} tokens/s, measured here`;
 }
 
-/** The published benchmark; `highlight` is the row of the page's model. */
+/** The published benchmark; `highlight`: the row of the page's model. */
 export function benchmarkTable(highlight: string): Html {
   return html`<div class="table-scroll" tabindex="0" role="region" aria-label="${BENCHMARK.name}">
     <table class="data">

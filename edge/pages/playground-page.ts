@@ -1,4 +1,4 @@
-// GET /playground: the form. The script embeds the visitor's texts through the session and shows the result.
+// GET /playground: the form. Its script embeds the visitor's texts with the session and shows the result.
 
 import { html } from "hono/html";
 import type { Session } from "../session/session.ts";

@@ -1,5 +1,4 @@
-// The catalogue as the pages show it: exactly what GET /v1/models answers, so that a page never promises what the API
-// does not.
+// The catalogue for the pages: exactly the answer of GET /v1/models, so that no page promises what the API does not.
 
 import type { Hono } from "hono";
 import * as z from "zod";

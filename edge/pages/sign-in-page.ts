@@ -1,11 +1,11 @@
-// The dashboard of a visitor who is not signed in.
+// GET /dashboard for a visitor who is not signed in.
 
 import { html } from "hono/html";
 import type { Env } from "../bindings.ts";
 import { SIGN_IN_PROVIDERS } from "../session/providers.ts";
 import type { Page } from "./layout.ts";
 
-/** `fault` says why the last try was refused. */
+/** `fault`: why the last try was refused. */
 export function signInPage(env: Env, fault?: string): Page {
   const providers = SIGN_IN_PROVIDERS.filter((provider) => provider.isConfigured(env));
   return {

@@ -1,5 +1,5 @@
-// Calls that work when pasted: with this deployment's origin and the model's id; the key comes from the environment. Plain
-// text, which the templates escape.
+// Example calls that work when pasted: they have this deployment's origin and the model's id, and take the key from the
+// environment. Plain text, which the templates escape.
 
 export interface Snippet {
   readonly id: string;

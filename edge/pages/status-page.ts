@@ -33,7 +33,7 @@ const WORDS: Readonly<Record<ModelStatus, string>> = {
   misconfigured: "Calls fail: one of our settings is wrong",
   down: "Calls fail",
 };
-/** A day is marked by the share of its calls that were served. */
+/** The share of served calls from which on a day is marked as good. */
 const WELL_SHARE = 0.999;
 const POOR_SHARE = 0.99;
 

@@ -1,6 +1,6 @@
-// "I want this model", counted once a person: the account behind a session, otherwise the address (the /64 of an IPv6
-// address: one subscriber's). The table holds keyed hashes, so it names nobody. After SESSION_SECRET is rotated a person
-// can count once more. GET /admin/stats shows the counts.
+// Counts "I want this model" once a person: the account of a session, otherwise the address (for IPv6 its /64, which
+// one subscriber has). The table holds keyed hashes, so it names nobody. After SESSION_SECRET is rotated a person can
+// count once more. GET /admin/stats shows the counts.
 
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
@@ -15,7 +15,7 @@ const PERSON_BYTES = 16;
 const TRIES_PER_MINUTE = 20;
 const tries = new AddressLimit(TRIES_PER_MINUTE);
 
-/** Notes that the visitor of `c` wants `model`; once a person. Throws `directory_unavailable`, `rate_limit_exceeded`. */
+/** Counts the visitor of `c` for `model`, once a person. Throws `directory_unavailable`, `rate_limit_exceeded`. */
 export async function recordWant(c: Context, model: string): Promise<void> {
   tries.take(clientAddress(c));
   const hash = await personHash(

@@ -1,4 +1,4 @@
-// The account itself: name and balance, credit, sessions, its data as a file, its deletion.
+// The account view: name and balance, credit, sessions, export and deletion.
 
 import type { VNode } from "preact";
 import { API, call, get, getIfThere } from "./api.ts";
@@ -38,7 +38,7 @@ function specsOf(account: Account): readonly Spec[] {
     ["Since", formatTime(account.created_at)],
     ["Balance", formatMoney(account.balance_nano_usd)],
   ];
-  // Half a minute after the last call nothing is held.
+  // All held credit is free half a minute after the last call.
   if (held === 0) return rows;
   return [
     ...rows,

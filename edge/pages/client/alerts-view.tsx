@@ -1,4 +1,4 @@
-// The account's limits, its alerts when spend or balance crosses a line, and its webhooks.
+// The account's limits, its alerts on spend and balance, and its webhooks.
 
 import type { VNode } from "preact";
 import { call, get, getIfThere } from "./api.ts";

@@ -1,9 +1,9 @@
-// The public API as a signed-in page reaches it: same paths under /dashboard/api, the session's key added by the Worker
-// (edge/session/proxy.ts). The answers are our own API's, so their shapes are not checked.
+// The public API for a signed-in page: the same paths under /dashboard/api, where the Worker adds the session's key
+// (edge/session/proxy.ts). The answers are our own, so their shapes are not checked.
 
 export const API = "/dashboard/api";
 
-/** An error of the API, with its message for people. */
+/** An error of the API; its message is for people. */
 export class ApiFault extends Error {
   override name = "ApiFault";
   readonly status: number;
@@ -23,7 +23,7 @@ export interface ApiAnswer<Body> {
 
 type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
 
-/** Calls `path` (`/v1/keys`); throws ApiFault. A session that is over leads back to the sign-in. */
+/** Calls `path` (`/v1/keys`). Throws ApiFault; where the session is over, goes to the sign-in. */
 export async function call<Body>(method: Method, path: string, body?: object): Promise<ApiAnswer<Body>> {
   const response = await fetch(API + path, {
     method,
@@ -43,7 +43,7 @@ export async function get<Body>(path: string): Promise<Body> {
 
 const ABSENT: ReadonlySet<string> = new Set(["route_not_found", "insufficient_scope"]);
 
-/** The same; undefined where this deployment has no such route or the session's key may not call it. */
+/** The same; undefined where the deployment has no such route or the session's key may not call it. */
 export async function getIfThere<Body>(path: string): Promise<Body | undefined> {
   try {
     return await get<Body>(path);
@@ -56,14 +56,14 @@ export async function getIfThere<Body>(path: string): Promise<Body | undefined> 
 async function faultOf(response: Response): Promise<ApiFault> {
   try {
     const { error }: { error: { code: string; message: string } } = await response.json();
-    // The link to the errors page is for logs.
+    // The link to the errors page is for readers of a log.
     return new ApiFault(response.status, error.code, error.message.replace(/ See http\S+$/, ""));
   } catch {
     return new ApiFault(response.status, "unreadable", `The server answered ${response.status}.`);
   }
 }
 
-/** What to tell a person about `error`. */
+/** A sentence for people about `error`. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof ApiFault) return error.message;
   return error instanceof TypeError ? "The server could not be reached." : "Something failed in this page.";

@@ -1,4 +1,4 @@
-// Batches with their progress; while the view is open and one runs, they are asked for again.
+// Batches and their progress, read again regularly while the view is open and a batch runs.
 
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
@@ -60,7 +60,7 @@ function Batches({ batches }: { readonly batches: readonly Batch[] }): VNode {
   );
 }
 
-/** Why it failed, or will: the first fault, and how many more there are. */
+/** Why it failed or will fail: the first fault, and how many others there are. */
 function reasonOf({ errors }: Batch): VNode | undefined {
   const [first, ...more] = errors?.data ?? [];
   if (first === undefined) return undefined;

@@ -1,9 +1,10 @@
-// How long the credit lasts: the balance from the statement, then a straight line at the pace of the last days. Pure.
+// How long the credit lasts: the balances of the statement, continued by a straight line at the pace of the last days.
+// Pure.
 
 import type { Transaction, UsageBucket } from "./types.ts";
 
 const DAY_S = 86_400;
-/** Beyond this no date is given. */
+/** No date is given for more days than this. */
 export const HORIZON_DAYS = 365;
 
 export interface BalancePoint {
@@ -14,7 +15,7 @@ export interface BalancePoint {
 
 /** Balances over time, oldest first: after each of `newestFirst`, then `now`. */
 export function balanceHistory(newestFirst: readonly Transaction[], now: BalancePoint): readonly BalancePoint[] {
-  // An hour's charge is dated by its hour but may be posted after a later line: the order of posting counts.
+  // An hour's charge has its hour's date but may be posted after a later line, so the order of posting is used.
   let at = 0;
   const past = newestFirst.toReversed().map((line) => {
     at = Math.min(now.at, Math.max(at, line.at));

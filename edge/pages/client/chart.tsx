@@ -1,5 +1,5 @@
-// What all charts share: the title, a line that reads out what the pointer is over, the drawing in pixels, a legend, and
-// the same figures as a table for those who do not see the drawing.
+// What all charts share: a title, a line that reads out the figures under the pointer, the drawing in pixels, a legend,
+// and the same figures as a table for those who do not see the drawing.
 
 import type { ComponentChildren, TargetedPointerEvent, VNode } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
@@ -8,12 +8,12 @@ import { formatShortDay } from "./format.ts";
 import { Panel, Table } from "./parts.tsx";
 import { ticks } from "./scale.ts";
 
-/** As charts.css has it. */
+/** The height in charts.css. */
 const HEIGHT = 210;
 const LABEL_FONT_PX = 11;
 const MARGIN = { top: 10, right: 8, bottom: 22 } as const;
 const PLOT_HEIGHT = HEIGHT - MARGIN.top - MARGIN.bottom;
-/** Between the labels of the axis and the plot, and beside them. */
+/** Between the axis labels and the plot, and beside the labels. */
 const LABEL_GAP = 8;
 
 export interface Plot {
@@ -54,7 +54,7 @@ export function Chart({ title, summary, rest, legend, columns, rows, draw, isFul
     observer.observe(must(root.current, "the drawing"));
     return () => observer.disconnect();
   }, []);
-  // The pointer's moves draw nothing again.
+  // Moves of the pointer must not draw the chart again.
   const plot = useMemo(() => (width === 0 ? undefined : draw(width)), [draw, width]);
   const point = ({ clientX, currentTarget }: TargetedPointerEvent<SVGSVGElement>) =>
     setReading(plot?.read(clientX - currentTarget.getBoundingClientRect().left));
@@ -106,7 +106,7 @@ export function Chart({ title, summary, rest, legend, columns, rows, draw, isFul
   );
 }
 
-/** Of a series: 1 to 8 (frame.css), for both themes. */
+/** The colour of series 1 to 8 (frame.css), in both themes. */
 export function colourOf(series: number): string {
   return `var(--s${series})`;
 }
@@ -119,7 +119,7 @@ interface Grid {
   readonly marks: ComponentChildren;
 }
 
-/** Lines with labels, from 0 to a round number above `max`. */
+/** Grid lines with labels, from 0 to a round number above `max`. */
 export function gridOf(width: number, max: number, format: (value: number) => string): Grid {
   const values = ticks(max, 4);
   const top = values.at(-1) || 1;
@@ -139,7 +139,7 @@ export function gridOf(width: number, max: number, format: (value: number) => st
 
 const pen = must(document.createElement("canvas").getContext("2d"), "a canvas to measure with");
 
-/** Of a label, in pixels. */
+/** The width of a label, in pixels. */
 function widthOf(label: string): number {
   pen.font = `${LABEL_FONT_PX}px ${getComputedStyle(document.body).fontFamily}`;
   return pen.measureText(label).width;

@@ -1,4 +1,4 @@
-// The dashboard's views by the address's hash: `#keys` shows the keys. Without a script there is the API.
+// Shows the dashboard's views by the address's hash (`#keys`: the keys).
 
 import { render } from "preact";
 import { accountView } from "./account-view.tsx";
@@ -21,7 +21,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   account: accountView,
 };
 
-/** Shows the view that the hash names. `isMove`: the visitor asked for it, so the focus goes there. */
+/** Shows the hash's view. `isMove`: the visitor went there, so it gets the focus. */
 async function show(isMove: boolean): Promise<void> {
   say("#fault", "");
   const name = Object.hasOwn(VIEWS, location.hash.slice(1)) ? location.hash.slice(1) : "usage";
@@ -48,7 +48,7 @@ async function show(isMove: boolean): Promise<void> {
   }
 }
 
-/** The payment provider sends people back here. */
+/** The payment provider sends visitors back here. */
 function tellOfPayment(): void {
   const outcome = new URLSearchParams(location.search).get("top-up");
   if (outcome === null) return;
@@ -58,7 +58,7 @@ function tellOfPayment(): void {
   );
 }
 
-/** What failed in a listener, which no code awaits. */
+/** Shows a failure in a listener, which no code awaits. */
 function showFault(event: PromiseRejectionEvent): void {
   event.preventDefault();
   say("#fault", sentenceOf(event.reason));

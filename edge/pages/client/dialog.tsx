@@ -68,7 +68,7 @@ function Form({
   );
 }
 
-/** Closes by its button alone, so that a stray Escape loses nothing that is shown once. */
+/** Closes only by its button, so that a stray Escape does not lose what is shown once. */
 export function openNotice(title: string, content: ComponentChildren): void {
   const dialog = open(title, (close) => (
     <>
@@ -80,7 +80,7 @@ export function openNotice(title: string, content: ComponentChildren): void {
   dialog.addEventListener("cancel", (event) => event.preventDefault());
 }
 
-/** The only time that `secret` is on a screen. `label` names it, `note` says more. */
+/** Shows `secret`, this once. `label` names it, `note` says more. */
 export function openSecret(title: string, label: string, secret: string, note: string): void {
   openNotice(
     title,
@@ -99,7 +99,7 @@ function open(title: string, content: (close: () => void) => VNode): HTMLDialogE
   dialog.setAttribute("aria-label", title);
   const close = () => {
     dialog.close();
-    // At once: what was shown once is gone from the page.
+    // At once, so that the secret is gone from the page.
     dialog.remove();
     keepFocus();
   };
@@ -110,7 +110,7 @@ function open(title: string, content: (close: () => void) => VNode): HTMLDialogE
   return dialog;
 }
 
-/** What opened a dialog may be gone with its row: the view's title takes the focus then. */
+/** The button that opened a dialog may be gone with its row: then the view's title gets the focus. */
 function keepFocus(): void {
   const title = document.querySelector(".view:not([hidden]) h2");
   if (document.activeElement === document.body && title instanceof HTMLElement) title.focus();

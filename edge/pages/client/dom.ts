@@ -1,6 +1,6 @@
-// What scripts find in the Worker's templates.
+// Elements of the Worker's templates, for scripts.
 
-/** The element that the page's template holds under `selector`; a missing one is our mistake. */
+/** The template's element for `selector`; a missing one is our mistake. */
 export function find<Kind extends Element>(
   selector: string,
   kind: new () => Kind,
@@ -11,14 +11,14 @@ export function find<Kind extends Element>(
   throw new Error(`the page has no ${selector}`);
 }
 
-/** Shows `text` in the element that the page keeps for it under `selector`; an empty text hides it. */
+/** Shows `text` in the page's element for `selector`; an empty text hides it. */
 export function say(selector: string, text: string): void {
   const element = find(selector, HTMLElement);
   element.textContent = text;
   element.hidden = text === "";
 }
 
-/** Says `text` to screen readers. */
+/** Announces `text` to screen readers. */
 export function announce(text: string): void {
   say("#announcer", text);
 }

@@ -10,10 +10,10 @@ interface FieldProps extends Omit<LooseInputHTMLAttributes, "label" | "name"> {
   readonly isFull?: boolean;
 }
 
-/** What it takes beside these props goes to the input. */
+/** All other props go to the input. */
 export function Field({ label, help, isFull, name, ...others }: FieldProps): VNode {
   const id = `field-${name}`;
-  // Preact's type of an input is one for each kind of input: here the kind is the caller's.
+  // Preact has a type for each kind of input; here the caller chooses the kind.
   const attributes: object = others;
   return (
     <div class={isFull === true ? "full" : undefined}>

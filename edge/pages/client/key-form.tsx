@@ -28,7 +28,7 @@ const CACHES = [
 /** Ticked for a new key. */
 const CALL_SCOPES = ["embeddings", "rerank", "batches"];
 
-/** Fields for a new key, or with the terms of one. */
+/** Fields for a new key, or filled in with a key's terms. */
 export function KeyFields({ of: key }: { readonly of?: ApiKey }): VNode {
   const perMinute = (label: string, name: "requests_per_minute" | "tokens_per_minute") => (
     <Field

@@ -1,4 +1,4 @@
-// An account's keys: a table that stays usable with a hundred of them, and what can be done with each.
+// An account's keys: a table that stays usable with a hundred keys, and the actions on each.
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
@@ -65,7 +65,7 @@ function row(key: ApiKey, isHidden: boolean): VNode {
   );
 }
 
-/** What a search looks at. */
+/** The text that a search looks through. */
 function textOf(key: ApiKey): string {
   return [key.name, key.prefix, scopesOf(key), capOf(key), refusalOf(key)].join(" ").toLowerCase();
 }

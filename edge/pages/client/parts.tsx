@@ -1,4 +1,4 @@
-// What several views are made of.
+// Parts that several views use.
 
 import type { ComponentChildren, VNode } from "preact";
 import { useState } from "preact/hooks";
@@ -9,7 +9,7 @@ interface PanelProps {
   readonly children: ComponentChildren;
 }
 
-/** A card; `isFull`: as wide as the page. */
+/** A card. `isFull`: as wide as the page. */
 export function Panel({ title, isFull, children }: PanelProps): VNode {
   return (
     <section class={isFull === true ? "panel full" : "panel"}>
@@ -60,7 +60,7 @@ interface ScrollableProps {
   readonly children: ComponentChildren;
 }
 
-/** Scrolls on narrow screens, by the keyboard too. */
+/** Scrolls on narrow screens, also by keyboard. */
 export function Scrollable({ label, isBare, children }: ScrollableProps): VNode {
   return (
     <div class={isBare === true ? "table-scroll bare" : "table-scroll"} tabindex={0} role="region" aria-label={label}>
@@ -69,7 +69,7 @@ export function Scrollable({ label, isBare, children }: ScrollableProps): VNode 
   );
 }
 
-/** A failure of `act` is told above the view (dashboard.tsx). */
+/** A button. A failure of `act` is shown above the view (dashboard.tsx). */
 export function button(label: string, act: () => void | Promise<void>, kind?: "primary" | "danger"): VNode {
   return (
     <button type="button" class={kind} onClick={() => void act()}>
@@ -78,7 +78,7 @@ export function button(label: string, act: () => void | Promise<void>, kind?: "p
   );
 }
 
-/** A button of a table's row. `on` is what it acts on, for those who hear the button without its row. */
+/** A button in a table row. `on` names the row for those who hear the button alone. */
 export function action(name: string, on: string, act: () => void | Promise<void>, kind?: "danger"): VNode {
   return (
     <button

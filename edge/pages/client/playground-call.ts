@@ -1,4 +1,4 @@
-// The playground's call: the form's values, the request and its answer, both also as text.
+// The playground's call: the form's values, the request and the answer; the latter two also as text.
 
 import { call } from "./api.ts";
 import { SAMPLE } from "./sample-answer.ts";

@@ -87,7 +87,7 @@ function tilesOf({ texts, vectors, tokens, cachedTokens, costNanoUsd, elapsedMs,
   return [...always, ["Time", formatMs(elapsedMs), stages.join(", ") || "from here and back"]];
 }
 
-/** Columns are numbered as the rows are, so that long texts stand once. */
+/** Columns have the rows' numbers, so that long texts appear once. */
 function heatMap(texts: readonly string[], matrix: readonly (readonly number[])[]): VNode {
   return (
     <Scrollable label="Table: Similarities" isBare>
@@ -126,7 +126,7 @@ function percentOf(value: number): number {
 function textMap(texts: readonly string[], vectors: readonly Vector[]): VNode {
   const points = principalMap(vectors);
   const { width, height, pad } = MAP_SIZE;
-  // One scale for both axes: distances mean the same in each direction.
+  // Both axes have one scale, so that distances are comparable.
   const reach = Math.max(1e-6, ...points.flatMap(({ x, y }) => [Math.abs(x), Math.abs(y)]));
   const scale = (Math.min(width, height) / 2 - pad) / reach;
   const placed = points.map(({ x, y }, place) => ({
@@ -143,7 +143,7 @@ function textMap(texts: readonly string[], vectors: readonly Vector[]): VNode {
       {placed
         .toSorted((a, b) => a.cy - b.cy)
         .map(({ number, label, cx, cy }) => {
-          // Labels of near neighbours move down, so that each can be read; the number says whose it is.
+          // Labels of near neighbours move down, so that each can be read; the number tells which point it names.
           lastY = Math.max(cy + 4, lastY + LABEL_HEIGHT);
           const isRight = cx > width / 2;
           return (

@@ -1,5 +1,5 @@
-// The playground: one call for all texts; the rest is computed here from the full vectors. A visitor who is not signed in
-// sees the request and a stored answer to the texts of the page.
+// The playground: one call for all texts; everything else is computed here from the full vectors. A visitor who is not
+// signed in sees the request and a stored answer to the page's own texts.
 
 import { render } from "preact";
 import { sentenceOf } from "./api.ts";
@@ -48,7 +48,7 @@ let shown = 0;
 
 function show(made: Run): void {
   shown += 1;
-  // A new key, so that the slider begins at full length again.
+  // A new key resets the slider to full length.
   render(<PlaygroundResult key={shown} run={made} />, results);
   results.hidden = false;
 }

@@ -1,4 +1,4 @@
-// Where the axes of charts are labelled. Pure.
+// The labelled points of a chart's axes. Pure.
 
 /** About `count` round, whole numbers from 0 to at least `max`; a `max` of 0 gives [0]. */
 export function ticks(max: number, count: number): readonly number[] {

@@ -1,4 +1,4 @@
-// On every page: a button that copies beside each piece of code.
+// On every page: adds a copy button to each piece of code.
 
 for (const block of document.querySelectorAll("[data-copy], [data-copy-inline]")) {
   const button = document.createElement("button");

@@ -2,7 +2,7 @@
 
 import type { UsageBucket, UsageResult } from "./types.ts";
 
-/** More series than this could not be told apart by colour: the smallest are summed as one. */
+/** More series could not be told apart by colour: the smallest are summed as one. */
 export const SERIES_MAX = 8;
 export const OTHER = "Other";
 
@@ -16,7 +16,7 @@ export interface Sums {
   readonly errors5xx: number;
 }
 
-/** Everything in `buckets` added up. */
+/** The sums of all `buckets`. */
 export function sumUsage(buckets: readonly UsageBucket[]): Sums {
   const results = buckets.flatMap((bucket) => bucket.results);
   const sum = (value: (result: UsageResult) => number) => results.reduce((total, result) => total + value(result), 0);
@@ -66,7 +66,7 @@ export function stackUsage(
   return { names, rows };
 }
 
-/** The newest bucket that had requests, for latencies: percentiles of several buckets cannot be added. */
+/** The newest bucket with requests, for latencies: percentiles of several buckets cannot be added. */
 export function lastActive(buckets: readonly UsageBucket[]): UsageBucket | undefined {
   return buckets.findLast((bucket) => bucket.results.some((result) => result.latency_ms.p50 !== null));
 }

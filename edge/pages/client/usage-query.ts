@@ -1,4 +1,4 @@
-// What the usage view asks the API for.
+// The usage view's query.
 
 import { get, getIfThere } from "./api.ts";
 import type { Account, ApiKey, List, Transaction, UsagePage } from "./types.ts";
@@ -23,7 +23,7 @@ export interface UsageAnswers {
   readonly keys: readonly ApiKey[];
 }
 
-/** A year of days for each of a hundred keys would be megabytes: by key, a year is shown in months. */
+/** A year by key is shown in months: its days would be megabytes for a hundred keys. */
 export function isMonthly({ days, grouping }: UsageQuery): boolean {
   return days === 365 && grouping === "key";
 }

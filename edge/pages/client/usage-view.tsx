@@ -1,4 +1,4 @@
-// The first view: what was used, what it cost, how long the credit lasts.
+// The first view: usage, cost, and how long the credit lasts.
 
 import type { VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
@@ -44,7 +44,7 @@ function Usage({ first }: { readonly first: UsageAnswers }): VNode {
       isWanted = false;
     };
   }, [query, answers]);
-  // Drawn again only when the answers to a new query are here.
+  // Drawn again only once the answers to a new query are here.
   const figures = useMemo(() => <Figures answers={answers} />, [answers]);
   const setGrouping = (grouping: string) => setQuery({ ...query, grouping: grouping === "key" ? "key" : "model" });
   return (
@@ -129,7 +129,7 @@ function groupOf({ grouping }: UsageQuery, keys: readonly ApiKey[]): (result: Us
   return ({ key_id: id }) => names.get(id ?? "") ?? id ?? "Unknown key";
 }
 
-/** Keys that were refused lately for a reason that the owner can mend, the latest first. */
+/** Keys that were lately refused for a reason that the owner can mend, the latest first. */
 function refusalNotes(keys: readonly ApiKey[]): readonly VNode[] {
   const sinceS = Date.now() / 1000 - REFUSED_DAYS * DAY_S;
   const lastOf = (key: ApiKey) => key.last_refusal?.at ?? 0;

@@ -1,4 +1,4 @@
-// USD in forms: what an input shows, and what it gives back. Pure.
+// USD in forms: an amount as an input shows it, and back. Pure.
 
 import { formatUsd, nanoUsd, parseUsd } from "../../../shared/money.ts";
 

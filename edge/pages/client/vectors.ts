@@ -2,7 +2,7 @@
 
 export type Vector = readonly number[];
 
-/** The first `dimensions` numbers, normalised again: what the API answers for `dimensions`. */
+/** The first `dimensions` numbers, normalised again, as the API does for `dimensions`. */
 export function prefix(vector: Vector, dimensions: number): Vector {
   const cut = vector.slice(0, dimensions);
   const norm = Math.sqrt(dot(cut, cut));
@@ -22,7 +22,7 @@ export interface MrlCost {
   readonly sameNearest: number;
 }
 
-/** What a prefix changes: `cut` compared with `full`, both from `similarities`. */
+/** How much a prefix changes: `cut` compared with `full`, both from `similarities`. */
 export function mrlCost(full: readonly (readonly number[])[], cut: readonly (readonly number[])[]): MrlCost {
   const changes = full.flatMap((row, a) =>
     row.flatMap((value, b) => (b > a ? [Math.abs(value - (cut[a]?.[b] ?? 0))] : [])),
@@ -68,7 +68,7 @@ function component(matrix: readonly (readonly number[])[]): {
   readonly value: number;
   readonly vector: readonly number[];
 } {
-  // An irregular start is not orthogonal to the component, whatever symmetry the texts have.
+  // An irregular start is never orthogonal to the component, whatever symmetry the texts have.
   let vector = unit(matrix.map((_, place) => Math.sin(place + 1)));
   for (let step = 0; step < POWER_STEPS; step += 1) vector = unit(matrix.map((row) => dot(row, vector)));
   return {

@@ -1,4 +1,4 @@
-// Webhooks: addresses to which alerts and ends of batches are sent, signed. The signing secret is shown once.
+// Webhooks: addresses that are sent alerts and batch events, signed. The signing secret is shown once.
 
 import type { VNode } from "preact";
 import { call } from "./api.ts";
@@ -110,7 +110,7 @@ function termFields(webhook: Webhook | undefined): VNode {
   );
 }
 
-/** `events` null: all, also those that are added later. */
+/** `events` null: all, including those added later. */
 function termsOf(data: FormData): {
   readonly url: FormDataEntryValue | null;
   readonly events: readonly string[] | null;
