@@ -26,7 +26,7 @@ export function createApp(): Hono<AppEnv> {
     logAnswer(c);
     completeHeaders(c);
   });
-  mountAll(app, true); // before what a Worker that is not configured lacks
+  mountAll(app, true); // these work in a Worker that is not configured, so they come first
   app.use(async (c, next) => {
     c.set("services", servicesOf(c.env, c.req.url));
     await trace(c, next);
@@ -37,7 +37,7 @@ export function createApp(): Hono<AppEnv> {
   return app;
 }
 
-/** Those that answer a Worker which is not configured, or the others. */
+/** Mounts the routes that work in a Worker that is not configured, or all others. */
 function mountAll(app: Hono<AppEnv>, unconfigured: true | undefined): void {
   const isMeant = (one: { readonly unconfigured?: true }): boolean => one.unconfigured === unconfigured;
   mountRoutes(app, ROUTES.filter(isMeant));

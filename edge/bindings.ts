@@ -6,7 +6,7 @@ import type { LibraryObject } from "./files/library.ts";
 import type { NoticeSettings } from "./notices/settings.ts";
 import type { SettingTexts } from "./settings.ts";
 
-/** Settings and secrets (settings.ts), what only a developer's machine sets, and the bindings of wrangler.toml. */
+/** Settings and secrets (settings.ts), what is only set on a developer's machine, and the bindings of wrangler.toml. */
 export interface Env extends SettingTexts, Pick<NoticeSettings, "WEBHOOK_EGRESS" | "WEBHOOK_ALLOW_LOOPBACK"> {
   readonly ACCOUNT: DurableObjectNamespace<AccountObject>;
   readonly BATCH: DurableObjectNamespace<BatchCalls>;
@@ -14,7 +14,7 @@ export interface Env extends SettingTexts, Pick<NoticeSettings, "WEBHOOK_EGRESS"
   readonly EMBEDDING_CACHE: KVNamespace;
   readonly DIRECTORY: D1Database;
   readonly FILES: R2Bucket;
-  /** What pages load (edge/pages/assets.ts). */
+  /** The files of pages (edge/pages/assets.ts). */
   readonly ASSETS: Pick<Fetcher, "fetch">;
   /** Cloudflare's name of the deployed version; absent in development. */
   readonly VERSION?: { readonly id: string };

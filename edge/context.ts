@@ -1,4 +1,4 @@
-// What a request carries through middleware and routes.
+// A request's context, shared by middleware and routes.
 
 import type { Context as HonoContext } from "hono";
 import type { Fault } from "../shared/errors.ts";
@@ -15,9 +15,9 @@ export interface AppEnv {
   readonly Bindings: Env;
   readonly Variables: {
     readonly services: Services;
-    /** Ours, always: the charge's id. */
+    /** Always our own id, which is also the charge's. */
     readonly requestId: RequestId;
-    /** The client's `X-Request-Id` where it is well formed, ours otherwise: what is echoed and logged. */
+    /** The client's well-formed `X-Request-Id`, or ours: echoed and logged. */
     readonly shownRequestId: string;
     /** performance.now() at arrival. */
     readonly startedMs: number;
@@ -25,25 +25,25 @@ export interface AppEnv {
     readonly key: ParsedKey;
     /** Set by `readJson` for a call with an `Idempotency-Key`: the keyed hash of its body. */
     readonly bodyHash?: string;
-    /** Set by `oweRequest`: the call counts against its caller's rate though it be refused. */
+    /** Set by `oweRequest`: the call counts against its caller's rate limit even if it is refused. */
     readonly owesRequest?: boolean;
     /** Set by `admitMemory`: what this request holds of the isolate's memory. */
     readonly memory?: MemoryLease;
-    /** Set by `trace`: the W3C header that goes along to the backend. */
+    /** Set by `trace`: the W3C header for the backend. */
     readonly traceparent?: string;
-    /** A route of the public API: any origin may read its answer. */
+    /** The route is of the public API: any origin may read its answer. */
     readonly isPublicApi?: true;
     /** The answer was made with the headers that every answer has. */
     readonly hasAllHeaders?: true;
-    /** What this call was charged, for the log. */
+    /** The call's charge, for the log. */
     readonly charge?: Charge;
-    /** What was answered instead, for the log. */
+    /** The call's fault, for the log. */
     readonly fault?: Fault;
-    /** Where a refused caller stands, for its answer's headers. */
+    /** A refused caller's limits and credit, for its answer's headers. */
     readonly standing?: CallStanding;
-    /** Set once a call of a model is known to be one: what its usage is counted under. */
+    /** Set once the call's model is known: what its usage is counted under. */
     readonly called?: { readonly model: string; readonly tier: Tier };
-    /** The ledger has admitted the call: it counts how it ends. */
+    /** The ledger has admitted the call, and counts how it ends. */
     readonly admitted?: true;
   };
 }
@@ -54,7 +54,7 @@ export function elapsedMs(c: Context): number {
   return performance.now() - c.get("startedMs");
 }
 
-/** The caller's address as Cloudflare saw it; locally there is no proxy in between and the header may be absent. */
+/** The caller's address from Cloudflare. Locally there is no proxy in between, and the header may be absent. */
 export function clientAddress(c: Context): string {
   return c.req.header("cf-connecting-ip") ?? "127.0.0.1";
 }

@@ -1,5 +1,5 @@
-// One set of services per isolate: whatever keeps state in memory between requests (leases, look-ups, backend health).
-// Built on the first request from the isolate's bindings, which never change under a running isolate.
+// The isolate's services: everything that keeps state in memory between requests (leases, look-ups, backend health).
+// Built on the first request from the bindings, which never change while an isolate runs.
 
 import { createWallet } from "./wallet/isolate-wallet.ts";
 import { Peppers } from "./keys/secret-hash.ts";
@@ -32,34 +32,36 @@ export interface Services {
   readonly embedTexts: EmbedTexts;
   /** The isolate's memory, admitted by bytes. */
   readonly memory: MemoryBudget;
-  /** The operator's prices and statuses; `models` are its models now. */
+  /** The models with the operator's prices and statuses; `models`: as of now. */
   readonly modelBook: ModelBook;
   readonly models: readonly CatalogModel[];
   readonly faultCounts: FaultCounts;
   readonly canary: CanaryView;
 }
 
-/** A batch's object has no request; what it keeps in the data centre's cache before there was one is not found again. */
+/** For a batch's object, which has no request: entries that it caches in the data centre before one came are lost. */
 const NO_ORIGIN = "https://embedding-cache.invalid";
 
 let services: Services | undefined;
 let ownOrigin: string | undefined;
 
-/** The isolate's services; `url` is the request's, whose host is the Worker's own. Throws ConfigError while not configured. */
+/**
+ * The isolate's services. `url`: the request's, whose host is the Worker's. Throws ConfigError while not configured.
+ */
 export function servicesOf(env: Env, url?: string): Services {
   if (url !== undefined) ownOrigin ??= new URL(url).origin;
   services ??= createServices(env);
   return services;
 }
 
-/** For tests that share an isolate: the next request begins as in a new one. */
+/** For tests in one isolate: the next request starts as in a new isolate. */
 export function forgetServices(): void {
   services = undefined;
 }
 
 function createServices(env: Env): Services {
   const config = readConfig(env);
-  // Once per isolate: what is off although somebody meant it to be on.
+  // Logged once per isolate: features that are off although somebody meant them to be on.
   if (config.problems.length > 0) {
     writeLog({ level: "error", event: "configuration", message: config.problems.join(" ") });
   }
@@ -92,7 +94,7 @@ function createServices(env: Env): Services {
   };
 }
 
-/** The value in force, then the one it replaced while it is being rotated. */
+/** The current value, then the previous one while it is rotated. */
 function current(value: string, previous: string | undefined): readonly string[] {
   return previous === undefined ? [value] : [value, previous];
 }

@@ -1,6 +1,6 @@
-// The Worker's settings: read once per isolate from its bindings, checked as a whole, typed; every default is here. Only
-// what an embedding cannot do without refuses the configuration. An optional feature that is half set or wrong is off,
-// and `problems` says so: the log, GET /ready and `npm run doctor` show it. `npm run deploy` reads the same.
+// The Worker's settings: read once per isolate from its bindings, checked as a whole, typed, with every default. Only
+// settings that embeddings cannot do without stop the Worker. An optional feature that is set by half or wrongly is
+// off, and `problems` says so: in the log, GET /ready and `npm run doctor`. `npm run deploy` reads the same.
 
 import * as z from "zod";
 import { nanoUsd, parseUsd } from "../shared/money.ts";
@@ -18,12 +18,12 @@ const backendsSchema = z.array(
   z.strictObject({
     model: z.string().min(3),
     origin: z.url({ protocol: /^https?$/ }),
-    /** It may be absent by design: a replica that runs only under load. */
+    /** A replica that may be absent by design: it runs only under load. */
     standby: z.boolean().default(false),
   }),
 );
 
-/** Without one of these nothing can be embedded. */
+/** Nothing can be embedded without these. */
 const required = {
   BACKENDS: z.string({ error: "is missing" }).transform((given, context) => {
     try {
@@ -52,13 +52,13 @@ const optional = {
   ADMIN_KEY_PREVIOUS: secret,
   KEY_TAG_SECRET_PREVIOUS: secret,
   KEY_PEPPER_PREVIOUS: secret,
-  /** Seals files and webhooks' secrets; absent: KEY_PEPPER does. */
+  /** Seals files and webhooks' secrets; without it KEY_PEPPER does. */
   STORAGE_SECRET: secret,
   STORAGE_SECRET_PREVIOUS: secret,
   /** Without it no sign-in to the pages is possible. */
   SESSION_SECRET: secret,
   SESSION_SECRET_PREVIOUS: secret,
-  /** A short call without an answer for so long is sent to one more backend; absent: never. */
+  /** A short call that has no answer after this long is sent to one more backend; absent: never. */
   HEDGE_AFTER_MS: z.coerce
     .number({ error: HEDGE_RULE })
     .int({ error: HEDGE_RULE })
@@ -69,7 +69,7 @@ const optional = {
   OTEL_EXPORTER_OTLP_ENDPOINT: url,
   OTEL_EXPORTER_OTLP_HEADERS: text,
   OTEL_TRACES_SAMPLER_ARG: share,
-  /** The share of requests that leave a line in the log, 0..1. Every 5xx leaves one. */
+  /** The share of requests with a log line, 0..1. Every 5xx has one. */
   LOG_REQUESTS: share,
   STRIPE_SECRET_KEY: text,
   STRIPE_WEBHOOK_SECRET: text,
@@ -82,7 +82,7 @@ const optional = {
   EMAIL_API_URL: url,
   EMAIL_API_KEY: text,
   EMAIL_FROM: text,
-  /** Of a new account, once a person; 0: none. How old its account at GitHub must be; whether a card must be on file. */
+  /** A person's free credit (0: none); the least age of the person's GitHub account; whether a card must be saved. */
   FREE_CREDIT_USD: z.string().transform((given, context) => {
     const amount = given === "0" ? nanoUsd(0) : parseUsd(given);
     if (amount !== undefined) return amount;
@@ -91,32 +91,32 @@ const optional = {
   }),
   FREE_CREDIT_AGE_DAYS: z.coerce.number({ error: DAYS_RULE }).int({ error: DAYS_RULE }).min(0, { error: DAYS_RULE }),
   FREE_CREDIT_ASKS_CARD: yesOrNo,
-  /** Who offers this, on /terms, /privacy, /contact and in security.txt. */
+  /** The operator, for /terms, /privacy, /contact and security.txt. */
   OPERATOR_NAME: text,
   OPERATOR_ADDRESS: text,
   CONTACT_EMAIL: z.email({ error: "must be an e-mail address" }),
-  /** The public base URL and a customer's key: edge/watch/canary.ts. Without a model the first of BACKENDS. */
+  /** The public base URL and a customer's key for edge/watch/canary.ts. Default model: the first of BACKENDS. */
   CANARY_URL: url,
   CANARY_KEY: text,
   CANARY_MODEL: text,
-  /** Gets `{"text": …}` when the canary fails and when it is well again. */
+  /** Is sent `{"text": …}` when the canary fails and when it recovers. */
   ALERT_WEBHOOK_URL: url,
-  /** Reads GET /metrics and nothing else. */
+  /** Opens GET /metrics and nothing else. */
   METRICS_KEY: secret,
 };
 
 type OptionalName = keyof typeof optional;
 
-/** Every setting as the bindings hold it: text, not checked. */
+/** Every setting as bindings hold it: unchecked text. */
 export type SettingTexts = Readonly<Record<keyof typeof required, string> & Partial<Record<OptionalName, string>>>;
 
 interface Feature {
   readonly what: string;
-  /** All or none. */
+  /** All are set, or none. */
   readonly settings: readonly OptionalName[];
 }
 
-/** What is on with all of its settings and off without one of them. */
+/** Features that need all of their settings. */
 export const FEATURES: readonly Feature[] = [
   { what: "top-ups by card", settings: ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] },
   { what: "sign-in with GitHub", settings: ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"] },
@@ -124,7 +124,7 @@ export const FEATURES: readonly Feature[] = [
   { what: "the canary", settings: ["CANARY_URL", "CANARY_KEY"] },
 ];
 
-/** Those whose value belongs into no file: `wrangler secret put NAME`. */
+/** Settings whose values must not be in a file: `wrangler secret put NAME`. */
 export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
   ...[...Object.entries(required), ...Object.entries(optional)].flatMap(([name, schema]) =>
     schema === secret ? [name] : [],
@@ -142,7 +142,7 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
 /** The operator's legal details; without them the legal pages say that they are missing. */
 export const LEGAL_SETTINGS = ["OPERATOR_NAME", "OPERATOR_ADDRESS", "CONTACT_EMAIL"] as const;
 
-/** What a deployment is expected to have, though embeddings do without. */
+/** Settings that a deployment should have, though embeddings work without them. */
 const EXPECTED: Readonly<Partial<Record<OptionalName, string>>> = {
   ADMIN_KEY: "the operator's routes answer nobody",
   SESSION_SECRET: "nobody can sign in to the pages",
@@ -153,7 +153,7 @@ const optionalSchema = z.object(optional).partial();
 type Optional = z.output<typeof optionalSchema>;
 
 export interface Config extends Readonly<z.output<typeof requiredSchema>>, Readonly<Optional> {
-  /** What is off although somebody meant it to be on: a sentence each, names of settings and never a value. */
+  /** A sentence for each feature that is off although somebody meant it to be on: names of settings, never a value. */
   readonly problems: readonly string[];
   readonly limits: typeof LIMITS;
 }
@@ -161,10 +161,12 @@ export interface Config extends Readonly<z.output<typeof requiredSchema>>, Reado
 /** Limits of one request and one isolate. Each has a name, because each has an error that names it. */
 export const LIMITS = {
   bodyBytesMax: 8 * 1024 * 1024,
-  /** A body that stalls, crawls or takes longer is given up: it holds memory. Half of the deadline is for the work. */
+  /**
+   * A body that stalls, is slow or takes longer is given up: it holds memory. Half of the deadline is left for work.
+   */
   bodyPatience: { idleMs: 10_000, graceMs: 5000, bytesPerSecondMin: 16 * 1024, totalMs: 30_000 },
   requestDeadlineMs: 60_000,
-  /** A call to a cold model is held this long before its 503 (`Prefer: wait=N` up to the second figure). */
+  /** How long a call waits for a cold model before its 503; `coldHoldMsMax`: with `Prefer: wait=N`. */
   coldHoldMs: 25_000,
   coldHoldMsMax: 120_000,
 } as const;
@@ -173,7 +175,7 @@ export class ConfigError extends Error {
   override name = "ConfigError";
 }
 
-/** Throws ConfigError naming every required setting that is missing or wrong; never shows a value. */
+/** Throws ConfigError that names every required setting that is missing or wrong, and shows no value. */
 export function readConfig(env: object): Config {
   const needed = requiredSchema.safeParse(env);
   if (!needed.success) {
@@ -184,10 +186,10 @@ export function readConfig(env: object): Config {
   return { ...needed.data, ...values, problems, limits: LIMITS };
 }
 
-/** The optional settings that are in force; those of an incomplete feature are not among them. */
+/** The optional settings in force, without those of incomplete features. */
 function readOptional(env: object): { readonly values: Optional; readonly problems: readonly string[] } {
   const problems: string[] = [];
-  // `wrangler secret put` stores an empty line too.
+  // Empty counts as absent: `wrangler secret put` stores an empty line too.
   const given = new Map(
     Object.entries(env).filter(([name, value]) => name in optional && value !== undefined && value !== ""),
   );

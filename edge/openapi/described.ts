@@ -1,5 +1,5 @@
-// An object of the API, a line a field: what the field may hold, where its value comes from, and an example of it. Schema,
-// answer and example are made of these lines, so none of the three can lack a field or have another order.
+// Describes an object of the API, a line a field: what the field may hold, where its value comes from, and an example.
+// Schema, answer and example are made of these lines, so none of the three can lack a field or order them differently.
 
 import * as z from "zod";
 
@@ -31,7 +31,7 @@ export function described<Source>(fields: Fields<Source>): Described<Source> {
   };
 }
 
-/** `read` answers what `schema` allows. */
+/** `read` must return what `schema` allows. */
 export function field<Source, Value>(
   schema: z.ZodType<Value>,
   read: (source: Source) => NoInfer<Value>,

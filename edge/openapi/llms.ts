@@ -4,7 +4,7 @@ import type { Operation } from "./operation.ts";
 import { TAGS } from "./operation.ts";
 import { CATALOG } from "../../shared/catalog.ts";
 
-/** https://llmstxt.org: a title, a summary, sections. */
+/** By https://llmstxt.org: a title, a summary, sections. */
 export function llmsText(origin: string, operations: readonly Operation[]): string {
   const models = CATALOG.map(
     ({ id, description, nativeDimensions, contextTokens }) =>

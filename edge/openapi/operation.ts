@@ -1,4 +1,4 @@
-// One route as the document describes it: data alone. document.ts makes OpenAPI of them, llms.ts the page for agents.
+// What the document says about one route, as data. document.ts makes OpenAPI of it, llms.ts the page for agents.
 
 import type * as z from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";
@@ -70,7 +70,7 @@ export interface Operation {
   readonly errors?: readonly ErrorCode[];
 }
 
-/** What any route may answer. */
+/** Errors of every route. */
 export const COMMON_ERRORS = ["invalid_request", "headers_too_large", "internal_error"] as const;
 
 export const KEY_ERRORS = [
@@ -84,7 +84,7 @@ export const KEY_ERRORS = [
   "ledger_unavailable",
 ] as const;
 
-/** Of a key that is shown where none is needed. */
+/** Errors of a key that is sent although none is needed. */
 export const SHOWN_KEY_ERRORS = [
   "missing_api_key",
   "invalid_api_key",
@@ -111,7 +111,7 @@ export const BODY_ERRORS = [
   "unsupported_media_type",
 ] as const;
 
-/** Routes that embed texts or count their tokens. */
+/** Errors of routes that embed texts or count their tokens. */
 export const TEXT_ERRORS = [
   ...BODY_ERRORS,
   "invalid_header",
@@ -129,7 +129,7 @@ export const TEXT_ERRORS = [
   "deadline_exceeded",
 ] as const;
 
-/** Routes that spend. */
+/** Errors of routes that spend. */
 export const SPENDING_ERRORS = [
   ...TEXT_ERRORS,
   "invalid_dimensions",

@@ -1,8 +1,8 @@
-// Parameters and headers as routes describe them.
+// Parameters and headers in the descriptions of routes.
 
 import type { JsonSchema, Parameter } from "./operation.ts";
 
-/** What is behind a header or a parameter: text unless told. */
+/** The value of a header or parameter; text by default. */
 export const text = (description: string, schema: JsonSchema = { type: "string" }) => ({ description, schema });
 
 export const pathId = (name: string, description: string): Parameter => ({ name, in: "path", ...text(description) });
@@ -23,7 +23,7 @@ export const header = (name: string, description: string, schema?: JsonSchema): 
 export const idempotencyKey = (description: string): Parameter =>
   header("Idempotency-Key", description, { type: "string", minLength: 1, maxLength: 255, pattern: "^[!-~]+$" });
 
-/** Of routes that make something. */
+/** For routes that create something. */
 export const ONCE: Parameter = {
   ...idempotencyKey(
     "Per key and route, for 24 hours: the same call again makes nothing and is answered with what was made.",
