@@ -1,5 +1,5 @@
-// The public API as a good client calls it: what is worth another try is tried again, when it says so, and never sooner.
-// Answers are checked, and a refusal keeps the API's own words.
+// The public API, called as a good client does: failures that may pass are retried, and never sooner than the API says.
+// Answers are checked; a refusal keeps the API's own words.
 
 import * as z from "zod";
 import type { Pace } from "./pace.ts";
@@ -11,7 +11,7 @@ export interface Clock {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
-/** A request that the API refuses for good, in its own words: nothing was charged. */
+/** A request that the API refuses for good, in its own words. Nothing was charged for it. */
 export class Refusal extends Error {
   override name = "Refusal";
   readonly status: number;
@@ -28,20 +28,20 @@ export class Refusal extends Error {
   }
 }
 
-/** The job is to end: Ctrl-C, or another request's fault. */
+/** The job has to end: Ctrl-C, or another request's fault. */
 export class Stopped extends Error {
   override name = "Stopped";
 }
 
 const TRIES_MAX = 30;
-/** Of these, and those that the account's own limit refuses: a day's worth of minutes. */
+/** The most tries in all, counting those that the account's rate limit refuses: a day's worth of minutes. */
 const LIMITED_MAX = 1440;
-/** A failure is told of from here on, and then not for a while: all requests have the same. */
+/** The number of failed tries from which on a failure is shown, once for all requests. */
 const TRIES_QUIET = 3;
 const QUIET_MS = 30_000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
-/** The API's own patience (a minute, and two more for a cold model) and the way. */
+/** The API's own time limit (a minute, and two more for a cold model), plus the network's time. */
 const TIMEOUT_MS = 240_000;
 const COLD_WAIT_S = 120;
 
@@ -106,7 +106,7 @@ export class Api {
       }
       if (failures === TRIES_QUIET) this.#tell(error.message);
       if (waitMs !== undefined) this.#pace.refused(this.#clock.now(), waitMs);
-      // Under a limit the API says when: to wait for longer would leave a part of it unused.
+      // Under a rate limit the API says when: waiting longer would leave part of the limit unused.
       const backoffMs = isLimit ? BACKOFF_FIRST_MS : Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
       await this.#sleep((waitMs ?? 0) + backoffMs * (0.5 + Math.random() / 2));
     }
@@ -147,7 +147,7 @@ export class Api {
           ...headers,
         },
         ...(body === undefined ? {} : { body }),
-        // A key goes to the host that was named, and to no other.
+        // The key is sent only to the host that was named.
         redirect: "manual",
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });

@@ -1,4 +1,4 @@
-// The quote in words, and whether the job may begin.
+// Shows the quote and decides whether the job may begin.
 
 import type { Options } from "./options.ts";
 import { counted, lasting, many } from "./progress.ts";

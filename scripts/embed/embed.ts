@@ -1,6 +1,6 @@
-// The second pass: every text that is new goes to POST /v1/embeddings once, and its vector into the store. A request is
-// written down before it is sent and sent under a key made from its content, so whatever breaks off between the two ends
-// is sent again as it was, and charged once (docs/contract.md, Headers: for 24 hours).
+// The second pass: every new text is sent to POST /v1/embeddings once, and its vector stored. A request is written to
+// disk before it is sent, under a key made from its content. So a request that was interrupted is sent again unchanged,
+// and charged once (docs/contract.md, Headers: for 24 hours).
 
 import * as z from "zod";
 import type { Api, ApiAnswer, Clock } from "./api.ts";
@@ -46,7 +46,7 @@ export interface EmbedJob {
   readonly stop: AbortController;
 }
 
-/** Codes for which fewer texts help. */
+/** Codes of refusals that fewer texts may avoid. */
 const TOO_LARGE = new Set([
   "too_many_tokens",
   "too_many_inputs",
@@ -56,7 +56,7 @@ const TOO_LARGE = new Set([
   "deadline_exceeded",
 ]);
 
-/** Whether other texts in a request would change the answer: then nothing was charged for these. */
+/** Whether the refusal is about the texts: then nothing was charged, and other texts may pass. */
 function concernsTexts({ code, item }: Refusal): boolean {
   return item !== undefined || TOO_LARGE.has(code);
 }
@@ -66,7 +66,7 @@ const embeddingsSchema = z.object({
   usage: z.object({ prompt_tokens: z.int() }),
 });
 
-/** Embeds what is new. Throws Stop, Stopped, or what `refuse` throws; what was done by then is kept. */
+/** Embeds the new texts. Throws Stop, Stopped, or what `refuse` throws; finished work is kept. */
 export async function embedCorpus(work: EmbedJob): Promise<void> {
   const { corpus, table, bounds, pace, stop, textsMax: texts, store } = work;
   const end = (): void => stop.abort();
@@ -89,7 +89,7 @@ export async function embedCorpus(work: EmbedJob): Promise<void> {
   );
 }
 
-/** Whether the corpus still has a text of the request: what it has no more need not be paid for. */
+/** Whether the corpus still has a text of the request. Otherwise it need not be paid for. */
 export function isNeeded(table: TextTable, { body }: PendingRequest): boolean {
   return textsOf(body).some((text) => {
     const slot = table.find(hashOf(text));
@@ -97,7 +97,7 @@ export function isNeeded(table: TextTable, { body }: PendingRequest): boolean {
   });
 }
 
-/** Sends again what an earlier run sent, or was about to. Where the API refuses it now, its texts are taken anew. */
+/** Sends an earlier run's request again. If the API refuses it now, its texts go into new requests. */
 async function repeat(work: EmbedJob, { key, body }: PendingRequest): Promise<void> {
   const texts = textsOf(body);
   const bound = texts.reduce((sum, text) => sum + work.bounds.charged(text), 0);
@@ -157,7 +157,8 @@ async function sendOnce(
         throw error;
       });
     if (answer instanceof Refusal) {
-      // Refused for another reason, such as the account's credit, it is sent again as it is: it may have been charged before.
+      // Refused for another reason, such as the account's credit: it stays as it is, since it may have been charged
+      // before.
       if (concernsTexts(answer)) store.forget(key);
       return answer;
     }
@@ -176,7 +177,7 @@ async function keep(work: EmbedJob, key: string, body: string, bound: number, an
   if (costNanoUsd === undefined) throw new Stop(`${api.url} answers without x-cost-usd: is --url right?`);
   const revision = answer.headers.get("x-model-revision");
   if (revision !== job.revision) {
-    // It was charged all the same: the books of the job have it, without vectors.
+    // It was charged all the same: the job's books record it, without vectors.
     const [hashes, vectors] = [Buffer.alloc(0), Buffer.alloc(0)];
     await store.append({ key, hashes, vectors, tokens: usage.prompt_tokens, costNanoUsd });
     throw new Stop(
@@ -206,7 +207,7 @@ async function keep(work: EmbedJob, key: string, body: string, bound: number, an
   return costNanoUsd;
 }
 
-/** A vector as the job stores it. bytes: float32 [dimensions] of the API, or what it quantised. */
+/** A vector in the job's stored form. `bytes`: float32 [dimensions] from the API, or what the API quantised. */
 function vectorOf(bytes: Buffer, { dtype, dimensions }: Job): Buffer {
   if (dtype !== "float16" || bytes.length !== 4 * dimensions) return bytes;
   const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));

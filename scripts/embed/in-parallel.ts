@@ -1,4 +1,4 @@
-// Work on items as they come, some at a time. The first failure ends it; what runs is awaited.
+// Works on items as they arrive, several at a time. The first failure ends it; running work is awaited.
 
 export async function inParallel<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,

@@ -1,4 +1,4 @@
-// The folder of --out: vectors and lists for the customer, and job/ for the job.
+// The folder of --out: vectors and lists for the customer, and job/ for the job itself.
 
 import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ export function jobFolderOf(out: string): string {
   return join(out, JOB);
 }
 
-/** Throws Stop where `out` is something else than a folder of a job, or for one. */
+/** Throws Stop unless `out` is a job's folder, or could become one. */
 export function checkOut(out: string): void {
   const there = statSync(out, { throwIfNoEntry: false });
   if (there === undefined) return;
@@ -23,7 +23,7 @@ export function checkOut(out: string): void {
   throw new Stop(`--out ${out} has other files (${name}): name a new or empty folder, or that of a job.`);
 }
 
-/** Makes the folder and holds it. Throws Stop where another job runs there. */
+/** Creates the folder and takes its lock. Throws Stop if another job runs there. */
 export async function holdFolder(out: string): Promise<JobLock> {
   const folder = jobFolderOf(out);
   mkdirSync(folder, { recursive: true });
@@ -32,7 +32,7 @@ export async function holdFolder(out: string): Promise<JobLock> {
     check: () => lock.check(),
     release: () => {
       lock.release();
-      // Nothing was begun: no folder stays behind.
+      // Nothing was begun, so no folder is left.
       if (readdirSync(folder).length > 0) return;
       rmdirSync(folder);
       if (readdirSync(out).length === 0) rmdirSync(out);
@@ -40,7 +40,7 @@ export async function holdFolder(out: string): Promise<JobLock> {
   };
 }
 
-/** Forgets a job, its settings first: a kill in between leaves no half of it that counts. */
+/** Deletes a job, its settings first, so that a kill half-way leaves no job that counts. */
 export function clearJob(out: string): void {
   const folder = jobFolderOf(out);
   rmSync(join(folder, "job.json"), { force: true });

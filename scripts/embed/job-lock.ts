@@ -1,5 +1,5 @@
-// One job at a time in a folder. A newcomer takes the lock over at once where the holder was a process of this machine
-// that is gone, and otherwise after a few seconds without a beat.
+// Allows one job at a time in a folder. Another takes the lock over at once if the holder was a process of this machine
+// that is gone, otherwise after a few seconds without a beat.
 
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +16,7 @@ export interface JobLock {
   release(): void;
 }
 
-/** Takes the lock file at `path`; throws Stop where a living job holds it. */
+/** Takes the lock file at `path`. Throws Stop while a living job holds it. */
 export async function takeJobLock(path: string, timing: LockTiming = TIMING): Promise<JobLock> {
   const lock = new LockFile(path, [hostname(), String(process.pid)]);
   await acquire(lock, timing);
@@ -47,7 +47,7 @@ function heldBy(held: string): Stop {
   return new Stop(`Another job runs in this folder (process ${pid} on ${host}): wait for it, or end it.`);
 }
 
-/** Whether the holder was a process of this machine and is no more. */
+/** Whether the holder was a process of this machine and has ended. */
 function isGone(held: string): boolean {
   const [, host, pid] = held.split(" ");
   if (host !== hostname()) return false;

@@ -1,4 +1,4 @@
-// What a folder's job is, in job/job.json: vectors of another model, revision, length or type are no part of it.
+// A folder's job, in job/job.json. It never mixes vectors of different models, revisions, lengths or types.
 
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ const jobSchema = z.object({
 });
 export type Job = z.infer<typeof jobSchema>;
 
-/** What the command line and the API say a job is. */
+/** The job's settings, from the command line and the API. */
 export type JobSettings = Omit<Job, "format" | "id">;
 
 const BITS: Readonly<Record<Dtype, number>> = { float32: 32, float16: 16, int8: 8, binary: 1 };
@@ -34,7 +34,7 @@ export function vectorBytesOf({ dtype, dimensions }: Pick<Job, "dtype" | "dimens
   return (BITS[dtype] * dimensions) / 8;
 }
 
-/** The job of the folder, or undefined where none was begun. */
+/** The folder's job; undefined where none was begun. */
 export function readJob(folder: string): Job | undefined {
   const path = join(folder, "job.json");
   if (!existsSync(path)) return undefined;
@@ -55,7 +55,7 @@ export function newJob(settings: JobSettings): Job {
   return { format: 1, id: randomBytes(8).toString("hex"), ...settings };
 }
 
-/** What a job cannot change, and the option that says it; none for what the API decides. */
+/** Settings that a job cannot change, and the option of each; undefined for what the API decides. */
 const OPTION_OF: Readonly<Record<keyof JobSettings, string | undefined>> = {
   model: "--model",
   revision: undefined,
@@ -68,8 +68,8 @@ const OPTION_OF: Readonly<Record<keyof JobSettings, string | undefined>> = {
 const SETTINGS = ["model", "revision", "dimensions", "dtype", "input_type", "instruction", "truncate"] as const;
 
 /**
- * The job that goes on under `settings`. A job that truncated nothing may begin to: what it has was not cut. Throws Stop
- * for any other difference.
+ * The job that continues under `settings`. It may begin to truncate: what it has was not cut. Throws Stop for any other
+ * difference.
  */
 export function continuedJob(job: Job, settings: JobSettings, out: string): Job {
   const differing = SETTINGS.filter(

@@ -1,4 +1,4 @@
-// `npm run embed`: a corpus of any size through the public API into one file of vectors. docs/corpus-job.md.
+// `npm run embed`: embeds a corpus of any size through the public API into one file of vectors. docs/corpus-job.md.
 
 import { createInterface } from "node:readline/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,7 +18,7 @@ export interface EmbedContext extends Omit<JobContext, "stop"> {
 
 const INTERRUPTED = 130;
 
-/** Exit code: 0 all vectors are written, 1 the job ended before (the same command goes on), 2 wrong arguments, 130 Ctrl-C. */
+/** Exit code: 0 all vectors written, 1 ended early (the same command continues), 2 wrong arguments, 130 Ctrl-C. */
 export async function main(args: readonly string[], context: EmbedContext = real()): Promise<number> {
   let options: Options | undefined;
   try {
@@ -42,7 +42,7 @@ export async function main(args: readonly string[], context: EmbedContext = real
       context.say(error.message === "" ? "Stopped. Nothing was sent." : error.message);
       return INTERRUPTED;
     }
-    // A fault of the system, such as a full disk, has its own words and changes nothing of what is kept.
+    // A system error, such as a full disk, has its own message and harms nothing that is kept.
     const isKnown = error instanceof Stop || error instanceof CorpusError || error instanceof Refusal;
     if (!isKnown && !(error instanceof Error && "syscall" in error)) throw error;
     context.say(error.message);
@@ -54,7 +54,7 @@ export async function main(args: readonly string[], context: EmbedContext = real
 
 function real(): EmbedContext {
   const isTerminal = process.stdout.isTTY && process.stdin.isTTY;
-  // On a terminal the bar stands where the line begins.
+  // On a terminal the progress bar is on this line.
   const say = (line: string): void => void process.stdout.write(`${process.stdout.isTTY ? "\r\u001B[K" : ""}${line}\n`);
   return {
     say,
@@ -81,7 +81,7 @@ function real(): EmbedContext {
 
 async function ask(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  // Ctrl-C and Ctrl-D are a no: the question alone would wait for ever.
+  // Ctrl-C and Ctrl-D mean no: the question by itself would wait for ever.
   const cancel = new AbortController();
   terminal.on("SIGINT", () => cancel.abort()).on("close", () => cancel.abort());
   try {

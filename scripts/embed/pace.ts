@@ -1,20 +1,20 @@
-// How hard the job asks: so many requests at a time, so much text in each. It climbs while more brings more, and goes back
-// where it does not or where the API says that it has too much. Pure: the clock is passed in.
+// How fast the job sends: how many requests at a time, and how much text in each. Both grow while that raises the rate,
+// and shrink when it does not or when the API says that it has too much. Pure: the clock is passed in.
 
 const CONCURRENCY_FIRST = 2;
-/** A window is as many answers as twice what is in flight, and at least so long. */
+/** A window lasts for twice as many answers as requests are in flight, and at least this long. */
 const WINDOW_MS = 1_000;
-/** What a step must bring to be kept. */
+/** The least gain for which a step is kept. */
 const GAIN = 1.05;
-/** Windows between two tries to climb. */
+/** Windows between two steps up. */
 const HOLD_WINDOWS = 8;
 
-/** A request's texts in bytes of bound (tokens at most). */
+/** The first size of a request's texts, in bytes, which bound its tokens. */
 const TEXT_FIRST = 8_192;
 const TEXT_MIN = 1_024;
-/** What one request may have in tokens (docs/contract.md, Defaults): a bound below it is never refused. */
+/** The most tokens of a request (docs/contract.md, Defaults): one whose bound is below is never refused. */
 export const TEXT_MAX = 300_000;
-/** Long enough that the way to the API does not count, short enough to leave others room between. */
+/** Long enough that the network's time does not matter, short enough to leave others room in between. */
 const FAST_MS = 1_000;
 const SLOW_MS = 5_000;
 
@@ -48,9 +48,11 @@ export class Pace {
     return this.#pausedUntilMs;
   }
 
-  /** The API has too much to do, or the account has used its minute: nothing is sent for `waitMs`, and less at a time then. */
+  /**
+   * The API is overloaded or the account has used its minute: nothing is sent for `waitMs`, and less at a time then.
+   */
   refused(nowMs: number, waitMs: number): void {
-    // Requests that were in flight together are one sign.
+    // Requests that were in flight together count as one sign.
     if (nowMs >= this.#pausedUntilMs) this.#limit = Math.max(1, Math.floor(this.#limit / 2));
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + waitMs);
     this.#hold = HOLD_WINDOWS;

@@ -1,4 +1,4 @@
-// Texts of a corpus, packed into requests: each distinct text once, in the order of its first row.
+// Packs the texts of a corpus into requests: each distinct text once, in the order of its first row.
 
 import type { Bounds } from "./service.ts";
 import type { Corpus, Row } from "./rows/row.ts";
@@ -19,7 +19,7 @@ export interface PackLimits {
   readonly tokens: () => number;
 }
 
-/** The texts of `corpus` that `take` takes, packed. Every text of the table that it is asked about has its row. */
+/** The texts of `corpus` that `take` accepts, packed. Every text it is asked about is in the table. */
 export async function* packed(
   corpus: Corpus,
   table: TextTable,
@@ -33,7 +33,7 @@ export async function* packed(
     for (const row of rows) {
       if (row.kind === "bad") continue;
       const slot = table.find(hashOf(row.text));
-      // A row that came into the file since it was checked waits for the next run.
+      // A row that was added to the file since the check waits for the next run.
       if (slot < 0 || !take(slot, row)) continue;
       const bound = bounds.charged(row.text);
       if (texts.length > 0 && (texts.length === limits.texts || tokens + bound > limits.tokens())) {

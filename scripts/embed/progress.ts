@@ -1,12 +1,12 @@
-// How far a job is: a bar that is drawn again on a terminal, a line every ten seconds elsewhere.
+// Shows a job's progress: a bar on a terminal, elsewhere a line every ten seconds.
 
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
 
-/** How often it is shown. */
+/** How often the bar is drawn. */
 const BAR_MS = 250;
 const LINE_MS = 10_000;
 const BAR_CELLS = 20;
-/** The rate is that of the last half minute. */
+/** The rate is measured over this time. */
 const RATE_MS = 30_000;
 
 export interface Step {

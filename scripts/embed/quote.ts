@@ -1,6 +1,6 @@
-// What the texts that are new will cost, before anything is paid: counted by the model's own tokenizer (POST /v1/tokenize,
-// free). A corpus that would take too long to count whole is counted in part: a sample that its hashes choose, and every
-// text that may be over the context where those are few. The rest is estimated from the sample, and bounded.
+// The cost of the new texts, before anything is paid: counted by the model's own tokenizer (POST /v1/tokenize, free).
+// Of a corpus that would take too long to count, only a part is counted: a sample chosen by hash, and every text that
+// may be over the context, if those are few. The rest is estimated from the sample, with a bound.
 
 import * as z from "zod";
 import type { Api } from "./api.ts";
@@ -19,9 +19,9 @@ import { COUNTED, REFUSED, SEEN } from "./text-table.ts";
 import type { TextTable } from "./text-table.ts";
 import { INPUTS_MAX } from "../../shared/schemas/texts.ts";
 
-/** The most requests of a whole count: at 600 a minute less than half a minute's worth. */
+/** The most requests of a complete count: less than half a minute's worth at 600 a minute. */
 const REQUESTS_MAX = 256;
-/** Of the texts that may be over the context, where the rest is a sample. */
+/** The most requests for texts that may be over the context, where the rest is a sample. */
 const LONG_REQUESTS_MAX = 128;
 const CONCURRENCY = 4;
 
@@ -62,7 +62,7 @@ export async function quote(job: QuoteJob): Promise<Quote> {
   const { table, bounds, scan, requestsMax = REQUESTS_MAX } = job;
   const needed = Math.max(scan.fresh / INPUTS_MAX, scan.freshBound / TEXT_MAX);
   const isWhole = needed <= requestsMax;
-  // A text is in the sample where the head of its hash is below this: the same texts in every run.
+  // A text is in the sample if the head of its hash is below this, so every run has the same sample.
   const below = isWhole ? 2 ** 32 : (requestsMax / needed) * 2 ** 32;
   const countsLong = !job.truncates && scan.longBound / TEXT_MAX <= LONG_REQUESTS_MAX;
   const take = (slot: number, row: Row): boolean => {

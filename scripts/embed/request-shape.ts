@@ -1,4 +1,4 @@
-// What a job's requests look like: their fields beside the texts, and how many texts they carry.
+// The form of a job's requests: their fields besides the texts, and how many texts they carry.
 
 import type { Job } from "./job.ts";
 import { vectorBytesOf } from "./job.ts";
@@ -7,11 +7,11 @@ import type { ServedModel } from "./service.ts";
 import { Stop } from "./stop.ts";
 import { INPUTS_MAX } from "../../shared/schemas/texts.ts";
 
-/** What an answer under an Idempotency-Key may have in canonical vectors (docs/contract.md, Defaults). */
+/** The most bytes of canonical vectors under an Idempotency-Key (docs/contract.md, Defaults). */
 const CANONICAL_BYTES_MAX = 4_194_304;
-/** What an answer may have in base64, so that those in flight fit in memory. */
+/** The most bytes of base64 in an answer, so that those in flight fit in memory. */
 const ANSWER_BYTES_MAX = 2_097_152;
-/** Throws Stop where the model has no such vectors. */
+/** Throws Stop if the model has no such vectors. */
 export function dimensionsOf({ dimensions, dtype }: Options, model: ServedModel): number {
   if (model.status === "coming_soon") throw new Stop(`${model.id} is not offered yet: GET /v1/models lists what is.`);
   const length = dimensions ?? model.native_dimensions;
@@ -23,15 +23,15 @@ export function dimensionsOf({ dimensions, dtype }: Options, model: ServedModel)
   return length;
 }
 
-/** Texts of a request, at most. */
+/** The most texts of a request. */
 export function textsMaxOf(job: Job, { native_dimensions: native }: ServedModel): number {
-  // float16 is made here, of float32.
+  // float16 is made here from float32.
   const answered = job.dtype === "float16" ? 4 * job.dimensions : vectorBytesOf(job);
   const [stored, sent] = [CANONICAL_BYTES_MAX / (2 * native), ANSWER_BYTES_MAX / (answered * (4 / 3))];
   return Math.max(1, Math.floor(Math.min(INPUTS_MAX, stored, sent)));
 }
 
-/** What says how a text is read. */
+/** The fields that say how texts are read. */
 export function textFields({ inputType, instruction }: Options): Readonly<Record<string, string>> {
   return {
     ...(inputType === undefined ? {} : { input_type: inputType }),
@@ -39,7 +39,7 @@ export function textFields({ inputType, instruction }: Options): Readonly<Record
   };
 }
 
-/** A request beside its texts. */
+/** A request's fields without its texts. */
 export function requestFields(job: Job): Readonly<Record<string, string | number>> {
   return {
     model: job.model,

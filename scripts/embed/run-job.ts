@@ -1,4 +1,4 @@
-// A job from the corpus to the vectors: check, quote, ask, embed, write.
+// Runs a job from corpus to vectors: check, quote, ask, embed, write.
 
 import type { Clock } from "./api.ts";
 import { Api, Stopped } from "./api.ts";
@@ -267,7 +267,7 @@ class Run {
   }
 }
 
-/** A corpus whose reading ends with the job. */
+/** The corpus, but reading it ends when the job stops. */
 function stoppable(corpus: Corpus, stop: AbortSignal): Corpus {
   return {
     ...corpus,

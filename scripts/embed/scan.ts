@@ -1,5 +1,5 @@
-// The first pass over a corpus: every row is looked at before anything is sent. Bad rows are counted and shown, texts get
-// their slots, and what is new is added up.
+// The first pass over a corpus, before anything is sent: it checks every row, counts and shows bad ones, gives texts
+// their slots, and adds up what is new.
 
 import type { Bounds } from "./service.ts";
 import type { BadRow, Corpus, Row } from "./rows/row.ts";

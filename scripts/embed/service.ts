@@ -1,4 +1,4 @@
-// What the API says of itself before a job: the model with its prices and sizes, and what the account may spend.
+// What a job reads from the API first: the model with its prices and sizes, and what the account may spend.
 
 import * as z from "zod";
 import type { Api } from "./api.ts";
@@ -38,10 +38,10 @@ const accountSchema = z.object({
 });
 export type Account = z.infer<typeof accountSchema>;
 
-/** Of the first call: an API that is not there is soon told of. */
+/** Tries of the first call: an API that is not there is soon reported. */
 const TRIES_MAX = 4;
 
-/** The model named, or the only one that is served. Throws Stop where there is none such. */
+/** The named model, or the only one that is served. Throws Stop if there is none. */
 export async function readModel(api: Api, named: string | undefined): Promise<ServedModel> {
   if (named !== undefined) {
     const { json } = await api.call({ path: `/v1/models/${encodeURIComponent(named)}`, triesMax: TRIES_MAX });
@@ -50,7 +50,7 @@ export async function readModel(api: Api, named: string | undefined): Promise<Se
   const { json } = await api.call({ path: "/v1/models", triesMax: TRIES_MAX });
   const { data } = checked(api, z.object({ data: z.array(modelSchema) }), json);
   const live = data.filter(({ status }) => status === "live");
-  // A call to one that warms up is held until it is there.
+  // A call to a model that warms up is held until it is ready.
   const served = live.length > 0 ? live : data.filter(({ status }) => status === "warming");
   const [only] = served;
   if (only !== undefined && served.length === 1) return only;
@@ -68,7 +68,7 @@ export function checked<Schema extends z.ZodType>(api: Api, schema: Schema, json
   throw new Stop(`${api.url} answers, and not as this API does: is --url right?`);
 }
 
-/** How many tokens texts may have at most, and what they cost, as the API reckons before it has counted. */
+/** The most tokens that texts can have and their cost, by the API's own bound before it has counted. */
 export class Bounds {
   readonly contextTokens: number;
   readonly #before: number;

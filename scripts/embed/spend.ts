@@ -1,5 +1,5 @@
-// --max-cost: what the whole job may cost, in nano-USD. A request is sent only where the most that it can cost is still
-// there beside the most of those in flight, and the API is told that most (`X-Max-Cost`), so the job cannot cost more.
+// --max-cost: the most that the whole job may cost, in nano-USD. A request is sent only if its highest cost fits beside
+// those in flight, and the API is told that cost (`X-Max-Cost`), so the job can never cost more.
 
 import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";

@@ -1,4 +1,4 @@
-// Why a job ends before its end: words for who runs it. What was done is kept, and the same command goes on.
+// Why a job ends early, in words for the person who runs it. Finished work is kept, and the same command continues.
 
 export class Stop extends Error {
   override name = "Stop";

@@ -1,21 +1,21 @@
-// The texts of a job by the hash of each: which record of the store has its vector, and how far it is. Open addressing
-// over typed arrays: 29 bytes a text at least, 58 right after the arrays have grown.
+// The texts of a job by their hashes: each one's record in the store, and how far it is. Open addressing over typed
+// arrays: at least 29 bytes a text, 58 right after the arrays have grown.
 
 import { assert } from "../../shared/assert.ts";
 import { HASH_BYTES } from "./rows/row.ts";
 
 const WORDS = HASH_BYTES / 4;
 const INITIAL = 1024;
-/** Its place is not filled. */
+/** An empty place. */
 const NONE = 0;
 
-/** The corpus of this run has it. */
+/** This run's corpus has the text. */
 export const SEEN = 1;
 /** The quote has counted it. */
 export const COUNTED = 2;
-/** A request of this run carries it, or has. */
+/** A request of this run has carried it. */
 export const SENT = 4;
-/** The API refuses it, and the job leaves it out. */
+/** The API refuses it, so the job leaves it out. */
 export const REFUSED = 8;
 
 export class TextTable {

@@ -1,4 +1,4 @@
-// What a job has paid for, in four places of its folder:
+// What a job has paid for, in four parts of its folder:
 //   pending/KEY     a request before it is sent: the moment, then the exact bytes of its body. KEY is its Idempotency-Key
 //   hashes.bin      16 bytes a text, vectors.bin: the vector of each, in the order of the answers
 //   journal.jsonl   a line for each answer that is whole in both: its key, its charge, and how many records there are now
@@ -42,7 +42,7 @@ export interface Totals {
   readonly costNanoUsd: number;
 }
 
-/** A request that was written down, and perhaps sent. */
+/** A request that was written to disk, and perhaps sent. */
 export interface PendingRequest {
   readonly key: string;
   readonly body: string;
@@ -128,7 +128,7 @@ export class VectorStore {
     rmSync(join(this.#folder, "pending", key), { force: true });
   }
 
-  /** The requests that an earlier run wrote down and got no answer for. One that was not written to its end was not sent. */
+  /** Requests that an earlier run wrote and got no answer for. One whose file is incomplete was never sent. */
   *pending(): Generator<PendingRequest> {
     for (const key of readdirSync(join(this.#folder, "pending")).sort()) {
       const content = readFileSync(join(this.#folder, "pending", key), "utf8");
@@ -215,7 +215,7 @@ export function textsOf(body: string): readonly string[] {
   return z.object({ input: z.array(z.string()) }).parse(JSON.parse(body)).input;
 }
 
-/** Of `texts`, 16 bytes each. */
+/** The hashes of `texts`, 16 bytes each. */
 export function hashesOf(texts: readonly string[]): Buffer {
   return Buffer.concat(texts.map((text) => hashOf(text)));
 }
@@ -250,7 +250,7 @@ function readJournal(folder: string): Journal {
   return { totals, keys, bytes };
 }
 
-/** Opens a file for reading and writing, made where it is missing, and cuts it to `bytes`. */
+/** Opens a file for reading and writing, creates it if it is missing, and cuts it to `bytes`. */
 async function openAt(path: string, bytes: number): Promise<FileHandle> {
   const file = await open(path, existsSync(path) ? "r+" : "w+");
   const { size } = await file.stat();

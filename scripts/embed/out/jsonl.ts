@@ -1,5 +1,5 @@
-// vectors.jsonl: {"id": …, "embedding": […]} a line. Floats are the shortest text that reads back to the same value; int8
-// is -127 to 127; binary is bytes, eight dimensions each, most significant first.
+// vectors.jsonl: a line {"id": …, "embedding": […]} a vector. A float is the shortest text that reads back to it; int8
+// is -127 to 127; binary is bytes of eight dimensions each, most significant first.
 
 import { join } from "node:path";
 import type { VectorShape, VectorWriter } from "./vector-writer.ts";

@@ -1,5 +1,5 @@
-// vectors.npy: NumPy's format 1.0, an array [rows, dimensions] in C order (binary: [rows, dimensions / 8] of uint8, eight
-// dimensions a byte, most significant first); ids.jsonl: the id of each row. Format: numpy.lib.format.
+// vectors.npy: NumPy's format 1.0, an array [rows, dimensions] in C order (binary: [rows, dimensions / 8] of uint8,
+// eight dimensions a byte, most significant first); ids.jsonl: the id of each row. Format: numpy.lib.format.
 
 import { join } from "node:path";
 import type { Dtype } from "../job.ts";
@@ -15,7 +15,7 @@ export async function npyWriter(out: string, { dtype, dimensions }: VectorShape)
     WholeFile.create(join(out, "vectors.npy")),
     WholeFile.create(join(out, "ids.jsonl")),
   ]);
-  // How many rows there are is known at the end.
+  // The number of rows is known only at the end.
   await vectors.write(Buffer.alloc(HEADER_BYTES));
   let rows = 0;
   return {

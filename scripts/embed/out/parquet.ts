@@ -9,7 +9,7 @@ import type { Dtype } from "../job.ts";
 import { valuesOf } from "./values.ts";
 import type { VectorShape, VectorWriter } from "./vector-writer.ts";
 
-/** Numbers of a row group: what is in memory while it is encoded. */
+/** Numbers in a row group, which is in memory while it is encoded. */
 const GROUP_VALUES = 2_000_000;
 
 const ELEMENT: Readonly<Record<Dtype, Omit<SchemaElement, "name" | "repetition_type">>> = {
@@ -33,7 +33,7 @@ export async function parquetWriter(out: string, { dtype, dimensions, ids }: Vec
     await writer.write({
       columnData: [
         { name: "id", data: group.ids },
-        // Vectors do not get smaller by compression.
+        // Compression does not make vectors smaller.
         { name: "embedding", data: group.embeddings, codec: "UNCOMPRESSED" },
       ],
       rowGroupSize: rowsMax,

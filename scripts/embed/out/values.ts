@@ -4,9 +4,11 @@ import type { Dtype } from "../job.ts";
 import { unreachable } from "../../../shared/assert.ts";
 import { float16BitsToFloat32 } from "../../../shared/float16.ts";
 
-/** bytes: one vector, little-endian. Float32Array [dimensions], Int8Array [dimensions], or Uint8Array [dimensions / 8]. */
+/**
+ * bytes: one vector, little-endian. Float32Array [dimensions], Int8Array [dimensions], or Uint8Array [dimensions / 8].
+ */
 export function valuesOf(bytes: Buffer, dtype: Dtype): Float32Array | Int8Array | Uint8Array {
-  // A copy, because a view of more than a byte must begin at a multiple of its size.
+  // A copy, because a view of wider values must begin at a multiple of their size.
   const { buffer } = Uint8Array.from(bytes);
   switch (dtype) {
     case "float32":

@@ -1,4 +1,4 @@
-// What every form of output does: rows in the order of the corpus, into files that get their names when they are whole.
+// The interface of every output format: rows in the corpus's order, into files that get their names when complete.
 
 import type { Dtype } from "../job.ts";
 import type { Id } from "../rows/row.ts";

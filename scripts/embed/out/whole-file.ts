@@ -1,5 +1,5 @@
-// A file that is written from its beginning to its end under another name, a megabyte at a time, and gets its own name
-// when it is whole and on the disk.
+// Writes a file from beginning to end under a temporary name, a megabyte at a time, and renames it once it is complete
+// and on the disk.
 
 import { renameSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// The last pass: a vector for each row of the corpus, in its order, and the list of the rows that have none.
+// The last pass: writes a vector for each row of the corpus, in its order, and lists the rows that have none.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -72,10 +72,10 @@ export async function writeOutput({ out, format, shape, corpus, table, store, re
 }
 
 const WINDOW_BYTES = 256 * 1024;
-/** Answers come out of order by as many requests as were in flight. */
+/** Answers are out of order by at most the number of requests in flight. */
 const WINDOWS_MAX = 64;
 
-/** Reads vectors by record. Records are nearly in the order of the corpus, so a few windows serve most. */
+/** Reads vectors by record. Records are nearly in the corpus's order, so a few windows serve most reads. */
 class VectorReader {
   readonly #store: VectorStore;
   readonly #perWindow: number;

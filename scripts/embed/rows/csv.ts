@@ -1,5 +1,5 @@
-// CSV and TSV with a row of names first, by csv-parse. A row with another number of cells is a bad row; a broken quote
-// ends the reading, because nobody can say where the next row begins.
+// Reads CSV and TSV with a row of names first, by csv-parse. A row with a different number of cells is a bad row. A
+// broken quote ends the reading, because the next row's beginning is unknown.
 
 import { pipeline } from "node:stream";
 import type { Readable } from "node:stream";
@@ -8,7 +8,7 @@ import type { BadRow, Fields, Row } from "./row.ts";
 import { CorpusError, rowOf } from "./row.ts";
 
 const RECORD_BYTES_MAX = 32 * 1024 * 1024;
-/** Rows handed on together. */
+/** Rows that are passed on together. */
 const ROWS = 1024;
 
 export async function* csvRows(
@@ -19,14 +19,15 @@ export async function* csvRows(
 ): AsyncGenerator<readonly (Row | BadRow)[]> {
   const parser = parse({
     delimiter,
-    // Cells stay bytes: csv-parse would replace what is not UTF-8 in silence. (Its own `bom` would turn that off.)
+    // Cells stay bytes: csv-parse would silently replace what is not UTF-8. (Its `bom` option would make strings of
+    // them.)
     encoding: null,
     info: true,
     max_record_size: RECORD_BYTES_MAX,
     relax_column_count: true,
     skip_empty_lines: true,
   });
-  // An error of the source reaches the loop below through the parser.
+  // The parser passes an error of the source on to the loop below.
   pipeline(open(), withoutMark, parser, () => undefined);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let names: readonly string[] | undefined;
@@ -55,7 +56,7 @@ export async function* csvRows(
 
 const MARK = Buffer.from("\u{feff}");
 
-/** The bytes without the mark that Excel writes before UTF-8. */
+/** The bytes without the byte order mark that Excel writes before UTF-8. */
 async function* withoutMark(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let isFirst = true;
   for await (const piece of bytes) {

@@ -1,10 +1,10 @@
-// JSON Lines: an object or a string a line, in UTF-8. Lines are cut as bytes, because a decoder of a whole stream would
-// replace what is not UTF-8 in silence. Blank lines are no rows.
+// Reads JSON Lines: an object or a string a line, in UTF-8. Lines are cut as bytes, because a decoder of the whole
+// stream would silently replace what is not UTF-8. Blank lines are skipped.
 
 import type { BadRow, Fields, Row } from "./row.ts";
 import { rowOf } from "./row.ts";
 
-/** A longer line is no row of a corpus: one text has 8 MB at most. */
+/** A longer line cannot be a row: a text has at most 8 MB. */
 const LINE_BYTES_MAX = 32 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
@@ -52,7 +52,7 @@ function read(
   return rowOf(value, at, fields);
 }
 
-/** The lines of each piece that arrives, without their ends; of one that is too long only that it is. */
+/** The lines of each arriving piece, without their ends; for one that is too long, only that fact. */
 async function* linesOf(bytes: AsyncIterable<Buffer>): AsyncGenerator<readonly (Buffer | "too long")[]> {
   let rest: Buffer[] = [];
   let restBytes = 0;

@@ -1,4 +1,4 @@
-// A corpus by its file's name: .jsonl, .ndjson, .csv, .tsv (each perhaps with .gz), .parquet.
+// Opens a corpus by its file name: .jsonl, .ndjson, .csv, .tsv (each also with .gz), .parquet.
 
 import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
@@ -14,7 +14,7 @@ import { CorpusError } from "./row.ts";
 const KINDS = ".jsonl, .ndjson, .csv or .tsv (each perhaps with .gz behind it), or .parquet";
 const READ_BYTES = 1024 * 1024;
 
-/** Throws CorpusError where the name says no kind of corpus or there is no such file. */
+/** Throws CorpusError for an unknown kind of file, or if there is no such file. */
 export function openCorpus(path: string, fields: Fields): Corpus {
   if (path === "-") {
     throw new CorpusError(
@@ -29,7 +29,7 @@ export function openCorpus(path: string, fields: Fields): Corpus {
     .exec(name)
     ?.slice(1)
     .map((part) => part?.toLowerCase());
-  // Opened when the first row is asked for.
+  // Opened when the first row is read.
   const open = (): Readable => bytesOf(path, kind?.[1] !== undefined);
   const version = (): string => {
     const { size, mtimeMs } = statSync(path);
@@ -56,12 +56,12 @@ function bytesOf(path: string, isZipped: boolean): Readable {
   const file = createReadStream(path, { highWaterMark: READ_BYTES });
   if (!isZipped) return file;
   const gunzip = createGunzip({ chunkSize: READ_BYTES });
-  // An error of either reaches the reader through the second.
+  // The second stream passes an error of either on to the reader.
   pipeline(file, gunzip, () => undefined);
   return gunzip;
 }
 
-/** The rows; what zlib says of a damaged file becomes words. */
+/** The rows; zlib's error for a damaged file gets words. */
 async function* undamaged<Rows>(rows: AsyncIterable<Rows>, name: string): AsyncGenerator<Rows> {
   try {
     yield* rows;

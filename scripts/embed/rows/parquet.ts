@@ -1,5 +1,5 @@
-// Parquet by hyparquet: the two columns that are asked for, a row group at a time, so the largest row group of the file
-// decides how much memory reading takes.
+// Reads Parquet by hyparquet: the two wanted columns, a row group at a time, so the file's largest row group decides
+// how much memory it takes.
 
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";

@@ -1,4 +1,4 @@
-// What a corpus is made of: rows with a text and an id, read again for each pass, and rows that have none and say why.
+// The rows of a corpus, which is read again for each pass: rows with a text and an id, and bad rows with a reason.
 
 import { hash } from "node:crypto";
 
@@ -22,7 +22,7 @@ export interface BadRow {
   readonly reason: string;
 }
 
-/** Which fields of a row are read. */
+/** The fields of a row that are read. */
 export interface Fields {
   readonly text: string;
   /** Undefined: `id` where a row has one, its number otherwise. */
@@ -30,7 +30,7 @@ export interface Fields {
 }
 
 export interface Corpus {
-  /** As the command line has it, for messages. */
+  /** As given on the command line, for messages. */
   readonly name: string;
   /** "line" or "row": what `line` of a row counts. */
   readonly unit: "line" | "row";
@@ -40,16 +40,16 @@ export interface Corpus {
   readonly version: () => string;
 }
 
-/** The file as a whole cannot be read; the message is for who made it. */
+/** The whole file cannot be read; the message is for its author. */
 export class CorpusError extends Error {
   override name = "CorpusError";
 }
 
-/** A text that no request can carry: the API takes bodies of 8,388,608 bytes. */
+/** A longer text fits into no request: the API takes bodies of 8,388,608 bytes. */
 const TEXT_CHARS_MAX = 8_000_000;
 const DEFAULT_ID = "id";
 
-/** A row of `value`, which is a text or an object of `fields`. */
+/** The row of `value`, a text or an object with `fields`. */
 export function rowOf(value: unknown, { row, line }: { row: number; line: number }, fields: Fields): Row | BadRow {
   const bad = (reason: string): BadRow => ({ kind: "bad", row, line, reason });
   const entry = entryOf(value, fields);
@@ -104,7 +104,7 @@ function nameOf(value: unknown): string {
   return typeof value === "number" ? `the number ${value}` : `a ${typeof value}`;
 }
 
-/** How many bytes of a text's SHA-256 name it. */
+/** Bytes of a text's SHA-256 that name it. */
 export const HASH_BYTES = 16;
 
 /** The name of a text: the first 128 bits of the SHA-256 of its UTF-8 bytes. */
