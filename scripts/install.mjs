@@ -39,7 +39,7 @@ function isInstalled() {
         path === "" ||
         entry.optional === true ||
         entry.devOptional === true ||
-        // npm leaves them out there, as in an image.
+        // npm leaves them out, as in an image.
         (entry.dev === true && process.env.NODE_ENV === "production") ||
         there[path]?.version === entry.version,
     );

@@ -1,7 +1,7 @@
-// A bar that is redrawn on a terminal; elsewhere one line a tenth.
+// A progress bar that is redrawn on a terminal; elsewhere a line for each tenth.
 const BAR_WIDTH = 30;
 
-/** Gives what is to be called with the fraction done, 0 to 1, and what is being done. */
+/** Returns a function that takes the finished fraction, 0 to 1, and a word for the current work. */
 export function progressBar() {
   let tenth = -1;
   return (fraction, what) => {

@@ -1,5 +1,5 @@
-// One wheel from the index into a folder: continued where an earlier run broke off, compared with its known hash, given its
-// name only then.
+// Downloads one wheel from the index into a folder. It continues where an earlier run broke off, and gives the file its
+// name only after comparing its hash.
 
 import { createWriteStream } from "node:fs";
 import { rename } from "node:fs/promises";
@@ -17,14 +17,17 @@ const LIST_TYPE = "application/vnd.pypi.simple.v1+json";
 
 const listSchema = z.object({ files: z.array(z.object({ filename: z.string(), url: z.string() })) });
 
-/** What cannot be cured by asking again; one sentence. */
+/** A failure that a retry does not help; one sentence. */
 export class DownloadError extends Error {
   override name = "DownloadError";
 }
 
 export const partOf = (folder: string, { file }: Wheel): string => join(folder, `${file}.part`);
 
-/** Gives the path of the whole wheel. `onBytes`: as they arrive; negative when they turned out to be wrong. Rejects with DownloadError. */
+/**
+ * Resolves to the path of the complete wheel. `onBytes`: bytes as they arrive, negative if they turn out to be wrong.
+ * Rejects with DownloadError.
+ */
 export async function downloadWheel(
   wheel: Wheel,
   folder: string,
@@ -54,7 +57,7 @@ export async function downloadWheel(
   return place;
 }
 
-/** Where the index has the file: its list as JSON (PEP 691), or as a page of links (PEP 503). */
+/** The file's URL in the index: from its list as JSON (PEP 691), or from a page of links (PEP 503). */
 async function urlOf({ project, file }: Wheel, index: string): Promise<string> {
   const page = `${index}/${project}/`;
   const answer = await ask(page, index, { accept: `${LIST_TYPE}, text/html;q=0.5` });
@@ -78,7 +81,7 @@ async function fetchRest(
   await withoutStall(async (signal, onByte) => {
     const answer = await ask(url, index, have > 0 ? { range: `bytes=${have}-${bytes - 1}` } : {}, signal);
     if (answer.body === null) throw new TypeError("an answer without a body");
-    // A server that knows no ranges sends all of it again.
+    // A server without ranges sends the whole file again.
     const flags = answer.status === 206 ? "a" : "w";
     if (flags === "w") onBytes(-have);
     const arrived = (count: number): void => {
@@ -89,7 +92,7 @@ async function fetchRest(
   });
 }
 
-/** A user and a password in the index's URL go to its own host alone. */
+/** A user and password in the index's URL are sent only to its own host. */
 async function ask(
   url: string,
   index: string,
@@ -116,7 +119,7 @@ function withoutSecret(url: string): string {
   return origin + pathname;
 }
 
-/** fetch hides why it failed behind "fetch failed". */
+/** fetch hides its reason behind "fetch failed". */
 function reasonOf(error: TypeError): string {
   const { cause } = error;
   if (!(cause instanceof Error)) return error.message;

@@ -1,4 +1,4 @@
-// Which Python package index to ask, as pip decides it: PIP_INDEX_URL, then its configuration files, then PyPI.
+// The Python package index to use, as pip decides it: PIP_INDEX_URL, then its configuration files, then PyPI.
 
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -8,7 +8,7 @@ const PYPI = "https://pypi.org/simple";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The index's URL without a slash at its end; it may carry a user and a password. */
+/** The index's URL without a final slash; it may have a user and password. */
 export function indexUrl(environment: Environment, home = homedir()): string {
   const given = environment["PIP_INDEX_URL"] ?? configured(environment, home) ?? PYPI;
   if (!URL.canParse(given))
@@ -16,7 +16,7 @@ export function indexUrl(environment: Environment, home = homedir()): string {
   return given.replace(/\/+$/, "");
 }
 
-/** The first of pip's files that names one: the more particular file wins, as with pip. */
+/** The index of the first of pip's files that names one, the most specific file first, as in pip. */
 function configured(environment: Environment, home: string): string | undefined {
   const own = environment["PIP_CONFIG_FILE"];
   const files = [
@@ -38,7 +38,7 @@ function indexUrlIn(file: string): string | undefined {
   try {
     text = readFileSync(file, "utf8");
   } catch {
-    // None there.
+    // No such file.
     return undefined;
   }
   let section = "";

@@ -1,5 +1,5 @@
-// The CUDA provider and its libraries → a folder: fetched, compared with their hashes, unpacked one wheel after the other, and
-// declared installed last. What an interrupted run has fetched or unpacked is not fetched again.
+// Installs the CUDA provider and its libraries into a folder: downloads, compares hashes, unpacks one wheel after the
+// other, and marks the folder as installed last. An interrupted run is continued.
 
 import { rmSync, writeFileSync } from "node:fs";
 import { mkdir, rm, statfs } from "node:fs/promises";
@@ -22,7 +22,7 @@ export interface InstallOptions {
   readonly retryMs?: number;
 }
 
-/** Gives whether anything had to be done. Rejects with DownloadError, or with the system's error of a file that cannot be written. */
+/** Resolves to whether anything had to be done. Rejects with DownloadError, or with the system's error for a file. */
 export async function install({
   folder,
   index,
@@ -54,7 +54,7 @@ export async function install({
     };
     const path = await downloadWheel(wheel, folder, index, onBytes, retryMs);
     draw("unpacking");
-    // Here, since yauzl is loaded where something is to be unpacked alone.
+    // Imported here, because yauzl is needed only to unpack.
     const { unpackWheel } = await import("./unpack.ts");
     await unpackWheel(path, wheel, folder);
     if (!keepWheels) await rm(path);
@@ -79,7 +79,7 @@ async function bytesHere(wheel: Wheel, folder: string): Promise<number> {
   return whole === wheel.bytes ? whole : sizeOf(partOf(folder, wheel));
 }
 
-/** All files unpacked, and the largest wheel beside them. */
+/** Room for all unpacked files and the largest wheel. */
 async function checkSpace(
   folder: string,
   missing: readonly Wheel[],

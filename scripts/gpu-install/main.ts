@@ -1,4 +1,4 @@
-// npm run gpu:install: installs what CUDA targets need, or checks it, and says what is there.
+// npm run gpu:install: installs what CUDA targets need, or checks it, and reports what is there.
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -16,7 +16,7 @@ import { install } from "./install.ts";
 
 const USAGE = "npm run gpu:install -- [--dir DIR] [--check] [--keep-wheels]";
 
-/** Gives the exit code. A driver that is missing is said and is no fault: an image is built where there is none. */
+/** Returns the exit code. A missing driver is reported but is no fault: images are built on machines without one. */
 export async function main(
   args: readonly string[],
   onProgress: (fraction: number, what: string) => void,

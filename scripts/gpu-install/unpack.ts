@@ -1,4 +1,4 @@
-// Members of a wheel (a zip archive) → files of a folder, each given its name when it is whole.
+// Unpacks members of a wheel (a zip archive) into a folder; each file gets its name when it is complete.
 
 import { createWriteStream } from "node:fs";
 import { chmod, rename } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { openPromise } from "yauzl";
 
 import type { Wheel } from "../../gpu-backend/cuda/wheels.ts";
 
-/** Rejects when a member is not there or has another size. */
+/** Rejects if a member is missing or has another size. */
 export async function unpackWheel(path: string, { file, members }: Wheel, folder: string): Promise<void> {
   const wanted = new Map(members.map((member) => [member[0], member]));
   const zip = await openPromise(path);

@@ -112,7 +112,7 @@ async function newAccount(
   };
 }
 
-/** What the operator's API answers; throws where that is no success. */
+/** The operator's API's answer; throws if it is not a success. */
 export async function askOperator(
   url: string,
   key: string,

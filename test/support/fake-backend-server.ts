@@ -64,7 +64,7 @@ export class FakeBackendServer {
   /** Listens; after `stop`, on the same port again. */
   async start(): Promise<void> {
     const server = createServer((request, response) => {
-      // The request broke off while it was read, so there is nobody to answer.
+      // The request broke off while it was read, so nobody waits for an answer.
       this.#serve(request, response).catch(() => response.destroy());
     });
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));

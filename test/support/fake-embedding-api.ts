@@ -1,5 +1,5 @@
-// The routes that a corpus job calls, with books, answers kept under their Idempotency-Key, and faults on demand. A token is
-// a word, and one more; vectors are made of a text's hash, so that a test can say what is right.
+// The routes that a corpus job calls, with a balance, answers kept under their Idempotency-Key, and faults on demand. A
+// text has a token a word and one more; its vector is made from its hash, so that a test can compute it.
 
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
@@ -11,7 +11,7 @@ import type { OutputDtype } from "../../shared/vectors.ts";
 
 export const FAKE_DIMENSIONS = 16;
 export const FAKE_CONTEXT = 32;
-/** Nano-USD a token. */
+/** Nano-USD per token. */
 export const FAKE_PRICE = { interactive: 8, batch: 4 };
 
 export interface FakeCall {
@@ -22,12 +22,12 @@ export interface FakeCall {
   readonly turn: number;
 }
 
-/** "drop": does all there is to do and charges it, and breaks the connection instead of answering. */
+/** "drop": computes and charges, but breaks the connection instead of answering. */
 export type FakeFault =
   | "drop"
   | { readonly status: number; readonly code: string; readonly param?: string; readonly retryAfterS?: number };
 
-/** The words of a text, and the ending token. */
+/** The words of a text, plus the ending token. */
 export function fakeTokens(text: string): number {
   return text.split(/\s+/).filter((word) => word !== "").length + 1;
 }
@@ -90,7 +90,7 @@ export class FakeEmbeddingApi {
   }
 
   #refusalOf({ path, body, headers }: FakeCall): FakeFault | undefined {
-    // A call that was answered before is answered again, whatever has become of the credit.
+    // A repeated call gets its first answer, whatever credit is left.
     if (path !== "/v1/embeddings" || this.#kept.has(String(headers["idempotency-key"]))) return undefined;
     const { input = [], truncate } = body;
     if (input.length > this.textsMax) return { status: 400, code: "limit_exceeded" };

@@ -1,8 +1,8 @@
-// A zip archive of stored members: what a wheel is, small enough to write down.
+// A zip archive of stored (uncompressed) members, which is enough for a wheel.
 
 import { crc32 } from "node:zlib";
 
-/** Names and contents → the archive's bytes. Source: PKWARE's APPNOTE, sections 4.3.7, 4.3.12 and 4.3.16. */
+/** The archive's bytes, from names and contents. Source: PKWARE's APPNOTE, sections 4.3.7, 4.3.12 and 4.3.16. */
 export function zipOf(members: Readonly<Record<string, string>>): Buffer {
   const locals: Buffer[] = [];
   const central: Buffer[] = [];
