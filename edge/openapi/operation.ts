@@ -10,7 +10,7 @@ export const TAGS = {
   Account: "Credit, statement, usage, alerts, webhooks, export and deletion.",
   Keys: "API keys and their limits.",
   Service: "Whether this deployment is alive and ready.",
-  Operator: "For whoever runs this deployment, with the operator's key.",
+  Operator: "For the operator of this deployment, with the operator's key.",
 } as const;
 type Tag = keyof typeof TAGS;
 

@@ -26,7 +26,7 @@ export const idempotencyKey = (description: string): Parameter =>
 /** For routes that create something. */
 export const ONCE: Parameter = {
   ...idempotencyKey(
-    "Per key and route, for 24 hours: the same call again makes nothing and is answered with what was made.",
+    "Per key and route, for 24 hours: a repeat of the call creates nothing and returns what the first one created.",
   ),
   errors: ["invalid_header", "idempotency_key_reused"],
 };

@@ -39,7 +39,7 @@ export const answerOf = <Source>(name: string, description: string, object: Desc
 export const deletedAnswer = (
   name: string,
   kind: IdKind,
-  description = "It is gone.",
+  description = "The object is deleted.",
   object: string = kind,
 ): Answer => ({
   description,

@@ -16,7 +16,7 @@ import { header, idempotencyKey, text } from "../openapi/parameters.ts";
 import { count } from "./answers.ts";
 
 export const usageSchema = z.object({
-  prompt_tokens: count.describe("Ids the model read: instruction and ending token included, after truncation."),
+  prompt_tokens: count.describe("Tokens that the model read: instruction and ending token included, after truncation."),
   total_tokens: count,
   prompt_tokens_details: z.object({ cached_tokens: count }),
   cost: z.number().nonnegative().describe("USD."),
@@ -39,23 +39,23 @@ export const CALL_HEADERS: readonly Parameter[] = [
   header("Prefer", "`wait=N`: hold a call to a cold model so many seconds, up to 120."),
   idempotencyKey("Per account and route, for 24 hours: the same call again gets the first answer and is charged once."),
   header("Cache-Control", "`no-store`: neither read nor write the embedding cache."),
-  header("X-Request-Id", "Echoed where it is well formed; for tracing alone."),
+  header("X-Request-Id", "Echoed if it is well formed; only for tracing."),
 ];
 
 const RATE_HEADERS: NonNullable<Answer["headers"]> = {
   "x-ratelimit-limit-requests": text("Requests a minute."),
-  "x-ratelimit-remaining-requests": text("As this part of the edge sees it."),
+  "x-ratelimit-remaining-requests": text("As known where the call was served."),
   "x-ratelimit-reset-requests": text("A duration: `250ms`, `6m0s`."),
   "x-ratelimit-limit-tokens": text("Tokens a minute."),
-  "x-ratelimit-remaining-tokens": text("As this part of the edge sees it."),
+  "x-ratelimit-remaining-tokens": text("As known where the call was served."),
   "x-ratelimit-reset-tokens": text("A duration."),
 };
 
 /** Headers of the answer to a charged call. */
 export const SPENDING_HEADERS: NonNullable<Answer["headers"]> = {
-  "x-cache": text("What the embedding cache had.", { enum: ["hit", "miss", "partial"] }),
-  "x-cost-usd": text("What the call cost."),
-  "x-credit-remaining-usd": text("As this part of the edge sees it."),
+  "x-cache": text("Whether the texts came from the embedding cache.", { enum: ["hit", "miss", "partial"] }),
+  "x-cost-usd": text("The call's cost in USD."),
+  "x-credit-remaining-usd": text("As known where the call was served."),
   "x-model-revision": text("Vectors of one revision are comparable."),
   "server-timing": text("Milliseconds by stage."),
   ...RATE_HEADERS,

@@ -20,7 +20,7 @@ const embeddingSchema = z.object({
 const embeddingsSchema = z.object({
   object: z.literal("list"),
   data: z.array(embeddingSchema),
-  similarities: z.array(z.number()).optional().describe("Cosine of each pair, where pairs were sent."),
+  similarities: z.array(z.number()).optional().describe("Cosine of each pair, if pairs were sent."),
   model: z.string(),
   usage: usageSchema,
 });
@@ -31,7 +31,7 @@ const CREATE_EMBEDDINGS: Route = {
   id: "createEmbeddings",
   tag: "Embeddings",
   summary: "Embed texts",
-  description: "OpenAI-compatible. The charge is the moment the whole result is there; a failed call costs nothing.",
+  description: "OpenAI-compatible. A call is charged once its whole result is there; a failed call costs nothing.",
   auth: "call",
   scope: embeddings.scope,
   parameters: CALL_HEADERS,

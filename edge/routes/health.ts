@@ -54,8 +54,13 @@ export const HEALTH: readonly Route[] = [
     auth: "none",
     unconfigured: true,
     answers: {
-      200: { description: "All are.", name: "Ready", schema: readySchema, example: { ...NOT_READY, status: "ready" } },
-      503: { description: "Not all are.", name: "Ready", schema: readySchema, example: NOT_READY },
+      200: {
+        description: "Every model has a ready backend.",
+        name: "Ready",
+        schema: readySchema,
+        example: { ...NOT_READY, status: "ready" },
+      },
+      503: { description: "Not every model has one.", name: "Ready", schema: readySchema, example: NOT_READY },
     },
     handler: getReady,
   },

@@ -17,11 +17,11 @@ import { wrongValue } from "../../shared/schemas/fields.ts";
 const AFTER_LENGTH_MAX = 64;
 
 const PAGING: readonly Parameter[] = [
-  queryText("after", "The last id of the page before; that it was deleted meanwhile does not matter.", {
+  queryText("after", "The last id of the previous page; it may have been deleted since.", {
     type: "string",
     maxLength: AFTER_LENGTH_MAX,
   }),
-  queryText("order", "By the time of making; newest first unless told.", { enum: ["asc", "desc"] }),
+  queryText("order", "By creation time; newest first by default.", { enum: ["asc", "desc"] }),
 ];
 
 export const listParameters = (limitMax: number, limitFallback: number): readonly Parameter[] => [

@@ -32,7 +32,7 @@ async function getMetrics(c: Context): Promise<Response> {
   const { config, pool } = c.get("services");
   if (config.METRICS_KEY === undefined) throw apiError("route_not_found", "No such route.");
   if (!(await equalTexts(presentedKey(c), config.METRICS_KEY))) {
-    throw apiError("invalid_api_key", "This is not the key of the metrics.");
+    throw apiError("invalid_api_key", "This is not the metrics key.");
   }
   const nowMs = Date.now();
   const [{ last }, faults] = await Promise.all([

@@ -41,7 +41,7 @@ export const PUBLIC_MODEL = described<ShownModel>({
   context_length: field(count, ({ model, announced }) => announced?.contextTokens ?? model.contextTokens, 8192),
   native_dimensions: field(count, ({ dimensions }) => dimensions, 256),
   permitted_dimensions: field(
-    z.object({ min: count, max: count }).describe("Equal where the model was not trained for vectors that can be cut."),
+    z.object({ min: count, max: count }).describe("Equal if the model's vectors cannot be cut."),
     ({ dimensions, announced }) => ({ min: announced?.matryoshka === false ? dimensions : 1, max: dimensions }),
     { min: 1, max: 256 },
   ),
@@ -54,7 +54,7 @@ export const PUBLIC_MODEL = described<ShownModel>({
     z
       .object({ query: z.string(), document: z.string(), default: z.string(), instruction: z.nullable(z.string()) })
       .describe(
-        "What is put before a text: by `input_type`, without one, and for the caller's own `instruction`, which stands at `{instruction}`. Null: the model takes no instruction.",
+        "The prompts before a text: by `input_type`, without one, and with the caller's own `instruction` in place of `{instruction}`. Null: the model takes no instruction.",
       ),
     ({ prompts }) => ({
       query: prompts.query,
@@ -70,7 +70,7 @@ export const PUBLIC_MODEL = described<ShownModel>({
     },
   ),
   architecture: field(
-    z.nullable(z.string()).describe("The checkpoint's `model_type`. Null until a backend has said it."),
+    z.nullable(z.string()).describe("The checkpoint's `model_type`. Null until a backend reports it."),
     ({ announced }) => announced?.architecture ?? null,
     "qwen3",
   ),
@@ -148,7 +148,7 @@ export const GET_MODEL: Route = {
   summary: "One model",
   description: "`/v1/models/owner%2Fname` is the same.",
   auth: "optional",
-  parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part behind it.")],
+  parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part after it.")],
   answers: { 200: answerOf("Model", "The model.", PUBLIC_MODEL) },
   errors: ["model_not_found", "route_not_found"],
   handler: getModel,

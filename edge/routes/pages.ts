@@ -97,7 +97,7 @@ function answerSignIn(c: Context, result: SignInResult): Response | Promise<Resp
 
 function showSecurityContact(c: Context): Response {
   const text = securityTxt(c.get("services").config, originOf(c), Date.now());
-  if (text === undefined) throw apiError("route_not_found", "This deployment names nobody to write to.");
+  if (text === undefined) throw apiError("route_not_found", "This deployment has no contact address.");
   return c.text(text, 200, KEPT_A_DAY);
 }
 

@@ -18,7 +18,7 @@ const SESSION = described<SessionRecord>({
   object: always("session"),
   name: field(z.string(), ({ name }) => name, "octocat"),
   via: field(z.enum(["key", "github"]), ({ via }) => via, "github"),
-  key_id: field(z.string().describe("Whose rights it has."), ({ keyId }) => keyId, exampleId("key")),
+  key_id: field(z.string().describe("The key whose rights it has."), ({ keyId }) => keyId, exampleId("key")),
   created_at: field(time, ({ createdAtMs }) => seconds(createdAtMs), 1_790_000_000),
   expires_at: field(time, ({ expiresAtMs }) => seconds(expiresAtMs), 1_790_604_800),
 });
@@ -40,7 +40,7 @@ export const SESSIONS = keyRoutes("Account", "account:write", [
     path: "/v1/sessions",
     id: "deleteSessions",
     summary: "Sign out everywhere",
-    description: "Every session ends at once, wherever its cookie is; keys that were made for one are revoked.",
+    description: "Ends every session at once, wherever its cookie is; keys that were created for one are revoked.",
     answers: {
       200: {
         description: "How many ended.",
@@ -57,7 +57,7 @@ export const SESSIONS = keyRoutes("Account", "account:write", [
     id: "deleteSession",
     summary: "Sign one session out",
     parameters: [idParameter("session")],
-    answers: { 200: deletedAnswer("DeletedSession", "session", "It has ended.") },
+    answers: { 200: deletedAnswer("DeletedSession", "session", "The session is ended.") },
     handler: deleteSession,
   },
 ]);

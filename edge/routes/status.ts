@@ -31,7 +31,8 @@ export const STATUS: Route = {
   unconfigured: true,
   answers: {
     200: {
-      description: "As bad as its worst model, or as what the canary meets: an embedding a minute, with 90 days of it.",
+      description:
+        "The worst of the models' states and of the canary's results (an embedding a minute, 90 days of them).",
       name: "Status",
       schema: z.object({
         status: conditionSchema,

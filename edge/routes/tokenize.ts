@@ -34,7 +34,7 @@ export const TOKENIZE: Route = {
   id: "tokenize",
   tag: "Embeddings",
   summary: "Token ids of texts, and a quote",
-  description: "Free; one request against the rate limit. Nothing is run.",
+  description: "Free; counts as one request against the rate limit. The model does not run.",
   auth: "call",
   scope: "embeddings",
   parameters: CALL_HEADERS.filter(({ name }) => name === "Prefer" || name === "X-Request-Id"),

@@ -133,7 +133,7 @@ export const TOP_UPS = keyRoutes("Account", "account:write", [
     path: "/v1/auto-top-up",
     id: "putAutoTopUp",
     summary: "Buy credit when the balance falls",
-    description: "By the card of the last top-up.",
+    description: "Charges the card of the last top-up.",
     body: {
       name: "AutoTopUpRequest",
       schema: autoTopUpSchema,

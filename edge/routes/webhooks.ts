@@ -62,7 +62,7 @@ export const WEBHOOK = described<WebhookView>({
   disabled_reason: field(z.nullable(z.string()), ({ disabledReason }) => disabledReason ?? null, null),
   created_at: field(time, ({ createdAtMs }) => seconds(createdAtMs), 1_790_000_000),
   previous_secret_until: field(
-    time.describe("Until when the secret that a rotation replaced signs too."),
+    time.describe("Until then, the secret that a rotation replaced signs too."),
     ({ previousUntilMs }) => seconds(previousUntilMs),
     null,
   ),
@@ -76,10 +76,10 @@ export const WEBHOOK = described<WebhookView>({
 
 const WEBHOOK_ANSWER = answerOf("Webhook", "The webhook.", WEBHOOK);
 const CREATED_WEBHOOK_ANSWER: Answer = {
-  description: "The webhook with its secret: shown this once.",
+  description: "The webhook with its secret, shown only here.",
   name: "CreatedWebhook",
   schema: WEBHOOK.schema.extend({
-    secret: z.nullable(z.string()).describe("Null in a repeat that comes over a minute later."),
+    secret: z.nullable(z.string()).describe("Null in a repeat after more than a minute."),
   }),
   example: { ...WEBHOOK.example, secret: "whsec_…" },
 };
@@ -120,7 +120,7 @@ export const WEBHOOKS = keyRoutes("Account", "account:write", [
     path: "/v1/webhooks/{id}",
     id: "patchWebhook",
     summary: "Change where events go, or which",
-    description: "One that goes to another address is active again. `events: null`: all of them.",
+    description: "A new address makes it active again. `events: null`: all events.",
     parameters: [idParameter("webhook")],
     body: { name: "PatchWebhookRequest", schema: patchWebhookSchema, example: { events: ["batch.completed"] } },
     answers: { 200: WEBHOOK_ANSWER },
@@ -131,7 +131,8 @@ export const WEBHOOKS = keyRoutes("Account", "account:write", [
     path: "/v1/webhooks/{id}/rotate",
     id: "rotateWebhook",
     summary: "Give a webhook a new signing secret",
-    description: "The old one signs too for `overlap_s` seconds, a day unless told: a receiver takes either.",
+    description:
+      "The old secret signs too for `overlap_s` seconds, a day by default, so that a receiver may accept either.",
     parameters: [idParameter("webhook"), ONCE],
     body: { name: "RotateWebhookRequest", schema: rotateWebhookSchema, example: { overlap_s: 86_400 } },
     answers: { 200: CREATED_WEBHOOK_ANSWER },
@@ -155,7 +156,7 @@ export const WEBHOOKS = keyRoutes("Account", "account:write", [
     parameters: [idParameter("webhook")],
     answers: {
       200: {
-        description: "What came of it.",
+        description: "The outcome.",
         name: "WebhookTest",
         schema: z.object({
           id: z.string(),

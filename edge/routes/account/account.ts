@@ -43,7 +43,7 @@ const ACCOUNT_FIELDS: Fields<AccountView> = {
     "held",
     ({ heldNanoUsd }: AccountView) => heldNanoUsd,
     10_000_000,
-    "Of the balance: set aside for calls that run, or ran a moment ago. What they do not use comes back by itself, at the latest 35 s after the last call.",
+    "The part of the balance that is set aside for running and recent calls. What they do not use is free again at the latest 35 s after the last call.",
   ),
   ...amountFields("spent_this_month", ({ monthSpentNanoUsd }: AccountView) => monthSpentNanoUsd, 0),
   limits: field(

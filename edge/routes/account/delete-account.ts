@@ -27,13 +27,13 @@ export const DELETE_ACCOUNT: Route = {
   id: "deleteAccount",
   tag: "Account",
   summary: "Delete the account with its keys, files, batches and history",
-  description: "What credit is left is forfeited.",
+  description: "Remaining credit is forfeited.",
   auth: "key",
   scope: "account:write",
   parameters: [{ ...queryText("confirm", "The account's id."), required: true }],
   answers: {
     200: {
-      description: "It is gone.",
+      description: "The account is deleted.",
       name: "DeletedAccount",
       schema: z.object({
         id: z.string(),

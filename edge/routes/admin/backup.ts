@@ -32,7 +32,7 @@ export const BACKUP = operatorRoutes([
     path: "/admin/backup",
     id: "adminBackup",
     summary: "The whole books, a line of JSON each; `npm run backup` reads them",
-    parameters: [queryText("after", "The account that the last line of the call before named.")],
+    parameters: [queryText("after", "The account in the last line of the previous call.")],
     answers: {
       200: {
         description: "Lines; the last is `end`, or `more` with where to go on.",
@@ -124,7 +124,7 @@ async function readLine(c: Context): Promise<z.output<typeof lineSchema>> {
   const where = issue?.path.join(".") ?? "";
   throw apiError(
     "invalid_value",
-    `This is no line of a backup: \`${where}\` does not fit.`,
+    `The body is not a line of a backup: \`${where}\` does not fit.`,
     where === "" ? null : where,
   );
 }

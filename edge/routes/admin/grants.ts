@@ -54,7 +54,7 @@ export const CREATE_GRANT: Route = {
       example: { id: "welcome", granted: true, amount_nano_usd: 5_000_000_000 },
     },
     200: {
-      description: "This id had been granted before.",
+      description: "This id was granted before.",
       name: "Grant",
       schema: outcomeSchema,
       example: { id: "welcome", granted: false, amount_nano_usd: 5_000_000_000 },

@@ -36,9 +36,9 @@ const PUT_MODEL: Route = {
   id: "adminPutModel",
   tag: "Operator",
   summary: "Set a model's prices and status",
-  description: "In force everywhere within 60 seconds. A field that is not named stays as it is.",
+  description: "In force everywhere within 60 seconds. Fields that are left out keep their value.",
   auth: "operator",
-  parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part behind it.")],
+  parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part after it.")],
   body: { name: "PutModelRequest", schema: putModelSchema, example: { status: "live" } },
   answers: {
     200: {

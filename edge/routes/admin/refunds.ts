@@ -44,7 +44,7 @@ export const CREATE_REFUND: Route = {
   tag: "Operator",
   summary: "Refund a payment by card, or a part of it",
   description:
-    "Through Stripe and in the books: what was paid for and is not spent. The same `Idempotency-Key` again is the same refund, and is answered with what became of it.",
+    "Refunds credit that was paid for and is not spent, through Stripe and in the books. Repeating the `Idempotency-Key` returns the same refund with its present outcome.",
   auth: "operator",
   parameters: [
     idParameter("account"),
@@ -54,7 +54,7 @@ export const CREATE_REFUND: Route = {
   answers: {
     201: {
       description:
-        "`status` is Stripe's; `requested`: Stripe has not answered, and is asked again until it has, while the credit is set aside.",
+        "`status` is Stripe's. `requested`: Stripe has not answered yet and is asked again; the credit is set aside.",
       name: "Refund",
       schema: z.object({
         id: z.string(),
@@ -65,7 +65,7 @@ export const CREATE_REFUND: Route = {
         status: z.string(),
         amount_usd: z.string().describe("Of credit."),
         amount_nano_usd: amountNanoUsd,
-        tax_usd: z.string().describe("Went back to the card beside it."),
+        tax_usd: z.string().describe("Tax that is returned to the card as well."),
         tax_nano_usd: amountNanoUsd,
         balance_usd: z.string(),
         balance_nano_usd: amountNanoUsd,
@@ -171,7 +171,7 @@ function faultOf(fault: RefundFault, payment: string): ApiError {
     case "not_there":
       return notThere(fault, payment);
     case "too_much":
-      return apiError("limit_reached", "This account has too much behind it: its sums would no longer be exact.");
+      return apiError("limit_reached", "The sums of this account are so large that they would no longer be exact.");
     case "stripe_unavailable":
       return apiError(
         "payment_unavailable",

@@ -13,7 +13,7 @@ export const STATS: Route = {
   id: "adminStats",
   tag: "Operator",
   summary: "Sums over all accounts",
-  description: "As last reported: every few hours, and when somebody looked at an account's books.",
+  description: "As last reported: every few hours, and when the operator reads an account.",
   auth: "operator",
   answers: {
     200: {

@@ -45,7 +45,7 @@ export const BATCHES = keyRoutes("Files and batches", "batches", [
     id: "createBatch",
     summary: "Run a file of requests at the batch price",
     description:
-      "At the prices of the day it is created. Lines that were done are billed, also of a batch that is cancelled or expires.",
+      "Billed at the prices of the day of its creation. Finished lines are billed even if the batch is cancelled or expires.",
     body: {
       name: "CreateBatchRequest",
       schema: createBatchSchema,
@@ -79,7 +79,7 @@ export const BATCHES = keyRoutes("Files and batches", "batches", [
     path: "/v1/batches/{id}/cancel",
     id: "cancelBatch",
     summary: "Cancel a batch",
-    description: "What was done is delivered and billed.",
+    description: "Finished lines are delivered and billed.",
     parameters: [idParameter("batch")],
     answers: { 200: BATCH_ANSWER },
     errors: ["invalid_request"],

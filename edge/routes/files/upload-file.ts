@@ -100,7 +100,7 @@ async function storeUpload(
     const facts = [filename, String(upload.lifeMs), await digested?.digest()].join("\n");
     const once = isOnce ? await onceOfUpload(c, facts) : undefined;
     const finished = await library.finishUpload(record, caller.keyId, once);
-    if (finished === false) throw apiError("invalid_request", "The upload took over a day.");
+    if (finished === false) throw apiError("invalid_request", "The upload took over a day: upload the file again.");
     if (finished === "reused") throw keyReused();
     return finished === true ? record : finished;
   } catch (error) {

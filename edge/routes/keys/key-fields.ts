@@ -167,7 +167,7 @@ export const KEY = described<{ readonly key: KeyView; readonly models: readonly 
     z
       .nullable(z.object({ at: time, code: z.enum(MENDABLE) }))
       .describe(
-        "The last call refused for what you can mend (credit, cap, limit, expiry, scope, model, address); in lists and GET alone.",
+        "The last call that was refused for a reason you can fix (credit, cap, limit, expiry, scope, model, address); only in lists and GET.",
       ),
     ({ key: { lastRefusal } }) =>
       lastRefusal === undefined ? null : { at: seconds(lastRefusal.atMs), code: lastRefusal.code },
@@ -192,12 +192,10 @@ export function keyAnswer(key: KeyView, models: readonly CatalogModel[]) {
 }
 
 export const CREATED_KEY_ANSWER: Answer = {
-  description: "The key with its secret: shown this once.",
+  description: "The key with its secret, shown only here.",
   name: "CreatedKey",
   schema: KEY.schema.extend({
-    key: z
-      .nullable(z.string())
-      .describe("The key itself: shown this once; null in a repeat that comes over a minute later."),
+    key: z.nullable(z.string()).describe("The key itself, shown only here; null in a repeat after more than a minute."),
   }),
   example: { ...KEY.example, key: "gr-…" },
 };

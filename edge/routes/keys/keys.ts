@@ -62,7 +62,7 @@ export const KEYS = keyRoutes("Keys", "keys:write", [
     id: "createKey",
     summary: "Create a key",
     description:
-      "Without `scopes` it calls models and no more (`embeddings`, `rerank`, `batches`, as far as its maker does). No key makes one that may do more than itself; one with a spending cap or rates of its own makes none.",
+      "Without `scopes` the key may only call models (`embeddings`, `rerank`, `batches`, as far as its creator may). No key creates one that may do more than itself; a key with a spending cap or rates of its own creates none.",
     body: {
       name: "CreateKeyRequest",
       schema: createKeySchema,
@@ -87,8 +87,7 @@ export const KEYS = keyRoutes("Keys", "keys:write", [
     path: "/v1/keys/{id}",
     id: "patchKey",
     summary: "Change a key's terms",
-    description:
-      "`null` takes a term away. For what is spent in force everywhere within 30 seconds, for anything else at once.",
+    description: "`null` removes a term. In force within 30 seconds for calls that spend, at once for all others.",
     parameters: [idParameter("key")],
     body: { name: "PatchKeyRequest", schema: patchKeySchema, example: { name: "Search, staging" } },
     answers: { 200: KEY_ANSWER },
@@ -100,9 +99,9 @@ export const KEYS = keyRoutes("Keys", "keys:write", [
     id: "deleteKey",
     summary: "Revoke a key",
     description:
-      "For what is spent in force everywhere within 30 seconds, for anything else at once. A key revokes itself, and those that may do no more than it.",
+      "In force within 30 seconds for calls that spend, at once for all others. A key may revoke itself and keys that may do no more than it.",
     parameters: [idParameter("key")],
-    answers: { 200: deletedAnswer("DeletedKey", "key", "It is revoked.", "api_key") },
+    answers: { 200: deletedAnswer("DeletedKey", "key", "The key is revoked.", "api_key") },
     handler: deleteKey,
   },
   {
@@ -110,7 +109,7 @@ export const KEYS = keyRoutes("Keys", "keys:write", [
     path: "/v1/keys/{id}/rotate",
     id: "rotateKey",
     summary: "Give a key a new secret",
-    description: "The old one goes on for `overlap_s` seconds.",
+    description: "The old secret works for another `overlap_s` seconds.",
     parameters: [idParameter("key"), ONCE],
     body: { name: "RotateKeyRequest", schema: rotateSchema, example: { overlap_s: 3600 } },
     answers: { 200: CREATED_KEY_ANSWER },

@@ -25,7 +25,7 @@ export const REPORT_LEAK: Route = {
   id: "reportLeak",
   tag: "Keys",
   summary: "Have a key that leaked revoked",
-  description: "Whoever found it may. The answer is the same whether the key was ours or not.",
+  description: "Anybody who found it may report it. The answer is the same whether the key is ours or not.",
   auth: "none",
   body: { name: "ReportLeakRequest", schema: reportSchema, example: { key: "gr-…" } },
   answers: {

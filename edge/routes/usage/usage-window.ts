@@ -38,7 +38,7 @@ export const timeParameters = (startRequired: boolean): readonly Parameter[] => 
 export const choiceParameter = (name: string, known: readonly string[], several: boolean): Parameter => ({
   name,
   in: "query",
-  description: several ? "Several may be named." : "One of these.",
+  description: several ? "Several are allowed." : "One of these.",
   schema: several ? { type: "array", items: { enum: known } } : { enum: known },
 });
 
