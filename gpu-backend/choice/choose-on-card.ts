@@ -14,7 +14,7 @@ import { ONNXRUNTIME_VERSION } from "../cuda/wheels.ts";
 import { DEFAULT_BUDGETS } from "../engine/batch-budget.ts";
 import { readable } from "../engine/device-fault.ts";
 import { cardBudget } from "../engine/card-budget.ts";
-import { forkTypescript } from "../fork-typescript.ts";
+import { forkProgram } from "../fork-program.ts";
 import { chooseForm, type CudaChoice, cudaChoiceSchema, type FormFigures } from "./cuda-forms.ts";
 import type { CudaTrialRequest, FromCudaTrial } from "./cuda-trial-process.ts";
 import { keep, keptFile, readKept } from "./kept-choice.ts";
@@ -78,7 +78,7 @@ interface Trial {
 
 /** Whatever becomes of the process, there is an answer. */
 function runTrial(request: CudaTrialRequest, place: CudaPlace): Promise<Trial> {
-  const child = forkTypescript(new URL("./cuda-trial-process.ts", import.meta.url), { env: cudaEnvironment(place) });
+  const child = forkProgram("cuda-trial-process", { env: cudaEnvironment(place) });
   const figures: FormFigures[] = [];
   const failures: string[] = [];
   return new Promise((resolve) => {

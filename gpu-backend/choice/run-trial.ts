@@ -1,7 +1,7 @@
 // The trial of forms in a process of its own. Whatever becomes of that process, there is an answer.
 
 import { unreachable } from "../../shared/assert.ts";
-import { forkTypescript } from "../fork-typescript.ts";
+import { forkProgram } from "../fork-program.ts";
 import type { LinearsChoice } from "./choice.ts";
 import type { TrialRequest } from "./trial.ts";
 import type { FromTrial } from "./trial-process.ts";
@@ -11,7 +11,7 @@ export function runTrial(
   request: TrialRequest,
   onProgress: (fraction: number, what: string) => void,
 ): Promise<LinearsChoice | string> {
-  const child = forkTypescript(new URL("./trial-process.ts", import.meta.url));
+  const child = forkProgram("trial-process");
   onProgress(0, "trying forms of the linear layers");
   return new Promise((resolve) => {
     child.on("message", (message: FromTrial) => {

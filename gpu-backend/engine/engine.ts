@@ -6,7 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { assert, must, unreachable } from "../../shared/assert.ts";
 import type { CompiledModel } from "../compiler/compiled-model.ts";
 import { CUDA_FOLDER, cudaEnvironment } from "../cuda/libraries.ts";
-import { forkTypescript } from "../fork-typescript.ts";
+import { forkProgram } from "../fork-program.ts";
 import { DEFAULT_BUDGETS, shortTokensMax } from "./batch-budget.ts";
 import type { FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
 import { processorTicks } from "./processor-ticks.ts";
@@ -128,7 +128,7 @@ class ChildEngine implements Engine {
   }
 
   #spawn(): void {
-    const child = forkTypescript(new URL("./engine-process.ts", import.meta.url), {
+    const child = forkProgram("engine-process", {
       ...(this.#model.target !== "cpu" && { env: cudaEnvironment(this.#options.cuda ?? { folder: CUDA_FOLDER }) }),
     });
     this.#child = child;

@@ -17,7 +17,7 @@ export interface FoundModel {
 
 export type ModelSettings = Pick<Config, "model" | "modelId" | "data" | "hfEndpoint" | "hfToken" | "hfHubOffline">;
 
-const DEMO_MODEL_DIR = fileURLToPath(new URL("../demo-model", import.meta.url));
+const DEMO_MODEL_DIR = fileURLToPath(new URL("../../gpu-backend/demo-model", import.meta.url));
 const DEMO_MODEL_ID = "gigarouter/demo-embedding";
 
 /** Rejects with StartError when `model` is neither a folder nor a repository that can be had. */

@@ -5,7 +5,7 @@
 import type { ChildProcess } from "node:child_process";
 
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
-import { forkTypescript } from "../fork-typescript.ts";
+import { forkProgram } from "../fork-program.ts";
 import type { ProcessMessage, SliceIds, SliceRequest, TextProblem, TokenizerSetup, ToTokenizer } from "./messages.ts";
 
 export type SliceOutcome =
@@ -15,7 +15,6 @@ export type SliceOutcome =
 
 /** The process's heap beside the library's own memory: 8 MB of text are one string there, and its ids. */
 const HEAP_MB_MAX = 1_024;
-const PROCESS_FILE = new URL("./tokenizer-process.ts", import.meta.url);
 export interface LaneLimits {
   /** One slice may take so long. */
   readonly timeLimitMs: number;
@@ -78,7 +77,7 @@ export class TokenizerLane {
 
   #spawn(): Promise<void> {
     // A native fault may quote the text it happened in: nothing that the process writes is kept.
-    const child = forkTypescript(PROCESS_FILE, {
+    const child = forkProgram("tokenizer-process", {
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       execArgv: [`--max-old-space-size=${HEAP_MB_MAX}`],
     });

@@ -89,7 +89,7 @@ export class BackendProcess {
   #spawn(): ChildProcess {
     const { model, modelId, target, dataDir, secret, onPid } = this.#options;
     const child = fork(
-      resolvePath(ROOT, "gpu-backend/main.ts"),
+      resolvePath(ROOT, "gpu-backend/start.mjs"),
       [
         "--model",
         model,
@@ -101,7 +101,7 @@ export class BackendProcess {
       ],
       {
         cwd: ROOT,
-        execArgv: ["--import", import.meta.resolve("tsx")],
+        execArgv: [],
         env: { ...process.env, BACKEND_SECRET: secret, MODEL_ID: modelId },
         stdio: ["ignore", "pipe", "pipe", "ipc"],
         // Ctrl-C signals the whole process group; the child needs its own group, so that it can drain its work first.

@@ -20,16 +20,19 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 
+import { bundleForNode } from "../../../gpu-backend/build.mjs";
 import { compileCheckpoint, compileSoundly, removeDamage } from "../../../gpu-backend/compiler/compile.ts";
 import { publish } from "../../../gpu-backend/compiler/compiled-folder.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 
 const CHECKPOINT = fileURLToPath(new URL("../../vectors/checkpoints/ct-sym", import.meta.url));
-const PROCESS = fileURLToPath(new URL("./compile-process.ts", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "places-"));
+const SOURCE = fileURLToPath(new URL("./compile-process.ts", import.meta.url));
+const PROCESS = join(scratch, "compile-process.js");
+beforeAll(() => bundleForNode({ entryPoints: [SOURCE], outfile: PROCESS }));
 afterAll(() => rmSync(scratch, { recursive: true }));
 const options = { target: "cpu", precision: "exact" } as const;
 const answerSchema = z.object({
@@ -42,7 +45,7 @@ const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", s
 
 /** Runs compile-process.ts, after `mounts` (shell) in a namespace of its own if they are given. */
 async function compileApart(dir: string, cacheDir: string, mounts = "") {
-  const node = [process.execPath, "--import", import.meta.resolve("tsx"), PROCESS, dir, cacheDir];
+  const node = [process.execPath, PROCESS, dir, cacheDir];
   const command = mounts === "" ? node : ["unshare", "-rm", "sh", "-ec", `${mounts}; exec "$@"`, "sh", ...node];
   const { stdout } = await promisify(execFile)(command[0] ?? "", command.slice(1));
   return answerSchema.parse(JSON.parse(stdout));

@@ -20,7 +20,7 @@ import {
 
 export const SECRET = "a secret for tests only";
 export const MODEL = "gigarouter/demo-embedding";
-const MAIN = fileURLToPath(new URL("../../../gpu-backend/main.ts", import.meta.url));
+const START = fileURLToPath(new URL("../../../gpu-backend/start.mjs", import.meta.url));
 export const DEMO_DIR = fileURLToPath(new URL("../../../gpu-backend/demo-model", import.meta.url));
 
 export interface RunningBackend {
@@ -30,7 +30,7 @@ export interface RunningBackend {
   close(): Promise<void>;
 }
 
-/** Starts gpu-backend/main.ts; resolves when it says ready. */
+/** Starts gpu-backend/start.mjs; resolves when it says ready. */
 export async function startBackend(
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
@@ -38,8 +38,8 @@ export async function startBackend(
 ): Promise<RunningBackend> {
   const data = mkdtempSync(join(tmpdir(), "backend-"));
   const threads = ["--threads", "1", "--tokenizer-threads", "1"];
-  const child = fork(MAIN, ["--model", DEMO_DIR, "--port", "0", "--data", data, ...threads, ...args], {
-    execArgv: ["--import", import.meta.resolve("tsx")],
+  const child = fork(START, ["--model", DEMO_DIR, "--port", "0", "--data", data, ...threads, ...args], {
+    execArgv: [],
     env: { ...process.env, BACKEND_SECRET: SECRET, LOG_LEVEL: "error", WARM_UP_SECONDS_MAX: "0.2", ...environment },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });

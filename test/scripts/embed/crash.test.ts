@@ -2,8 +2,8 @@
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { bundleForNode } from "../../../gpu-backend/build.mjs";
 import { FAKE_PRICE, FakeEmbeddingApi, fakeTokens, fakeVector } from "../../support/fake-embedding-api.ts";
 import { mulberry32 } from "../../support/mulberry32.ts";
 import { TestJob, embedded, readNpy, rowOf } from "./job.ts";
@@ -21,17 +21,12 @@ beforeAll(async () => {
   job = new TestJob(url);
   program = job.path("embed.mjs");
   // One file, so that a start takes a tenth of a second.
-  await build({
+  bundleForNode({
     stdin: {
       contents: 'import { main } from "./scripts/embed/main.ts"; process.exitCode = await main(process.argv.slice(2));',
       resolveDir: ROOT,
     },
-    bundle: true,
-    platform: "node",
-    format: "esm",
     outfile: program,
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    logLevel: "error",
   });
   job.corpus(TEXTS);
 });
