@@ -12,6 +12,7 @@ const PROGRAMS = [
   "choice/cuda-trial-process",
   "choice/trial-process",
   "engine/engine-process",
+  "engine/graph-thread-entry",
   "tokenizer/tokenizer-process",
 ];
 /** They find their native parts and tables in their own folders. */

@@ -1,7 +1,8 @@
-// A child process that runs one of our programs. Its messages are structured clones, so typed arrays travel as such.
+// A child process, or a thread, that runs one of our programs. Messages are structured clones, so typed arrays travel as such.
 
 import { type ChildProcess, fork, type ForkOptions } from "node:child_process";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 
 import { builtPrograms } from "./build.mjs";
 
@@ -17,4 +18,8 @@ export function forkProgram(program: Program, { execArgv = [], ...options }: For
     serialization: "advanced",
     execArgv: ["--enable-source-maps", ...execArgv],
   });
+}
+
+export function startThread(program: "graph-thread-entry", workerData: unknown): Worker {
+  return new Worker(join(FOLDER, `${program}.js`), { workerData });
 }

@@ -1,15 +1,18 @@
-// Entry of the engine process: owns the session, answers one batch after the other, ends when its parent goes.
+// Entry of the engine process: owns the session, answers one batch after the other, ends when its parent goes. On a CPU a batch is begun when
+// the one before has been answered. A card would stand still meanwhile: its graph has a thread of its own, and a batch that comes
+// while another runs is packed and waits there.
 
 import { assert, must, unreachable } from "../../shared/assert.ts";
 import { compileSoundly } from "../compiler/compile.ts";
 import { sendToParent } from "../send-to-parent.ts";
 import { deviceFaultOf, readable } from "./device-fault.ts";
-import { embedTexts } from "./embed-texts.ts";
+import { type EmbeddedTexts, embedTexts } from "./embed-texts.ts";
 import { GraphSession, type SessionOptions } from "./graph-session.ts";
+import { GraphThread } from "./graph-thread.ts";
 import { LongText } from "./long-text.ts";
 import type { CompileRequest, FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
 
-let started: { readonly session: GraphSession; readonly start: StartMessage } | undefined;
+let started: { readonly session: GraphSession | GraphThread; readonly start: StartMessage } | undefined;
 /** The long text that is in progress. */
 let long: { readonly id: number; readonly ids: Int32Array; readonly text: LongText } | undefined;
 /** Batches are answered in the order they came, one at a time. */
@@ -22,13 +25,19 @@ async function start(message: StartMessage): Promise<void> {
     const { session, compile } = message;
     const graphPath = compile === undefined ? session.graphPath : await compiled(compile, session);
     const options = { ...session, graphPath };
-    started = { session: await GraphSession.open(options), start: { ...message, session: options } };
+    const graph = await (session.target === "cpu" ? GraphSession : GraphThread).open(options);
+    started = { session: graph, start: { ...message, session: options } };
     await send({ kind: "ready" });
   } catch (error) {
     const reason = reasonOf(error);
     await send({ kind: "cannot-start", reason: message.session.target === "cpu" ? reason : readable(reason) });
-    process.exit(1);
+    end();
   }
+}
+
+/** At once, whatever runs: an orderly exit would end the graph's thread, which aborts this process in a run. */
+function end(): void {
+  process.kill(process.pid, "SIGKILL");
 }
 
 async function compiled(
@@ -46,7 +55,7 @@ let largestRun = 0;
  * As GraphSession.run. Does not come back where the card is lost, or where a text alone finds less memory than an earlier run
  * had: only a new process has a new context and all the memory.
  */
-async function compute(session: GraphSession, texts: readonly Int32Array[]): Promise<Float32Array> {
+async function compute(session: GraphSession | GraphThread, texts: readonly Int32Array[]): Promise<Float32Array> {
   const tokens = texts.reduce((sum, text) => sum + text.length, 0);
   try {
     const rows = await session.run(texts);
@@ -58,7 +67,8 @@ async function compute(session: GraphSession, texts: readonly Int32Array[]): Pro
     const isOver = fault === "lost" || (fault === "memory" && texts.length === 1 && tokens <= largestRun);
     if (!isOver) throw error;
     await send({ kind: "ends", reason: readable(reason) });
-    return process.exit(1);
+    end();
+    throw error;
   }
 }
 
@@ -66,7 +76,12 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function run({ id, ids, lengths }: RunMessage): Promise<void> {
+interface Embedded extends EmbeddedTexts {
+  readonly began: number;
+  readonly ended: number;
+}
+
+async function embed({ ids, lengths }: RunMessage): Promise<Embedded> {
   assert(started !== undefined, "a batch comes after the start");
   const { session, start: options } = started;
   const began = performance.now();
@@ -76,13 +91,19 @@ async function run({ id, ids, lengths }: RunMessage): Promise<void> {
     texts.push(ids.subarray(offset, offset + length));
     offset += length;
   }
-  const { vectors, failed } = await embedTexts(
-    (batch) => compute(session, batch),
-    texts,
-    options.shape.dimensions,
-    options.budget,
-  );
-  await send({ kind: "result", id, vectors, failed, runMs: performance.now() - began });
+  const { dimensions } = options.shape;
+  const embedded = await embedTexts((batch) => compute(session, batch), texts, dimensions, options.budget);
+  return { ...embedded, began, ended: performance.now() };
+}
+
+/** When the batch before had its vectors: what is before is not this one's time. */
+let lastEnded = 0;
+
+async function run({ id }: RunMessage, work: Promise<Embedded>): Promise<void> {
+  const { vectors, failed, began, ended } = await work;
+  const runMs = Math.max(0, ended - Math.max(began, lastEnded));
+  lastEnded = Math.max(lastEnded, ended);
+  await send({ kind: "result", id, vectors, failed, runMs });
 }
 
 async function step({ id, ids }: StepMessage): Promise<void> {
@@ -116,12 +137,13 @@ async function drop(id: number | undefined): Promise<void> {
   await text.close();
 }
 
-function answer(message: ToEngine): Promise<void> {
+/** `early`: a batch's work that is begun. */
+function answer(message: ToEngine, early?: Promise<Embedded>): Promise<void> {
   switch (message.kind) {
     case "start":
       return start(message);
     case "run":
-      return run(message);
+      return run(message, early ?? embed(message));
     case "step":
       return step(message);
     case "drop":
@@ -134,9 +156,10 @@ function answer(message: ToEngine): Promise<void> {
 }
 
 process.on("message", (message: ToEngine) => {
-  queue = queue.then(() => answer(message));
+  const early = message.kind === "run" && started?.session instanceof GraphThread ? embed(message) : undefined;
+  queue = queue.then(() => answer(message, early));
 });
-process.on("disconnect", () => process.exit(0));
+process.on("disconnect", end);
 // Ctrl-C reaches the whole process group; the parent decides when the engine ends, after it has drained.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);

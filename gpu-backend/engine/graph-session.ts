@@ -6,7 +6,7 @@ import { InferenceSession } from "onnxruntime-node";
 import { assert, must } from "../../shared/assert.ts";
 import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
 import { OUTPUT_NAME } from "../compiler/pooling-nodes.ts";
-import { batchFeeds, packBatch } from "./batch-inputs.ts";
+import { batchFeeds, type BatchInputs, packBatch } from "./batch-inputs.ts";
 
 export interface SessionOptions {
   readonly graphPath: string;
@@ -55,9 +55,14 @@ export class GraphSession {
   }
 
   /** Embeds one batch in one run. Gives float32 [texts, dimensions], L2-normalised, row-major. */
-  async run(texts: readonly Int32Array[]): Promise<Float32Array> {
-    const results = await this.#session.run(batchFeeds(packBatch(texts), this.#session.inputNames));
-    return embeddingsOf(results, texts.length);
+  run(texts: readonly Int32Array[]): Promise<Float32Array> {
+    return this.runPacked(packBatch(texts));
+  }
+
+  /** As run, of inputs that are made already. */
+  async runPacked(batch: BatchInputs): Promise<Float32Array<ArrayBuffer>> {
+    const results = await this.#session.run(batchFeeds(batch, this.#session.inputNames));
+    return embeddingsOf(results, batch.texts);
   }
 
   async close(): Promise<void> {
@@ -66,8 +71,8 @@ export class GraphSession {
 }
 
 /** The first `texts` rows of the graph's output, float32 [texts, dimensions]. */
-export function embeddingsOf(results: InferenceSession.OnnxValueMapType, texts: number): Float32Array {
+export function embeddingsOf(results: InferenceSession.OnnxValueMapType, texts: number): Float32Array<ArrayBuffer> {
   const { data, dims } = must(results[OUTPUT_NAME], "graph output");
-  assert(data instanceof Float32Array, "the graph's output is float32");
-  return data.subarray(0, texts * must(dims[1], "the graph's output has rows"));
+  assert(data instanceof Float32Array && data.buffer instanceof ArrayBuffer, "the graph's output is float32");
+  return new Float32Array(data.buffer, data.byteOffset, texts * must(dims[1], "the graph's output has rows"));
 }

@@ -8,11 +8,14 @@
  *   FAKE_CUDA_FAULT=FILE  while the file is there, the next launch fails as after an illegal access, removes it, and all after it fail
  *   FAKE_CUDA_WIDTH=H     what is copied back to the host as rows of H floats has length 1
  *   FAKE_CUDA_LOG=FILE    gets the peak of the memory held, in bytes
+ *   FAKE_CUDA_RUN_US=N    how long a run computes: what is copied back to the host waits for so many microseconds
+ *   FAKE_CUDA_IDLE=FILE   gets a line a run: microseconds from the end of the one before to its first launch
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef int status;
@@ -57,11 +60,27 @@ status cudaMallocHost(void **place, size_t bytes) { *place = malloc(bytes); retu
 status cudaHostAlloc(void **place, size_t bytes, unsigned flags) { (void)flags; *place = malloc(bytes); return SUCCESS; }
 status cudaFreeHost(void *place) { free(place); return SUCCESS; }
 
+static double now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
+}
+static double run_ended;
+static void run_begins(void) {
+  const char *log = run_ended ? getenv("FAKE_CUDA_IDLE") : NULL;
+  FILE *file = log ? fopen(log, "a") : NULL;
+  if (file) fprintf(file, "%.0f\n", now_us() - run_ended), fclose(file);
+  run_ended = 0;
+}
+
 status cudaMemcpy(void *to, const void *from, size_t bytes, int kind) {
   size_t width = setting("FAKE_CUDA_WIDTH", 0);
   memmove(to, from, bytes);
-  if (kind == DEVICE_TO_HOST && width && bytes % (width * sizeof(float)) == 0)
+  if (kind == DEVICE_TO_HOST && width && bytes % (width * sizeof(float)) == 0) {
     for (size_t index = 0; index < bytes / sizeof(float); index++) ((float *)to)[index] = 1 / sqrtf((float)width);
+    usleep((useconds_t)setting("FAKE_CUDA_RUN_US", 0));
+    run_ended = now_us();
+  }
   return broken;
 }
 status cudaMemcpyAsync(void *to, const void *from, size_t bytes, int kind, void *stream) { (void)stream; return cudaMemcpy(to, from, bytes, kind); }
@@ -69,6 +88,7 @@ status cudaMemset(void *place, int value, size_t bytes) { memset(place, value, b
 status cudaMemsetAsync(void *place, int value, size_t bytes, void *stream) { (void)stream; return cudaMemset(place, value, bytes); }
 
 static status launch(void) {
+  run_begins();
   const char *fault = getenv("FAKE_CUDA_FAULT");
   if (fault && unlink(fault) == 0) broken = ILLEGAL_ADDRESS;
   return broken;
