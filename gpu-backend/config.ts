@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import * as z from "zod";
 
+import { must } from "../shared/assert.ts";
 import { CPU_LINEARS, PRECISIONS } from "./compiler/compiled-model.ts";
 import { CUDA_FOLDER } from "./cuda/libraries.ts";
 import { processorsAllowed } from "./processors.ts";
@@ -18,10 +19,10 @@ const integer = (least: number, most = Number.MAX_SAFE_INTEGER) => z.coerce.numb
 const seconds = z.coerce.number().positive().finite();
 
 const configSchema = z.object({
-  /** Folder of a checkpoint, or `owner/name[@revision]` on the Hugging Face Hub. */
-  model: z.string().min(1),
-  /** Name it is announced by; default: the hub's id, or one made from the folder's name. */
-  modelId: z.string().min(1).optional(),
+  /** Folders of checkpoints, or `owner/name[@revision]` on the Hugging Face Hub: each is served by its own engine. */
+  model: z.array(z.string().min(1)).min(1),
+  /** Names that they are announced by, in their order; default: the hub's id, or one made from the folder's name. */
+  modelId: z.array(z.string().min(1)).optional(),
   /** Where downloads and compiled files go. */
   data: z.string().min(1).default(".data"),
   hfEndpoint: z.url().default("https://huggingface.co"),
@@ -49,12 +50,14 @@ const configSchema = z.object({
   cudaFolder: z.string().min(1).default(CUDA_FOLDER),
   /** Index of the card, as nvidia-smi counts; absent: the first that this process may see. */
   cudaDevice: integer(0, 255).optional(),
-  /** Intra-op threads of the engine. */
+  /** Intra-op threads of each engine; default on a CPU: the processors, shared out among the models. */
   threads: integer(1, 256).optional(),
   tokenizerThreads: integer(1, 64).default(2),
   /** A text that takes a tokenizer process longer is refused. */
   tokenizeMsMax: integer(1).default(1_500),
 
+  /** What several models may take together on a CPU; default: what the machine, or the control group, has. */
+  memoryBytesMax: integer(1).optional(),
   /** Bodies, vectors and frames in memory at once; beyond it a call is refused. */
   bytesInFlightMax: integer(1).default(512 * MiB),
   textsMax: integer(1).default(2_048),
@@ -84,38 +87,56 @@ const configSchema = z.object({
   logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
+/** One `--model`, and the `--model-id` that was given with it. */
+export interface ModelName {
+  readonly model: string;
+  readonly modelId: string | undefined;
+}
+
 type Parsed = z.infer<typeof configSchema>;
-export type Config = Readonly<Parsed & { threads: number }>;
+export type Config = Readonly<
+  Omit<Parsed, "model" | "modelId"> & { models: readonly [ModelName, ...ModelName[]]; threads: number }
+>;
 
 const KEYS = Object.keys(configSchema.shape);
 const words = (key: string, join: string): string => key.replaceAll(/[A-Z]/g, (letter) => join + letter.toLowerCase());
 const flagOf = (key: string): string => words(key, "-");
 const variableOf = (key: string): string => words(key, "_").toUpperCase();
+/** A flag that may be repeated; its variable holds the values with commas between. */
+const LISTS = new Set(["model", "modelId"]);
 /** A secret on a command line is visible to every process of the machine. */
 const VARIABLES_ONLY = new Set(["backendSecret", "backendSecretPrevious", "hfToken", "otelExporterOtlpHeaders"]);
 
 /** Throws StartError that names the setting at fault. An empty variable counts as absent. */
 export function readConfig(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Config {
   const flags = readFlags(args);
-  const given: Record<string, string> = {};
+  const given: Record<string, unknown> = {};
   for (const key of KEYS) {
-    const value = flags[flagOf(key)] ?? environment[variableOf(key)];
-    if (typeof value === "string" && value !== "") given[key] = value;
+    const variable = environment[variableOf(key)];
+    const value = flags[flagOf(key)] ?? (LISTS.has(key) && variable !== "" ? variable?.split(",") : variable);
+    if (value !== undefined && value !== "") given[key] = value;
   }
   const parsed = configSchema.safeParse(given);
   if (!parsed.success) throw new StartError(sentenceOf(parsed.error, given));
   const onCpu = parsed.data.target === "cpu";
   if (!onCpu && parsed.data.linears !== "auto")
     throw new StartError(`--linears (or LINEARS) is for --target cpu, not ${parsed.data.target}.`);
+  const { model, modelId, threads, ...rest } = parsed.data;
+  if (modelId !== undefined && modelId.length !== model.length)
+    throw new StartError(
+      `--model-id (or MODEL_ID) names ${modelId.length} of ${model.length} models: give one for each --model, in their order, or none.`,
+    );
+  const [first, ...others] = model.map((name, index) => ({ model: name, modelId: modelId?.[index] }));
   return {
-    ...parsed.data,
-    threads: parsed.data.threads ?? (onCpu ? processorsAllowed() : 1),
+    ...rest,
+    models: [must(first, "a model"), ...others],
+    threads: threads ?? (onCpu ? Math.max(1, Math.floor(processorsAllowed() / model.length)) : 1),
   };
 }
 
 function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
   const options = KEYS.filter((key) => !VARIABLES_ONLY.has(key)).map(
-    (key) => [flagOf(key), { type: "string" }] as const,
+    (key) => [flagOf(key), { type: "string", multiple: LISTS.has(key) }] as const,
   );
   try {
     return parseArgs({ args: [...args], options: Object.fromEntries(options), strict: true }).values;
@@ -124,7 +145,7 @@ function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
   }
 }
 
-function sentenceOf(error: z.ZodError, given: Readonly<Record<string, string>>): string {
+function sentenceOf(error: z.ZodError, given: Readonly<Record<string, unknown>>): string {
   const issue = error.issues[0];
   const key = String(issue?.path[0] ?? "");
   const name = VARIABLES_ONLY.has(key) ? variableOf(key) : `--${flagOf(key)} (or ${variableOf(key)})`;

@@ -1,5 +1,6 @@
 // The backend process: reads its settings, listens at once (so that /health and /ready answer while it loads), brings
-// the service up, drains on SIGTERM, ends with its parent. A start that fails ends with one sentence and exit code 1.
+// its models up one after the other, and serves them once all are there; drains on SIGTERM, ends with its parent. A start
+// that fails ends with one sentence and exit code 1.
 
 import type { Server } from "node:http";
 import pino from "pino";
@@ -7,11 +8,13 @@ import pino from "pino";
 import { CheckpointError } from "./checkpoint/checkpoint-error.ts";
 import { type Config, readConfig, StartError } from "./config.ts";
 import { EngineDied } from "./engine/types.ts";
-import { findModel } from "./hub/find-model.ts";
+import { must } from "../shared/assert.ts";
+import { announcedNames, findModel } from "./hub/find-model.ts";
 import { useProxies } from "./hub/hub-fetch.ts";
+import { MemoryBudget } from "./memory.ts";
 import { Metrics } from "./metrics.ts";
-import { createBackendServer, type ServerState } from "./server.ts";
-import { factsOf, startService } from "./service.ts";
+import { createBackendServer, type ModelState, type ServerState } from "./server.ts";
+import { factsOf, type Service, startService } from "./service.ts";
 import { Tracer } from "./tracing.ts";
 
 const DRAIN_EVERY_MS = 50;
@@ -19,7 +22,9 @@ const DRAIN_EVERY_MS = 50;
 type ParentMessage =
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "progress"; readonly fraction: number; readonly what: string }
-  | { readonly type: "ready"; readonly model: string; readonly revision: string };
+  | { readonly type: "ready" };
+
+type OnProgress = (fraction: number, what: string) => void;
 
 /** A parent, if there is one, follows along. One that went in the middle of a message is dealt with by "disconnect". */
 function tellParent(message: ParentMessage): void {
@@ -43,7 +48,8 @@ async function main(): Promise<void> {
   const log = pino({ level: config.logLevel, base: { process: "gpu-backend" } });
   useProxies(process.env);
   const metrics = new Metrics();
-  const state: ServerState = { status: "warming", facts: undefined, service: undefined };
+  const [first, ...others] = announcedNames(config.models).map((modelId): ModelState => ({ modelId }));
+  const state: ServerState = { status: "warming", models: [must(first, "a model"), ...others] };
   const tracer = new Tracer({
     endpoint: config.otelExporterOtlpEndpoint,
     headers: config.otelExporterOtlpHeaders,
@@ -56,13 +62,49 @@ async function main(): Promise<void> {
   endWithSignals(config, log, server, state, tracer);
 
   let last = "";
-  const onProgress = (fraction: number, what: string): void => {
+  const onProgress: OnProgress = (fraction, what) => {
     if (what !== last) log.info({ fraction }, what);
     last = what;
     tellParent({ type: "progress", fraction, what });
     if (process.stderr.isTTY && !process.connected) process.stderr.write(progressBar(fraction, what));
   };
-  const found = await findModel(config, {
+  await startModels({ config, log, metrics, state, onProgress });
+  if (state.status === "warming") state.status = "ready";
+  tellParent({ type: "ready" });
+}
+
+interface Start {
+  readonly config: Config;
+  readonly log: pino.Logger;
+  readonly metrics: Metrics;
+  readonly state: ServerState;
+  readonly onProgress: OnProgress;
+}
+
+/** One after the other: what a first start measures, and the time of each batch, must be the model's own. */
+async function startModels(start: Start): Promise<void> {
+  const { config, state, onProgress } = start;
+  const { models } = state;
+  const memory = new MemoryBudget(config);
+  for (const [index, model] of models.entries()) {
+    const named = (what: string): string => (models.length === 1 ? what : `${model.modelId}: ${what}`);
+    const { model: source } = must(config.models[index], "a model's source");
+    model.service = await startModel(model, source, {
+      ...start,
+      memory,
+      cardShare: 1 / (models.length - index),
+      onProgress: (fraction, what) => onProgress((index + fraction) / models.length, named(what)),
+    });
+  }
+}
+
+async function startModel(
+  state: ModelState,
+  source: string,
+  { config, log, metrics, memory, cardShare, onProgress }: Start & { memory: MemoryBudget; cardShare: number },
+): Promise<Service> {
+  const { modelId } = state;
+  const found = await findModel(source, config, {
     onProgress: (fraction, what) => onProgress(fraction * 0.5, what),
     onNotice: (what) => log.warn(what),
   });
@@ -70,19 +112,21 @@ async function main(): Promise<void> {
   const service = await startService({
     config,
     checkpointDir: found.dir,
-    modelId: found.modelId,
+    modelId,
     metrics,
+    cardShare,
     onProgress: (fraction, what) => onProgress(share + fraction * (1 - share), what),
-    onCompiled: (model) => (state.facts = factsOf(model, found.modelId)),
+    onCompiled: (model) => {
+      memory.take(modelId, model);
+      state.facts = factsOf(model, modelId);
+    },
     onDamage: (what) => log.error(what),
     onOverflow: (what) => log.error(what),
-    onEngineRestart: (reason) => log.error({ reason }, "the engine process is started again"),
-    onBatchFault: (err) => log.error({ err }, "a batch failed for a reason of our own"),
+    onEngineRestart: (reason) => log.error({ model: modelId, reason }, "the engine process is started again"),
+    onBatchFault: (err) => log.error({ model: modelId, err }, "a batch failed for a reason of our own"),
   });
-  state.service = service;
-  if (state.status === "warming") state.status = "ready";
-  log.info({ model: service.modelId, revision: service.model.revision }, "ready");
-  tellParent({ type: "ready", model: service.modelId, revision: service.model.revision });
+  log.info({ model: modelId, revision: service.model.revision }, "ready");
+  return service;
 }
 
 /** One line that overwrites itself, for who starts the backend by hand. */
@@ -103,7 +147,7 @@ function endWithSignals(config: Config, log: pino.Logger, server: Server, state:
     setInterval(() => server.closeIdleConnections(), DRAIN_EVERY_MS).unref();
     setTimeout(end, config.drainMsMax).unref();
     // Before start-up has finished there is nothing to drain.
-    if (state.service === undefined) end();
+    if (state.models.every(({ service }) => service === undefined)) end();
   };
   process.on("SIGTERM", drain);
   process.on("SIGINT", drain);
@@ -112,7 +156,7 @@ function endWithSignals(config: Config, log: pino.Logger, server: Server, state:
 }
 
 async function stop(state: ServerState): Promise<void> {
-  await state.service?.close();
+  await Promise.all(state.models.map(async ({ service }) => service?.close()));
 }
 
 try {

@@ -6,20 +6,27 @@ import { createServer, type Server } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 
-import { type ErrorCode, apiError } from "../shared/errors.ts";
+import { type ApiError, type ErrorCode, apiError } from "../shared/errors.ts";
 import type { Config } from "./config.ts";
 import type { Metrics } from "./metrics.ts";
 import { Call, CallerGone, faultOf, Holdings, plainFault } from "./routes/call.ts";
-import { embed, tokenize } from "./routes/embed.ts";
+import { embed, type ServiceOf, tokenize } from "./routes/embed.ts";
 import { health, info, metrics, ready, type Status } from "./routes/status.ts";
 import type { ModelFacts, Service } from "./service.ts";
 import type { Tracer } from "./tracing.ts";
 
+/** One of the models that the process serves. */
+export interface ModelState {
+  readonly modelId: string;
+  facts?: ModelFacts;
+  service?: Service;
+}
+
 /** What changes while the process lives; main.ts writes it, the routes read it. */
 export interface ServerState {
+  /** `ready` once every model is. */
   status: Status;
-  facts: ModelFacts | undefined;
-  service: Service | undefined;
+  readonly models: readonly [ModelState, ...ModelState[]];
 }
 
 export interface ServerDependencies {
@@ -49,10 +56,15 @@ const ROUTES: Readonly<Record<string, Route>> = {
     handle: (call, { state, config }) => {
       // An edge asks with its secret: one that no call would get through with is told so here, not at the first call.
       if (call.request.headers.authorization !== undefined) requireSecret(call.request, config);
-      ready(call, readinessOf(state), state.facts, state.service);
+      const model = askedFor(call, state);
+      ready(call, readinessOf(state, model), model);
     },
   },
-  "/info": { method: "GET", open: false, handle: (call, deps) => info(call, serving(deps), deps.config) },
+  "/info": {
+    method: "GET",
+    open: false,
+    handle: (call, deps) => info(call, serving(deps, askedFor(call, deps.state)), deps.config),
+  },
   "/metrics": { method: "GET", open: false, handle: (call, deps) => metrics(call, deps.metrics) },
 };
 
@@ -66,7 +78,8 @@ const STALLED_MS_MAX = 60_000;
 /** An HTTP server that is not listening yet. */
 export function createBackendServer(deps: ServerDependencies): Server {
   const { config } = deps;
-  deps.metrics.watchReadiness(config.modelId ?? config.model, () => statusOf(deps.state) === "ready");
+  for (const model of deps.state.models)
+    deps.metrics.watchReadiness(model.modelId, () => statusOf(deps.state, model) === "ready");
   const holdings = new Holdings(config.bytesInFlightMax, () => deps.metrics.shed("memory"));
   const server = createServer(
     {
@@ -139,27 +152,46 @@ function settle(
 function work(
   call: Call,
   deps: ServerDependencies,
-  route: (call: Call, service: Service, sizes: Config) => Promise<void>,
+  route: (call: Call, serviceOf: ServiceOf, sizes: Config) => Promise<void>,
 ): Promise<void> {
-  return route(call, serving(deps), deps.config);
+  // Before the body, which says the model, is read: nothing is served yet, or no more.
+  if (deps.state.status !== "ready") throw notServing(deps, deps.state.status);
+  return route(call, (model) => serving(deps, modelNamed(model, deps.state)), deps.config);
 }
 
-/** The service, or the reason why there is none now. */
-function serving({ state, metrics: figures }: ServerDependencies): Service {
-  const status = statusOf(state);
-  if (state.service !== undefined && status === "ready") return state.service;
+/** `?model=`, or the first: an edge of before there were several asks without. */
+function askedFor(call: Call, state: ServerState): ModelState {
+  const model = new URL(call.request.url ?? "/", "http://backend").searchParams.get("model");
+  return model === null ? state.models[0] : modelNamed(model, state);
+}
+
+function modelNamed(model: string, { models }: ServerState): ModelState {
+  const named = models.find(({ modelId }) => modelId === model);
+  if (named !== undefined) return named;
+  const names = models.map(({ modelId }) => modelId).join(", ");
+  throw apiError("model_not_found", `This backend serves ${names}, not ${model}.`);
+}
+
+/** The model's service, or the reason why there is none now. */
+function serving(deps: ServerDependencies, model: ModelState): Service {
+  const status = statusOf(deps.state, model);
+  if (model.service !== undefined && status === "ready") return model.service;
+  throw notServing(deps, status);
+}
+
+function notServing({ metrics: figures }: ServerDependencies, status: Status): ApiError {
   figures.shed("not_ready");
   const message = status === "draining" ? "This backend is shutting down." : "The model is being prepared.";
-  throw apiError("model_not_ready", message, null, status === "draining" ? 1 : 2);
+  return apiError("model_not_ready", message, null, status === "draining" ? 1 : 2);
 }
 
 /** A backend whose engine restarts is not ready. A call that comes all the same waits for the engine. */
-function readinessOf({ status, service }: ServerState): Status {
+function readinessOf({ status }: ServerState, { service }: ModelState): Status {
   return status === "ready" && service?.engine.state !== "ready" ? "warming" : status;
 }
 
 /** An engine that keeps failing to start counts as not ready; restarts go on. */
-function statusOf({ status, service }: ServerState): Status {
+function statusOf({ status }: ServerState, { service }: ModelState): Status {
   return status === "ready" && service?.engine.state === "failed" ? "warming" : status;
 }
 

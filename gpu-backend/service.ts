@@ -79,7 +79,10 @@ export interface ServiceOptions {
   readonly checkpointDir: string;
   readonly modelId: string;
   readonly metrics: Metrics;
+  /** What it may take of the card's memory that is free when it starts, 0..1. */
+  readonly cardShare: number;
   readonly onProgress: OnProgress;
+  /** Before anything is loaded; what it throws ends the start. */
   readonly onCompiled: (model: CompiledModel) => void;
   readonly onEngineRestart: (reason: string) => void;
   /** A batch failed for a reason of our own. */
@@ -119,7 +122,7 @@ async function startSoundly(options: ServiceOptions): Promise<Service> {
     const [found, service] = await Promise.allSettled([removeDamage(chosen.model), warmService(chosen, options)]);
     const isSound = found.status === "fulfilled" && found.value === undefined;
     if (isSound && service.status === "fulfilled") {
-      watch(options.metrics, service.value);
+      watch(options, service.value);
       return service.value;
     }
     if (service.status === "fulfilled") await service.value.close();
@@ -150,7 +153,7 @@ async function compiledModel(options: ServiceOptions, damaged: readonly string[]
   const fitted =
     config.target === "cpu"
       ? { model: chosen.model, budget: DEFAULT_BUDGETS.cpu }
-      : fitCard(chosen.model, cudaPlace(config));
+      : fitCard(chosen.model, cudaPlace(config), options.cardShare);
   options.onCompiled(fitted.model);
   onProgress(0.6, "loading the tokenizer and the model");
   return { ...chosen, ...fitted };
@@ -179,15 +182,15 @@ async function warmService(
     const throughput = new Throughput();
     const events: RunnerEvents = {
       batchDone: (batch, runMs) => {
-        metrics.batch(batch, runMs);
+        metrics.batch(modelId, batch, runMs);
         throughput.add(batch.tokens, runMs, performance.now());
       },
-      recomputed: (finite) => metrics.recomputed(finite),
+      recomputed: (finite) => metrics.recomputed(modelId, finite),
       fault: (error) => {
-        metrics.batchFault();
+        metrics.batchFault(modelId);
         options.onBatchFault(error);
       },
-      shed: (reason) => metrics.shed(reason),
+      shed: (reason) => metrics.shed(reason, modelId),
     };
     // Float32 already: the same again would give the same.
     const exact = onCpu ? undefined : new ExactEngine(model, config.data);
@@ -202,8 +205,8 @@ async function warmService(
   }
 }
 
-function watch(metrics: Metrics, { runner, engine, tokenizer, cost }: Service): void {
-  metrics.watch({
+function watch({ metrics, modelId }: ServiceOptions, { runner, engine, tokenizer, cost }: Service): void {
+  metrics.watch(modelId, {
     queueSeconds: () => runner.queueSeconds(),
     openCalls: () => runner.openCalls,
     engineRestarts: () => engine.restarts,

@@ -4,9 +4,9 @@
 //   POST /tokenize        EmbedRequest + token ids  →  TokenizeAnswer + token ids
 //   POST /score           ScoreRequest  →  ScoreAnswer + scores
 //   POST /score/tokenize  ScoreRequest  →  TokenizeAnswer + token ids of each pair
-//   GET  /ready           →  200 or 503, JSON BackendReady
+//   GET  /ready?model=NAME  →  200 or 503, JSON BackendReady; without a name, of the first that the backend serves
 //
-// A backend serves an embedding model (the first two) or a reranker (the next two) and refuses the other routes.
+// A backend's model is an embedding model (the first two) or a reranker (the next two), and refuses the other routes.
 //
 // HTTP headers of a request: `Authorization: Bearer BACKEND_SECRET`, `x-request-id`, `x-deadline-ms` (the remaining
 // duration, so that the two clocks are never compared), `traceparent`. A refusal is JSON `{error: BackendFault}` with

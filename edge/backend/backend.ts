@@ -80,7 +80,7 @@ export class Backend {
         return this.#lose("down", result.reason);
       default:
         // Another model at this origin is a configuration mistake: it must not answer for this one.
-        if (result.ready.model !== this.model) return this.#lose("down", "serves another model");
+        if (result.ready.model !== this.model) return this.#lose("down", "does not serve this model");
         this.#ready = result.ready;
         this.#health = result.ready.status;
         this.#reason = undefined;

@@ -113,13 +113,16 @@ export type ReadyResult =
   | { readonly kind: "refused"; readonly status: number }
   | { readonly kind: "down"; readonly reason: string };
 
-/** `GET /ready` with the secret, like a call; within `timeoutMs`. */
+/**
+ * `GET /ready?model=` with the secret, like a call; within `timeoutMs`. A backend of before there were several models in one
+ * does not read the name, and answers for the one it has.
+ */
 export async function readReady(
-  backend: { readonly fetch: Fetch; readonly origin: string; readonly secret: string },
+  backend: { readonly fetch: Fetch; readonly origin: string; readonly secret: string; readonly model: string },
   timeoutMs: number,
 ): Promise<ReadyResult> {
   try {
-    const response = await backend.fetch(`${backend.origin}/ready`, {
+    const response = await backend.fetch(`${backend.origin}/ready?model=${encodeURIComponent(backend.model)}`, {
       headers: { authorization: `Bearer ${backend.secret}` },
       signal: AbortSignal.timeout(timeoutMs),
     });
@@ -130,7 +133,9 @@ export async function readReady(
     const body: unknown = await response.json();
     const parsed = backendReadySchema.safeParse(body);
     if (parsed.success) return { kind: "answer", ready: parsed.data };
-    if (backendFaultSchema.safeParse(body).data?.error.code === "model_not_ready") return { kind: "warming" };
+    const fault = backendFaultSchema.safeParse(body).data?.error;
+    if (fault?.code === "model_not_ready") return { kind: "warming" };
+    if (fault?.code === "model_not_found") return { kind: "down", reason: "does not serve this model" };
     return { kind: "down", reason: `status ${response.status} without a report` };
   } catch (error) {
     return { kind: "down", reason: reasonOf(error) };

@@ -109,7 +109,7 @@ export class Group {
   /** Asks one backend. True: it is ready. */
   async ask(backend: Backend): Promise<boolean> {
     const { fetch, secret, now } = this.#ports;
-    const result = await readReady({ fetch, secret, origin: backend.origin }, READY_TIMEOUT_MS);
+    const result = await readReady({ fetch, secret, origin: backend.origin, model: backend.model }, READY_TIMEOUT_MS);
     backend.heard(result, now());
     this.#checkedAtMs = now();
     this.#noteRevisions();

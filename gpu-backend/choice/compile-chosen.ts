@@ -2,8 +2,6 @@
 // integer products where a trial found it faster and near enough. The trial runs once, in a process of its own; what may not
 // be believed from one start to the next (the memory, the processor's products) is looked at each time.
 
-import { totalmem } from "node:os";
-
 import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { compileCheckpoint, type CompileOptions } from "../compiler/compile.ts";
 import { compiledRoots } from "../compiler/compiled-folder.ts";
@@ -12,6 +10,7 @@ import type { CudaPlace } from "../cuda/libraries.ts";
 import { chooseOnCard } from "./choose-on-card.ts";
 import type { CudaChoice } from "./cuda-forms.ts";
 import { StartError } from "../config.ts";
+import { memoryAllowed } from "../memory.ts";
 import { ASKED_FOR, choiceFile, keptOrTried, type LinearsChoice } from "./choice.ts";
 import { processorClass } from "./processor-class.ts";
 import { runTrial } from "./run-trial.ts";
@@ -122,10 +121,4 @@ async function whyNotExact(threads: number): Promise<string | undefined> {
   const { integerProductsAreExact } = await import("../engine/integer-products.ts");
   if (await integerProductsAreExact(threads)) return undefined;
   return "this processor's products of 8-bit integers saturate";
-}
-
-/** The machine's, or what its control group allows. */
-function memoryAllowed(): number {
-  const constrained = process.constrainedMemory();
-  return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
 }

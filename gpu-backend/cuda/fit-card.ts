@@ -18,20 +18,25 @@ export interface FittedModel {
 }
 
 /**
- * Throws StartError where the card asked for is not there, or does not hold the model. Where the driver does not say how much memory
- * is free, the budget is the one for large cards.
+ * Throws StartError where the card asked for is not there, or `share` of its free memory (0..1) does not hold the model. Where the
+ * driver does not say how much is free, the budget is the one for large cards.
  */
-export function fitCard(model: CompiledModel, { card: wanted }: CudaPlace, cards = readCards()): FittedModel {
+export function fitCard(
+  model: CompiledModel,
+  { card: wanted }: CudaPlace,
+  share: number,
+  cards = readCards(),
+): FittedModel {
   const card = cardInUse(cards, wanted);
   if (card === undefined && wanted !== undefined && cards.length > 0)
     throw new StartError(`There is no card ${wanted}: nvidia-smi counts ${cards.length}, from 0 on.`);
   if (card?.freeBytes === undefined) return { model, budget: DEFAULT_BUDGETS[model.target] };
   const weightsBytes = statSync(join(dirname(model.graphPath), WEIGHTS_FILE)).size;
-  const budget = cardBudget(model.config, weightsBytes, card.freeBytes);
+  const budget = cardBudget(model.config, weightsBytes, card.freeBytes * share);
   if (budget === undefined) {
     const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
     throw new StartError(
-      `Card ${card.index} (${card.name}) has ${gb(card.freeBytes)} of memory free; this model's weights take ${gb(weightsBytes)} of it, and too little is left to compute in. Free some (nvidia-smi says who holds it), or take another card with --cuda-device.`,
+      `Card ${card.index} (${card.name}) has ${gb(card.freeBytes)} of memory free${share < 1 ? `, of which one of several models gets ${gb(card.freeBytes * share)}` : ""}; this model's weights take ${gb(weightsBytes)} of it, and too little is left to compute in. Free some (nvidia-smi says who holds it), or take another card with --cuda-device.`,
     );
   }
   const maxTokens = Math.min(model.config.maxTokens, budget.maxTokens);

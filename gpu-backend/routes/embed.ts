@@ -22,9 +22,12 @@ export interface CallSizes {
   readonly callTokensMax: number;
 }
 
+/** The service of a model by its name. Throws ApiError where there is none. */
+export type ServiceOf = (model: string) => Service;
+
 /** Answers `call` with a frame of vectors. Throws ApiError, TextFault or CallerGone. */
-export async function embed(call: Call, service: Service, sizes: CallSizes): Promise<void> {
-  const { header, tokenized } = await tokenizeCall(call, service, sizes, true);
+export async function embed(call: Call, serviceOf: ServiceOf, sizes: CallSizes): Promise<void> {
+  const { header, service, tokenized } = await tokenizeCall(call, serviceOf, sizes, true);
   const { dimensions } = service.model.config;
   // The vectors, and the frame that carries a copy of them.
   call.hold(2 * tokenized.texts.length * dimensions * Uint16Array.BYTES_PER_ELEMENT);
@@ -84,8 +87,8 @@ function goodRows({ vectors, faults }: EmbeddedCall, dimensions: number): Uint16
 }
 
 /** Answers `call` with a frame of token ids. Throws ApiError, TextFault or CallerGone. */
-export async function tokenize(call: Call, service: Service, sizes: CallSizes): Promise<void> {
-  const { tokenized } = await tokenizeCall(call, service, sizes, false);
+export async function tokenize(call: Call, serviceOf: ServiceOf, sizes: CallSizes): Promise<void> {
+  const { service, tokenized } = await tokenizeCall(call, serviceOf, sizes, false);
   const { texts, truncated, faults } = tokenized;
   const frame = await call.stage("encode", () => {
     const answer: TokenizeAnswer = {
@@ -103,25 +106,23 @@ export async function tokenize(call: Call, service: Service, sizes: CallSizes): 
 /** `needsRoom`: refuse before tokenising what the queue would refuse after it. */
 async function tokenizeCall(
   call: Call,
-  service: Service,
+  serviceOf: ServiceOf,
   sizes: CallSizes,
   needsRoom: boolean,
-): Promise<{ header: EmbedRequest; tokenized: TokenizedCall }> {
+): Promise<{ header: EmbedRequest; service: Service; tokenized: TokenizedCall }> {
   const body = await call.stage("body", () => call.body());
   const { header, inputs } = await call.stage("decode", () => readRequest(body, sizes.textsMax));
-  checkModel(header, service);
+  const service = serviceOf(header.model);
+  checkRevision(header, service);
   if (needsRoom) service.runner.checkRoom(header.account, header.tier);
   const work = { ...header, inputs, tokensMax: sizes.callTokensMax };
   const tokenized = await call.stage("tokenize", () =>
     call.withinDeadline((signal) => service.tokenizer.tokenize(work, signal)),
   );
-  return { header, tokenized };
+  return { header, service, tokenized };
 }
 
-function checkModel(header: EmbedRequest, service: Service): void {
-  if (header.model !== service.modelId) {
-    throw apiError("model_not_found", `This backend serves ${service.modelId}, not ${header.model}.`);
-  }
+function checkRevision(header: EmbedRequest, service: Service): void {
   if (header.revision !== null && header.revision !== service.model.revision) {
     throw apiError("model_not_ready", "This backend serves another revision of the model.", null, 1);
   }

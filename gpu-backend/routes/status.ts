@@ -22,7 +22,11 @@ export function health(call: Call): void {
 }
 
 /** Until the model is compiled its revision is unknown: then the refusal alone. */
-export function ready(call: Call, status: Status, facts: ModelFacts | undefined, service: Service | undefined): void {
+export function ready(
+  call: Call,
+  status: Status,
+  { facts, service }: { readonly facts?: ModelFacts; readonly service?: Service },
+): void {
   if (facts === undefined) {
     call.sendFault(plainFault("model_not_ready", "The model is being prepared.", WARMING_RETRY_S));
     return;

@@ -7,6 +7,7 @@ import type { ChildProcess } from "node:child_process";
 import { resolve as resolvePath } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
+import type { DevModel } from "./options.ts";
 import { ROOT, StartError } from "./options.ts";
 
 const messageSchema = z.discriminatedUnion("type", [
@@ -21,8 +22,7 @@ const STOP_WAIT_MS = 10_000;
 const STDERR_KEPT = 4000;
 
 export interface BackendOptions {
-  readonly model: string;
-  readonly modelId: string;
+  readonly models: readonly DevModel[];
   readonly target?: string | undefined;
   readonly dataDir: string;
   readonly secret: string;
@@ -87,12 +87,11 @@ export class BackendProcess {
   }
 
   #spawn(): ChildProcess {
-    const { model, modelId, target, dataDir, secret, onPid } = this.#options;
+    const { models, target, dataDir, secret, onPid } = this.#options;
     const child = fork(
       resolvePath(ROOT, "gpu-backend/start.mjs"),
       [
-        "--model",
-        model,
+        ...models.flatMap(({ model, modelId }) => ["--model", model, "--model-id", modelId]),
         "--port",
         String(this.#port),
         "--data",
@@ -102,7 +101,7 @@ export class BackendProcess {
       {
         cwd: ROOT,
         execArgv: [],
-        env: { ...process.env, BACKEND_SECRET: secret, MODEL_ID: modelId },
+        env: { ...process.env, BACKEND_SECRET: secret },
         stdio: ["ignore", "pipe", "pipe", "ipc"],
         // Ctrl-C signals the whole process group; the child needs its own group, so that it can drain its work first.
         detached: process.platform !== "win32",

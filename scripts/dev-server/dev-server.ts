@@ -19,6 +19,8 @@ export interface Reporter {
 
 export interface DevServer extends DevFile {
   readonly accountId: string;
+  /** The ids of all that are served; `model` is the first. */
+  readonly models: readonly string[];
   readonly backend: BackendProcess;
   readonly edge: RunningEdge;
   stop(): Promise<void>;
@@ -45,8 +47,7 @@ export async function startDevServer(
     processes.note([...backendPid, ...childrenOf(process.pid, /workerd/)]);
   };
   const backend = new BackendProcess({
-    model: options.model,
-    modelId: options.modelId,
+    models: options.models,
     target: options.target,
     dataDir: options.dataDir,
     secret: secrets.BACKEND_SECRET,
@@ -71,7 +72,7 @@ export async function startDevServer(
       bindings: {
         ...secrets,
         ...settings,
-        BACKENDS: JSON.stringify([{ model: options.modelId, origin: backend.url }]),
+        BACKENDS: JSON.stringify(options.models.map(({ modelId }) => ({ model: modelId, origin: backend.url }))),
       },
       onLog: (line) => report.log(line),
     });
@@ -83,11 +84,12 @@ export async function startDevServer(
       url: edge.url,
       apiKey: account.apiKey,
       adminKey: secrets.ADMIN_KEY,
-      model: options.modelId,
+      model: options.models[0].modelId,
       backendUrl: backend.url,
     };
     folder.writeDevFile(file);
-    return { ...file, accountId: account.accountId, backend, edge, stop };
+    const models = options.models.map(({ modelId }) => modelId);
+    return { ...file, models, accountId: account.accountId, backend, edge, stop };
   } catch (error) {
     await stop();
     throw error;

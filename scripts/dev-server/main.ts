@@ -65,13 +65,14 @@ function clearLine(): string {
 function welcome(server: DevServer): string {
   process.stderr.write(clearLine());
   const seconds = ((performance.now() - STARTED_MS) / 1000).toFixed(1);
+  const others = server.models.slice(1);
   const demo = server.model === DEMO_MODEL_ID ? " (embedded demo)" : "";
   return `
 gigarouter embeddings is ready after ${seconds} s.
 
   URL      ${server.url}
   API key  ${server.apiKey}    (an account with $5 of free credit)
-  Model    ${server.model}${demo}
+  Model    ${server.model}${demo}${others.map((model) => `\n           ${model}`).join("")}
 
 Try it:
 

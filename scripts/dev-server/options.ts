@@ -11,19 +11,24 @@ const DEMO_MODEL_DIR = resolve(ROOT, "gpu-backend/demo-model");
 const DEFAULT_PORT = 8787;
 const HUB_ID = /^[\w.-]+\/[\w.-]+(@[\w.-]+)?$/;
 
-export const USAGE = `npm start -- [--port N] [--data DIR] [--model DIR-OR-HUB-ID] [--target cuda-fp16]
+export const USAGE = `npm start -- [--port N] [--data DIR] [--model DIR-OR-HUB-ID]… [--target cuda-fp16]
   --port   the edge's port on 127.0.0.1 (default ${DEFAULT_PORT}; 0 takes a free one)
   --data   where state lives: ledger, cache, secrets, compiled models (default .data)
-  --model  a checkpoint's folder, or owner/name[@revision] on the Hugging Face Hub (default: the embedded demo)
+  --model  a checkpoint's folder, or owner/name[@revision] on the Hugging Face Hub (default: the embedded demo);
+           repeated: several in one backend (docs/operating.md)
   --target what computes: cpu (default), or cuda-fp16 on an NVIDIA card (docs/gpu.md)`;
+
+export interface DevModel {
+  /** A folder, or a hub id that the backend downloads. */
+  readonly model: string;
+  /** The id under which it is served. */
+  readonly modelId: string;
+}
 
 export interface DevOptions {
   readonly port: number;
   readonly dataDir: string;
-  /** A folder, or a hub id that the backend downloads. */
-  readonly model: string;
-  /** The id under which the model is served. */
-  readonly modelId: string;
+  readonly models: readonly [DevModel, ...DevModel[]];
   /** What computes, as the backend names it; absent: its own default. */
   readonly target?: string;
 }
@@ -42,11 +47,12 @@ export function readOptions(args: readonly string[]): DevOptions | undefined {
     throw new StartError(`--port must be a number from 0 to 65535, not "${values.port}".`);
   }
   const dataDir = resolve(ROOT, values.data ?? ".data");
-  return { port, dataDir, ...readModel(values.model), ...(values.target !== undefined && { target: values.target }) };
+  const [first = DEMO_MODEL_DIR, ...others] = values.model ?? [];
+  const models = [readModel(first), ...others.map(readModel)] as const;
+  return { port, dataDir, models, ...(values.target !== undefined && { target: values.target }) };
 }
 
-function readModel(model: string | undefined): { model: string; modelId: string } {
-  if (model === undefined) return { model: DEMO_MODEL_DIR, modelId: DEMO_MODEL_ID };
+function readModel(model: string): DevModel {
   const folder = resolve(model);
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) {
     return { model: folder, modelId: folder === DEMO_MODEL_DIR ? DEMO_MODEL_ID : `local/${basename(folder)}` };
@@ -64,7 +70,7 @@ function parse(args: readonly string[]) {
       options: {
         port: { type: "string" },
         data: { type: "string" },
-        model: { type: "string" },
+        model: { type: "string", multiple: true },
         target: { type: "string" },
         help: { type: "boolean", short: "h" },
       },

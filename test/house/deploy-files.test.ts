@@ -56,7 +56,7 @@ beforeAll(async () => {
   const metrics = new Metrics();
   const zero = () => 0;
   metrics.watchReadiness("a/b", () => true);
-  metrics.watch({
+  metrics.watch("a/b", {
     queueSeconds: zero,
     openCalls: zero,
     engineRestarts: zero,
@@ -80,7 +80,12 @@ describe("the Kubernetes manifests", () => {
     const config = readConfig([], { ...SECRET, ...environment });
     expect(String(config.port)).toBe(environment["PORT"]);
     expect(container.ports[0].containerPort).toBe(config.port);
-    expect(config).toMatchObject({ model: environment["MODEL"], target: "cuda-fp16", data: "/data", host: "0.0.0.0" });
+    expect(config).toMatchObject({
+      models: [{ model: environment["MODEL"] }],
+      target: "cuda-fp16",
+      data: "/data",
+      host: "0.0.0.0",
+    });
   });
 
   test("probe liveness and readiness on their own routes", () => {
@@ -220,7 +225,7 @@ describe("the image", () => {
     );
     const config = readConfig([], { ...SECRET, ...environment });
     expect(config).toMatchObject({ port: 8190, host: "0.0.0.0", data: "/data", target: "cuda-fp16" });
-    expect(config.model).toBe("boboliu/Qwen3-Embedding-4B-W4A16-G128");
+    expect(config.models).toEqual([{ model: "boboliu/Qwen3-Embedding-4B-W4A16-G128", modelId: undefined }]);
   });
 });
 

@@ -84,12 +84,13 @@ export class FakeBackendServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { authorization } = request.headers;
-    const isProbe = request.url === "/ready" && authorization === undefined;
+    const isReady = request.url?.startsWith("/ready") === true;
+    const isProbe = isReady && authorization === undefined;
     if (!isProbe && authorization !== `Bearer ${this.#options.secret}`) {
       json(response, 401, { error: faultOf("invalid_api_key", 1) });
       return;
     }
-    if (request.url === "/ready") {
+    if (isReady) {
       if (this.fault !== "hangs, /ready too") json(response, 200, this.#ready());
       return;
     }

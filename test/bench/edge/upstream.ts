@@ -24,7 +24,7 @@ server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as 
 process.once("disconnect", () => process.exit(0));
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.url === "/ready") {
+  if (request.url?.startsWith("/ready") === true) {
     send(response, "application/json", Buffer.from(JSON.stringify(ready())));
     return;
   }

@@ -38,23 +38,23 @@ describe("a card's budget", () => {
 
 describe("a model on a card", () => {
   it("reads texts as long as the card holds, and no longer", () => {
-    const { model: fitted, budget } = fitCard(model(2.9e9), { folder }, card(6_500));
+    const { model: fitted, budget } = fitCard(model(2.9e9), { folder }, 1, card(6_500));
     expect(fitted.config.maxTokens).toBe(budget.maxTokens);
     expect(budget.maxTokens).toBeLessThan(32_768);
-    expect(fitCard(model(2.9e9), { folder }, card(22_000)).model.config.maxTokens).toBe(32_768);
+    expect(fitCard(model(2.9e9), { folder }, 1, card(22_000)).model.config.maxTokens).toBe(32_768);
   });
 
   it("that does not fit is refused with both sizes", () => {
-    expect(() => fitCard(model(8.4e9), { folder }, card(9_000))).toThrow(
+    expect(() => fitCard(model(8.4e9), { folder }, 1, card(9_000))).toThrow(
       /Card 0 \(NVIDIA L4\) has 9\.4 GB of memory free; this model's weights take 8\.4 GB/,
     );
   });
 
   it("is refused on a card that is not there, and gets the usual budget where the driver does not say what is free", () => {
-    expect(() => fitCard(model(1e9), { folder, card: 3 }, card(9_000))).toThrow(
+    expect(() => fitCard(model(1e9), { folder, card: 3 }, 1, card(9_000))).toThrow(
       /There is no card 3: nvidia-smi counts 1/,
     );
-    expect(fitCard(model(1e9), { folder }, card("[N/A]")).budget).toEqual(DEFAULT_BUDGETS["cuda-fp16"]);
-    expect(fitCard(model(1e9), { folder }, []).budget).toEqual(DEFAULT_BUDGETS["cuda-fp16"]);
+    expect(fitCard(model(1e9), { folder }, 1, card("[N/A]")).budget).toEqual(DEFAULT_BUDGETS["cuda-fp16"]);
+    expect(fitCard(model(1e9), { folder }, 1, []).budget).toEqual(DEFAULT_BUDGETS["cuda-fp16"]);
   });
 });

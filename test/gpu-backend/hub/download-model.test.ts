@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { StartError } from "../../../gpu-backend/config.ts";
-import { findModel } from "../../../gpu-backend/hub/find-model.ts";
+import { announcedNames, findModel } from "../../../gpu-backend/hub/find-model.ts";
 import { isNeeded, parseRepository } from "../../../gpu-backend/hub/repository.ts";
 import { COMMIT, type FakeHub, startFakeHub } from "./fake-hub.ts";
 
@@ -28,7 +28,8 @@ describe("a model from the hub", () => {
   let notices: string[];
   const download = (model = NAME, hfHubOffline = false) =>
     findModel(
-      { model, modelId: undefined, data, hfEndpoint: hub.url, hfToken: undefined, hfHubOffline },
+      model,
+      { data, hfEndpoint: hub.url, hfToken: undefined, hfHubOffline },
       { onProgress: () => undefined, onNotice: (what) => notices.push(what) },
     );
 
@@ -50,7 +51,7 @@ describe("a model from the hub", () => {
 
   it("is downloaded whole into a folder named by its commit, without what is not needed", async () => {
     const found = await download();
-    expect(found).toEqual({ dir: join(data, "models", "owner", "Model-1.5", COMMIT), modelId: NAME, downloaded: true });
+    expect(found).toEqual({ dir: join(data, "models", "owner", "Model-1.5", COMMIT), downloaded: true });
     expect(readFileSync(join(found.dir, "model.safetensors")).equals(WEIGHTS)).toBe(true);
     expect(readFileSync(join(found.dir, "config.json")).equals(CONFIG)).toBe(true);
     expect(hub.requests.filter((request) => !/^(config\.json|model\.safetensors) /.test(request))).toEqual([]);
@@ -150,8 +151,9 @@ describe("a model from the hub", () => {
   });
 
   it("asks for a pull request's revision as the hub calls it", async () => {
-    const { dir, modelId } = await download(`${NAME}@refs/pr/1`);
-    expect([hub.revisions, modelId]).toEqual([["refs/pr/1"], NAME]);
+    const { dir } = await download(`${NAME}@refs/pr/1`);
+    const names = announcedNames([{ model: `${NAME}@refs/pr/1`, modelId: undefined }]);
+    expect([hub.revisions, names]).toEqual([["refs/pr/1"], [NAME]]);
     await hub.close();
     expect((await download(`${NAME}@refs/pr/1`)).dir).toBe(dir);
   });

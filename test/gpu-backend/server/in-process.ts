@@ -86,8 +86,8 @@ export async function startInProcess(environment: Readonly<Record<string, string
   const limits = schedulerLimits(config, model);
   const scheduler = new Scheduler(limits, cost);
   const runner = new Runner(scheduler, cost, engine, DIMENSIONS, {
-    batchDone: (batch, runMs) => metrics.batch(batch, runMs),
-    shed: (reason) => metrics.shed(reason),
+    batchDone: (batch, runMs) => metrics.batch(MODEL, batch, runMs),
+    shed: (reason) => metrics.shed(reason, MODEL),
   });
   const tokenizer = await TokenizerPool.start(
     { checkpointDir: DEMO_MODEL_DIR, endTokenId: 16_381, vocabSize: 16_384, maxTokens: 8_192 },
@@ -105,7 +105,7 @@ export async function startInProcess(environment: Readonly<Record<string, string
     limits,
     close,
   };
-  const state: ServerState = { status: "ready", facts: factsOf(model, MODEL), service };
+  const state: ServerState = { status: "ready", models: [{ modelId: MODEL, facts: factsOf(model, MODEL), service }] };
   const destination = { write: (line: string) => void log.push(line) };
   const logger = pino({ level: "debug" }, destination);
   const tracer = new Tracer({ endpoint: undefined, headers: undefined, log: logger });

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { EXACT_DISTANCE_MAX } from "../../../gpu-backend/choice/choice.ts";
 import { EngineDied, NonFiniteVector, TextsFailed } from "../../../gpu-backend/engine/types.ts";
+import { must } from "../../../shared/assert.ts";
 import { REQUEST_FRAME_BYTES_MAX } from "../../../shared/frame.ts";
-import { embedded, faultIn, post, SECRET, tokenized } from "./running-backend.ts";
+import { embedded, faultIn, MODEL, post, SECRET, tokenized } from "./running-backend.ts";
 import { DIMENSIONS, type InProcess, MS_PER_TOKEN, startInProcess } from "./in-process.ts";
 
 const WORDS = "one two three four five six seven eight nine ten";
@@ -222,7 +223,8 @@ describe("the routes", () => {
   });
 
   it("say in /ready whether there is a model, and serve nothing before", async () => {
-    const facts = backend.state.facts;
+    const [model] = backend.state.models;
+    const { facts } = model;
     backend.state.status = "warming";
     const warming = await fetch(`${backend.origin}/ready`);
     expect([warming.status, await warming.json()]).toMatchObject([
@@ -234,9 +236,9 @@ describe("the routes", () => {
       },
     ]);
     expect(await faultIn(await embed("x"))).toMatchObject({ code: "model_not_ready", retryAfterS: 2 });
-    backend.state.facts = undefined;
+    delete model.facts;
     expect(await faultIn(await fetch(`${backend.origin}/ready`))).toMatchObject({ code: "model_not_ready" });
-    backend.state.facts = facts;
+    model.facts = must(facts, "facts");
     backend.state.status = "ready";
     backend.engine.state = "failed";
     expect((await fetch(`${backend.origin}/ready`)).status).toBe(503);
@@ -268,7 +270,7 @@ describe("the routes", () => {
       "backend_stage_seconds_bucket",
       "backend_batch_tokens_sum",
       "backend_batch_padding_ratio_count",
-      'backend_sheds_total{reason="queue"} 1',
+      `backend_sheds_total{reason="queue",model="${MODEL}"} 1`,
       "nodejs_eventloop_lag_p99_seconds",
     ]) {
       expect(metrics).toContain(name);

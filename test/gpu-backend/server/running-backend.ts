@@ -30,7 +30,7 @@ export interface RunningBackend {
   close(): Promise<void>;
 }
 
-/** Starts gpu-backend/start.mjs; resolves when it says ready. */
+/** Starts gpu-backend/start.mjs, with the demo model unless `args` name others; resolves when it says ready. */
 export async function startBackend(
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
@@ -38,7 +38,8 @@ export async function startBackend(
 ): Promise<RunningBackend> {
   const data = mkdtempSync(join(tmpdir(), "backend-"));
   const threads = ["--threads", "1", "--tokenizer-threads", "1"];
-  const child = fork(START, ["--model", DEMO_DIR, "--port", "0", "--data", data, ...threads, ...args], {
+  const models = args.includes("--model") ? [] : ["--model", DEMO_DIR];
+  const child = fork(START, [...models, "--port", "0", "--data", data, ...threads, ...args], {
     execArgv: [],
     env: { ...process.env, BACKEND_SECRET: SECRET, LOG_LEVEL: "error", WARM_UP_SECONDS_MAX: "0.2", ...environment },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
