@@ -380,7 +380,7 @@ export class BatchWork {
 
   private patch(change: Partial<BatchState>): void {
     this.now = { ...this.now, ...change };
-    this.store.write(this.now);
+    this.store.put(this.now);
   }
 }
 

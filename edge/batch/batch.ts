@@ -34,8 +34,8 @@ export class BatchObject extends DurableObject<Env> implements BatchCalls {
 
   /** Begins the batch. A second call has no effect. */
   async start(order: BatchOrder): Promise<void> {
-    if (this.store.read() !== undefined) return;
-    this.store.write(newBatch(order));
+    if (this.store.get() !== undefined) return;
+    this.store.put(newBatch(order));
     await this.ctx.storage.setAlarm(order.createdAtMs);
   }
 
@@ -96,7 +96,7 @@ export class BatchObject extends DurableObject<Env> implements BatchCalls {
 
   private open(): BatchWork | undefined {
     if (this.work !== undefined) return this.work;
-    const state = this.store.read();
+    const state = this.store.get();
     if (state === undefined) return undefined;
     const waitUntil = (promise: Promise<unknown>): void => this.ctx.waitUntil(promise);
     this.work = new BatchWork(state, this.store, batchPorts(this.env, state.order.accountId, waitUntil));

@@ -2,6 +2,7 @@
 // Lists follow the order of creation (`seq`, never reused), so a cursor keeps its place even when its file is deleted.
 // Numbers bind as REAL, so columns are declared INTEGER.
 
+import { LazyTables } from "../lib/lazy-tables.ts";
 import type { BatchSnapshot } from "./batch-types.ts";
 import type { BatchId, FileContent, FileFacts, FileId, FilePurpose, FileRecord } from "./types.ts";
 import { FILE_LIMITS } from "./types.ts";
@@ -37,20 +38,17 @@ type FactsRow = { readonly facts: string };
 type ContentRow = FactsRow & { readonly content: string };
 type BatchRow = { readonly view: string; readonly ended: number };
 
-export class LibraryStore {
-  readonly #sql: SqlStorage;
-  #ready: boolean;
-
+export class LibraryStore extends LazyTables {
   constructor(sql: SqlStorage) {
-    this.#sql = sql;
-    const has = (table: string) => sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", table).toArray().length > 0;
-    this.#ready = has("files");
-    if (this.#ready && !has("gone_files")) this.#makeTables(); // older than the table of deleted files
+    super(sql, "files", SCHEMA);
+    // A library that is older than the table of deleted files has only the first of these two.
+    const old = sql.exec("SELECT name FROM sqlite_master WHERE name IN ('files', 'gone_files')").toArray();
+    if (old.length === 1) for (const definition of SCHEMA) sql.exec(definition);
   }
 
   /** The number of files, uploads in progress included, and their stored bytes. */
   totals(): { files: number; storedBytes: number } {
-    const [row] = this.#read<{ files: number; storedBytes: number }>(
+    const [row] = this.read<{ files: number; storedBytes: number }>(
       "SELECT COUNT(*) AS files, COALESCE(SUM(stored_bytes), 0) AS storedBytes FROM files",
     );
     return row ?? { files: 0, storedBytes: 0 };
@@ -58,7 +56,7 @@ export class LibraryStore {
 
   /** Unfinished uploads that began after `sinceMs`. */
   uploadsSince(sinceMs: number): number {
-    const [row] = this.#read<{ uploads: number }>(
+    const [row] = this.read<{ uploads: number }>(
       "SELECT COUNT(*) AS uploads FROM files WHERE state = 'uploading' AND expires_ms > ?",
       sinceMs + FILE_LIMITS.uploadMsMax,
     );
@@ -68,7 +66,7 @@ export class LibraryStore {
   putFile(record: FileRecord, state: "uploading" | "ready", expiresAtMs: number): void {
     const { content, ...facts } = record;
     const stored = content.chunks.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#write(
+    this.write(
       `INSERT INTO files (seq, id, state, purpose, stored_bytes, expires_ms, facts, content)
          VALUES (1 + MAX(COALESCE((SELECT MAX(seq) FROM files), 0), COALESCE((SELECT MAX(seq) FROM gone_files), 0)), ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, stored_bytes = excluded.stored_bytes,
@@ -85,12 +83,12 @@ export class LibraryStore {
 
   /** Undefined: no such file. */
   fileState(id: FileId): "uploading" | "ready" | "gone" | undefined {
-    const [row] = this.#read<{ state: "uploading" | "ready" | "gone" }>("SELECT state FROM files WHERE id = ?", id);
+    const [row] = this.read<{ state: "uploading" | "ready" | "gone" }>("SELECT state FROM files WHERE id = ?", id);
     return row?.state;
   }
 
   getFile(id: FileId, nowMs: number): FileRecord | undefined {
-    const [row] = this.#read<ContentRow>(
+    const [row] = this.read<ContentRow>(
       "SELECT facts, content FROM files WHERE id = ? AND state = 'ready' AND expires_ms > ?",
       id,
       nowMs,
@@ -103,7 +101,7 @@ export class LibraryStore {
   listFiles(query: PageQuery & { readonly purpose?: FilePurpose }, nowMs: number): Page<FileFacts> | undefined {
     const from = this.#seqOf("files", query);
     if (from === undefined) return undefined;
-    const rows = this.#read<FactsRow>(
+    const rows = this.read<FactsRow>(
       `SELECT facts FROM files WHERE seq ${beyond(query)} ? AND state = 'ready' AND expires_ms > ? AND (? = '' OR purpose = ?) ORDER BY seq ${query.order} LIMIT ?`,
       from,
       nowMs,
@@ -116,32 +114,32 @@ export class LibraryStore {
 
   /** Hides the file at once; the caller or the alarm deletes its chunks and its row. */
   hideFile(id: FileId, nowMs: number): void {
-    this.#write("UPDATE files SET state = 'gone', expires_ms = ? WHERE id = ?", nowMs, id);
+    this.write("UPDATE files SET state = 'gone', expires_ms = ? WHERE id = ?", nowMs, id);
   }
 
   dropFile(id: FileId): void {
-    this.#write("INSERT OR IGNORE INTO gone_files (seq, id) SELECT seq, id FROM files WHERE id = ?", id);
-    this.#write("DELETE FROM files WHERE id = ?", id);
+    this.write("INSERT OR IGNORE INTO gone_files (seq, id) SELECT seq, id FROM files WHERE id = ?", id);
+    this.write("DELETE FROM files WHERE id = ?", id);
     // Trims by `seq` and not by counting rows: every row read is billed.
-    this.#write("DELETE FROM gone_files WHERE seq <= (SELECT MAX(seq) FROM gone_files) - ?", GONE_FILES_MAX);
+    this.write("DELETE FROM gone_files WHERE seq <= (SELECT MAX(seq) FROM gone_files) - ?", GONE_FILES_MAX);
   }
 
   expiredFiles(nowMs: number, limit: number): FileFacts[] {
-    return this.#read<FactsRow>("SELECT facts FROM files WHERE expires_ms <= ? LIMIT ?", nowMs, limit).map(factsOf);
+    return this.read<FactsRow>("SELECT facts FROM files WHERE expires_ms <= ? LIMIT ?", nowMs, limit).map(factsOf);
   }
 
   earliestExpiryMs(): number | undefined {
-    const [row] = this.#read<{ at: number | null }>("SELECT MIN(expires_ms) AS at FROM files");
+    const [row] = this.read<{ at: number | null }>("SELECT MIN(expires_ms) AS at FROM files");
     return row?.at ?? undefined;
   }
 
   runningBatches(): number {
-    const [row] = this.#read<{ running: number }>("SELECT COUNT(*) AS running FROM batches WHERE ended = 0");
+    const [row] = this.read<{ running: number }>("SELECT COUNT(*) AS running FROM batches WHERE ended = 0");
     return row?.running ?? 0;
   }
 
   putBatch(view: BatchSnapshot, ended: boolean): void {
-    this.#write(
+    this.write(
       "INSERT INTO batches (id, ended, created_ms, view) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, view = excluded.view",
       view.id,
       ended ? 1 : 0,
@@ -151,7 +149,7 @@ export class LibraryStore {
   }
 
   getBatch(id: BatchId): ListedBatch | undefined {
-    const [row] = this.#read<BatchRow>("SELECT view, ended FROM batches WHERE id = ?", id);
+    const [row] = this.read<BatchRow>("SELECT view, ended FROM batches WHERE id = ?", id);
     return row === undefined ? undefined : batchOf(row);
   }
 
@@ -159,7 +157,7 @@ export class LibraryStore {
   listBatches(query: PageQuery): Page<ListedBatch> | undefined {
     const from = this.#seqOf("batches", query);
     if (from === undefined) return undefined;
-    const rows = this.#read<BatchRow>(
+    const rows = this.read<BatchRow>(
       `SELECT view, ended FROM batches WHERE seq ${beyond(query)} ? ORDER BY seq ${query.order} LIMIT ?`,
       from,
       query.limit + 1,
@@ -168,12 +166,12 @@ export class LibraryStore {
   }
 
   runningBatchIds(): BatchId[] {
-    return this.#read<BatchRow>("SELECT view, ended FROM batches WHERE ended = 0").map((row) => batchOf(row).view.id);
+    return this.read<BatchRow>("SELECT view, ended FROM batches WHERE ended = 0").map((row) => batchOf(row).view.id);
   }
 
   /** Deletes ended batches that are older than the newest `keep` batches. */
   trimBatches(keep: number): void {
-    this.#write(
+    this.write(
       "DELETE FROM batches WHERE ended = 1 AND seq <= (SELECT seq FROM batches ORDER BY seq DESC LIMIT 1 OFFSET ?)",
       keep,
     );
@@ -182,26 +180,11 @@ export class LibraryStore {
   #seqOf(table: "files" | "batches", { after, order }: PageQuery): number | undefined {
     if (after === undefined) return order === "asc" ? 0 : Number.MAX_SAFE_INTEGER;
     const gone = table === "files" ? " UNION ALL SELECT seq, id FROM gone_files" : "";
-    const [row] = this.#read<{ seq: number }>(
+    const [row] = this.read<{ seq: number }>(
       `SELECT seq FROM (SELECT seq, id FROM ${table}${gone}) WHERE id = ?`,
       after,
     );
     return row?.seq;
-  }
-
-  /** Rows were written by this class, so they are trusted. */
-  #read<Row extends Record<string, SqlStorageValue>>(query: string, ...bindings: SqlStorageValue[]): Row[] {
-    return this.#ready ? this.#sql.exec<Row>(query, ...bindings).toArray() : [];
-  }
-
-  #write(query: string, ...bindings: SqlStorageValue[]): void {
-    if (!this.#ready) this.#makeTables();
-    this.#sql.exec(query, ...bindings);
-  }
-
-  #makeTables(): void {
-    for (const statement of SCHEMA) this.#sql.exec(statement);
-    this.#ready = true;
   }
 }
 

@@ -72,7 +72,7 @@ test("stored results that the credit no longer covers are not delivered", async 
   const world = await open(COST);
   const stub = env.BATCH.get(env.BATCH.idFromName(world.order.id));
   await runInDurableObject(stub, async (_, state) => {
-    new BatchStore(state.storage).write({ ...newBatch(world.order), shrink: 9 });
+    new BatchStore(state.storage).put({ ...newBatch(world.order), shrink: 9 });
     const done = { count: 0, crashed: (): void => undefined };
     const crashed = new Promise<void>((resolve) => {
       done.crashed = resolve;
@@ -110,7 +110,7 @@ test("at the end of its window a batch delivers and charges finished lines, and 
   const stub = env.BATCH.get(env.BATCH.idFromName(world.order.id));
   await runInDurableObject(stub, async (_, state) => {
     const store = new BatchStore(state.storage);
-    store.write({ ...newBatch(world.order), shrink: 9 });
+    store.put({ ...newBatch(world.order), shrink: 9 });
     const work = new BatchWork(
       stored(state.storage),
       store,

@@ -157,7 +157,7 @@ export class World {
   async run(crashes: readonly (Crash | undefined)[]): Promise<number> {
     const stub = env.BATCH.get(env.BATCH.idFromName(this.order.id));
     return runInDurableObject(stub, async (_, state) => {
-      new BatchStore(state.storage).write({ ...newBatch(this.order), shrink: this.shrink });
+      new BatchStore(state.storage).put({ ...newBatch(this.order), shrink: this.shrink });
       let count = 0;
       for (const crash of crashes) {
         const done = { count: 0, crashed: (): void => undefined };
@@ -197,7 +197,7 @@ export class World {
 }
 
 export function stored(storage: DurableObjectStorage): BatchState {
-  const state = new BatchStore(storage).read();
+  const state = new BatchStore(storage).get();
   if (state === undefined) throw new Error("nothing is stored");
   return state;
 }
