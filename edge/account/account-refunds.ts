@@ -4,10 +4,10 @@
 
 import { RefundStore } from "./refund-store.ts";
 import { grantOf } from "../billing/payment.ts";
-import { askForRefund, cameToNothing, judgeRefund, nextTry } from "../billing/refund.ts";
+import { askForRefund, cameToNothing, judgeRefund } from "../billing/refund.ts";
 import type { RefundFault, RefundRecord } from "../billing/refund.ts";
 import type { RefundOrder, Stripe } from "../billing/stripe.ts";
-import { StripeError } from "../billing/stripe.ts";
+import { StripeError, nextTry } from "../billing/stripe.ts";
 import * as acts from "../ledger/acts.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";

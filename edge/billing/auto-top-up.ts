@@ -6,13 +6,11 @@
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { NANO_USD_PER_CENT } from "./cents.ts";
+import { SAME_KEY_MS_MAX, nextTry } from "./stripe.ts";
 import type { Receipt } from "./stripe.ts";
 
 /** A smaller amount is not worth the card's fee. */
 export const TOP_UP_MIN_NANO_USD = nanoUsd(5_000_000_000);
-/** Below the 24 hours after which Stripe forgets an idempotency key: a retry could then be a second charge. */
-const ATTEMPT_MS_MAX = 20 * 3_600_000;
-const RETRY_MS = [60_000, 300_000, 1_800_000, 7_200_000] as const;
 
 export interface AutoTopUpTerms {
   readonly thresholdNanoUsd: NanoUsd;
@@ -96,9 +94,9 @@ export function declined(state: BillingState, reason: string): BillingState {
 export function postponed(state: BillingState, nowMs: number): BillingState {
   const { attempt } = state;
   if (attempt === undefined) return state;
-  if (nowMs - attempt.beganMs > ATTEMPT_MS_MAX) return declined(state, "Stripe could not be reached for 20 hours.");
-  const wait = RETRY_MS[Math.min(attempt.tries, RETRY_MS.length - 1)] ?? RETRY_MS[0];
-  return { ...state, attempt: { ...attempt, tries: attempt.tries + 1, nextMs: nowMs + wait } };
+  const { beganMs, tries } = attempt;
+  if (nowMs - beganMs > SAME_KEY_MS_MAX) return declined(state, "Stripe could not be reached for 20 hours.");
+  return { ...state, attempt: { ...attempt, tries: tries + 1, nextMs: nextTry(tries, nowMs) } };
 }
 
 export function spentIn(state: BillingState, monthStartMs: number): number {

@@ -7,12 +7,9 @@ import type { NanoUsd } from "../../shared/money.ts";
 import { centsOf, nanoUsdOfCents, share } from "./cents.ts";
 import type { PaymentFound } from "./payment.ts";
 import type { RefundOrder, StripeRefund } from "./stripe.ts";
-import { StripeError } from "./stripe.ts";
+import { SAME_KEY_MS_MAX, StripeError } from "./stripe.ts";
 import type { Stripe } from "./stripe.ts";
 
-/** After this, Stripe is only asked whether it has the refund, because it forgets an idempotency key after 24 hours. */
-const ASKED_MS_MAX = 20 * 3_600_000;
-const RETRY_MS = [60_000, 300_000, 1_800_000, 7_200_000] as const;
 /** Stripe's statuses of a refund that returned no money. */
 const FAILED: ReadonlySet<string | null> = new Set(["failed", "canceled"]);
 
@@ -77,11 +74,6 @@ export function judgeRefund(
   return { kind: "judged", cents, creditNanoUsd: nanoUsdOfCents(wanted) };
 }
 
-/** When Stripe is asked again, if it has not answered by then. */
-export function nextTry(tries: number, nowMs: number): number {
-  return nowMs + (RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? RETRY_MS[0]);
-}
-
 /** Asks Stripe for the refund. Undefined: the outcome is unknown; ask again. */
 export async function askForRefund(
   stripe: Stripe,
@@ -89,7 +81,7 @@ export async function askForRefund(
   nowMs: number,
 ): Promise<RefundOutcome | undefined> {
   try {
-    const isLate = nowMs - record.beganMs > ASKED_MS_MAX;
+    const isLate = nowMs - record.beganMs > SAME_KEY_MS_MAX; // from then on, only looks for it
     const known = record.tries > 0 || isLate ? await stripe.findRefund(record) : undefined;
     if (known !== undefined) return accepted(known);
     if (!isLate) return accepted(await stripe.refund(record));

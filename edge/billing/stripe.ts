@@ -16,6 +16,9 @@ const DEFAULT_ORIGIN = "https://api.stripe.com";
 const ANSWER_MS = 20_000;
 /** Our product's name on Stripe's page, the invoice and the receipt. */
 export const CREDIT = "Embedding credit";
+/** Below the 24 hours after which Stripe forgets an idempotency key: the same call could then act a second time. */
+export const SAME_KEY_MS_MAX = 20 * 3_600_000;
+const RETRY_MS = [60_000, 300_000, 1_800_000, 7_200_000] as const;
 /** An older signature may be a replay: Stripe signs each delivery again. */
 const SIGNATURE_AGE_S_MAX = 300;
 const encoder = new TextEncoder();
@@ -110,6 +113,11 @@ export interface RefundOrder {
 /** Stripe's reasons, which the customer and the bank can see. */
 export const REFUND_REASONS = ["requested_by_customer", "duplicate", "fraudulent"] as const;
 type RefundReason = (typeof REFUND_REASONS)[number];
+
+/** When to repeat a call of which `tries` tries had no clear answer. */
+export function nextTry(tries: number, nowMs: number): number {
+  return nowMs + (RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? RETRY_MS[0]);
+}
 
 /** The text of a receipt and its address. */
 export interface Receipt {
