@@ -4,11 +4,11 @@
 
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
+import type { AdmissionInputs } from "./admission.ts";
 import { dataCentrePays, lookUpPays, tokensMin, writePays } from "./admission.ts";
 import { DataCentreRecord } from "./data-centre-record.ts";
 import type { CacheEntry } from "./entry.ts";
 import { KvRecord } from "./kv-record.ts";
-import type { CacheTiers, CacheUse, Named } from "./lookups.ts";
 import type { MemoryTier } from "./memory-tier.ts";
 import { KV_WRITES_MAX } from "./shared-tiers.ts";
 import type { SharedTier } from "./shared-tiers.ts";
@@ -22,6 +22,26 @@ const STORE_SHARE_MAX = 1 / 4;
 const DATA_CENTRE_TEXTS_MAX = 16;
 /** Accounts whose records an isolate keeps. */
 const RECORDS_MAX = 4096;
+
+/**
+ * A key's setting. `off`: nothing is read or written; `standard`: the admission policy decides; `eager`: every tier.
+ */
+export type CacheMode = "off" | "standard" | "eager";
+
+/** One call's use of the cache. */
+export interface CacheUse {
+  readonly accountId: AccountId;
+  readonly mode: Exclude<CacheMode, "off">;
+  /** The model's own prices, which decide whether the shared tiers pay. */
+  readonly admission: AdmissionInputs;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** A text to look up: its name, and about how many tokens it has, by which the policy judges the look-up. */
+export interface Named {
+  readonly name: string;
+  readonly tokensAbout: number;
+}
 
 export interface TiersPorts {
   readonly memory: MemoryTier;
@@ -37,7 +57,7 @@ interface Records {
   readonly dataCentre: DataCentreRecord;
 }
 
-export class Tiers implements CacheTiers {
+export class Tiers {
   readonly #ports: TiersPorts;
   readonly #sightings = new Sightings();
   readonly #records = new LRUCache<AccountId, Records>({ max: RECORDS_MAX });
@@ -46,10 +66,12 @@ export class Tiers implements CacheTiers {
     this.#ports = ports;
   }
 
+  /** The entry in this isolate's memory, if it is there; no I/O. */
   peek(name: string, accountId: AccountId): CacheEntry | undefined {
     return this.#ports.memory.get(name, accountId);
   }
 
+  /** Entries by name, from any tier that may be asked. Never rejects: a tier that fails counts as empty. */
   async lookUp(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
     const found = new Map<string, CacheEntry>();
     for (const { name } of texts) {
@@ -68,6 +90,7 @@ export class Tiers implements CacheTiers {
     return found;
   }
 
+  /** Stores computed vectors: in memory at once, in the shared tiers after the answer. */
   store(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
     const { memory, memoryBytesMax } = this.#ports;
     const shareMax = memory.bytesMax * STORE_SHARE_MAX;

@@ -14,7 +14,6 @@ import { RevisionGone } from "../backend/pool.ts";
 import { admissionInputs } from "../cache/admission.ts";
 import type { CacheEntry } from "../cache/entry.ts";
 import type { CacheKeys } from "../cache/key.ts";
-import type { CacheTiers, CacheUse } from "../cache/lookups.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 import { sizeOf } from "../lib/call-text.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
@@ -24,7 +23,7 @@ import { distinctTexts, tokensAbout } from "./distinct.ts";
 import type { Claim, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
 import { samePrompts } from "./prompts.ts";
-import type { CacheMode } from "../cache/lookups.ts";
+import type { CacheMode, CacheUse, Tiers } from "../cache/tiers.ts";
 import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
 
 /** The longest wait for another request's computation; below the 30 s for which `waitUntil` keeps that one alive. */
@@ -37,7 +36,7 @@ const CACHE_EPOCH = 0;
 export interface EmbedTextsPorts {
   readonly pool: Pick<Pool, "announced" | "awaitReady" | "embed">;
   readonly keys: CacheKeys;
-  readonly tiers: CacheTiers;
+  readonly tiers: Pick<Tiers, "peek" | "lookUp" | "store">;
   readonly now: () => number;
   /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
   readonly sleep: (ms: number, signal: CancelSignal) => Promise<void>;

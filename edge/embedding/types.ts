@@ -1,6 +1,6 @@
 // The interface between routes and embedding: vectors for texts, from the cache tiers or a backend, each computed once.
 
-import type { CacheMode } from "../cache/lookups.ts";
+import type { CacheMode } from "../cache/tiers.ts";
 import type { ModelRevision, RequestId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Prices } from "../../shared/catalog.ts";

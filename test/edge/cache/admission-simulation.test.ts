@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { admissionInputs, KV_READ_NANO_USD, KV_WRITE_NANO_USD } from "../../../edge/cache/admission.ts";
 import type { CacheEntry } from "../../../edge/cache/entry.ts";
-import type { CacheUse } from "../../../edge/cache/lookups.ts";
+import type { CacheUse } from "../../../edge/cache/tiers.ts";
 import { MemoryTier } from "../../../edge/cache/memory-tier.ts";
 import type { SharedTier } from "../../../edge/cache/shared-tiers.ts";
 import { Tiers } from "../../../edge/cache/tiers.ts";

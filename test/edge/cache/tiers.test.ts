@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { admissionInputs } from "../../../edge/cache/admission.ts";
 import type { CacheEntry } from "../../../edge/cache/entry.ts";
 import { EntryCodec } from "../../../edge/cache/entry.ts";
-import type { CacheUse, Named } from "../../../edge/cache/lookups.ts";
+import type { CacheUse, Named } from "../../../edge/cache/tiers.ts";
 import { MemoryTier } from "../../../edge/cache/memory-tier.ts";
 import { DataCentreTier, KvTier } from "../../../edge/cache/shared-tiers.ts";
 import type { KvStore, LocalCache } from "../../../edge/cache/shared-tiers.ts";
