@@ -3,7 +3,7 @@
 
 import { createWallet } from "./wallet/isolate-wallet.ts";
 import { Peppers } from "./keys/secret-hash.ts";
-import type { Wallet } from "./wallet/wallet-types.ts";
+import type { LeaseWallet } from "./wallet/wallet.ts";
 import type { MemoryBudget } from "./lib/memory-budget.ts";
 import type { Pool } from "./backend/pool.ts";
 import { sleep } from "./lib/cancel.ts";
@@ -27,7 +27,7 @@ export interface Services {
   readonly tagKeys: Promise<readonly CryptoKey[]>;
   /** Hashes of a key's secret, as the account stores them. */
   readonly peppers: Peppers;
-  readonly wallet: Wallet;
+  readonly wallet: LeaseWallet;
   readonly pool: Pool;
   readonly embedTexts: EmbedTexts;
   /** The isolate's memory, admitted by bytes. */

@@ -1,10 +1,9 @@
 // Checks the lines of a slice one by one before any runs: prepares each line's call and bounds the slice's cost.
 
-import { textsBound } from "../embedding/request-texts.ts";
+import { checkTokenLimit, textsBound } from "../embedding/request-texts.ts";
 import type { PreparedCall } from "../endpoints/endpoint.ts";
 import { callContext } from "../endpoints/endpoint.ts";
 import { ENDPOINTS } from "../endpoints/endpoints.ts";
-import { checkTokenLimit } from "../metering/token-limit.ts";
 import { resolveModel } from "../models/models.ts";
 import { costBound } from "../models/pricing.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";

@@ -3,6 +3,7 @@
 import type { CallText } from "../lib/call-text.ts";
 import type { ResolvedModel } from "../models/models.ts";
 import { apiError } from "../../shared/errors.ts";
+import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 import type { EmbeddingInput } from "../../shared/schemas/input.ts";
 import type { InputType } from "../../shared/schemas/input-type.ts";
 import { idsBound, prefixBound, tokenBound } from "../../shared/token-bound.ts";
@@ -61,4 +62,19 @@ export function textsBound(texts: readonly CallText[], prefix: string, contextTo
     else bound += Math.min(text.kind === "ids" ? idsBound(text) : before + tokenBound(text.text), contextTokens);
   }
   return bound;
+}
+
+/**
+ * Checks the tokens of a request, or of a line of a batch. Throws `too_many_tokens`, naming `field`. `exact` is called
+ * only where `bound` is over the limit.
+ */
+export async function checkTokenLimit(field: string, bound: number, exact: () => Promise<number>): Promise<void> {
+  if (bound <= REQUEST_TOKENS_MAX) return;
+  const tokens = await exact();
+  if (tokens <= REQUEST_TOKENS_MAX) return;
+  throw apiError(
+    "too_many_tokens",
+    `\`${field}\` has ${tokens} tokens; a request, or a line of a batch, takes at most ${REQUEST_TOKENS_MAX}: send several.`,
+    field,
+  );
 }

@@ -7,6 +7,7 @@ import type { Refusal } from "../ledger/types.ts";
 import type { Context } from "../context.ts";
 import { clientAddress, waitUntilOf } from "../context.ts";
 import { ApiError, ERRORS } from "../../shared/errors.ts";
+import { nameOf } from "../wallet/wallet.ts";
 import { faultOfRefusal, refusedError } from "./refusals.ts";
 
 const KEYS_MAX = 5000;
@@ -24,7 +25,7 @@ const overRate = new LRUCache<
 export async function oweRequest(c: Context): Promise<void> {
   if (c.get("owesRequest") === true) return;
   c.set("owesRequest", true);
-  const known = overRate.get(nameOf(c));
+  const known = overRate.get(nameOf(c.get("key")));
   const leftMs = (known?.untilMs ?? 0) - Date.now();
   if (known !== undefined && leftMs > 0) {
     c.set("owesRequest", false);
@@ -51,7 +52,7 @@ async function count(c: Context): Promise<void> {
   const result = await authorize(c, true);
   if (result.kind !== "refused" || result.refusal.kind !== "rate_limited") return;
   const { refusal } = result;
-  overRate.set(nameOf(c), { refusal, untilMs: Date.now() + refusal.retryAfterMs });
+  overRate.set(nameOf(c.get("key")), { refusal, untilMs: Date.now() + refusal.retryAfterMs });
 }
 
 function authorize(c: Context, countsRequest: boolean) {
@@ -59,7 +60,17 @@ function authorize(c: Context, countsRequest: boolean) {
   return wallet.authorize({ key: c.get("key"), ip: clientAddress(c), countsRequest, waitUntil: waitUntilOf(c) });
 }
 
-function nameOf(c: Context): string {
-  const { accountId, secret } = c.get("key");
-  return accountId + String.fromCharCode(...secret);
+/** For a body that could not be read as far as the model's name. */
+const UNKNOWN = { model: "unknown", tier: "interactive" } as const;
+
+/**
+ * Called after the answer of a call of a model: counts a refused one in its key's usage. Admitted calls are counted by
+ * the ledger, and a forged key (401) belongs to no account.
+ */
+export function recordRefused(c: Context): void {
+  const { status } = c.res;
+  if (status < 400 || status === 401 || c.get("admitted") === true) return;
+  const waitUntil = waitUntilOf(c);
+  const call = { ...(c.get("called") ?? UNKNOWN), key: c.get("key"), status, waitUntil };
+  waitUntil(c.get("services").wallet.noteRefused(call));
 }

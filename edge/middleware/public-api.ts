@@ -3,9 +3,12 @@
 
 import type { Next } from "hono";
 import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
 import { answerPreflight } from "./cors.ts";
-import { currentModels } from "./current-models.ts";
 import { noteRefusal } from "./note-refusals.ts";
+
+/** The call's model is not known yet; asking for more would open too many connections (edge/lib/at-once.ts). */
+const MODELS_AHEAD = 2;
 
 export async function publicApi(c: Context, next: Next): Promise<Response | undefined> {
   const preflight = answerPreflight(c);
@@ -15,4 +18,12 @@ export async function publicApi(c: Context, next: Next): Promise<Response | unde
   await next();
   noteRefusal(c);
   return undefined;
+}
+
+/** Keeps the prices and statuses that requests see at most a minute old. Resolves at once unless they are too old. */
+async function currentModels(c: Context): Promise<void> {
+  const { modelBook, pool } = c.get("services");
+  // Both at once: a cold isolate knows neither, and the call needs both before its look-ups.
+  for (const model of pool.models().slice(0, MODELS_AHEAD)) void pool.announced(model, waitUntilOf(c));
+  await modelBook.keepFresh(waitUntilOf(c));
 }

@@ -2,8 +2,7 @@
 
 import type { Hono, MiddlewareHandler, Next } from "hono";
 import type { AppEnv, Context } from "../context.ts";
-import { recordRefused } from "../metering/record-refused.ts";
-import { countRefused } from "../metering/refused-request.ts";
+import { countRefused, recordRefused } from "../metering/refused-request.ts";
 import { admitMemory } from "../middleware/admit-memory.ts";
 import { authenticate, identify } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";

@@ -1,7 +1,6 @@
-// The wallet's interface for routes. Expected refusals are values, not exceptions.
+// What routes ask of the wallet and its answers. Expected refusals are values, not exceptions.
 
 import type { CancelSignal } from "../lib/cancel.ts";
-import type { AccountId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
@@ -126,16 +125,3 @@ export type StrictResult =
 export type AuthorizeResult =
   | { readonly kind: "authorized"; readonly rights: Rights; readonly standing: CallStanding }
   | Refused;
-
-export interface Wallet {
-  /**
-   * Reports what this isolate has charged to the account, all keys. The books have it then, unless the object timed
-   * out.
-   */
-  report(accountId: AccountId, waitUntil: AdmitRequest["waitUntil"]): Promise<void>;
-  admit(request: AdmitRequest): Promise<AdmitResult>;
-  admitStrict(request: StrictRequest): Promise<StrictResult>;
-  authorize(request: AuthorizeRequest): Promise<AuthorizeResult>;
-  /** Counts the call in its key's usage; it is reported in the background. */
-  noteRefused(call: RefusedCall): Promise<void>;
-}

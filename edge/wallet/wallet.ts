@@ -26,7 +26,6 @@ import type {
   RefusedCall,
   StrictRequest,
   StrictResult,
-  Wallet,
 } from "./wallet-types.ts";
 import type { Tier } from "../../shared/wire.ts";
 
@@ -61,7 +60,7 @@ interface Call extends Asked {
   readonly key: ParsedKey;
 }
 
-export class LeaseWallet implements Wallet {
+export class LeaseWallet {
   private readonly options: WalletOptions;
   private readonly drivers: LRUCache<string, LeaseDriver>;
 
@@ -119,6 +118,7 @@ export class LeaseWallet implements Wallet {
     return { kind: "authorized", rights: standing.rights, standing: lease.callStanding(clock.nowMs()) };
   }
 
+  /** Counts the call in its key's usage; it is reported in the background. */
   async noteRefused({ key, waitUntil, ...call }: RefusedCall): Promise<void> {
     const driver = this.known(key) ?? (await this.open(key));
     driver.lease.unreported.addFailure(call, call, this.options.clock.nowMs());
@@ -134,6 +134,9 @@ export class LeaseWallet implements Wallet {
     return exact.kind === "uncovered" ? exact.refused : exact;
   }
 
+  /**
+   * Reports what this isolate has charged to the account, all keys. The books have it then, unless the object timed out.
+   */
   async report(accountId: AccountId, waitUntil: AdmitRequest["waitUntil"]): Promise<void> {
     const own = [...this.drivers].filter(([name]) => name.startsWith(accountId));
     await Promise.all(own.map(([, driver]) => driver.report(waitUntil)));
@@ -260,7 +263,8 @@ function refusalIn({ standing }: KeyLease, call: Call, nowMs: number): Refusal |
 /** Names of keys in use: calls of one key come with the same object. */
 const names = new WeakMap<ParsedKey, string>();
 
-function nameOf(key: ParsedKey): string {
+/** A name for maps in memory, unique to the key. */
+export function nameOf(key: ParsedKey): string {
   const known = names.get(key);
   if (known !== undefined) return known;
   const name = key.accountId + String.fromCharCode(...key.secret);
