@@ -14,17 +14,23 @@ export interface Prices {
   readonly minimumChargeNanoUsd: NanoUsd;
 }
 
+/** `embedding`: vectors of texts. `reranker`: scores of documents for a query. */
+export type ModelKind = "embedding" | "reranker";
+
 export type OperatorStatus = "live" | "coming_soon";
 
 export interface CatalogModel {
   /** `owner/name`, case-sensitive. */
   readonly id: string;
+  /** Undefined: its backend says it. */
+  readonly kind: ModelKind | undefined;
   readonly name: string;
   readonly description: string;
   readonly license: string;
   /** Unix seconds. */
   readonly created: number;
   readonly contextTokens: number;
+  /** 0: not known, or a reranker's, which has none. */
   readonly nativeDimensions: number;
   readonly defaultInstruction: string;
   readonly operatorStatus: OperatorStatus;
@@ -39,12 +45,23 @@ export const DEFAULT_PRICES: Prices = {
   minimumChargeNanoUsd: nanoUsd(0),
 };
 
+/** Of the catalogue's reranker: a pair costs what its query and its document have in tokens. */
+const RERANKER_PRICES: Prices = {
+  priceNanoUsdPerMillion: 10_000_000,
+  hitPriceNanoUsdPerMillion: 5_000_000,
+  batchPriceNanoUsdPerMillion: 5_000_000,
+  batchHitPriceNanoUsdPerMillion: 2_500_000,
+  minimumChargeNanoUsd: nanoUsd(0),
+};
+
 export const PRODUCTION_MODEL_ID = "boboliu/Qwen3-Embedding-4B-W4A16-G128";
+export const RERANKER_MODEL_ID = "Qwen/Qwen3-Reranker-0.6B";
 export const DEMO_MODEL_ID = "gigarouter/demo-embedding";
 
 export const CATALOG: readonly CatalogModel[] = [
   {
     id: PRODUCTION_MODEL_ID,
+    kind: "embedding",
     name: "Qwen3 Embedding 4B",
     description:
       "Qwen3-Embedding-4B with 4-bit GPTQ weights in groups of 128 and 16-bit activations: instruction-aware, over 100 languages, Matryoshka dimensions.",
@@ -58,6 +75,7 @@ export const CATALOG: readonly CatalogModel[] = [
   },
   {
     id: DEMO_MODEL_ID,
+    kind: "embedding",
     name: "Demo Embedding",
     description:
       "The embedded demo: a small English model in the same architecture, so that everything can be tried without a GPU. Not for production use.",
@@ -68,5 +86,19 @@ export const CATALOG: readonly CatalogModel[] = [
     defaultInstruction: DEFAULT_QUERY_INSTRUCTION,
     operatorStatus: "live",
     prices: DEFAULT_PRICES,
+  },
+  {
+    id: RERANKER_MODEL_ID,
+    kind: "reranker",
+    name: "Qwen3 Reranker 0.6B",
+    description:
+      "Qwen3-Reranker-0.6B: reads a query and a document together and scores how well the one answers the other. Instruction-aware, over 100 languages.",
+    license: "apache-2.0",
+    created: Date.UTC(2025, 5) / 1000,
+    contextTokens: 32_768,
+    nativeDimensions: 0,
+    defaultInstruction: DEFAULT_QUERY_INSTRUCTION,
+    operatorStatus: "live",
+    prices: RERANKER_PRICES,
   },
 ];

@@ -1,7 +1,7 @@
 // One framed call to one backend. It never throws: whatever the network or the other side does becomes a value for the
 // pool to act on. An answer is checked in full (frame, schema, counts, size of the vectors) before it counts.
 
-import type { BackendFault, BackendReady, EmbedAnswer, EmbedRequest, TokenizeAnswer } from "../../shared/wire.ts";
+import type { BackendFault, BackendReady, EmbedAnswer, TokenizeAnswer } from "../../shared/wire.ts";
 import {
   DEADLINE_HEADER,
   REQUEST_ID_HEADER,
@@ -14,6 +14,9 @@ import type { CancelSignal } from "../lib/cancel.ts";
 import { onAbort } from "../lib/cancel.ts";
 import { collectBytes } from "../lib/collect-bytes.ts";
 import { othersTurn } from "../lib/others-turn.ts";
+import { SCORE_WORDS, scoreBits } from "./score-bits.ts";
+import type { BackendRequest } from "./wire-request.ts";
+import { isScore, itemsOf } from "./wire-request.ts";
 import {
   FRAME_BYTES_MAX,
   FRAME_CONTENT_TYPE,
@@ -56,25 +59,37 @@ export type BackendResult<Answer> =
   | { readonly kind: "cancelled" };
 
 export interface Embedded extends EmbedAnswer {
-  /** Canonical vectors, float16 bits [texts, dimensions]. */
+  /** Canonical vectors, float16 bits [texts, dimensions]; of pairs their scores (score-bits.ts). */
   readonly vectors: Uint16Array<ArrayBuffer>;
 }
 export interface Tokenized extends TokenizeAnswer {
-  /** Token ids of all texts, one text after the other. */
+  /** Token ids of all texts or pairs, one after the other. */
   readonly ids: Uint32Array<ArrayBuffer>;
 }
 
-/** `POST /embed`. `ids`, the payload: uint32 token ids of the texts that the request gives as counts. */
+/** `POST /embed`, or `/score`. `ids`, the payload: uint32 token ids of the texts that the request gives as counts. */
 export async function embed(
   call: BackendCall,
-  request: EmbedRequest,
+  request: BackendRequest,
   ids: Uint32Array,
 ): Promise<BackendResult<Embedded>> {
-  const result = await post(call, "/embed", request, ids);
+  const result = await post(call, isScore(request) ? "/score" : "/embed", request, ids);
   if (result.kind !== "frame") return result;
+  return isScore(request) ? readScores(result, request.documents.length) : readVectors(result, request.texts.length);
+}
+
+function readScores({ header, payload }: Frame, count: number): BackendResult<Embedded> {
+  const answer = readEmbedAnswer({ ...Object(header), dimensions: SCORE_WORDS });
+  if (answer === undefined) return garbage("its header does not fit");
+  if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of pairs");
+  if (payload.length !== count * Float32Array.BYTES_PER_ELEMENT) return garbage("another number of scores");
+  const vectors = scoreBits(payload, count);
+  return vectors === undefined ? garbage("a score that is none") : { kind: "answer", answer: { ...answer, vectors } };
+}
+
+function readVectors(result: Frame, count: number): BackendResult<Embedded> {
   const answer = readEmbedAnswer(result.header);
   if (answer === undefined) return garbage("its header does not fit");
-  const count = request.texts.length;
   if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of texts");
   // An odd number of float16 values is padded to a whole word.
   const values = count * answer.dimensions;
@@ -85,19 +100,19 @@ export async function embed(
   };
 }
 
-/** `POST /tokenize`: exact counts and ids; the model does not run. */
+/** `POST /tokenize`, or `/score/tokenize`: exact counts and ids; the model does not run. */
 export async function tokenize(
   call: BackendCall,
-  request: EmbedRequest,
+  request: BackendRequest,
   ids: Uint32Array,
 ): Promise<BackendResult<Tokenized>> {
-  const result = await post(call, "/tokenize", request, ids);
+  const result = await post(call, isScore(request) ? "/score/tokenize" : "/tokenize", request, ids);
   if (result.kind !== "frame") return result;
   const parsed = tokenizeAnswerSchema.safeParse(result.header);
   if (!parsed.success) return garbage("its header does not fit");
   const answer = parsed.data;
   const total = answer.tokens.reduce((sum, count) => sum + count, 0);
-  if (answer.tokens.length !== request.texts.length) return garbage("another number of texts");
+  if (answer.tokens.length !== itemsOf(request).length) return garbage("another number of texts");
   if (result.payload.length !== total * 4) return garbage("another number of token ids");
   return {
     kind: "answer",
@@ -158,7 +173,7 @@ const garbage = (reason: string): Failure => ({ kind: "garbage", reason });
 async function post(
   call: BackendCall,
   path: string,
-  request: EmbedRequest,
+  request: BackendRequest,
   ids: Uint32Array,
 ): Promise<Frame | Failure> {
   const header = JSON.stringify(request);

@@ -7,6 +7,8 @@ import { ERRORS, apiError } from "../../shared/errors.ts";
 import type { BackendFault } from "../../shared/wire.ts";
 import type { BackendResult } from "./client.ts";
 import { TOO_LARGE } from "./client.ts";
+import type { BackendRequest } from "./wire-request.ts";
+import { isScore } from "./wire-request.ts";
 
 /** `Retry-After` for a cold model (docs/contract.md, Defaults). */
 export const COLD_RETRY_AFTER_S = 30;
@@ -32,27 +34,22 @@ export function coldError(model: string): ApiError {
 }
 
 export function deadlineError(): ApiError {
-  return apiError("deadline_exceeded", "The embedding was not ready within the time limit. Nothing was charged.");
+  return apiError("deadline_exceeded", "The answer was not ready within the time limit. Nothing was charged.");
 }
 
 export function cancelledError(): ApiError {
   return apiError("client_closed_request", "The call was cancelled before its answer.");
 }
 
-export function failedError(failed: Failed, model: string, itemOf: ItemOf): ApiError {
+export function failedError(failed: Failed, request: BackendRequest, itemOf: ItemOf): ApiError {
   switch (failed.kind) {
     case "fault":
-      return faultError(failed.fault, model, itemOf);
+      return faultError(failed.fault, request, itemOf);
     case "unreachable":
     case "refused":
-      return coldError(model);
+      return coldError(request.model);
     case "garbage":
-      return apiError(
-        "backend_unavailable",
-        "The embedding backend gave no usable answer. Nothing was charged.",
-        null,
-        1,
-      );
+      return apiError("backend_unavailable", "The backend gave no usable answer. Nothing was charged.", null, 1);
     case "not_taken":
       return failed.status === TOO_LARGE ? tooLargeError() : failedBackend();
     case "deadline":
@@ -72,34 +69,42 @@ function tooLargeError(): ApiError {
 }
 
 function failedBackend(): ApiError {
-  return apiError("backend_unavailable", "The embedding backend failed. Nothing was charged.", null, 1);
+  return apiError("backend_unavailable", "The backend failed. Nothing was charged.", null, 1);
 }
 
-function faultError(fault: BackendFault, model: string, itemOf: ItemOf): ApiError {
-  const item = fault.index === null ? null : itemOf(fault.index);
-  const { tokens, maxTokens, counted } = fault.facts;
-  const atLeast = counted === 0 ? "at least " : "";
+function faultError(fault: BackendFault, request: BackendRequest, itemOf: ItemOf): ApiError {
+  const item = fault.facts["query"] === 1 ? "query" : fault.index === null ? null : itemOf(fault.index);
   switch (fault.code) {
     case "context_length_exceeded":
-      return apiError(
-        fault.code,
-        `${item ?? "A text"} has ${atLeast}${tokens ?? "too many"} tokens; ${model} reads at most ${maxTokens ?? "fewer"}, ending token included. Shorten it, or send \`truncate: "end"\` or \`"start"\`.`,
-        item,
-      );
+      return apiError(fault.code, `${item ?? "A text"} has ${lengthRule(fault, request)}`, item);
     case "overloaded":
       return apiError(
         fault.code,
-        "The embedding backend has more work than it can do in time. Try again shortly.",
+        "The backend has more work than it can do in time. Try again shortly.",
         null,
         Math.min(fault.retryAfterS ?? 1, OVERLOAD_RETRY_AFTER_S_MAX),
       );
     case "model_not_ready":
-      return coldError(model);
+      return coldError(request.model);
     case "deadline_exceeded":
       return deadlineError();
     default:
       return otherFault(fault, item);
   }
+}
+
+/** How long the text is, how long it may be, and what would help. */
+function lengthRule({ facts }: BackendFault, request: BackendRequest): string {
+  const { tokens, maxTokens, counted, query } = facts;
+  const has = `${counted === 0 ? "at least " : ""}${tokens ?? "too many"} tokens`;
+  const most = `at most ${maxTokens ?? "fewer"}`;
+  const { model } = request;
+  if (query === 1) {
+    return `${has} with the instruction; ${model} takes ${most} there. Shorten it: only documents are cut.`;
+  }
+  return isScore(request)
+    ? `${has} in its pair with the query; ${model} reads ${most} of a pair. Shorten it, or send \`truncate: "end"\`.`
+    : `${has}; ${model} reads ${most}, ending token included. Shorten it, or send \`truncate: "end"\` or \`"start"\`.`;
 }
 
 /**
@@ -110,7 +115,7 @@ function otherFault(fault: BackendFault, item: string | null): ApiError {
     return apiError(fault.code, item === null ? fault.message : `${item}: ${fault.message}`, item);
   }
   if (fault.code === "vector_not_finite") {
-    return apiError(fault.code, `${item ?? "A text"} has no finite embedding. Nothing was charged.`, item);
+    return apiError(fault.code, `${item ?? "A text"} has no finite embedding or score. Nothing was charged.`, item);
   }
   return fault.code === "body_too_large" ? tooLargeError() : failedBackend();
 }

@@ -7,7 +7,7 @@
 
 import { assert } from "../../shared/assert.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
-import type { BackendReady, EmbedRequest } from "../../shared/wire.ts";
+import type { BackendReady } from "../../shared/wire.ts";
 import { atOnce } from "../lib/at-once.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 import { Cancel, sleep } from "../lib/cancel.ts";
@@ -24,7 +24,7 @@ import type { AnyAnswer, Send, Sending, Sent } from "./sender.ts";
 import { Sender } from "./sender.ts";
 import { estimateTokens, join, split } from "./split.ts";
 import type { Part } from "./split.ts";
-import type { BackendTexts } from "./wire-request.ts";
+import type { BackendRequest, BackendTexts } from "./wire-request.ts";
 import { AccountNames, wireRequest } from "./wire-request.ts";
 
 /**
@@ -164,7 +164,7 @@ export class Pool {
     return current;
   }
 
-  /** Vectors for texts, of exactly `revision`. Throws ApiError, or RevisionGone. */
+  /** Vectors for texts, or scores of pairs, of exactly `revision`. Throws ApiError, or RevisionGone. */
   async embed(texts: BackendTexts, revision: ModelRevision, call: PoolCall): Promise<Embedded> {
     const group = this.#group(texts.model);
     const { request, ids } = wireRequest(texts, await this.#accountNames.nameOf(texts.accountId), revision);
@@ -190,7 +190,7 @@ export class Pool {
     }
   }
 
-  /** Exact token ids of texts; the model does not run. Throws ApiError. */
+  /** Exact token ids of texts, or of pairs; the model does not run. Throws ApiError. */
   async tokenize(texts: BackendTexts, call: PoolCall): Promise<Tokenized> {
     const group = this.#group(texts.model);
     await group.announced(call.waitUntil);
@@ -230,7 +230,7 @@ export class Pool {
       }
       const last = outcomes.at(-1)?.result;
       assert(last !== undefined && last.kind !== "answer", "a call that ends has an outcome");
-      const error = failedError(last, part.request.model, (index) => call.itemOf?.(part.offset + index) ?? null);
+      const error = failedError(last, part.request, (index) => call.itemOf?.(part.offset + index) ?? null);
       if (attempts >= ATTEMPTS_MAX || refused > REFUSED_MAX || !mayRetry(last)) throw error;
       if (!this.#retryIsPossible(group, part.request, tried, last)) throw error;
     }
@@ -262,12 +262,12 @@ export class Pool {
   }
 
   /** Retry on another backend, or on the same one if it was lost (not busy, not wrong). */
-  #retryIsPossible(group: Group, request: EmbedRequest, tried: ReadonlySet<Backend>, result: Failed): boolean {
+  #retryIsPossible(group: Group, request: BackendRequest, tried: ReadonlySet<Backend>, result: Failed): boolean {
     if (this.#candidates(group, request, tried).length > 0) return true;
     return result.kind === "unreachable" || (result.kind === "fault" && result.fault.code === "model_not_ready");
   }
 
-  async #afterFailure(group: Group, backend: Backend, request: EmbedRequest, result: Failed): Promise<void> {
+  async #afterFailure(group: Group, backend: Backend, request: BackendRequest, result: Failed): Promise<void> {
     if (result.kind === "unreachable" || (result.kind === "fault" && result.fault.code === "model_not_ready")) {
       // It broke off, drains, or was replaced by a rolling update: its /ready decides where this call and the next ones
       // go. (A single reset must not keep a healthy backend idle.) One that is known to be down was asked already.
@@ -279,7 +279,7 @@ export class Pool {
     }
   }
 
-  #candidates(group: Group, request: EmbedRequest, tried: ReadonlySet<Backend>): Backend[] {
+  #candidates(group: Group, request: BackendRequest, tried: ReadonlySet<Backend>): Backend[] {
     const now = this.#ports.now();
     const revision = request.revision ?? group.current()?.revision;
     return group.backends.filter((backend) => !tried.has(backend) && backend.serves(revision, request.account, now));
@@ -287,7 +287,7 @@ export class Pool {
 
   async #pick(
     group: Group,
-    request: EmbedRequest,
+    request: BackendRequest,
     tokens: number,
     tried: ReadonlySet<Backend>,
     call: PoolCall,
@@ -342,6 +342,6 @@ function isGone(group: Group, revision: ModelRevision): boolean {
   return ready.length > 0 && ready.every((backend) => backend.ready?.revision !== revision);
 }
 
-function tokensOf(request: EmbedRequest): number {
+function tokensOf(request: BackendRequest): number {
   return estimateTokens(request).reduce((sum, count) => sum + count, 0);
 }

@@ -5,7 +5,7 @@
 
 import { ERRORS } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
-import type { BackendLoad, EmbedRequest } from "../../shared/wire.ts";
+import type { BackendLoad } from "../../shared/wire.ts";
 import type { Backend } from "./backend.ts";
 import type { AtOnce } from "../lib/at-once.ts";
 import { atOnce } from "../lib/at-once.ts";
@@ -15,6 +15,7 @@ import type { BackendCall, BackendResult } from "./client.ts";
 import { mayRetry } from "./faults.ts";
 import type { Group, GroupPorts } from "./group.ts";
 import type { Part } from "./split.ts";
+import type { BackendRequest } from "./wire-request.ts";
 
 /** Each time a call has waited this long without an answer, its backend's /ready is asked. */
 const WATCH_MS = 5000;
@@ -29,7 +30,7 @@ export interface AnyAnswer {
 
 export type Send<Answer> = (
   call: BackendCall,
-  request: EmbedRequest,
+  request: BackendRequest,
   ids: Uint32Array,
 ) => Promise<BackendResult<Answer>>;
 

@@ -2,8 +2,9 @@
 // Pure.
 
 import { utf8Length } from "../../shared/token-bound.ts";
-import type { EmbedRequest } from "../../shared/wire.ts";
 import type { Embedded } from "./client.ts";
+import type { BackendRequest } from "./wire-request.ts";
+import { isScore, itemsOf } from "./wire-request.ts";
 
 /** A part of fewer estimated tokens is not worth a second backend's time. */
 export const PART_TOKENS_MIN = 16_384;
@@ -13,32 +14,37 @@ const PARTS_MAX = 4;
 const BYTES_PER_TOKEN = 4;
 
 export interface Part {
-  readonly request: EmbedRequest;
+  readonly request: BackendRequest;
   readonly ids: Uint32Array;
   /** Index of the part's first text in the whole request. */
   readonly offset: number;
 }
 
-/** Estimated tokens of each text, the prefix included. */
-export function estimateTokens(request: EmbedRequest): number[] {
-  const prefix = utf8Length(request.prefix) / BYTES_PER_TOKEN;
-  return request.texts.map((text) =>
+/** Estimated tokens of each text, the prefix included, or of each pair. */
+export function estimateTokens(request: BackendRequest): number[] {
+  const before = isScore(request) ? (request.instruction ?? "") + request.query : request.prefix;
+  const prefix = utf8Length(before) / BYTES_PER_TOKEN;
+  return itemsOf(request).map((text) =>
     typeof text === "number" ? text + 1 : prefix + utf8Length(text) / BYTES_PER_TOKEN + 1,
   );
 }
 
 /** At most `partsMax` parts, each of at least one text, none much below PART_TOKENS_MIN; or one, the request itself. */
-export function split(request: EmbedRequest, ids: Uint32Array, partsMax: number): readonly Part[] {
+export function split(request: BackendRequest, ids: Uint32Array, partsMax: number): readonly Part[] {
   const whole = { request, ids, offset: 0 };
-  if (partsMax < 2 || request.texts.length < 2) return [whole];
+  const { length } = itemsOf(request);
+  if (partsMax < 2 || length < 2) return [whole];
   const tokens = estimateTokens(request);
   const total = tokens.reduce((sum, count) => sum + count, 0);
-  const count = Math.min(partsMax, PARTS_MAX, request.texts.length, Math.floor(total / PART_TOKENS_MIN));
+  const count = Math.min(partsMax, PARTS_MAX, length, Math.floor(total / PART_TOKENS_MIN));
   if (count < 2) return [whole];
   const ends = partEnds(tokens, count);
   let idOffset = 0;
   return ends.map((end, part) => {
     const offset = ends[part - 1] ?? 0;
+    if (isScore(request)) {
+      return { request: { ...request, documents: request.documents.slice(offset, end) }, ids, offset };
+    }
     const texts = request.texts.slice(offset, end);
     const idEnd = texts.reduce<number>((sum, text) => sum + (typeof text === "number" ? text : 0), idOffset);
     const own = ids.subarray(idOffset, idEnd);

@@ -1,12 +1,13 @@
-// Converts the routes' texts to the wire's request and its payload of token ids.
+// Converts the routes' texts, or pairs, to the wire's request and its payload of token ids.
 
 import { encodeBase62 } from "../../shared/base62.ts";
 import { hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
-import type { EmbedRequest, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
+import type { EmbedRequest, ScoreRequest, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { WIRE_VERSION } from "../../shared/wire.ts";
 import { LRUCache } from "lru-cache";
-import type { CallText } from "../lib/call-text.ts";
+import type { CallText, ScoreQuery } from "../lib/call-text.ts";
+import { assert } from "../../shared/assert.ts";
 
 /** Texts for one model, on behalf of one account. */
 export interface BackendTexts {
@@ -15,16 +16,52 @@ export interface BackendTexts {
   readonly tier: Tier;
   readonly texts: readonly CallText[];
   readonly prefix: string;
+  /** Set for a reranker: the texts are documents. */
+  readonly query?: ScoreQuery | undefined;
   readonly truncate: Truncation;
 }
 
+export type BackendRequest = EmbedRequest | ScoreRequest;
+
+/** Whether it asks a reranker for scores. */
+export function isScore(request: BackendRequest): request is ScoreRequest {
+  return "documents" in request;
+}
+
+/** The texts of a request, or the documents of its pairs: the answer has a place for each. */
+export function itemsOf(request: BackendRequest): EmbedRequest["texts"] {
+  return isScore(request) ? request.documents : request.texts;
+}
+
 export interface WireRequest {
-  readonly request: EmbedRequest;
+  readonly request: BackendRequest;
   /** Token ids of the texts that the request gives as counts, one text after the other. */
   readonly ids: Uint32Array;
 }
 
+const NO_IDS = new Uint32Array();
+
 export function wireRequest(texts: BackendTexts, account: string, revision: ModelRevision | null): WireRequest {
+  return texts.query === undefined
+    ? embedRequest(texts, account, revision)
+    : { request: scoreRequest(texts, texts.query, account, revision), ids: NO_IDS };
+}
+
+function scoreRequest(
+  { model, tier, truncate, texts }: BackendTexts,
+  { text, instruction }: ScoreQuery,
+  account: string,
+  revision: ModelRevision | null,
+): ScoreRequest {
+  assert(truncate !== "start", "a reranker reads the beginning of a document");
+  const documents = texts.map((document) => {
+    assert(document.kind === "text", "documents are texts");
+    return document.text;
+  });
+  return { version: WIRE_VERSION, model, revision, account, tier, truncate, instruction, query: text, documents };
+}
+
+function embedRequest(texts: BackendTexts, account: string, revision: ModelRevision | null): WireRequest {
   let count = 0;
   for (const text of texts.texts) if (text.kind === "ids") count += text.ids.length;
   const ids = new Uint32Array(count);

@@ -63,7 +63,7 @@ export async function prepareSlice(lines: readonly SliceLine[], scope: SliceScop
     const requestId = newId("request");
     try {
       const prepared = await endpoint.prepare(body, context);
-      const bound = textsBound(prepared.texts, prepared.prefix, prepared.model.contextTokens);
+      const bound = textsBound(prepared, prepared.model.contextTokens);
       await checkTokenLimit(prepared.field, bound, async () =>
         (await countTokens(prepared, scope, prepared.itemOf)).reduce((sum, count) => sum + count, 0),
       );

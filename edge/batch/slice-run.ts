@@ -81,6 +81,7 @@ function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<Embed
       tier: "batch",
       texts: lines.flatMap(({ prepared }) => prepared.texts),
       prefix: first.prefix,
+      query: first.query,
       prompts: first.prompts,
       truncate: first.truncate,
       cacheMode: order.cache,

@@ -5,6 +5,7 @@ import { Cancel } from "../lib/cancel.ts";
 import type { PreparedCall } from "../endpoints/endpoint.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileId } from "../files/types.ts";
+import { kindOf } from "../models/kind.ts";
 import type { TierPrices } from "../models/pricing.ts";
 import type { Services } from "../services.ts";
 import { must } from "../../shared/assert.ts";
@@ -44,27 +45,30 @@ export function sliceCall({ waitUntil }: SliceScope) {
 
 /** The tokens of each of `texts`, which share one model, prefix and truncation. Throws ApiError. */
 export async function countTokens(
-  { model, prefix, truncate, texts }: Pick<PreparedCall, "model" | "prefix" | "truncate" | "texts">,
+  { model, prefix, query, truncate, texts }: Pick<PreparedCall, "model" | "prefix" | "query" | "truncate" | "texts">,
   scope: SliceScope,
   itemOf: NonNullable<PoolCall["itemOf"]> = () => null,
 ): Promise<readonly number[]> {
   const { order, services } = scope;
   const { tokens } = await services.pool.tokenize(
-    { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, texts },
+    { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, query, texts },
     { ...sliceCall(scope), itemOf },
   );
   return tokens;
 }
 
-/** Embeds a fixed text without a charge. Throws ApiError while the model's backend cannot. */
+/** Embeds, or scores, a fixed text without a charge. Throws ApiError while the model's backend cannot. */
 export async function checkServing(model: CatalogModel, scope: SliceScope): Promise<void> {
-  await scope.services.embedTexts
+  const { pool, embedTexts } = scope.services;
+  const isReranker = kindOf(model, pool.lastAnnounced(model.id)) === "reranker";
+  await embedTexts
     .start({
       model: model.id,
       accountId: scope.order.accountId,
       tier: "batch",
       texts: [{ kind: "text", text: "a" }],
       prefix: "",
+      query: isReranker ? { text: "a", instruction: null, takes: undefined } : undefined,
       truncate: "none",
       cacheMode: "off",
       noStore: true,

@@ -36,7 +36,7 @@ export function distinctTexts(texts: readonly CallText[]): Distinct {
  */
 const BYTES_PER_TOKEN = 4;
 
-/** An estimate of the tokens that the model reads for each of `texts`, each after `prefix`. */
+/** An estimate of the tokens that the model reads for each of `texts`, each together with `prefix`. */
 export function tokensAbout(texts: readonly CallText[], prefix: string): readonly number[] {
   const before = utf8Length(prefix);
   return texts.map((text) =>

@@ -1,7 +1,7 @@
-// Vectors for a request's texts: from the cache tiers, from a computation that another request has started, or from a
-// backend. Each distinct text is computed once, and all misses travel in one frame. A request never mixes model
-// revisions: its look-ups and computation are pinned to the announced revision, and start again when a rolling update
-// replaces it.
+// Vectors for a request's texts, or scores of its pairs: from the cache tiers, from a computation that another request has
+// started, or from a backend. Each distinct text is computed once, and all misses travel in one frame. A request never
+// mixes model revisions: its look-ups and computation are pinned to the announced revision, and start again when a
+// rolling update replaces it.
 
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
@@ -11,6 +11,7 @@ import type { Embedded } from "../backend/client.ts";
 import { cancelledError, coldError, deadlineError } from "../backend/faults.ts";
 import type { Pool } from "../backend/pool.ts";
 import { RevisionGone } from "../backend/pool.ts";
+import { wordsOf } from "../backend/score-bits.ts";
 import { admissionInputs } from "../cache/admission.ts";
 import type { CacheEntry } from "../cache/entry.ts";
 import type { CacheKeys } from "../cache/key.ts";
@@ -22,6 +23,7 @@ import type { Distinct } from "./distinct.ts";
 import { distinctTexts, tokensAbout } from "./distinct.ts";
 import type { Claim, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
+import { pairPrefix, sameReranker } from "./pairs.ts";
 import { samePrompts } from "./prompts.ts";
 import type { CacheMode, CacheUse, Tiers } from "../cache/tiers.ts";
 import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
@@ -130,15 +132,14 @@ class EmbedCall {
   }
 
   async #lookUp(ready: BackendReady): Promise<Looked> {
-    // The backend now announces other prompts than this call's texts were prepared with. A repeat is prepared with the
-    // new ones.
-    const { prompts } = this.#request;
-    if (prompts !== undefined && ready.prompts !== undefined && !samePrompts(prompts, ready.prompts)) {
+    // The backend now announces something else than this call was prepared with. A repeat is prepared with the new facts.
+    const { accountId, query } = this.#request;
+    if (!fitsCall(ready, this.#request)) {
       throw apiError("model_not_ready", "The model has become ready a moment ago: send the call again.", null, 1);
     }
     const use = this.#use;
     if (use === undefined) return { ready, names: undefined, found: new Map() };
-    const { accountId, prefix } = this.#request;
+    const prefix = query === undefined ? this.#request.prefix : pairPrefix(query);
     const { keys, tiers } = this.#ports;
     await othersTurn(sizeOf(this.#distinct.texts));
     const scope = { accountId, epoch: CACHE_EPOCH, revision: ready.revision, prefix };
@@ -169,7 +170,7 @@ class EmbedCall {
       // A text that repeats an earlier one of the request is priced as a hit.
       return this.#distinct.first[place] === position ? text : { ...text, hit: true };
     });
-    return { revision: looked.ready.revision, dimensions: looked.ready.dimensions, texts, timings: this.#timings };
+    return { revision: looked.ready.revision, dimensions: wordsOf(looked.ready), texts, timings: this.#timings };
   }
 
   /** Computes the missing texts, or waits for a computation under way and takes it over if it fails. */
@@ -257,12 +258,12 @@ class EmbedCall {
   }
 
   async #askBackend(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<Embedded> {
-    const { model, accountId, tier, prefix, truncate } = this.#request;
+    const { model, accountId, tier, prefix, query, truncate } = this.#request;
     const texts = owned.flatMap(({ index }) => this.#distinct.texts[index] ?? []);
     const call = { ...this.#poolCall(owned.map(({ index }) => this.#distinct.first[index] ?? 0)), signal };
     const startedMs = this.#ports.now();
     const answer = await this.#ports.pool.embed(
-      { model, accountId, tier, texts, prefix, truncate },
+      { model, accountId, tier, texts, prefix, query, truncate },
       looked.ready.revision,
       call,
     );
@@ -270,8 +271,8 @@ class EmbedCall {
     this.#timings["tokenize"] = answer.timings.tokenizeMs;
     this.#timings["queue"] = answer.timings.queueMs;
     this.#timings["run"] = answer.timings.runMs;
-    if (answer.dimensions === looked.ready.dimensions) return answer;
-    throw apiError("backend_unavailable", "The embedding backend contradicts itself. Nothing was charged.", null, 1);
+    if (answer.dimensions === wordsOf(looked.ready)) return answer;
+    throw apiError("backend_unavailable", "The backend contradicts itself. Nothing was charged.", null, 1);
   }
 
   /** Caches what was computed, except truncated texts: an entry must also serve `truncate: none`. */
@@ -321,8 +322,15 @@ function missing(results: readonly (EmbeddedText | undefined)[]): number[] {
   return results.flatMap((result, index) => (result === undefined ? [index] : []));
 }
 
+/** Whether what the backend announces now is what the call was prepared with. */
+function fitsCall({ kind, reranker, prompts: now }: BackendReady, { query, prompts }: EmbedTextsRequest): boolean {
+  if ((kind === "reranker") !== (query !== undefined)) return false;
+  if (query?.takes !== undefined) return reranker !== undefined && sameReranker(query.takes, reranker);
+  return prompts === undefined || now === undefined || samePrompts(prompts, now);
+}
+
 function fits(entry: CacheEntry, ready: BackendReady): boolean {
-  return entry.vector.length === ready.dimensions;
+  return entry.vector.length === wordsOf(ready);
 }
 
 function hitOf(entry: CacheEntry): EmbeddedText {

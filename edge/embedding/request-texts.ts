@@ -1,6 +1,6 @@
 // From a parsed request to the texts that are sent, for the routes that take `input` (embeddings, tokenize).
 
-import type { CallText } from "../lib/call-text.ts";
+import type { CallText, ScoreQuery } from "../lib/call-text.ts";
 import type { ResolvedModel } from "../models/models.ts";
 import { apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
@@ -8,6 +8,7 @@ import type { EmbeddingInput } from "../../shared/schemas/input.ts";
 import type { InputType } from "../../shared/schemas/input-type.ts";
 import { idsBound, prefixBound, tokenBound } from "../../shared/token-bound.ts";
 import type { Prompts, TokenEncoding } from "../../shared/wire.ts";
+import { besideDocumentBound } from "./pairs.ts";
 import { promptFor } from "./prompts.ts";
 
 interface RequestTexts {
@@ -51,9 +52,16 @@ export function prefixOf(request: RequestTexts, resolved: ResolvedModel, prompts
   return promptFor(inputType, request.instruction, prompts);
 }
 
-/** An upper bound of all texts' tokens, each after `prefix` and each cut at `contextTokens`. */
-export function textsBound(texts: readonly CallText[], prefix: string, contextTokens: number): number {
-  const before = prefixBound(prefix);
+/** Texts of one call, each after the prefix or in a pair with the query. */
+interface BoundTexts {
+  readonly texts: readonly CallText[];
+  readonly prefix: string;
+  readonly query?: ScoreQuery | undefined;
+}
+
+/** An upper bound of all texts' tokens, each cut at `contextTokens`. */
+export function textsBound({ texts, prefix, query }: BoundTexts, contextTokens: number): number {
+  const before = query === undefined ? prefixBound(prefix) : besideDocumentBound(query);
   let bound = 0;
   for (const text of texts) {
     const { length } = text.kind === "ids" ? text.ids : text.text;

@@ -1,11 +1,12 @@
-// The interface between routes and embedding: vectors for texts, from the cache tiers or a backend, each computed once.
+// The interface between routes and embedding: vectors for texts, or scores of pairs, from the cache tiers or a backend,
+// each computed once.
 
 import type { CacheMode } from "../cache/tiers.ts";
 import type { ModelRevision, RequestId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Prices } from "../../shared/catalog.ts";
 import type { Prompts, Tier, Truncation } from "../../shared/wire.ts";
-import type { CallText } from "../lib/call-text.ts";
+import type { CallText, ScoreQuery } from "../lib/call-text.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 
 /** One call's texts, of one account and one model. */
@@ -16,6 +17,8 @@ export interface EmbedTextsRequest {
   readonly texts: readonly CallText[];
   /** Put before every string; empty for ids. */
   readonly prefix: string;
+  /** Set for a reranker: the texts are documents, and get scores instead of vectors. */
+  readonly query?: ScoreQuery | undefined;
   /**
    * The prompts that `prefix` was made from: a backend that announces others is not asked. Absent: it depends on none.
    */
@@ -40,7 +43,7 @@ export interface EmbedTextsRequest {
 }
 
 export interface EmbeddedText {
-  /** Canonical vector: float16 bits [native dimensions]. */
+  /** Canonical vector: float16 bits [native dimensions]; of a pair its score (backend/score-bits.ts). */
   readonly vector: Uint16Array;
   /** Token ids that the model read: prefix and ending token included, after truncation. */
   readonly tokens: number;
@@ -50,6 +53,7 @@ export interface EmbeddedText {
 
 export interface EmbedTextsResult {
   readonly revision: ModelRevision;
+  /** Values of each vector, or words of each score. */
   readonly dimensions: number;
   /** In the order asked. */
   readonly texts: readonly EmbeddedText[];

@@ -22,10 +22,10 @@ export const embeddings: LineEndpoint = {
     const request = parseEmbeddingsRequest(body);
     const resolved = resolveModel(request.model, context.models);
     const { model } = resolved;
+    const prompts = await context.promptsOf(model);
     const wanted = wantedDimensions(request.dimensions, resolved);
     await checkDimensions(context, model, wanted, request.dtype);
     checkDecoding(context, request);
-    const prompts = await context.promptsOf(model);
     return {
       model,
       texts: callTexts(request),

@@ -3,21 +3,25 @@
 
 import type { Scope } from "../ledger/types.ts";
 import type { Pool } from "../backend/pool.ts";
-import type { CallText } from "../lib/call-text.ts";
+import type { CallText, ScoreQuery } from "../lib/call-text.ts";
 import { promptsOf } from "../embedding/prompts.ts";
 import type { EmbeddedText } from "../embedding/types.ts";
 import type { ResultBody } from "../files/results.ts";
 import type { UsageAnswer } from "../metering/usage-answer.ts";
+import { embedsNothing, kindOf } from "../models/kind.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
-import type { Prompts, Truncation } from "../../shared/wire.ts";
+import { apiError } from "../../shared/errors.ts";
+import type { Prompts, Reranker, Truncation } from "../../shared/wire.ts";
 
 /** A valid body, ready to be embedded. */
 export interface PreparedCall {
   readonly model: CatalogModel;
   readonly texts: readonly CallText[];
   readonly prefix: string;
-  /** The prompts that the prefixes were made from: a backend with others must not be asked. */
-  readonly prompts: Prompts;
+  /** Set for a reranker: the texts are documents. */
+  readonly query?: ScoreQuery;
+  /** The prompts that the prefixes were made from: a backend with others must not be asked. Absent: they depend on none. */
+  readonly prompts?: Prompts;
   readonly truncate: Truncation;
   /** The text at `index` in the caller's words. */
   readonly itemOf: (index: number) => string;
@@ -41,7 +45,15 @@ export interface CallContext {
   readonly nativeDimensionsOf: (model: CatalogModel) => Promise<number | undefined>;
   /** Whether the model's vectors may be cut; true where no backend has said. */
   readonly isMatryoshka: (model: CatalogModel) => boolean;
-  /** The prompts of the model's checkpoint, or the catalogue's where no backend has announced them. */
+  /**
+   * Set for a reranker; `takes` is what its backend announced, undefined while none has. Throws `model_not_ready` if
+   * neither catalogue nor backend has said which kind of model it is.
+   */
+  readonly rerankerOf: (model: CatalogModel) => Promise<{ readonly takes: Reranker | undefined } | undefined>;
+  /**
+   * The prompts of the model's checkpoint, or the catalogue's where no backend has announced them. Throws ApiError for a
+   * reranker.
+   */
   readonly promptsOf: (model: CatalogModel) => Promise<Prompts>;
   /** Whether the client decodes base64 as float32 whatever it holds. */
   readonly decodesBlindly: boolean;
@@ -77,11 +89,22 @@ export function callContext({ pool, models, waitUntil, decodesBlindly = false }:
       return (await pool.announced(model.id, waitUntil))?.dimensions;
     },
     isMatryoshka: (model) => pool.lastAnnounced(model.id)?.matryoshka ?? true,
+    async rerankerOf(model) {
+      if (model.kind === "embedding") return undefined;
+      const announced = pool.lastAnnounced(model.id) ?? (await pool.announced(model.id, waitUntil));
+      const kind = kindOf(model, announced);
+      if (kind === undefined) {
+        throw apiError("model_not_ready", "No backend has said yet whether this model is a reranker.", null, 5);
+      }
+      return kind === "reranker" ? { takes: announced?.reranker } : undefined;
+    },
     async promptsOf(model) {
       // Likewise: a catalogue model has the catalogue's prompts until a backend announces others.
       const known = pool.lastAnnounced(model.id);
-      if (known !== undefined || model.nativeDimensions > 0) return promptsOf(model, known);
-      return promptsOf(model, await pool.announced(model.id, waitUntil));
+      const isKnown = known !== undefined || model.kind !== undefined;
+      const announced = isKnown ? known : await pool.announced(model.id, waitUntil);
+      if (kindOf(model, announced) === "reranker") throw embedsNothing(model.id);
+      return promptsOf(model, announced);
     },
   };
 }

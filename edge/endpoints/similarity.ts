@@ -14,9 +14,9 @@ export const similarity: Endpoint = {
     const request = parseSimilarityRequest(body);
     const resolved = resolveModel(request.model, context.models);
     const { model } = resolved;
+    const prompts = await context.promptsOf(model);
     await checkDimensions(context, model, wantedDimensions(undefined, resolved));
     const cut = cutterOf(resolved.dimensions);
-    const prompts = await context.promptsOf(model);
     return {
       model,
       texts: request.texts.map((text) => ({ kind: "text", text })),

@@ -7,7 +7,7 @@
 import type { Scope } from "../ledger/types.ts";
 import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "../wallet/wallet-types.ts";
 import { frameMemory } from "../lib/memory-budget.ts";
-import type { CallText } from "../lib/call-text.ts";
+import type { CallText, ScoreQuery } from "../lib/call-text.ts";
 import { sizeOf } from "../lib/call-text.ts";
 import { othersTurn } from "../lib/others-turn.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
@@ -34,6 +34,8 @@ export interface MeteredTexts {
   readonly texts: readonly CallText[];
   /** The prompt in the model's own form; empty for token ids. */
   readonly prefix: string;
+  /** Set for a reranker: the texts are documents. */
+  readonly query?: ScoreQuery | undefined;
   /** The prompts that `prefix` was made from. */
   readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
@@ -222,6 +224,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
     tier: options.tier,
     texts: call.texts,
     prefix: call.prefix,
+    query: call.query,
     prompts: call.prompts,
     truncate: call.truncate,
     cacheMode: "standard" as const,
@@ -250,7 +253,7 @@ class Quote {
     this.#c = c;
     this.#call = call;
     this.#prices = prices;
-    this.boundTokens = textsBound(call.texts, call.prefix, call.model.contextTokens);
+    this.boundTokens = textsBound(call, call.model.contextTokens);
     this.boundNanoUsd = costBound(prices, this.boundTokens);
   }
 
@@ -275,11 +278,11 @@ class Quote {
   }
 
   async #count() {
-    const { options, model, texts, prefix, truncate, field = "input" } = this.#call;
+    const { options, model, texts, prefix, query, truncate, field = "input" } = this.#call;
     await oweRequest(this.#c);
     await othersTurn(sizeOf(texts));
     const counting = this.#c.get("services").pool.tokenize(
-      { model: model.id, tier: options.tier, accountId: this.#c.get("key").accountId, truncate, prefix, texts },
+      { model: model.id, tier: options.tier, accountId: this.#c.get("key").accountId, truncate, prefix, query, texts },
       {
         requestId: this.#c.get("requestId"),
         traceparent: options.traceparent,

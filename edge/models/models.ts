@@ -30,8 +30,9 @@ export function listedModels(configured: readonly string[]): readonly CatalogMod
 function unlistedModel(id: string): CatalogModel {
   return {
     id,
+    kind: undefined,
     name: id.slice(id.indexOf("/") + 1),
-    description: "An embedding checkpoint that this deployment serves.",
+    description: "A checkpoint that this deployment serves.",
     license: "unknown",
     created: 0,
     contextTokens: 32_768,

@@ -7,8 +7,8 @@ import { CATALOG } from "../../shared/catalog.ts";
 /** By https://llmstxt.org: a title, a summary, sections. */
 export function llmsText(origin: string, operations: readonly Operation[]): string {
   const models = CATALOG.map(
-    ({ id, description, nativeDimensions, contextTokens }) =>
-      `- \`${id}\`: ${description} ${nativeDimensions} dimensions, ${contextTokens} tokens of context.`,
+    ({ id, kind, description, nativeDimensions, contextTokens }) =>
+      `- \`${id}\`: ${description} ${kind === "reranker" ? "For POST /v1/rerank" : `${nativeDimensions} dimensions`}, ${contextTokens} tokens of context.`,
   );
   return `# gigarouter embeddings
 
@@ -21,6 +21,7 @@ curl ${origin}/v1/embeddings -H "Authorization: Bearer $KEY" -H "Content-Type: a
 
 - Queries carry an instruction, documents none: send \`"input_type": "query"\`, or \`"instruction": "…"\`, or the model as \`NAME:query\`.
 - \`dimensions\` cuts a vector (Matryoshka) and normalises it again; vectors are always normalised, so a dot product is a cosine.
+- POST /v1/rerank orders documents for a query: a reranker's id runs the reranker, an embedding model's id the cosine (\`method\` says which).
 - LangChain's OpenAIEmbeddings needs \`check_embedding_ctx_length=False\`: it sends token ids of another tokenizer otherwise.
 - A failed call is never charged. \`X-Max-Cost: 0.001\` refuses a call that would cost more; POST /v1/tokenize quotes it for free.
 - Errors are \`{"error": {"message", "type", "param", "code"}}\`; every code has a section at ${origin}/docs/errors. Retry 429 and 503 after \`Retry-After\`.

@@ -1,7 +1,7 @@
 // Facts about models that GET /v1/models does not have, as published with the model. Prices, status, sizes and
 // throughput come only from the API.
 
-import { PRODUCTION_MODEL_ID, DEMO_MODEL_ID } from "../../shared/catalog.ts";
+import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID, RERANKER_MODEL_ID } from "../../shared/catalog.ts";
 
 export interface ModelFacts {
   readonly task: string;
@@ -100,7 +100,37 @@ const DEMO: ModelFacts = {
   isOnHub: false,
 };
 
-const FACTS: Readonly<Record<string, ModelFacts>> = { [PRODUCTION_MODEL_ID]: PRODUCTION, [DEMO_MODEL_ID]: DEMO };
+const RERANKER: ModelFacts = {
+  task: "Text reranking",
+  architecture: "Qwen3 transformer (decoder)",
+  parameters: "0.6B",
+  published: "2025-06",
+  updated: "2025-06",
+  languages: "over 100",
+  isMatryoshka: false,
+  isInstructionAware: true,
+  bestFor: [
+    { use: "The second step of a search", why: "the few hundred best of a first pass by embeddings" },
+    { use: "Retrieval-augmented generation", why: "what the language model reads is what answers the question" },
+    { use: "A task of your own", why: "the instruction says what counts as relevant" },
+  ],
+  about: [
+    "Qwen3 Reranker 0.6B reads a query and a document together and answers how well the document meets the query: a score from 0 to 1, the model’s probability of “yes” against “no”.",
+    "An embedding model reads each text by itself, once for all queries; a reranker reads each document again for each query. So it is more exact, and costs more: let embeddings find candidates, and the reranker order them.",
+    "We publish no benchmark of it that we have not run.",
+  ],
+  related: [
+    { id: "Qwen/Qwen3-Reranker-4B", note: "the same in 4B" },
+    { id: "Qwen/Qwen3-Reranker-8B", note: "the family’s largest" },
+  ],
+  isOnHub: true,
+};
+
+const FACTS: Readonly<Record<string, ModelFacts>> = {
+  [PRODUCTION_MODEL_ID]: PRODUCTION,
+  [RERANKER_MODEL_ID]: RERANKER,
+  [DEMO_MODEL_ID]: DEMO,
+};
 
 /** The published facts of `modelId`; undefined for a checkpoint that only this deployment serves. */
 export function factsOf(modelId: string): ModelFacts | undefined {

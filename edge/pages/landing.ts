@@ -4,6 +4,7 @@ import { html } from "hono/html";
 import type { Html, Page } from "./layout.ts";
 import { codeTabs, integer, statusBadge, usd } from "./parts.ts";
 import type { PublicModel } from "./public-models.ts";
+import { isReranker } from "./public-models.ts";
 import { snippetsOf } from "./snippets.ts";
 
 interface Point {
@@ -36,7 +37,7 @@ function pointsOf(model: PublicModel | undefined): readonly Point[] {
 
 export function landingPage(origin: string, models: readonly PublicModel[]): Page {
   const [first] = models;
-  const live = models.find((model) => model.status === "live") ?? first;
+  const live = models.find((model) => model.status === "live" && !isReranker(model)) ?? first;
   return {
     title: "Embedding API",
     description: "A prepaid, OpenAI-compatible embedding API for open Qwen3 embedding models.",
@@ -76,7 +77,7 @@ function firstCall(origin: string, model: PublicModel): Html {
     <p class="muted">
       Put a key into <code>GIGAROUTER_API_KEY</code> (<a href="/dashboard">the dashboard</a> makes them), then paste:
     </p>
-    ${codeTabs("first-call", snippetsOf(origin, model.id))}
+    ${codeTabs("first-call", snippetsOf(origin, model))}
   </section>`;
 }
 
@@ -90,11 +91,15 @@ function modelList(models: readonly PublicModel[]): Html {
             <a href="/models/${model.id}">${model.name}</a> ${statusBadge(model.status)}
             <span class="muted"
               >${usd(model.pricing.price_nano_usd_per_million_tokens)} / 1M tokens · ${integer(model.context_length)}
-              tokens ·
-              ${model.native_dimensions === 0 ? "dimensions as served" : `${integer(model.native_dimensions)} dimensions`}</span
+              tokens · ${sizeOf(model)}</span
             >
           </li>`,
       )}
     </ul>
   </section>`;
+}
+
+function sizeOf(model: PublicModel): string {
+  if (isReranker(model)) return "reranker";
+  return model.native_dimensions === 0 ? "dimensions as served" : `${integer(model.native_dimensions)} dimensions`;
 }

@@ -7,6 +7,7 @@ import type { Html, Page } from "./layout.ts";
 import { modelQuestions } from "./model-questions.ts";
 import { benchmarkTable, codeTabs, integer, providersOf, statusBadge, throughputOf, usd } from "./parts.ts";
 import type { PublicModel } from "./public-models.ts";
+import { isReranker } from "./public-models.ts";
 import { snippetsOf } from "./snippets.ts";
 
 export interface ModelPageInput {
@@ -39,9 +40,11 @@ export function modelPage({ origin, model, models, isWanted }: ModelPageInput): 
           <section id="call">
             <h2>Call it</h2>
             <p class="muted">
-              With a key in <code>GIGAROUTER_API_KEY</code>. Any OpenAI client works: set its base URL.
+              With a key in <code>GIGAROUTER_API_KEY</code>.
+              ${isReranker(model) ? "Cohere’s, Jina’s and Voyage’s rerank clients work" : "Any OpenAI client works"}:
+              set its base URL.
             </p>
-            ${codeTabs("snippet", snippetsOf(origin, model.id))}
+            ${codeTabs("snippet", snippetsOf(origin, model))}
           </section>
           ${modelQuestions(model, facts)} ${relatedSection(model, models, facts)}
         </div>
@@ -62,7 +65,9 @@ function headline(model: PublicModel, facts: ModelFacts | undefined): Html {
   const figures: readonly (readonly [string, string])[] = [
     [usd(model.pricing.price_nano_usd_per_million_tokens), "per 1M tokens"],
     [integer(model.context_length), "tokens of context"],
-    [model.native_dimensions === 0 ? "–" : integer(model.native_dimensions), "dimensions, or any fewer"],
+    isReranker(model)
+      ? ["0 to 1", "a score for each document"]
+      : [model.native_dimensions === 0 ? "–" : integer(model.native_dimensions), "dimensions, or any fewer"],
     [String(providersOf(model)), providersOf(model) === 1 ? "API provider" : "API providers so far"],
     ...(facts?.downloadsPerMonth === undefined
       ? []
@@ -111,9 +116,9 @@ function priceSection(model: PublicModel): Html {
   const { pricing } = model;
   const rows: readonly (readonly [string, number])[] = [
     ["Standard", pricing.price_nano_usd_per_million_tokens],
-    ["Standard, cached text", pricing.hit_price_nano_usd_per_million_tokens],
+    ["Standard, cached", pricing.hit_price_nano_usd_per_million_tokens],
     ["Batch", pricing.batch_price_nano_usd_per_million_tokens],
-    ["Batch, cached text", pricing.batch_hit_price_nano_usd_per_million_tokens],
+    ["Batch, cached", pricing.batch_hit_price_nano_usd_per_million_tokens],
   ];
   return html`<section class="card" id="price">
     <h2>Price</h2>
@@ -134,7 +139,9 @@ function priceSection(model: PublicModel): Html {
 }
 
 /** Only the page's script shows it: without one the page has only the prices above. */
-function estimator({ pricing }: PublicModel): Html {
+function estimator(model: PublicModel): Html {
+  const { pricing } = model;
+  const text = isReranker(model) ? "pair" : "text";
   return html`<form
     class="estimator"
     hidden
@@ -146,14 +153,14 @@ function estimator({ pricing }: PublicModel): Html {
   >
     <h3>Estimate</h3>
     <label
-      >Texts a month
+      >${isReranker(model) ? "Pairs" : "Texts"} a month
       <input name="texts" type="number" min="0" max="1000000000000" step="1" value="1000000" inputmode="numeric"
     /></label>
     <label
-      >Tokens a text <input name="tokens" type="number" min="1" max="32768" step="1" value="200" inputmode="numeric"
+      >Tokens a ${text} <input name="tokens" type="number" min="1" max="32768" step="1" value="200" inputmode="numeric"
     /></label>
     <label
-      >Repeated texts, % <input name="cached" type="number" min="0" max="100" step="1" value="0" inputmode="numeric"
+      >Repeated ${text}s, % <input name="cached" type="number" min="0" max="100" step="1" value="0" inputmode="numeric"
     /></label>
     <label class="check"><input name="batch" type="checkbox" /> in batches</label>
     <p class="result"><output aria-live="polite"></output></p>
@@ -163,12 +170,16 @@ function estimator({ pricing }: PublicModel): Html {
 function specifications(model: PublicModel, facts: ModelFacts | undefined): Html {
   const { quantization } = facts ?? {};
   const rows: readonly (readonly [string, string | Html])[] = [
-    ["Task", facts?.task ?? "Text embedding"],
+    ["Task", facts?.task ?? (isReranker(model) ? "Text reranking" : "Text embedding")],
     ["Architecture", facts?.architecture ?? "Qwen3 transformer (decoder)"],
     ["Parameters", facts?.parameters ?? "see its card"],
     ["Context", `${integer(model.context_length)} tokens`],
-    ["Dimensions", model.native_dimensions === 0 ? "as served" : `1 to ${integer(model.native_dimensions)}`],
-    ["Pooling", model.pooling.replaceAll("_", " ")],
+    ...(isReranker(model)
+      ? []
+      : ([
+          ["Dimensions", model.native_dimensions === 0 ? "as served" : `1 to ${integer(model.native_dimensions)}`],
+          ["Pooling", model.pooling.replaceAll("_", " ")],
+        ] as const)),
     ["Languages", facts?.languages ?? "see its card"],
     ["Licence", model.license],
     ["Published", facts?.published ?? "–"],
@@ -190,7 +201,12 @@ function specifications(model: PublicModel, facts: ModelFacts | undefined): Html
     ...(model.reproducible === true ? [["Reproducible", "the same text, the same bits"] as const] : []),
     ...(model.float32_distance_max === null
       ? []
-      : [["Arithmetic", `within ${model.float32_distance_max} of float32 (1 − cosine)`] as const]),
+      : [
+          [
+            "Arithmetic",
+            `within ${model.float32_distance_max} of float32 (${isReranker(model) ? "score" : "1 − cosine"})`,
+          ] as const,
+        ]),
     ["Revision", model.revision === null ? "named once live" : html`<code>${model.revision}</code>`],
     ...(facts?.isOnHub === true ? [["Card", hubLink(model.id)] as const] : []),
   ];

@@ -1,10 +1,11 @@
-// The questions that buyers of an embedding model ask, answered from its facts.
+// The questions that buyers of a model ask, answered from its facts.
 
 import { html } from "hono/html";
 import type { ModelFacts } from "./facts.ts";
 import type { Html } from "./layout.ts";
 import { integer, usd } from "./parts.ts";
 import type { PublicModel } from "./public-models.ts";
+import { isReranker } from "./public-models.ts";
 
 interface Question {
   readonly question: string;
@@ -12,15 +13,7 @@ interface Question {
 }
 
 export function modelQuestions(model: PublicModel, facts: ModelFacts | undefined): Html {
-  const questions = [
-    inputFormat(model),
-    ...(facts?.quantization === undefined ? [] : [quantizationLoss(facts.quantization)]),
-    ...(model.float32_distance_max === null ? [] : [arithmetic(model.float32_distance_max)]),
-    instructions(model, facts),
-    dimensions(model),
-    repeats(model),
-    failures(),
-  ];
+  const questions = isReranker(model) ? aboutReranker(model) : aboutEmbedding(model, facts);
   return html`<section id="questions">
     <h2>Questions</h2>
     ${questions.map(
@@ -31,6 +24,60 @@ export function modelQuestions(model: PublicModel, facts: ModelFacts | undefined
         </details>`,
     )}
   </section>`;
+}
+
+function aboutReranker(model: PublicModel): readonly Question[] {
+  return [
+    documentsFormat(model),
+    tokensOfPairs(),
+    ...ownInstruction(model),
+    repeats(model, "pair", "score"),
+    failures(),
+  ];
+}
+
+function documentsFormat(model: PublicModel): Question {
+  return {
+    question: "What may the documents be?",
+    answer: html`<p>
+      Up to 2,047 strings, or objects whose fields <code>rank_fields</code> names. A pair of query and document may have
+      ${integer(model.context_length)} tokens. A longer document loses its end; with <code>"truncate": "none"</code> it
+      is an error that names the document. The query is never cut.
+    </p>`,
+  };
+}
+
+function tokensOfPairs(): Question {
+  return {
+    question: "How many tokens does a call have?",
+    answer: html`<p>
+      The model reads the query again with each document, so each pair counts the query, the document and the model’s
+      template around them. <code>POST /v1/tokenize</code> with the same body quotes a call exactly, for nothing.
+    </p>`,
+  };
+}
+
+function ownInstruction({ default_query_instruction: instruction }: PublicModel): readonly Question[] {
+  if (instruction === null) return [];
+  return [
+    {
+      question: "Can I say what counts as relevant?",
+      answer: html`<p>Yes, in <code>"instruction"</code>. Without one the model reads:</p>
+        <blockquote>${instruction}</blockquote>`,
+    },
+  ];
+}
+
+function aboutEmbedding(model: PublicModel, facts: ModelFacts | undefined): readonly Question[] {
+  return [
+    inputFormat(model),
+    ...(facts?.quantization === undefined ? [] : [quantizationLoss(facts.quantization)]),
+    ...(model.float32_distance_max === null ? [] : [arithmetic(model.float32_distance_max)]),
+    instructions(model, facts),
+    dimensions(model),
+    repeats(model, "text", "vector"),
+    failures(),
+  ];
 }
 
 function inputFormat(model: PublicModel): Question {
@@ -98,7 +145,7 @@ function instructions(model: PublicModel, facts: ModelFacts | undefined): Questi
         <code>"instruction"</code>. A client that cannot send extra fields writes <code>${model.id}:query</code> as the
         model.
       </p>
-      <blockquote>${model.default_query_instruction ?? model.prompts.query}</blockquote>`,
+      <blockquote>${model.default_query_instruction ?? model.prompts?.query ?? ""}</blockquote>`,
   };
 }
 
@@ -113,13 +160,13 @@ function dimensions(model: PublicModel): Question {
   };
 }
 
-function repeats({ pricing }: PublicModel): Question {
+function repeats({ pricing }: PublicModel, text: "text" | "pair", result: "vector" | "score"): Question {
   return {
-    question: "Do I pay twice for the same text?",
+    question: `Do I pay twice for the same ${text}?`,
     answer: html`<p>
-      A text that is found in your account’s cache costs ${usd(pricing.hit_price_nano_usd_per_million_tokens)} instead
-      of ${usd(pricing.price_nano_usd_per_million_tokens)} per million tokens, and the vector is the same bit for bit.
-      Send
+      A ${text} that is found in your account’s cache costs ${usd(pricing.hit_price_nano_usd_per_million_tokens)}
+      instead of ${usd(pricing.price_nano_usd_per_million_tokens)} per million tokens, and the ${result} is the same bit
+      for bit. Send
       <code>Cache-Control: no-store</code> to go around it.
     </p>`,
   };

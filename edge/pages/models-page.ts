@@ -5,6 +5,7 @@ import { factsOf } from "./facts.ts";
 import type { Html, Page } from "./layout.ts";
 import { benchmarkTable, integer, providersOf, statusBadge, throughputOf, usd } from "./parts.ts";
 import type { PublicModel } from "./public-models.ts";
+import { isReranker } from "./public-models.ts";
 
 export function modelsPage(models: readonly PublicModel[]): Page {
   return {
@@ -27,21 +28,27 @@ type Row = readonly [label: string, value: (model: PublicModel) => Html | string
 
 const ROWS: readonly Row[] = [
   ["Status", (model) => statusBadge(model.status)],
+  ["Kind", (model) => (isReranker(model) ? "reranker" : "embedding")],
   ["Price / 1M tokens", ({ pricing }) => usd(pricing.price_nano_usd_per_million_tokens)],
   ["Cached", ({ pricing }) => usd(pricing.hit_price_nano_usd_per_million_tokens)],
   ["Batch", ({ pricing }) => usd(pricing.batch_price_nano_usd_per_million_tokens)],
   ["Batch, cached", ({ pricing }) => usd(pricing.batch_hit_price_nano_usd_per_million_tokens)],
   ["Context", (model) => `${integer(model.context_length)} tokens`],
-  ["Dimensions", (model) => (model.native_dimensions === 0 ? "as served" : `1 to ${integer(model.native_dimensions)}`)],
+  ["Dimensions", dimensionsOf],
   ["Parameters", (model) => factsOf(model.id)?.parameters ?? "as served"],
   ["Architecture", (model) => factsOf(model.id)?.architecture ?? "Qwen3 transformer (decoder)"],
   ["Languages", (model) => factsOf(model.id)?.languages ?? "see its card"],
   ["Instructions", (model) => (factsOf(model.id)?.isInstructionAware === false ? "no" : "yes, for queries")],
-  ["Matryoshka", (model) => (factsOf(model.id)?.isMatryoshka === false ? "no" : "yes")],
+  ["Matryoshka", (model) => (isReranker(model) || factsOf(model.id)?.isMatryoshka === false ? "no" : "yes")],
   ["Licence", (model) => model.license],
   ["API providers", (model) => String(providersOf(model))],
   ["Throughput", throughputOf],
 ];
+
+function dimensionsOf(model: PublicModel): string {
+  if (isReranker(model)) return "none: scores";
+  return model.native_dimensions === 0 ? "as served" : `1 to ${integer(model.native_dimensions)}`;
+}
 
 function compareTable(models: readonly PublicModel[]): Html {
   return html`<div class="table-scroll" id="compare" tabindex="0" role="region" aria-label="Models compared">

@@ -4,7 +4,7 @@ import { html } from "hono/html";
 import type { Session } from "../session/session.ts";
 import type { Html, Page } from "./layout.ts";
 import type { PublicModel } from "./public-models.ts";
-import { STATUS_LABELS } from "./public-models.ts";
+import { STATUS_LABELS, isReranker } from "./public-models.ts";
 import { codeBlock } from "./parts.ts";
 
 const EXAMPLE = [
@@ -50,16 +50,18 @@ function form(models: readonly PublicModel[], isSignedIn: boolean): Html {
       <label
         >Model
         <select name="model">
-          ${models.map(
-            (model) =>
-              html`<option
-                value="${model.id}"
-                data-price="${model.pricing.price_nano_usd_per_million_tokens}"
-                ${model.status === "live" ? "" : html`disabled`}
-              >
-                ${model.name}${model.status === "live" ? "" : ` (${STATUS_LABELS[model.status].toLowerCase()})`}
-              </option>`,
-          )}
+          ${models
+            .filter((model) => !isReranker(model))
+            .map(
+              (model) =>
+                html`<option
+                  value="${model.id}"
+                  data-price="${model.pricing.price_nano_usd_per_million_tokens}"
+                  ${model.status === "live" ? "" : html`disabled`}
+                >
+                  ${model.name}${model.status === "live" ? "" : ` (${STATUS_LABELS[model.status].toLowerCase()})`}
+                </option>`,
+            )}
         </select></label
       >
       <label

@@ -7,6 +7,7 @@ import type { AppEnv, Context } from "../context.ts";
 const price = z.number();
 const modelSchema = z.object({
   id: z.string(),
+  kind: z.enum(["embedding", "reranker"]).nullable(),
   owned_by: z.string(),
   name: z.string(),
   description: z.string(),
@@ -15,7 +16,7 @@ const modelSchema = z.object({
   context_length: z.number(),
   native_dimensions: z.number(),
   default_query_instruction: z.string().nullable(),
-  prompts: z.object({ query: z.string() }),
+  prompts: z.object({ query: z.string() }).nullable(),
   pooling: z.string(),
   revision: z.string().nullable(),
   reproducible: z.boolean().nullable(),
@@ -39,6 +40,11 @@ export async function publicModels(c: Context, app: Hono<AppEnv>): Promise<reado
   const request = new Request(new URL("/v1/models", c.req.url));
   const response = await app.fetch(request, c.env, c.executionCtx);
   return listSchema.parse(await response.json()).data;
+}
+
+/** What is not known yet is shown as an embedding model. */
+export function isReranker({ kind }: PublicModel): boolean {
+  return kind === "reranker";
 }
 
 export const STATUS_LABELS: Readonly<Record<PublicModel["status"], string>> = {

@@ -5,6 +5,7 @@ import type { Pool } from "../backend/pool.ts";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { instructionForm, promptsOf } from "../embedding/prompts.ts";
+import { kindOf } from "../models/kind.ts";
 import { publicStatus, resolveModel } from "../models/models.ts";
 import { always, described, field, inner } from "../openapi/described.ts";
 import { pathId } from "../openapi/parameters.ts";
@@ -19,7 +20,8 @@ interface ShownModel {
   /** Of the backend that serves it; sizes come from the catalogue while there is none. */
   readonly announced: BackendReady | undefined;
   readonly readiness: ReturnType<Pool["readiness"]>;
-  readonly prompts: ReturnType<typeof promptsOf>;
+  /** Null for a reranker. */
+  readonly prompts: ReturnType<typeof promptsOf> | null;
   readonly dimensions: number;
 }
 
@@ -30,6 +32,13 @@ export const PUBLIC_MODEL = described<ShownModel>({
   object: always("model"),
   created: field(unixSeconds, ({ model }) => model.created, 1_793_491_200),
   owned_by: field(z.string(), ({ model: { id } }) => id.slice(0, id.indexOf("/")), "gigarouter"),
+  kind: field(
+    z
+      .nullable(z.enum(["embedding", "reranker"]))
+      .describe("An embedding model makes vectors; a reranker scores documents in /v1/rerank. Null: not known yet."),
+    ({ model, announced }) => kindOf(model, announced) ?? null,
+    "embedding",
+  ),
   name: field(z.string(), ({ model }) => model.name, "Demo Embedding"),
   description: field(z.string(), ({ model }) => model.description, "The embedded demo."),
   license: field(z.string(), ({ model }) => model.license, "apache-2.0"),
@@ -39,35 +48,51 @@ export const PUBLIC_MODEL = described<ShownModel>({
     "live",
   ),
   context_length: field(count, ({ model, announced }) => announced?.contextTokens ?? model.contextTokens, 8192),
-  native_dimensions: field(count, ({ dimensions }) => dimensions, 256),
+  native_dimensions: field(
+    count.describe("0: a reranker, which has none, or not known yet."),
+    ({ dimensions }) => dimensions,
+    256,
+  ),
   permitted_dimensions: field(
     z.object({ min: count, max: count }).describe("Equal if the model's vectors cannot be cut."),
-    ({ dimensions, announced }) => ({ min: announced?.matryoshka === false ? dimensions : 1, max: dimensions }),
+    ({ dimensions, announced }) => ({
+      min: announced?.matryoshka === false ? dimensions : Math.min(1, dimensions),
+      max: dimensions,
+    }),
     { min: 1, max: 256 },
   ),
   default_query_instruction: field(
-    z.nullable(z.string()).describe("Null where the model's query prompt has another form."),
-    ({ prompts }) => instructionOf(prompts.query),
+    z.nullable(z.string()).describe("Null where the model takes none, or its query prompt has another form."),
+    ({ model, announced, prompts }) =>
+      prompts === null ? defaultInstruction(model, announced) : instructionOf(prompts.query),
     DEFAULT_QUERY_INSTRUCTION,
   ),
   prompts: field(
     z
-      .object({ query: z.string(), document: z.string(), default: z.string(), instruction: z.nullable(z.string()) })
+      .nullable(
+        z.object({ query: z.string(), document: z.string(), default: z.string(), instruction: z.nullable(z.string()) }),
+      )
       .describe(
-        "The prompts before a text: by `input_type`, without one, and with the caller's own `instruction` in place of `{instruction}`. Null: the model takes no instruction.",
+        "The prompts before a text: by `input_type`, without one, and with the caller's own `instruction` in place of `{instruction}` (null: the model takes no instruction). Null for a reranker, which has a template of its own.",
       ),
-    ({ prompts }) => ({
-      query: prompts.query,
-      document: prompts.document,
-      default: prompts.plain,
-      instruction: instructionForm(prompts),
-    }),
+    ({ prompts }) =>
+      prompts && {
+        query: prompts.query,
+        document: prompts.document,
+        default: prompts.plain,
+        instruction: instructionForm(prompts),
+      },
     {
       query: instructionPrefix(DEFAULT_QUERY_INSTRUCTION),
       document: "",
       default: "",
       instruction: instructionPrefix("{instruction}"),
     },
+  ),
+  query_tokens_max: field(
+    z.nullable(count).describe("Of a reranker that is served: the longest instruction and query together, in tokens."),
+    ({ announced }) => announced?.reranker?.queryTokensMax ?? null,
+    null,
   ),
   architecture: field(
     z.nullable(z.string()).describe("The checkpoint's `model_type`. Null until a backend reports it."),
@@ -80,7 +105,7 @@ export const PUBLIC_MODEL = described<ShownModel>({
     z
       .nullable(z.boolean())
       .describe(
-        `True: a text's vector is the same bits in any request and batch, under one \`revision\` on one class of processor. ${NOT_PROMISED}`,
+        `True: a text's vector, or a pair's score, is the same bits in any request and batch, under one \`revision\` on one class of processor. ${NOT_PROMISED}`,
       ),
     ({ announced }) => announced?.arithmetic?.reproducible ?? null,
     true,
@@ -88,7 +113,9 @@ export const PUBLIC_MODEL = described<ShownModel>({
   float32_distance_max: field(
     z
       .nullable(z.number().positive())
-      .describe(`1 - cosine between a vector and float32 arithmetic's on the same weights, at most. ${NOT_PROMISED}`),
+      .describe(
+        `Between a vector and float32 arithmetic's on the same weights: 1 - cosine, at most. Of a reranker: the difference of the scores. ${NOT_PROMISED}`,
+      ),
     ({ announced }) => announced?.arithmetic?.float32DistanceMax ?? null,
     1e-5,
   ),
@@ -113,12 +140,18 @@ export const PUBLIC_MODEL = described<ShownModel>({
   ),
 });
 
+/** The instruction of a reranker's call that has none; null: the model takes none. */
+function defaultInstruction(model: CatalogModel, announced: BackendReady | undefined): string | null {
+  return announced?.reranker === undefined ? model.defaultInstruction : announced.reranker.instruction;
+}
+
 /** `model` as `GET /v1/models` shows it. */
 export async function describeModel(c: Context, model: CatalogModel) {
   const { pool } = c.get("services");
   const announced = await pool.announced(model.id, waitUntilOf(c));
-  const dimensions = announced?.dimensions ?? model.nativeDimensions;
-  const prompts = promptsOf(model, announced);
+  const isReranker = kindOf(model, announced) === "reranker";
+  const dimensions = isReranker ? 0 : (announced?.dimensions ?? model.nativeDimensions);
+  const prompts = isReranker ? null : promptsOf(model, announced);
   return PUBLIC_MODEL.of({ model, announced, readiness: pool.readiness(model.id), prompts, dimensions });
 }
 

@@ -1,8 +1,8 @@
-// POST /v1/rerank and /v2/rerank. Texts are embedded, cached and charged like those of /v1/embeddings.
+// POST /v1/rerank and /v2/rerank. Pairs, or texts, are computed, cached and charged like the texts of /v1/embeddings.
 
 import * as z from "zod";
 import type { Context } from "../context.ts";
-import { rerank } from "../endpoints/rerank.ts";
+import { RERANK_METHODS, rerank } from "../endpoints/rerank.ts";
 import { SPENDING_ERRORS } from "../openapi/operation.ts";
 import { MODEL, count } from "./answers.ts";
 import { CALL_HEADERS, SPENDING_HEADERS, USAGE, answerJson, usageSchema } from "./call-answer.ts";
@@ -13,13 +13,20 @@ const [V1, V2] = [rerank("1"), rerank("2")];
 
 const rankedSchema = z.object({
   index: count.describe("Which of the documents."),
-  relevance_score: z.number().min(0).max(1).describe("Cosine to the query, negative ones as 0."),
-  document: z.object({ text: z.string() }).optional(),
+  relevance_score: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe("The reranker's score, or the cosine to the query, negative ones as 0."),
+  document: z.looseObject({ text: z.string() }).describe("As it was sent.").optional(),
 });
 
 const rerankSchema = z.object({
   id: z.string(),
   object: z.literal("list"),
+  method: z
+    .enum(RERANK_METHODS)
+    .describe("How the documents were scored: by a reranker, or by the cosine of embeddings."),
   results: z.array(rankedSchema).describe("Best first."),
   data: z.array(rankedSchema).describe("The same items, for clients that read this name."),
   model: z.string(),
@@ -34,7 +41,7 @@ const RERANK_V1: Route = {
   tag: "Embeddings",
   summary: "Order documents by how well they answer a query",
   description:
-    "For the rerank clients of Cohere (v1), Jina and Voyage. The query carries the instruction, documents none; a document over the context is read from its beginning unless `truncation` is false. Charged by token, cached as embeddings are.",
+    "For the rerank clients of Cohere (v1), Jina and Voyage. A reranker reads each document together with the query; with an embedding model the score is the cosine (`method` says which). A document over the context loses its end unless `truncation` is false; the query is never cut. Charged by token: a reranker reads the query once for each document. Cached as embeddings are.",
   auth: "call",
   scope: V1.scope,
   parameters: CALL_HEADERS,
@@ -57,6 +64,7 @@ const RERANK_V1: Route = {
       example: {
         id: "req_5Tt8ZKf0s3N6Y1WcQbXo2R",
         object: "list",
+        method: "cosine",
         results: [{ index: 0, relevance_score: 0.71 }],
         data: [{ index: 0, relevance_score: 0.71 }],
         model: MODEL,

@@ -1,11 +1,14 @@
-// POST /v1/tokenize: the ids that the model would read, and the most that a call of /v1/embeddings with them would cost
-// (every text a miss). Free; counts as one request.
+// POST /v1/tokenize: the ids that the model would read, and the most that a call of /v1/embeddings or /v1/rerank with them
+// would cost (every text a miss). Free; counts as one request.
 
 import * as z from "zod";
 import type { Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
 import { callTexts, prefixOf } from "../embedding/request-texts.ts";
 import { readCallOptions } from "../metering/call-options.ts";
+import type { PreparedCall } from "../endpoints/endpoint.ts";
+import { rerank } from "../endpoints/rerank.ts";
+import type { Scope } from "../ledger/types.ts";
 import { authorize } from "../middleware/authorize.ts";
 import { readJson } from "../middleware/body.ts";
 import { resolveModel } from "../models/models.ts";
@@ -15,18 +18,23 @@ import { MODEL, amountNanoUsd, count } from "./answers.ts";
 import { CALL_HEADERS, contextOf } from "./call-answer.ts";
 import type { Route } from "./route.ts";
 import { usdNumber } from "../../shared/money.ts";
-import { parseTokenizeRequest, tokenizeBodySchema } from "../../shared/schemas/tokenize.ts";
+import { rerankBodySchema } from "../../shared/schemas/rerank.ts";
+import { parseTokenizeRequest, quotesRerank, tokenizeBodySchema } from "../../shared/schemas/tokenize.ts";
 
 const tokensSchema = z.object({
   object: z.literal("list"),
   data: z.array(z.object({ index: count, tokens: z.array(count), count, fits: z.boolean() })),
   model: z.string(),
   total_tokens: count,
-  cost_usd: z.number().nonnegative().describe("The most that embedding these texts costs: every text a cache miss."),
+  cost_usd: z.number().nonnegative().describe("The most that the call costs: every text, or pair, a cache miss."),
   cost_nano_usd: amountNanoUsd,
   batch_cost_nano_usd: amountNanoUsd,
   fits: z.boolean().describe("False: a text is over the context, and shown as `truncate: end` would cut it."),
 });
+
+const RERANK = rerank("1");
+const TEXT_FIELDS = tokenizeBodySchema.shape;
+const RERANK_FIELDS = rerankBodySchema.shape;
 
 export const TOKENIZE: Route = {
   method: "post",
@@ -34,19 +42,26 @@ export const TOKENIZE: Route = {
   id: "tokenize",
   tag: "Embeddings",
   summary: "Token ids of texts, and a quote",
-  description: "Free; counts as one request against the rate limit. The model does not run.",
+  description:
+    "Free; counts as one request against the rate limit. The model does not run. A body with `query` and `documents` is quoted as one of /v1/rerank: each item is a pair for a reranker; for an embedding model the query comes first, then the documents.",
   auth: "call",
   scope: "embeddings",
   parameters: CALL_HEADERS.filter(({ name }) => name === "Prefer" || name === "X-Request-Id"),
   body: {
     name: "TokenizeRequest",
-    schema: tokenizeBodySchema,
-    required: ["input"],
+    schema: z.strictObject({ ...RERANK_FIELDS, ...TEXT_FIELDS }),
+    rules: {
+      oneOf: [{ required: ["input"] }, { required: ["query", "documents"] }],
+      dependentRequired: Object.fromEntries([
+        ...Object.keys(RERANK_FIELDS).flatMap((name) => (name in TEXT_FIELDS ? [] : [[name, ["documents"]]])),
+        ["token_encoding", ["input"]],
+      ]),
+    },
     example: { model: MODEL, input: "Hello" },
   },
   answers: {
     200: {
-      description: "Ids by text, and what embedding them would cost.",
+      description: "Ids by text, or by pair, and what the call would cost.",
       name: "Tokens",
       schema: tokensSchema,
       example: {
@@ -65,23 +80,40 @@ export const TOKENIZE: Route = {
   handler: postTokenize,
 };
 
+type Quoted = Pick<PreparedCall, "model" | "texts" | "prefix" | "query" | "itemOf"> & { readonly scope: Scope };
+
+async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
+  const context = contextOf(c);
+  if (quotesRerank(body)) return { ...(await RERANK.prepare(body, context)), scope: RERANK.scope };
+  const request = parseTokenizeRequest(body);
+  const resolved = resolveModel(request.model, context.models);
+  return {
+    model: resolved.model,
+    texts: callTexts(request),
+    prefix: prefixOf(request, resolved, await context.promptsOf(resolved.model)),
+    itemOf: (index) => `input[${index}]`,
+    scope: "embeddings",
+  };
+}
+
 async function postTokenize(c: Context): Promise<Response> {
-  const { config, models, pool } = c.get("services");
+  const { config, pool } = c.get("services");
   const options = readCallOptions(c);
-  const request = parseTokenizeRequest(await readJson(c, config.limits.bodyBytesMax));
-  const resolved = resolveModel(request.model, models);
-  c.set("called", { model: resolved.model.id, tier: options.tier });
-  const prefix = prefixOf(request, resolved, await contextOf(c).promptsOf(resolved.model));
-  await authorize(c, "embeddings");
-  const texts = callTexts(request);
+  const { model, texts, prefix, query, itemOf, scope } = await quotedCall(
+    c,
+    await readJson(c, config.limits.bodyBytesMax),
+  );
+  c.set("called", { model: model.id, tier: options.tier });
+  await authorize(c, scope);
   const answer = await pool.tokenize(
     {
-      model: resolved.model.id,
+      model: model.id,
       accountId: c.get("key").accountId,
       tier: options.tier,
       // A text over the context is returned as it would be cut; `fits` says that it was too long.
       truncate: "end",
       prefix,
+      query,
       texts,
     },
     {
@@ -91,7 +123,7 @@ async function postTokenize(c: Context): Promise<Response> {
       coldHoldMs: options.coldHoldMs,
       signal: c.req.raw.signal,
       waitUntil: waitUntilOf(c),
-      itemOf: (index) => `input[${index}]`,
+      itemOf,
     },
   );
   let offset = 0;
@@ -100,16 +132,16 @@ async function postTokenize(c: Context): Promise<Response> {
     offset += length;
     return { index, tokens, count: length, fits: answer.truncated[index] !== true };
   });
-  const cost = costBound(pricesOf(resolved.model, "interactive"), offset);
+  const cost = costBound(pricesOf(model, "interactive"), offset);
   c.header("x-model-revision", answer.revision);
   return c.json({
     object: "list",
     data,
-    model: resolved.model.id,
+    model: model.id,
     total_tokens: offset,
     cost_usd: usdNumber(cost),
     cost_nano_usd: cost,
-    batch_cost_nano_usd: costBound(pricesOf(resolved.model, "batch"), offset),
+    batch_cost_nano_usd: costBound(pricesOf(model, "batch"), offset),
     fits: data.every((item) => item.fits),
   });
 }

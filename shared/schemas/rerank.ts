@@ -3,9 +3,9 @@
 import * as z from "zod";
 import type { Truncation } from "../wire.ts";
 import { aliased, ignoredFields, instructionFields, modelField, truncateFields, truncationOf } from "./common.ts";
-import { integer, parseBody } from "./fields.ts";
+import { integer, parseBody, text } from "./fields.ts";
 import type { InputType } from "./input-type.ts";
-import { describe } from "./shown.ts";
+import { describe, shownName } from "./shown.ts";
 import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
 
@@ -13,13 +13,16 @@ import { apiError } from "../errors.ts";
 const DOCUMENTS_MAX = INPUTS_MAX - 1;
 const TOP_MAX = 1_000_000;
 const DOCUMENTS = "an array of strings or of {text} objects";
+const RANK_FIELDS_MAX = 64;
+const RANK_FIELDS = `an array of 1 to ${RANK_FIELDS_MAX} names of fields`;
+const TEXT_ALONE: readonly string[] = ["text"];
 
 const DOCUMENTS_SCHEMA = {
-  description: "Strings, or objects with a `text`.",
+  description: "Strings, or objects with a `text` or with some of the fields that `rank_fields` names.",
   type: "array",
   minItems: 1,
   maxItems: DOCUMENTS_MAX,
-  items: { anyOf: [TEXT_SCHEMA, { type: "object", required: ["text"], properties: { text: TEXT_SCHEMA } }] },
+  items: { anyOf: [TEXT_SCHEMA, { type: "object", additionalProperties: true }] },
 } as const;
 
 const limit = integer(1, TOP_MAX).describe("Accepted; a document is read up to the model's context all the same.");
@@ -29,11 +32,17 @@ export const rerankBodySchema = z.strictObject({
   model: modelField,
   /** Parsed by textItem. */
   query: z.unknown().meta(TEXT_SCHEMA).optional(),
-  /** Parsed by documentText. */
+  /** Parsed by documentOf. */
   documents: z.unknown().meta(DOCUMENTS_SCHEMA).optional(),
   top_n: integer(1, TOP_MAX).optional(),
   top_k: integer(1, TOP_MAX).optional(),
   return_documents: flag,
+  rank_fields: z
+    .array(text("a name").min(1, { error: "a name" }), { error: () => RANK_FIELDS })
+    .min(1, { error: RANK_FIELDS })
+    .max(RANK_FIELDS_MAX, { error: RANK_FIELDS })
+    .describe("Which fields of documents that are objects are read, in this order, a line each; `text` unless given.")
+    .optional(),
   ...instructionFields,
   ...truncateFields,
   /** Cohere's limits of what it reads of a document. Ours is the model's context, so they have no effect. */
@@ -42,10 +51,17 @@ export const rerankBodySchema = z.strictObject({
   ...ignoredFields,
 });
 
+export interface RerankDocument {
+  /** What is scored. */
+  readonly text: string;
+  /** What `return_documents` returns: an object as it was sent, always with a `text`. */
+  readonly shown: { readonly text: string };
+}
+
 export interface RerankRequest {
   readonly model: string;
   readonly query: string;
-  readonly documents: readonly string[];
+  readonly documents: readonly RerankDocument[];
   /** How many of the best documents to return; undefined: all. */
   readonly top: number | undefined;
   readonly returnDocuments: boolean;
@@ -63,7 +79,7 @@ export function parseRerankRequest(body: unknown): RerankRequest {
   if (fields.query === undefined) throw apiError("missing_field", "`query` is missing: it must be a string.", "query");
   const query = textItem(fields.query, "query");
   const documents = itemList(fields.documents, "documents", DOCUMENTS, DOCUMENTS_MAX).map((item, index) =>
-    documentText(item, `documents[${index}]`),
+    documentOf(item, `documents[${index}]`, fields.rank_fields ?? TEXT_ALONE),
   );
   if (fields.input_type === "document" && fields.instruction !== undefined) {
     throw apiError(
@@ -84,13 +100,28 @@ export function parseRerankRequest(body: unknown): RerankRequest {
   };
 }
 
-/** A document is a string, or an object with `text` and any other fields. */
-function documentText(item: unknown, param: string): string {
-  if (typeof item === "string") return textItem(item, param);
-  if (typeof item === "object" && item !== null && "text" in item) return textItem(item.text, `${param}.text`);
-  throw apiError(
-    "invalid_type",
-    `\`${param}\` must be a string or an object with a string \`text\`, not ${describe(item)}.`,
-    param,
-  );
+/** A document is a string, or an object with at least one of `fields` and anything beside. */
+function documentOf(item: unknown, param: string, fields: readonly string[]): RerankDocument {
+  if (typeof item === "string") {
+    const whole = textItem(item, param);
+    return { text: whole, shown: { text: whole } };
+  }
+  const known = typeof item === "object" && item !== null ? new Map<string, unknown>(Object.entries(item)) : NO_FIELDS;
+  const parts = fields.flatMap((name) => {
+    const value = known.get(name) ?? undefined;
+    return value === undefined ? [] : [textItem(value, `${param}.${shownName(name)}`)];
+  });
+  if (parts.length === 0) {
+    const rule = fields === TEXT_ALONE ? "a string `text`" : "one of the fields that `rank_fields` names";
+    throw apiError(
+      "invalid_type",
+      `\`${param}\` must be a string or an object with ${rule}, not ${describe(item)}.`,
+      param,
+    );
+  }
+  const joined = parts.join("\n");
+  const own = known.get("text");
+  return { text: joined, shown: { ...Object.fromEntries(known), text: typeof own === "string" ? own : joined } };
 }
+
+const NO_FIELDS: ReadonlyMap<string, unknown> = new Map();

@@ -1,6 +1,8 @@
-// `POST /v1/tokenize`: what a call of /v1/embeddings would tokenise and cost. Rules: docs/contract.md, Embeddings.
+// `POST /v1/tokenize`: what a call of /v1/embeddings, or of /v1/rerank, would tokenise and cost. Rules: docs/contract.md,
+// Embeddings and Rerank.
 
 import * as z from "zod";
+import { apiError } from "../errors.ts";
 import type { TokenEncoding } from "../wire.ts";
 import { TOKEN_ENCODINGS } from "../wire.ts";
 import { ignoredFields, instructionFields, modelField, queryOf } from "./common.ts";
@@ -28,7 +30,20 @@ export interface TokenizeRequest {
   readonly tokenEncoding: TokenEncoding | undefined;
 }
 
-/** Parses the body; throws ApiError. */
+/** Whether the body is one of /v1/rerank, to be quoted as that. Throws ApiError where it is both. */
+export function quotesRerank(body: unknown): boolean {
+  const given = new Map<string, unknown>(Object.entries(Object(body)));
+  const has = (name: string) => (given.get(name) ?? undefined) !== undefined;
+  if (!has("documents") && !has("query")) return false;
+  if (!has("input")) return true;
+  throw apiError(
+    "incompatible_options",
+    "Send `input` for the quote of an embedding, or `query` and `documents` for that of a rerank, not both.",
+    "input",
+  );
+}
+
+/** Parses a body that `quotesRerank` denies; throws ApiError. */
 export function parseTokenizeRequest(body: unknown): TokenizeRequest {
   const fields = parseBody(tokenizeBodySchema, body);
   const input = parseInput(fields.input);

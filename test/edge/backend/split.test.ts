@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { PART_TOKENS_MIN, estimateTokens, split } from "../../../edge/backend/split.ts";
+import { itemsOf } from "../../../edge/backend/wire-request.ts";
 import type { EmbedRequest } from "../../../shared/wire.ts";
 
 const requestOf = (texts: EmbedRequest["texts"]): EmbedRequest => ({
@@ -33,13 +34,13 @@ it("keeps every text and every token id once, in order, however it splits", () =
         const ids = Uint32Array.from({ length: count }, (_, index) => index);
         const parts = split(requestOf(texts), ids, partsMax);
         expect(parts.length).toBeLessThanOrEqual(partsMax);
-        expect(parts.flatMap((part) => part.request.texts)).toEqual(texts);
-        expect(parts.every((part) => part.request.texts.length > 0)).toBe(true);
+        expect(parts.flatMap((part) => itemsOf(part.request))).toEqual(texts);
+        expect(parts.every((part) => itemsOf(part.request).length > 0)).toBe(true);
         let offset = 0;
         let idOffset = 0;
         for (const part of parts) {
           expect(part.offset).toBe(offset);
-          offset += part.request.texts.length;
+          offset += itemsOf(part.request).length;
           if (part.ids.length > 0) expect(part.ids[0]).toBe(idOffset);
           idOffset += part.ids.length;
         }
@@ -58,4 +59,14 @@ it("makes parts of about equal tokens, and none that is not worth a call", () =>
   expect(split(requestOf(texts.slice(0, 10)), new Uint32Array(), 4).length).toBe(
     Math.max(1, Math.floor((10 * 2001) / PART_TOKENS_MIN)),
   );
+});
+
+it("splits the documents of a rerank too, each part with the whole query", () => {
+  const documents = Array.from({ length: 12 }, (_, place) => String.fromCodePoint(65 + place).repeat(20_000));
+  const { prefix: _, texts: __, ...rest } = requestOf([]);
+  const whole = { ...rest, truncate: "end" as const, instruction: "judge", query: "which?", documents };
+  const parts = split(whole, new Uint32Array(), 3);
+  expect(parts.map(({ offset }) => offset)).toEqual([0, 4, 8]);
+  expect(parts.flatMap(({ request }) => itemsOf(request))).toEqual(documents);
+  for (const { request } of parts) expect(request).toMatchObject({ instruction: "judge", query: "which?" });
 });

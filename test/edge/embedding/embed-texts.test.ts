@@ -91,6 +91,47 @@ describe("the model's prompts", () => {
   });
 });
 
+describe("a reranker", () => {
+  const takes = { instruction: null, templateTokens: 2, queryTokensMax: 99 };
+  const query = { text: "q", instruction: null, takes };
+
+  it("is not asked with a template other than the one that the call was bounded by", async () => {
+    backend.reranker = { ...takes, templateTokens: 3 };
+    await expect(embed(["a"], { query })).rejects.toMatchObject({ fault: { code: "model_not_ready", retryAfterS: 1 } });
+    expect(backend.scores).toHaveLength(0);
+    backend.reranker = takes;
+    embedTexts = fresh();
+    expect((await embed(["a"], { query })).dimensions).toBe(2);
+  });
+
+  it("is asked for no vectors, and an embedding model for no scores", async () => {
+    await expect(embed(["a"], { query })).rejects.toMatchObject({ fault: { code: "model_not_ready" } });
+    backend.reranker = takes;
+    embedTexts = fresh();
+    await expect(embed(["a"])).rejects.toMatchObject({ fault: { code: "model_not_ready" } });
+    expect([...backend.scores, ...backend.embeds]).toEqual([]);
+  });
+
+  it("scores a pair once for calls that run at the same time, and again under another revision", async () => {
+    backend.reranker = takes;
+    const gate = new Gate();
+    backend.behaviour = { kind: "waits", go: gate.opened };
+    clock.stands = true;
+    const both = [embed(["a", "b"], { query }), embed(["b"], { query })];
+    gate.open();
+    const [first, second] = await Promise.all(both);
+    expect(second?.vectors[0]).toEqual(first?.vectors[1]);
+    expect(backend.scores.flatMap(({ documents }) => documents)).toEqual(["a", "b"]);
+    clock.stands = false;
+    backend.behaviour = { kind: "well" };
+    backend.revision = REVISION_2;
+    clock.advance(60_000);
+    const other = await embed(["b"], { query });
+    expect(other.revision).toBe(REVISION_2);
+    expect(other.vectors[0]).not.toEqual(second?.vectors[0]);
+  });
+});
+
 describe("the cache", () => {
   it("answers a text it has seen with the same vector and the same token count", async () => {
     const first = await embed(["a", "bc"]);

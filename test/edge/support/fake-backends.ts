@@ -7,8 +7,15 @@ import { decodeFrame, encodeFrame, FRAME_CONTENT_TYPE } from "../../../shared/fr
 import { float32ToFloat16Bits } from "../../../shared/float16.ts";
 import { parseRevision } from "../../../shared/ids.ts";
 import type { ModelRevision } from "../../../shared/ids.ts";
-import { embedRequestSchema } from "../../../shared/wire.ts";
-import type { BackendFault, BackendReady, EmbedRequest, Prompts } from "../../../shared/wire.ts";
+import { embedRequestSchema, scoreRequestSchema } from "../../../shared/wire.ts";
+import type {
+  BackendFault,
+  BackendReady,
+  EmbedRequest,
+  Prompts,
+  Reranker,
+  ScoreRequest,
+} from "../../../shared/wire.ts";
 
 export const MODEL = "owner/model";
 export const DIMENSIONS = 8;
@@ -47,6 +54,8 @@ export class FakeBackend {
   /** undefined: it is one that does not say. */
   prompts: Prompts | undefined;
   matryoshka: boolean | undefined;
+  /** Set: it serves a reranker. */
+  reranker: Reranker | undefined;
   arithmetic: BackendReady["arithmetic"];
   queueSeconds = 0;
   tokensPerSecond: number | null = 1000;
@@ -54,6 +63,10 @@ export class FakeBackend {
   truncates = new Set<string>();
   readonly embeds: EmbedRequest[] = [];
   readonly tokenizes: EmbedRequest[] = [];
+  readonly scores: ScoreRequest[] = [];
+  readonly scoreTokenizes: ScoreRequest[] = [];
+  /** In place of the scores that it would answer. */
+  answersScores: readonly number[] | undefined;
   readyCalls = 0;
   readonly headers: Headers[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
@@ -75,10 +88,18 @@ export class FakeBackend {
     if (this.behaviour.kind === "waits") await Promise.race([this.behaviour.go, untilAborted(signal)]);
     const frame = decodeFrame(new Uint8Array(await new Response(init.body).arrayBuffer()));
     if (frame.kind !== "frame") throw new TypeError(`a request that ${frame.reason}`);
+    if (path.startsWith("/score")) {
+      const request = scoreRequestSchema.parse(frame.header);
+      (path === "/score" ? this.scores : this.scoreTokenizes).push(request);
+      return this.#act(request, () =>
+        path === "/score" ? this.#score(request) : this.#tokenize(pairsOf(request), request.documents),
+      );
+    }
     const request = embedRequestSchema.parse(frame.header);
     (path === "/embed" ? this.embeds : this.tokenizes).push(request);
-    if (request.revision !== null && request.revision !== this.revision) return fault(OTHER_REVISION);
-    return this.#act(path, request);
+    return this.#act(request, () =>
+      path === "/embed" ? this.#embed(request) : this.#tokenize(request.texts, request.texts),
+    );
   }
 
   #ready(): Response {
@@ -95,6 +116,7 @@ export class FakeBackend {
       pooling: "last",
       ...(this.prompts === undefined ? {} : { prompts: this.prompts }),
       ...(this.matryoshka === undefined ? {} : { architecture: "bert", matryoshka: this.matryoshka }),
+      ...(this.reranker === undefined ? {} : { kind: "reranker", reranker: this.reranker, dimensions: 1 }),
       ...(this.arithmetic === undefined ? {} : { arithmetic: this.arithmetic }),
       load: { queueSeconds: this.queueSeconds },
       tokensPerSecond: this.tokensPerSecond,
@@ -102,14 +124,15 @@ export class FakeBackend {
     return Response.json(report, { status: this.status === "ready" ? 200 : 503 });
   }
 
-  #act(path: string, request: EmbedRequest): Response {
+  #act(request: EmbedRequest | ScoreRequest, answer: () => Response): Response {
+    if (request.revision !== null && request.revision !== this.revision) return fault(OTHER_REVISION);
     switch (this.behaviour.kind) {
       case "fault":
         return fault(this.behaviour.fault);
       case "answers":
         return new Response(this.behaviour.body, { status: this.behaviour.status });
       default:
-        return path === "/embed" ? this.#embed(request) : this.#tokenize(request);
+        return answer();
     }
   }
 
@@ -134,10 +157,25 @@ export class FakeBackend {
     return frameResponse(kind === "half a frame" ? frame.slice(0, frame.length / 2) : frame);
   }
 
-  #tokenize(request: EmbedRequest): Response {
-    const tokens = request.texts.map(tokensOf);
+  #score(request: ScoreRequest): Response {
+    const pairs = pairsOf(request);
+    const scores = this.answersScores ?? pairs.map((pair) => scoreOf(pair, this.revision));
+    const header = {
+      version: 1,
+      revision: this.revision,
+      tokens: pairs.map(tokensOf),
+      truncated: request.documents.map((document) => this.truncates.has(document)),
+      load: { queueSeconds: this.queueSeconds },
+      timings: { tokenizeMs: 1, queueMs: 2, runMs: 3 },
+    };
+    return frameResponse(encodeFrame(JSON.stringify(header), new Uint8Array(Float32Array.from(scores).buffer)));
+  }
+
+  /** `texts` as the model reads them, `sent` as they were sent. */
+  #tokenize(texts: EmbedRequest["texts"], sent: EmbedRequest["texts"]): Response {
+    const tokens = texts.map(tokensOf);
     const ids = new Uint32Array(tokens.reduce((sum, count) => sum + count, 0));
-    const truncated = request.texts.map((text) => typeof text === "string" && this.truncates.has(text));
+    const truncated = sent.map((text) => typeof text === "string" && this.truncates.has(text));
     const header = { version: 1, revision: this.revision, tokens, truncated };
     return frameResponse(encodeFrame(JSON.stringify(header), new Uint8Array(ids.buffer)));
   }
@@ -167,6 +205,18 @@ export function vectorOf(text: string | number, revision: ModelRevision): Uint16
   }
   const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
   return float32ToFloat16Bits(values.map((value) => value / norm));
+}
+
+/** A template of one character around instruction, query and document. */
+function pairsOf({ instruction, query, documents }: ScoreRequest): string[] {
+  return documents.map((document) => `${instruction ?? ""}${query}|${document}`);
+}
+
+/** The score of a pair: a float32 in 0..1, told apart by pair and revision. */
+export function scoreOf(pair: string, revision: ModelRevision): number {
+  let hash = 0x811c9dc5;
+  for (const character of revision + pair) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  return Math.fround(hash / 2 ** 32);
 }
 
 const OTHER_REVISION: BackendFault = {
