@@ -1,12 +1,12 @@
 // What workerd has and its type package does not declare yet.
 interface Uint8Array<TArrayBuffer extends ArrayBufferLike = ArrayBufferLike> {
-  toBase64(): string;
+  toBase64(options?: { alphabet: "base64url"; omitPadding: true }): string;
   /** Lower-case hex. */
   toHex(): string;
 }
 interface Uint8ArrayConstructor {
   /** Throws SyntaxError for text that is not base64. */
-  fromBase64(text: string): Uint8Array<ArrayBuffer>;
+  fromBase64(text: string, options?: { alphabet: "base64url" }): Uint8Array<ArrayBuffer>;
 }
 
 // What workerd has of Node's modules (nodejs_compat), as far as it is used here: their types would bring Node's globals.

@@ -1,7 +1,7 @@
-// Encryption at rest, of files and secrets: AES-256-GCM. Each file or secret has its own key, derived by HKDF-SHA-256
-// from a Worker secret and the thing's name (for a file: account and file), so that it opens only with the secret and
-// only as itself. A sealed chunk: version (1 byte) ‖ secret's id (4) ‖ nonce (12) ‖ ciphertext and tag (16). The
-// chunk's name is associated data, so chunks cannot be swapped. The file's record, which is not in the bucket
+// Encryption of files and secrets at rest and of cookies: AES-256-GCM. Each thing has its own key, derived by
+// HKDF-SHA-256 from a Worker secret and the thing's name (for a file: account and file), so that it opens only with the
+// secret and only as itself. A sealed chunk: version (1 byte) ‖ secret's id (4) ‖ nonce (12) ‖ ciphertext and tag (16).
+// The chunk's name is associated data, so chunks cannot be swapped. The file's record, which is not in the bucket
 // (library.ts), shows if one is missing.
 
 import { equalBytes } from "../../shared/hmac.ts";
@@ -57,6 +57,11 @@ export class Cipher {
   /** The seal of a secret that is shown once, by the id of the key or webhook that it belongs to. */
   shown(id: string): Seal {
     return new Seal(this.#secrets, `gigarouter shown once 1\0${id}`);
+  }
+
+  /** The seal of values for `purpose` in a visitor's cookies. */
+  session(purpose: string): Seal {
+    return new Seal(this.#secrets, `gigarouter cookie 1\0${purpose}`);
   }
 
   /** The seal of one webhook's signing secrets. */

@@ -1,9 +1,11 @@
-// Seals small values with SESSION_SECRET: AES-256-GCM, so that a client can neither read nor change them. The key is
-// derived (HKDF-SHA-256) per purpose. While the secret is rotated, the previous one still opens.
+// Seals small values with SESSION_SECRET (lib/cipher.ts), so that a client can neither read nor change them. While the
+// secret is rotated, the previous one still opens.
 
-import { importHmacKey } from "../../shared/hmac.ts";
+import { Cipher, DamagedFileError } from "../lib/cipher.ts";
+import type { Seal } from "../lib/cipher.ts";
+import { hmac, importHmacKey } from "../../shared/hmac.ts";
 
-const IV_BYTES = 12;
+const NAME = "value";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -17,69 +19,33 @@ export type Purpose = "session" | "sign-in";
 
 /** `value` as JSON, sealed: base64url text. */
 export async function seal(value: object, purpose: Purpose, secrets: SessionSecrets): Promise<string> {
-  const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-  const key = await encryptionKey(secrets.SESSION_SECRET, purpose);
-  const text = encoder.encode(JSON.stringify(value));
-  const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, text));
-  const bytes = new Uint8Array(IV_BYTES + sealed.length);
-  bytes.set(iv);
-  bytes.set(sealed, IV_BYTES);
-  return toBase64Url(bytes);
+  return toBase64Url(await sealOf(purpose, secrets).seal(NAME, encoder.encode(JSON.stringify(value))));
 }
 
 /** The value in `text`; undefined for anything that was not sealed here for `purpose`. */
 export async function unseal(text: string, purpose: Purpose, secrets: SessionSecrets): Promise<unknown> {
-  const bytes = fromBase64Url(text);
-  if (bytes === undefined || bytes.length <= IV_BYTES) return undefined;
-  const data = { iv: bytes.subarray(0, IV_BYTES), sealed: bytes.subarray(IV_BYTES) };
-  for (const secret of [secrets.SESSION_SECRET, secrets.SESSION_SECRET_PREVIOUS]) {
-    const opened = secret === undefined ? undefined : await decrypt(data, await encryptionKey(secret, purpose));
-    if (opened !== undefined) return JSON.parse(decoder.decode(opened));
+  try {
+    const sealed = Uint8Array.fromBase64(text, { alphabet: "base64url" });
+    return JSON.parse(decoder.decode(await sealOf(purpose, secrets).open(NAME, sealed)));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof DamagedFileError) return undefined;
+    throw error;
   }
-  return undefined;
+}
+
+function sealOf(
+  purpose: Purpose,
+  { SESSION_SECRET: current, SESSION_SECRET_PREVIOUS: previous }: SessionSecrets,
+): Seal {
+  return new Cipher(previous === undefined ? [current] : [current, previous]).session(purpose);
 }
 
 /** A keyed hash of a person, to recognise without storing: the 32 bytes of HMAC under a key of this purpose. */
 export async function personHash(text: string, secrets: SessionSecrets): Promise<Uint8Array<ArrayBuffer>> {
-  const key = await importHmacKey(`person\n${secrets.SESSION_SECRET}`);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
+  return hmac(await importHmacKey(`person\n${secrets.SESSION_SECRET}`), encoder.encode(text));
 }
 
 /** Base64 in the URL- and cookie-safe alphabet, without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
-  return bytes.toBase64().replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    const standard = text.replaceAll("-", "+").replaceAll("_", "/");
-    return Uint8Array.fromBase64(standard.padEnd(Math.ceil(standard.length / 4) * 4, "="));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-async function encryptionKey(secret: string, purpose: Purpose): Promise<CryptoKey> {
-  const base = await crypto.subtle.importKey("raw", encoder.encode(secret), "HKDF", false, ["deriveKey"]);
-  return crypto.subtle.deriveKey(
-    { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: encoder.encode(`gigarouter ${purpose} v1`) },
-    base,
-    { name: "AES-GCM", length: 256 },
-    false,
-    ["encrypt", "decrypt"],
-  );
-}
-
-/** Undefined: not sealed under this key, or changed since. */
-async function decrypt(
-  { iv, sealed }: { readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: Uint8Array<ArrayBuffer> },
-  key: CryptoKey,
-): Promise<ArrayBuffer | undefined> {
-  try {
-    return await crypto.subtle.decrypt({ name: "AES-GCM", iv }, key, sealed);
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "OperationError") return undefined;
-    throw error;
-  }
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
