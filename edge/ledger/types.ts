@@ -15,8 +15,10 @@ export type Scope = (typeof SCOPES)[number];
 /** Scopes that call models: what a new key gets unless its creator says otherwise. */
 export const CALL_SCOPES = ["embeddings", "rerank", "batches"] as const satisfies readonly Scope[];
 
-export type CacheSetting = "off" | "standard" | "eager";
-export type CapPeriod = "day" | "week" | "month";
+export const CACHE_SETTINGS = ["off", "standard", "eager"] as const;
+export type CacheSetting = (typeof CACHE_SETTINGS)[number];
+export const CAP_PERIODS = ["day", "week", "month"] as const;
+export type CapPeriod = (typeof CAP_PERIODS)[number];
 export type AccountStatus = "active" | "suspended";
 
 /** The three things that a lease reserves. `tokens` and `requests` count against the per-minute limits. */

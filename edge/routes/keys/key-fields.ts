@@ -6,7 +6,7 @@ import type { CreatedKey } from "../../account/account-keys.ts";
 import type { KeyDraft, KeyPatch, KeyView } from "../../keys/key-acts.ts";
 import { MENDABLE } from "../../keys/refused-keys.ts";
 import { canonicalRange, isAddressRange } from "../../ledger/ip-allow.ts";
-import { SCOPES } from "../../ledger/types.ts";
+import { CACHE_SETTINGS, CAP_PERIODS, SCOPES } from "../../ledger/types.ts";
 import { findModel, nearestModel } from "../../models/models.ts";
 import { always, described, field } from "../../openapi/described.ts";
 import type { Answer } from "../../openapi/operation.ts";
@@ -43,42 +43,34 @@ const fields = {
   models: list(text("a model's id"), "model ids"),
   expires_at: integer(1, EXPIRES_AT_MAX),
   cap_nano_usd: integer(1, Number.MAX_SAFE_INTEGER),
-  cap_reset: oneOf(["day", "week", "month"]),
+  cap_reset: oneOf(CAP_PERIODS),
   ip_allow: list(
     text(RANGE_RULE).refine((range) => canonicalRange(range) !== undefined, { error: RANGE_RULE }),
     "addresses or CIDR ranges",
   ),
   requests_per_minute: integer(1, RATE_MAX),
   tokens_per_minute: integer(1, RATE_MAX),
-  cache: oneOf(["off", "standard", "eager"]),
+  cache: oneOf(CACHE_SETTINGS),
 };
 
-export const createKeySchema = z.strictObject({
-  name: fields.name.default("Key"),
-  scopes: fields.scopes.optional(),
-  models: fields.models.optional(),
-  expires_at: fields.expires_at.optional(),
-  cap_nano_usd: fields.cap_nano_usd.optional(),
-  cap_reset: fields.cap_reset.optional(),
-  ip_allow: fields.ip_allow.optional(),
-  requests_per_minute: fields.requests_per_minute.optional(),
-  tokens_per_minute: fields.tokens_per_minute.optional(),
-  cache: fields.cache.optional(),
-});
+export const createKeySchema = z
+  .strictObject(fields)
+  .partial()
+  .extend({ name: fields.name.default("Key") });
 
 /** `null` removes an optional term. */
-export const patchKeySchema = z.strictObject({
-  name: fields.name.optional(),
-  scopes: fields.scopes.optional(),
-  models: fields.models.nullable().optional(),
-  expires_at: fields.expires_at.nullable().optional(),
-  cap_nano_usd: fields.cap_nano_usd.nullable().optional(),
-  cap_reset: fields.cap_reset.nullable().optional(),
-  ip_allow: fields.ip_allow.nullable().optional(),
-  requests_per_minute: fields.requests_per_minute.nullable().optional(),
-  tokens_per_minute: fields.tokens_per_minute.nullable().optional(),
-  cache: fields.cache.optional(),
-});
+export const patchKeySchema = z
+  .strictObject({
+    ...fields,
+    models: fields.models.nullable(),
+    expires_at: fields.expires_at.nullable(),
+    cap_nano_usd: fields.cap_nano_usd.nullable(),
+    cap_reset: fields.cap_reset.nullable(),
+    ip_allow: fields.ip_allow.nullable(),
+    requests_per_minute: fields.requests_per_minute.nullable(),
+    tokens_per_minute: fields.tokens_per_minute.nullable(),
+  })
+  .partial();
 
 /** The requested key. `models`: all that exist. Throws ApiError for a key that could never work. */
 export function draftOf(body: z.output<typeof createKeySchema>, models: readonly CatalogModel[]): KeyDraft {
@@ -156,11 +148,11 @@ export const KEY = described<{ readonly key: KeyView; readonly models: readonly 
   models: field(z.nullable(z.array(z.string())), ({ key }) => listOrNull(key.models), null),
   expires_at: field(time, ({ key }) => seconds(key.expiresAtMs), null),
   cap_nano_usd: field(z.nullable(amountNanoUsd), ({ key }) => key.capNanoUsd ?? null, 1_000_000_000),
-  cap_reset: field(z.nullable(z.enum(["day", "week", "month"])), ({ key }) => key.capReset ?? null, "month"),
+  cap_reset: field(z.nullable(z.enum(CAP_PERIODS)), ({ key }) => key.capReset ?? null, "month"),
   ip_allow: field(z.nullable(z.array(z.string())), ({ key }) => listOrNull(key.ipAllow), null),
   requests_per_minute: field(z.nullable(count), ({ key }) => key.requestsPerMinute ?? null, null),
   tokens_per_minute: field(z.nullable(count), ({ key }) => key.tokensPerMinute ?? null, null),
-  cache: field(z.enum(["off", "standard", "eager"]), ({ key }) => key.cache, "standard"),
+  cache: field(z.enum(CACHE_SETTINGS), ({ key }) => key.cache, "standard"),
   created_at: field(time, ({ key }) => seconds(key.createdAtMs), 1_790_000_000),
   last_used_at: field(time, ({ key }) => seconds(key.lastUsedAtMs), 1_790_003_000),
   last_refusal: field(
