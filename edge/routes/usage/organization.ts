@@ -12,18 +12,7 @@ import { count } from "../answers.ts";
 import { readChoices, readList } from "../query.ts";
 import { keyRoutes } from "../route.ts";
 import type { UsageWindow } from "./usage-window.ts";
-import {
-  NO_BUCKETS,
-  PAGE,
-  bucketLimitParameter,
-  bucketsAnswer,
-  bucketsSchema,
-  choiceParameter,
-  readBuckets,
-  readWindow,
-  timeParameters,
-  widthParameter,
-} from "./usage-window.ts";
+import { NO_BUCKETS, bucketParameters, bucketsAnswer, bucketsSchema, readBuckets, readWindow } from "./usage-window.ts";
 import { nanoUsd, usdNumber } from "../../../shared/money.ts";
 
 const EMBEDDINGS_BUCKETS = {
@@ -41,13 +30,7 @@ export const ORGANIZATION = keyRoutes("Account", "usage:read", [
     path: "/v1/organization/usage/embeddings",
     id: "getOrganizationUsage",
     summary: "Usage in OpenAI's shape",
-    parameters: [
-      ...timeParameters(true),
-      widthParameter(EMBEDDINGS_BUCKETS),
-      choiceParameter("group_by", EMBEDDINGS_GROUPINGS, true),
-      bucketLimitParameter(EMBEDDINGS_BUCKETS),
-      PAGE,
-    ],
+    parameters: bucketParameters(EMBEDDINGS_BUCKETS, EMBEDDINGS_GROUPINGS, true),
     answers: {
       200: {
         description: "OpenAI's page of embeddings usage.",
@@ -75,13 +58,7 @@ export const ORGANIZATION = keyRoutes("Account", "usage:read", [
     path: "/v1/organization/costs",
     id: "getOrganizationCosts",
     summary: "Costs in OpenAI's shape",
-    parameters: [
-      ...timeParameters(true),
-      widthParameter(COSTS_BUCKETS),
-      choiceParameter("group_by", COSTS_GROUPINGS, true),
-      bucketLimitParameter(COSTS_BUCKETS),
-      PAGE,
-    ],
+    parameters: bucketParameters(COSTS_BUCKETS, COSTS_GROUPINGS, true),
     answers: {
       200: {
         description: "OpenAI's page of costs.",

@@ -17,9 +17,13 @@ import { wrongValue } from "../../../shared/schemas/fields.ts";
 /** The year 2100: calendars reach no further. */
 const UNIX_SECONDS_MAX = 4_102_444_800;
 
-export const PAGE = queryText("page", "`next_page` of the page before.");
-
-export const timeParameters = (startRequired: boolean): readonly Parameter[] => [
+/** The query of a route over buckets. `more`: its other parameters. */
+export const bucketParameters = (
+  counts: Readonly<Record<string, BucketCount>>,
+  groupings: readonly string[],
+  startRequired: boolean,
+  ...more: readonly Parameter[]
+): readonly Parameter[] => [
   {
     name: "start_time",
     in: "query",
@@ -33,6 +37,11 @@ export const timeParameters = (startRequired: boolean): readonly Parameter[] => 
     description: "Unix seconds, exclusive; now unless told.",
     schema: { type: "integer", minimum: 0, maximum: UNIX_SECONDS_MAX },
   },
+  choiceParameter("bucket_width", Object.keys(counts), false),
+  choiceParameter("group_by", groupings, true),
+  ...more,
+  bucketLimitParameter(counts),
+  queryText("page", "`next_page` of the page before."),
 ];
 
 export const choiceParameter = (name: string, known: readonly string[], several: boolean): Parameter => ({
@@ -79,10 +88,7 @@ interface BucketCount {
   readonly fallback: number;
 }
 
-export const widthParameter = (counts: object): Parameter =>
-  choiceParameter("bucket_width", Object.keys(counts), false);
-
-export function bucketLimitParameter(counts: Readonly<Record<string, BucketCount>>): Parameter {
+function bucketLimitParameter(counts: Readonly<Record<string, BucketCount>>): Parameter {
   const rules = Object.entries(counts).map(
     ([width, { max, fallback }]) => `1 to ${max} of \`${width}\`, ${fallback} unless told`,
   );

@@ -14,15 +14,12 @@ import type { Route } from "../route.ts";
 import { csvOfPage, csvOfPeriod } from "./usage-csv.ts";
 import {
   NO_BUCKETS,
-  PAGE,
-  bucketLimitParameter,
+  bucketParameters,
   bucketsAnswer,
   bucketsSchema,
   choiceParameter,
   readBuckets,
   readWindow,
-  timeParameters,
-  widthParameter,
 } from "./usage-window.ts";
 import { wrongValue } from "../../../shared/schemas/fields.ts";
 import { TIERS } from "../../../shared/wire.ts";
@@ -79,14 +76,7 @@ export const USAGE: Route = {
   description: "The ledger's own figures: they add up to the statement to the nano-dollar.",
   auth: "key",
   scope: "usage:read",
-  parameters: [
-    ...timeParameters(false),
-    widthParameter(BUCKETS),
-    choiceParameter("group_by", GROUPINGS, true),
-    choiceParameter("format", ["json", "csv"], false),
-    bucketLimitParameter(BUCKETS),
-    PAGE,
-  ],
+  parameters: bucketParameters(BUCKETS, GROUPINGS, false, choiceParameter("format", ["json", "csv"], false)),
   answers: {
     200: {
       description: "Buckets in order; as CSV, a row per bucket and group.",
