@@ -73,17 +73,6 @@ export interface Operation {
 /** Errors of every route. */
 export const COMMON_ERRORS = ["invalid_request", "headers_too_large", "internal_error"] as const;
 
-export const KEY_ERRORS = [
-  "missing_api_key",
-  "invalid_api_key",
-  "expired_api_key",
-  "account_suspended",
-  "address_not_allowed",
-  "insufficient_scope",
-  "rate_limit_exceeded",
-  "ledger_unavailable",
-] as const;
-
 /** Errors of a key that is sent although none is needed. */
 export const SHOWN_KEY_ERRORS = [
   "missing_api_key",
@@ -91,6 +80,13 @@ export const SHOWN_KEY_ERRORS = [
   "expired_api_key",
   "account_suspended",
   "address_not_allowed",
+] as const;
+
+export const KEY_ERRORS = [
+  ...SHOWN_KEY_ERRORS,
+  "insufficient_scope",
+  "rate_limit_exceeded",
+  "ledger_unavailable",
 ] as const;
 
 export const OPERATOR_ERRORS = [

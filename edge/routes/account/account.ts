@@ -12,6 +12,7 @@ import { authorize } from "../../middleware/authorize.ts";
 import { readJson } from "../../middleware/body.ts";
 import { always, described, field } from "../../openapi/described.ts";
 import type { Fields } from "../../openapi/described.ts";
+import { SHOWN_KEY_ERRORS } from "../../openapi/operation.ts";
 import { queryText } from "../../openapi/parameters.ts";
 import { amountFields } from "../amount.ts";
 import { amountNanoUsd, answerOf, count, ownId, seconds, time } from "../answers.ts";
@@ -113,15 +114,7 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
     auth: "none",
     parameters: [{ ...queryText("key", "The API key."), required: true, errors: [] }],
     answers: { 200: ACCOUNT_ANSWER },
-    errors: [
-      "missing_api_key",
-      "invalid_api_key",
-      "expired_api_key",
-      "account_suspended",
-      "address_not_allowed",
-      "rate_limit_exceeded",
-      "ledger_unavailable",
-    ],
+    errors: [...SHOWN_KEY_ERRORS, "rate_limit_exceeded", "ledger_unavailable"],
     handler: getAccountByQueryKey,
   },
 ];
