@@ -31,54 +31,45 @@ import { apiError } from "../../shared/errors.ts";
 
 const KEPT_A_DAY = { "cache-control": "public, max-age=86400" };
 
+/** A page that everybody may see. */
+const shown = (path: string, handler: PageRoute["handler"], more: Partial<PageRoute> = {}): PageRoute => ({
+  method: "get",
+  path,
+  auth: "none",
+  handler,
+  ...more,
+});
+
+/** A form of our own pages. */
+const form = (path: string, handler: PageRoute["handler"]): PageRoute => ({
+  method: "post",
+  path,
+  auth: "site",
+  handler,
+});
+
 export const PAGES: readonly PageRoute[] = [
-  {
-    method: "get",
-    path: "/",
-    auth: "none",
-    handler: async (c, app) => respond(c, landingPage(originOf(c), await publicModels(c, app))),
-  },
-  {
-    method: "get",
-    path: "/models",
-    auth: "none",
-    program: LIST_MODELS,
-    handler: async (c, app) => respond(c, modelsPage(await publicModels(c, app))),
-  },
-  { method: "get", path: "/models/{name}", auth: "none", program: GET_MODEL_BY_NAME, handler: redirectToModel },
-  { method: "get", path: "/models/{owner}/{name}", auth: "none", program: GET_MODEL, handler: showModel },
-  { method: "post", path: "/models/{owner}/{name}/want", auth: "site", handler: want },
-  {
-    method: "get",
-    path: "/playground",
-    auth: "none",
-    handler: async (c, app) => respond(c, playgroundPage(await readSession(c), await publicModels(c, app))),
-  },
-  { method: "get", path: "/dashboard", auth: "none", handler: showDashboard },
-  {
-    method: "post",
-    path: "/dashboard/sign-in",
-    auth: "site",
-    handler: async (c) => answerSignIn(c, await signInWithKey(c)),
-  },
-  { method: "post", path: "/dashboard/sign-out", auth: "site", handler: signOut },
-  { method: "get", path: "/auth/github", auth: "none", handler: beginGitHubSignIn },
-  {
-    method: "get",
-    path: "/auth/github/callback",
-    auth: "none",
-    handler: async (c) => answerSignIn(c, await endGitHubSignIn(c)),
-  },
+  shown("/", async (c, app) => respond(c, landingPage(originOf(c), await publicModels(c, app)))),
+  shown("/models", async (c, app) => respond(c, modelsPage(await publicModels(c, app))), { program: LIST_MODELS }),
+  shown("/models/{name}", redirectToModel, { program: GET_MODEL_BY_NAME }),
+  shown("/models/{owner}/{name}", showModel, { program: GET_MODEL }),
+  form("/models/{owner}/{name}/want", want),
+  shown("/playground", async (c, app) => respond(c, playgroundPage(await readSession(c), await publicModels(c, app)))),
+  shown("/dashboard", showDashboard),
+  form("/dashboard/sign-in", async (c) => answerSignIn(c, await signInWithKey(c))),
+  form("/dashboard/sign-out", signOut),
+  shown("/auth/github", beginGitHubSignIn),
+  shown("/auth/github/callback", async (c) => answerSignIn(c, await endGitHubSignIn(c))),
   { method: "all", path: `${PROXY_PREFIX}/v1/*`, auth: "site", handler: proxyToApi },
-  { method: "get", path: "/docs", auth: "none", handler: (c) => respond(c, docsPage()) },
-  { method: "get", path: "/docs/errors", auth: "none", handler: async (c) => respond(c, await errorsPage(c.env)) },
-  { method: "get", path: "/status", auth: "none", unconfigured: true, handler: getStatusPage },
-  { method: "get", path: "/assets/{file}", auth: "none", handler: getAsset },
-  { method: "get", path: "/terms", auth: "none", handler: (c) => respond(c, termsPage(c.get("services").config)) },
-  { method: "get", path: "/privacy", auth: "none", handler: (c) => respond(c, privacyPage(c.get("services").config)) },
-  { method: "get", path: "/contact", auth: "none", handler: (c) => respond(c, contactPage(c.get("services").config)) },
-  { method: "get", path: "/robots.txt", auth: "none", handler: (c) => c.text(ROBOTS_TXT, 200, KEPT_A_DAY) },
-  { method: "get", path: "/.well-known/security.txt", auth: "none", handler: showSecurityContact },
+  shown("/docs", (c) => respond(c, docsPage())),
+  shown("/docs/errors", async (c) => respond(c, await errorsPage(c.env))),
+  shown("/status", getStatusPage, { unconfigured: true }),
+  shown("/assets/{file}", getAsset),
+  shown("/terms", (c) => respond(c, termsPage(c.get("services").config))),
+  shown("/privacy", (c) => respond(c, privacyPage(c.get("services").config))),
+  shown("/contact", (c) => respond(c, contactPage(c.get("services").config))),
+  shown("/robots.txt", (c) => c.text(ROBOTS_TXT, 200, KEPT_A_DAY)),
+  shown("/.well-known/security.txt", showSecurityContact),
   { method: "post", path: "/stripe/webhook", auth: "none", handler: postStripeWebhook },
 ];
 
