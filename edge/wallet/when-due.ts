@@ -19,7 +19,7 @@ export interface DueState {
   };
   /** Start of the oldest running call; undefined: none runs. */
   readonly oldestStartedAtMs: number | undefined;
-  /** The account is near a limit: nothing may be held idle. */
+  /** Nothing may be held idle (ledger/sync.ts, `isTight`). */
   readonly tight: boolean;
   /** The need of one call like the recent ones. */
   readonly unit: Amount;

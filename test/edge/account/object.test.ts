@@ -187,17 +187,6 @@ test("every act is in the audit log, newest first", async () => {
   ]);
 });
 
-test("a hard monthly limit refuses, and the refusal names it", async () => {
-  const account = await openAccount(CREDIT);
-  await account.stub.setLimits({ monthlyNanoUsd: nanoUsd(80) }, "owner");
-  const isolate = new TestIsolate();
-  admissionOf(await isolate.admit(account, 10)).settle(settlement(10));
-  await isolate.report();
-  expect(await isolate.admit(account, 1)).toMatchObject({
-    refusal: { kind: "insufficient_credit", which: "monthly_limit" },
-  });
-});
-
 test("after a deletion the account and its key are unknown", async () => {
   const account = await openAccount(CREDIT);
   await account.stub.deleteAccount();
