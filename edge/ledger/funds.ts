@@ -3,7 +3,10 @@
 import type { NanoUsd } from "../../shared/money.ts";
 import type { Funds, Refusal } from "./types.ts";
 
-export function refusalByFunds(neededNanoUsd: NanoUsd, { tightest }: Funds): Refusal | undefined {
+export function refusalByFunds(
+  neededNanoUsd: NanoUsd,
+  { tightest }: Funds,
+): Extract<Refusal, { kind: "insufficient_credit" }> | undefined {
   const { by: which, potentialNanoUsd: spendableNanoUsd } = tightest;
   if (neededNanoUsd <= spendableNanoUsd) return undefined;
   return { kind: "insufficient_credit", which, neededNanoUsd, spendableNanoUsd };

@@ -67,6 +67,8 @@ export type Refusal =
       readonly kind: "insufficient_credit";
       readonly which: FundsBound["by"];
       readonly neededNanoUsd: NanoUsd;
+      /** `neededNanoUsd` is what it needs at most: there is less credit than it needs at least. */
+      readonly isBound?: true;
       /** What could be spent if every lease were returned. */
       readonly spendableNanoUsd: NanoUsd;
     }

@@ -211,6 +211,7 @@ function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitReques
     tier: call.options.tier,
     boundTokens: quote.boundTokens,
     boundNanoUsd: quote.boundNanoUsd,
+    leastNanoUsd: quote.leastNanoUsd,
     exact: () => quote.exact(),
     waitUntil: waitUntilOf(c),
   };
@@ -244,6 +245,8 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
 class Quote {
   readonly boundTokens: number;
   readonly boundNanoUsd;
+  /** Of one token a text. */
+  readonly leastNanoUsd;
   readonly #c: Context;
   readonly #call: MeteredTexts;
   readonly #prices: TierPrices;
@@ -255,6 +258,7 @@ class Quote {
     this.#prices = prices;
     this.boundTokens = textsBound(call, call.model.contextTokens);
     this.boundNanoUsd = costBound(prices, this.boundTokens);
+    this.leastNanoUsd = costBound(prices, call.texts.length);
   }
 
   exact() {

@@ -85,7 +85,7 @@ export function faultOfRefusal(refusal: Refusal): Fault {
 }
 
 function creditFault(refusal: Extract<Refusal, { kind: "insufficient_credit" }>): Fault {
-  const needed = `This call needs $${formatUsd(refusal.neededNanoUsd)}`;
+  const needed = `This call needs ${refusal.isBound === true ? "up to " : ""}$${formatUsd(refusal.neededNanoUsd)}`;
   const left = `$${formatUsd(refusal.spendableNanoUsd)}`;
   switch (refusal.which) {
     case "account":

@@ -15,6 +15,8 @@ export interface AdmitRequest {
   /** Upper bounds that need no tokenizer. */
   readonly boundTokens: number;
   readonly boundNanoUsd: NanoUsd;
+  /** What the call costs at least, known without a tokenizer as well. */
+  readonly leastNanoUsd: NanoUsd;
   /** The exact figures, counted only when the bounds are not covered. */
   readonly exact: () => Promise<{ readonly tokens: number; readonly nanoUsd: NanoUsd }>;
   readonly waitUntil: (work: Promise<unknown>) => void;

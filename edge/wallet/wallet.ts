@@ -5,6 +5,7 @@
 import { LRUCache } from "lru-cache";
 import type { AccountId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
+import type { NanoUsd } from "../../shared/money.ts";
 import { CallAdmission, StrictCallAdmission } from "./call-admission.ts";
 import { ZERO, amount } from "../ledger/amount.ts";
 import { explainRefusal } from "./explain-refusal.ts";
@@ -14,6 +15,7 @@ import type { LeaseSettings, StrictTerms, Waiter, Work } from "./lease-types.ts"
 import { LeaseDriver } from "./lease-driver.ts";
 import { StrictLease } from "./strict-lease.ts";
 import type { Clock } from "./lease-driver.ts";
+import { refusalByFunds } from "../ledger/funds.ts";
 import { refusalByRights } from "../ledger/rights.ts";
 import type { Asked } from "../ledger/rights.ts";
 import type { AccountStub, Amount, Refusal, SecretHash } from "../ledger/types.ts";
@@ -83,19 +85,42 @@ export class LeaseWallet {
     const result = await this.takeThrough(driver, need, request);
     if (result.kind === "refused") return result;
     if (result.work !== undefined) return this.admitted(driver, result.work, request);
-    if (this.requestsLeft(lease) < 1) return this.uncovered(driver, uncounted(lease, need), request);
+    const refused = this.refusedUncounted(lease, need, request);
+    if (refused !== undefined) return this.uncovered(driver, refused, request);
     const { tokens, nanoUsd: cost } = await request.exact();
-    const exact = await this.takeThrough(driver, amount(cost, 1, tokens), request, true);
+    const exactNeed = amount(cost, 1, tokens);
+    if (this.beyondFunds(lease, exactNeed.nanoUsd) !== undefined)
+      return this.uncovered(driver, this.refused(lease, exactNeed), request);
+    const exact = await this.takeThrough(driver, exactNeed, request, true);
     if (exact.kind === "refused") return exact;
     if (exact.work !== undefined) return this.admitted(driver, exact.work, request);
-    return this.uncovered(driver, amount(cost, 1, tokens), request);
+    return this.uncovered(driver, this.refused(lease, exactNeed), request);
   }
 
-  /** Refuses the call, and reports at once: what was granted towards `need` goes back, others may need less. */
-  private uncovered(driver: LeaseDriver, need: Amount, request: AdmitRequest): AdmitResult {
-    const refused = this.refused(driver.lease, need);
+  /** Refuses the call, and reports at once: what was granted towards its need goes back, others may need less. */
+  private uncovered(driver: LeaseDriver, refused: Refused, request: AdmitRequest): AdmitResult {
     driver.flushLater(request.waitUntil);
     return refused;
+  }
+
+  /** The refusal of a call that is not worth counting, from the answer to its bound; undefined: its exact count decides. */
+  private refusedUncounted(lease: KeyLease, bound: Amount, { leastNanoUsd }: AdmitRequest): Refused | undefined {
+    if (this.requestsLeft(lease) < 1) return this.refused(lease, uncounted(lease, bound));
+    const refusal = this.beyondFunds(lease, leastNanoUsd);
+    if (refusal === undefined) return undefined;
+    return {
+      kind: "refused",
+      refusal: { ...refusal, neededNanoUsd: bound.nanoUsd, isBound: true },
+      standing: lease.callStanding(this.options.clock.nowMs()),
+    };
+  }
+
+  /** The refusal of a cost that not even all credit covers, what leases hold included: the object need not be asked again. */
+  private beyondFunds(lease: KeyLease, costNanoUsd: NanoUsd): ReturnType<typeof refusalByFunds> {
+    const { standing } = lease;
+    // A lease may still hold credit that has expired since.
+    if (standing === undefined || costNanoUsd <= lease.free(this.options.clock.nowMs()).nanoUsd) return undefined;
+    return refusalByFunds(costNanoUsd, standing.funds);
   }
 
   async authorize(request: AuthorizeRequest): Promise<AuthorizeResult> {
@@ -103,14 +128,17 @@ export class LeaseWallet {
     const need = request.countsRequest ? READ : ZERO;
     const driver = this.known(request.key) ?? (await this.open(request.key));
     const { lease } = driver;
-    let work = lease.isCurrent(clock.nowMs()) ? lease.take(need, "", "interactive", clock.nowMs()) : undefined;
-    if (work === undefined) {
-      const result = await this.takeThrough(driver, need, { ...request, model: "", tier: "interactive" });
-      if (result.kind === "refused") return result;
-      if (result.work === undefined) return this.refused(lease, need);
-      work = result.work;
+    // What needs nothing waits behind nobody.
+    if (request.countsRequest || !lease.isCurrent(clock.nowMs())) {
+      let work = lease.isCurrent(clock.nowMs()) ? lease.take(need, "", "interactive", clock.nowMs()) : undefined;
+      if (work === undefined) {
+        const result = await this.takeThrough(driver, need, { ...request, model: "", tier: "interactive" });
+        if (result.kind === "refused") return result;
+        if (result.work === undefined) return this.refused(lease, need);
+        work = result.work;
+      }
+      lease.discard(work);
     }
-    lease.discard(work);
     const refusal = refusalIn(lease, request, clock.nowMs());
     if (refusal !== undefined) return { kind: "refused", refusal };
     const { standing } = lease;
@@ -128,7 +156,7 @@ export class LeaseWallet {
   async admitStrict(request: StrictRequest): Promise<StrictResult> {
     const bound = await this.tryStrict(request, amount(request.boundNanoUsd, 1, request.boundTokens));
     if (bound.kind !== "uncovered") return bound;
-    if (!bound.isExactWorthKnowing) return bound.refused;
+    if (bound.uncounted !== undefined) return bound.uncounted;
     const { tokens, nanoUsd: cost } = await request.exact();
     const exact = await this.tryStrict(request, amount(cost, 1, tokens));
     return exact.kind === "uncovered" ? exact.refused : exact;
@@ -221,7 +249,7 @@ export class LeaseWallet {
     request: StrictRequest,
     need: Amount,
   ): Promise<
-    StrictResult | { readonly kind: "uncovered"; readonly refused: Refused; readonly isExactWorthKnowing: boolean }
+    StrictResult | { readonly kind: "uncovered"; readonly refused: Refused; readonly uncounted: Refused | undefined }
   > {
     const { stubOf, hashesOf, newLeaseId, clock, settings } = this.options;
     const terms: StrictTerms = { kind: "begin", ...request.idempotency };
@@ -242,9 +270,8 @@ export class LeaseWallet {
     }
     if (idempotency?.kind === "running" || idempotency?.kind === "reused") return { kind: idempotency.kind };
     if (waiter.work === undefined) {
-      const isExactWorthKnowing = this.requestsLeft(lease) >= 1;
-      const refused = this.refused(lease, isExactWorthKnowing ? need : uncounted(lease, need));
-      return { kind: "uncovered", refused, isExactWorthKnowing };
+      const early = this.refusedUncounted(lease, need, request);
+      return { kind: "uncovered", refused: early ?? this.refused(lease, need), uncounted: early };
     }
     return { kind: "admitted", admission: new StrictCallAdmission(lease, driver, waiter.work, clock, request) };
   }

@@ -171,6 +171,7 @@ export class ServiceIsolate {
       tier: "interactive",
       boundTokens: bound,
       boundNanoUsd: nanoUsd(bound * NANO_USD_PER_TOKEN),
+      leastNanoUsd: nanoUsd(NANO_USD_PER_TOKEN),
       exact: () => Promise.resolve({ tokens, nanoUsd: nanoUsd(tokens * NANO_USD_PER_TOKEN) }),
       waitUntil: () => undefined,
     });

@@ -131,6 +131,7 @@ export class TestIsolate {
       tier: "interactive",
       boundTokens: tokens,
       boundNanoUsd: nanoUsd(tokens * 8),
+      leastNanoUsd: nanoUsd(8),
       exact: () => Promise.resolve({ tokens, nanoUsd: nanoUsd(tokens * 8) }),
       waitUntil: (work) => this.background.push(work),
       ...more,

@@ -44,6 +44,10 @@ test("a 402 and a 429 carry the state that refused", async () => {
   const poor = await openAccount(0);
   const unpaid = await embed(poor);
   expect(unpaid).toMatchObject({ status: 402, body: { error: { code: "insufficient_credit" } } });
+  // Told by its bound: with no credit at all it is not counted.
+  expect(unpaid.body).toMatchObject({
+    error: { message: expect.stringContaining("needs up to $0.000000064; the account can spend $0.") as string },
+  });
   expect(header(unpaid, "x-credit-remaining-usd")).toBe("0");
   expect(header(unpaid, "x-ratelimit-remaining-requests")).toBe("600");
   const slow = await openAccount(CREDIT);

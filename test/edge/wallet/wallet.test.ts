@@ -2,7 +2,8 @@
 
 import { abortAllDurableObjects } from "cloudflare:test";
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { nanoUsd } from "../../../shared/money.ts";
 import { TestIsolate, admissionOf, openAccount, settlement } from "../account/support.ts";
 
 const CREDIT = 1_000_000_000;
@@ -111,6 +112,32 @@ test("before a refusal the exact count decides, not the bound", async () => {
     kind: "refused",
     refusal: { kind: "insufficient_credit", which: "account", spendableNanoUsd: 0 },
   });
+});
+
+test("a call that costs more than there is even at its least is refused without being counted, until credit comes", async () => {
+  const account = await openAccount(0);
+  const isolate = new TestIsolate();
+  const exact = vi.fn(() => Promise.resolve({ tokens: 10, nanoUsd: settlement(10).costNanoUsd }));
+  for (let call = 0; call < 3; call += 1) {
+    expect(await isolate.admit(account, 500, { exact })).toMatchObject({
+      refusal: { kind: "insufficient_credit", neededNanoUsd: 4000, isBound: true, spendableNanoUsd: 0 },
+    });
+  }
+  expect(exact).not.toHaveBeenCalled();
+  expect(isolate.sent.length).toBe(3);
+  await account.stub.grant({ id: "second", kind: "free", amountNanoUsd: nanoUsd(80) }, "test");
+  admissionOf(await isolate.admit(account, 500, { exact })).settle(settlement(10));
+  expect(exact).toHaveBeenCalledTimes(1);
+});
+
+test("a call that no credit covers by its exact count is refused without the object being asked again", async () => {
+  const account = await openAccount(79);
+  const isolate = new TestIsolate();
+  const exact = () => Promise.resolve({ tokens: 10, nanoUsd: settlement(10).costNanoUsd });
+  expect(await isolate.admit(account, 500, { exact })).toMatchObject({
+    refusal: { kind: "insufficient_credit", neededNanoUsd: 80, spendableNanoUsd: 79 },
+  });
+  expect(isolate.sent.length).toBe(1);
 });
 
 test("a call whose exact count the lease covers at once reserves it once, and nothing runs when it is over", async () => {

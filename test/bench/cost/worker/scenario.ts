@@ -101,6 +101,7 @@ function requestOf(key: ParsedKey): AdmitRequest {
     tier: "interactive",
     boundTokens: BOUND_TOKENS,
     boundNanoUsd: cost(BOUND_TOKENS),
+    leastNanoUsd: cost(1),
     exact: () => Promise.resolve({ tokens: TOKENS, nanoUsd: cost(TOKENS) }),
     waitUntil: () => undefined,
   };
