@@ -168,7 +168,7 @@ export class KeyLease {
       spent: ZERO,
       lines: [],
       keep: ZERO,
-      ...this.unreported.carried(),
+      ...this.unreported.carried(this.mustTell(nowMs)),
       runningNanoUsd: nanoUsd(0),
       waitingNanoUsd: waits.nanoUsd,
       want: this.wanted(ZERO, nowMs),
@@ -269,8 +269,8 @@ export class KeyLease {
     return this.nextDueAtMs(nowMs);
   }
 
-  /** The same, when no call is waiting and no message is outstanding. */
-  protected nextDueAtMs(nowMs: number): number | undefined {
+  /** The same beside a message on its way and the calls that wait for one. */
+  nextDueAtMs(nowMs: number): number | undefined {
     const { leasedAtMs, renewedWith } = this;
     const expiresAtMs = this.ended === undefined ? this.expiresAtMs : 0;
     const [oldest] = this.works;
@@ -292,6 +292,11 @@ export class KeyLease {
     if (this.isTight && hasSpend) return nowMs;
     const { syncWindowMs, busySyncWindowMs } = this.settings;
     return sinceMs + (hasSpend && !this.recent.isBusy(nowMs) ? syncWindowMs : busySyncWindowMs);
+  }
+
+  private mustTell(nowMs: number): boolean {
+    const byMs = this.tellByMs(nowMs);
+    return byMs !== undefined && byMs <= nowMs;
   }
 
   private get isTight(): boolean {

@@ -39,16 +39,17 @@ export class LeaseDriver {
     this.clock = clock;
   }
 
-  /** Waits until a message composed after this call has been answered; false on timeout. */
-  async roundTrip(waitUntil: WaitUntil, close = false): Promise<boolean> {
+  /**
+   * Waits until message `wanted` has been answered; without it, the next one to be composed. False on timeout.
+   */
+  async roundTrip(waitUntil: WaitUntil, close = false, wanted = this.lease.composed + 1): Promise<boolean> {
     const { lease, clock } = this;
-    const wanted = lease.composed + 1;
     const endMs = clock.nowMs() + PATIENCE_MS;
     while (lease.answered < wanted) {
       if (lease.closed) return true;
       const nowMs = clock.nowMs();
       if (nowMs >= endMs) return false;
-      if (this.running === undefined || nowMs - this.running.sinceMs >= TAKEOVER_MS) this.start(waitUntil, close);
+      if (!this.isUnderWay(nowMs)) this.start(waitUntil, close);
       if (this.running !== undefined) await this.waitFor(this.running.exchange, TAKEOVER_MS);
     }
     return true;
@@ -58,23 +59,27 @@ export class LeaseDriver {
   async report(waitUntil: WaitUntil): Promise<void> {
     const { lease } = this;
     if (!lease.hasUnsent || lease.closed) return;
+    lease.unreported.hurry();
     const isAnswered = await this.roundTrip(waitUntil);
     if (isAnswered && lease.hasBegun && lease.hasUnsent) await this.roundTrip(waitUntil);
   }
 
   /** Reports in the background when it is due; one timer serves all calls of the window. */
   flushLater(waitUntil: WaitUntil): void {
+    const flush = this.nextFlush();
+    if (flush !== undefined) waitUntil(flush);
+  }
+
+  /** Undefined: nothing is due soon, or another call's flush comes in time. */
+  private nextFlush(): Promise<void> | undefined {
     const nowMs = this.clock.nowMs();
-    const dueAtMs = this.lease.dueAtMs(nowMs);
-    if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
-    const urgent = dueAtMs <= nowMs;
-    if (!urgent && this.flushAtMs >= nowMs && this.flushAtMs <= dueAtMs) return;
-    if (urgent && this.running !== undefined && nowMs - this.running.sinceMs < TAKEOVER_MS) {
-      waitUntil(this.flushAfter(this.running.exchange));
-      return;
-    }
+    const dueAtMs = this.dueAtMs(nowMs);
+    if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return undefined;
+    const isUrgent = dueAtMs <= nowMs;
+    if (!isUrgent && this.flushAtMs >= nowMs && this.flushAtMs <= dueAtMs) return undefined;
+    if (isUrgent && this.running !== undefined && this.isUnderWay(nowMs)) return this.flushAfter(this.running.exchange);
     this.flushAtMs = Math.max(nowMs, dueAtMs);
-    waitUntil(this.flushAfter(this.clock.sleep(Math.max(0, dueAtMs - nowMs)).done));
+    return this.flushAfter(this.clock.sleep(Math.max(0, dueAtMs - nowMs)).done);
   }
 
   private async flushAfter(before: Promise<void>): Promise<void> {
@@ -82,15 +87,28 @@ export class LeaseDriver {
     const nowMs = this.clock.nowMs();
     // This timer has fired, so later calls must set another: usage of this very millisecond may miss its report.
     if (this.flushAtMs <= nowMs) this.flushAtMs = NO_TIMER;
-    const dueAtMs = this.lease.dueAtMs(nowMs);
-    if (dueAtMs === undefined || dueAtMs > nowMs + FLUSH_HORIZON_MS) return;
-    if (dueAtMs <= nowMs) {
+    const dueAtMs = this.dueAtMs(nowMs);
+    if (dueAtMs !== undefined && dueAtMs <= nowMs) {
       if (await this.roundTrip(() => undefined)) await this.tellRest();
       return;
     }
-    // Another report was made meanwhile, and a later call relies on this timer for its usage. Or the timer woke early.
-    this.flushAtMs = dueAtMs;
-    await this.flushAfter(this.clock.sleep(dueAtMs - nowMs).done);
+    // The report may be on its way in a message whose sender ends before the answer: this call waits for it as well.
+    await this.roundTrip(() => undefined, false, this.lease.composed);
+    // A later call relied on this timer for its usage. Or the timer woke early.
+    await this.nextFlush();
+  }
+
+  /**
+   * Calls that wait for an answer send the message they need themselves: while one is on its way, only usage makes another
+   * due. Otherwise each refused call would send one more.
+   */
+  private dueAtMs(nowMs: number): number | undefined {
+    return this.isUnderWay(nowMs) ? this.lease.nextDueAtMs(nowMs) : this.lease.dueAtMs(nowMs);
+  }
+
+  /** Whether an exchange runs that nobody need take over yet. */
+  private isUnderWay(nowMs: number): boolean {
+    return this.running !== undefined && nowMs - this.running.sinceMs < TAKEOVER_MS;
   }
 
   /** The first message of a lease reports nothing: what was due goes with the second. */

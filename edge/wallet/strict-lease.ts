@@ -39,7 +39,7 @@ export class StrictLease extends KeyLease {
   }
 
   /** Only renewals are due while the call runs: its usage goes with the last message. */
-  protected override nextDueAtMs(): number | undefined {
+  override nextDueAtMs(): number | undefined {
     const expiresAtMs = this.ended === undefined ? this.expiresAtMs : 0;
     return this.works.size === 0 ? undefined : (this.leasedAtMs + expiresAtMs) / 2;
   }

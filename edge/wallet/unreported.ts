@@ -46,10 +46,19 @@ export class Unreported {
     this.sinceMs ??= nowMs;
   }
 
-  /** For a lease's first message, which reports no spending: the credit that the lease before it left unreported. */
-  carried(): Pick<SyncMessage, "untoldNanoUsd"> {
+  /** Makes the report of what there is due now. */
+  hurry(): void {
+    if (this.hasLines) this.sinceMs = -Infinity;
+  }
+
+  /**
+   * For a lease's first message, which reports no spending: the credit that the lease before it left unreported. It makes
+   * the object write the lease down, so that the next message can report. Refused calls alone wait for that until their
+   * report `isDue`: otherwise each of them would cost a row.
+   */
+  carried(isDue: boolean): Pick<SyncMessage, "untoldNanoUsd"> {
     const { nanoUsd: untoldNanoUsd } = this.used;
-    return this.hasLines || untoldNanoUsd > 0 ? { untoldNanoUsd } : {};
+    return untoldNanoUsd > 0 || (this.hasLines && isDue) ? { untoldNanoUsd } : {};
   }
 
   /** For every later message: everything so far. */

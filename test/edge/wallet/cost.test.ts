@@ -107,3 +107,33 @@ test("a refused call writes nothing but its line in the usage, many in one row",
   await isolate.clock.pass(10_000);
   expect((await account.stub.operations()).rowsWritten).toBe(before);
 });
+
+test("refused calls that come together share messages, and write a row only for their report", async () => {
+  const account = await openAccount(0);
+  const isolate = new TestIsolate();
+  const refuse = async (): Promise<void> => {
+    const { key, model, tier, waitUntil } = isolate.request(account, 100);
+    expect(await isolate.admit(account, 100)).toMatchObject({ kind: "refused" });
+    await isolate.wallet.noteRefused({ key, model, tier, status: 402, waitUntil });
+  };
+  await refuse();
+  const before = await account.stub.operations();
+  // All within the window of one report: the clock stands still.
+  const caller = async (turns: number): Promise<void> => {
+    for (let call = 0; call < 10; call += 1) {
+      await refuse();
+      for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, turns) => caller(turns)));
+  const after = await account.stub.operations();
+  expect(after.syncs - before.syncs).toBeLessThanOrEqual(30);
+  expect(after.rowsWritten).toBe(before.rowsWritten);
+  await isolate.report();
+  expect((await account.stub.operations()).rowsWritten).toBeGreaterThan(before.rowsWritten);
+  const nowMs = Date.now();
+  const range = { startMs: nowMs - 7_200_000, endMs: nowMs + 3_600_000, width: "1h" as const, groupBy: [], limit: 10 };
+  const page = await account.stub.usage(range);
+  const errors = page?.buckets.flatMap(({ results }) => results).map(({ errors4xx }) => errors4xx) ?? [];
+  expect(errors.reduce((sum, count) => sum + count, 0)).toBe(81);
+});
