@@ -45,6 +45,31 @@ export function playgroundAndCharts(site: Site): void {
     });
   });
 
+  test("the playground ranks documents by each chosen model, the best first", async () => {
+    await site.withPage({}, async (watched) => {
+      const { page } = watched;
+      await site.signIn(watched);
+      await page.goto("/playground");
+      await page.getByRole("radio", { name: "Rerank" }).check();
+      expect(await page.getByRole("button", { name: "Embed" }).isVisible()).toBe(false);
+      expect(await page.locator("#rerank-request code").innerText()).toContain("/v1/rerank");
+      await page.getByRole("button", { name: "Rank" }).click();
+      const rows = page.locator(".scores tbody tr");
+      await rows.first().waitFor();
+      expect(await rows.count()).toBe(4);
+      const methods = await page.locator(".scores thead th").allInnerTexts();
+      expect(methods).toEqual(["Document", "cosine"]);
+      const scores = (await page.locator(".scores td").allInnerTexts()).map(Number);
+      expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+      expect(await rows.first().innerText()).toContain("Reset password");
+      expect(await accessibilityFaults(page)).toEqual([]);
+      await screenshot(page, "playground-rerank-light");
+      await page.emulateMedia({ colorScheme: "dark" });
+      expect(await accessibilityFaults(page, ["color-contrast"])).toEqual([]);
+      expect(await watched.weight()).toBeLessThan(site.weightBytesMax);
+    });
+  });
+
   test("the playground shows a visitor the request and a sample answer, without signing in", async () => {
     await site.withPage({}, async (watched) => {
       const { page } = watched;

@@ -37,32 +37,46 @@ interface Embeddings {
   };
 }
 
-export function askOf(form: HTMLFormElement): Ask {
-  const data = new FormData(form);
-  const field = (name: string): string => {
-    const value = data.get(name);
-    return typeof value === "string" ? value : "";
-  };
-  const texts = field("texts")
+/** The text of a form's field. */
+export function fieldOf(data: FormData, name: string): string {
+  const value = data.get(name);
+  return typeof value === "string" ? value : "";
+}
+
+/** One text a line, as many as the playground sends. */
+export function linesOf(field: string): readonly string[] {
+  return field
     .split("\n")
     .map((text) => text.trim())
     .filter((text) => text !== "")
     .slice(0, TEXTS_MAX);
-  return { model: field("model"), texts, inputType: field("input_type") };
+}
+
+export function askOf(form: HTMLFormElement): Ask {
+  const data = new FormData(form);
+  return {
+    model: fieldOf(data, "model"),
+    texts: linesOf(fieldOf(data, "texts")),
+    inputType: fieldOf(data, "input_type"),
+  };
 }
 
 function bodyOf({ model, texts, inputType }: Ask): object {
   return { model, input: texts, ...(inputType === "" ? {} : { input_type: inputType }) };
 }
 
-/** As a curl command for a shell. */
 export function requestText(ask: Ask): string {
-  const body = JSON.stringify(bodyOf(ask), undefined, 2).replaceAll("'", String.raw`'\''`);
+  return curlText("/v1/embeddings", bodyOf(ask));
+}
+
+/** A POST as a curl command for a shell. */
+export function curlText(path: string, body: object): string {
+  const json = JSON.stringify(body, undefined, 2).replaceAll("'", String.raw`'\''`);
   return [
-    `curl ${location.origin}/v1/embeddings \\`,
+    `curl ${location.origin}${path} \\`,
     `  -H "Authorization: Bearer $GIGAROUTER_API_KEY" \\`,
     `  -H "Content-Type: application/json" \\`,
-    `  -d '${body}'`,
+    `  -d '${json}'`,
   ].join("\n");
 }
 

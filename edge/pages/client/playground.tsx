@@ -6,6 +6,7 @@ import { sentenceOf } from "./api.ts";
 import { find, say } from "./dom.ts";
 import { askOf, embed, requestText, sampleRun } from "./playground-call.ts";
 import type { Run } from "./playground-call.ts";
+import { startRerank } from "./playground-rerank.tsx";
 import { PlaygroundResult } from "./playground-result.tsx";
 import { SAMPLE } from "./sample-answer.ts";
 
@@ -19,6 +20,7 @@ form.addEventListener("submit", (event) => {
 form.addEventListener("input", showRequest);
 showRequest();
 if (!isSignedIn) showSample();
+startRerank();
 
 function showRequest(): void {
   find("#request code", HTMLElement).textContent = requestText(askOf(form));
