@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import type { Metrics } from "./metrics.ts";
 import { Call, CallerGone, faultOf, Holdings, plainFault } from "./routes/call.ts";
 import { embed, type ServiceOf, tokenize } from "./routes/embed.ts";
+import { score, tokenizeScore } from "./routes/score.ts";
 import { health, info, metrics, ready, type Status } from "./routes/status.ts";
 import type { ModelFacts, Service } from "./service.ts";
 import type { Tracer } from "./tracing.ts";
@@ -49,6 +50,8 @@ interface Route {
 const ROUTES: Readonly<Record<string, Route>> = {
   "/embed": { method: "POST", open: false, handle: (call, deps) => work(call, deps, embed) },
   "/tokenize": { method: "POST", open: false, handle: (call, deps) => work(call, deps, tokenize) },
+  "/score": { method: "POST", open: false, handle: (call, deps) => work(call, deps, score) },
+  "/score/tokenize": { method: "POST", open: false, handle: (call, deps) => work(call, deps, tokenizeScore) },
   "/health": { method: "GET", open: true, handle: health },
   "/ready": {
     method: "GET",
@@ -143,7 +146,7 @@ function settle(
   const stages = Object.fromEntries([...call.stages].map(([stage, ms]) => [stage, Math.round(ms * 100) / 100]));
   if (code === "ok") for (const [stage, ms] of call.stages) figures.stage(stage, ms);
   const ms = Math.round((performance.now() - call.receivedAt) * 100) / 100;
-  const level = route === "/embed" || route === "/tokenize" ? "info" : "debug";
+  const level = ROUTES[route]?.method === "POST" ? "info" : "debug";
   log[level]({ requestId: call.requestId, route, code, ms, stages }, "call");
   const { requestId, stages: measured } = call;
   tracer.add({ traceparent: call.traceparent, route, code, requestId, durationMs: ms, stages: measured }, Date.now());

@@ -4,7 +4,7 @@
 import { availableParallelism } from "node:os";
 
 import type { BackendReady } from "../shared/wire.ts";
-import { EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice/choice.ts";
+import { distanceMaxOf, type LinearsChoice } from "./choice/choice.ts";
 import type { Pooling } from "./compiler/architectures/architecture.ts";
 import type { CudaChoice } from "./choice/cuda-forms.ts";
 import { type ChosenModel, compileChosen } from "./choice/compile-chosen.ts";
@@ -14,6 +14,7 @@ import { type Config, StartError } from "./config.ts";
 import { fitCard, type FittedModel } from "./cuda/fit-card.ts";
 import { type CudaPlace, whyNotUsable } from "./cuda/libraries.ts";
 import { type BatchBudget, DEFAULT_BUDGETS, shortTokensMax } from "./engine/batch-budget.ts";
+import { rowFormOf } from "./engine/row-form.ts";
 import { startEngine } from "./engine/engine.ts";
 import { countOverflows, OVERFLOW_TEXTS } from "./engine/overflow-probe.ts";
 import type { Engine } from "./engine/types.ts";
@@ -25,6 +26,7 @@ import { Scheduler } from "./scheduler/scheduler.ts";
 import type { SchedulerLimits } from "./scheduler/types.ts";
 import { warmUp, warmUpShapes } from "./scheduler/warm-up.ts";
 import { Throughput } from "./throughput.ts";
+import { pairFormOf } from "./tokenizer/pair-form.ts";
 import { TokenizerPool } from "./tokenizer/pool.ts";
 
 const CPU_WARM_UP_TOKENS = 256;
@@ -61,6 +63,7 @@ export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
   return {
     model: modelId,
     revision: model.revision,
+    kind: model.config.reranker === undefined ? "embedding" : "reranker",
     dimensions: model.config.dimensions,
     contextTokens: model.config.maxTokens,
     vocabularySize: model.config.vocabSize,
@@ -70,7 +73,9 @@ export function factsOf(model: CompiledModel, modelId: string): ModelFacts {
     matryoshka: model.config.matryoshka,
     prompts: model.config.prompts,
     // Held by test/gpu-backend/engine/same-bits.test.ts and by the trial of forms. 16-bit activations promise neither.
-    ...(model.target === "cpu" && { arithmetic: { reproducible: true, float32DistanceMax: EXACT_DISTANCE_MAX } }),
+    ...(model.target === "cpu" && {
+      arithmetic: { reproducible: true, float32DistanceMax: distanceMaxOf(model.config) },
+    }),
   };
 }
 
@@ -194,7 +199,7 @@ async function warmService(
     };
     // Float32 already: the same again would give the same.
     const exact = onCpu ? undefined : new ExactEngine(model, config.data);
-    const runner = new Runner(new Scheduler(limits, cost), cost, engine, model.config.dimensions, events, exact);
+    const runner = new Runner(new Scheduler(limits, cost), cost, engine, rowFormOf(model.config).words, events, exact);
     const close = async (): Promise<void> => {
       await Promise.all([engine.close(), tokenizer.close(), exact?.close()]);
     };
@@ -240,9 +245,10 @@ async function startParts(
   { config, onEngineRestart }: ServiceOptions,
 ): Promise<{ tokenizer: TokenizerPool; engine: Engine }> {
   const { endTokenId, vocabSize, maxTokens } = model.config;
+  const pairs = pairFormOf(model.config);
   const [tokenizer, engine] = await Promise.allSettled([
     TokenizerPool.start(
-      { checkpointDir: model.checkpointDir, endTokenId, vocabSize, maxTokens },
+      { checkpointDir: model.checkpointDir, endTokenId, vocabSize, maxTokens, ...(pairs && { pairs }) },
       { threads: config.tokenizerThreads, timeLimitMs: config.tokenizeMsMax },
     ),
     startEngine(model, {

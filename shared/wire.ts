@@ -177,7 +177,7 @@ export type ScoreRequest = z.infer<typeof scoreRequestSchema>;
  * Payload: scores, float32 little-endian, [documents], in the order of the documents, each finite and from 0 (irrelevant)
  * to 1: what the folder's own activation makes of the model's logit, and a sigmoid where it has none.
  */
-export const scoreAnswerSchema = embedAnswerSchema.omit({ dimensions: true }).extend({
+export const scoreAnswerSchema = embedAnswerSchema.omit({ dimensions: true, faults: true }).extend({
   /** For each document: the ids of its pair that the model read after truncation, query and template included. */
   tokens: z.array(count),
   /** For each document: whether its end was cut off (such a score is never cached). */

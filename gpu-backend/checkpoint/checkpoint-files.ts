@@ -8,7 +8,7 @@ import * as z from "zod";
 
 import { float16BitsToFloat32 } from "../../shared/float16.ts";
 import { bfloat16BitsToFloat32 } from "./bfloat16.ts";
-import { anchorName, namesOf, tableName } from "../compiler/architectures/tensors.ts";
+import { anchorName, isOfHead, namesOf, tableName } from "../compiler/architectures/tensors.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { isFileName } from "./plain-file.ts";
 import type { ModelConfig } from "./read-config.ts";
@@ -36,6 +36,7 @@ export class CheckpointFiles {
   /** By the name as stored. */
   readonly #tensors: ReadonlyMap<string, Located>;
   readonly #prefix: string;
+  readonly #model: Pick<ModelConfig, "reranker"> | undefined;
   /** The embedding table, by its own name and as stored. */
   readonly tableName: string;
   readonly #table: string;
@@ -44,9 +45,10 @@ export class CheckpointFiles {
    * Opens every file. `model`: whose tensors they are (`tied`: lm_head.weight may stand for the embedding table); absent: names
    * are those stored. Throws CheckpointError when a file is missing or damaged.
    */
-  constructor(dir: string, model?: Pick<ModelConfig, "architecture" | "tied">) {
+  constructor(dir: string, model?: Pick<ModelConfig, "architecture" | "tied" | "reranker">) {
     const names = model && namesOf(model);
     this.dir = dir;
+    this.#model = model;
     const shards = tensorFiles(dir);
     this.paths = shards.names.map((name) => join(dir, name));
     const files: SafetensorsFile[] = [];
@@ -71,7 +73,8 @@ export class CheckpointFiles {
   }
 
   storedName(name: string): string {
-    return name === this.tableName ? this.#table : this.#prefix + name;
+    if (name === this.tableName) return this.#table;
+    return this.#model !== undefined && isOfHead(this.#model, name) ? name : this.#prefix + name;
   }
 
   has(name: string): boolean {

@@ -39,6 +39,12 @@ export const COMMON_CONFIG: Fields = {
   eos_token_id: honoured,
   quantization_config: honoured,
   compression_config: honoured,
+  // Tells a reranker where nothing else does.
+  _name_or_path: honoured,
+  // Of rerankers: how many labels there are, and what a logit goes through.
+  id2label: honoured,
+  sentence_transformers: honoured,
+  sbert_ce_default_activation_function: honoured,
   // Of training, of generation, of how transformers computes.
   attention_dropout: ignored,
   initializer_range: ignored,
@@ -51,7 +57,6 @@ export const COMMON_CONFIG: Fields = {
   bos_token_id: ignored,
   pad_token_id: ignored,
   transformers_version: ignored,
-  _name_or_path: ignored,
 };
 
 export const GPTQ: Fields = {
@@ -124,6 +129,7 @@ export const MODULES: Fields = {
   Dense: honoured,
   Normalize: ignored,
   Dropout: ignored,
+  LogitScore: honoured,
 };
 
 const POOLINGS = "pooling of the last token, the first one (cls) or all (mean)";
@@ -164,6 +170,22 @@ export const SENTENCE_TRANSFORMERS: Fields = {
   truncate_dim: off("the full vector"),
   model_type: only("SentenceTransformer", "SentenceTransformer"),
   __version__: ignored,
+};
+
+/** The same file of a reranker. Scores are a sigmoid's, which an Identity before it leaves as it is. */
+export const CROSS_ENCODER: Fields = {
+  prompts: honoured,
+  default_prompt_name: honoured,
+  activation_fn: honoured,
+  model_type: only("CrossEncoder", "CrossEncoder"),
+  __version__: ignored,
+  keep_in_fp32_modules: ignored,
+};
+
+export const LOGIT_SCORE: Fields = {
+  true_token_id: honoured,
+  false_token_id: honoured,
+  module_input_name: only("causal_logits", "causal_logits"),
 };
 
 /** Files whose mere presence changes the model. Any other name that is not in this file is of no effect. */

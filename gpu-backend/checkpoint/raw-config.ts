@@ -8,6 +8,7 @@ const ropeSchema = z.looseObject({ rope_theta: z.number().positive().nullish() }
 
 export const rawConfigSchema = z.looseObject({
   model_type: z.string(),
+  _name_or_path: z.string().nullish(),
   hidden_size: positive,
   num_hidden_layers: positive,
   intermediate_size: positive,
@@ -36,5 +37,8 @@ export const rawConfigSchema = z.looseObject({
   eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
   quantization_config: z.unknown().optional(),
   compression_config: z.unknown().optional(),
+  id2label: z.record(z.string(), z.unknown()).nullish(),
+  sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
+  sbert_ce_default_activation_function: z.string().nullish(),
 });
 export type RawConfig = z.infer<typeof rawConfigSchema>;

@@ -14,7 +14,13 @@ import { cannotRead } from "./plain-file.ts";
 import { type RawConfig, rawConfigSchema } from "./raw-config.ts";
 import { type Quantization, readQuantization } from "./quantization.ts";
 import { readJson } from "./read-json.ts";
-import { type DenseModule, readSentenceTransformers } from "./sentence-transformers.ts";
+import { readReranker, type Reranker } from "./reranker.ts";
+import {
+  type DenseModule,
+  readMaxTokens,
+  readSentenceTransformers,
+  type SentenceTransformers,
+} from "./sentence-transformers.ts";
 import { END_TOKEN, readEndToken } from "./tokenizer-files.ts";
 
 /** Qwen3 embedding models are trained up to this length (their model cards), and served up to it. */
@@ -38,8 +44,10 @@ export interface ModelConfig extends Body {
   readonly pooling: Pooling;
   /** What a pooled vector goes through before it is normalised. */
   readonly dense: readonly DenseModule[];
-  /** Of a vector. */
+  /** Of a vector; a reranker's logit is one. */
   readonly dimensions: number;
+  /** How pairs are read and scored; undefined: an embedding model. */
+  readonly reranker: Reranker | undefined;
   /** min(32768, max_position_embeddings, max_seq_length), ending token included. */
   readonly maxTokens: number;
   /** Every text ends with it: the template's own, or `<|endoftext|>`. */
@@ -59,12 +67,15 @@ export function readConfig(dir: string): ModelConfig {
   const raw = readJson(dir, "config.json", rawConfigSchema);
   const body = architecture.body(raw, path);
   checkHeads(path, raw, body);
+  const reranker = readReranker(dir, raw, architecture);
   const {
     maxTokens = CONTEXT_TOKENS_MAX,
     pooling,
     dense,
     prompts,
-  } = readSentenceTransformers(dir, raw.hidden_size, architecture.pooling);
+  } = reranker === undefined
+    ? readSentenceTransformers(dir, raw.hidden_size, architecture.pooling)
+    : ofPairs(dir, body.causal);
   const positions = raw.max_position_embeddings - (body.positions.kind === "learned" ? body.positions.first : 0);
   const context = Math.min(CONTEXT_TOKENS_MAX, positions, maxTokens);
   return {
@@ -72,7 +83,8 @@ export function readConfig(dir: string): ModelConfig {
     windows: windowsWithin(path, body, context),
     pooling,
     dense,
-    dimensions: dense.at(-1)?.outFeatures ?? raw.hidden_size,
+    dimensions: reranker === undefined ? (dense.at(-1)?.outFeatures ?? raw.hidden_size) : 1,
+    reranker,
     architecture: architecture.modelType,
     matryoshka: architecture.matryoshka === true,
     layers: raw.num_hidden_layers,
@@ -85,6 +97,16 @@ export function readConfig(dir: string): ModelConfig {
     endTokenId: endTokenId(dir, raw),
     quantization: readQuantization(dir, raw),
     prompts,
+  };
+}
+
+/** A pair's score is read from its last token where each token sees what is before it, and from its first one otherwise. */
+function ofPairs(dir: string, causal: boolean): SentenceTransformers {
+  return {
+    maxTokens: readMaxTokens(dir),
+    pooling: causal ? "lasttoken" : "cls",
+    dense: [],
+    prompts: { query: "", document: "", plain: "", instruction: null },
   };
 }
 

@@ -31,14 +31,14 @@ export interface DenseModule {
   readonly activation: "identity" | "tanh";
 }
 
-const MODULES_FILE = "modules.json";
-const PROMPTS_FILE = "config_sentence_transformers.json";
+export const MODULES_FILE = "modules.json";
+export const PROMPTS_FILE = "config_sentence_transformers.json";
 /** The names under which sentence-transformers looks for the transformer's settings. */
 const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"].map(
   (name) => `sentence_${name}_config.json`,
 );
 /** Where the pooling's settings lie when no modules.json says it. */
-const POOLING_DIR = "1_Pooling";
+export const POOLING_DIR = "1_Pooling";
 /** By the names that sentence-transformers' encode_query and encode_document look for, the first one that is there. */
 const QUERY_PROMPTS = ["query"];
 const DOCUMENT_PROMPTS = ["document", "passage", "corpus"];
@@ -95,8 +95,8 @@ interface Module {
   readonly path: string;
 }
 
-/** The modules in order; undefined without a modules.json. */
-function readModules(dir: string): readonly Module[] | undefined {
+/** The modules in order, of an embedding model or a reranker; undefined without a modules.json. Throws CheckpointError. */
+export function listModules(dir: string): readonly Module[] | undefined {
   const path = join(dir, MODULES_FILE);
   const modules = readOptionalJson(dir, MODULES_FILE, z.array(moduleSchema))?.map(({ type, path: place }) => {
     const kind = type.startsWith("sentence_transformers.") ? type.slice(type.lastIndexOf(".") + 1) : type;
@@ -104,21 +104,27 @@ function readModules(dir: string): readonly Module[] | undefined {
       throw new CheckpointError(`${path}: module ${type} is not supported; ${Object.keys(MODULES).join(", ")} are`);
     return { kind, path: place };
   });
-  if (modules === undefined) return undefined;
-  const order = modules.map(({ kind }) => kind).filter((kind) => kind !== "Dropout");
-  if (!/^Transformer,Pooling(,Dense)*(,Normalize)?$/.test(order.join()))
-    throw new CheckpointError(
-      `${path}: the modules ${modules.map(({ kind }) => kind).join(", ")} are not supported; one Transformer, then one Pooling, any Dense, and Normalize are`,
-    );
-  if (modules[0]?.path !== "")
+  if (modules !== undefined && modules[0]?.path !== "")
     throw new CheckpointError(
       `${path}: the transformer lies in ${modules[0]?.path}; one in the checkpoint's own folder (path "") is supported`,
     );
   return modules;
 }
 
+function readModules(dir: string): readonly Module[] | undefined {
+  const path = join(dir, MODULES_FILE);
+  const modules = listModules(dir);
+  if (modules === undefined) return undefined;
+  const order = modules.map(({ kind }) => kind).filter((kind) => kind !== "Dropout");
+  if (!/^Transformer,Pooling(,Dense)*(,Normalize)?$/.test(order.join()))
+    throw new CheckpointError(
+      `${path}: the modules ${modules.map(({ kind }) => kind).join(", ")} are not supported; one Transformer, then one Pooling, any Dense, and Normalize are`,
+    );
+  return modules;
+}
+
 /** The folder of a module. */
-function folderOf(dir: string, path: string): string {
+export function folderOf(dir: string, path: string): string {
   if (isFileName(path)) return join(dir, path);
   throw new CheckpointError(`${join(dir, MODULES_FILE)}: the path ${JSON.stringify(path)} is no folder's name`);
 }
@@ -174,7 +180,8 @@ function readDense(dir: string, width: number, paths: readonly string[]): readon
   });
 }
 
-function readMaxTokens(dir: string): number | undefined {
+/** Tokens that a text, or a pair, may have by the transformer's own settings; undefined: they say nothing. */
+export function readMaxTokens(dir: string): number | undefined {
   for (const name of TRANSFORMER_FILES) {
     const settings = readOptionalJson(dir, name, transformerSchema);
     if (settings === undefined) continue;

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import * as z from "zod";
 
 import { CheckpointError } from "./checkpoint-error.ts";
-import { checkFields } from "./meaning.ts";
-import { readOptionalJson } from "./read-json.ts";
+import { checkFields, isObject } from "./meaning.ts";
+import { readPlainFile } from "./plain-file.ts";
+import { readJson, readOptionalJson } from "./read-json.ts";
 import { checkKind } from "./tokenizer-kinds.ts";
 import { ADDED_TOKEN, TOKENIZER, TOKENIZER_CONFIG, TOKENIZER_MODELS } from "./tokenizer-meaning.ts";
 import { stepsOf, stepsSchema } from "./tokenizer-steps.ts";
@@ -57,6 +58,33 @@ export function readEndToken(dir: string): number | undefined {
   const template = templateOf(tokenizer);
   if (config !== undefined) checkAgreement(join(dir, "tokenizer_config.json"), config, tokenizer, template);
   return template.last ?? tokenizer.added_tokens.find((token) => token.content === END_TOKEN)?.id;
+}
+
+/** Ids of a vocabulary's own tokens; undefined for one that it has not. Throws CheckpointError without a tokenizer.json. */
+export function readTokenIds(dir: string, tokens: readonly string[]): readonly (number | undefined)[] {
+  const { model } = readJson(dir, "tokenizer.json", z.looseObject({ model: z.looseObject({ vocab: z.unknown() }) }));
+  return tokens.map((token) => {
+    const id = isObject(model.vocab) && Object.hasOwn(model.vocab, token) ? model.vocab[token] : undefined;
+    return typeof id === "number" ? id : undefined;
+  });
+}
+
+/** Whether the tokenizer's template ends every text with a token; false without a tokenizer.json. */
+export function endsTexts(dir: string): boolean {
+  const tokenizer = readOptionalJson(dir, "tokenizer.json", tokenizerSchema);
+  return tokenizer !== undefined && templateOf(tokenizer).last !== undefined;
+}
+
+/** The chat template, of a file of its own or of tokenizer_config.json; undefined: there is none, or several. */
+export function readChatTemplate(dir: string): string | undefined {
+  const file = readPlainFile(join(dir, "chat_template.jinja"));
+  if (file !== undefined) return file.toString("utf8");
+  const config = readOptionalJson(
+    dir,
+    "tokenizer_config.json",
+    z.looseObject({ chat_template: z.unknown().optional() }),
+  );
+  return typeof config?.chat_template === "string" ? config.chat_template : undefined;
 }
 
 function checkTokenizer(path: string, tokenizer: TokenizerFile): void {

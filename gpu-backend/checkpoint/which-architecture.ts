@@ -16,15 +16,18 @@ export function findArchitecture(path: string, json: Readonly<Record<string, unk
       `${path}: ${said} is not supported; ${listed(ARCHITECTURES.map((one) => one.modelType))} are`,
     );
   }
-  const other = classes.find((name) => !found.classes.includes(name));
+  const supported = classesOf(found);
+  const other = classes.find((name) => !supported.includes(name));
   if (other === undefined) return found;
   throw new CheckpointError(
-    `${path}: ${other} (architectures, model_type ${found.modelType}) is not supported; ${listed(found.classes)} is`,
+    `${path}: ${other} (architectures, model_type ${found.modelType}) is not supported; ${listed(supported)} is`,
   );
 }
 
 /** All fields that config.json may have. */
-export function fieldsOf({ modelType, classes, fields }: Architecture): Fields {
+export function fieldsOf(architecture: Architecture): Fields {
+  const { modelType, fields } = architecture;
+  const classes = classesOf(architecture);
   return {
     ...COMMON_CONFIG,
     model_type: only(modelType, modelType),
@@ -35,6 +38,11 @@ export function fieldsOf({ modelType, classes, fields }: Architecture): Fields {
     },
     ...fields,
   };
+}
+
+/** Of embedding models and of rerankers, each once. */
+function classesOf({ classes, rerankers = {} }: Architecture): readonly string[] {
+  return [...new Set([...classes, ...Object.keys(rerankers)])];
 }
 
 function listed(names: readonly string[]): string {

@@ -2,11 +2,18 @@
 
 import * as z from "zod";
 
+import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { CPU_LINEARS } from "../compiler/compiled-model.ts";
 import { keep, keptFile, readKept } from "./kept-choice.ts";
 
 /** What `exact` promises: 1 - cos of any text's vector to the float32 graph's, at most. */
 export const EXACT_DISTANCE_MAX = 1e-5;
+/** The same of a reranker: the difference of any pair's scores. */
+const EXACT_DIFFERENCE_MAX = 1e-4;
+
+export function distanceMaxOf({ reranker }: Pick<ModelConfig, "reranker">): number {
+  return reranker === undefined ? EXACT_DISTANCE_MAX : EXACT_DIFFERENCE_MAX;
+}
 /** Why a form is used that nobody measured. */
 export const ASKED_FOR = "it was asked for with --linears";
 
@@ -20,7 +27,7 @@ const choiceSchema = z.object({
   failedAt: z.number().optional(),
   /** Milliseconds of processor time for one layer's MLP over so many rows. */
   benchmark: z.array(z.object({ rows: z.int(), float32Ms: z.number(), int8PairsMs: z.number() })).optional(),
-  /** 1 - cos of calibration texts' vectors to those of the float32 graph. */
+  /** Distances of calibration texts' vectors, or scores, to those of the float32 graph, as EXACT_DISTANCE_MAX has them. */
   probes: z
     .array(z.object({ linears: z.enum(CPU_LINEARS), texts: z.int(), median: z.number(), max: z.number() }))
     .optional(),

@@ -40,7 +40,7 @@ async function answer({ forms, checkpointDir, cacheDir, target, threads }: CudaT
       const vectors = await vectorsOf(model, await calibrationIds(model), threads);
       expected ??= vectors;
       // What is not finite is as far off as can be, and JSON has no infinity.
-      const distance = Math.min(2, distancesOf(vectors, expected, model.config.dimensions).at(-1) ?? 0);
+      const distance = Math.min(2, distancesOf(vectors, expected, model.config).at(-1) ?? 0);
       const session = await GraphSession.open({ graphPath: model.graphPath, target, cudaWeights: form, threads });
       const [shortMs, longMs] = [await leastMs(session, SHORT), await leastMs(session, LONG)];
       await session.close();

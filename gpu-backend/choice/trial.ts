@@ -4,15 +4,19 @@
 import { dirname } from "node:path";
 
 import { assert } from "../../shared/assert.ts";
+import type { ModelConfig } from "../checkpoint/read-config.ts";
 import { compileSoundly } from "../compiler/compile.ts";
 import { discardCompiled } from "../compiler/compiled-folder.ts";
 import { type CompiledModel, CPU_LINEARS, type CpuLinears } from "../compiler/compiled-model.ts";
 import { DEFAULT_BUDGETS, planRuns } from "../engine/batch-budget.ts";
 import { GraphSession } from "../engine/graph-session.ts";
+import { scoreOf } from "../engine/row-form.ts";
+import { pairFormOf } from "../tokenizer/pair-form.ts";
+import { pairTokenizer } from "../tokenizer/pair.ts";
 import { loadTokenizer } from "../tokenizer/library.ts";
 import { tokenizeText } from "../tokenizer/text-tokenizer.ts";
 import { CALIBRATION_TEXTS } from "./calibration-texts.ts";
-import { ASKED_FOR, EXACT_DISTANCE_MAX, type LinearsChoice } from "./choice.ts";
+import { ASKED_FOR, distanceMaxOf, type LinearsChoice } from "./choice.ts";
 import { type Benchmark, benchmarkMlp } from "./mlp-benchmark.ts";
 
 /** Three bytes a weight and a second compiled folder have to be worth it. */
@@ -37,7 +41,7 @@ export interface TrialOptions {
 
 export async function tryLinears(
   { checkpointDir, cacheDir, threads, processor, only }: TrialRequest,
-  { onProgress, benchmark: measure = benchmarkMlp, distanceMax = EXACT_DISTANCE_MAX }: TrialOptions = {},
+  { onProgress, benchmark: measure = benchmarkMlp, distanceMax: asked }: TrialOptions = {},
 ): Promise<LinearsChoice> {
   const compile = (linears: CpuLinears): Promise<CompiledModel> =>
     compileSoundly(checkpointDir, {
@@ -48,6 +52,7 @@ export async function tryLinears(
       ...(onProgress && { onProgress }),
     });
   const exact = await compile("float32");
+  const distanceMax = asked ?? distanceMaxOf(exact.config);
   const measured = only === undefined && { benchmark: await measure(checkpointDir, exact.config, threads) };
   const slow = measured && whySlow(measured.benchmark);
   if (slow) return { linears: "float32", processor, why: slow, ...measured };
@@ -57,7 +62,7 @@ export async function tryLinears(
   for (const linears of only === undefined ? CPU_LINEARS : [only]) {
     if (linears === "float32") continue;
     const model = await compile(linears);
-    const distances = distancesOf(await vectorsOf(model, texts, threads), expected, exact.config.dimensions);
+    const distances = distancesOf(await vectorsOf(model, texts, threads), expected, exact.config);
     const max = distances.at(-1) ?? 0;
     probes.push({ linears, texts: texts.length, median: distances[texts.length >> 1] ?? 0, max });
     if (max <= distanceMax)
@@ -97,13 +102,24 @@ function gainOf(benchmark: Benchmark): string {
 export async function calibrationIds({ checkpointDir, config }: CompiledModel): Promise<readonly Int32Array[]> {
   const library = await loadTokenizer(checkpointDir, config.endTokenId, config.vocabSize);
   const limits = { maxTokens: Math.min(config.maxTokens, DEFAULT_BUDGETS.cpu.maxTokens), vocabSize: config.vocabSize };
+  const form = pairFormOf(config);
+  const pairs = form && (await pairTokenizer(checkpointDir, library, limits, form));
   const texts: Int32Array[] = [];
   for (const text of CALIBRATION_TEXTS) {
-    const result = await tokenizeText(library, limits, "", text, "end");
+    // A reranker reads each with one of the first as its query.
+    const query = { instruction: null, query: CALIBRATION_TEXTS[texts.length % QUERIES] ?? "" };
+    const asked = await pairs?.of(query);
+    const result =
+      asked?.kind === "documents"
+        ? await asked.tokenize(text, "end")
+        : await tokenizeText(library, limits, "", text, "end");
     if (result.kind === "ids") texts.push(result.ids);
   }
   return texts;
 }
+
+/** Of the calibration texts, so many are read as queries too: short ones. */
+const QUERIES = 5;
 
 /** float32 [texts, dimensions]. */
 export async function vectorsOf(
@@ -129,9 +145,22 @@ export async function vectorsOf(
   }
 }
 
-/** 1 - cos of each pair of rows of length 1, ascending; NaN counts as the largest. */
-export function distancesOf(left: Float32Array, right: Float32Array, size: number): readonly number[] {
-  assert(left.length === right.length, "both have a vector for each text");
+/**
+ * 1 - cos of each pair of rows of length 1, or the difference of each pair of a reranker's scores, ascending; NaN counts as the
+ * largest.
+ */
+export function distancesOf(
+  left: Float32Array,
+  right: Float32Array,
+  { dimensions: size, reranker }: Pick<ModelConfig, "dimensions" | "reranker">,
+): readonly number[] {
+  assert(left.length === right.length, "both have a row for each text");
+  const ascending = (distances: readonly number[]): readonly number[] =>
+    distances
+      .map((distance) => (Number.isNaN(distance) ? Number.POSITIVE_INFINITY : Math.max(0, distance)))
+      .toSorted((a, b) => a - b);
+  if (reranker !== undefined)
+    return ascending(Array.from(left, (logit, row) => Math.abs(scoreOf(logit) - scoreOf(right[row] ?? 0))));
   const distances = Array.from({ length: left.length / size }, (_, row) => {
     let dot = 0;
     let leftSquares = 0;
@@ -142,8 +171,7 @@ export function distancesOf(left: Float32Array, right: Float32Array, size: numbe
       leftSquares += a * a;
       rightSquares += b * b;
     }
-    const distance = 1 - dot / Math.sqrt(leftSquares * rightSquares);
-    return Number.isNaN(distance) ? Number.POSITIVE_INFINITY : Math.max(0, distance);
+    return 1 - dot / Math.sqrt(leftSquares * rightSquares);
   });
-  return distances.toSorted((a, b) => a - b);
+  return ascending(distances);
 }

@@ -74,7 +74,7 @@ export async function compileCheckpoint(dir: string, options: CompileOptions): P
       options.target,
       options.precision,
       JSON.stringify(plan),
-      JSON.stringify([config.maxTokens, config.pooling, config.dense]),
+      JSON.stringify([config.maxTokens, config.pooling, config.dense, ...(config.reranker ? [config.reranker] : [])]),
     ]);
     const { target, damaged = [], onProgress } = options;
     const place = await findOrCompile(files, config, { target, plan, revision, roots, damaged, onProgress });

@@ -29,7 +29,10 @@ export async function addEmbedding(source: GraphSource): Promise<string> {
   return learned === undefined ? embedded : addLearned(source, embedded, learned);
 }
 
-/** Adds the rows of the tables of positions and token types (every token has the first type), and norms the sum. */
+/**
+ * Adds the rows of the tables of positions and token types, and norms the sum. Every token has the first type, but in a pair,
+ * whose second part may have the second one.
+ */
 function addLearned(
   source: GraphSource,
   embedded: string,
@@ -38,16 +41,27 @@ function addLearned(
   const { graph, files, config, plan } = source;
   const first = config.positions.kind === "learned" ? config.positions.first : 0;
   const rows = files.readFloatRows(positions.name, positions.shape, first, first + config.maxTokens);
-  const type = files.readFloatRows(types.name, types.shape, 0, 1);
-  const sums = rows.map((value, index) => value + (type[index % config.hiddenSize] ?? 0));
-  const table = graph.constant(
-    positions.name,
-    plan.elementType,
-    [config.maxTokens, config.hiddenSize],
-    encodeFloats(sums, plan.elementType),
-  );
-  const own = graph.node("Gather", "positions", [table, "position_ids"]);
-  return addNorm(source, "embedded.normed", graph.node("Add", "embedded.placed", [embedded, own]), norm);
+  const withTypes = hasTokenTypes(config);
+  const type = files.readFloatRows(types.name, types.shape, 0, withTypes ? TOKEN_TYPES : 1);
+  const sums = withTypes ? rows : rows.map((value, index) => value + (type[index % config.hiddenSize] ?? 0));
+  const look = (name: string, values: Float32Array, output: string, input: string): string => {
+    const dims = [values.length / config.hiddenSize, config.hiddenSize];
+    const table = graph.constant(name, plan.elementType, dims, encodeFloats(values, plan.elementType));
+    return graph.node("Gather", output, [table, input]);
+  };
+  const typed = withTypes
+    ? graph.node("Add", "embedded.typed", [embedded, look(types.name, type, "types", "token_types")])
+    : embedded;
+  const own = look(positions.name, sums, "positions", "position_ids");
+  return addNorm(source, "embedded.normed", graph.node("Add", "embedded.placed", [typed, own]), norm);
+}
+
+/** A pair's parts. */
+const TOKEN_TYPES = 2;
+
+/** Whether a token's type is told apart. */
+export function hasTokenTypes({ reranker, positions }: Pick<ModelConfig, "reranker" | "positions">): boolean {
+  return reranker !== undefined && positions.kind === "learned" && positions.types >= TOKEN_TYPES;
 }
 
 /** Adds the look-up of `input_ids`; gives [tokens, hidden] in the plan's element type. */
@@ -67,9 +81,13 @@ async function addLookUp(source: GraphSource): Promise<string> {
   return graph.node("Cast", "embedded", [rows], { attributes: { to: { int: DATA_TYPE[plan.elementType] } } });
 }
 
-/** float16 for a float32 graph, unless a value does not fit; otherwise the graph's own type. */
+/**
+ * float16 for a float32 graph, unless a value does not fit; otherwise the graph's own type. A reranker's float32 stays: rounded,
+ * its scores were up to 3e-5 off.
+ */
 async function storedType(files: CheckpointFiles, config: ModelConfig, plan: GraphPlan): Promise<ElementType> {
   if (plan.elementType !== "float32") return plan.elementType;
+  if (config.reranker !== undefined && files.info(files.tableName).dtype === "F32") return "float32";
   if (files.info(files.tableName).dtype === "F16") return "float16";
   for await (const rows of pieces(files, config)) {
     for (let index = 0; index < rows.length; index += 1) if (Math.abs(rows[index] ?? 0) > FLOAT16_MAX) return "float32";

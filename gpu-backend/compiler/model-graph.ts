@@ -20,6 +20,7 @@ import type { WeightsFile } from "./weights-file.ts";
 const INPUTS: readonly ValueInfo[] = [
   { name: "input_ids", type: "int64", dims: ["tokens"] },
   { name: "position_ids", type: "int64", dims: ["tokens"] },
+  { name: "token_types", type: "int64", dims: ["tokens"] },
   { name: "pad_idx", type: "int64", dims: ["texts", "longest"] },
   { name: "unpad_idx", type: "int64", dims: ["tokens"] },
   { name: "first_idx", type: "int64", dims: ["rows"] },
@@ -68,7 +69,7 @@ export async function buildModelGraph({
   await onStep((config.layers + 1) / steps, "output");
   addOutput(source, residual.normed);
   const model = {
-    graphName: `${config.architecture}-embedding`,
+    graphName: `${config.architecture}-${config.reranker === undefined ? "embedding" : "reranker"}`,
     producer,
     opsets: OPSETS,
     inputs: INPUTS.filter(({ name }) => graph.reads(name)),

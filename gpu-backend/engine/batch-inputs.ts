@@ -8,6 +8,7 @@
 import { Tensor } from "onnxruntime-node";
 
 import { assert } from "../../shared/assert.ts";
+import { tokenOf, typeOf } from "../token-type.ts";
 
 /** MLAS's StrideM in qnbitgemm.cpp. */
 const TILE_ROWS = 128;
@@ -30,6 +31,8 @@ export interface BatchInputs {
   readonly padIdx: BigInt64Array;
   /** [tokens]: padded place of each packed token. */
   readonly unpadIdx: BigInt64Array;
+  /** [tokens]: 1 for a token of a pair's second type (token-type.ts). */
+  readonly tokenTypes: BigInt64Array;
   /** [tokens]: place of each packed token in its text. */
   readonly positionIds: BigInt64Array;
   /** [texts]: packed position of each text's first and last token. These two may have an entry more. */
@@ -50,16 +53,18 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
   const padIdx = new BigInt64Array(texts.length * longest);
   const unpadIdx = new BigInt64Array(inputIds.length);
   const positionIds = new BigInt64Array(inputIds.length);
+  const tokenTypes = new BigInt64Array(inputIds.length);
   const firstIdx = new BigInt64Array(filledRows(texts.length));
   const lastIdx = new BigInt64Array(firstIdx.length);
   const slices = texts.length + inputIds.length - tokens;
   const [textStarts, textEnds] = [new BigInt64Array(slices), new BigInt64Array(slices)];
   const seqlensK = new Int32Array(texts.length);
-  const [ids, pads, unpads, positions] = [
+  const [ids, pads, unpads, positions, types] = [
     lowWords(inputIds),
     lowWords(padIdx),
     lowWords(unpadIdx),
     lowWords(positionIds),
+    lowWords(tokenTypes),
   ];
   const [firsts, lasts, starts, ends] = [
     lowWords(firstIdx),
@@ -74,7 +79,9 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
       const place = row * longest + position;
       pads[place * 2] = start + Math.min(position, text.length - 1);
       if (position >= text.length) continue;
-      ids[(start + position) * 2] = text[position] ?? 0;
+      const id = text[position] ?? 0;
+      ids[(start + position) * 2] = tokenOf(id);
+      types[(start + position) * 2] = typeOf(id);
       unpads[(start + position) * 2] = place;
       positions[(start + position) * 2] = position;
     }
@@ -88,6 +95,7 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
   inputIds.fill(inputIds[tokens - 1] ?? 0n, tokens);
   unpadIdx.fill(unpadIdx[tokens - 1] ?? 0n, tokens);
   positionIds.fill(positionIds[tokens - 1] ?? 0n, tokens);
+  tokenTypes.fill(tokenTypes[tokens - 1] ?? 0n, tokens);
   firstIdx.fill(firstIdx[texts.length - 1] ?? 0n, texts.length);
   lastIdx.fill(lastIdx[texts.length - 1] ?? 0n, texts.length);
   textStarts.fill(BigInt(tokens), texts.length);
@@ -98,6 +106,7 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
     inputIds,
     padIdx,
     unpadIdx,
+    tokenTypes,
     positionIds,
     firstIdx,
     lastIdx,
@@ -114,6 +123,7 @@ export function batchFeeds(batch: BatchInputs, inputNames: readonly string[], pa
   const feeds: Record<string, Tensor> = {
     input_ids: list(batch.inputIds),
     position_ids: list(batch.positionIds),
+    token_types: list(batch.tokenTypes),
     pad_idx: new Tensor("int64", batch.padIdx, [batch.texts, batch.longest]),
     unpad_idx: list(batch.unpadIdx),
     first_idx: list(batch.firstIdx),

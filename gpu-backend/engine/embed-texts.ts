@@ -3,15 +3,15 @@
 // texts) halved until it passes.
 
 import { assert } from "../../shared/assert.ts";
-import { float32ToFloat16Bits } from "../../shared/float16.ts";
 import { type BatchBudget, planRuns } from "./batch-budget.ts";
 import type { FailedText } from "./messages.ts";
+import type { RowForm } from "./row-form.ts";
 
-/** Computes one run: texts → float32 [texts, dimensions]. */
+/** Computes one run: texts → float32 [texts, values], as RowForm has it. */
 export type RunGraph = (texts: readonly Int32Array[]) => Promise<Float32Array>;
 
 export interface EmbeddedTexts {
-  /** [texts, dimensions] float16 bits; rows of failed texts are zero. */
+  /** [texts, words]; rows of failed texts are zero. */
   readonly vectors: Uint16Array;
   readonly failed: readonly FailedText[];
 }
@@ -20,15 +20,14 @@ export interface EmbeddedTexts {
 export async function embedTexts(
   run: RunGraph,
   texts: readonly Int32Array[],
-  dimensions: number,
+  form: RowForm,
   budget: BatchBudget,
 ): Promise<EmbeddedTexts> {
-  const vectors = new Uint16Array(texts.length * dimensions);
+  const vectors = new Uint16Array(texts.length * form.words);
   const failed: FailedText[] = [];
-  const keep = (index: number, row: Float32Array): void => vectors.set(float32ToFloat16Bits(row), index * dimensions);
 
   const embed = async (indices: readonly number[]): Promise<void> => {
-    const outcome = await runOnce(run, pick(texts, indices), dimensions);
+    const outcome = await runOnce(run, pick(texts, indices), form);
     if (outcome.kind === "refused") {
       const [index] = indices;
       if (indices.length === 1 && index !== undefined) failed.push({ index, reason: outcome.reason });
@@ -37,7 +36,7 @@ export async function embedTexts(
     }
     for (const [position, index] of indices.entries()) {
       const row = outcome.rows[position];
-      if (row !== undefined) keep(index, row);
+      if (row !== undefined) vectors.set(row, index * form.words);
       // Alone already: the second computation would be the same one.
       else if (indices.length === 1) failed.push({ index });
       else await embed([index]);
@@ -60,30 +59,20 @@ function halvesOf(indices: readonly number[]): readonly (readonly number[])[] {
 type Outcome =
   | { readonly kind: "refused"; readonly reason: string }
   /** A row for each text; undefined where it is not finite. */
-  | { readonly kind: "ran"; readonly rows: readonly (Float32Array | undefined)[] };
+  | { readonly kind: "ran"; readonly rows: readonly (Uint16Array | undefined)[] };
 
-async function runOnce(run: RunGraph, texts: readonly Int32Array[], dimensions: number): Promise<Outcome> {
+async function runOnce(run: RunGraph, texts: readonly Int32Array[], { values, encode }: RowForm): Promise<Outcome> {
   let rows: Float32Array;
   try {
     rows = await run(texts);
   } catch (error) {
     return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
   }
-  assert(rows.length === texts.length * dimensions, "the graph gives one row per text");
+  assert(rows.length === texts.length * values, "the graph gives one row per text");
   return {
     kind: "ran",
-    rows: texts.map((_, position) => {
-      const row = rows.subarray(position * dimensions, (position + 1) * dimensions);
-      return isUnit(row) ? row : undefined;
-    }),
+    rows: texts.map((_, position) => encode(rows.subarray(position * values, (position + 1) * values))),
   };
-}
-
-/** Whether a row is finite and of length 1: NaN and infinity fail both comparisons, and so does a row of zeros. */
-function isUnit(row: Float32Array): boolean {
-  let sum = 0;
-  for (let index = 0; index < row.length; index += 1) sum += (row[index] ?? 0) ** 2;
-  return sum > 0.98 && sum < 1.02;
 }
 
 function pick(texts: readonly Int32Array[], indices: readonly number[]): readonly Int32Array[] {

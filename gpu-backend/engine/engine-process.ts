@@ -10,6 +10,7 @@ import { type EmbeddedTexts, embedTexts } from "./embed-texts.ts";
 import { GraphSession, type SessionOptions } from "./graph-session.ts";
 import { GraphThread } from "./graph-thread.ts";
 import { LongText } from "./long-text.ts";
+import { rowFormOf } from "./row-form.ts";
 import type { CompileRequest, FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
 
 let started: { readonly session: GraphSession | GraphThread; readonly start: StartMessage } | undefined;
@@ -91,8 +92,8 @@ async function embed({ ids, lengths }: RunMessage): Promise<Embedded> {
     texts.push(ids.subarray(offset, offset + length));
     offset += length;
   }
-  const { dimensions } = options.shape;
-  const embedded = await embedTexts((batch) => compute(session, batch), texts, dimensions, options.budget);
+  const { shape, budget } = options;
+  const embedded = await embedTexts((batch) => compute(session, batch), texts, rowFormOf(shape), budget);
   return { ...embedded, began, ended: performance.now() };
 }
 
@@ -125,7 +126,7 @@ async function step({ id, ids }: StepMessage): Promise<void> {
     if (outcome.status === "rejected") throw outcome.reason;
     return must(outcome.value, "a vector after the last chunk");
   };
-  const { vectors, failed } = await embedTexts(vector, [long.ids], shape.dimensions, budget);
+  const { vectors, failed } = await embedTexts(vector, [long.ids], rowFormOf(shape), budget);
   await drop(id);
   await send({ kind: "result", id, vectors, failed, runMs: performance.now() - began });
 }

@@ -9,6 +9,8 @@ import { CUDA_FOLDER, cudaEnvironment } from "../cuda/libraries.ts";
 import { forkProgram } from "../fork-program.ts";
 import { DEFAULT_BUDGETS, shortTokensMax } from "./batch-budget.ts";
 import type { FromEngine, RunMessage, StartMessage, StepMessage, ToEngine } from "./messages.ts";
+import { tokenOf } from "../token-type.ts";
+import { rowFormOf } from "./row-form.ts";
 import { processorTicks } from "./processor-ticks.ts";
 import {
   type Engine,
@@ -61,7 +63,7 @@ class ChildEngine implements Engine {
     assert(Number.isInteger(options.threads) && options.threads >= 1, "threads is a positive integer");
     this.#model = model;
     this.#options = options;
-    this.#queue = new WorkQueue(model.config.dimensions, options.shortTokensMax ?? shortTokensMax(model));
+    this.#queue = new WorkQueue(rowFormOf(model.config).words, options.shortTokensMax ?? shortTokensMax(model));
     this.#start = {
       kind: "start",
       session: {
@@ -91,12 +93,13 @@ class ChildEngine implements Engine {
   }
 
   run(texts: readonly Int32Array[], { seconds, signal }: RunOptions = {}): Promise<EngineResult> {
-    const { maxTokens, vocabSize } = this.#model.config;
+    const { maxTokens, vocabSize, reranker } = this.#model.config;
+    const mayHaveTypes = reranker !== undefined;
     assert(texts.length > 0, "a batch has a text");
     for (const text of texts) {
       assert(text.length >= 1 && text.length <= maxTokens, `a text has 1 to ${maxTokens} tokens`);
       assert(
-        text.every((id) => id >= 0 && id < vocabSize),
+        text.every((id) => tokenOf(id) < vocabSize && (id >= 0 || mayHaveTypes)),
         "every token id is in the vocabulary",
       );
     }

@@ -54,7 +54,7 @@ export class GraphSession {
     return new GraphSession(await openSession(options));
   }
 
-  /** Embeds one batch in one run. Gives float32 [texts, dimensions], L2-normalised, row-major. */
+  /** Runs one batch. Gives float32, row-major: [texts, dimensions], L2-normalised, or logits [texts, 1]. */
   run(texts: readonly Int32Array[]): Promise<Float32Array> {
     return this.runPacked(packBatch(texts));
   }

@@ -61,7 +61,7 @@ export class LongText {
     this.#values = new Tensor("float32", new Float32Array(size), dims);
   }
 
-  /** Runs the next chunk through the present layer. Gives float32 [hiddenSize], L2-normalised, after the last one. */
+  /** Runs the next chunk through the present layer. Gives float32 [hiddenSize], L2-normalised, or a logit, after the last one. */
   async step(): Promise<Float32Array | undefined> {
     const session = (this.#session ??= await openSession({
       ...this.#options,

@@ -15,7 +15,10 @@ export interface StartMessage {
   readonly compile?: CompileRequest;
 }
 
-export type ModelShape = Pick<ModelConfig, "layers" | "hiddenSize" | "keyValueHeads" | "headDim" | "dimensions">;
+export type ModelShape = Pick<
+  ModelConfig,
+  "layers" | "hiddenSize" | "keyValueHeads" | "headDim" | "dimensions" | "reranker"
+>;
 
 export interface CompileRequest {
   readonly checkpointDir: string;
@@ -48,14 +51,14 @@ export type ToEngine =
 
 export interface FailedText {
   readonly index: number;
-  /** Absent: the vector was not finite. */
+  /** Absent: the vector, or the score, was not finite. */
   readonly reason?: string;
 }
 
 export interface ResultMessage {
   readonly kind: "result";
   readonly id: number;
-  /** [texts, dimensions] float16 bits. */
+  /** [texts, words] (row-form.ts). */
   readonly vectors: Uint16Array;
   readonly failed: readonly FailedText[];
   readonly runMs: number;

@@ -1,5 +1,5 @@
 // What the engine promises to the scheduler and the server. Vectors are canonical: full length, L2-normalised,
-// rounded once to float16. A batch never fails as a whole because of one of its texts.
+// rounded once to float16; a reranker's pairs have a score each in their place. A batch never fails as a whole because of one of its texts.
 
 import type { CompiledModel } from "../compiler/compiled-model.ts";
 import type { CudaPlace } from "../cuda/libraries.ts";
@@ -8,7 +8,7 @@ import type { BatchBudget } from "./batch-budget.ts";
 export type EngineState = "starting" | "ready" | "restarting" | "failed" | "closed";
 
 export interface EngineResult {
-  /** [texts, dimensions], float16 bits, row-major, in the order of the texts. */
+  /** [texts, words] (row-form.ts), row-major, in the order of the texts. */
   readonly vectors: Uint16Array;
   /** Wall time inside the engine process for this batch, in milliseconds; waiting is not counted. */
   readonly runMs: number;
@@ -23,8 +23,8 @@ export interface RunOptions {
 
 export interface Engine {
   /**
-   * Embeds texts. `texts`: at least one; each the token ids of one text, ending token included, 1..config.maxTokens ids
-   * below config.vocabSize. Rejects with TextsFailed when some of the texts cannot be embedded (it carries the vectors
+   * Embeds texts, or scores pairs. `texts`: at least one; each the token ids of one text, ending token included,
+   * 1..config.maxTokens ids below config.vocabSize, or of one pair (token-type.ts). Rejects with TextsFailed when some of the texts cannot be embedded (it carries the vectors
    * of the others) and with EngineDied when the engine is closed or cannot be started again.
    */
   run(texts: readonly Int32Array[], options?: RunOptions): Promise<EngineResult>;

@@ -34,7 +34,7 @@ export interface Unit {
 }
 
 export class WorkQueue {
-  readonly #dimensions: number;
+  readonly #words: number;
   readonly #shortTokensMax: number;
   #waiting: Unit[] = [];
   /** Long texts; the first may be in progress, and is among the sent ones while a step of it runs. */
@@ -44,9 +44,9 @@ export class WorkQueue {
   #sent: Unit[] = [];
   #nextId = 1;
 
-  /** `shortTokensMax`: texts with more tokens are long. */
-  constructor(dimensions: number, shortTokensMax: number = Number.POSITIVE_INFINITY) {
-    this.#dimensions = dimensions;
+  /** `words`: of a text's row (row-form.ts). `shortTokensMax`: texts with more tokens are long. */
+  constructor(words: number, shortTokensMax: number = Number.POSITIVE_INFINITY) {
+    this.#words = words;
     this.#shortTokensMax = shortTokensMax;
   }
 
@@ -62,7 +62,7 @@ export class WorkQueue {
   /** Takes a batch in; the promise settles when every text has a vector or a failure. */
   add(texts: readonly Int32Array[], seconds?: number): Promise<EngineResult> {
     return new Promise((resolve, reject) => {
-      const vectors = new Uint16Array(texts.length * this.#dimensions);
+      const vectors = new Uint16Array(texts.length * this.#words);
       const open = texts.length;
       const batch: Batch = { texts, vectors, failures: new Map(), open, runMs: 0, seconds, resolve, reject };
       const isLong = (index: number): boolean => (texts[index]?.length ?? 0) > this.#shortTokensMax;
@@ -117,14 +117,14 @@ export class WorkQueue {
   settle(result: ResultMessage): void {
     const unit = this.#sent.shift();
     assert(unit !== undefined && unit.id === result.id, "answers come in the order of the batches");
-    assert(result.vectors.length === unit.texts.length * this.#dimensions, "one vector per text");
+    assert(result.vectors.length === unit.texts.length * this.#words, "one vector per text");
     if (unit.long !== undefined) this.#long = this.#long.filter((other) => other !== unit);
     if (unit.long?.dropped === true) return;
     const { batch } = unit;
     batch.runMs += result.runMs;
     for (const [position, index] of unit.indices.entries()) {
-      const row = result.vectors.subarray(position * this.#dimensions, (position + 1) * this.#dimensions);
-      batch.vectors.set(row, index * this.#dimensions);
+      const row = result.vectors.subarray(position * this.#words, (position + 1) * this.#words);
+      batch.vectors.set(row, index * this.#words);
     }
     for (const { index: position, reason } of result.failed) {
       const index = must(unit.indices[position], "failed text");

@@ -25,6 +25,6 @@ export function parseRepository(text: string): Repository | undefined {
 
 /** Weights, configuration, tokenizer; no other framework's weights, no ONNX exports, nothing that is code. */
 export function isNeeded(path: string): boolean {
-  if (path === "merges.txt" || MODULE_CONFIG.test(path)) return true;
+  if (path === "merges.txt" || path === "chat_template.jinja" || MODULE_CONFIG.test(path)) return true;
   return isFileName(path) && /\.(?:safetensors|json)$/.test(path);
 }

@@ -5,6 +5,7 @@ import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
 import { encodeFrame } from "../../shared/frame.ts";
 import {
+  type BackendReady,
   type EmbedAnswer,
   type EmbedRequest,
   type ItemFault,
@@ -89,7 +90,14 @@ function goodRows({ vectors, faults }: EmbeddedCall, dimensions: number): Uint16
 /** Answers `call` with a frame of token ids. Throws ApiError, TextFault or CallerGone. */
 export async function tokenize(call: Call, serviceOf: ServiceOf, sizes: CallSizes): Promise<void> {
   const { service, tokenized } = await tokenizeCall(call, serviceOf, sizes, false);
-  const { texts, truncated, faults } = tokenized;
+  await sendIds(call, service, tokenized);
+}
+
+export async function sendIds(
+  call: Call,
+  service: Service,
+  { texts, truncated, faults }: TokenizedCall,
+): Promise<void> {
   const frame = await call.stage("encode", () => {
     const answer: TokenizeAnswer = {
       version: WIRE_VERSION,
@@ -113,7 +121,7 @@ async function tokenizeCall(
   const body = await call.stage("body", () => call.body());
   const { header, inputs } = await call.stage("decode", () => readRequest(body, sizes.textsMax));
   const service = serviceOf(header.model);
-  checkRevision(header, service);
+  checkModel(header, service, "embedding");
   if (needsRoom) service.runner.checkRoom(header.account, header.tier);
   const work = { ...header, inputs, tokensMax: sizes.callTokensMax };
   const tokenized = await call.stage("tokenize", () =>
@@ -122,7 +130,20 @@ async function tokenizeCall(
   return { header, service, tokenized };
 }
 
-function checkRevision(header: EmbedRequest, service: Service): void {
+/** `kind`: of the models that the route is for. Throws ApiError. */
+export function checkModel(
+  header: Pick<EmbedRequest, "revision">,
+  service: Service,
+  kind: NonNullable<BackendReady["kind"]>,
+): void {
+  const isReranker = service.model.config.reranker !== undefined;
+  if (isReranker !== (kind === "reranker"))
+    throw apiError(
+      "incompatible_options",
+      isReranker
+        ? `${service.modelId} is a reranker: it gives scores (/score), not vectors.`
+        : `${service.modelId} is an embedding model: it gives vectors (/embed), not scores.`,
+    );
   if (header.revision !== null && header.revision !== service.model.revision) {
     throw apiError("model_not_ready", "This backend serves another revision of the model.", null, 1);
   }

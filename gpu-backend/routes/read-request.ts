@@ -1,6 +1,8 @@
 // The body of /embed and /tokenize: frame → schema → the texts and token ids it carries. Whatever is wrong with it
 // becomes one ApiError or TextFault that names the text.
 
+import type * as z from "zod";
+
 import { apiError } from "../../shared/errors.ts";
 import { decodeFrame } from "../../shared/frame.ts";
 import { type EmbedRequest, embedRequestSchema } from "../../shared/wire.ts";
@@ -14,22 +16,29 @@ export interface ReadRequest {
 
 /** Throws ApiError or TextFault. */
 export function readRequest(body: Uint8Array<ArrayBuffer>, textsMax: number): ReadRequest {
-  const frame = decodeFrame(body);
-  if (frame.kind === "broken") throw apiError("invalid_request", `The frame cannot be read: ${frame.reason}.`);
-  const parsed = embedRequestSchema.safeParse(frame.header);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw apiError(
-      "invalid_request",
-      `The header's ${issue?.path.join(".") ?? ""} is not right: ${issue?.message ?? ""}.`,
-    );
-  }
-  const { texts } = parsed.data;
+  const { header, payload } = readFrame(body, embedRequestSchema);
+  const { texts } = header;
   if (texts.length === 0) throw apiError("empty_input", "A call needs at least one text.");
   if (texts.length > textsMax) {
     throw apiError("too_many_inputs", `The call has ${texts.length} texts; the limit is ${textsMax}.`);
   }
-  return { header: parsed.data, inputs: inputsOf(parsed.data, frame.payload) };
+  return { header, inputs: inputsOf(header, payload) };
+}
+
+/** A frame whose header is what `schema` says. Throws ApiError. */
+export function readFrame<Schema extends z.ZodType>(
+  body: Uint8Array<ArrayBuffer>,
+  schema: Schema,
+): { readonly header: z.infer<Schema>; readonly payload: Uint8Array<ArrayBuffer> } {
+  const frame = decodeFrame(body);
+  if (frame.kind === "broken") throw apiError("invalid_request", `The frame cannot be read: ${frame.reason}.`);
+  const parsed = schema.safeParse(frame.header);
+  if (parsed.success) return { header: parsed.data, payload: frame.payload };
+  const issue = parsed.error.issues[0];
+  throw apiError(
+    "invalid_request",
+    `The header's ${issue?.path.join(".") ?? ""} is not right: ${issue?.message ?? ""}.`,
+  );
 }
 
 function inputsOf({ texts, prefix }: EmbedRequest, payload: Uint8Array<ArrayBuffer>): TokenizerInput[] {

@@ -33,11 +33,19 @@ export function ready(
   }
   const answer: BackendReady = {
     ...facts,
+    ...rerankerOf(service),
     status,
     load: { queueSeconds: service?.runner.queueSeconds() ?? 0 },
     tokensPerSecond: service?.throughput.tokensPerSecond(performance.now()) ?? null,
   };
   call.sendJson(status === "ready" ? 200 : 503, answer);
+}
+
+/** What a reranker takes, which its tokenizer knows. */
+function rerankerOf(service: Service | undefined): Pick<BackendReady, "reranker"> {
+  const pairs = service?.tokenizer.pairs;
+  if (pairs === undefined) return {};
+  return { reranker: { instruction: service?.model.config.reranker?.prompt?.instruction ?? null, ...pairs } };
 }
 
 export function info(call: Call, service: Service, config: Config): void {
@@ -56,7 +64,8 @@ export function info(call: Call, service: Service, config: Config): void {
       contextTokens: model.config.maxTokens,
       endTokenId: model.config.endTokenId,
     },
-    pooling: `${POOLING_NAMES[model.config.pooling]}, L2-normalised, float16`,
+    kind: model.config.reranker === undefined ? "embedding" : "reranker",
+    pooling: `${POOLING_NAMES[model.config.pooling]}, ${model.config.reranker === undefined ? "L2-normalised, float16" : "one logit's sigmoid, float32"}`,
     sameBits: model.target === "cpu" ? SAME_BITS : null,
     compile: { target: model.target, precision: model.precision, cudaWeights: model.cudaWeights },
     kernels: kernelsOf(service),

@@ -19,7 +19,7 @@ import type { Scheduler } from "./scheduler.ts";
 import type { Batch, Delivery, Overload, SchedulerCall, Ticket } from "./types.ts";
 
 export interface EmbeddedCall {
-  /** [texts, dimensions], float16 bits, in the order asked; of a text at fault zeros. */
+  /** [texts, words] (engine/row-form.ts), in the order asked; of a text at fault zeros. */
   readonly vectors: Uint16Array<ArrayBuffer>;
   /** Of the texts that have no vector, in order. None where a fault fails the call. */
   readonly faults: readonly ItemFault[];
@@ -69,7 +69,7 @@ export class Runner {
   readonly #scheduler: Scheduler;
   readonly #cost: CostModel;
   readonly #engine: Engine;
-  readonly #dimensions: number;
+  readonly #words: number;
   readonly #events: RunnerEvents;
   readonly #exact: ExactComputation | undefined;
   readonly #pending = new Map<Ticket, Pending>();
@@ -81,19 +81,19 @@ export class Runner {
   #pumpTimer: NodeJS.Timeout | undefined;
   #deadlineTimer: NodeJS.Timeout | undefined;
 
-  /** `exact`: where texts without a finite vector get a second try; without it they fail. */
+  /** `words`: of a text's row. `exact`: where texts without a finite vector get a second try; without it they fail. */
   constructor(
     scheduler: Scheduler,
     cost: CostModel,
     engine: Engine,
-    dimensions: number,
+    words: number,
     events: RunnerEvents,
     exact?: ExactComputation,
   ) {
     this.#scheduler = scheduler;
     this.#cost = cost;
     this.#engine = engine;
-    this.#dimensions = dimensions;
+    this.#words = words;
     this.#events = events;
     this.#exact = exact;
   }
@@ -113,7 +113,7 @@ export class Runner {
       const admission = this.#scheduler.admit({ ...call, deadline: now + call.deadlineMs / 1_000 }, now);
       if (admission.kind === "overloaded") return reject(this.#overloaded(admission));
       const { ticket } = admission;
-      const vectors = new Uint16Array(call.texts.length * this.#dimensions);
+      const vectors = new Uint16Array(call.texts.length * this.#words);
       const onAbort = (): void => this.#cancel(ticket, signal.reason);
       signal.addEventListener("abort", onAbort);
       const stopListening = (): void => signal.removeEventListener("abort", onAbort);
@@ -217,7 +217,7 @@ export class Runner {
 
   /** What `compute` gives; a fault of our own, thrown or rejected, fails this batch's texts and nothing else. */
   async #outcome(batch: Batch, compute: () => Promise<EngineResult>): Promise<Outcome> {
-    const outcome = await outcomeOf(batch, compute, this.#dimensions);
+    const outcome = await outcomeOf(batch, compute, this.#words);
     if (outcome.fault !== undefined) this.#events.fault?.(outcome.fault);
     return outcome;
   }
@@ -275,7 +275,7 @@ export class Runner {
   }
 
   #copyRow(pending: Pending, position: number, from: Uint16Array, row: number): void {
-    const width = this.#dimensions;
+    const width = this.#words;
     pending.vectors.set(from.subarray(row * width, (row + 1) * width), position * width);
   }
 
@@ -341,10 +341,10 @@ function seconds(): number {
   return performance.now() / 1_000;
 }
 
-async function outcomeOf(batch: Batch, compute: () => Promise<EngineResult>, dimensions: number): Promise<Outcome> {
+async function outcomeOf(batch: Batch, compute: () => Promise<EngineResult>, words: number): Promise<Outcome> {
   try {
     const result = await compute();
-    assert(result.vectors.length === batch.texts.length * dimensions, "the engine gives a vector for each text");
+    assert(result.vectors.length === batch.texts.length * words, "the engine gives a row for each text");
     return { ...result, failures: NO_FAILURES };
   } catch (error) {
     return failureOf(error, batch);
@@ -363,7 +363,7 @@ function faultOf(reason: TextFailure, index: number): ItemFault {
   return reason instanceof NonFiniteVector
     ? {
         code: "vector_not_finite",
-        message: "The model gives no finite vector for this text, in its batch, alone, or in float32.",
+        message: "The model gives nothing finite for this text, in its batch, alone, or in float32.",
         ...facts,
       }
     : {

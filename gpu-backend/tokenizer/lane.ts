@@ -6,6 +6,7 @@ import type { ChildProcess } from "node:child_process";
 
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 import { forkProgram } from "../fork-program.ts";
+import type { PairFacts } from "./pair.ts";
 import type { ProcessMessage, SliceIds, SliceRequest, TextProblem, TokenizerSetup, ToTokenizer } from "./messages.ts";
 
 export type SliceOutcome =
@@ -38,6 +39,8 @@ export class TokenizerLane {
   #ready = false;
   #closed = false;
   #waiting: Waiting | undefined;
+  /** Of a reranker's tokenizer, once it is loaded. */
+  pairs: PairFacts | undefined;
   /** Processes replaced because a slice ran over its time, or was too much for them. */
   replacements = 0;
 
@@ -98,6 +101,7 @@ export class TokenizerLane {
           case "ready":
             clearTimeout(timer);
             this.#ready = true;
+            this.pairs = message.pairs;
             resolve();
             return;
           case "unusable":

@@ -24,6 +24,8 @@ export interface TokenizerLibrary {
   has(id: number): boolean;
   /** A token never stands for more UTF-8 bytes of a text; Infinity where it may stand for any number of them. */
   readonly longestTokenBytes: number;
+  /** How the tokenizer's own template puts two texts together. */
+  pairTemplate(): Promise<PairTemplate>;
   /** Ids that the template puts before every text (none for Qwen3). */
   readonly leading: readonly number[];
   /** Ids that end every text: the template's, or the model's ending token where it has none. */
@@ -32,6 +34,19 @@ export interface TokenizerLibrary {
   readonly cutRules: CutRules | undefined;
   /** Ids that decoding and encoding may lose: the unknown token's, a lone mark's, and those of added tokens beside marks. */
   readonly lossy: ReadonlySet<number>;
+}
+
+/** What the template of pairs adds, and the token types (0 or 1) of the texts between. */
+export interface PairTemplate {
+  readonly leading: readonly TypedToken[];
+  readonly between: readonly TypedToken[];
+  readonly trailing: readonly TypedToken[];
+  readonly queryType: number;
+  readonly documentType: number;
+}
+interface TypedToken {
+  readonly id: number;
+  readonly type: number;
 }
 
 /** Ids above are no vocabulary's (the largest known has 262,144): they would only make arrays of a thousand million holes. */
@@ -65,6 +80,7 @@ export async function loadTokenizer(dir: string, endTokenId: number, vocabSize: 
       const encoding = await tokenizer.encode(text, null, { addSpecialTokens: false });
       return { ids: encoding.getIds(), starts: encoding.getOffsets().map(([start = 0]) => start) };
     },
+    pairTemplate: () => pairTemplate(tokenizer),
     decode: async (ids) => (ids.length === 0 ? "" : tokenizer.decode([...ids], false)),
     has: (id) => vocabulary.known.has(id),
     longestTokenBytes: longestTokenBytes(definition, isByteLevel, vocabulary),
@@ -106,6 +122,24 @@ async function templateIds(
   const start = bare.getLength() === full.length ? 0 : firstOf(bare.getIds(), full);
   const trailing = full.slice(start + bare.getLength());
   return { leading: full.slice(0, start), trailing: trailing.length === 0 ? [endTokenId] : trailing };
+}
+
+/** Seen from a pair of texts that have ids of their own. */
+async function pairTemplate(tokenizer: Tokenizer): Promise<PairTemplate> {
+  const text = (await tokenizer.encode("a", null, { addSpecialTokens: false })).getIds();
+  const encoding = await tokenizer.encode("a", "a");
+  const types = encoding.getTypeIds();
+  const tokens = encoding.getIds().map((id, at) => ({ id, type: types[at] ?? 0 }));
+  const ids = tokens.map(({ id }) => id);
+  const first = firstOf(text, ids);
+  const second = first + text.length + firstOf(text, ids.slice(first + text.length));
+  return {
+    leading: tokens.slice(0, first),
+    between: tokens.slice(first + text.length, second),
+    trailing: tokens.slice(second + text.length),
+    queryType: tokens[first]?.type ?? 0,
+    documentType: tokens[second]?.type ?? 0,
+  };
 }
 
 /** Where `part` begins in `whole`. */

@@ -1,5 +1,7 @@
 // What the server and a tokenizer process say to each other: the setup, then one slice of one call at a time.
 
+import type { PairPrompt } from "../compiler/architectures/architecture.ts";
+import type { PairFacts, PairQuery } from "./pair.ts";
 import type { OnError, TokenEncoding, Truncation } from "../../shared/wire.ts";
 
 export interface TokenizerSetup {
@@ -7,6 +9,15 @@ export interface TokenizerSetup {
   readonly endTokenId: number;
   readonly vocabSize: number;
   readonly maxTokens: number;
+  /** Of a reranker: how it reads pairs. */
+  readonly pairs?: PairForm;
+}
+
+export interface PairForm {
+  /** The architecture's; absent: the tokenizer's own template. */
+  readonly prompt?: PairPrompt;
+  /** Token types that the model tells apart. */
+  readonly types: number;
 }
 
 /** A string, or the caller's own ids. */
@@ -15,6 +26,8 @@ export type TokenizerInput = string | Uint32Array;
 export interface SliceRequest {
   readonly slice: number;
   readonly prefix: string;
+  /** Given: the inputs are documents, each read with this query. */
+  readonly pair: PairQuery | undefined;
   readonly truncate: Truncation;
   readonly inputs: readonly TokenizerInput[];
   /** Of the inputs that are ids; undefined: the model's own. */
@@ -23,15 +36,16 @@ export interface SliceRequest {
   readonly onError: OnError;
 }
 
-/** Why a text cannot be tokenised. `at` counts within the slice. */
-export type TextProblem =
+/** Why a text cannot be tokenised. `at` counts within the slice; `ofQuery`: it is the pairs' query that cannot. */
+export type TextProblem = { readonly ofQuery?: true } & (
   | { readonly kind: "too_long"; readonly at: number; readonly tokens: number; readonly counted: boolean }
   | { readonly kind: "too_complex"; readonly at: number; readonly reason: string }
   | { readonly kind: "beyond_vocabulary"; readonly at: number; readonly id: number }
   | { readonly kind: "beyond_table"; readonly at: number; readonly id: number }
   /** A fault of ours or the library's. */
   | { readonly kind: "failed"; readonly at: number }
-  | { readonly kind: "not_in_encoding"; readonly at: number; readonly id: number; readonly encoding: TokenEncoding };
+  | { readonly kind: "not_in_encoding"; readonly at: number; readonly id: number; readonly encoding: TokenEncoding }
+);
 
 export interface SliceIds {
   /** All ids of the slice, text after text. */
@@ -50,7 +64,8 @@ export type ToTokenizer =
   | { readonly kind: "slice"; readonly request: SliceRequest };
 
 export type ProcessMessage =
-  | { readonly kind: "ready" }
+  /** `pairs`: of a reranker's tokenizer. */
+  | { readonly kind: "ready"; readonly pairs: PairFacts | undefined }
   | { readonly kind: "unusable"; readonly message: string }
   | ({ readonly kind: "ids"; readonly slice: number } & SliceIds)
   | { readonly kind: "problem"; readonly slice: number; readonly problem: TextProblem };

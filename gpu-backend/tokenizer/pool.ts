@@ -4,10 +4,11 @@
 // is over its limit.
 
 import { apiError } from "../../shared/errors.ts";
-import type { ItemFault, OnError, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
+import type { BackendFault, ItemFault, OnError, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { type LaneLimits, TokenizerLane, type SliceOutcome } from "./lane.ts";
+import type { PairFacts, PairQuery } from "./pair.ts";
 import type { SliceIds, TextProblem, TokenizerInput, TokenizerSetup } from "./messages.ts";
-import { foreignIdsFault, problemFault, TextFault } from "./text-fault.ts";
+import { foreignIdsFault, problemFault, queryFault, TextFault } from "./text-fault.ts";
 import { type Owner, TurnQueue } from "./turn-queue.ts";
 
 export interface TokenizerCall {
@@ -15,6 +16,8 @@ export interface TokenizerCall {
   readonly account: string;
   readonly inputs: readonly TokenizerInput[];
   readonly prefix: string;
+  /** Given: the inputs are documents, each read with this query (and `prefix` counts for nothing). */
+  readonly pair?: PairQuery;
   readonly truncate: Truncation;
   readonly tier: Tier;
   /** Of the inputs that are ids; absent: the model's own. */
@@ -107,6 +110,11 @@ export class TokenizerPool {
     throw failed.reason;
   }
 
+  /** How a reranker's pairs are made; undefined: an embedding model's tokenizer. */
+  get pairs(): PairFacts | undefined {
+    return this.#lanes[0]?.pairs;
+  }
+
   /** Processes ended because a text ran over its time, or was too much for them. */
   get replacements(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.replacements, 0);
@@ -170,9 +178,9 @@ export class TokenizerPool {
   }
 
   async #run(lane: TokenizerLane, running: Running, slice: Slice): Promise<void> {
-    const { prefix, truncate, encoding, onError = "fail" } = running.call;
+    const { prefix, pair, truncate, encoding, onError = "fail" } = running.call;
     this.#sliceNumber += 1;
-    const request = { slice: this.#sliceNumber, prefix, truncate, encoding, onError, inputs: slice.inputs };
+    const request = { slice: this.#sliceNumber, prefix, pair, truncate, encoding, onError, inputs: slice.inputs };
     const outcome = await lane.run(request);
     if (!running.over) this.#accept(running, slice, outcome);
     this.#dispatch();
@@ -184,7 +192,7 @@ export class TokenizerPool {
         this.#keep(running, slice, outcome);
         return;
       case "problem":
-        this.#fail(running, new TextFault(this.#faultOf(outcome.problem, slice)));
+        this.#fail(running, new TextFault(this.#ofQuery(outcome.problem) ?? this.#faultOf(outcome.problem, slice)));
         return;
       case "timed_out":
         this.#retryAlone(running, slice);
@@ -206,6 +214,10 @@ export class TokenizerPool {
       const chars = charsOf(running.call, input);
       this.#queue(running, { first: slice.first + at, inputs: [input], long: true, chars });
     }
+  }
+
+  #ofQuery(problem: TextProblem): BackendFault | undefined {
+    return problem.ofQuery && queryFault(problem, { ...this.#setup, maxTokens: this.pairs?.queryTokensMax ?? 0 });
   }
 
   #faultOf(problem: TextProblem, { first }: Slice): ItemFault {

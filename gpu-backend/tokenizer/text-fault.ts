@@ -84,6 +84,17 @@ export function problemFault(
   }
 }
 
+/** The same of a pair's query, which has no index. `limits.maxTokens`: of instruction and query together. */
+export function queryFault(problem: TextProblem, limits: Parameters<typeof problemFault>[2]): BackendFault {
+  const fault = problemFault(problem, 0, limits);
+  const { tokens, maxTokens } = fault.facts;
+  const message =
+    problem.kind === "too_long"
+      ? `The query has ${problem.counted ? "" : "at least "}${tokens} tokens with its instruction; at most ${maxTokens} are read.`
+      : fault.message.replace("The text", "The query");
+  return { ...fault, message, index: null, facts: { ...fault.facts, query: 1 } };
+}
+
 /** Chunks cut in the middle of a character fail alone now and then; a whole call of foreign ids fails mostly. */
 export function foreignIdsFault(foreign: number, arrays: number): BackendFault | undefined {
   const refused = arrays < 4 ? foreign === arrays : foreign * 2 >= arrays;

@@ -2,7 +2,7 @@
 // between slices, so the pool may end it at any moment. A process and not a thread, because the library is native: a
 // thread in it cannot be ended, and its faults end the process they happen in.
 
-import { must } from "../../shared/assert.ts";
+import { assert, must } from "../../shared/assert.ts";
 import { CheckpointError } from "../checkpoint/checkpoint-error.ts";
 import type { TokenEncoding } from "../../shared/wire.ts";
 import { foreignEncoding, type ForeignEncoding } from "./foreign-encoding.ts";
@@ -15,13 +15,22 @@ import type {
   TokenizerSetup,
   ToTokenizer,
 } from "./messages.ts";
+import { type PairQuery, type PairTokenizer, pairTokenizer, type QueryProblem } from "./pair.ts";
 import { type TokenizedIds, type TokenizedText, tokenizeIds, tokenizeText } from "./text-tokenizer.ts";
 
 /** Runs on which a regular expression that backtracks without end shows itself before the process counts as ready. */
 const SAMPLES = ["a", "A", "1", " ", "\n", "!", "a ", "a1", "ab!", "\u4e2d"].map((run) => run.repeat(64));
 const NO_IDS = new Int32Array();
 
-let ready: { readonly library: TokenizerLibrary; readonly setup: TokenizerSetup } | undefined;
+interface Ready {
+  readonly library: TokenizerLibrary;
+  readonly setup: TokenizerSetup;
+  readonly pairs: PairTokenizer | undefined;
+}
+
+let ready: Ready | undefined;
+/** The query that was asked for last: the documents of a call have one. */
+let lastQuery: (PairQuery & { readonly documents: ReturnType<PairTokenizer["of"]> }) | undefined;
 
 process.on("message", (message: ToTokenizer) => {
   void (message.kind === "setup" ? load(message.setup) : answer(message.request));
@@ -35,8 +44,10 @@ async function load(setup: TokenizerSetup): Promise<void> {
   try {
     const library = await loadTokenizer(setup.checkpointDir, setup.endTokenId, setup.vocabSize);
     for (const sample of SAMPLES) await library.encode(sample);
-    ready = { library, setup };
-    send({ kind: "ready" });
+    const { checkpointDir, pairs: form } = setup;
+    const pairs = form && (await pairTokenizer(checkpointDir, library, setup, form));
+    ready = { library, setup, pairs };
+    send({ kind: "ready", pairs: pairs?.facts });
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     send({ kind: "unusable", message: error.message });
@@ -84,19 +95,34 @@ async function tokenizeSlice(request: SliceRequest, foreign: ForeignEncoding | u
   return { kind: "ids", slice, ids, lengths, truncated, foreignIds, problems };
 }
 
+async function tokenizePair(
+  pairs: PairTokenizer,
+  { instruction, query }: PairQuery,
+  document: TokenizerInput,
+  truncate: SliceRequest["truncate"],
+): Promise<InputResult> {
+  assert(typeof document === "string" && truncate !== "start", "documents are strings that lose their ends alone");
+  if (lastQuery?.query !== query || lastQuery.instruction !== instruction)
+    lastQuery = { instruction, query, documents: pairs.of({ instruction, query }) };
+  const documents = await lastQuery.documents;
+  return documents.kind === "documents" ? documents.tokenize(document, truncate) : { ...documents, ofQuery: true };
+}
+
 type InputResult =
   | TokenizedText
   | TokenizedIds
+  | (QueryProblem & { readonly ofQuery: true })
   | { readonly kind: "not_in_encoding"; readonly id: number; readonly encoding: TokenEncoding }
   | { readonly kind: "failed" };
 
 async function tokenizeInput(
-  { prefix, truncate }: SliceRequest,
+  { prefix, pair, truncate }: SliceRequest,
   input: TokenizerInput,
   foreign: ForeignEncoding | undefined,
 ): Promise<InputResult> {
-  const { library, setup } = must(ready, "a tokenizer before the first slice");
+  const { library, setup, pairs } = must(ready, "a tokenizer before the first slice");
   try {
+    if (pair !== undefined) return await tokenizePair(must(pairs, "a reranker's tokenizer"), pair, input, truncate);
     const text = typeof input === "string" || foreign === undefined ? input : foreign.decode(input);
     if (typeof text === "string") return await tokenizeText(library, setup, prefix, text, truncate);
     if ("unknown" in text) return { kind: "not_in_encoding", id: text.unknown, encoding: text.encoding };

@@ -9,6 +9,10 @@ export interface Architecture {
   readonly modelType: string;
   /** Classes of config.json's `architectures` that are this body and no more: any other has another head, or another body. */
   readonly classes: readonly string[];
+  /** Classes that are this body with a head that scores pairs; one may be in `classes` too. */
+  readonly rerankers?: Readonly<Record<string, ScoreHead>>;
+  /** How a reranker of this body reads a pair; absent: as the tokenizer's own template puts pairs together. */
+  readonly pairPrompt?: PairPrompt;
   /** What config.json may say beside COMMON_CONFIG. */
   readonly fields: Fields;
   readonly names: TensorNames;
@@ -22,6 +26,33 @@ export interface Architecture {
 
 /** Which of a text's final hidden states are its vector: the last one, the first one, or the mean of all. */
 export type Pooling = "lasttoken" | "cls" | "mean";
+
+/** What makes one logit of a pair's pooled hidden state. Names of layers as TensorNames has them. */
+export type ScoreHead =
+  /** The difference of two tokens' rows, "yes" less "no", in the layer that gives logits of the next token. */
+  | { readonly kind: "tokens"; readonly layer: string }
+  /** A layer of one row, behind `inner`, a layer of the body's width with a bias and tanh, where there is one. */
+  | { readonly kind: "linear"; readonly inner?: HeadLayer; readonly last: HeadLayer; readonly biased: boolean };
+
+export interface HeadLayer {
+  readonly name: string;
+  /** Whether exports put before its name what they put before the body's. */
+  readonly ofBody: boolean;
+}
+
+/**
+ * The text that a pair is put into: `start`, then `instruct`, the instruction, `query`, the query, `document` and the document,
+ * then `end`. Start and end are tokenised for themselves, as the models' cards do it.
+ */
+export interface PairPrompt {
+  readonly start: string;
+  readonly instruct: string;
+  readonly query: string;
+  readonly document: string;
+  readonly end: string;
+  /** The instruction of a call that has none. */
+  readonly instruction: string;
+}
 
 /** What the layers are, and what stands before and after them. Plain data. */
 export interface Body {

@@ -6,6 +6,14 @@ import { ENCODER_FIELDS, ENCODER_NAMES, encoderBody } from "./encoder.ts";
 export const BERT: Architecture = {
   modelType: "bert",
   classes: ["BertModel"],
+  rerankers: {
+    BertForSequenceClassification: {
+      kind: "linear",
+      inner: { name: "pooler.dense", ofBody: true },
+      last: { name: "classifier", ofBody: false },
+      biased: true,
+    },
+  },
   fields: ENCODER_FIELDS,
   names: ENCODER_NAMES,
   pooling: "mean",

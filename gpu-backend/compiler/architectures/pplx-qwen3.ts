@@ -11,6 +11,7 @@ export const PPLX_QWEN3: Architecture = {
   ...QWEN3,
   modelType: "bidirectional_pplx_qwen3",
   classes: [CLASS],
+  rerankers: {},
   fields: {
     ...QWEN3.fields,
     is_causal: only("bidirectional attention (false)", false),

@@ -1,6 +1,6 @@
 // Which tensors a model has, by name and size.
 
-import { must } from "../../../shared/assert.ts";
+import { must, unreachable } from "../../../shared/assert.ts";
 import type { LinearShape } from "../../checkpoint/linear.ts";
 import type { ModelConfig } from "../../checkpoint/read-config.ts";
 import type { LayerPart, LinearPart, NormPart, TensorNames } from "./architecture.ts";
@@ -83,11 +83,43 @@ export function learnedOf(config: ModelConfig) {
   };
 }
 
-/** Every tensor outside of the layers that is no linear layer's. */
+/** The layers of a reranker's head that the checkpoint stores, the inner one first. None: its rows are the embedding table's. */
+export function headLinears({ reranker, hiddenSize, vocabSize, tied }: ModelConfig): LinearShape[] {
+  if (reranker === undefined) return [];
+  const { head } = reranker;
+  switch (head.kind) {
+    case "tokens":
+      return tied ? [] : [{ name: head.layer, outFeatures: vocabSize, inFeatures: hiddenSize, biased: false }];
+    case "linear": {
+      const { inner, last, biased } = head;
+      const before = inner && { name: inner.name, outFeatures: hiddenSize, inFeatures: hiddenSize, biased: true };
+      return [...(before ? [before] : []), { name: last.name, outFeatures: 1, inFeatures: hiddenSize, biased }];
+    }
+    default:
+      return unreachable(head);
+  }
+}
+
+/** Whether `name` is a tensor of the head's that stands without what exports put before the body's names. */
+export function isOfHead({ reranker }: Pick<ModelConfig, "reranker">, name: string): boolean {
+  if (reranker === undefined) return false;
+  const { head } = reranker;
+  const layers = head.kind === "tokens" ? [{ name: head.layer, ofBody: false }] : [head.inner, head.last];
+  return layers.some(
+    (layer) => layer?.ofBody === false && [`${layer.name}.weight`, `${layer.name}.bias`].includes(name),
+  );
+}
+
+/** Every tensor outside of the layers that is no linear layer's of theirs. */
 export function tensorsAround(config: ModelConfig): NamedTensor[] {
   const learned = learnedOf(config);
   const final = finalNormOf(config);
+  const head = headLinears(config).flatMap(({ name, outFeatures, inFeatures, biased }) => [
+    { name: `${name}.weight`, shape: [outFeatures, inFeatures] },
+    ...(biased ? [{ name: `${name}.bias`, shape: [outFeatures] }] : []),
+  ]);
   return [
+    ...head,
     { name: tableName(namesOf(config)), shape: [config.vocabSize, config.hiddenSize] },
     ...(learned === undefined ? [] : [learned.positions, learned.types, ...vectorsOf(config, learned.norm)]),
     ...(final === undefined ? [] : vectorsOf(config, final)),

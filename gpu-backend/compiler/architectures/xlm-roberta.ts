@@ -10,6 +10,14 @@ const PADDING_DEFAULT = 1;
 export const XLM_ROBERTA: Architecture = {
   modelType: "xlm-roberta",
   classes: ["XLMRobertaModel"],
+  rerankers: {
+    XLMRobertaForSequenceClassification: {
+      kind: "linear",
+      inner: { name: "classifier.dense", ofBody: false },
+      last: { name: "classifier.out_proj", ofBody: false },
+      biased: true,
+    },
+  },
   fields: { ...ENCODER_FIELDS, pad_token_id: honoured },
   names: ENCODER_NAMES,
   pooling: "mean",

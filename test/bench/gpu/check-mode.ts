@@ -7,6 +7,7 @@ import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { readCards } from "../../../gpu-backend/cuda/cards.ts";
 import { DEFAULT_BUDGETS } from "../../../gpu-backend/engine/batch-budget.ts";
 import { embedTexts } from "../../../gpu-backend/engine/embed-texts.ts";
+import { rowFormOf } from "../../../gpu-backend/engine/row-form.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
 import { distance, row } from "../../gpu-backend/cosine.ts";
 import type { Subject } from "./check-subjects.ts";
@@ -31,7 +32,7 @@ async function check({ target, cudaWeights }: Mode, subject: Subject): Promise<R
   try {
     const texts = subject.texts.map((ids) => Int32Array.from(ids));
     const embed = (batch: readonly Int32Array[]) =>
-      embedTexts((run) => session.run(run), batch, size, DEFAULT_BUDGETS[target]);
+      embedTexts((run) => session.run(run), batch, rowFormOf(model.config), DEFAULT_BUDGETS[target]);
     const together = await embed(texts);
     const alone = new Uint16Array(together.vectors.length);
     for (const [index, text] of texts.entries()) alone.set((await embed([text])).vectors, index * size);

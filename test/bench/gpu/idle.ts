@@ -16,6 +16,7 @@ import { packBatch } from "../../../gpu-backend/engine/batch-inputs.ts";
 import { embedTexts } from "../../../gpu-backend/engine/embed-texts.ts";
 import { startEngine } from "../../../gpu-backend/engine/engine.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
+import { rowFormOf } from "../../../gpu-backend/engine/row-form.ts";
 import { makeFakeCuda } from "../../gpu-backend/cuda/fake-cuda.ts";
 import { textsOf } from "./mixes.ts";
 import { SHAPES, writeRandomCheckpoint } from "./random-checkpoint.ts";
@@ -89,7 +90,7 @@ async function onCpu({ graphPath, config }: CompiledModel, batch: readonly Int32
       ran += performance.now() - start;
       return rows;
     };
-    await embedTexts(embed, batch, config.dimensions, DEFAULT_BUDGETS.cpu);
+    await embedTexts(embed, batch, rowFormOf(config), DEFAULT_BUDGETS.cpu);
     inRun.push(ran);
     between.push(performance.now() - began - ran);
   }

@@ -38,7 +38,7 @@ describe("an encoder's checkpoint that means another model", () => {
     [
       "another head",
       config((content) => ({ ...content, architectures: ["BertForMaskedLM"] })),
-      /config.json: BertForMaskedLM .* is not supported; BertModel is/u,
+      /config.json: BertForMaskedLM .* is not supported; BertModel or BertForSequenceClassification is/u,
     ],
     [
       "relative positions",

@@ -83,8 +83,8 @@ describe("a checkpoint whose config says something that is not supported", () =>
     [
       "another head",
       "plain-fp16",
-      (config) => ({ ...config, architectures: ["Qwen3ForSequenceClassification"] }),
-      /config.json: Qwen3ForSequenceClassification .* is not supported; Qwen3Model or Qwen3ForCausalLM is/u,
+      (config) => ({ ...config, architectures: ["Qwen3ForTokenClassification"] }),
+      /config.json: Qwen3ForTokenClassification .* is not supported; Qwen3Model or Qwen3ForCausalLM or Qwen3ForSequenceClassification is/u,
     ],
     [
       "heads of another size",

@@ -7,12 +7,13 @@ import { describe, expect, it } from "vitest";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { DEFAULT_BUDGETS } from "../../../gpu-backend/engine/batch-budget.ts";
 import { embedTexts } from "../../../gpu-backend/engine/embed-texts.ts";
+import { rowFormOf } from "../../../gpu-backend/engine/row-form.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 import { distance, row } from "../cosine.ts";
 import { float32Tolerance } from "../tolerances.ts";
 
-const SIZE = 2;
+const FORM = rowFormOf({ dimensions: 2, reranker: undefined });
 const BUDGET = { maxTokens: 100, maxPaddedTokens: 100 };
 const POISON = 13;
 const REFUSED = 7;
@@ -35,15 +36,15 @@ const texts = (...firsts: number[]) => firsts.map((first) => Int32Array.of(first
 describe("embedding a batch in which some texts cannot be embedded", () => {
   it("computes each text of a poisoned run alone, and only the bad one fails", async () => {
     const calls: number[] = [];
-    const { vectors, failed } = await embedTexts(graph(calls), texts(1, POISON, 2), SIZE, BUDGET);
-    const clean = await embedTexts(graph([]), texts(1, 2), SIZE, BUDGET);
+    const { vectors, failed } = await embedTexts(graph(calls), texts(1, POISON, 2), FORM, BUDGET);
+    const clean = await embedTexts(graph([]), texts(1, 2), FORM, BUDGET);
     expect(failed).toEqual([{ index: 1 }]);
     expect([...vectors]).toEqual([...clean.vectors.subarray(0, 2), 0, 0, ...clean.vectors.subarray(2)]);
     expect(calls).toEqual([3, 1, 1, 1]);
   });
 
   it("names the runtime's reason for a text that it refuses also alone", async () => {
-    const { failed } = await embedTexts(graph([]), texts(1, REFUSED, 2), SIZE, BUDGET);
+    const { failed } = await embedTexts(graph([]), texts(1, REFUSED, 2), FORM, BUDGET);
     expect(failed).toEqual([{ index: 1, reason: "out of memory" }]);
   });
 
@@ -54,8 +55,8 @@ describe("embedding a batch in which some texts cannot be embedded", () => {
       if (run.length > 4) return Promise.reject(new Error("out of memory"));
       return graph([])(run);
     };
-    const { vectors, failed } = await embedTexts(holdsFour, texts(1, 2, 3, 4, 5, 6, 8, 9, 10, 11), SIZE, BUDGET);
-    const single = await embedTexts(graph([]), texts(10), SIZE, BUDGET);
+    const { vectors, failed } = await embedTexts(holdsFour, texts(1, 2, 3, 4, 5, 6, 8, 9, 10, 11), FORM, BUDGET);
+    const single = await embedTexts(graph([]), texts(10), FORM, BUDGET);
     expect(failed).toEqual([]);
     expect(calls).toEqual([10, 5, 2, 3, 5, 2, 3]);
     expect(vectors.subarray(16, 18)).toEqual(single.vectors);
@@ -64,20 +65,20 @@ describe("embedding a batch in which some texts cannot be embedded", () => {
   it("finds one refused text among many in few runs", async () => {
     const calls: number[] = [];
     const many = texts(...Array.from({ length: 50 }, (_, at) => (at === 20 ? REFUSED : at + 100)));
-    const { failed } = await embedTexts(graph(calls), many, SIZE, BUDGET);
+    const { failed } = await embedTexts(graph(calls), many, FORM, BUDGET);
     expect(failed).toEqual([{ index: 20, reason: "out of memory" }]);
     expect(calls.length).toBeLessThan(14);
   });
 
   it("does not compute a text twice that was alone in its run", async () => {
     const calls: number[] = [];
-    const { failed } = await embedTexts(graph(calls), texts(POISON), SIZE, BUDGET);
+    const { failed } = await embedTexts(graph(calls), texts(POISON), FORM, BUDGET);
     expect(failed).toEqual([{ index: 0 }]);
     expect(calls).toEqual([1]);
   });
 
   it("takes a vector of zeros for a failure, since it has no direction", async () => {
-    const { failed } = await embedTexts(() => Promise.resolve(new Float32Array(SIZE)), texts(1), SIZE, BUDGET);
+    const { failed } = await embedTexts(() => Promise.resolve(new Float32Array(FORM.values)), texts(1), FORM, BUDGET);
     expect(failed).toEqual([{ index: 0 }]);
   });
 });
@@ -94,7 +95,7 @@ describe("a batch of a real graph with a text whose numbers are beyond float32",
   async function embedded(dir: string) {
     const { graphPath, config } = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
     const session = await GraphSession.open({ graphPath, target: "cpu", cudaWeights: "as-is", threads: 1 });
-    const result = await embedTexts((run) => session.run(run), batch, config.hiddenSize, DEFAULT_BUDGETS.cpu);
+    const result = await embedTexts((run) => session.run(run), batch, rowFormOf(config), DEFAULT_BUDGETS.cpu);
     await session.close();
     return { ...result, config, size: config.hiddenSize };
   }

@@ -134,6 +134,7 @@ function demoModel(): CompiledModel {
     config: {
       architecture: "qwen3",
       matryoshka: true,
+      reranker: undefined,
       layers: 4,
       hiddenSize: DIMENSIONS,
       intermediateSize: 512,
