@@ -6,6 +6,7 @@ import * as z from "zod";
 
 import { must } from "../shared/assert.ts";
 import { CPU_LINEARS, PRECISIONS } from "./compiler/compiled-model.ts";
+import { parseForms } from "./choice/cuda-forms.ts";
 import { CUDA_FOLDER } from "./cuda/libraries.ts";
 import { processorsAllowed } from "./processors.ts";
 
@@ -17,6 +18,13 @@ export class StartError extends Error {
 const MiB = 1024 * 1024;
 const integer = (least: number, most = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(least).max(most);
 const seconds = z.coerce.number().positive().finite();
+
+function readForms(text: string, context: z.RefinementCtx) {
+  const forms = text === "auto" ? text : parseForms(text);
+  if (forms !== undefined) return forms;
+  context.addIssue("it is auto, as-is, block32, dense, or two forms such as block32+dense@2048");
+  return z.NEVER;
+}
 
 const configSchema = z.object({
   /** Folders of checkpoints, or `owner/name[@revision]` on the Hugging Face Hub: each is served by its own engine. */
@@ -44,8 +52,8 @@ const configSchema = z.object({
   precision: z.enum(PRECISIONS).default("exact"),
   /** Form of the linear layers on a CPU; auto: what a trial finds. */
   linears: z.enum(["auto", ...CPU_LINEARS]).default("auto"),
-  /** auto: what a trial on the card finds, once. */
-  cudaWeights: z.enum(["auto", "as-is", "block32", "dense"]).default("as-is"),
+  /** auto: what a trial on the card finds, once. Two forms: block32+dense@2048, the second one for runs of so many tokens. */
+  cudaWeights: z.string().default("as-is").transform(readForms),
   /** Where npm run gpu:install has put the CUDA provider. */
   cudaFolder: z.string().min(1).default(CUDA_FOLDER),
   /** Index of the card, as nvidia-smi counts; absent: the first that this process may see. */

@@ -8,7 +8,8 @@ import { compiledRoots } from "../compiler/compiled-folder.ts";
 import type { CompiledModel, CpuLinears, CudaWeights } from "../compiler/compiled-model.ts";
 import type { CudaPlace } from "../cuda/libraries.ts";
 import { chooseOnCard } from "./choose-on-card.ts";
-import type { CudaChoice } from "./cuda-forms.ts";
+import { compileForms } from "./compile-forms.ts";
+import type { CudaChoice, FormsBySize } from "./cuda-forms.ts";
 import { StartError } from "../config.ts";
 import { memoryAllowed } from "../memory.ts";
 import { ASKED_FOR, choiceFile, keptOrTried, type LinearsChoice } from "./choice.ts";
@@ -31,8 +32,10 @@ export interface ChosenModel {
 
 export interface ChooseOptions extends Omit<CompileOptions, "linears" | "plan" | "cudaWeights"> {
   /** auto: what a trial on the card finds. Default as-is. */
-  readonly cudaWeights?: "auto" | CudaWeights;
+  readonly cudaWeights?: "auto" | CudaWeights | FormsBySize;
   readonly cuda?: CudaPlace;
+  /** What of the card's free memory the model may take, 0..1; default all. */
+  readonly cardShare?: number;
   /** Intra-op threads of the engine. */
   readonly threads: number;
   /** auto, the default: what a trial finds. A form by name is used whatever its speed and memory, if its products and vectors are right. */
@@ -51,17 +54,26 @@ export async function compileChosen(dir: string, options: ChooseOptions): Promis
 
 async function choose(
   dir: string,
-  { threads, linears = "auto", onProgress = () => undefined, cudaWeights = "as-is", cuda, ...rest }: ChooseOptions,
+  {
+    threads,
+    linears = "auto",
+    onProgress = () => undefined,
+    cudaWeights = "as-is",
+    cuda,
+    cardShare = 1,
+    ...rest
+  }: ChooseOptions,
 ): Promise<ChosenModel> {
   const part = (from: number) => ({
     ...rest,
     onProgress: (fraction: number, what: string) => onProgress(from + fraction / 3, what),
   });
   if (rest.target !== "cpu") {
-    if (cudaWeights !== "auto") return { model: await compileCheckpoint(dir, { ...rest, cudaWeights, onProgress }) };
-    const cudaChoice = await chooseOnCard(dir, { ...rest, threads, onProgress, ...(cuda && { cuda }) });
-    const compile = { ...rest, onProgress, cudaWeights: cudaChoice.cudaWeights };
-    return { model: await compileCheckpoint(dir, compile), cudaChoice };
+    const compile = { ...rest, onProgress };
+    if (cudaWeights !== "auto") return { model: await compileForms(dir, compile, cudaWeights) };
+    const cudaChoice = await chooseOnCard(dir, { ...compile, threads, cardShare, ...(cuda && { cuda }) });
+    const forms = cudaChoice.bySize ?? cudaChoice.cudaWeights;
+    return { model: await compileForms(dir, compile, forms), cudaChoice };
   }
   const model = await compileCheckpoint(dir, part(0));
   const processor = processorClass();

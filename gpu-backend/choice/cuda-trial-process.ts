@@ -20,8 +20,14 @@ export type FromCudaTrial =
   | { readonly kind: "figures"; readonly figures: FormFigures }
   | { readonly kind: "failed"; readonly form: CudaWeights; readonly reason: string };
 
-const SHORT = [new Int32Array(16).fill(7)];
-const LONG = Array.from({ length: 16 }, (_, text) => new Int32Array(512).fill(7 + text));
+/** Texts, and tokens of each: from a question alone to a full batch. */
+const SIZES = [
+  [1, 16],
+  [1, 128],
+  [4, 128],
+  [4, 512],
+  [16, 512],
+] as const;
 const ROUNDS = 5;
 
 const send = (message: FromCudaTrial): Promise<void> => sendToParent(message);
@@ -42,9 +48,13 @@ async function answer({ forms, checkpointDir, cacheDir, target, threads }: CudaT
       // What is not finite is as far off as can be, and JSON has no infinity.
       const distance = Math.min(2, distancesOf(vectors, expected, model.config).at(-1) ?? 0);
       const session = await GraphSession.open({ graphPath: model.graphPath, target, cudaWeights: form, threads });
-      const [shortMs, longMs] = [await leastMs(session, SHORT), await leastMs(session, LONG)];
+      const runs: FormFigures["runs"] = [];
+      for (const [count, tokens] of SIZES) {
+        const texts = Array.from({ length: count }, (_, text) => new Int32Array(tokens).fill(7 + text));
+        runs.push({ tokens: count * tokens, ms: await leastMs(session, texts) });
+      }
       await session.close();
-      await send({ kind: "figures", figures: { form, shortMs, longMs, distance } });
+      await send({ kind: "figures", figures: { form, runs, distance } });
     } catch (error) {
       await send({ kind: "failed", form, reason: error instanceof Error ? error.message : String(error) });
     }

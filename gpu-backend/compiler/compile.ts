@@ -26,7 +26,14 @@ import {
   readCompiled,
   WEIGHTS_FILE,
 } from "./compiled-folder.ts";
-import type { CompiledModel, CompileTarget, CpuLinears, CudaWeights, Precision } from "./compiled-model.ts";
+import {
+  type CompiledModel,
+  type CompileTarget,
+  type CpuLinears,
+  type CudaWeights,
+  graphPathsOf,
+  type Precision,
+} from "./compiled-model.ts";
 import { fingerprintFiles } from "./fingerprint.ts";
 import { type GraphPlan, planFor } from "./graph-plan.ts";
 import { hasLayerGraphs, layerGraphs } from "./layer-graphs.ts";
@@ -175,11 +182,14 @@ export interface Damage {
  * removed, if the file system lets them be.
  */
 export async function removeDamage(model: CompiledModel): Promise<Damage | undefined> {
-  const folder = dirname(model.graphPath);
-  const file = await findDamage(folder);
-  if (file === undefined) return undefined;
-  discardCompiled(folder);
-  return { path: join(folder, file), damaged: existsSync(folder) ? [folder] : [] };
+  for (const graphPath of graphPathsOf(model)) {
+    const folder = dirname(graphPath);
+    const file = await findDamage(folder);
+    if (file === undefined) continue;
+    discardCompiled(folder);
+    return { path: join(folder, file), damaged: existsSync(folder) ? [folder] : [] };
+  }
+  return undefined;
 }
 
 /** As compileCheckpoint; what it finds compiled is read whole, and compiled again when it is damaged. */

@@ -23,9 +23,19 @@ export type CudaWeights = "as-is" | "block32" | "dense";
 export const CPU_LINEARS = ["int8-pairs", "int8-pairs, down_proj float32", "float32"] as const;
 export type CpuLinears = (typeof CPU_LINEARS)[number];
 
+/** The form that computes large runs on a card, where that is another than the one for the others. */
+export interface LargeRuns {
+  /** As CompiledModel's. */
+  readonly graphPath: string;
+  readonly cudaWeights: CudaWeights;
+  /** A run of so many tokens is large. */
+  readonly tokensMin: number;
+}
+
 export interface CompiledModel {
   /** The ONNX graph; its weights file lies beside it. */
   readonly graphPath: string;
+  /** Of both forms, where there are two: a text's vector may come from either. */
   readonly revision: ModelRevision;
   readonly config: ModelConfig;
   /** The checkpoint's own layout, e.g. "gptq-v1", "compressed-tensors", "bf16". */
@@ -33,7 +43,16 @@ export interface CompiledModel {
   readonly target: CompileTarget;
   readonly precision: Precision;
   readonly cudaWeights: CudaWeights;
+  readonly largeRuns?: LargeRuns;
   /** What the linear layers of a CPU graph are. */
   readonly linears: CpuLinears;
   readonly checkpointDir: string;
+}
+
+/** One, or two where large runs have a form of their own. */
+export function graphPathsOf({
+  graphPath,
+  largeRuns,
+}: Pick<CompiledModel, "graphPath" | "largeRuns">): readonly string[] {
+  return largeRuns === undefined ? [graphPath] : [graphPath, largeRuns.graphPath];
 }

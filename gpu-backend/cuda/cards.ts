@@ -59,6 +59,11 @@ export function cardInUse(
   return /^\d+$/.test(first) ? cards.find(({ index }) => index === Number(first)) : cards[0];
 }
 
+/** What figures measured on it are kept under. */
+export function cardName(card: Card | undefined): string {
+  return card === undefined ? "unknown" : `${card.name}, driver ${card.driver}`;
+}
+
 function bytesOf(mebibytes: string | undefined): number | undefined {
   const value = Number(mebibytes);
   return Number.isFinite(value) && value > 0 ? value * MiB : undefined;

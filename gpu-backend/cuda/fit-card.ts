@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { WEIGHTS_FILE } from "../compiler/compiled-folder.ts";
-import type { CompiledModel } from "../compiler/compiled-model.ts";
+import { type CompiledModel, graphPathsOf } from "../compiler/compiled-model.ts";
 import { StartError } from "../config.ts";
 import { type BatchBudget, DEFAULT_BUDGETS } from "../engine/batch-budget.ts";
 import { cardBudget } from "../engine/card-budget.ts";
@@ -31,8 +31,8 @@ export function fitCard(
   if (card === undefined && wanted !== undefined && cards.length > 0)
     throw new StartError(`There is no card ${wanted}: nvidia-smi counts ${cards.length}, from 0 on.`);
   if (card?.freeBytes === undefined) return { model, budget: DEFAULT_BUDGETS[model.target] };
-  const weightsBytes = statSync(join(dirname(model.graphPath), WEIGHTS_FILE)).size;
-  const budget = cardBudget(model.config, weightsBytes, card.freeBytes * share);
+  const weightsBytes = weightsBytesOf(graphPathsOf(model));
+  const budget = cardBudget(model.config, weightsBytes, card.freeBytes * share, model.largeRuns?.tokensMin);
   if (budget === undefined) {
     const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
     throw new StartError(
@@ -41,4 +41,9 @@ export function fitCard(
   }
   const maxTokens = Math.min(model.config.maxTokens, budget.maxTokens);
   return { model: { ...model, config: { ...model.config, maxTokens } }, budget };
+}
+
+/** Of all these graphs' weights files. */
+export function weightsBytesOf(graphPaths: readonly string[]): number {
+  return graphPaths.reduce((sum, graphPath) => sum + statSync(join(dirname(graphPath), WEIGHTS_FILE)).size, 0);
 }

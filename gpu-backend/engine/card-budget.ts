@@ -9,6 +9,8 @@ const BYTES = 2;
 const ARENA_FACTOR = 2.25;
 /** CUDA's context, cuBLAS' workspaces, and what the provider keeps for its first small runs. */
 const RESERVED_BYTES = 1.6e9;
+/** The same of a second graph in the same context. */
+const RESERVED_BESIDE_BYTES = 0.4e9;
 /** The rest is for what the driver rounds up, and for a desktop on the same card. */
 const SHARE_OF_FREE = 0.95;
 /** A card that holds less than this beside the weights serves nobody. */
@@ -29,10 +31,16 @@ export function bytesPerToken({ hiddenSize, intermediateSize, queryHeads, keyVal
 
 /**
  * The budget for a card with `freeBytes` free before the model is loaded, or undefined where the model does not fit. A lone
- * text may have `maxTokens` tokens.
+ * text may have `maxTokens` tokens. `smallTokens`: of the largest run of a second graph, which keeps an arena of its own.
  */
-export function cardBudget(sizes: Sizes, weightsBytes: number, freeBytes: number): BatchBudget | undefined {
-  const left = freeBytes * SHARE_OF_FREE - weightsBytes - RESERVED_BYTES;
+export function cardBudget(
+  sizes: Sizes,
+  weightsBytes: number,
+  freeBytes: number,
+  smallTokens = 0,
+): BatchBudget | undefined {
+  const beside = smallTokens === 0 ? 0 : RESERVED_BESIDE_BYTES + smallTokens * bytesPerToken(sizes);
+  const left = freeBytes * SHARE_OF_FREE - weightsBytes - RESERVED_BYTES - beside;
   const tokens = Math.floor(left / bytesPerToken(sizes));
   if (tokens < TOKENS_MIN) return undefined;
   const maxTokens = Math.min(MOST.maxTokens, tokens);

@@ -70,6 +70,7 @@ class ChildEngine implements Engine {
         graphPath: model.graphPath,
         target: model.target,
         cudaWeights: model.cudaWeights,
+        ...(model.largeRuns && { largeRuns: model.largeRuns }),
         threads: options.threads,
       },
       shape: model.config,

@@ -31,7 +31,8 @@ export class ExactEngine implements ExactComputation {
 
   /** `cacheDir`: where the compiled files go when the checkpoint's own folder cannot be written. */
   constructor(model: CompiledModel, cacheDir: string, start: StartEngine = startEngine) {
-    this.#model = { ...model, target: "cpu", precision: "exact", cudaWeights: "as-is", linears: "float32" };
+    const { largeRuns: _, ...small } = model;
+    this.#model = { ...small, target: "cpu", precision: "exact", cudaWeights: "as-is", linears: "float32" };
     this.#cacheDir = cacheDir;
     this.#start = start;
   }

@@ -4,7 +4,7 @@
 import { InferenceSession } from "onnxruntime-node";
 
 import { assert, must } from "../../shared/assert.ts";
-import type { CompileTarget, CudaWeights } from "../compiler/compiled-model.ts";
+import type { CompileTarget, CudaWeights, LargeRuns } from "../compiler/compiled-model.ts";
 import { OUTPUT_NAME } from "../compiler/pooling-nodes.ts";
 import { batchFeeds, type BatchInputs, packBatch } from "./batch-inputs.ts";
 
@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly graphPath: string;
   readonly target: CompileTarget;
   readonly cudaWeights: CudaWeights;
+  /** GraphSession alone: a second graph, which computes large runs. */
+  readonly largeRuns?: LargeRuns;
   /** Intra-op threads, 1 or more. */
   readonly threads: number;
   /** Where ONNX Runtime's profile goes, without its ending; absent: none is made. */
@@ -44,14 +46,21 @@ export function openSession({
 
 export class GraphSession {
   readonly #session: InferenceSession;
+  readonly #large: InferenceSession | undefined;
+  readonly #largeTokensMin: number;
 
-  private constructor(session: InferenceSession) {
+  private constructor(session: InferenceSession, large: InferenceSession | undefined, largeTokensMin: number) {
     this.#session = session;
+    this.#large = large;
+    this.#largeTokensMin = largeTokensMin;
   }
 
   /** As openSession. */
   static async open(options: SessionOptions): Promise<GraphSession> {
-    return new GraphSession(await openSession(options));
+    const session = await openSession(options);
+    const { largeRuns } = options;
+    if (largeRuns === undefined) return new GraphSession(session, undefined, 0);
+    return new GraphSession(session, await openSession({ ...options, ...largeRuns }), largeRuns.tokensMin);
   }
 
   /** Runs one batch. Gives float32, row-major: [texts, dimensions], L2-normalised, or logits [texts, 1]. */
@@ -61,12 +70,15 @@ export class GraphSession {
 
   /** As run, of inputs that are made already. */
   async runPacked(batch: BatchInputs): Promise<Float32Array<ArrayBuffer>> {
-    const results = await this.#session.run(batchFeeds(batch, this.#session.inputNames));
+    const isLarge = batch.inputIds.length >= this.#largeTokensMin;
+    const session = (isLarge ? this.#large : undefined) ?? this.#session;
+    const results = await session.run(batchFeeds(batch, session.inputNames));
     return embeddingsOf(results, batch.texts);
   }
 
   async close(): Promise<void> {
     await this.#session.release();
+    await this.#large?.release();
   }
 }
 

@@ -3,6 +3,7 @@
 import { unreachable } from "../../shared/assert.ts";
 import { REQUEST_FRAME_BYTES_MAX } from "../../shared/frame.ts";
 import type { BackendReady } from "../../shared/wire.ts";
+import type { CudaWeights } from "../compiler/compiled-model.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
 import { type ModelFacts, POOLING_NAMES, type Service } from "../service.ts";
@@ -50,6 +51,7 @@ function rerankerOf(service: Service | undefined): Pick<BackendReady, "reranker"
 
 export function info(call: Call, service: Service, config: Config): void {
   const { model, choice, cudaChoice, modelId, engine, limits } = service;
+  const { largeRuns } = model;
   call.sendJson(200, {
     model: modelId,
     revision: model.revision,
@@ -67,7 +69,13 @@ export function info(call: Call, service: Service, config: Config): void {
     kind: model.config.reranker === undefined ? "embedding" : "reranker",
     pooling: `${POOLING_NAMES[model.config.pooling]}, ${model.config.reranker === undefined ? "L2-normalised, float16" : "one logit's sigmoid, float32"}`,
     sameBits: model.target === "cpu" ? SAME_BITS : null,
-    compile: { target: model.target, precision: model.precision, cudaWeights: model.cudaWeights },
+    compile: {
+      target: model.target,
+      precision: model.precision,
+      cudaWeights: model.cudaWeights,
+      largeRuns:
+        largeRuns === undefined ? null : { cudaWeights: largeRuns.cudaWeights, tokensMin: largeRuns.tokensMin },
+    },
     kernels: kernelsOf(service),
     linears: choice ?? null,
     cudaWeights: cudaChoice ?? null,
@@ -106,10 +114,15 @@ function kernelsOf({ model }: Service): string {
         return unreachable(model.linears);
     }
   }
-  if (dense || model.cudaWeights === "dense") return "MatMul, 16-bit";
-  return model.cudaWeights === "block32"
-    ? "MatMulNBits, fpA-intB gemm, blocks of 32"
-    : "MatMulNBits, dequantise and cuBLAS";
+  const small = cudaKernel(dense, model.cudaWeights);
+  if (model.largeRuns === undefined) return small;
+  const { cudaWeights, tokensMin } = model.largeRuns;
+  return `${small}; from ${tokensMin} tokens a run ${cudaKernel(dense, cudaWeights)}`;
+}
+
+function cudaKernel(dense: boolean, cudaWeights: CudaWeights): string {
+  if (dense || cudaWeights === "dense") return "MatMul, 16-bit";
+  return cudaWeights === "block32" ? "MatMulNBits, fpA-intB gemm, blocks of 32" : "MatMulNBits, dequantise and cuBLAS";
 }
 
 export async function metrics(call: Call, registry: Metrics): Promise<void> {

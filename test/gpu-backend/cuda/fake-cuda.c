@@ -139,6 +139,8 @@ struct properties {
   int threads, block[3], grid[3];
   size_t constants;
   int major, minor;
+  /* Not all of the rest, but what decides whether flash attention is used. */
+  char rest[320];
 };
 status cudaGetDeviceProperties(struct properties *it) {
   memset(it, 0, sizeof *it);

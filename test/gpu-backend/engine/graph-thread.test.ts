@@ -28,6 +28,22 @@ it("a thread gives the session's own bits, in the order asked, and who asks goes
   await session.close();
 });
 
+it("a graph for large runs computes those, and no others", async () => {
+  const large = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact", linears: "int8-pairs" });
+  const largeRuns = { graphPath: large.graphPath, cudaWeights: "as-is", tokensMin: 20 } as const;
+  const sessions = [options, { ...options, graphPath: large.graphPath }, { ...options, largeRuns }];
+  const [smallAlone, largeAlone, both] = await Promise.all(sessions.map((which) => GraphSession.open(which)));
+  for (const [batch, alone, other] of [
+    [texts(1, 19), smallAlone, largeAlone],
+    [texts(2, 10), largeAlone, smallAlone],
+  ] as const) {
+    const rows = await both?.run(batch);
+    expect(rows).toEqual(await alone?.run(batch));
+    expect(rows).not.toEqual(await other?.run(batch));
+  }
+  for (const session of [smallAlone, largeAlone, both]) await session?.close();
+});
+
 it("a run that the runtime refuses rejects alone", async () => {
   const thread = await GraphThread.open(options);
   const runs = await Promise.allSettled([thread.run([Int32Array.of(1e9)]), thread.run(texts(1, 3))]);
