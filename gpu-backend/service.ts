@@ -16,15 +16,15 @@ import { type CudaPlace, whyNotUsable } from "./cuda/libraries.ts";
 import { type BatchBudget, DEFAULT_BUDGETS, shortTokensMax } from "./engine/batch-budget.ts";
 import { rowFormOf } from "./engine/row-form.ts";
 import { startEngine } from "./engine/engine.ts";
-import { countOverflows, OVERFLOW_TEXTS } from "./engine/overflow-probe.ts";
 import type { Engine } from "./engine/types.ts";
 import { ExactEngine } from "./engine/exact-engine.ts";
+import { float16Check, Float16Overflow } from "./float16-fallback.ts";
 import type { Metrics } from "./metrics.ts";
 import { CostModel } from "./scheduler/cost-model.ts";
 import { Runner, type RunnerEvents } from "./scheduler/runner.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { SchedulerLimits } from "./scheduler/types.ts";
-import { warmUp, warmUpShapes } from "./scheduler/warm-up.ts";
+import { largestSmallRun, warmUp, warmUpShapes } from "./scheduler/warm-up.ts";
 import { Throughput } from "./throughput.ts";
 import { pairFormOf } from "./tokenizer/pair-form.ts";
 import { TokenizerPool } from "./tokenizer/pool.ts";
@@ -98,9 +98,6 @@ export interface ServiceOptions {
   readonly onOverflow: (what: string) => void;
 }
 
-/** Some texts have no finite vector in float16. */
-class Float16Overflow extends Error {}
-
 /**
  * Resolves when calls can be served. The compiled files are read whole and compared with what was compiled while the
  * engine warms up: damaged ones are compiled again. A checkpoint that float16 does not hold is served in
@@ -149,6 +146,7 @@ async function compiledModel(options: ServiceOptions, damaged: readonly string[]
     precision: config.precision,
     cudaWeights: config.cudaWeights,
     cuda: cudaPlace(config),
+    cardShare: options.cardShare,
     linears: config.linears,
     cacheDir: config.data,
     onProgress: (fraction, what) => onProgress(fraction * 0.6, what),
@@ -170,13 +168,17 @@ async function warmService(
   options: ServiceOptions,
 ): Promise<Service> {
   const { config, modelId, metrics, onProgress } = options;
+  const checkFloat16 = float16Check(model, config);
   const { tokenizer, engine } = await startParts(model, budget, options);
   try {
-    if (model.target === "cuda-fp16") await probeFloat16(engine, tokenizer, config);
+    await checkFloat16(engine, tokenizer);
     const limits = schedulerLimits(config, model, budget);
     const onCpu = config.target === "cpu";
     const coefficients = await warmUp(engine, {
-      shapes: warmUpShapes(model.config.maxTokens, onCpu ? CPU_WARM_UP_TOKENS : limits.batchTokensMax),
+      shapes: [
+        ...warmUpShapes(model.config.maxTokens, onCpu ? CPU_WARM_UP_TOKENS : limits.batchTokensMax),
+        ...(model.largeRuns === undefined ? [] : [largestSmallRun(model.largeRuns)]),
+      ],
       vocabSize: model.config.vocabSize,
       endTokenId: model.config.endTokenId,
       // A GPU's memory must have grown to its largest shape before the first call.
@@ -226,17 +228,6 @@ function cudaPlace({ cudaFolder, cudaDevice }: Config): CudaPlace {
 
 function engineThreads(config: Config): number {
   return Math.min(config.threads, availableParallelism());
-}
-
-/** Throws Float16Overflow. */
-async function probeFloat16(engine: Engine, tokenizer: TokenizerPool, { callTokensMax }: Config): Promise<void> {
-  const call = { account: "start", inputs: OVERFLOW_TEXTS, prefix: "", truncate: "end", tier: "interactive" } as const;
-  const { texts } = await tokenizer.tokenize({ ...call, tokensMax: callTokensMax }, new AbortController().signal);
-  const overflows = await countOverflows(engine, texts);
-  if (overflows === 0) return;
-  throw new Float16Overflow(
-    `float16 does not hold this checkpoint: ${overflows} of ${texts.length} texts that are known to be hard have no finite vector. It is served in bfloat16, which is less exact (docs/gpu.md); --target cuda-bf16 spares the try.`,
-  );
 }
 
 async function startParts(

@@ -1,5 +1,5 @@
-// Whether float16 holds a checkpoint: texts that are known to give the largest activations go through the engine once, at
-// each start. Residual streams peak at a text's first tokens, and "import …" is what the 8B sibling overflows on
+// Whether float16 holds a checkpoint: texts that are known to give the largest activations go through the engine once.
+// Residual streams peak at a text's first tokens, and "import …" is what the 8B sibling overflows on
 // (QwenLM/Qwen3-Embedding#164); the fold keeps the stream finite, so what is looked for is whatever else can overflow.
 
 import type { Engine } from "./types.ts";
@@ -29,6 +29,17 @@ export const OVERFLOW_TEXTS: readonly string[] = [
   "the ".repeat(500),
   "0".repeat(300),
 ];
+
+/** `texts` once; where runs of `largeTokensMin` tokens have a form of their own, so often that they are such a run, and each alone. */
+export function probeBatches(
+  texts: readonly Int32Array[],
+  largeTokensMin?: number,
+): readonly (readonly Int32Array[])[] {
+  if (largeTokensMin === undefined) return [texts];
+  const tokens = texts.reduce((sum, text) => sum + text.length, 0);
+  const times = Math.ceil(largeTokensMin / tokens);
+  return [Array.from({ length: times }, () => texts).flat(), ...texts.map((text) => [text])];
+}
 
 /** How many of `texts` (token ids) the engine gives no finite vector for. Rejects as Engine.run does for other reasons. */
 export async function countOverflows(engine: Pick<Engine, "run">, texts: readonly Int32Array[]): Promise<number> {

@@ -32,6 +32,12 @@ export function warmUpShapes(maxTokens: number, fillTokens: number): WarmUpShape
   }));
 }
 
+/** Where large runs have a graph of their own: the largest of the others, whose memory is apart. */
+export function largestSmallRun({ tokensMin }: { readonly tokensMin: number }): WarmUpShape {
+  const tokens = Math.max(1, Math.min(512, tokensMin - 1));
+  return { tokens, texts: Math.max(1, Math.floor((tokensMin - 1) / tokens)) };
+}
+
 /**
  * The fitted coefficients. Rejects as Engine.run does, but for texts whose vectors are not finite.
  */

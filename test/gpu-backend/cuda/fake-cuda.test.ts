@@ -2,14 +2,20 @@
 // the engine lives through what a card does wrong. Where npm run gpu:install has not been run this is skipped, by name.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { compileChosen } from "../../../gpu-backend/choice/compile-chosen.ts";
-import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
-import type { CompiledModel, CompileTarget, CudaWeights } from "../../../gpu-backend/compiler/compiled-model.ts";
+import { compileCheckpoint, removeDamage } from "../../../gpu-backend/compiler/compile.ts";
+import {
+  type CompiledModel,
+  type CompileTarget,
+  type CudaWeights,
+  graphPathsOf,
+} from "../../../gpu-backend/compiler/compiled-model.ts";
+import { weightsBytesOf } from "../../../gpu-backend/cuda/fit-card.ts";
 import { cudaEnvironment, whyNotUsable } from "../../../gpu-backend/cuda/libraries.ts";
 import { WEIGHTS_FILE } from "../../../gpu-backend/compiler/compiled-folder.ts";
 import { DEFAULT_BUDGETS } from "../../../gpu-backend/engine/batch-budget.ts";
@@ -59,6 +65,13 @@ const textsOf = (count: number, tokens: number): readonly Int32Array[] =>
     Int32Array.from({ length: tokens }, (_unused, at) => 1 + ((text + at) % 200)),
   );
 const isUnit = (vectors: Uint16Array): boolean => vectors.every((bits) => bits === 0x2c00);
+
+/** What the driver's tool says. */
+function stubCard(driver: string, freeMiB: number): void {
+  const line = `0, Some card, ${driver}, 80000, ${freeMiB}, 9.0`;
+  writeFileSync(join(work, "nvidia-smi"), `#!/bin/sh\necho "${line}"\n`, { mode: 0o755 });
+  vi.stubEnv("PATH", `${work}:${process.env["PATH"]}`);
+}
 
 /** What ONNX Runtime says of a session: its nodes by provider. Its own process, whose log is read. */
 function placements(graphPath: string): Readonly<Record<string, readonly string[]>> {
@@ -179,8 +192,37 @@ describe.skipIf(reason !== undefined)(
       }
     });
 
+    test("small and large runs each have their form, the engine takes no more memory than that is reckoned with, and damage to either is found", async () => {
+      const shape = { layers: 2, hidden: 2560, heads: 32, kvHeads: 8, headDim: 128, mlp: 9728, vocabulary: 1_000 };
+      const dir = join(work, "two-forms");
+      writeRandomCheckpoint(shape, dir);
+      const bySize = { small: "block32", large: "dense", tokensMin: 2_048 } as const;
+      const options = { target: "cuda-fp16", precision: "exact", threads: 1, cuda: { folder } } as const;
+      const { model } = await compileChosen(dir, { ...options, cudaWeights: bySize });
+      for (const cudaWeights of ["block32", "dense"] as const) {
+        const alone = await compileChosen(dir, { ...options, cudaWeights });
+        expect(graphPathsOf(model)).toContain(alone.model.graphPath);
+        expect(model.revision).not.toBe(alone.model.revision);
+      }
+      const log = join(work, "held by two");
+      vi.stubEnv("FAKE_CUDA_LOG", log);
+      vi.stubEnv("FAKE_CUDA_BYTES", "64000000000");
+      vi.stubEnv("FAKE_CUDA_WIDTH", "2560");
+      const engine = await startEngine(model, { threads: 1, cuda: { folder } });
+      engines.push(engine);
+      for (const tokens of [2_047, 16_384]) await engine.run(textsOf(1, tokens));
+      const taken = Number(readFileSync(log, "utf8")) - weightsBytesOf(graphPathsOf(model));
+      const reckoned = bytesPerToken(model.config) * (16_384 + 2_048);
+      expect(taken).toBeLessThan(reckoned + 1.2e9);
+      expect(taken).toBeGreaterThan(reckoned / 2.25);
+      const damaged = join(dirname(model.largeRuns?.graphPath ?? ""), WEIGHTS_FILE);
+      writeFileSync(damaged, Buffer.alloc(8, 0xab), { flag: "r+" });
+      expect(await removeDamage(model)).toEqual({ path: damaged, damaged: [] });
+    });
+
     test("the form of the weights is tried on the card once, then kept", async () => {
       vi.stubEnv("FAKE_CUDA_WIDTH", "256");
+      stubCard("580.1", 79_000);
       const dir = copyCheckpoint(DEMO_MODEL_DIR, work);
       const options = {
         target: "cuda-fp16",
@@ -193,10 +235,50 @@ describe.skipIf(reason !== undefined)(
       expect(cudaChoice?.figures).toMatchObject([
         { form: "as-is", distance: expect.closeTo(0) },
         { form: "block32", distance: expect.closeTo(0) },
+        { form: "dense", distance: expect.closeTo(0) },
       ]);
-      expect(model.cudaWeights).toBe(cudaChoice?.cudaWeights);
+      expect(cudaChoice?.figures[0]?.runs.map(({ tokens }) => tokens)).toEqual([16, 128, 512, 2_048, 8_192]);
+      expect(graphPathsOf(model)).toHaveLength(cudaChoice?.bySize === undefined ? 1 : 2);
       vi.stubEnv("FAKE_CUDA_ERROR", "100");
       expect((await compileChosen(dir, options)).cudaChoice).toEqual(cudaChoice);
+      // Two forms are taken while the card has room for both.
+      const compiled = join(dir, ".compiled");
+      const kept = readdirSync(compiled).find((name) => name.startsWith("cuda-weights-"));
+      const bySize = { small: "block32", large: "dense", tokensMin: 512 };
+      writeFileSync(join(compiled, kept ?? ""), JSON.stringify({ ...cudaChoice, bySize }));
+      expect(await compileChosen(dir, options)).toMatchObject({
+        model: { cudaWeights: "block32", largeRuns: { cudaWeights: "dense", tokensMin: 512 } },
+        cudaChoice: { bySize },
+      });
+      stubCard("580.1", 2_000);
+      const crowded = await compileChosen(dir, options);
+      expect(crowded.cudaChoice?.why).toMatch(/; the card has no room for both$/);
+      expect(crowded.model.largeRuns).toBeUndefined();
+      expect(crowded.model.cudaWeights).toBe(cudaChoice?.cudaWeights);
+    });
+
+    test("that float16 does not hold a checkpoint is found out once for a card and its driver", async () => {
+      const dir = copyCheckpoint(DEMO_MODEL_DIR, work);
+      const infoWith = async (driver: string): Promise<unknown> => {
+        stubCard(driver, 79_000);
+        const flags = ["--model", dir, "--target", "cuda-fp16", "--cuda-folder", folder];
+        const backend = await startBackend([...flags, "--cuda-weights", "block32+dense@64"]);
+        try {
+          const headers = { authorization: `Bearer ${SECRET}` };
+          return await (await fetch(`${backend.origin}/info`, { headers })).json();
+        } finally {
+          await backend.close();
+        }
+      };
+      // Every vector is zero, which is as bad as one that is not finite.
+      expect(await infoWith("580.1")).toMatchObject({ compile: { target: "cuda-bf16" } });
+      // Now each is finite.
+      vi.stubEnv("FAKE_CUDA_WIDTH", "256");
+      expect(await infoWith("580.1")).toMatchObject({ compile: { target: "cuda-bf16" } });
+      expect(await infoWith("580.2")).toMatchObject({
+        compile: { target: "cuda-fp16", cudaWeights: "block32", largeRuns: { cudaWeights: "dense", tokensMin: 64 } },
+        kernels: "MatMulNBits, fpA-intB gemm, blocks of 32; from 64 tokens a run MatMul, 16-bit",
+      });
     });
 
     test("a lost card ends the process, and the batch is answered by the next one", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { countOverflows } from "../../../gpu-backend/engine/overflow-probe.ts";
+import { countOverflows, probeBatches } from "../../../gpu-backend/engine/overflow-probe.ts";
 import {
   EngineDied,
   NonFiniteVector,
@@ -20,6 +20,13 @@ describe("the probe for overflows", () => {
       0,
     );
     expect(await countOverflows(failing(new NonFiniteVector(0), new NonFiniteVector(1)), texts)).toBe(2);
+  });
+
+  it("tries both forms where large runs have their own", () => {
+    expect(probeBatches(texts)).toEqual([texts]);
+    const [large, ...alone] = probeBatches(texts, 7);
+    expect(large).toEqual([...texts, ...texts, ...texts]);
+    expect(alone).toEqual(texts.map((text) => [text]));
   });
 
   it("takes nothing else for an overflow", async () => {
