@@ -26,6 +26,19 @@ export interface UsageCell {
 }
 
 export type CellKey = Pick<UsageCell, "startMs" | "keyId" | "model" | "tier">;
+type Figures = Omit<UsageCell, keyof CellKey>;
+
+/** Adds the figures of `from` to those of `into`. */
+export function addFigures(into: Figures, from: Readonly<Figures>): void {
+  into.requests += from.requests;
+  into.tokens += from.tokens;
+  into.cachedTokens += from.cachedTokens;
+  into.costNanoUsd = nanoUsd(into.costNanoUsd + from.costNanoUsd);
+  into.savedNanoUsd = nanoUsd(into.savedNanoUsd + from.savedNanoUsd);
+  into.errors4xx += from.errors4xx;
+  into.errors5xx += from.errors5xx;
+  addHistogram(into.latency, from.latency);
+}
 
 export class UsageCells {
   private readonly cells = new Map<string, UsageCell>();
@@ -43,7 +56,7 @@ export class UsageCells {
   }
 
   /** Adds the figures of `from` to the cell at `key`. */
-  add(key: CellKey, from: Omit<UsageCell, keyof CellKey>): void {
+  add(key: CellKey, from: Readonly<Figures>): void {
     const id = `${key.startMs}|${key.keyId}|${key.tier}|${key.model}`;
     const cell = this.cells.get(id);
     if (cell === undefined) {
@@ -51,14 +64,7 @@ export class UsageCells {
       this.cells.set(id, { ...from, startMs, keyId, model, tier, latency: { ...from.latency } });
       return;
     }
-    cell.requests += from.requests;
-    cell.tokens += from.tokens;
-    cell.cachedTokens += from.cachedTokens;
-    cell.costNanoUsd = nanoUsd(cell.costNanoUsd + from.costNanoUsd);
-    cell.savedNanoUsd = nanoUsd(cell.savedNanoUsd + from.savedNanoUsd);
-    cell.errors4xx += from.errors4xx;
-    cell.errors5xx += from.errors5xx;
-    addHistogram(cell.latency, from.latency);
+    addFigures(cell, from);
   }
 
   /** Removes all cells and returns them. */

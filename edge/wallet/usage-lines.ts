@@ -5,6 +5,7 @@ import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
 import { addHistogram, latencyBucket } from "../ledger/histogram.ts";
 import type { Histogram } from "../ledger/histogram.ts";
 import type { UsageLine } from "../ledger/types.ts";
+import { addFigures } from "../ledger/usage-cells.ts";
 import type { Failure, Settlement } from "./wallet-types.ts";
 import type { Tier } from "../../shared/wire.ts";
 
@@ -45,17 +46,7 @@ export class LineBook {
 
   /** Takes back the lines of a message that was never applied. */
   putBack(lines: readonly UsageLine[]): void {
-    for (const from of lines) {
-      const line = this.line(from.model, from.tier, from.minute);
-      line.requests += from.requests;
-      line.tokens += from.tokens;
-      line.cachedTokens += from.cachedTokens;
-      line.costNanoUsd = sum(line.costNanoUsd, from.costNanoUsd);
-      line.savedNanoUsd = sum(line.savedNanoUsd, from.savedNanoUsd);
-      line.errors4xx += from.errors4xx;
-      line.errors5xx += from.errors5xx;
-      addHistogram(line.latency, from.latency);
-    }
+    for (const from of lines) addFigures(this.line(from.model, from.tier, from.minute), from);
   }
 
   private line(model: string, tier: Tier, minute: number): OpenLine {
