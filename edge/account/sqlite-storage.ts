@@ -3,6 +3,7 @@
 
 import { must } from "../../shared/assert.ts";
 import type { Id, IdKind, KeyId } from "../../shared/ids.ts";
+import { LazyTables } from "../lib/lazy-tables.ts";
 import { SEGMENT_LEVELS } from "../ledger/storage.ts";
 import type {
   AnswerRow,
@@ -39,13 +40,10 @@ const SCHEMA = [
 /** A SQLite value may have 2 MB, so stored vectors are cut into parts of this size. */
 const PART_BYTES = 1_000_000;
 
-type Row = Record<string, SqlStorageValue>;
-
-export class SqliteStorage implements LedgerStorage {
+export class SqliteStorage extends LazyTables implements LedgerStorage {
   private readonly storage: DurableObjectStorage;
   private readonly sql: SqlStorage;
   private readonly rolledBack: () => void;
-  private ready: boolean;
   /** Rows written by this instance, as they are billed. */
   rowsWritten = 0;
   /** The time of the alarm that this instance has set; 0: it has set none. */
@@ -54,16 +52,11 @@ export class SqliteStorage implements LedgerStorage {
 
   /** `rolledBack` is called after a transaction that threw: memory may differ from what is stored. */
   constructor(storage: DurableObjectStorage, rolledBack: () => void) {
+    super(storage.sql, "hot", SCHEMA);
     this.storage = storage;
     this.rolledBack = rolledBack;
     this.sql = storage.sql;
-    this.ready = this.hasTables();
-  }
-
-  private hasTables(): boolean {
-    const tables = this.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('hot', 'receipts')").toArray();
-    if (tables.length === 1) this.upgrade();
-    return tables.length > 0;
+    this.upgrade();
   }
 
   transaction<Result>(work: () => Result): Result {
@@ -76,8 +69,7 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readHot(): string | undefined {
-    const [row] = this.read("SELECT body FROM hot WHERE id = 1");
-    return row === undefined ? undefined : String(row["body"]);
+    return this.read<{ body: string }>("SELECT body FROM hot WHERE id = 1")[0]?.body;
   }
 
   writeHot(body: string): void {
@@ -85,7 +77,7 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readKeys(): KeyRecord[] {
-    return this.read("SELECT body FROM keys").map((row) => parse<KeyRecord>(row["body"]));
+    return this.records("SELECT body FROM keys");
   }
 
   putKey(record: KeyRecord): void {
@@ -97,8 +89,7 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readGrant(id: string): GrantRecord | undefined {
-    const [row] = this.read("SELECT body FROM grants WHERE id = ?", id);
-    return row === undefined ? undefined : parse<GrantRecord>(row["body"]);
+    return this.records<GrantRecord>("SELECT body FROM grants WHERE id = ?", id)[0];
   }
 
   putGrant(record: GrantRecord): void {
@@ -116,16 +107,13 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readSegments(startMs: number, endMs: number): Segment[] {
-    return this.read("SELECT * FROM segments WHERE start_ms < ? AND end_ms > ?", endMs, startMs).map(segmentOf);
+    const query = `SELECT ${SEGMENT_COLUMNS} FROM segments WHERE start_ms < ? AND end_ms > ?`;
+    return this.read<SegmentRow>(query, endMs, startMs).map(segmentOf);
   }
 
   readSegmentsBefore(level: SegmentLevel, endMs: number, limit: number): Segment[] {
-    return this.read(
-      "SELECT * FROM segments WHERE level = ? AND end_ms <= ? ORDER BY id LIMIT ?",
-      SEGMENT_LEVELS.indexOf(level),
-      endMs,
-      limit,
-    ).map(segmentOf);
+    const query = `SELECT ${SEGMENT_COLUMNS} FROM segments WHERE level = ? AND end_ms <= ? ORDER BY id LIMIT ?`;
+    return this.read<SegmentRow>(query, SEGMENT_LEVELS.indexOf(level), endMs, limit).map(segmentOf);
   }
 
   deleteSegment(id: number): void {
@@ -137,13 +125,8 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readStatementPages(before: number, limit: number): StatementPage[] {
-    return this.read("SELECT * FROM statement WHERE first < ? ORDER BY first DESC LIMIT ?", before, limit).map(
-      (row) => ({
-        first: Number(row["first"]),
-        last: Number(row["last"]),
-        body: String(row["body"]),
-      }),
-    );
+    const query = "SELECT first, last, body FROM statement WHERE first < ? ORDER BY first DESC LIMIT ?";
+    return this.read<{ first: number; last: number; body: string }>(query, before, limit);
   }
 
   hasReference(reference: string): boolean {
@@ -159,22 +142,15 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readAudit(before: number, limit: number): (AuditRow & { readonly id: number })[] {
-    return this.read("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?", before, limit).map((row) => ({
-      id: Number(row["id"]),
-      atMs: Number(row["at_ms"]),
-      actor: String(row["actor"]),
-      action: String(row["action"]),
-      facts: String(row["facts"]),
-    }));
+    const query = "SELECT id, at_ms AS atMs, actor, action, facts FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?";
+    return this.read<{ id: number; atMs: number; actor: string; action: string; facts: string }>(query, before, limit);
   }
 
   /** When the thing with `id` was created, from the audit log, which outlives it. */
   madeAtMs(id: Id<IdKind>): number | undefined {
-    const [row] = this.read(
-      "SELECT at_ms FROM audit WHERE action IN ('key.create', 'alert.create', 'webhook.create', 'session.begin') AND json_extract(facts, '$.id') = ? LIMIT 1",
-      id,
-    );
-    return row === undefined ? undefined : Number(row["at_ms"]);
+    const query =
+      "SELECT at_ms AS atMs FROM audit WHERE action IN ('key.create', 'alert.create', 'webhook.create', 'session.begin') AND json_extract(facts, '$.id') = ? LIMIT 1";
+    return this.read<{ atMs: number }>(query, id)[0]?.atMs;
   }
 
   putAnswer(segment: number, row: AnswerRow, { meta, vectors }: StoredAnswer): void {
@@ -195,27 +171,24 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readAnswer(segment: number, route: string, key: string): AnswerRow | undefined {
-    const columns = "body_hash, session, at_ms";
-    const table = answersTable(segment);
-    const [row] = this.read(`SELECT ${columns} FROM ${table} WHERE route = ? AND key = ? AND part = 0`, route, key);
-    if (row === undefined) return undefined;
-    const { body_hash: bodyHash, session: leaseId, at_ms: atMs } = row;
-    return { route, key, bodyHash: String(bodyHash), leaseId: String(leaseId), atMs: Number(atMs) };
+    const query = `SELECT body_hash AS bodyHash, session AS leaseId, at_ms AS atMs FROM ${answersTable(segment)} WHERE route = ? AND key = ? AND part = 0`;
+    const [row] = this.read<{ bodyHash: string; leaseId: string; atMs: number }>(query, route, key);
+    return row === undefined ? undefined : { route, key, ...row };
   }
 
   readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined {
     const from = `FROM ${answersTable(segment)} WHERE route = ? AND key = ?`;
-    const [row] = this.read(`SELECT max(meta) AS meta, SUM(LENGTH(bytes)) AS length ${from}`, route, key);
-    if (row === undefined || row["length"] === null) return undefined;
-    const vectors = new Uint8Array(Number(row["length"]));
+    const query = `SELECT max(meta) AS meta, SUM(LENGTH(bytes)) AS length ${from}`;
+    const [row] = this.read<{ meta: string; length: number | null }>(query, route, key);
+    if (row === undefined || row.length === null) return undefined;
+    const vectors = new Uint8Array(row.length);
     let offset = 0;
     // Part by part, because an object's memory may hold several such answers at once.
-    for (const { bytes } of this.sql.exec(`SELECT bytes ${from} ORDER BY part`, route, key)) {
-      const part = bytesOf(bytes);
-      vectors.set(part, offset);
-      offset += part.byteLength;
+    for (const { bytes } of this.sql.exec<{ bytes: ArrayBuffer }>(`SELECT bytes ${from} ORDER BY part`, route, key)) {
+      vectors.set(new Uint8Array(bytes), offset);
+      offset += bytes.byteLength;
     }
-    return { meta: String(row["meta"]), vectors };
+    return { meta: row.meta, vectors };
   }
 
   dropAnswers(segment: number): void {
@@ -227,13 +200,12 @@ export class SqliteStorage implements LedgerStorage {
   }
 
   readReceipt(name: string): string | undefined {
-    const [row] = this.read("SELECT receipt FROM receipts WHERE name = ?", name);
-    return row === undefined ? undefined : String(row["receipt"]);
+    return this.read<{ receipt: string }>("SELECT receipt FROM receipts WHERE name = ?", name)[0]?.receipt;
   }
 
   deleteReceiptsBefore(nowMs: number, limit: number): number {
-    const rows = this.read("SELECT name FROM receipts WHERE until_ms <= ? LIMIT ?", nowMs, limit);
-    for (const { name } of rows) this.write("DELETE FROM receipts WHERE name = ?", String(name));
+    const rows = this.read<{ name: string }>("SELECT name FROM receipts WHERE until_ms <= ? LIMIT ?", nowMs, limit);
+    for (const { name } of rows) this.write("DELETE FROM receipts WHERE name = ?", name);
     return rows.length;
   }
 
@@ -263,9 +235,9 @@ export class SqliteStorage implements LedgerStorage {
     );
   }
 
-  /** Drops what memory knows, because what is stored was deleted, rolled back or restored. */
-  forget(): void {
-    this.ready = this.hasTables();
+  override forget(): void {
+    super.forget();
+    this.upgrade(); // a restored dump may be of version 1
     this.wakesAtMs = 0;
   }
 
@@ -277,6 +249,8 @@ export class SqliteStorage implements LedgerStorage {
 
   /** Version 1 kept receipts and answers in one table: receipts are moved, answers are dropped. */
   private upgrade(): void {
+    const tables = this.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('hot', 'receipts')").toArray();
+    if (tables.length !== 1) return;
     this.storage.transactionSync(() => {
       for (const statement of SCHEMA) this.sql.exec(statement);
       this.sql.exec(
@@ -287,35 +261,22 @@ export class SqliteStorage implements LedgerStorage {
     });
   }
 
-  private read(query: string, ...bindings: SqlStorageValue[]): Row[] {
-    return this.ready ? this.sql.exec(query, ...bindings).toArray() : [];
-  }
-
-  protected write(query: string, ...bindings: SqlStorageValue[]): void {
-    if (!this.ready) {
-      for (const statement of SCHEMA) this.sql.exec(statement);
-      this.ready = true;
-    }
-    this.rowsWritten += this.sql.exec(query, ...bindings).rowsWritten;
+  protected override write(query: string, ...bindings: SqlStorageValue[]): number {
+    const written = super.write(query, ...bindings);
+    this.rowsWritten += written;
+    return written;
   }
 }
 
-function segmentOf(row: Row): Segment {
-  return {
-    id: Number(row["id"]),
-    level: must(SEGMENT_LEVELS[Number(row["level"])], "segment level"),
-    startMs: Number(row["start_ms"]),
-    endMs: Number(row["end_ms"]),
-    body: String(row["body"]),
-  };
+interface SegmentRow extends Record<string, SqlStorageValue> {
+  readonly id: number;
+  readonly level: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly body: string;
 }
+const SEGMENT_COLUMNS = "id, level, start_ms AS startMs, end_ms AS endMs, body";
 
-function parse<Value>(text: SqlStorageValue | undefined): Value {
-  const value: Value = JSON.parse(String(text));
-  return value;
-}
-
-function bytesOf(value: SqlStorageValue | undefined): Uint8Array {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  throw new TypeError("a stored part is bytes");
+function segmentOf(row: SegmentRow): Segment {
+  return { ...row, level: must(SEGMENT_LEVELS[row.level], "segment level") };
 }

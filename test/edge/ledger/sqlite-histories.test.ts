@@ -14,13 +14,13 @@ const FIRST_SEED = 100_000;
 class StoppableSqlite extends SqliteStorage implements StoppableStorage {
   stopAfterWrites: number | undefined;
 
-  protected override write(query: string, ...bindings: SqlStorageValue[]): void {
+  protected override write(query: string, ...bindings: SqlStorageValue[]): number {
     if (this.stopAfterWrites === 0) {
       this.stopAfterWrites = undefined;
       throw new Stopped("the machine stopped before a write");
     }
     if (this.stopAfterWrites !== undefined) this.stopAfterWrites -= 1;
-    super.write(query, ...bindings);
+    return super.write(query, ...bindings);
   }
 }
 
