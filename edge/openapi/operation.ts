@@ -22,7 +22,7 @@ export interface Parameter {
   readonly description: string;
   readonly schema: JsonSchema;
   readonly required?: boolean;
-  /** What a wrong one is answered with. */
+  /** Errors of a wrong value. */
   readonly errors?: readonly ErrorCode[];
 }
 
@@ -36,7 +36,7 @@ export interface Body {
   readonly required?: readonly string[];
   /** Further rules between properties, as JSON Schema keywords. */
   readonly rules?: JsonSchema;
-  /** What a wrong one is answered with; BODY_ERRORS unless told. */
+  /** Errors of a wrong body; default: BODY_ERRORS. */
   readonly errors?: readonly ErrorCode[];
 }
 
@@ -46,7 +46,7 @@ export interface Answer {
   readonly name?: string;
   readonly schema?: z.ZodType;
   readonly example?: unknown;
-  /** `application/json` unless told; a body that is not JSON has no schema. */
+  /** Default: `application/json`. A body that is not JSON has no schema. */
   readonly mediaType?: string;
   /** Another form of the same answer. */
   readonly alternative?: string;
@@ -66,7 +66,7 @@ export interface Operation {
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Every code that this route may answer, beside those of its `auth`, its parameters, its body and every route. */
+  /** Further error codes of this route, besides those of its `auth`, its parameters, its body and of every route. */
   readonly errors?: readonly ErrorCode[];
 }
 

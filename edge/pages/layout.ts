@@ -9,7 +9,7 @@ import { assetUrl } from "./assets.ts";
 export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 
 export interface Page {
-  /** In the tab; the product's name is added. */
+  /** The tab's title; the product's name is added. */
   readonly title: string;
   readonly description: string;
   readonly section: Section;
@@ -17,11 +17,11 @@ export interface Page {
   readonly scripts?: readonly string[];
   readonly body: Html;
   readonly status?: 200 | 400 | 401 | 404 | 429 | 503;
-  /** The style sheet, by its name in the sources; `site.css` unless told. */
+  /** The style sheet, by its name in the sources. Default: `site.css`. */
   readonly styles?: string;
   /** For a vendored library that makes style elements. Scripts still come from our own origin. */
   readonly makesStyles?: boolean;
-  /** It depends on the visitor: no cache may keep it. */
+  /** The page depends on the visitor: no cache may keep it. */
   readonly isPrivate?: boolean;
 }
 

@@ -13,9 +13,9 @@ import { snippetsOf } from "./snippets.ts";
 export interface ModelPageInput {
   readonly origin: string;
   readonly model: PublicModel;
-  /** All models, the page's own among them. */
+  /** All models, including the page's own. */
   readonly models: readonly PublicModel[];
-  /** The visitor has just said that they want it. */
+  /** The visitor has just asked for this model. */
   readonly isWanted: boolean;
 }
 

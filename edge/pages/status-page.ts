@@ -15,7 +15,7 @@ export interface ServiceStatus {
     readonly status: ModelStatus;
     readonly backends: { readonly ready: number; readonly configured: number };
   }[];
-  /** Null: this deployment has none, or it has not called yet. */
+  /** Null: this deployment has no canary, or it has not called yet. */
   readonly canary: {
     readonly status: "served" | "failing" | "silent";
     readonly at: number;

@@ -12,7 +12,7 @@ const PATTERN = /[:*{?]/;
 export class KnownPaths<Handler> implements Router<Handler> {
   readonly name = "KnownPaths";
   readonly #router = new SmartRouter<Handler>({ routers: [new RegExpRouter(), new TrieRouter()] });
-  /** Paths that are remembered: those of routes, so that no client can fill the memory. */
+  /** The paths of routes only, so that no client can fill the memory. */
   readonly #fixed = new Set<string>();
   readonly #found = new Map<string, Result<Handler>>();
 

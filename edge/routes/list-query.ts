@@ -80,8 +80,8 @@ interface Made {
 }
 
 /**
- * The page of `all` that was asked for. It goes on where the object of `after` stood, though it is gone: the account
- * remembers when it was made.
+ * The requested page of `all`. It continues after the object `after` even if that is deleted: the account remembers
+ * when it was created.
  */
 export async function pageOfAll<Item extends Made>(
   c: Context,

@@ -17,7 +17,7 @@ import type { BackendReady } from "../../shared/wire.ts";
 
 interface ShownModel {
   readonly model: CatalogModel;
-  /** Of the backend that serves it; sizes come from the catalogue while there is none. */
+  /** The report of the backend that serves it; while there is none, sizes come from the catalogue. */
   readonly announced: BackendReady | undefined;
   readonly readiness: ReturnType<Pool["readiness"]>;
   /** Null for a reranker. */

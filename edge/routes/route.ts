@@ -27,7 +27,7 @@ type Access =
   | { readonly auth: "operator"; readonly handler: Handler };
 
 interface Mounted {
-  /** Answers a Worker that is not configured too: it says so. */
+  /** The route works in a Worker that is not configured, and says so. */
   readonly unconfigured?: true;
 }
 
@@ -52,11 +52,11 @@ export function operatorRoutes(routes: readonly (Untagged & { readonly handler: 
 /** A route that the document leaves out (pages.ts). Its path does not begin like the API's. */
 export interface PageRoute extends Mounted {
   readonly method: "get" | "post" | "all";
-  /** As a route's, or with `*` at its end. */
+  /** Like a route's path, or with `*` at its end. */
   readonly path: string;
-  /** `site`: for pages of this site alone. */
+  /** `site`: only for pages of this site. */
   readonly auth: "none" | "site";
-  /** What a program gets at this address: clients whose base URL lacks /v1 ask here. */
+  /** The route for programs at this path: clients whose base URL lacks /v1 call it. */
   readonly program?: Route;
   /** `app`: the API, which pages ask for their data. */
   readonly handler: (c: Context, app: Hono<AppEnv>) => Answer;

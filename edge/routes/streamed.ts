@@ -4,8 +4,8 @@ import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 
 /**
- * Answers `texts` one by one, with the headers that `c` has. A client that leaves ends the work: a write to its stream
- * fails. A piece that fails breaks the body off. HEAD takes none: nobody would read the stream.
+ * Answers `texts` one by one, with the headers of `c`. The work ends when the client leaves, because a write to its
+ * stream fails, or when a piece fails, which breaks the body off. HEAD takes no piece: its stream is never read.
  */
 export function streamed(c: Context, texts: AsyncIterable<string>): Response {
   if (c.req.method === "HEAD") return c.body(null);

@@ -1,5 +1,5 @@
 // Why a call is not covered: the facts of a 400, 402 or 429, from the object's answer to this very call. Of several
-// reasons the most lasting one is told: a limit that no waiting lifts, then missing credit, then the rate, then credit
+// reasons it names the most lasting one: a limit that no waiting lifts, then missing credit, then the rate, then credit
 // that other calls hold. After `retryAfterMs` the same call passes, unless others call in the meantime.
 
 import { assert, must } from "../../shared/assert.ts";

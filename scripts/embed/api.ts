@@ -53,9 +53,9 @@ export interface Call {
   readonly path: string;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A code for which the caller knows better than to try again. */
+  /** A code that the caller handles better than by a retry. */
   readonly final?: string;
-  /** Fewer tries than a job in its middle has. */
+  /** Fewer tries than within a job. */
   readonly triesMax?: number;
 }
 
@@ -67,9 +67,9 @@ export interface ApiAnswer {
 
 interface Failure {
   readonly error: Error;
-  /** Ms until another try may help; undefined: as the backoff says. */
+  /** Ms until a retry may help; undefined: by the back-off. */
   readonly waitMs: number | undefined;
-  /** The account's own limit, which is no failure. */
+  /** The account's own rate limit, which is no failure. */
   readonly isLimit: boolean;
 }
 
@@ -91,7 +91,7 @@ export class Api {
     this.#say = say;
   }
 
-  /** Throws Refusal where the API refuses for good, Stop where it does not answer, Stopped where the job is to end. */
+  /** Throws Refusal if the API refuses for good, Stop if it does not answer, Stopped if the job has to end. */
   async call(call: Call): Promise<ApiAnswer> {
     const { triesMax = TRIES_MAX } = call;
     let failures = 0;
@@ -133,7 +133,7 @@ export class Api {
     if (this.#stop.aborted) throw new Stopped();
   }
 
-  /** An answer, or a failure that is worth another try. */
+  /** An answer, or a failure that is worth a retry. */
   async #once({ path, body, headers, final }: Call): Promise<ApiAnswer | Failure> {
     const sentMs = this.#clock.now();
     let response;
@@ -164,7 +164,7 @@ export class Api {
     return this.#failed(response, json, final);
   }
 
-  /** A failure that is worth another try; throws for any other. */
+  /** A failure that is worth a retry; throws for any other. */
   #failed({ status, headers }: Response, json: unknown, final: string | undefined): Failure {
     const { data } = errorSchema.safeParse(json);
     const code = data?.error.code ?? "";
@@ -182,7 +182,7 @@ export class Api {
 export interface ApiContext {
   readonly pace: Pace;
   readonly clock: Clock;
-  /** Aborts when the job is to end; a request on its way is awaited all the same. */
+  /** Aborts when the job has to end; a request that was sent is awaited all the same. */
   readonly stop: AbortSignal;
   readonly say: (line: string) => void;
 }

@@ -35,14 +35,14 @@ export interface EmbedJob {
   readonly pace: Pace;
   readonly spend: Spend;
   readonly progress: Progress;
-  /** Texts of a request, at most. */
+  /** The most texts of a request. */
   readonly textsMax: number;
-  /** Fields of a request beside its texts. */
+  /** A request's fields without its texts. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
-  /** A text that the API refuses: throws, or marks it as left out. */
+  /** Called for a text that the API refuses: throws, or marks it as left out. */
   readonly refuse: (row: Row, reason: string) => void;
-  /** Ends the job: a request on its way is awaited, nothing more is sent. */
+  /** Ends the job: a request that was sent is awaited, and no other is sent. */
   readonly stop: AbortController;
 }
 
@@ -126,10 +126,10 @@ async function send(work: EmbedJob, texts: readonly PackedText[]): Promise<void>
 }
 
 interface EmbedRequest {
-  /** Undefined: it was not written down yet. */
+  /** Undefined: the request is not written to disk yet. */
   readonly key: string | undefined;
   readonly body: string;
-  /** Tokens at most. */
+  /** The most tokens. */
   readonly bound: number;
   readonly isOne: boolean;
 }

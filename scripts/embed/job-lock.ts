@@ -11,7 +11,7 @@ import { Stop } from "./stop.ts";
 const TIMING: LockTiming = { beatMs: 1_000, silentMs: 5_000 };
 
 export interface JobLock {
-  /** Throws Stop if somebody else has taken it: this process was asleep for longer than the lock lasts. */
+  /** Throws Stop if another job has the lock: this process slept for longer than a lock lasts. */
   check(): void;
   release(): void;
 }

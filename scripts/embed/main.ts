@@ -12,7 +12,7 @@ import { Stop } from "./stop.ts";
 
 export interface EmbedContext extends Omit<JobContext, "stop"> {
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Calls `stop` when the user wants the job to end; answers how to no longer. */
+  /** Calls `stop` when the user wants the job to end; returns a function that undoes this. */
   readonly onInterrupt: (stop: () => void) => () => void;
 }
 

@@ -23,7 +23,7 @@ export class Pace {
   #limit: number;
   #text = TEXT_FIRST;
   #window: { fromMs: number; answers: number; text: number } | undefined;
-  /** The window before the last step: what it brought, at how many. */
+  /** The window before the last step: its rate, and at which limit. */
   #before = { rate: 0, limit: 1 };
   #hold = 0;
   #pausedUntilMs = 0;
@@ -43,7 +43,7 @@ export class Pace {
     return this.#text;
   }
 
-  /** Until when nothing is sent. */
+  /** Nothing is sent before this time. */
   get pausedUntilMs(): number {
     return this.#pausedUntilMs;
   }
@@ -59,7 +59,7 @@ export class Pace {
     this.#window = undefined;
   }
 
-  /** An answer for `text` bytes of bound, sent at `sentMs` and there at `nowMs`. */
+  /** Notes an answer for `text` bytes of bound, sent at `sentMs` and received at `nowMs`. */
   answered(text: number, sentMs: number, nowMs: number): void {
     const tookMs = nowMs - sentMs;
     if (tookMs < FAST_MS && text > this.#text / 2) this.#text = Math.min(TEXT_MAX, Math.ceil(this.#text * 1.5));

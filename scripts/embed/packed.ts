@@ -8,14 +8,14 @@ import type { TextTable } from "./text-table.ts";
 export interface PackedText {
   readonly slot: number;
   readonly row: Row;
-  /** Tokens of the request that it may be, at most. */
+  /** The most tokens that it can have. */
   readonly bound: number;
 }
 
 export interface PackLimits {
-  /** Texts of a request. */
+  /** The most texts of a request. */
   readonly texts: number;
-  /** Tokens of a request, at most; asked for each request, so that it may change. A larger text goes alone. */
+  /** The most tokens of a request; asked for each request, so that it may change. A larger text is sent by itself. */
   readonly tokens: () => number;
 }
 

@@ -12,7 +12,7 @@ const RATE_MS = 30_000;
 export interface Step {
   readonly texts: number;
   readonly tokens: number;
-  /** In tokens at most: what is left is known by it alone. */
+  /** Upper bounds of tokens, the only measure of what is left. */
   readonly bound: number;
   readonly costNanoUsd: number;
 }
@@ -30,7 +30,7 @@ export class Progress {
   #done: Step = { texts: 0, tokens: 0, bound: 0, costNanoUsd: 0 };
   #marks: { readonly atMs: number; readonly done: Step }[] = [];
 
-  /** texts, bound: of all that is to be done. */
+  /** `texts`, `bound`: of all the work. */
   constructor(context: ProgressContext, { texts, bound }: Pick<Step, "texts" | "bound">) {
     this.#context = context;
     this.#texts = texts;

@@ -30,13 +30,13 @@ export interface Quote {
   readonly kind: "whole" | "sample";
   readonly countedTexts: number;
   readonly countedTokens: number;
-  /** Of all new texts: counted, or reckoned from the sample. */
+  /** Tokens of all new texts, counted or estimated from the sample. */
   readonly tokens: number;
-  /** Never more. */
+  /** An upper bound of `tokens`. */
   readonly tokensMax: number;
   /** Texts that the API would refuse. */
   readonly refused: number;
-  /** The revision that counted; undefined where nothing was new. */
+  /** The model's revision that counted; undefined if no text was new. */
   readonly revision: string | undefined;
 }
 
@@ -47,11 +47,11 @@ export interface QuoteJob {
   readonly bounds: Bounds;
   readonly scan: Scan;
   readonly truncates: boolean;
-  /** Fields of a request beside its texts. */
+  /** A request's fields without its texts. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** A text that the API refuses: throws, or marks it as left out. */
+  /** Called for a text that the API refuses: throws, or marks it as left out. */
   readonly refuse: (row: Row, reason: string) => void;
-  /** The most requests of a whole count; tests have fewer. */
+  /** The most requests of a complete count; fewer in tests. */
   readonly requestsMax?: number;
 }
 
@@ -96,7 +96,7 @@ export async function quote(job: QuoteJob): Promise<Quote> {
 class Counter {
   texts = 0;
   tokens = 0;
-  /** Of the texts that were counted. */
+  /** The sum over the counted texts. */
   bound = 0;
   refused = 0;
   refusedBound = 0;

@@ -33,12 +33,12 @@ import { formatUsd, nanoUsd } from "../../shared/money.ts";
 export interface JobContext {
   readonly clock: Clock;
   readonly say: (line: string) => void;
-  /** Undefined where nobody can be asked. */
+  /** Undefined: there is nobody to ask. */
   readonly ask: ((question: string) => Promise<boolean>) | undefined;
-  /** Where the bar is drawn; undefined: lines. */
+  /** Draws the bar; undefined: progress is shown in lines. */
   readonly bar: ((text: string) => void) | undefined;
   readonly stop: AbortController;
-  /** Whether the job outlives the machine's end too (vector-store.ts). */
+  /** Whether finished work survives the machine's end too (vector-store.ts). */
   readonly sync: boolean;
 }
 
@@ -65,7 +65,7 @@ interface Checked {
   readonly scanned: Scan;
   readonly quoted: Quote;
   readonly settings: JobSettings;
-  /** What is asked of the user; undefined where nothing is to be embedded. */
+  /** The question to the user; undefined if there is nothing to embed. */
   readonly offer: Offer | undefined;
 }
 
@@ -129,7 +129,7 @@ class Run {
     }
   }
 
-  /** Everything before the first request that costs: the corpus, the folder, the quote. */
+  /** Everything before the first paid request: the corpus, the folder, the quote. */
   async #check(): Promise<Checked> {
     const options = this.#options;
     const { say } = this.#context;
@@ -219,7 +219,7 @@ class Run {
     return error instanceof Stopped ? new Stopped(`Stopped. ${rest}`) : new Stop(`${error.message}\n${rest}`);
   }
 
-  /** A text that the API refuses: named by its row, or left out. */
+  /** Handles a text that the API refuses: names its row, or leaves it out. */
   #refuse(row: Row, reason: string): void {
     if (!this.#options.skipBad) {
       throw new Stop(`${this.#placeOf(row)}: ${reason}. (--skip-bad leaves such rows out.)`);

@@ -8,17 +8,17 @@ import type { TextTable } from "./text-table.ts";
 import { SEEN } from "./text-table.ts";
 
 export interface Scan {
-  /** With a text. */
+  /** Rows with a text. */
   readonly rows: number;
   readonly bad: number;
-  /** The first of them. */
+  /** The first bad rows. */
   readonly firstBad: readonly BadRow[];
   readonly distinct: number;
   /** Distinct texts that the store does not have. */
   readonly fresh: number;
-  /** Of those, in tokens at most: each at most the context, and without that limit. */
+  /** An upper bound of their tokens, each text cut at the context. */
   readonly freshBound: number;
-  /** Of those, texts that may be over the context. */
+  /** The same sum over only those texts that may be over the context. */
   readonly longBound: number;
   /** "text": some id is a string; "integer": all are numbers. */
   readonly ids: "text" | "integer";

@@ -91,12 +91,12 @@ export class Bounds {
         : Math.max(pricing.price_nano_usd_per_million_tokens, pricing.hit_price_nano_usd_per_million_tokens);
   }
 
-  /** Tokens of one text at most, were there no context. */
+  /** The most tokens of one text, if there were no context limit. */
   tokens(text: string): number {
     return this.#before + tokenBound(text);
   }
 
-  /** Of one text: what a request may be charged for it, at most. */
+  /** The most tokens that a request can be charged for one text. */
   charged(text: string): number {
     return Math.min(this.tokens(text), this.contextTokens);
   }

@@ -17,8 +17,8 @@ export class Spend {
   }
 
   /**
-   * Waits until `most` nano-USD are free. Resolves to what the request may cost: `most`, less where that is all that is
-   * left, undefined without a limit. Throws Stop where nothing is left.
+   * Waits until `most` nano-USD are free. Resolves to what the request may cost: `most`, or less if less is left;
+   * undefined without a limit. Throws Stop if nothing is left.
    */
   async reserve(most: number): Promise<NanoUsd | undefined> {
     if (this.#max === undefined) return undefined;
@@ -32,7 +32,7 @@ export class Spend {
     return part;
   }
 
-  /** Ends a reservation: the request cost `cost` nano-USD, 0 where it failed. */
+  /** Ends a reservation: the request cost `cost` nano-USD, 0 if it failed. */
   settle(reserved: NanoUsd | undefined, cost: number): void {
     this.#spent += cost;
     this.#reserved -= reserved ?? 0;

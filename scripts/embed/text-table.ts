@@ -32,7 +32,7 @@ export class TextTable {
     return (this.#places[this.#placeOf(hash)] ?? NONE) - 1;
   }
 
-  /** The same, added where it was not there. */
+  /** The slot of the text, added if it is new. */
   add(hash: Buffer): number {
     const place = this.#placeOf(hash);
     const known = this.#places[place] ?? NONE;
@@ -67,7 +67,7 @@ export class TextTable {
     this.#records[slot] = record + 1;
   }
 
-  /** Where the hash stands, or the free place where it would. */
+  /** The place of the hash, or the free place for it. */
   #placeOf(hash: Buffer): number {
     const mask = this.#places.length - 1;
     for (let place = hash.readUInt32LE(0) & mask; ; place = (place + 1) & mask) {

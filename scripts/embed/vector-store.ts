@@ -30,7 +30,7 @@ export interface Answer {
   readonly key: string;
   /** Of the texts, 16 bytes each. */
   readonly hashes: Buffer;
-  /** As the job stores them, in the same order. */
+  /** In the job's stored form, in the same order. */
   readonly vectors: Buffer;
   readonly tokens: number;
   readonly costNanoUsd: number;
@@ -50,7 +50,7 @@ export interface PendingRequest {
 }
 
 export interface StoreGuard {
-  /** Asked before each write; throws where the folder is no longer ours. */
+  /** Called before each write; throws if the folder is no longer ours. */
   readonly check: () => void;
   /** Whether a write is waited for until it is on the disk, so that a machine may die and not only the process. */
   readonly sync: boolean;
@@ -68,7 +68,7 @@ export class VectorStore {
   readonly #journal: FileHandle;
   #totals: Totals;
   #journalBytes: number;
-  /** Answers are written one behind the other. */
+  /** The last write: answers are written one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -87,7 +87,7 @@ export class VectorStore {
     this.vectorBytes = vectorBytesOf(job);
   }
 
-  /** Opens the store of `job`, cuts off what no line of the journal counts, and drops requests that are answered. */
+  /** Opens the job's store, cuts off what the journal does not count, and drops requests that were answered. */
   static async open(folder: string, job: Job, guard: StoreGuard): Promise<VectorStore> {
     mkdirSync(join(folder, "pending"), { recursive: true });
     const journal = readJournal(folder);
@@ -103,7 +103,7 @@ export class VectorStore {
     return new VectorStore(folder, job, guard, files, journal);
   }
 
-  /** What `folder` has, without opening it for writing. */
+  /** The totals of `folder`, without opening it for writing. */
   static totals(folder: string): Totals {
     return readJournal(folder).totals;
   }
@@ -112,7 +112,7 @@ export class VectorStore {
     return this.#totals;
   }
 
-  /** Writes a request down before it is sent; the answer is its Idempotency-Key, made from the job and the body. */
+  /** Writes a request to disk before it is sent; returns its Idempotency-Key, made from the job and the body. */
   async expect(body: string, nowMs: number): Promise<string> {
     this.#guard.check();
     const key = keyOf(this.#job, body);
@@ -123,7 +123,7 @@ export class VectorStore {
     return key;
   }
 
-  /** A request that came to nothing. */
+  /** Deletes a request that came to nothing. */
   forget(key: string): void {
     rmSync(join(this.#folder, "pending", key), { force: true });
   }
@@ -139,7 +139,7 @@ export class VectorStore {
     }
   }
 
-  /** Makes an answer count: once this resolves, nothing takes it away. The record of its first text. */
+  /** Makes an answer count: after this resolves, nothing can lose it. Returns the record of its first text. */
   async append(answer: Answer): Promise<number> {
     const written = this.#last.then(() => this.#write(answer));
     this.#last = written.catch(() => undefined);
@@ -228,7 +228,7 @@ interface Journal {
   readonly totals: Totals;
   /** Of the answers that count. */
   readonly keys: ReadonlySet<string>;
-  /** Where its last whole line ends: a kill may have left half of one. */
+  /** The end of its last complete line: a kill may have left half of one. */
   readonly bytes: number;
 }
 

@@ -14,7 +14,7 @@ export interface InstallOptions {
   readonly folder: string;
   readonly index: string;
   readonly onProgress: (fraction: number, what: string) => void;
-  /** Leaves the wheels beside what they hold. */
+  /** Keeps the wheels after unpacking them. */
   readonly keepWheels?: boolean;
   readonly wheels?: readonly Wheel[];
   /** Bytes free where `folder` is. */

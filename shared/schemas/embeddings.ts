@@ -85,8 +85,8 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
 const COMMON_FIELDS = 5;
 
 /**
- * What the schema makes of a body with no other fields than most have; undefined for any other, of which the schema
- * judges. Every call is looked at, and by hand that costs a twentieth.
+ * The schema's result for a body with only the most common fields; undefined for any other body, which the schema then
+ * checks. Every call comes here, and checking by hand takes a twentieth of the time.
  */
 export function readCommonBody(body: unknown): z.output<typeof embeddingsBodySchema> | undefined {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;

@@ -18,7 +18,7 @@ export interface FakeCall {
   readonly path: string;
   readonly body: { readonly input?: readonly string[]; readonly [field: string]: unknown };
   readonly headers: IncomingMessage["headers"];
-  /** From 1, of calls to the same path. */
+  /** The number of the call among those to the same path, from 1. */
   readonly turn: number;
 }
 
@@ -40,18 +40,18 @@ export function fakeVector(text: string, dimensions: number = FAKE_DIMENSIONS): 
 
 export class FakeEmbeddingApi {
   readonly calls: FakeCall[] = [];
-  /** By text: how often it was computed and charged. */
+  /** How often each text was computed and charged. */
   readonly charges = new Map<string, number>();
   chargedNanoUsd = 0;
   creditNanoUsd = 5_000_000_000;
   revision = "revision-1";
-  /** Status by model; they are alike in all else. */
+  /** Status by model; the models differ in nothing else. */
   models: Readonly<Record<string, string>> = { "fake/model": "live" };
-  /** Of a request; more are refused. */
+  /** The most texts of a request. */
   textsMax = 2048;
-  /** Asked for each call, before anything is done. */
+  /** Called for each call before anything is done. */
   fault: (call: FakeCall) => FakeFault | undefined = () => undefined;
-  /** Told of each embedding at three moments; a crash may happen in any. */
+  /** Called at three moments of each embedding; a crash may happen in any. */
   moment: (when: "received" | "charged" | "answered", turn: number) => void = () => undefined;
   readonly #kept = new Map<string, { body: string; answer: object; headers: Record<string, string> }>();
   readonly #server = createServer((request, response) => void this.#serve(request, response));
@@ -61,7 +61,7 @@ export class FakeEmbeddingApi {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** A day has passed. */
+  /** Forgets stored answers, as after a day. */
   forgetAnswers(): void {
     this.#kept.clear();
   }

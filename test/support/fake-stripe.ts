@@ -67,7 +67,7 @@ interface Saved {
 
 export class FakeStripe {
   readonly payments = new Map<string, FakePayment>();
-  /** By its payment. */
+  /** Charges by payment. */
   readonly charges = new Map<string, FakeCharge>();
   readonly refunds: FakeRefund[] = [];
   /** Charge → payment; null: it was made without one. */

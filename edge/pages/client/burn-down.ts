@@ -31,8 +31,8 @@ export type Projection =
   | { readonly kind: "ends"; readonly perDayNanoUsd: number; readonly at: number };
 
 /**
- * When the balance ends at the mean pace of `days`: daily buckets, the last of which is the running day and counts for
- * the part of it that has passed.
+ * When the balance ends at the mean pace of `days`: daily buckets, of which the last is today and counts for the part
+ * of it that has passed.
  */
 export function project(now: BalancePoint, days: readonly UsageBucket[]): Projection {
   if (now.nanoUsd <= 0) return { kind: "empty" };

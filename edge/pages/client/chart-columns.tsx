@@ -10,10 +10,10 @@ import type { Stack } from "./usage-data.ts";
 interface ColumnsProps {
   readonly title: string;
   readonly stack: Stack;
-  /** One a row of the stack: unix seconds. */
+  /** Unix seconds, one a row of the stack. */
   readonly times: readonly number[];
   readonly format: (value: number) => string;
-  /** By series, where they mean something: numbers for `colourOf`. */
+  /** By series, where a colour has a meaning: numbers for `colourOf`. */
   readonly colours?: readonly number[];
   readonly isFull?: boolean;
 }

@@ -18,7 +18,7 @@ const LABEL_GAP = 8;
 
 export interface Plot {
   readonly marks: ComponentChildren;
-  /** What stands `x` pixels from the left: the band to mark, and its figures in words. */
+  /** The band at `x` pixels from the left, and its figures in words. */
   readonly read: (x: number) => Reading | undefined;
 }
 
@@ -113,7 +113,7 @@ export function colourOf(series: number): string {
 
 interface Grid {
   readonly y: (value: number) => number;
-  /** Where the plot begins: right of the widest label, however many digits an amount has. */
+  /** The plot's left edge, after the widest label, however many digits an amount has. */
   readonly left: number;
   readonly right: number;
   readonly marks: ComponentChildren;

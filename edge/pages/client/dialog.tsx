@@ -13,9 +13,9 @@ interface FormDialog {
   readonly fields: ComponentChildren;
   readonly submit: string;
   readonly isDangerous?: boolean;
-  /** Throws what the dialog should show; otherwise the dialog closes. */
+  /** Throws the error that the dialog should show; otherwise the dialog closes. */
   readonly onSubmit: (data: FormData) => Promise<unknown>;
-  /** What changed, for screen readers; the view is refreshed. Without it the page is left. */
+  /** What changed, for screen readers; the view is refreshed. Undefined: the page is left. */
   readonly done?: string;
 }
 

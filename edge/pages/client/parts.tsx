@@ -22,9 +22,9 @@ export function Panel({ title, isFull, children }: PanelProps): VNode {
 interface TableProps {
   readonly label: string;
   readonly columns: readonly string[];
-  /** So many of the last columns hold figures. */
+  /** How many of the last columns hold figures. */
   readonly figures?: number;
-  /** A last column holds buttons. */
+  /** Whether there is a last column of buttons. */
   readonly hasActions?: boolean;
   /** Rows. */
   readonly children: ComponentChildren;

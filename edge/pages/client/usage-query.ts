@@ -14,7 +14,7 @@ export interface UsageQuery {
 export interface UsageAnswers {
   readonly query: UsageQuery;
   readonly account: Account;
-  /** By day, or by month where `isMonthly` says so. */
+  /** By day, or by month if `isMonthly`. */
   readonly grouped: UsagePage;
   /** By day, not grouped. */
   readonly daily: UsagePage;

@@ -43,8 +43,8 @@ export interface Point {
 const POWER_STEPS = 200;
 
 /**
- * The two directions in which the texts differ most (principal components of the centred vectors, by power iteration on
- * their Gram matrix: a few texts, many dimensions). One point a vector; fewer than two texts lie at the origin.
+ * The two directions in which the texts differ most: principal components of the centred vectors, by power iteration on
+ * their Gram matrix (few texts, many dimensions). One point a vector; fewer than two texts are at the origin.
  */
 export function principalMap(vectors: readonly Vector[]): readonly Point[] {
   const mean = (vectors[0] ?? []).map(

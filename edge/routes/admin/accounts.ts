@@ -28,7 +28,7 @@ const RATE_MAX = 1_000_000_000;
 const createAccountSchema = z.strictObject({
   name: text("the account's name").min(1, { error: "a name" }).max(200, { error: "at most 200 characters" }),
   email: z.email({ error: () => "an email address" }).optional(),
-  /** Near whom its object lives, for good; absent: near this call. */
+  /** Where its object is placed, for good. Default: near this call. */
   location: oneOf(LOCATIONS).optional(),
 });
 

@@ -32,7 +32,7 @@ const PAYMENT = /^pi_\w{1,250}$/;
 
 const refundSchema = z.strictObject({
   payment: text(PAYMENT_RULE),
-  /** Of credit, without tax; absent: all that is left of the payment. */
+  /** An amount of credit, without tax. Default: all that is left of the payment. */
   amount_usd: centsField.optional(),
   reason: oneOf(REFUND_REASONS).optional(),
 });

@@ -4,7 +4,7 @@ import type { Dtype } from "../job.ts";
 import type { Id } from "../rows/row.ts";
 
 export interface VectorWriter {
-  /** vector: as the job stores it. */
+  /** `vector`: in the job's stored form. */
   readonly add: (id: Id, vector: Buffer) => Promise<void>;
   /** Names the files; resolves to their paths. */
   readonly finish: () => Promise<readonly string[]>;

@@ -6,7 +6,7 @@ export type Id = string | number | bigint;
 
 export interface Row {
   readonly kind: "row";
-  /** From 0, bad rows counted: the id of a row that has none of its own. */
+  /** From 0, bad rows included: the id of a row without one. */
   readonly row: number;
   /** From 1, as an editor counts; in Parquet the row. */
   readonly line: number;
@@ -25,18 +25,18 @@ export interface BadRow {
 /** The fields of a row that are read. */
 export interface Fields {
   readonly text: string;
-  /** Undefined: `id` where a row has one, its number otherwise. */
+  /** Undefined: `id` if a row has one, else its number. */
   readonly id: string | undefined;
 }
 
 export interface Corpus {
   /** As given on the command line, for messages. */
   readonly name: string;
-  /** "line" or "row": what `line` of a row counts. */
+  /** What `line` of a row counts. */
   readonly unit: "line" | "row";
-  /** All rows in order, some at a time. Throws CorpusError where the file itself cannot be read on. */
+  /** All rows in order, several at a time. Throws CorpusError if the file cannot be read further. */
   readonly rows: () => AsyncGenerator<readonly (Row | BadRow)[]>;
-  /** Another one when the file has changed. */
+  /** Changes when the file changes. */
   readonly version: () => string;
 }
 
