@@ -52,7 +52,10 @@ const configSchema = z.object({
   precision: z.enum(PRECISIONS).default("exact"),
   /** Form of the linear layers on a CPU; auto: what a trial finds. */
   linears: z.enum(["auto", ...CPU_LINEARS]).default("auto"),
-  /** auto: what a trial on the card finds, once. Two forms: block32+dense@2048, the second one for runs of so many tokens. */
+  /**
+   * auto: what a trial on the card finds, once. Two forms: block32+dense@2048, the second one for runs of 2,048 and
+   * more.
+   */
   cudaWeights: z.string().default("as-is").transform(readForms),
   /** Where npm run gpu:install has put the CUDA provider. */
   cudaFolder: z.string().min(1).default(CUDA_FOLDER),

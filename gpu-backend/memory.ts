@@ -34,7 +34,7 @@ export class MemoryBudget {
   readonly #tokenizers: number;
   readonly #taken = new Map<string, number>();
 
-  /** One model alone has what there is: whether that suffices shows. */
+  /** A single model has all the memory; whether that is enough shows when it runs. */
   constructor({ models, target, memoryBytesMax, tokenizerThreads }: Shares) {
     const isShared = models.length > 1 && target === "cpu";
     this.#bytesMax = isShared ? (memoryBytesMax ?? memoryAllowed()) : Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
-// How many processors this process may keep busy: those that it may run on, or fewer where its control group has a quota
-// (a container's `--cpus`, a pod's limit). Threads beyond a quota do not only not help: together they use it up early in
-// each period and then all stand still.
+// How many processors this process may keep busy: those that it may run on, or fewer where its control group has a
+// quota (a container's `--cpus`, a pod's limit). Threads beyond a quota do harm: together they use it up early in each
+// period, and then all of them stop.
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";

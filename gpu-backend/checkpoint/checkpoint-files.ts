@@ -42,8 +42,8 @@ export class CheckpointFiles {
   readonly #table: string;
 
   /**
-   * Opens every file. `model`: whose tensors they are (`tied`: lm_head.weight may stand for the embedding table); absent: names
-   * are those stored. Throws CheckpointError when a file is missing or damaged.
+   * Opens every file. `model`: the model whose tensors these are (`tied`: lm_head.weight may replace the embedding
+   * table); absent: names are as stored. Throws CheckpointError when a file is missing or damaged.
    */
   constructor(dir: string, model?: Pick<ModelConfig, "architecture" | "tied" | "reranker">) {
     const names = model && namesOf(model);

@@ -53,9 +53,9 @@ export function readGptqLinear(files: CheckpointFiles, shape: LinearShape, quant
 
 /**
  * qzeros [groups, out/8] → one byte each [out, groups]. Version 1 subtracted 0x11111111 from the whole word, so that a
- * zero point of 0 borrows from its neighbour: only adding to the whole word, carries included, undoes it. Labels lie:
- * files of version 2 are passed on as "gptq". Where the quantiser was symmetric and each zero point comes out one beside
- * the middle, it is the label that is wrong.
+ * zero point of 0 borrows from its neighbour: only adding to the whole word, carries included, undoes it. Labels may be
+ * wrong: files of version 2 are passed on as "gptq". The label is wrong if the quantiser was symmetric and each zero
+ * point is one off the middle.
  */
 function unpackZeros(
   words: Int32Array,

@@ -195,7 +195,7 @@ export const REFUSED_FILES: Readonly<Record<string, string>> = {
   "adapter_model.bin": "an adapter beside the weights is not supported; weights with the adapter merged in are",
 };
 
-/** Files beside the weights that decide what a text's vector is: a change in one makes another revision. */
+/** Files besides the weights that decide a text's vector: a change in one makes another revision. */
 export const MEANING_FILES: readonly string[] = [
   "config.json",
   "quantize_config.json",

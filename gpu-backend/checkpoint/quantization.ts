@@ -1,5 +1,5 @@
 // What a checkpoint says about the layout of its weights: `quantization_config` or `compression_config` in config.json,
-// or quantize_config.json alone. Layouts that are not known are refused by name (meaning.ts).
+// or only quantize_config.json. Unknown layouts are refused by name (meaning.ts).
 
 import { join } from "node:path";
 import * as z from "zod";
@@ -73,7 +73,7 @@ export function readQuantization(
   }
 }
 
-/** config.json's settings, completed by what quantize_config.json alone states. */
+/** config.json's settings, completed by those that only quantize_config.json has. */
 function agreed(dir: string, settings: Settings, file: Settings): Settings {
   const merged: Record<string, unknown> = { ...settings };
   for (const name of STATED_TWICE) {

@@ -1,5 +1,5 @@
-// config.json as it stands: types of the fields that some architecture reads. Which of them count, and what they may say,
-// is the architecture's (compiler/architectures/).
+// config.json as it is: the types of the fields that some architecture reads. Which fields count, and what they may
+// say, is decided by the architecture (compiler/architectures/).
 
 import * as z from "zod";
 

@@ -56,7 +56,7 @@ export interface ModelConfig extends Body {
   readonly prompts: Prompts;
 }
 
-/** Reads what `dir` says beside its tensors. Throws CheckpointError for what is missing, damaged or not built. */
+/** Reads everything in `dir` except the tensors. Throws CheckpointError for what is missing, damaged or not built. */
 export function readConfig(dir: string): ModelConfig {
   refuseFiles(dir);
   const path = join(dir, "config.json");

@@ -52,7 +52,7 @@ function utf8Of(path: string, bytes: Buffer): string {
   }
 }
 
-/** What is wrong and where. V8 tells some faults by a piece of the text alone, so the place is found by trying. */
+/** What is wrong, and where. For some faults V8 only shows a piece of the text, so the place is found by trying. */
 function faultOf(text: string, error: unknown): string {
   const at = faultAt(text);
   // Python's json module writes these three, no standard reader takes them.

@@ -1,5 +1,5 @@
 // Finds how one linear layer is stored and reads it into the common form. The tensors' names decide, so that a module
-// the quantiser left alone (`ignore`) is read as it is.
+// that the quantiser skipped (`ignore`) is read as it is.
 
 import { CheckpointError } from "./checkpoint-error.ts";
 import { type CheckpointFiles, FLOAT_DTYPES } from "./checkpoint-files.ts";
@@ -9,8 +9,8 @@ import type { Linear, LinearShape } from "./linear.ts";
 import type { Quantization } from "./quantization.ts";
 
 /**
- * Checks that the layer's tensors are there with their dtypes and shapes; gives the names of all that describe it, those
- * included that nobody reads. Throws CheckpointError.
+ * Checks that the layer's tensors are there with their dtypes and shapes; returns the names of all that describe it,
+ * including unused ones. Throws CheckpointError.
  */
 export function linearTensors(files: CheckpointFiles, shape: LinearShape, quantization: Quantization): string[] {
   const weights = weightTensors(files, shape, quantization);

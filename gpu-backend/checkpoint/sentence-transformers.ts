@@ -1,6 +1,6 @@
-// What sentence-transformers' files beside the weights say: the modules after the transformer, pooling, the context, and
-// the prompts. A folder without them is a bare embedding model: its architecture's pooling, and for a decoder Qwen's own
-// query prompt.
+// Reads sentence-transformers' files besides the weights: the modules after the transformer, pooling, the context, and
+// the prompts. A folder without them is a bare embedding model: its architecture's pooling, and for a decoder Qwen's
+// own query prompt.
 
 import { join } from "node:path";
 import * as z from "zod";
@@ -191,7 +191,7 @@ export function readMaxTokens(dir: string): number | undefined {
   return undefined;
 }
 
-/** Forms of a query's prompt in which an instruction stands: Qwen's and E5's, and bge-multilingual-gemma2's. */
+/** Forms of a query's prompt that contain an instruction: Qwen's and E5's, and bge-multilingual-gemma2's. */
 const INSTRUCTION_FORMS = [/^(Instruct: )[^\n]*(\nQuery: ?)$/, /^(<instruct>)[^\n]*(\n<query>)$/];
 
 /** The form of `query` with a place in it for the caller's instruction. */

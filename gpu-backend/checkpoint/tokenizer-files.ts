@@ -97,12 +97,12 @@ function checkTokenizer(path: string, tokenizer: TokenizerFile): void {
   checkKind(path, tokenizer);
 }
 
-/** transformers changes the tokenizer of tokenizer.json where its class is told otherwise here. */
+/** Checks the settings by which transformers would change the tokenizer of tokenizer.json: they must agree with it. */
 function checkAgreement(path: string, config: TokenizerConfig, tokenizer: TokenizerFile, template: Template): void {
   const bert = stepsOf(tokenizer.normalizer).find(({ type }) => type === "BertNormalizer");
   const marks = [...stepsOf(tokenizer.normalizer), ...stepsOf(tokenizer.pre_tokenizer)];
   const facts: readonly (readonly [string, boolean | null | undefined, boolean | null, string])[] = [
-    // False is what classes have that leave the template alone.
+    // False is the value of classes that leave the template unchanged.
     [
       "add_bos_token",
       config.add_bos_token || null,

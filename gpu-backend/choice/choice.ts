@@ -14,7 +14,7 @@ const EXACT_DIFFERENCE_MAX = 1e-4;
 export function distanceMaxOf({ reranker }: Pick<ModelConfig, "reranker">): number {
   return reranker === undefined ? EXACT_DISTANCE_MAX : EXACT_DIFFERENCE_MAX;
 }
-/** Why a form is used that nobody measured. */
+/** Why a form is used without a measurement. */
 export const ASKED_FOR = "it was asked for with --linears";
 
 const choiceSchema = z.object({
@@ -25,7 +25,7 @@ const choiceSchema = z.object({
   why: z.string(),
   /** When the trial failed, in Unix milliseconds: it is made again some time later. */
   failedAt: z.number().optional(),
-  /** Milliseconds of processor time for one layer's MLP over so many rows. */
+  /** Milliseconds of processor time for one layer's MLP over `rows` rows. */
   benchmark: z.array(z.object({ rows: z.int(), float32Ms: z.number(), int8PairsMs: z.number() })).optional(),
   /** Distances of calibration texts' vectors, or scores, to those of the float32 graph, as EXACT_DISTANCE_MAX has them. */
   probes: z

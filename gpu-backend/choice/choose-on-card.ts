@@ -53,7 +53,7 @@ async function keptOrTried(dir: string, options: CardOptions, card: Card | undef
   const before = readKept(cudaChoiceSchema, roots, file);
   if (before !== undefined) return before;
   const forms: CudaWeights[] = ["as-is"];
-  // The provider's fast 4-bit kernels take float16 alone.
+  // The provider's fast 4-bit kernels take only float16.
   if (options.target === "cuda-fp16") forms.push("block32");
   const tableBytes = 2 * asIs.config.vocabSize * asIs.config.hiddenSize;
   const packedBytes = weightsBytesOf([asIs.graphPath]) - tableBytes;

@@ -9,7 +9,7 @@ const FORMS = ["as-is", "block32", "dense"] as const satisfies readonly CudaWeig
 const formSchema = z.enum(FORMS);
 const figuresSchema = z.object({
   form: formSchema,
-  /** Least milliseconds of a run of so many tokens, the shortest first. */
+  /** The fastest time, in milliseconds, of a run of `tokens` tokens, shortest run first. */
   runs: z.array(z.object({ tokens: z.int(), ms: z.number() })).min(1),
   /** 1 - cos of any calibration text's vector to that of the form as it is. */
   distance: z.number(),
@@ -18,7 +18,7 @@ export type FormFigures = z.infer<typeof figuresSchema>;
 const bySizeSchema = z.object({
   small: formSchema,
   large: formSchema,
-  /** Runs of so many tokens are large. */
+  /** Runs of at least this many tokens are large. */
   tokensMin: z.int(),
 });
 /** A form for small runs and one for large ones. */

@@ -21,7 +21,7 @@ import { WeightsFile } from "../compiler/weights-file.ts";
 import type { LinearsChoice } from "./choice.ts";
 
 const FORMS = ["float32", "int8-pairs"] as const;
-/** A short text alone, and a tile of a larger run. */
+/** The rows of one short text, and of a tile of a larger run. */
 const ROW_COUNTS = [16, 128];
 /** For each count of rows, by the clock. */
 const MS_MAX = 1_500;

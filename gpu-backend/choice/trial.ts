@@ -21,7 +21,7 @@ import { type Benchmark, benchmarkMlp } from "./mlp-benchmark.ts";
 
 /** Three bytes a weight and a second compiled folder have to be worth it. */
 const GAIN_MIN = 1.25;
-/** What a short text alone may take longer. */
+/** How much longer a single short text may take. */
 const SHORT_LOSS_MAX = 1.3;
 
 export interface TrialRequest {
@@ -118,7 +118,7 @@ export async function calibrationIds({ checkpointDir, config }: CompiledModel): 
   return texts;
 }
 
-/** Of the calibration texts, so many are read as queries too: short ones. */
+/** How many of the calibration texts are also read as queries: the short ones. */
 const QUERIES = 5;
 
 /** float32 [texts, dimensions]. */

@@ -1,6 +1,6 @@
-// Where compiled files lie and how they get there: `.compiled/<revision>/` beside the checkpoint, or in a cache folder
-// where the checkpoint cannot be written. A folder appears whole by one rename, so that a kill leaves nothing half, and
-// its manifest has a checksum of each file, so that what a disk or a copy has damaged since is found out.
+// Where compiled files are stored, and how they get there: in `.compiled/<revision>/` of the checkpoint's folder, or in
+// a cache folder if the checkpoint cannot be written. A folder appears complete by one rename, so that a kill leaves
+// nothing half-written. Its manifest has a checksum of each file, which shows what a disk or a copy has damaged since.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";

@@ -28,12 +28,12 @@ export interface LargeRuns {
   /** As CompiledModel's. */
   readonly graphPath: string;
   readonly cudaWeights: CudaWeights;
-  /** A run of so many tokens is large. */
+  /** A run of at least this many tokens is large. */
   readonly tokensMin: number;
 }
 
 export interface CompiledModel {
-  /** The ONNX graph; its weights file lies beside it. */
+  /** The ONNX graph; its weights file is in the same folder. */
   readonly graphPath: string;
   /** Of both forms, where there are two: a text's vector may come from either. */
   readonly revision: ModelRevision;

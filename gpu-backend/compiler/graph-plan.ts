@@ -3,7 +3,7 @@
 import type { CompileTarget, CpuLinears, CudaWeights } from "./compiled-model.ts";
 import type { ElementType } from "./element-type.ts";
 
-/** Where a linear layer stands in a decoder layer. */
+/** The place of a linear layer in a decoder layer. */
 export type LinearPlace = "qkv" | "o" | "gateUp" | "down";
 /**
  * float: in the graph's element type, weights as `weights` says. int8-pairs: two int8 digits a value, three integer products
@@ -23,8 +23,8 @@ export interface GraphPlan {
   readonly weights: CudaWeights;
   readonly linears: Readonly<Record<LinearPlace, LinearForm>>;
   /**
-   * Whether layers that read one input are one product, cut apart behind it: a launch instead of three on a GPU. On a CPU the
-   * cut costs more than the products gain.
+   * Whether layers with the same input become one product that is cut apart after it: one launch instead of three on a
+   * GPU. On a CPU the cut costs more than it saves.
    */
   readonly fused: boolean;
   /** Whether GroupQueryAttention norms q and k itself (CUDA) or explicit nodes do (its CPU kernel refuses those inputs). */
@@ -32,10 +32,10 @@ export interface GraphPlan {
   /** How bidirectional attention keeps texts apart (attention-nodes.ts). */
   readonly bidirectional: "by text" | "masked";
   /**
-   * Whether attention gives its keys and values. Nothing reads them, but what asks for them gets another kernel of the CPU's.
-   * Below about 1,000 tokens, where this graph ends (layer-graphs.ts goes on), that one is slower (23 against 14 ms for
-   * 8 × 128), and a text's bits depend on how long its neighbours are: it makes tiles of a text's rows, and one row alone
-   * has a kernel of its own.
+   * Whether attention outputs its keys and values. Nothing reads them, but asking for them selects another kernel on
+   * the CPU. Below about 1,000 tokens, where this graph ends (layer-graphs.ts takes over), that one is slower (23
+   * against 14 ms for 8 × 128), and a text's bits depend on how long its neighbours are: it makes tiles of a text's
+   * rows, and a tile of one row has a kernel of its own.
    */
   readonly presents: boolean;
   /**
@@ -48,7 +48,7 @@ export interface GraphPlan {
 
 const FLOAT16_RESIDUAL_FOLD = 1 / 16;
 
-/** The plan of a target. `cudaWeights` counts for the CUDA targets alone, `linears` for the CPU. */
+/** The plan of a target. `cudaWeights` counts only for the CUDA targets, `linears` only for the CPU. */
 export function planFor(target: CompileTarget, cudaWeights: CudaWeights, linears: CpuLinears): GraphPlan {
   if (target === "cpu") {
     return {

@@ -25,8 +25,8 @@ export function addVector(
 }
 
 /**
- * What the residual stream is scaled by: the plan's fold, where a norm before all that reads the stream cancels it. Where
- * norms stand after the sums, the stream is a norm's output and needs none.
+ * The factor that scales the residual stream: the plan's fold, if a norm before everything that reads the stream
+ * cancels it. If norms follow the sums, the stream is a norm's output and needs none.
  */
 export function foldOf({ config, plan }: GraphSource): number {
   return config.normPlaces === "after" ? 1 : plan.residualFold;

@@ -9,11 +9,11 @@ import { must } from "../../shared/assert.ts";
 import type { ModelGraph } from "./model-graph.ts";
 import type { ModelProto, NodeProto, ValueInfo } from "./onnx-proto.ts";
 
-/** Where the past stands among GroupQueryAttention's inputs. */
+/** The index of the past among GroupQueryAttention's inputs. */
 const PAST_KEY_INPUT = 3;
 const PAST_VALUE_INPUT = 4;
 
-/** What engine/long-text.ts feeds and fetches beside the names of a batch's inputs. */
+/** Values that engine/long-text.ts feeds and fetches besides a batch's inputs. */
 export const LAYER_VALUES = {
   /** What the layer before adds to the residual stream, and the stream without it: [tokens, hidden] both. */
   added: (layer: number) => `layers.${layer}.cut.added`,

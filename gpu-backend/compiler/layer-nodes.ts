@@ -20,7 +20,7 @@ export interface LayerCut {
 export class LayerBuilder {
   readonly #source: GraphSource;
   readonly #attention: AttentionBuilder;
-  /** What stands between each layer and the next. */
+  /** The values between each layer and the next. */
   readonly cuts: LayerCut[] = [];
 
   constructor(source: GraphSource) {

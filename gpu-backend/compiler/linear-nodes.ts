@@ -13,7 +13,7 @@ import type { GraphPlan, LinearPlace } from "./graph-plan.ts";
 
 export interface LinearInput {
   readonly layers: readonly Linear[];
-  /** Where in a decoder layer they stand. */
+  /** Their place in a decoder layer. */
   readonly place: LinearPlace;
   /** Value [tokens, inFeatures] that all of them read. */
   readonly input: string;

@@ -1,4 +1,4 @@
-// Norms over [tokens, hidden], alone and after a sum.
+// Norms over [tokens, hidden], by themselves and after a sum.
 
 import { unreachable } from "../../shared/assert.ts";
 import type { NamedNorm } from "./architectures/tensors.ts";

@@ -47,7 +47,7 @@ export interface TensorProto {
   readonly name: string;
   readonly type: DataType;
   readonly dims: readonly number[];
-  /** Little-endian bytes inside the graph, or a place in the weights file beside it. */
+  /** Little-endian bytes inside the graph, or a place in its weights file. */
   readonly data: Uint8Array | { readonly location: string; readonly offset: number; readonly length: number };
 }
 

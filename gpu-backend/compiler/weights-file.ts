@@ -19,7 +19,7 @@ export class WeightsFile {
   #end = 0;
   #open: { readonly offset: number } | undefined;
 
-  /** Creates (or empties) the file. `path`: its name stays in the graph, so it must lie beside the graph. */
+  /** Creates (or empties) the file. `path`: the graph keeps its name, so it must be in the graph's folder. */
   constructor(path: string) {
     this.#descriptor = openSync(path, "w");
     this.#location = basename(path);

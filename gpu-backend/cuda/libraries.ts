@@ -1,6 +1,7 @@
-// The folder with the CUDA provider and its libraries, and the environment in which a process finds them: the dynamic linker
-// looks there first, so that the npm package's binding gets the ONNX Runtime that the provider belongs to, and nothing in
-// node_modules is changed. A variable of the process that computes on the card alone; the operator sets none.
+// The folder with the CUDA provider and its libraries, and the environment in which a process finds them: the dynamic
+// linker looks there first, so that the npm package's binding gets the ONNX Runtime that the provider belongs to, and
+// nothing in node_modules is changed. Only the process that computes on the card has this variable; the operator sets
+// none.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -11,7 +12,7 @@ import * as z from "zod";
 
 import { DRIVER_MIN, ONNXRUNTIME_VERSION } from "./wheels.ts";
 
-/** Where npm run gpu:install puts them unless it is told otherwise. */
+/** Where npm run gpu:install puts them by default. */
 export const CUDA_FOLDER = fileURLToPath(new URL("../../.cuda", import.meta.url));
 /** Written last: a folder without it is no install. */
 export const INSTALLED_FILE = "installed.json";

@@ -1,6 +1,6 @@
-// What the CUDA target needs beside the npm package, as PyPI has it: ONNX Runtime's CUDA provider of the same version, and
-// those libraries of CUDA 13 that it and they load (no cuDNN, which convolutions alone want). The versions are those of CUDA 13.0, which the
-// provider was built with and every driver from 580 on takes. npm run gpu:install fetches them.
+// What the CUDA target needs besides the npm package, from PyPI: ONNX Runtime's CUDA provider of the same version, and
+// the libraries of CUDA 13 that it and they load (no cuDNN, which only convolutions need). The versions are those of
+// CUDA 13.0, which the provider was built with and every driver from 580 on takes. npm run gpu:install fetches them.
 
 /** The npm package's own; a test holds the two together. */
 export const ONNXRUNTIME_VERSION = "1.30.0";

@@ -12,9 +12,9 @@ export interface BatchBudget {
 }
 
 /**
- * Where the engine cuts a batch into runs unless it is told otherwise. On the CPU a packed token of the 0.6B shape takes
- * about 0.45 MB while it is computed, larger runs are not faster (docs/performance.md), and whatever arrives meanwhile
- * waits for the run to end.
+ * Where the engine cuts a batch into runs by default. On the CPU a packed token of the 0.6B shape takes about 0.45 MB
+ * while it is computed, larger runs are not faster (docs/performance.md), and whatever arrives meanwhile waits for the
+ * run to end.
  */
 export const DEFAULT_BUDGETS: Readonly<Record<CompileTarget, BatchBudget>> = {
   cpu: { maxTokens: 1024, maxPaddedTokens: 2048 },
@@ -23,9 +23,9 @@ export const DEFAULT_BUDGETS: Readonly<Record<CompileTarget, BatchBudget>> = {
 };
 
 /**
- * A text with more tokens is long: it is computed in chunks (long-text.ts), between which other batches run, so that no run
- * is longer than a batch may be. On a CPU alone: a GPU takes 32,768 tokens at once. Chunks load the layers once more, 0.4 s
- * for the 0.6B shape, of the 4 to 8 s that a text of this length takes there.
+ * A text with more tokens is long: it is computed in chunks (long-text.ts), between which other batches run, so that no
+ * run is longer than a batch may be. Only on a CPU: a GPU takes 32,768 tokens at once. Chunks load the layers once
+ * more, 0.4 s for the 0.6B shape, of the 4 to 8 s that a text of this length takes there.
  */
 const SHORT_TOKENS_MAX: Readonly<Record<CompileTarget, number>> = {
   cpu: DEFAULT_BUDGETS.cpu.maxTokens,
@@ -38,7 +38,7 @@ export function shortTokensMax({ target, config }: Pick<CompiledModel, "target" 
   return hasLayerGraphs(config) ? SHORT_TOKENS_MAX[target] : Number.POSITIVE_INFINITY;
 }
 
-/** What one text alone may exceed: a text longer than the budget is a batch of its own. */
+/** Whether the texts fit. A single text always does: one over the budget is a batch of its own. */
 function fitsBudget(budget: BatchBudget, texts: number, tokens: number, longest: number): boolean {
   return texts <= 1 || (tokens <= budget.maxTokens && texts * longest <= budget.maxPaddedTokens);
 }

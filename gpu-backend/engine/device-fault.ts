@@ -1,5 +1,6 @@
-// What an error of the CUDA provider means for the process that got it. The provider gives text alone: its own checks say
-// "CUDA failure 700: …" or "CUDA error cudaErrorIllegalAddress:…", cuBLAS "CUBLAS failure …", its arena "Failed to allocate …".
+// What an error of the CUDA provider means for the process that got it. The provider gives only text: its own checks
+// say "CUDA failure 700: …" or "CUDA error cudaErrorIllegalAddress:…", cuBLAS "CUBLAS failure …", its arena "Failed to
+// allocate …".
 
 /**
  * memory: this run did not fit, a smaller one may. lost: the card or its context is gone (Xid in the kernel's log), and

@@ -68,7 +68,7 @@ export class EngineDied extends Error {
   override name = "EngineDied";
 }
 
-/** The model gave a value that is no number for this text, also when it was computed alone: in float32 it may not. */
+/** The model gave a value that is not a number for this text, even computed by itself; in float32 it may not. */
 export class NonFiniteVector extends Error {
   override name = "NonFiniteVector";
   /** Position of the text in the batch. */
@@ -79,7 +79,7 @@ export class NonFiniteVector extends Error {
   }
 }
 
-/** The runtime refused this text, also alone: out of memory, or an id the model does not have. */
+/** The runtime refused this text, even by itself: out of memory, or an id that the model does not have. */
 export class RunFailed extends Error {
   override name = "RunFailed";
   readonly index: number;

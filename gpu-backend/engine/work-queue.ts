@@ -90,7 +90,7 @@ export class WorkQueue {
     return unit;
   }
 
-  /** Nobody waits for the long texts of `texts` any more. Gives those that the process is to be told of. */
+  /** No caller waits for the long texts of `texts` any more. Returns those that the process must be told about. */
   drop(texts: readonly Int32Array[]): readonly Unit[] {
     const dropped = this.#long.filter(({ batch }) => batch.texts === texts);
     for (const unit of dropped) {

@@ -73,7 +73,7 @@ export class AccountLine {
     return best;
   }
 
-  /** `outOfTurn`: for its age; then the clock stands still, or all other tags would lie behind it. */
+  /** `outOfTurn`: taken for its age. The clock stays then, or all other tags would be in its past. */
   take(job: Job, outOfTurn: boolean): void {
     if (!outOfTurn) this.#virtualTime = Math.max(this.#virtualTime, job.tag);
     this.deficit -= job.seconds;
@@ -81,7 +81,7 @@ export class AccountLine {
     job.state = "running";
   }
 
-  /** Once a batch, after a turn: what stands first now was passed over. */
+  /** Called once a batch, after a turn: the first job in line was passed over. */
   passOver(): void {
     const first = this.#jobs[0];
     if (first !== undefined) first.skipped += 1;

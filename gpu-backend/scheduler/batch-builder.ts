@@ -46,7 +46,7 @@ export class BatchBuilder {
     );
   }
 
-  /** One text alone always fits, whatever it costs. */
+  /** A single text always fits, whatever it costs. */
   fits(job: Job): boolean {
     if (this.size === 0) return true;
     const longest = Math.max(this.longest, job.ids.length);

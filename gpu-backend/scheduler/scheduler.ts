@@ -22,7 +22,7 @@ import type {
 
 /** While batch-tier texts are over their age, one batch in this many takes them first. */
 const BATCH_TIER_TURN = 4;
-/** The batch tier's share of a batch's seconds beside interactive texts, and at its aged turn. */
+/** The batch tier's share of a batch's seconds when interactive texts wait too, and at its aged turn. */
 const BATCH_TIER_SHARE = 0.5;
 /** Turns are this fraction of a batch, so that a batch serves several accounts. */
 const QUANTA_PER_BATCH = 16;
@@ -73,7 +73,7 @@ export class Scheduler {
     return { kind: "admitted", ticket };
   }
 
-  /** The caller has gone. What runs already is not stopped, what nobody else waits for is dropped. */
+  /** The caller has left. Running texts are not stopped; texts that no other caller waits for are dropped. */
   cancel(ticket: Ticket): void {
     for (const open of this.#open) if (open === ticket) this.#end(open, "cancelled");
   }

@@ -10,14 +10,14 @@ export interface SchedulerLimits {
   readonly batchQueueSecondsMax: number;
   /** Share of its tier's bound that one account may fill. */
   readonly accountShareMax: number;
-  /** Σ tokens of a batch of several texts; one text alone may have more. */
+  /** The tokens of a batch of several texts; a single text may have more. */
   readonly batchTokensMax: number;
   /** Texts × longest text of a batch of several: attention is padded. */
   readonly paddedTokensMax: number;
   readonly batchTextsMax: number;
-  /** A text with more tokens is long: it is computed beside the batches, in chunks, one such text at a time. */
+  /** A text with more tokens is long: it is computed in chunks between the batches, one such text at a time. */
   readonly shortTokensMax: number;
-  /** Estimated seconds of a batch (one text alone may be over it): what an interactive text waits behind. */
+  /** Estimated seconds of a batch (a single text may take more): the longest that an interactive text waits for one. */
   readonly batchSecondsMax: number;
   /**
    * A text older than this is scheduled before younger ones of its account, one a batch. Once the batch tier's oldest

@@ -1,7 +1,7 @@
-// A lock that outlives nobody: a file that its holder writes again every second. Who sees no change for a while may take
-// it away, whatever became of the holder: process ids say nothing across containers (or as pid 1), clocks differ between
-// machines, and a lock that needs its holder to remove it outlives a kill. A holder that was only asleep may find its
-// lock taken.
+// A lock that never outlives its holder: a file that the holder writes again every second. Another process that sees no
+// change for a while may take it, whatever became of the holder: process ids say nothing across containers (or as pid
+// 1), clocks differ between machines, and a lock that its holder must remove survives a kill. A holder that only slept
+// may find its lock taken.
 
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +21,7 @@ export class LockFile {
   readonly #about: readonly string[];
   #timer: NodeJS.Timeout | undefined;
 
-  /** `about`: words that stand behind the token, for others to read. */
+  /** `about`: words after the token, for others to read. */
   constructor(path: string, about: readonly string[] = []) {
     this.#path = path;
     this.#about = about;
@@ -86,7 +86,7 @@ export class LockFile {
   /** Whether it could be written: a full disk must not stop the work that may free it. */
   #write(beats: number): boolean {
     try {
-      // Over what is there: nobody may see an empty lock.
+      // Written over the old content: the lock must never be seen empty.
       writeFileSync(this.#path, this.#content(beats), { flag: "r+" });
       return true;
     } catch {

@@ -3,7 +3,7 @@
 
 export const LETTER = 1;
 export const DIGIT = 2;
-/** The ASCII space alone: other white space may join what precedes it in some pre-tokenizers. */
+/** Only the ASCII space: other white space may join what precedes it in some pre-tokenizers. */
 export const SPACE = 3;
 /** Common punctuation but for apostrophes, which contractions bind to the letters around them. */
 export const PUNCTUATION = 4;

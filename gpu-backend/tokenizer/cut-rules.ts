@@ -19,7 +19,7 @@ export function cutRulesOf(definition: Definition): CutRules | undefined {
   const places = placesOf(definition);
   const late = added.filter(({ special, normalized }) => normalizer && (normalized ?? !special));
   const breaks = late.some(({ content }) => breaksWithin(content) || breaksWithin(content.normalize("NFC")));
-  // A token that takes the white space before it is not parted from it where a text is cut before that alone.
+  // A token that takes the white space before it would be parted from it by a cut right before the token.
   const strips = added.some(({ lstrip, rstrip }) => rstrip || (lstrip && places !== "spaces"));
   if (places === undefined || breaks || strips) return undefined;
   const early = added.filter((token) => !late.includes(token)).map(({ content }) => content);

@@ -14,7 +14,7 @@ export type SliceOutcome =
   | { readonly kind: "problem"; readonly problem: TextProblem }
   | { readonly kind: "timed_out" };
 
-/** The process's heap beside the library's own memory: 8 MB of text are one string there, and its ids. */
+/** The process's heap, besides the library's own memory: there, 8 MB of text are one string and its ids. */
 const HEAP_MB_MAX = 1_024;
 export interface LaneLimits {
   /** One slice may take so long. */

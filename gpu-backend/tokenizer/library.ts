@@ -15,14 +15,14 @@ import { type Definition, definitionSchema } from "./definition.ts";
 import type { CutRules } from "./segments.ts";
 
 export interface TokenizerLibrary {
-  /** Ids of `text` alone: what the template adds around it is in `leading` and `trailing`. */
+  /** Ids of `text` without the template, whose ids are in `leading` and `trailing`. */
   encode(text: string): Promise<number[]>;
   /** The same, and where in `text` each token begins, in code points. */
   encodeWithStarts(text: string): Promise<{ readonly ids: readonly number[]; readonly starts: readonly number[] }>;
   /** The text of `ids`; bytes that are no UTF-8 become U+FFFD. Every id is known (`has`). */
   decode(ids: readonly number[]): Promise<string>;
   has(id: number): boolean;
-  /** A token never stands for more UTF-8 bytes of a text; Infinity where it may stand for any number of them. */
+  /** The most UTF-8 bytes of a text that one token covers; Infinity: any number. */
   readonly longestTokenBytes: number;
   /** How the tokenizer's own template puts two texts together. */
   pairTemplate(): Promise<PairTemplate>;
@@ -32,7 +32,10 @@ export interface TokenizerLibrary {
   readonly trailing: readonly number[];
   /** How a text may be cut so that its pieces have the ids of the whole; undefined: not at all. */
   readonly cutRules: CutRules | undefined;
-  /** Ids that decoding and encoding may lose: the unknown token's, a lone mark's, and those of added tokens beside marks. */
+  /**
+   * Ids that may be lost by decoding and encoding: the unknown token's, a single mark's, those of added tokens by
+   * marks.
+   */
   readonly lossy: ReadonlySet<number>;
 }
 
@@ -51,7 +54,7 @@ interface TypedToken {
 
 /** Ids above are no vocabulary's (the largest known has 262,144): they would only make arrays of a thousand million holes. */
 const TOKEN_ID_MAX = 2 ** 22;
-/** What stands for a space in Unigram's pieces, and in BPE's that falls back to bytes. */
+/** The mark for a space in Unigram's pieces, and in BPE's that falls back to bytes. */
 const SPACE_MARK = "\u2581";
 
 /** A vocabulary's own tokens; of added tokens the file says more. */

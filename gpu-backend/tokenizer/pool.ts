@@ -41,7 +41,7 @@ export interface PoolOptions extends LaneLimits {
   readonly threads: number;
 }
 
-/** A text (string or ids) this long goes to the long lane, alone. */
+/** A text (string or ids) of this length or more goes to the long lane by itself. */
 const LONG_TEXT_CHARS = 16_384;
 /** About 15 ms of tokenising. */
 const SLICE_CHARS = 16_384;
@@ -199,7 +199,7 @@ export class TokenizerPool {
     }
   }
 
-  /** Of several texts the slow one must be found: each is tried alone, on the long lane, before one is refused. */
+  /** One of several texts is slow: each is tried by itself on the long lane, before one is refused. */
   #retryAlone(running: Running, slice: Slice): void {
     if (slice.inputs.length === 1) {
       const problem = { kind: "too_complex", at: 0, reason: "tokenising it takes too long" } as const;
@@ -281,7 +281,7 @@ function charsOf({ prefix }: TokenizerCall, input: TokenizerInput): number {
   return input.length + (typeof input === "string" ? prefix.length : 0);
 }
 
-/** Short texts together up to SLICE_CHARS, long ones alone. */
+/** Slices of short texts, together up to SLICE_CHARS; long texts by themselves. */
 function slicesOf(call: TokenizerCall): Slice[] {
   const slices: Slice[] = [];
   let first = 0;

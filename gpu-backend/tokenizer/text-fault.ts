@@ -95,7 +95,7 @@ export function queryFault(problem: TextProblem, limits: Parameters<typeof probl
   return { ...fault, message, index: null, facts: { ...fault.facts, query: 1 } };
 }
 
-/** Chunks cut in the middle of a character fail alone now and then; a whole call of foreign ids fails mostly. */
+/** Now and then a single chunk that was cut within a character fails; a call of foreign ids fails in most arrays. */
 export function foreignIdsFault(foreign: number, arrays: number): BackendFault | undefined {
   const refused = arrays < 4 ? foreign === arrays : foreign * 2 >= arrays;
   if (foreign === 0 || !refused) return undefined;

@@ -25,7 +25,7 @@ export type TokenizedText =
 
 /** NFC shrinks UTF-8 to a third at most (U+1FEF → U+0060; three jamo → one syllable): checked over all of Unicode. */
 const NFC_SHRINK_MAX = 3;
-/** Beyond so many times the limit an exact count is not worth its time. */
+/** An exact count is not worth its time beyond this many times the limit. */
 const COUNTED_LIMITS = 4;
 
 const COMPLEXITY = {
@@ -33,13 +33,13 @@ const COMPLEXITY = {
   unbroken: `${PIECE_CHARS_MAX} characters without a place to break them`,
 } as const;
 
-/** An instruction, of which as much is tokenised already as no text behind it can change. */
+/** An instruction; the part of it that no text after it can change is tokenised already. */
 interface Prefix {
   readonly text: string;
-  /** Of ids beyond it there are none: nothing behind such a prefix fits. */
+  /** The most ids that fit: no text fits after a longer prefix. */
   readonly room: number;
   readonly ids: readonly number[];
-  /** What is tokenised with each text: all behind `ids`. */
+  /** The rest of the instruction, which is tokenised with each text. */
   readonly rest: string;
 }
 
@@ -51,7 +51,7 @@ async function prefixOf(library: TokenizerLibrary, room: number, text: string): 
   if (text === "") return NO_PREFIX;
   const known = prefixes.get(library);
   if (known?.text === text && known.room === room) return known;
-  // What is too complex is refused with the first text behind it.
+  // A prefix that is too complex is refused with the first text after it.
   const head = segmentsOf(text, library.cutRules).kind === "pieces" ? headOf(text, library.cutRules) : "";
   const segments = segmentsOf(head, library.cutRules);
   const pieces = head === "" || segments.kind !== "pieces" ? [] : segments.pieces;
@@ -238,7 +238,7 @@ function withoutTemplate(library: TokenizerLibrary, given: Uint32Array): Uint32A
   return given.subarray(from, ends ? endAt : given.length);
 }
 
-/** A cut may go through a character or a word: so many ids beside it prove nothing. */
+/** A cut may split a character or a word, so this many ids next to it prove nothing. */
 const CUT_IDS = 16;
 
 async function survives(library: TokenizerLibrary, ids: Uint32Array, cut: Truncation): Promise<boolean> {

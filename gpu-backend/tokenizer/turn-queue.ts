@@ -3,7 +3,7 @@
 
 import type { Tier } from "../../shared/wire.ts";
 
-/** One turn in so many is the batch tier's first: else what floods one tier would starve the other. */
+/** One turn in this many goes to the batch tier first: otherwise a flood in one tier would starve the other. */
 const BATCH_TIER_TURN = 4;
 
 /** A call, and whose it is. */

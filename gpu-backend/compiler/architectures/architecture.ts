@@ -1,4 +1,4 @@
-// How architectures differ, as data. A file beside this one says it of each; table.ts lists them; one builder
+// How architectures differ, as data. Each has a file in this folder; table.ts lists them; one builder
 // (../model-graph.ts) makes the graph of any.
 
 import type { Fields } from "../../checkpoint/meaning.ts";
@@ -13,7 +13,7 @@ export interface Architecture {
   readonly rerankers?: Readonly<Record<string, ScoreHead>>;
   /** How a reranker of this body reads a pair; absent: as the tokenizer's own template puts pairs together. */
   readonly pairPrompt?: PairPrompt;
-  /** What config.json may say beside COMMON_CONFIG. */
+  /** Fields that config.json may have besides COMMON_CONFIG. */
   readonly fields: Fields;
   readonly names: TensorNames;
   /** How the vectors of a folder are pooled that says nothing of it. */
@@ -54,16 +54,16 @@ export interface PairPrompt {
   readonly instruction: string;
 }
 
-/** What the layers are, and what stands before and after them. Plain data. */
+/** The layers, and what is before and after them. Plain data. */
 export interface Body {
   readonly keyValueHeads: number;
   /** Not always hiddenSize / queryHeads. */
   readonly headDim: number;
   readonly norm: Norm;
   /**
-   * Where norms stand. before: before attention and MLP, and after the last layer. after: after the sums that attention and
-   * MLP are added to, and after the embedding. around: before attention and MLP, after each of them before its sum, and after
-   * the last layer.
+   * Where norms are. before: before attention and MLP, and after the last layer. after: after the sums that attention
+   * and MLP are added to, and after the embedding. around: before attention and MLP, after each of them before its sum,
+   * and after the last layer.
    */
   readonly normPlaces: "before" | "after" | "around";
   /** Whether q and k have a norm over each head. */
@@ -75,7 +75,7 @@ export interface Body {
   /** Of the MLP's gate, or of its one inner layer where there is no gate. */
   readonly activation: Activation;
   readonly gated: boolean;
-  /** Whether a token attends to what stands before it alone, or to the whole text. */
+  /** Whether a token attends only to itself and the tokens before it, or to the whole text. */
   readonly causal: boolean;
   /** Factor on q · k. */
   readonly attentionScale: number;

@@ -30,7 +30,7 @@ export const ROPE: Fields = {
   mrope_section: off("RoPE over one position"),
   full_attention: off("one RoPE for all layers"),
   sliding_attention: off("one RoPE for all layers"),
-  // Read by the scaled types alone.
+  // Only the scaled types read it.
   factor: { kind: "ignored" },
   original_max_position_embeddings: { kind: "ignored" },
 };

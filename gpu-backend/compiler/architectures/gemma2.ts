@@ -23,7 +23,7 @@ export const GEMMA2: Architecture = {
     hidden_act: only("gelu_pytorch_tanh", "gelu_pytorch_tanh", "gelu"),
     query_pre_attn_scalar: honoured,
     attn_logit_softcapping: honoured,
-    // An older name too, beside sliding_window in what was published first.
+    // An older name, which the first published files have besides sliding_window.
     sliding_window_size: ignored,
     // Of what generates text.
     final_logit_softcapping: ignored,

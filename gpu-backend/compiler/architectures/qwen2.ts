@@ -1,5 +1,5 @@
-// Qwen2 and Qwen2.5: biases on q, k and v. Causal; bidirectional where is_causal is false, and in gte-Qwen2 (and stella),
-// whose own code says so: that is told by the name it has in auto_map, and the code is never run.
+// Qwen2 and Qwen2.5: biases on q, k and v. Causal; bidirectional if is_causal is false, and in gte-Qwen2 (and stella),
+// whose own code does that: it is recognised by its name in auto_map and never run.
 
 import { type Fields, isObject, only } from "../../checkpoint/meaning.ts";
 import type { Architecture } from "./architecture.ts";

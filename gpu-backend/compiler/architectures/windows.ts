@@ -1,4 +1,4 @@
-// Sliding windows: which layers attend to the nearest tokens alone, as layer_types says or each architecture's rule.
+// Sliding windows: which layers attend only to the nearest tokens, by layer_types or by each architecture's rule.
 
 import { CheckpointError } from "../../checkpoint/checkpoint-error.ts";
 import { type Fields, honoured } from "../../checkpoint/meaning.ts";
