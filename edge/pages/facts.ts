@@ -13,8 +13,6 @@ export interface ModelFacts {
   /** On the Hugging Face Hub. */
   readonly downloadsPerMonth?: number;
   readonly languages: string;
-  readonly isMatryoshka: boolean;
-  readonly isInstructionAware: boolean;
   /** What an instruction adds to retrieval quality: from, to. */
   readonly instructionGainPercent?: readonly [number, number];
   readonly parent?: string;
@@ -45,8 +43,6 @@ const PRODUCTION: ModelFacts = {
   updated: "2025-06",
   downloadsPerMonth: 549_100,
   languages: "over 100",
-  isMatryoshka: true,
-  isInstructionAware: true,
   instructionGainPercent: [1, 5],
   parent: "Qwen/Qwen3-Embedding-4B",
   quantization: {
@@ -87,8 +83,6 @@ const DEMO: ModelFacts = {
   published: "2026-11",
   updated: "2026-11",
   languages: "English",
-  isMatryoshka: true,
-  isInstructionAware: true,
   bestFor: [
     { use: "Trying the API", why: "every route, header and limit, without a GPU" },
     { use: "Tests and CI", why: "same shapes and errors as the real models" },
@@ -107,8 +101,6 @@ const RERANKER: ModelFacts = {
   published: "2025-06",
   updated: "2025-06",
   languages: "over 100",
-  isMatryoshka: false,
-  isInstructionAware: true,
   bestFor: [
     { use: "The second step of a search", why: "the few hundred best of a first pass by embeddings" },
     { use: "Retrieval-augmented generation", why: "what the language model reads is what answers the question" },
@@ -138,10 +130,17 @@ export function factsOf(modelId: string): ModelFacts | undefined {
 }
 
 export interface BenchmarkRow {
-  readonly model: string;
+  /** On the Hugging Face Hub. */
+  readonly id: string;
+  readonly name: string;
+  /** The checkpoint's `model_type`. */
+  readonly architecture: string;
   readonly parameters: string;
-  /** In the order of `columns`. */
-  readonly scores: readonly number[];
+  /** Absent: not published with the figures. */
+  readonly contextTokens?: number;
+  /** In the order of `columns`; absent: not published for this model. */
+  readonly scores?: readonly number[];
+  readonly note?: string;
 }
 
 /** C-MTEB as published with the model. */
@@ -154,15 +153,69 @@ export const BENCHMARK: {
   columns: ["Mean", "Classification", "Clustering", "Pair class.", "Reranking", "Retrieval", "STS"],
   rows: [
     {
-      model: "multilingual-e5-large-instruct",
+      id: "intfloat/multilingual-e5-large-instruct",
+      name: "multilingual-e5-large-instruct",
+      architecture: "xlm-roberta",
       parameters: "0.6B",
+      contextTokens: 512,
       scores: [58.08, 69.8, 48.23, 64.52, 57.45, 63.65, 45.81],
     },
-    { model: "bge-multilingual-gemma2", parameters: "9B", scores: [67.64, 75.31, 59.3, 86.67, 68.28, 73.73, 55.19] },
-    { model: "gte-Qwen2-1.5B-instruct", parameters: "1.5B", scores: [67.12, 72.53, 54.61, 79.5, 68.21, 71.86, 60.05] },
-    { model: "gte-Qwen2-7B-instruct", parameters: "7.6B", scores: [71.62, 75.77, 66.06, 81.16, 69.24, 75.7, 65.2] },
-    { model: "ritrieve_zh_v1", parameters: "0.3B", scores: [72.71, 76.88, 66.5, 85.98, 72.86, 76.97, 63.92] },
-    { model: "Qwen/Qwen3-Embedding-4B", parameters: "4B", scores: [72.27, 75.46, 77.89, 83.34, 66.05, 77.03, 61.26] },
-    { model: PRODUCTION_MODEL_ID, parameters: "4B-W4A16", scores: [71.75, 75.43, 77.51, 83.04, 65.73, 76.15, 60.47] },
+    {
+      id: "BAAI/bge-multilingual-gemma2",
+      name: "bge-multilingual-gemma2",
+      architecture: "gemma2",
+      parameters: "9B",
+      scores: [67.64, 75.31, 59.3, 86.67, 68.28, 73.73, 55.19],
+    },
+    {
+      id: "Alibaba-NLP/gte-Qwen2-1.5B-instruct",
+      name: "gte-Qwen2-1.5B-instruct",
+      architecture: "qwen2",
+      parameters: "1.5B",
+      scores: [67.12, 72.53, 54.61, 79.5, 68.21, 71.86, 60.05],
+    },
+    {
+      id: "Alibaba-NLP/gte-Qwen2-7B-instruct",
+      name: "gte-Qwen2-7B-instruct",
+      architecture: "qwen2",
+      parameters: "7.6B",
+      scores: [71.62, 75.77, 66.06, 81.16, 69.24, 75.7, 65.2],
+    },
+    {
+      id: "richinfoai/ritrieve_zh_v1",
+      name: "ritrieve_zh_v1",
+      architecture: "bert",
+      parameters: "0.3B",
+      contextTokens: 512,
+      scores: [72.71, 76.88, 66.5, 85.98, 72.86, 76.97, 63.92],
+    },
+    {
+      id: "Qwen/Qwen3-Embedding-4B",
+      name: "Qwen3-Embedding-4B",
+      architecture: "qwen3",
+      parameters: "4B",
+      contextTokens: 32_768,
+      scores: [72.27, 75.46, 77.89, 83.34, 66.05, 77.03, 61.26],
+    },
+    {
+      id: "Qwen/Qwen3-Embedding-8B",
+      name: "Qwen3-Embedding-8B",
+      architecture: "qwen3",
+      parameters: "8B",
+      note: "70.58 on MTEB multilingual, first in June 2025",
+    },
+    {
+      id: PRODUCTION_MODEL_ID,
+      name: "Qwen3-Embedding-4B-W4A16-G128",
+      architecture: "qwen3",
+      parameters: "4B-W4A16",
+      contextTokens: 32_768,
+      scores: [71.75, 75.43, 77.51, 83.04, 65.73, 76.15, 60.47],
+    },
   ],
 };
+
+/** What the benchmark says of `modelId`; undefined where it does not name it. */
+export function benchmarkRowOf(modelId: string): BenchmarkRow | undefined {
+  return BENCHMARK.rows.find(({ id }) => id === modelId);
+}

@@ -2,10 +2,21 @@
 
 import { html } from "hono/html";
 import type { ModelFacts } from "./facts.ts";
-import { BENCHMARK, factsOf } from "./facts.ts";
+import { benchmarkRowOf, factsOf } from "./facts.ts";
 import type { Html, Page } from "./layout.ts";
 import { modelQuestions } from "./model-questions.ts";
-import { benchmarkTable, codeTabs, integer, providersOf, statusBadge, throughputOf, usd } from "./parts.ts";
+import {
+  architectureOf,
+  benchmarkTable,
+  codeTabs,
+  dimensionsOf,
+  integer,
+  isMatryoshka,
+  providersOf,
+  statusBadge,
+  throughputOf,
+  usd,
+} from "./parts.ts";
 import type { PublicModel } from "./public-models.ts";
 import { isReranker } from "./public-models.ts";
 import { snippetsOf } from "./snippets.ts";
@@ -51,7 +62,7 @@ export function modelPage({ origin, model, models, isWanted }: ModelPageInput): 
         <aside aria-label="Specifications and price">${priceSection(model)} ${specifications(model, facts)}</aside>
       </div>
       ${
-        BENCHMARK.rows.some((row) => row.model === model.id)
+        benchmarkRowOf(model.id)?.scores !== undefined
           ? html`<section id="benchmark">
               <h2>Benchmark</h2>
               ${benchmarkTable(model.id)}
@@ -67,7 +78,10 @@ function headline(model: PublicModel, facts: ModelFacts | undefined): Html {
     [integer(model.context_length), "tokens of context"],
     isReranker(model)
       ? ["0 to 1", "a score for each document"]
-      : [model.native_dimensions === 0 ? "–" : integer(model.native_dimensions), "dimensions, or any fewer"],
+      : [
+          model.native_dimensions === 0 ? "–" : integer(model.native_dimensions),
+          isMatryoshka(model) ? "dimensions, or any fewer" : "dimensions",
+        ],
     [String(providersOf(model)), providersOf(model) === 1 ? "API provider" : "API providers so far"],
     ...(facts?.downloadsPerMonth === undefined
       ? []
@@ -171,13 +185,13 @@ function specifications(model: PublicModel, facts: ModelFacts | undefined): Html
   const { quantization } = facts ?? {};
   const rows: readonly (readonly [string, string | Html])[] = [
     ["Task", facts?.task ?? (isReranker(model) ? "Text reranking" : "Text embedding")],
-    ["Architecture", facts?.architecture ?? "Qwen3 transformer (decoder)"],
+    ["Architecture", architectureOf(model) ?? "named once live"],
     ["Parameters", facts?.parameters ?? "see its card"],
     ["Context", `${integer(model.context_length)} tokens`],
     ...(isReranker(model)
       ? []
       : ([
-          ["Dimensions", model.native_dimensions === 0 ? "as served" : `1 to ${integer(model.native_dimensions)}`],
+          ["Dimensions", dimensionsOf(model)],
           ["Pooling", model.pooling.replaceAll("_", " ")],
         ] as const)),
     ["Languages", facts?.languages ?? "see its card"],
@@ -232,7 +246,7 @@ function relatedSection(model: PublicModel, models: readonly PublicModel[], fact
       ${own.map((other) => html`<li><a href="/models/${other.id}">${other.name}</a> ${statusBadge(other.status)}</li>`)}
       ${(facts?.related ?? []).map(({ id, note }) => html`<li>${hubLink(id)}<br /><span class="muted">${note}</span></li>`)}
     </ul>
-    <p><a href="/models#compare">Compare all models</a></p>
+    <p><a href="/compare">Compare all models</a></p>
   </section>`;
 }
 

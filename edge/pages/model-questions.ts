@@ -3,7 +3,7 @@
 import { html } from "hono/html";
 import type { ModelFacts } from "./facts.ts";
 import type { Html } from "./layout.ts";
-import { integer, usd } from "./parts.ts";
+import { integer, isMatryoshka, takesInstructions, usd } from "./parts.ts";
 import type { PublicModel } from "./public-models.ts";
 import { isReranker } from "./public-models.ts";
 
@@ -73,8 +73,8 @@ function aboutEmbedding(model: PublicModel, facts: ModelFacts | undefined): read
     inputFormat(model),
     ...(facts?.quantization === undefined ? [] : [quantizationLoss(facts.quantization)]),
     ...(model.float32_distance_max === null ? [] : [arithmetic(model.float32_distance_max)]),
-    instructions(model, facts),
-    dimensions(model),
+    ...(takesInstructions(model) ? [instructions(model, facts)] : []),
+    ...(isMatryoshka(model) ? [dimensions(model)] : []),
     repeats(model, "text", "vector"),
     failures(),
   ];

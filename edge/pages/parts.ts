@@ -2,10 +2,10 @@
 
 import { html, raw } from "hono/html";
 import { nanoUsd, formatUsd } from "../../shared/money.ts";
-import { BENCHMARK } from "./facts.ts";
+import { BENCHMARK, factsOf } from "./facts.ts";
 import type { Html } from "./layout.ts";
 import type { PublicModel } from "./public-models.ts";
-import { STATUS_LABELS } from "./public-models.ts";
+import { isReranker, STATUS_LABELS } from "./public-models.ts";
 import type { Snippet } from "./snippets.ts";
 
 /** Code in tabs without a script: radio buttons, so the arrow keys work. */
@@ -56,6 +56,29 @@ export function providersOf(model: PublicModel): number {
   return model.status === "live" ? 1 : 0;
 }
 
+/** What it is built as; undefined until a backend says. */
+export function architectureOf(model: PublicModel): string | undefined {
+  return factsOf(model.id)?.architecture ?? model.architecture ?? undefined;
+}
+
+/** Whether a vector's beginning is a vector too. Until a backend says, it is. */
+export function isMatryoshka(model: PublicModel): boolean {
+  const { min, max } = model.permitted_dimensions;
+  return !isReranker(model) && (min !== max || max === 0);
+}
+
+export function takesInstructions({ prompts, default_query_instruction: instruction }: PublicModel): boolean {
+  return prompts === null ? instruction !== null : prompts.instruction !== null;
+}
+
+/** The lengths that a vector may have. */
+export function dimensionsOf(model: PublicModel): string {
+  if (isReranker(model)) return "none: scores";
+  if (model.native_dimensions === 0) return "as served";
+  const native = integer(model.native_dimensions);
+  return isMatryoshka(model) ? `1 to ${native}` : native;
+}
+
 /** As measured by a ready backend. */
 export function throughputOf(model: PublicModel): string {
   if (model.status !== "live") return "measured once live";
@@ -78,24 +101,26 @@ export function benchmarkTable(highlight: string): Html {
         </tr>
       </thead>
       <tbody>
-        ${BENCHMARK.rows.map(
-          (row) =>
-            html`<tr class="${row.model === highlight ? "own" : ""}">
-              <th scope="row">${row.model}</th>
-              <td class="num">${row.parameters}</td>
-              ${row.scores.map(
-                (score, column) =>
-                  html`<td class="num">
-                    ${isBest(score, column) ? html`<b>${score.toFixed(2)}</b>` : score.toFixed(2)}
-                  </td>`,
-              )}
-            </tr>`,
+        ${BENCHMARK.rows.map(({ id, name, parameters, scores }) =>
+          scores === undefined
+            ? ""
+            : html`<tr class="${id === highlight ? "own" : ""}">
+                <th scope="row">${name}</th>
+                <td class="num">${parameters}</td>
+                ${scores.map(
+                  (score, column) =>
+                    html`<td class="num">
+                      ${isBest(score, column) ? html`<b>${score.toFixed(2)}</b>` : score.toFixed(2)}
+                    </td>`,
+                )}
+              </tr>`,
         )}
       </tbody>
     </table>
   </div>`;
 }
 
-function isBest(score: number, column: number): boolean {
-  return BENCHMARK.rows.every((row) => (row.scores[column] ?? 0) <= score);
+/** Whether nobody has a higher score in the benchmark's `column`. */
+export function isBest(score: number, column: number): boolean {
+  return BENCHMARK.rows.every(({ scores }) => (scores?.[column] ?? 0) <= score);
 }

@@ -5,7 +5,9 @@ import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
 import { findModel } from "../models/models.ts";
 import { getAsset } from "../pages/assets.ts";
+import { comparePage } from "../pages/compare-page.ts";
 import { dashboardPage } from "../pages/dashboard-page.ts";
+import { benchmarkRowOf } from "../pages/facts.ts";
 import { docsPage } from "../pages/docs-page.ts";
 import { errorsPage } from "../pages/errors-page.ts";
 import { landingPage } from "../pages/landing.ts";
@@ -51,6 +53,7 @@ const form = (path: string, handler: PageRoute["handler"]): PageRoute => ({
 export const PAGES: readonly PageRoute[] = [
   shown("/", async (c, app) => respond(c, landingPage(originOf(c), await publicModels(c, app)))),
   shown("/models", async (c, app) => respond(c, modelsPage(await publicModels(c, app))), { program: LIST_MODELS }),
+  shown("/compare", async (c, app) => respond(c, comparePage(await publicModels(c, app), c.req.query("wanted")))),
   shown("/models/{name}", redirectToModel, { program: GET_MODEL_BY_NAME }),
   shown("/models/{owner}/{name}", showModel, { program: GET_MODEL }),
   form("/models/{owner}/{name}/want", want),
@@ -107,16 +110,18 @@ async function showModel(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const id = modelIdOf(c);
   const models = await publicModels(c, app);
   const model = models.find((listed) => listed.id === id);
-  if (model === undefined) return respond(c, unknownModelPage(id));
+  if (model === undefined)
+    return benchmarkRowOf(id) !== undefined ? c.redirect("/compare", 302) : respond(c, unknownModelPage(id));
   const isWanted = c.req.query("wanted") !== undefined;
   return respond(c, modelPage({ origin: originOf(c), model, models, isWanted }));
 }
 
-/** Counts a wish for a listed model that is not live. It is a plain form, so the answer is the page again. */
+/** Counts a wish for a model that is not live, or not offered and only compared. It is a plain form, so the answer is the page again. */
 async function want(c: Context, app: Hono<AppEnv>): Promise<Response> {
   const id = modelIdOf(c);
   const model = (await publicModels(c, app)).find((listed) => listed.id === id);
-  if (model === undefined) return respond(c, unknownModelPage(id));
-  if (model.status !== "live") await recordWant(c, model.id);
+  if (model === undefined && benchmarkRowOf(id) === undefined) return respond(c, unknownModelPage(id));
+  if (model?.status !== "live") await recordWant(c, id);
+  if (model === undefined) return c.redirect(`/compare?wanted=${encodeURIComponent(id)}#want`, 303);
   return c.redirect(`/models/${model.id}?wanted#want`, 303);
 }

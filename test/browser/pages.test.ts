@@ -21,6 +21,7 @@ const NARROW = { width: 360, height: 740 };
 const PUBLIC_PAGES = {
   home: "/",
   models: "/models",
+  compare: "/compare",
   model: `/models/${PRODUCTION_MODEL_ID}`,
   "sign-in": "/dashboard",
   playground: "/playground",
