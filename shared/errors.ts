@@ -95,6 +95,18 @@ export interface Fault {
   readonly retryAfterS?: number;
 }
 
+/** What a caller reads of a fault. */
+export interface ErrorObject {
+  readonly message: string;
+  readonly type: ErrorType;
+  readonly param: string | null;
+  readonly code: ErrorCode;
+}
+
+export function errorObject({ code, message, param }: Fault): ErrorObject {
+  return { message, type: ERRORS[code].type, param, code };
+}
+
 /**
  * A thrown Fault, for places that cannot return it; caught in one place per program (edge/middleware/errors,
  * gpu-backend/server).

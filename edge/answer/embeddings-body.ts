@@ -4,6 +4,7 @@
 
 import { assert, must } from "../../shared/assert.ts";
 import { cosine, cutVector, quantise, vectorBytes } from "../../shared/vectors.ts";
+import type { ErrorObject } from "../../shared/errors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
 import type { Encoding, ToBase64 } from "./embedding-text.ts";
 import { base64TextBytes, vectorTextBytesMax, writeBase64, writeNumbers } from "./embedding-text.ts";
@@ -18,8 +19,17 @@ export interface EmbeddingsBody {
   /** Full id. */
   readonly model: string;
   readonly usage: object;
-  /** Whether vectors 2i and 2i+1 are a pair, with their cosine in `similarities[i]`. */
+  /** Whether items 2i and 2i+1 are a pair, with their cosine in `similarities[i]`: null where one has no vector. */
   readonly pairs: boolean;
+  /** The items that have no vector, in index order; `vectors` are those of the others. Absent: none. */
+  readonly errors?: readonly ErrorItem[];
+}
+
+/** What stands in a list in the place of an item at fault. */
+export interface ErrorItem {
+  readonly object: "error";
+  readonly index: number;
+  readonly error: ErrorObject;
 }
 
 /** A piece is about this large: each write costs the runtime a turn, each open answer holds one piece. */
@@ -36,11 +46,13 @@ const decoder = new TextDecoder();
 /** An upper bound of the whole text's bytes. */
 export function bodyBytesMax(body: EmbeddingsBody): number {
   const each = vectorTextBytesMax(body.dimensions, body.dtype, body.encoding) + ITEM_FRAME_BYTES_MAX;
+  const { vectors, errors = [] } = body;
+  const texts = errors.reduce((sum, item) => sum + errorText(item, body.encoding).length, tailOf(body, []).length);
   return (
     HEAD.length +
-    body.vectors.length * each +
-    tailOf(body, []).length * UTF8_BYTES_MAX +
-    (body.pairs ? body.vectors.length * 12 : 0)
+    vectors.length * each +
+    texts * UTF8_BYTES_MAX +
+    (body.pairs ? (vectors.length + errors.length) * 12 : 0)
   );
 }
 
@@ -52,7 +64,11 @@ export function bodyBytes(body: EmbeddingsBody): number | undefined {
     assert(body.dimensions >= 1 && body.dimensions <= vector.length, "dimensions are checked before the cut");
   }
   const each = base64TextBytes(body.dimensions, body.dtype) + 1;
-  const items = body.vectors.reduce((sum, _, index) => sum + itemHead(index).length + each, 0);
+  const items = placesOf(body).reduce(
+    (sum, place, index) =>
+      sum + (isVector(place) ? itemHead(index).length + each : encoder.encode(errorText(place, body.encoding)).length),
+    0,
+  );
   return HEAD.length + items + encoder.encode(tailOf(body, [])).length;
 }
 
@@ -67,11 +83,15 @@ export function wholeBody(body: EmbeddingsBody, toBase64: ToBase64): string {
 }
 
 function wholeBase64(body: EmbeddingsBody, toBase64: ToBase64): string {
-  const { vectors, dimensions, dtype } = body;
+  const { dimensions, dtype } = body;
   const scratch = new Float32Array(shared, 0, dimensions);
   let text = HEAD;
-  for (const [index, vector] of vectors.entries()) {
-    const output = quantise(cutVector(vector, dimensions, scratch), dtype);
+  for (const [index, place] of placesOf(body).entries()) {
+    if (!isVector(place)) {
+      text += errorText(place, "base64");
+      continue;
+    }
+    const output = quantise(cutVector(place, dimensions, scratch), dtype);
     text += `${itemHead(index)}"${toBase64(vectorBytes(output))}"}`;
   }
   return text + tailOf(body, []);
@@ -95,44 +115,76 @@ function* writeInto(
   buffer: Uint8Array<ArrayBuffer>,
   chunkBytes: number,
 ): Generator<Uint8Array<ArrayBuffer>> {
-  const { vectors, dimensions, dtype, encoding } = body;
+  const { dimensions, dtype, encoding } = body;
   const scratch = new Float32Array(dimensions);
-  const similarities: number[] = [];
+  const similarities: (number | null)[] = [];
   let previous: Float32Array | undefined;
-  let end = writeAscii(HEAD, buffer, 0);
-  for (const [index, vector] of vectors.entries()) {
-    const cut = cutVector(vector, dimensions, body.pairs ? undefined : scratch);
-    end = writeAscii(itemHead(index), buffer, end);
-    const output = quantise(cut, dtype);
-    end = encoding === "base64" ? writeBase64(output, buffer, end, toBase64) : writeNumbers(output, buffer, end);
-    buffer[end++] = 0x7d;
-    if (body.pairs) {
-      if (previous !== undefined) similarities.push(cosine(previous, cut));
-      previous = previous === undefined ? cut : undefined;
+  let end = writeUtf8(HEAD, buffer, 0);
+  for (const [index, place] of placesOf(body).entries()) {
+    const cut = isVector(place) ? cutVector(place, dimensions, body.pairs ? undefined : scratch) : undefined;
+    if (cut !== undefined) {
+      end = writeUtf8(itemHead(index), buffer, end);
+      const output = quantise(cut, dtype);
+      end = encoding === "base64" ? writeBase64(output, buffer, end, toBase64) : writeNumbers(output, buffer, end);
+      buffer[end++] = 0x7d;
+    } else if (!isVector(place)) end = yield* writeText(errorText(place, encoding), buffer, end);
+    if (body.pairs && index % 2 === 1) {
+      similarities.push(previous === undefined || cut === undefined ? null : cosine(previous, cut));
     }
+    previous = cut;
     if (end < chunkBytes) continue;
     yield buffer.subarray(0, end);
     end = 0;
   }
-  const tail = tailOf(body, similarities);
-  if (end + tail.length * UTF8_BYTES_MAX > buffer.length) {
-    if (end > 0) yield buffer.subarray(0, end);
-    yield new Uint8Array(encoder.encode(tail));
-    return;
-  }
-  end += encoder.encodeInto(tail, buffer.subarray(end)).written;
-  yield buffer.subarray(0, end);
+  end = yield* writeText(tailOf(body, similarities), buffer, end);
+  if (end > 0) yield buffer.subarray(0, end);
+}
+
+/** Writes text of any length behind `end`, after a piece where it does not fit, or as a piece of its own. */
+function* writeText(
+  text: string,
+  buffer: Uint8Array<ArrayBuffer>,
+  end: number,
+): Generator<Uint8Array<ArrayBuffer>, number> {
+  const bytesMax = text.length * UTF8_BYTES_MAX;
+  if (end + bytesMax <= buffer.length) return writeUtf8(text, buffer, end);
+  if (end > 0) yield buffer.subarray(0, end);
+  if (bytesMax <= buffer.length) return writeUtf8(text, buffer, 0);
+  yield new Uint8Array(encoder.encode(text));
+  return 0;
+}
+
+/** What stands at each place of `data`. */
+function placesOf({ vectors, errors = [] }: EmbeddingsBody): readonly (Uint16Array | ErrorItem)[] {
+  if (errors.length === 0) return vectors;
+  const byIndex = new Map(errors.map((item) => [item.index, item]));
+  let next = 0;
+  return Array.from({ length: vectors.length + errors.length }, (_, index) => {
+    const item = byIndex.get(index);
+    return item ?? must(vectors[next++], "an item that is no error has a vector");
+  });
+}
+
+function isVector(place: Uint16Array | ErrorItem): place is Uint16Array {
+  return place instanceof Uint16Array;
+}
+
+/** With an empty vector of the encoding beside it: OpenAI's SDKs decode `embedding` of every item. */
+function errorText({ index, error }: ErrorItem, encoding: Encoding): string {
+  const embedding = encoding === "base64" ? '""' : "[]";
+  const comma = index === 0 ? "" : ",";
+  return `${comma}{"object":"error","index":${index},"embedding":${embedding},"error":${JSON.stringify(error)}}`;
 }
 
 function itemHead(index: number): string {
   return `${index === 0 ? "" : ","}{"object":"embedding","index":${index},"embedding":`;
 }
 
-function tailOf(body: EmbeddingsBody, similarities: readonly number[]): string {
+function tailOf(body: EmbeddingsBody, similarities: readonly (number | null)[]): string {
   const pairs = body.pairs ? `,"similarities":${JSON.stringify(similarities)}` : "";
   return `]${pairs},"model":${JSON.stringify(body.model)},"usage":${JSON.stringify(body.usage)}}`;
 }
 
-function writeAscii(text: string, target: Uint8Array, offset: number): number {
+function writeUtf8(text: string, target: Uint8Array, offset: number): number {
   return offset + encoder.encodeInto(text, target.subarray(offset)).written;
 }

@@ -1,7 +1,14 @@
 // One framed call to one backend. It never throws: whatever the network or the other side does becomes a value for the
 // pool to act on. An answer is checked in full (frame, schema, counts, size of the vectors) before it counts.
 
-import type { BackendFault, BackendReady, EmbedAnswer, TokenizeAnswer } from "../../shared/wire.ts";
+import type {
+  BackendFault,
+  BackendReady,
+  EmbedAnswer,
+  EmbedRequest,
+  ScoreRequest,
+  TokenizeAnswer,
+} from "../../shared/wire.ts";
 import {
   DEADLINE_HEADER,
   REQUEST_ID_HEADER,
@@ -59,7 +66,7 @@ export type BackendResult<Answer> =
   | { readonly kind: "cancelled" };
 
 export interface Embedded extends EmbedAnswer {
-  /** Canonical vectors, float16 bits [texts, dimensions]; of pairs their scores (score-bits.ts). */
+  /** Canonical vectors, float16 bits [texts without a fault, dimensions]; of pairs their scores (score-bits.ts). */
   readonly vectors: Uint16Array<ArrayBuffer>;
 }
 export interface Tokenized extends TokenizeAnswer {
@@ -75,29 +82,39 @@ export async function embed(
 ): Promise<BackendResult<Embedded>> {
   const result = await post(call, isScore(request) ? "/score" : "/embed", request, ids);
   if (result.kind !== "frame") return result;
-  return isScore(request) ? readScores(result, request.documents.length) : readVectors(result, request.texts.length);
+  return isScore(request) ? readScores(result, request) : readVectors(result, request);
 }
 
-function readScores({ header, payload }: Frame, count: number): BackendResult<Embedded> {
+function readScores({ header, payload }: Frame, request: ScoreRequest): BackendResult<Embedded> {
+  const count = request.documents.length;
   const answer = readEmbedAnswer({ ...Object(header), dimensions: SCORE_WORDS });
   if (answer === undefined) return garbage("its header does not fit");
   if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of pairs");
+  if (!faultsFit(answer, request)) return garbage("faults that do not fit");
   if (payload.length !== count * Float32Array.BYTES_PER_ELEMENT) return garbage("another number of scores");
   const vectors = scoreBits(payload, count);
   return vectors === undefined ? garbage("a score that is none") : { kind: "answer", answer: { ...answer, vectors } };
 }
 
-function readVectors(result: Frame, count: number): BackendResult<Embedded> {
+function readVectors(result: Frame, request: EmbedRequest): BackendResult<Embedded> {
+  const count = request.texts.length;
   const answer = readEmbedAnswer(result.header);
   if (answer === undefined) return garbage("its header does not fit");
   if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of texts");
+  if (!faultsFit(answer, request)) return garbage("faults that do not fit");
   // An odd number of float16 values is padded to a whole word.
-  const values = count * answer.dimensions;
+  const values = (count - (answer.faults?.length ?? 0)) * answer.dimensions;
   if (result.payload.length !== Math.ceil(values / 2) * 4) return garbage("another number of vectors");
   return {
     kind: "answer",
     answer: { ...answer, vectors: new Uint16Array(result.payload.buffer, result.payload.byteOffset, values) },
   };
+}
+
+/** Only a call that asked for them has any: in order, of texts that it has, which cost nothing. */
+function faultsFit({ faults = [], tokens }: EmbedAnswer | TokenizeAnswer, request: BackendRequest): boolean {
+  if (faults.length > 0 && (isScore(request) || request.onError !== "per_item")) return false;
+  return faults.every(({ index }, at) => index > (faults[at - 1]?.index ?? -1) && tokens[index] === 0);
 }
 
 /** `POST /tokenize`, or `/score/tokenize`: exact counts and ids; the model does not run. */
@@ -113,6 +130,7 @@ export async function tokenize(
   const answer = parsed.data;
   const total = answer.tokens.reduce((sum, count) => sum + count, 0);
   if (answer.tokens.length !== itemsOf(request).length) return garbage("another number of texts");
+  if (!faultsFit(answer, request)) return garbage("faults that do not fit");
   if (result.payload.length !== total * 4) return garbage("another number of token ids");
   return {
     kind: "answer",

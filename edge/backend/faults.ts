@@ -2,13 +2,11 @@
 // are phrased again here, and name the item as the caller does.
 
 import { unreachable } from "../../shared/assert.ts";
-import type { ApiError } from "../../shared/errors.ts";
+import type { ApiError, Fault } from "../../shared/errors.ts";
 import { ERRORS, apiError } from "../../shared/errors.ts";
-import type { BackendFault } from "../../shared/wire.ts";
+import type { BackendFault, ItemFault } from "../../shared/wire.ts";
 import type { BackendResult } from "./client.ts";
 import { TOO_LARGE } from "./client.ts";
-import type { BackendRequest } from "./wire-request.ts";
-import { isScore } from "./wire-request.ts";
 
 /** `Retry-After` for a cold model (docs/contract.md, Defaults). */
 export const COLD_RETRY_AFTER_S = 30;
@@ -16,6 +14,11 @@ const OVERLOAD_RETRY_AFTER_S_MAX = 5;
 
 /** Names the text at `index` as the caller wrote it: `input[17]`, `documents[3]`. */
 export type ItemOf = (index: number) => string | null;
+/** What was asked of which model; with a query, scores. */
+interface Asked {
+  readonly model: string;
+  readonly query?: unknown;
+}
 export type Failed = Exclude<BackendResult<never>, { kind: "answer" }>;
 
 /** Whether the same work may be sent to another backend. */
@@ -41,13 +44,13 @@ export function cancelledError(): ApiError {
   return apiError("client_closed_request", "The call was cancelled before its answer.");
 }
 
-export function failedError(failed: Failed, request: BackendRequest, itemOf: ItemOf): ApiError {
+export function failedError(failed: Failed, asked: Asked, itemOf: ItemOf): ApiError {
   switch (failed.kind) {
     case "fault":
-      return faultError(failed.fault, request, itemOf);
+      return faultError(failed.fault, asked, itemOf);
     case "unreachable":
     case "refused":
-      return coldError(request.model);
+      return coldError(asked.model);
     case "garbage":
       return apiError("backend_unavailable", "The backend gave no usable answer. Nothing was charged.", null, 1);
     case "not_taken":
@@ -72,11 +75,17 @@ function failedBackend(): ApiError {
   return apiError("backend_unavailable", "The backend failed. Nothing was charged.", null, 1);
 }
 
-function faultError(fault: BackendFault, request: BackendRequest, itemOf: ItemOf): ApiError {
+/** Why one text of a call has no answer, in the caller's terms: it names the item, and no time to come back. */
+export function itemFault(fault: ItemFault, asked: Asked, itemOf: ItemOf): Fault {
+  const { code, message } = faultError(fault, asked, itemOf).fault;
+  return { code, message, param: itemOf(fault.index) };
+}
+
+function faultError(fault: BackendFault, asked: Asked, itemOf: ItemOf): ApiError {
   const item = fault.facts["query"] === 1 ? "query" : fault.index === null ? null : itemOf(fault.index);
   switch (fault.code) {
     case "context_length_exceeded":
-      return apiError(fault.code, `${item ?? "A text"} has ${lengthRule(fault, request)}`, item);
+      return apiError(fault.code, `${item ?? "A text"} has ${lengthRule(fault, asked)}`, item);
     case "overloaded":
       return apiError(
         fault.code,
@@ -85,7 +94,7 @@ function faultError(fault: BackendFault, request: BackendRequest, itemOf: ItemOf
         Math.min(fault.retryAfterS ?? 1, OVERLOAD_RETRY_AFTER_S_MAX),
       );
     case "model_not_ready":
-      return coldError(request.model);
+      return coldError(asked.model);
     case "deadline_exceeded":
       return deadlineError();
     default:
@@ -94,15 +103,15 @@ function faultError(fault: BackendFault, request: BackendRequest, itemOf: ItemOf
 }
 
 /** How long the text is, how long it may be, and what would help. */
-function lengthRule({ facts }: BackendFault, request: BackendRequest): string {
+function lengthRule({ facts }: BackendFault, asked: Asked): string {
   const { tokens, maxTokens, counted, query } = facts;
   const has = `${counted === 0 ? "at least " : ""}${tokens ?? "too many"} tokens`;
   const most = `at most ${maxTokens ?? "fewer"}`;
-  const { model } = request;
+  const { model } = asked;
   if (query === 1) {
     return `${has} with the instruction; ${model} takes ${most} there. Shorten it: only documents are cut.`;
   }
-  return isScore(request)
+  return asked.query !== undefined
     ? `${has} in its pair with the query; ${model} reads ${most} of a pair. Shorten it, or send \`truncate: "end"\`.`
     : `${has}; ${model} reads ${most}, ending token included. Shorten it, or send \`truncate: "end"\` or \`"start"\`.`;
 }

@@ -180,7 +180,7 @@ export class Pool {
     const unlink = stop.follow(call.signal);
     const shared = { ...call, signal: stop, watching: atOnce(1) };
     try {
-      return join(await Promise.all(parts.map((part) => this.#attempt(group, part, shared, clock, embed))));
+      return join(parts, await Promise.all(parts.map((part) => this.#attempt(group, part, shared, clock, embed))));
     } catch (error) {
       // One part failed, so the others' results are of no use.
       stop.abort();

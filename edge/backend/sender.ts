@@ -5,7 +5,7 @@
 
 import { ERRORS } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
-import type { BackendLoad } from "../../shared/wire.ts";
+import type { BackendLoad, ItemFault } from "../../shared/wire.ts";
 import type { Backend } from "./backend.ts";
 import type { AtOnce } from "../lib/at-once.ts";
 import { atOnce } from "../lib/at-once.ts";
@@ -26,6 +26,7 @@ const HUNG_MS = 5000;
 export interface AnyAnswer {
   readonly revision: ModelRevision;
   readonly load?: BackendLoad;
+  readonly faults?: readonly ItemFault[] | undefined;
 }
 
 export type Send<Answer> = (
@@ -149,10 +150,14 @@ function noteOutcome(
   { startedMs, nowMs }: { readonly startedMs: number; readonly nowMs: number },
 ): void {
   switch (result.kind) {
-    case "answer":
-      backend.answered();
-      if (result.answer.load !== undefined) backend.loaded(result.answer.load, nowMs);
+    case "answer": {
+      const { load, faults } = result.answer;
+      // A text that ends its engine counts against the backend in the place of an item too.
+      if (faults?.some(({ code }) => code === "internal_error") === true) backend.breaker.failure(account, nowMs);
+      else backend.answered();
+      if (load !== undefined) backend.loaded(load, nowMs);
       return;
+    }
     case "unreachable":
     case "garbage":
       backend.breaker.failure(account, nowMs);

@@ -71,8 +71,11 @@ function partEnds(tokens: readonly number[], count: number): number[] {
   return [...ends, tokens.length];
 }
 
-/** The parts' answers as one, in order. The caller has pinned them to one revision and one width. */
-export function join(answers: readonly Embedded[]): Embedded {
+/**
+ * Joins the answers of `parts` in order, faults by their place in the whole. All answers have one revision and width,
+ * because the caller pinned them.
+ */
+export function join(parts: readonly Part[], answers: readonly Embedded[]): Embedded {
   const [first] = answers;
   if (first === undefined) throw new RangeError("nothing to join");
   if (answers.length === 1) return first;
@@ -82,6 +85,9 @@ export function join(answers: readonly Embedded[]): Embedded {
     vectors.set(answer.vectors, offset);
     offset += answer.vectors.length;
   }
+  const faults = answers.flatMap((answer, part) =>
+    (answer.faults ?? []).map((fault) => ({ ...fault, index: fault.index + (parts[part]?.offset ?? 0) })),
+  );
   const slowest = (name: keyof Embedded["timings"]): number =>
     Math.max(...answers.map((answer) => answer.timings[name]));
   return {
@@ -89,6 +95,7 @@ export function join(answers: readonly Embedded[]): Embedded {
     vectors,
     tokens: answers.flatMap((answer) => answer.tokens),
     truncated: answers.flatMap((answer) => answer.truncated),
+    faults,
     timings: { tokenizeMs: slowest("tokenizeMs"), queueMs: slowest("queueMs"), runMs: slowest("runMs") },
   };
 }

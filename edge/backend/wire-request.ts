@@ -3,7 +3,7 @@
 import { encodeBase62 } from "../../shared/base62.ts";
 import { hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
-import type { EmbedRequest, ScoreRequest, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
+import type { EmbedRequest, OnError, ScoreRequest, Tier, TokenEncoding, Truncation } from "../../shared/wire.ts";
 import { WIRE_VERSION } from "../../shared/wire.ts";
 import { LRUCache } from "lru-cache";
 import type { CallText, ScoreQuery } from "../lib/call-text.ts";
@@ -19,6 +19,8 @@ export interface BackendTexts {
   /** Set for a reranker: the texts are documents. */
   readonly query?: ScoreQuery | undefined;
   readonly truncate: Truncation;
+  /** Absent: a text at fault fails the call. */
+  readonly onError?: OnError | undefined;
 }
 
 export type BackendRequest = EmbedRequest | ScoreRequest;
@@ -74,7 +76,7 @@ function embedRequest(texts: BackendTexts, account: string, revision: ModelRevis
     offset += text.ids.length;
     return text.ids.length;
   });
-  const { model, tier, truncate, prefix } = texts;
+  const { model, tier, truncate, prefix, onError } = texts;
   return {
     request: {
       version: WIRE_VERSION,
@@ -87,6 +89,7 @@ function embedRequest(texts: BackendTexts, account: string, revision: ModelRevis
       texts: wireTexts,
       // All ids of a request have the same encoding.
       ...(encoding === undefined ? {} : { encoding }),
+      ...(onError === "per_item" && { onError }),
     },
     ids,
   };

@@ -1,7 +1,7 @@
 // Lines of a batch's error file, in OpenAI's format: a request that failed has a `response`; a request that never ran
 // has none and says why in `error`.
 
-import { ERRORS } from "../../shared/errors.ts";
+import { ERRORS, errorObject } from "../../shared/errors.ts";
 import type { Fault } from "../../shared/errors.ts";
 import type { RequestId } from "../../shared/ids.ts";
 import type { BatchId } from "../files/types.ts";
@@ -19,14 +19,13 @@ export function lineId(batchId: BatchId, line: number): string {
 
 /** A line whose request failed with `fault`. */
 export function failedLine(batchId: BatchId, { line, customId }: LineName, requestId: RequestId, fault: Fault): string {
-  const { status, type } = ERRORS[fault.code];
   return text({
     id: lineId(batchId, line),
     custom_id: customId,
     response: {
-      status_code: status,
+      status_code: ERRORS[fault.code].status,
       request_id: requestId,
-      body: { error: { message: fault.message, type, param: fault.param, code: fault.code } },
+      body: { error: errorObject(fault) },
     },
     error: null,
   });

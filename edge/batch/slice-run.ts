@@ -2,7 +2,7 @@
 // the output and the error file. A fault that is not a line's own fails the slice, which is retried.
 
 import { bodyMemory, frameMemory } from "../lib/memory-budget.ts";
-import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
+import type { EmbedTextsResult, TextResult } from "../embedding/types.ts";
 import { encodeResults, resultLineBytes } from "../files/results.ts";
 import type { ResultLine } from "../files/results.ts";
 import type { FileId } from "../files/types.ts";
@@ -12,13 +12,13 @@ import { chargeOf } from "../models/pricing.ts";
 import { usageOf } from "../metering/usage-answer.ts";
 import { must } from "../../shared/assert.ts";
 import type { Fault } from "../../shared/errors.ts";
-import { ERRORS } from "../../shared/errors.ts";
+import { ApiError, ERRORS } from "../../shared/errors.ts";
 import { nanoUsd } from "../../shared/money.ts";
 import { failedLine, lineId } from "./error-lines.ts";
 import { inGroups, splitByLine } from "./slice-groups.ts";
 import type { FailedLine, PreparedSlice, RunnableLine } from "./slice-prepare.ts";
 import type { SliceScope } from "./slice-scope.ts";
-import { pricesOf, sliceCall } from "./slice-scope.ts";
+import { faultOfLine, pricesOf, sliceCall } from "./slice-scope.ts";
 import type { BatchUsage, SlicePart, SliceResult, UsageByModel } from "../files/batch-types.ts";
 
 export interface SliceOutcome {
@@ -33,7 +33,7 @@ const UNANSWERABLE: Fault = {
 };
 
 interface DoneLine extends RunnableLine {
-  readonly embedded: readonly EmbeddedText[];
+  readonly results: readonly TextResult[];
   readonly dimensions: number;
 }
 
@@ -59,8 +59,8 @@ export async function runSlice(slice: PreparedSlice, name: string, scope: SliceS
     const sorted: Sorted = { done: [], failed: [...slice.failed] };
     await inGroups(slice.runnable, {
       call: (lines) => embed(lines, scope),
-      done(lines, { texts: vectors, dimensions }) {
-        for (const [line, embedded] of splitByLine(lines, vectors)) sorted.done.push({ ...line, embedded, dimensions });
+      done(lines, { texts: all, dimensions }) {
+        for (const [line, results] of splitByLine(lines, all)) sorted.done.push({ ...line, results, dimensions });
       },
       failed: (line, fault) => void sorted.failed.push({ ...line, fault, modelId: line.prepared.model.id }),
     });
@@ -84,6 +84,7 @@ function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<Embed
       query: first.query,
       prompts: first.prompts,
       truncate: first.truncate,
+      onError: first.onError,
       cacheMode: order.cache,
       noStore: false,
       ...sliceCall(scope),
@@ -100,13 +101,18 @@ async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceSc
   const unanswered: FailedLine[] = [];
   for (const line of done.toSorted(byLine)) {
     const modelId = line.prepared.model.id;
-    const charge = chargeOf(pricesOf(order, modelId), line.embedded);
     try {
+      const charge = chargeOf(pricesOf(order, modelId), line.prepared.charged(line.results));
       const result = resultOf(line, charge, scope);
       bytes += resultLineBytes(result);
       results.push(result);
       usage.add(modelId, charge);
     } catch (error) {
+      if (error instanceof ApiError) {
+        // All of its items are at fault.
+        unanswered.push({ ...line, fault: faultOfLine(error), modelId });
+        continue;
+      }
       // Our own fault: an answer that cannot be written must not fail its neighbours too.
       writeLog({ level: "error", event: "batch_line", batch_id: order.id, line: line.line, ...describeError(error) });
       unanswered.push({ ...line, fault: UNANSWERABLE, modelId });
@@ -132,8 +138,8 @@ async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceSc
 }
 
 function resultOf(line: DoneLine, charge: Charge, { order }: SliceScope): ResultLine {
-  const { requestId, customId, dimensions, embedded } = line;
-  const answer = line.prepared.answer(embedded, { callId: requestId, usage: usageOf(charge), dimensions });
+  const { requestId, customId, dimensions, results } = line;
+  const answer = line.prepared.answer(results, { callId: requestId, usage: usageOf(charge), dimensions });
   return { id: lineId(order.id, line.line), customId, requestId, ...answer };
 }
 

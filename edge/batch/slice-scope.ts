@@ -45,13 +45,20 @@ export function sliceCall({ waitUntil }: SliceScope) {
 
 /** The tokens of each of `texts`, which share one model, prefix and truncation. Throws ApiError. */
 export async function countTokens(
-  { model, prefix, query, truncate, texts }: Pick<PreparedCall, "model" | "prefix" | "query" | "truncate" | "texts">,
+  {
+    model,
+    prefix,
+    query,
+    truncate,
+    onError,
+    texts,
+  }: Pick<PreparedCall, "model" | "prefix" | "query" | "truncate" | "onError" | "texts">,
   scope: SliceScope,
   itemOf: NonNullable<PoolCall["itemOf"]> = () => null,
 ): Promise<readonly number[]> {
   const { order, services } = scope;
   const { tokens } = await services.pool.tokenize(
-    { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, query, texts },
+    { model: model.id, tier: "batch", accountId: order.accountId, truncate, prefix, query, texts, onError },
     { ...sliceCall(scope), itemOf },
   );
   return tokens;

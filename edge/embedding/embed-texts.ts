@@ -5,10 +5,10 @@
 
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
-import type { BackendReady } from "../../shared/wire.ts";
+import type { BackendReady, ItemFault } from "../../shared/wire.ts";
 import type { PoolCall } from "../backend/call-clock.ts";
 import type { Embedded } from "../backend/client.ts";
-import { cancelledError, coldError, deadlineError } from "../backend/faults.ts";
+import { cancelledError, coldError, deadlineError, itemFault } from "../backend/faults.ts";
 import type { Pool } from "../backend/pool.ts";
 import { RevisionGone } from "../backend/pool.ts";
 import { wordsOf } from "../backend/score-bits.ts";
@@ -46,6 +46,9 @@ export interface EmbedTextsPorts {
 
 /** What requests share: plain bytes, never streams, which belong to one request. */
 type Shared = EmbeddedText;
+
+/** What became of a distinct text. A fault is the call's own: it is neither shared nor cached. */
+type Outcome = EmbeddedText | ItemFault;
 
 export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
   const inFlight = new InFlight<Shared>();
@@ -153,7 +156,7 @@ class EmbedCall {
   }
 
   async #complete(looked: Looked): Promise<EmbedTextsResult> {
-    const results: (EmbeddedText | undefined)[] = this.#distinct.texts.map((_, index) => {
+    const results: (Outcome | undefined)[] = this.#distinct.texts.map((_, index) => {
       const entry = looked.found.get(looked.names?.[index] ?? "");
       return entry !== undefined && fits(entry, looked.ready) ? hitOf(entry) : undefined;
     });
@@ -167,6 +170,7 @@ class EmbedCall {
     const texts = this.#distinct.of.map((place, position) => {
       const text = results[place];
       if (text === undefined) throw new TypeError("every distinct text has a result");
+      if ("code" in text) return { fault: itemFault(text, this.#request, () => this.#itemOf(position)) };
       // A text that repeats an earlier one of the request is priced as a hit.
       return this.#distinct.first[place] === position ? text : { ...text, hit: true };
     });
@@ -174,7 +178,7 @@ class EmbedCall {
   }
 
   /** Computes the missing texts, or waits for a computation under way and takes it over if it fails. */
-  async #computeShared(looked: Looked, names: readonly string[], results: (EmbeddedText | undefined)[]): Promise<void> {
+  async #computeShared(looked: Looked, names: readonly string[], results: (Outcome | undefined)[]): Promise<void> {
     const { accountId, signal, tier, truncate } = this.#request;
     for (;;) {
       const owned: Owned[] = [];
@@ -220,7 +224,7 @@ class EmbedCall {
   /**
    * Sends one frame for all of `owned`. It goes on after this call's client has left while another call waits for it.
    */
-  async #compute(looked: Looked, owned: readonly Owned[], results: (EmbeddedText | undefined)[]): Promise<void> {
+  async #compute(looked: Looked, owned: readonly Owned[], results: (Outcome | undefined)[]): Promise<void> {
     if (owned.length === 0) return;
     const { signal, waitUntil } = this.#request;
     const stop = new Cancel();
@@ -240,14 +244,14 @@ class EmbedCall {
     }
   }
 
-  async #embed(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<readonly Shared[]> {
+  async #embed(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<readonly Outcome[]> {
     try {
       const answer = await this.#askBackend(looked, owned, signal);
-      const computed = owned.map((_, place) => textOf(answer, place));
+      const computed = outcomesOf(answer);
       this.#store(looked, owned, answer, computed);
       for (const [place, { claim }] of owned.entries()) {
         const value = computed[place];
-        claim?.settle(value === undefined ? undefined : { ...value, hit: true });
+        claim?.settle(value === undefined || "code" in value ? undefined : { ...value, hit: true });
       }
       return computed;
     } finally {
@@ -258,12 +262,12 @@ class EmbedCall {
   }
 
   async #askBackend(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<Embedded> {
-    const { model, accountId, tier, prefix, query, truncate } = this.#request;
+    const { model, accountId, tier, prefix, query, truncate, onError } = this.#request;
     const texts = owned.flatMap(({ index }) => this.#distinct.texts[index] ?? []);
     const call = { ...this.#poolCall(owned.map(({ index }) => this.#distinct.first[index] ?? 0)), signal };
     const startedMs = this.#ports.now();
     const answer = await this.#ports.pool.embed(
-      { model, accountId, tier, texts, prefix, query, truncate },
+      { model, accountId, tier, texts, prefix, query, truncate, onError },
       looked.ready.revision,
       call,
     );
@@ -276,7 +280,7 @@ class EmbedCall {
   }
 
   /** Caches what was computed, except truncated texts: an entry must also serve `truncate: none`. */
-  #store(looked: Looked, owned: readonly Owned[], answer: Embedded, computed: readonly EmbeddedText[]): void {
+  #store(looked: Looked, owned: readonly Owned[], answer: Embedded, computed: readonly Outcome[]): void {
     const use = this.#use;
     const { names } = looked;
     if (use === undefined || names === undefined) return;
@@ -284,7 +288,7 @@ class EmbedCall {
     for (const [place, { index }] of owned.entries()) {
       const text = computed[place];
       const name = names[index];
-      if (text === undefined || name === undefined || answer.truncated[place] === true) continue;
+      if (text === undefined || "code" in text || name === undefined || answer.truncated[place] === true) continue;
       entries.set(name, { accountId: use.accountId, tokens: text.tokens, vector: text.vector });
     }
     this.#ports.tiers.store(entries, use);
@@ -292,7 +296,7 @@ class EmbedCall {
 
   /** `places`: the position in the request of each text of the call, so that faults name the caller's own item. */
   #poolCall(places: readonly number[]): PoolCall {
-    const { requestId, traceparent, coldHoldMs, signal, waitUntil, itemOf } = this.#request;
+    const { requestId, traceparent, coldHoldMs, signal, waitUntil } = this.#request;
     return {
       requestId,
       traceparent,
@@ -302,23 +306,27 @@ class EmbedCall {
       waitUntil,
       itemOf: (index) => {
         const place = places[index];
-        if (place === undefined) return null;
-        return itemOf === undefined ? `input[${place}]` : itemOf(place);
+        return place === undefined ? null : this.#itemOf(place);
       },
     };
+  }
+
+  #itemOf(place: number): string | null {
+    const { itemOf } = this.#request;
+    return itemOf === undefined ? `input[${place}]` : itemOf(place);
   }
 }
 
 async function take(
   claim: Extract<Claim<Shared>, { kind: "waiter" }>,
   end: Promise<WaitEnd>,
-  results: (EmbeddedText | undefined)[],
+  results: (Outcome | undefined)[],
   index: number,
 ): Promise<void> {
   results[index] = await claim.wait(end);
 }
 
-function missing(results: readonly (EmbeddedText | undefined)[]): number[] {
+function missing(results: readonly (Outcome | undefined)[]): number[] {
   return results.flatMap((result, index) => (result === undefined ? [index] : []));
 }
 
@@ -337,11 +345,14 @@ function hitOf(entry: CacheEntry): EmbeddedText {
   return { vector: entry.vector, tokens: entry.tokens, hit: true };
 }
 
-function textOf(answer: Embedded, place: number): EmbeddedText {
-  const { dimensions } = answer;
-  return {
-    vector: answer.vectors.subarray(place * dimensions, (place + 1) * dimensions),
-    tokens: answer.tokens[place] ?? 0,
-    hit: false,
-  };
+/** By text of the call; only texts without a fault have a row of vectors. */
+function outcomesOf({ dimensions, tokens, vectors, faults = [] }: Embedded): Outcome[] {
+  let row = 0;
+  return tokens.map((count, place) => {
+    const fault = faults[place - row];
+    if (fault?.index === place) return fault;
+    const vector = vectors.subarray(row * dimensions, (row + 1) * dimensions);
+    row += 1;
+    return { vector, tokens: count, hit: false };
+  });
 }

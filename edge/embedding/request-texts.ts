@@ -5,6 +5,7 @@ import type { ResolvedModel } from "../models/models.ts";
 import { apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 import type { EmbeddingInput } from "../../shared/schemas/input.ts";
+import { placeOf } from "../../shared/schemas/items.ts";
 import type { InputType } from "../../shared/schemas/input-type.ts";
 import { idsBound, prefixBound, tokenBound } from "../../shared/token-bound.ts";
 import type { Prompts, TokenEncoding } from "../../shared/wire.ts";
@@ -36,6 +37,12 @@ export function inputTypeOf(
       ? ["input_type", `\`input_type\` is "${inputType}"`]
       : ["instruction", "`instruction` belongs to queries"];
   throw apiError("incompatible_options", `${said}, the model's suffix says "${suffix}": send one of them.`, param);
+}
+
+/** The text at `index` of `callTexts` in the caller's words. */
+export function itemName({ kind, faults }: EmbeddingInput, index: number): string {
+  const place = placeOf(index, faults);
+  return kind === "pairs" ? `input[${place >> 1}][${place & 1}]` : `input[${place}]`;
 }
 
 /** The prompt before every text of the request. */

@@ -5,7 +5,8 @@ import type { CacheMode } from "../cache/tiers.ts";
 import type { ModelRevision, RequestId } from "../../shared/ids.ts";
 import type { AccountId } from "../../shared/ids.ts";
 import type { Prices } from "../../shared/catalog.ts";
-import type { Prompts, Tier, Truncation } from "../../shared/wire.ts";
+import type { Fault } from "../../shared/errors.ts";
+import type { OnError, Prompts, Tier, Truncation } from "../../shared/wire.ts";
 import type { CallText, ScoreQuery } from "../lib/call-text.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 
@@ -24,6 +25,8 @@ export interface EmbedTextsRequest {
    */
   readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
+  /** Absent: a text at fault fails the call. */
+  readonly onError?: OnError;
   readonly cacheMode: CacheMode;
   /** The model's own, which decide whether the cache's shared tiers pay. Default: the catalogue's. */
   readonly prices?: Pick<Prices, "priceNanoUsdPerMillion" | "hitPriceNanoUsdPerMillion">;
@@ -51,12 +54,28 @@ export interface EmbeddedText {
   readonly hit: boolean;
 }
 
+/** Why a text has no vector, in the caller's terms. */
+export interface FailedText {
+  readonly fault: Fault;
+}
+
+/** Failed ones only where the request says `onError: "per_item"`. */
+export type TextResult = EmbeddedText | FailedText;
+
+export function isFailed(result: object): result is FailedText {
+  return "fault" in result;
+}
+
+export function isEmbedded(result: TextResult): result is EmbeddedText {
+  return !isFailed(result);
+}
+
 export interface EmbedTextsResult {
   readonly revision: ModelRevision;
   /** Values of each vector, or words of each score. */
   readonly dimensions: number;
   /** In the order asked. */
-  readonly texts: readonly EmbeddedText[];
+  readonly texts: readonly TextResult[];
   /** Milliseconds by stage, for Server-Timing: `cache`, `tokenize`, `queue`, `run`, `backend`. */
   readonly timings: Readonly<Record<string, number>>;
 }

@@ -1,12 +1,14 @@
 // /v1/embeddings: texts or token ids in, vectors out. Rules: docs/contract.md, Embeddings.
 
-import { callTexts, prefixOf } from "../embedding/request-texts.ts";
+import { callTexts, itemName, prefixOf } from "../embedding/request-texts.ts";
+import { isEmbedded } from "../embedding/types.ts";
 import { resolveModel } from "../models/models.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { EmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
 import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
 import { checkDimensions, wantedDimensions } from "./dimensions.ts";
 import type { CallContext, LineEndpoint } from "./endpoint.ts";
+import { answered, errorItems, inPlaces, usageOfItems } from "./items.ts";
 
 export const embeddings: LineEndpoint = {
   scope: "embeddings",
@@ -26,26 +28,35 @@ export const embeddings: LineEndpoint = {
     const wanted = wantedDimensions(request.dimensions, resolved);
     await checkDimensions(context, model, wanted, request.dtype);
     checkDecoding(context, request);
+    const { onError } = request;
+    const { faults } = request.input;
     return {
       model,
       texts: callTexts(request),
       prefix: prefixOf(request, resolved, prompts),
       prompts,
       truncate: request.truncate,
-      itemOf: (index) => `input[${index}]`,
+      onError,
+      itemOf: (index) => itemName(request.input, index),
       field: "input",
-      answer: (embedded, { usage, dimensions }) => ({
-        body: {
-          kind: "embeddings",
-          dimensions: wanted.count ?? dimensions,
-          dtype: request.dtype,
-          encoding: request.encoding,
-          model: model.id,
-          usage,
-          pairs: request.input.kind === "pairs",
-        },
-        vectors: embedded.map(({ vector }) => vector),
-      }),
+      charged: (results) => answered(inPlaces(results, faults)),
+      answer(results, { usage, dimensions }) {
+        const places = inPlaces(results, faults);
+        const errors = errorItems(places);
+        return {
+          body: {
+            kind: "embeddings",
+            dimensions: wanted.count ?? dimensions,
+            dtype: request.dtype,
+            encoding: request.encoding,
+            model: model.id,
+            usage: usageOfItems(usage, onError, errors.length),
+            pairs: request.input.kind === "pairs",
+            ...(errors.length > 0 && { errors }),
+          },
+          vectors: results.filter(isEmbedded).map(({ vector }) => vector),
+        };
+      },
     };
   },
 };

@@ -5,13 +5,14 @@ import type { Scope } from "../ledger/types.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { CallText, ScoreQuery } from "../lib/call-text.ts";
 import { promptsOf } from "../embedding/prompts.ts";
-import type { EmbeddedText } from "../embedding/types.ts";
+import type { EmbeddedText, TextResult } from "../embedding/types.ts";
 import type { ResultBody } from "../files/results.ts";
 import type { UsageAnswer } from "../metering/usage-answer.ts";
 import { embedsNothing, kindOf } from "../models/kind.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
-import type { Prompts, Reranker, Truncation } from "../../shared/wire.ts";
+import type { ItemFaults } from "../../shared/schemas/items.ts";
+import type { OnError, Prompts, Reranker, Truncation } from "../../shared/wire.ts";
 
 /** A valid body, ready to be embedded. */
 export interface PreparedCall {
@@ -23,12 +24,18 @@ export interface PreparedCall {
   /** The prompts that the prefixes were made from: a backend with others must not be asked. Absent: they depend on none. */
   readonly prompts?: Prompts;
   readonly truncate: Truncation;
+  /** `per_item`: a text at fault does not keep the others from their vectors. */
+  readonly onError: OnError;
+  /** What the body has in the list of texts and is not sent, being at fault itself: by place. Absent: nothing. */
+  readonly notSent?: ItemFaults;
   /** The text at `index` in the caller's words. */
   readonly itemOf: (index: number) => string;
   /** The field that holds the texts. */
   readonly field: string;
+  /** The texts to charge for: those of items that have an answer. Throws the first fault where none has. Pure. */
+  charged(results: readonly TextResult[]): readonly EmbeddedText[];
   /** The answer's body, and the vectors to write into it. Pure. */
-  answer(embedded: readonly EmbeddedText[], facts: AnswerFacts): { body: ResultBody; vectors: readonly Uint16Array[] };
+  answer(results: readonly TextResult[], facts: AnswerFacts): { body: ResultBody; vectors: readonly Uint16Array[] };
 }
 
 interface AnswerFacts {

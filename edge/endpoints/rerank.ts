@@ -4,25 +4,31 @@
 import { scoreOf } from "../backend/score-bits.ts";
 import { promptFor } from "../embedding/prompts.ts";
 import { inputTypeOf } from "../embedding/request-texts.ts";
-import type { EmbeddedText } from "../embedding/types.ts";
+import { isFailed } from "../embedding/types.ts";
+import type { EmbeddedText, TextResult } from "../embedding/types.ts";
 import { resolveModel } from "../models/models.ts";
 import type { ResolvedModel } from "../models/models.ts";
 import { assert, must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
+import { placeOf } from "../../shared/schemas/items.ts";
+import type { ItemFaults } from "../../shared/schemas/items.ts";
 import type { RerankRequest } from "../../shared/schemas/rerank.ts";
 import { parseRerankRequest } from "../../shared/schemas/rerank.ts";
 import { cosine } from "../../shared/vectors.ts";
 import type { Reranker } from "../../shared/wire.ts";
 import { checkDimensions, cutterOf, wantedDimensions } from "./dimensions.ts";
 import type { CallContext, LineEndpoint, PreparedCall } from "./endpoint.ts";
+import { answered, errorItems, inPlaces, usageOfItems } from "./items.ts";
 
 /** How the documents were scored. */
 export const RERANK_METHODS = ["reranker", "cosine"] as const;
 
-interface Scored extends Pick<PreparedCall, "texts" | "query" | "prompts" | "itemOf"> {
+interface Scored extends Pick<PreparedCall, "texts" | "query" | "prompts"> {
   readonly method: (typeof RERANK_METHODS)[number];
-  /** A score for each document. */
-  readonly scores: (embedded: readonly EmbeddedText[]) => readonly number[];
+  /** How many texts stand before the documents: the query, where it is one. */
+  readonly queryTexts: 0 | 1;
+  /** The score of a document. */
+  readonly scorer: (query: EmbeddedText | undefined) => (document: EmbeddedText) => number;
 }
 
 /** The endpoint of `/v1/rerank` or `/v2/rerank`. */
@@ -37,21 +43,46 @@ export function rerank(apiVersion: "1" | "2"): LineEndpoint {
       const resolved = resolveModel(request.model, context.models);
       const { model } = resolved;
       const reranker = await context.rerankerOf(model);
-      const { method, scores, ...call } =
+      const { method, queryTexts, scorer, ...call } =
         reranker === undefined
           ? await byCosine(request, resolved, context)
           : byReranker(request, resolved, reranker.takes);
+      const { faults, onError } = request;
+      const notSent: ItemFaults = new Map([...faults].map(([place, fault]) => [place + queryTexts, fault]));
+      const documentsOf = (results: readonly TextResult[]) => inPlaces(results.slice(queryTexts), faults);
+      /** Without it there is no score. */
+      const queryOf = (results: readonly TextResult[]) => answered(results.slice(0, queryTexts));
       return {
         model,
         ...call,
         prefix: "",
         truncate: request.truncate,
+        onError,
+        notSent,
+        itemOf: (index) => (index < queryTexts ? "query" : `documents[${placeOf(index - queryTexts, faults)}]`),
         field: "documents",
-        answer(embedded, { callId, usage }) {
-          assert(embedded.length === call.texts.length, "a call answers every text");
-          const results = bestFirst(scores(embedded), request);
+        charged: (results) => [...queryOf(results), ...answered(documentsOf(results))],
+        answer(texts, { callId, usage }) {
+          assert(texts.length === call.texts.length, "a call answers every text");
+          const scoreOfDocument = scorer(queryOf(texts)[0]);
+          const places = documentsOf(texts);
+          const results = bestFirst(
+            places.map((place) => (isFailed(place) ? undefined : scoreOfDocument(place))),
+            request,
+          );
+          const errors = errorItems(places);
           const meta = { api_version: { version: apiVersion }, billed_units: { input_tokens: usage.prompt_tokens } };
-          const answer = { id: callId, object: "list", method, results, data: results, model: model.id, usage, meta };
+          const answer = {
+            id: callId,
+            object: "list",
+            method,
+            results,
+            data: results,
+            ...(errors.length > 0 && { errors }),
+            model: model.id,
+            usage: usageOfItems(usage, onError, errors.length),
+            meta,
+          };
           return { body: { kind: "json", body: answer }, vectors: [] };
         },
       };
@@ -72,12 +103,11 @@ async function byCosine(request: RerankRequest, resolved: ResolvedModel, context
     // A call has one prefix for all its texts, so each text carries its own here.
     texts: [query, ...documents].map((text) => ({ kind: "text", text })),
     prompts,
-    itemOf: (index) => (index === 0 ? "query" : `documents[${index - 1}]`),
-    scores: (embedded) => {
-      const [first, ...others] = embedded.map(({ vector }) => cut(vector));
-      const queried = must(first, "the query is a text of the call");
+    queryTexts: 1,
+    scorer(text) {
+      const queried = cut(must(text, "the query is a text of the call").vector);
       // 0 where it is negative: clients expect 0..1.
-      return others.map((other) => Math.max(0, cosine(queried, other)));
+      return ({ vector }) => Math.max(0, cosine(queried, cut(vector)));
     },
   };
 }
@@ -88,8 +118,11 @@ function byReranker(request: RerankRequest, resolved: ResolvedModel, takes: Rera
     method: "reranker",
     texts: request.documents.map(({ text }) => ({ kind: "text", text })),
     query: { text: request.query, instruction: request.instruction ?? null, takes },
-    itemOf: (index) => `documents[${index}]`,
-    scores: (embedded) => embedded.map(({ vector }) => scoreOf(vector)),
+    queryTexts: 0,
+    scorer:
+      () =>
+      ({ vector }) =>
+        scoreOf(vector),
   };
 }
 
@@ -110,15 +143,23 @@ function checkOptions(request: RerankRequest, resolved: ResolvedModel, takes: Re
   }
 }
 
-/** Best first, equal scores in the order sent. */
-function bestFirst(scores: readonly number[], { top, returnDocuments, documents }: RerankRequest) {
+/** Best first, equal scores in the order sent. `scores`: by place; undefined for a document at fault. */
+function bestFirst(
+  scores: readonly (number | undefined)[],
+  { top, returnDocuments, documents, faults }: RerankRequest,
+) {
+  const sent = inPlaces(documents, faults);
+  const shownAt = (index: number) => {
+    const document = must(sent[index], "a score is a document's");
+    return isFailed(document) ? undefined : document.shown;
+  };
   return scores
-    .map((score, index) => ({ score, index }))
+    .flatMap((score, index) => (score === undefined ? [] : [{ score, index }]))
     .toSorted((a, b) => b.score - a.score || a.index - b.index)
     .slice(0, top)
     .map(({ score, index }) => ({
       index,
       relevance_score: score,
-      ...(returnDocuments ? { document: documents[index]?.shown } : {}),
+      ...(returnDocuments ? { document: shownAt(index) } : {}),
     }));
 }

@@ -6,10 +6,13 @@
 import type { StoredAnswer } from "../ledger/types.ts";
 import { IDEMPOTENCY_BYTES_MAX } from "../ledger/types.ts";
 import type { Context } from "../context.ts";
-import type { EmbeddedText, EmbedTextsResult } from "../embedding/types.ts";
+import { isEmbedded } from "../embedding/types.ts";
+import type { EmbeddedText, EmbedTextsResult, TextResult } from "../embedding/types.ts";
+import { sumTokens } from "../models/pricing.ts";
 import type { Charge } from "../models/pricing.ts";
 import { must } from "../../shared/assert.ts";
 import { apiError } from "../../shared/errors.ts";
+import type { Fault } from "../../shared/errors.ts";
 import { hex, hmac, importHmacKey } from "../../shared/hmac.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import { nanoUsd } from "../../shared/money.ts";
@@ -72,10 +75,12 @@ interface Meta {
   readonly callId: string;
   readonly revision: ModelRevision;
   readonly dimensions: number;
-  /** Per text. */
+  /** Per text; 0 for one that failed. */
   readonly tokens: readonly number[];
   /** Positions of the texts that were hits. */
   readonly hits: readonly number[];
+  /** Texts that failed, which have no vector. Absent: none. */
+  readonly faults?: readonly (readonly [position: number, fault: Fault])[];
   readonly costNanoUsd: number;
   readonly savedNanoUsd: number;
 }
@@ -83,33 +88,43 @@ interface Meta {
 /** Throws `result_too_large` where the model is wider than was known before. */
 export function storedAnswer({ texts, charge, callId, revision, dimensions }: Computed): StoredAnswer {
   checkStorable(texts.length, dimensions);
-  const vectors = new Uint16Array(texts.length * dimensions);
-  for (const [index, { vector }] of texts.entries()) vectors.set(vector, index * dimensions);
+  const embedded = texts.filter(isEmbedded);
+  const vectors = new Uint16Array(embedded.length * dimensions);
+  for (const [row, { vector }] of embedded.entries()) vectors.set(vector, row * dimensions);
   const meta: Meta = {
     callId,
     revision,
     dimensions,
-    tokens: texts.map(({ tokens }) => tokens),
-    hits: texts.flatMap(({ hit }, index) => (hit ? [index] : [])),
+    tokens: texts.map((text) => (isEmbedded(text) ? text.tokens : 0)),
+    hits: texts.flatMap((text, index) => (isEmbedded(text) && text.hit ? [index] : [])),
+    ...(embedded.length < texts.length && {
+      faults: texts.flatMap((text, index) => (isEmbedded(text) ? [] : [[index, text.fault] as const])),
+    }),
     costNanoUsd: charge.costNanoUsd,
     savedNanoUsd: charge.savedNanoUsd,
   };
   return { meta: JSON.stringify(meta), vectors: new Uint8Array(vectors.buffer) };
 }
 
-/** The first call's result, bit for bit. */
-export function computedBefore({ meta, vectors }: StoredAnswer): Computed {
-  const { tokens, hits, dimensions, revision, callId, costNanoUsd, savedNanoUsd }: Meta = JSON.parse(meta);
+/** The first call's result, bit for bit. `chargedOf`: the texts that the call's endpoint charges for. */
+export function computedBefore(
+  { meta, vectors }: StoredAnswer,
+  chargedOf: (texts: readonly TextResult[]) => readonly EmbeddedText[],
+): Computed {
+  const { tokens, hits, faults = [], dimensions, revision, callId, costNanoUsd, savedNanoUsd }: Meta = JSON.parse(meta);
   const wasHit = new Set(hits);
+  const faultAt = new Map(faults);
   const bits = new Uint16Array(vectors.slice().buffer);
-  const texts: EmbeddedText[] = tokens.map((count, index) => ({
-    vector: bits.subarray(index * dimensions, (index + 1) * dimensions),
-    tokens: count,
-    hit: wasHit.has(index),
-  }));
+  let row = 0;
+  const texts = tokens.map((count, index): TextResult => {
+    const fault = faultAt.get(index);
+    if (fault !== undefined) return { fault };
+    const vector = bits.subarray(row * dimensions, (row + 1) * dimensions);
+    row += 1;
+    return { vector, tokens: count, hit: wasHit.has(index) };
+  });
   const charge: Charge = {
-    tokens: tokens.reduce((sum, count) => sum + count, 0),
-    cachedTokens: hits.reduce((sum, index) => sum + (tokens[index] ?? 0), 0),
+    ...sumTokens(chargedOf(texts)),
     costNanoUsd: nanoUsd(costNanoUsd),
     savedNanoUsd: nanoUsd(savedNanoUsd),
   };

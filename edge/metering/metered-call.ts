@@ -14,7 +14,7 @@ import { Cancel, onAbort } from "../lib/cancel.ts";
 import type { Context } from "../context.ts";
 import { clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
 import { checkTokenLimit, textsBound } from "../embedding/request-texts.ts";
-import type { EmbedTexts } from "../embedding/types.ts";
+import type { EmbeddedText, EmbedTexts, TextResult } from "../embedding/types.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -26,7 +26,7 @@ import { unreachable } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
 import { formatUsd } from "../../shared/money.ts";
-import type { Prompts, Truncation } from "../../shared/wire.ts";
+import type { OnError, Prompts, Truncation } from "../../shared/wire.ts";
 
 export interface MeteredTexts {
   readonly model: CatalogModel;
@@ -39,6 +39,9 @@ export interface MeteredTexts {
   /** The prompts that `prefix` was made from. */
   readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
+  readonly onError: OnError;
+  /** The texts to charge for. Throws ApiError where nothing is answered, which charges nothing. */
+  readonly charged: (results: readonly TextResult[]) => readonly EmbeddedText[];
   readonly options: CallOptions;
   /** Names the text at `index` in the caller's words, for faults. Default: `input[index]`. */
   readonly itemOf?: (index: number) => string | null;
@@ -108,7 +111,7 @@ async function embedIdempotent(
     }
     case "replay":
       c.get("memory")?.grow(2 * result.stored.vectors.byteLength);
-      return { ...computedBefore(result.stored), standing: result.standing, replayed: true };
+      return { ...computedBefore(result.stored, call.charged), standing: result.standing, replayed: true };
     case "running":
       throw apiError(
         "idempotency_in_progress",
@@ -159,7 +162,7 @@ async function runAdmitted(
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
     if (client.aborted) throw apiError("client_closed_request", "The client had gone.");
-    const charge = chargeOf(pricesOf(call.model, call.options.tier), result.texts);
+    const charge = chargeOf(pricesOf(call.model, call.options.tier), call.charged(result.texts));
     const computed: Computed = { ...result, charge, callId: c.get("requestId") };
     const settled = settle(computed);
     settling = true;
@@ -228,6 +231,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
     query: call.query,
     prompts: call.prompts,
     truncate: call.truncate,
+    onError: call.onError,
     cacheMode: "standard" as const,
     prices: call.model.prices,
     noStore: options.noStore,
@@ -282,11 +286,12 @@ class Quote {
   }
 
   async #count() {
-    const { options, model, texts, prefix, query, truncate, field = "input" } = this.#call;
+    const { options, model, texts, prefix, query, truncate, onError, field = "input" } = this.#call;
     await oweRequest(this.#c);
     await othersTurn(sizeOf(texts));
+    const { accountId } = this.#c.get("key");
     const counting = this.#c.get("services").pool.tokenize(
-      { model: model.id, tier: options.tier, accountId: this.#c.get("key").accountId, truncate, prefix, query, texts },
+      { model: model.id, tier: options.tier, accountId, truncate, prefix, query, texts, onError },
       {
         requestId: this.#c.get("requestId"),
         traceparent: options.traceparent,

@@ -1,6 +1,7 @@
 // `usage`, and the headers about a call's cost and the caller's limits: the same for every paid route.
 
 import type { CallStanding } from "../wallet/wallet-types.ts";
+import { isEmbedded } from "../embedding/types.ts";
 import type { EmbedTextsResult } from "../embedding/types.ts";
 import type { MeteredResult } from "./metered-call.ts";
 import type { Charge } from "../models/pricing.ts";
@@ -12,6 +13,8 @@ export interface UsageAnswer {
   readonly total_tokens: number;
   readonly prompt_tokens_details: { readonly cached_tokens: number };
   readonly cost: number;
+  /** Only of a call with `on_error: "per_item"`. */
+  readonly failed_items?: number;
 }
 
 export function usageOf(charge: Charge): UsageAnswer {
@@ -39,9 +42,15 @@ export function usageHeaders(result: MeteredResult): Record<string, string> {
 }
 
 function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
-  const hits = result.texts.reduce((sum, text) => sum + Number(text.hit), 0);
+  let hits = 0;
+  let misses = 0;
+  for (const text of result.texts) {
+    if (!isEmbedded(text)) continue;
+    if (text.hit) hits += 1;
+    else misses += 1;
+  }
   if (hits === 0) return "miss";
-  return hits === result.texts.length ? "hit" : "partial";
+  return misses === 0 ? "hit" : "partial";
 }
 
 /** `x-credit-remaining-usd` and `x-ratelimit-*`, for served and for refused calls. */

@@ -3,19 +3,13 @@
 
 import type { Context } from "../context.ts";
 import { allHeaders } from "./answer-headers.ts";
-import { ApiError, ERRORS } from "../../shared/errors.ts";
-import type { ErrorCode, Fault } from "../../shared/errors.ts";
+import { ApiError, ERRORS, errorObject } from "../../shared/errors.ts";
+import type { ErrorObject, Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
 import { standingHeaders } from "../metering/usage-answer.ts";
 
 interface ErrorBody {
-  readonly error: {
-    readonly message: string;
-    readonly type: string;
-    readonly param: string | null;
-    readonly code: ErrorCode;
-    readonly retry_after_s?: number;
-  };
+  readonly error: ErrorObject & { readonly retry_after_s?: number };
 }
 
 /** OpenAI's Node SDK ignores a Retry-After above a minute. */
@@ -31,10 +25,8 @@ export function faultResponse(c: Context, fault: Fault): Response {
       : Math.min(RETRY_AFTER_S_MAX, Math.max(1, Math.ceil(fault.retryAfterS)));
   const body: ErrorBody = {
     error: {
+      ...errorObject(fault),
       message: `${fault.message} See ${new URL(c.req.url).origin}/docs/errors#${fault.code}`,
-      type: spec.type,
-      param: fault.param,
-      code: fault.code,
       ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
     },
   };

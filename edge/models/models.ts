@@ -19,6 +19,8 @@ export interface ResolvedModel {
 const NAME_LENGTH_MAX = 256;
 const DIMENSIONS_SUFFIX = /^(.+)@(\d{1,6})$/;
 const TYPE_SUFFIX = /^(.+):(query|document)$/;
+/** What it means for a call is read with its body (shared/schemas/items.ts). */
+const PER_ITEM_SUFFIX = /^(.+):per_item$/;
 
 /** All models in the order shown: the catalogue, then models that only the configuration names. */
 export function listedModels(configured: readonly string[]): readonly CatalogModel[] {
@@ -55,17 +57,22 @@ function lookUp(name: string, models: readonly CatalogModel[]): ResolvedModel | 
   let rest = name;
   let dimensions: number | undefined;
   let inputType: "query" | "document" | undefined;
+  let perItem = false;
   for (;;) {
     const exact = findModel(rest, models);
     if (exact !== undefined) return { model: exact, dimensions, inputType };
     const byType = TYPE_SUFFIX.exec(rest);
     const byDimensions = DIMENSIONS_SUFFIX.exec(rest);
+    const byPerItem = PER_ITEM_SUFFIX.exec(rest);
     if (byType?.[1] !== undefined && inputType === undefined) {
       inputType = byType[2] === "query" ? "query" : "document";
       rest = byType[1];
     } else if (byDimensions?.[1] !== undefined && dimensions === undefined) {
       dimensions = Number(byDimensions[2]);
       rest = byDimensions[1];
+    } else if (byPerItem?.[1] !== undefined && !perItem) {
+      perItem = true;
+      rest = byPerItem[1];
     } else return { rest };
   }
 }

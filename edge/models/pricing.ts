@@ -42,17 +42,25 @@ export interface Charge {
   readonly savedNanoUsd: NanoUsd;
 }
 
-/** The exact charge for texts, some of them hits: one sum, rounded up once. */
-export function chargeOf(
-  prices: TierPrices,
-  texts: readonly { readonly tokens: number; readonly hit: boolean }[],
-): Charge {
+interface PricedText {
+  readonly tokens: number;
+  readonly hit: boolean;
+}
+
+/** Tokens of all `texts`, and of those that were hits. */
+export function sumTokens(texts: readonly PricedText[]): Pick<Charge, "tokens" | "cachedTokens"> {
   let tokens = 0;
   let cachedTokens = 0;
   for (const text of texts) {
     tokens += text.tokens;
     if (text.hit) cachedTokens += text.tokens;
   }
+  return { tokens, cachedTokens };
+}
+
+/** The exact charge for texts, some of them hits: one sum, rounded up once. */
+export function chargeOf(prices: TierPrices, texts: readonly PricedText[]): Charge {
+  const { tokens, cachedTokens } = sumTokens(texts);
   const cost = costNanoUsd(
     [
       { tokens: tokens - cachedTokens, priceNanoUsdPerMillion: prices.missPerMillion },

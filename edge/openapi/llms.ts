@@ -23,6 +23,7 @@ curl ${origin}/v1/embeddings -H "Authorization: Bearer $KEY" -H "Content-Type: a
 - \`dimensions\` cuts a vector (Matryoshka) and normalises it again; vectors are always normalised, so a dot product is a cosine.
 - POST /v1/rerank orders documents for a query: a reranker's id runs the reranker, an embedding model's id the cosine (\`method\` says which).
 - LangChain's OpenAIEmbeddings needs \`check_embedding_ctx_length=False\`: it sends token ids of another tokenizer otherwise.
+- One bad text fails its call, unless you send \`"on_error": "per_item"\` (or the model as \`NAME:per_item\`): then \`data[i]\` is a vector, or \`{"object": "error", "index", "error"}\` in its place.
 - A failed call is never charged. \`X-Max-Cost: 0.001\` refuses a call that would cost more; POST /v1/tokenize quotes it for free.
 - Errors are \`{"error": {"message", "type", "param", "code"}}\`; every code has a section at ${origin}/docs/errors. Retry 429 and 503 after \`Retry-After\`.
 

@@ -20,7 +20,22 @@ export const usageSchema = z.object({
   total_tokens: count,
   prompt_tokens_details: z.object({ cached_tokens: count }),
   cost: z.number().nonnegative().describe("USD."),
+  failed_items: count.describe('With `on_error: "per_item"`: items that have an error, and cost nothing.').optional(),
 });
+
+/** In the place of an item at fault. */
+export const errorItemSchema = z
+  .object({
+    object: z.literal("error"),
+    index: count,
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.nullable(z.string()).describe("The item, as you wrote it."),
+      code: z.string(),
+    }),
+  })
+  .describe('An item at fault, of a call with `on_error: "per_item"`.');
 
 export const USAGE = {
   prompt_tokens: 4,

@@ -7,7 +7,7 @@ import { embeddings } from "../endpoints/embeddings.ts";
 import { allHeaders } from "../middleware/answer-headers.ts";
 import { SPENDING_ERRORS } from "../openapi/operation.ts";
 import { MODEL, count } from "./answers.ts";
-import { CALL_HEADERS, SPENDING_HEADERS, USAGE, callAnswer, usageSchema } from "./call-answer.ts";
+import { CALL_HEADERS, SPENDING_HEADERS, USAGE, callAnswer, errorItemSchema, usageSchema } from "./call-answer.ts";
 import type { Route } from "./route.ts";
 import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
 
@@ -17,10 +17,19 @@ const embeddingSchema = z.object({
   embedding: z.union([z.array(z.number()), z.string()]).describe("Numbers, or base64."),
 });
 
+const failedSchema = errorItemSchema.extend({
+  embedding: z
+    .union([z.array(z.number()).max(0), z.literal("")])
+    .describe("Empty: OpenAI's SDKs decode this field of every item."),
+});
+
 const embeddingsSchema = z.object({
   object: z.literal("list"),
-  data: z.array(embeddingSchema),
-  similarities: z.array(z.number()).optional().describe("Cosine of each pair, if pairs were sent."),
+  data: z.array(z.union([embeddingSchema, failedSchema])),
+  similarities: z
+    .array(z.nullable(z.number()))
+    .optional()
+    .describe("Cosine of each pair, if pairs were sent; null if a text of it has an error."),
   model: z.string(),
   usage: usageSchema,
 });

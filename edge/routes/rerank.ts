@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import { RERANK_METHODS, rerank } from "../endpoints/rerank.ts";
 import { SPENDING_ERRORS } from "../openapi/operation.ts";
 import { MODEL, count } from "./answers.ts";
-import { CALL_HEADERS, SPENDING_HEADERS, USAGE, answerJson, usageSchema } from "./call-answer.ts";
+import { CALL_HEADERS, SPENDING_HEADERS, USAGE, answerJson, errorItemSchema, usageSchema } from "./call-answer.ts";
 import type { Route } from "./route.ts";
 import { rerankBodySchema } from "../../shared/schemas/rerank.ts";
 
@@ -29,6 +29,7 @@ const rerankSchema = z.object({
     .describe("How the documents were scored: by a reranker, or by the cosine of embeddings."),
   results: z.array(rankedSchema).describe("Best first."),
   data: z.array(rankedSchema).describe("The same items, for clients that read this name."),
+  errors: z.array(errorItemSchema).optional().describe("Documents at fault: they have no score and no rank."),
   model: z.string(),
   usage: usageSchema,
   meta: z.object({ api_version: z.object({ version: z.string() }), billed_units: z.object({ input_tokens: count }) }),

@@ -4,13 +4,13 @@ import * as z from "zod";
 import { similarity } from "../endpoints/similarity.ts";
 import { SPENDING_ERRORS } from "../openapi/operation.ts";
 import { MODEL, count } from "./answers.ts";
-import { CALL_HEADERS, SPENDING_HEADERS, USAGE, answerJson, usageSchema } from "./call-answer.ts";
+import { CALL_HEADERS, SPENDING_HEADERS, USAGE, answerJson, errorItemSchema, usageSchema } from "./call-answer.ts";
 import type { Route } from "./route.ts";
 import { similarityBodySchema } from "../../shared/schemas/similarity.ts";
 
 const similaritySchema = z.object({
   object: z.literal("list"),
-  data: z.array(z.object({ index: count, similarity: z.number().min(-1).max(1) })),
+  data: z.array(z.union([z.object({ index: count, similarity: z.number().min(-1).max(1) }), errorItemSchema])),
   model: z.string(),
   usage: usageSchema,
 });

@@ -4,7 +4,10 @@
 import * as z from "zod";
 import type { Context } from "../context.ts";
 import { elapsedMs, waitUntilOf } from "../context.ts";
-import { callTexts, prefixOf } from "../embedding/request-texts.ts";
+import { itemFault } from "../backend/faults.ts";
+import { callTexts, itemName, prefixOf } from "../embedding/request-texts.ts";
+import { isFailed } from "../embedding/types.ts";
+import { answered, errorItem, inPlaces } from "../endpoints/items.ts";
 import { readCallOptions } from "../metering/call-options.ts";
 import type { PreparedCall } from "../endpoints/endpoint.ts";
 import { rerank } from "../endpoints/rerank.ts";
@@ -15,15 +18,18 @@ import { resolveModel } from "../models/models.ts";
 import { costBound, pricesOf } from "../models/pricing.ts";
 import { TEXT_ERRORS } from "../openapi/operation.ts";
 import { MODEL, amountNanoUsd, count } from "./answers.ts";
-import { CALL_HEADERS, contextOf } from "./call-answer.ts";
+import { CALL_HEADERS, contextOf, errorItemSchema } from "./call-answer.ts";
 import type { Route } from "./route.ts";
 import { usdNumber } from "../../shared/money.ts";
+import { NO_FAULTS } from "../../shared/schemas/items.ts";
 import { rerankBodySchema } from "../../shared/schemas/rerank.ts";
 import { parseTokenizeRequest, quotesRerank, tokenizeBodySchema } from "../../shared/schemas/tokenize.ts";
 
 const tokensSchema = z.object({
   object: z.literal("list"),
-  data: z.array(z.object({ index: count, tokens: z.array(count), count, fits: z.boolean() })),
+  data: z.array(
+    z.union([z.object({ index: count, tokens: z.array(count), count, fits: z.boolean() }), errorItemSchema]),
+  ),
   model: z.string(),
   total_tokens: count,
   cost_usd: z.number().nonnegative().describe("The most that the call costs: every text, or pair, a cache miss."),
@@ -80,7 +86,9 @@ export const TOKENIZE: Route = {
   handler: postTokenize,
 };
 
-type Quoted = Pick<PreparedCall, "model" | "texts" | "prefix" | "query" | "itemOf"> & { readonly scope: Scope };
+type Quoted = Pick<PreparedCall, "model" | "texts" | "prefix" | "query" | "onError" | "notSent" | "itemOf"> & {
+  readonly scope: Scope;
+};
 
 async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
   const context = contextOf(c);
@@ -91,7 +99,9 @@ async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
     model: resolved.model,
     texts: callTexts(request),
     prefix: prefixOf(request, resolved, await context.promptsOf(resolved.model)),
-    itemOf: (index) => `input[${index}]`,
+    onError: request.onError,
+    notSent: request.input.faults,
+    itemOf: (index) => itemName(request.input, index),
     scope: "embeddings",
   };
 }
@@ -99,7 +109,7 @@ async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
 async function postTokenize(c: Context): Promise<Response> {
   const { config, pool } = c.get("services");
   const options = readCallOptions(c);
-  const { model, texts, prefix, query, itemOf, scope } = await quotedCall(
+  const { model, texts, prefix, query, onError, notSent, itemOf, scope } = await quotedCall(
     c,
     await readJson(c, config.limits.bodyBytesMax),
   );
@@ -115,6 +125,7 @@ async function postTokenize(c: Context): Promise<Response> {
       prefix,
       query,
       texts,
+      onError,
     },
     {
       requestId: c.get("requestId"),
@@ -126,12 +137,20 @@ async function postTokenize(c: Context): Promise<Response> {
       itemOf,
     },
   );
+  const faultAt = new Map(
+    (answer.faults ?? []).map((fault) => [fault.index, itemFault(fault, { model: model.id, query }, itemOf)]),
+  );
   let offset = 0;
-  const data = answer.tokens.map((length, index) => {
+  const counted = answer.tokens.map((length, index) => {
+    const fault = faultAt.get(index);
+    if (fault !== undefined) return { fault };
     const tokens = [...answer.ids.subarray(offset, offset + length)];
     offset += length;
-    return { index, tokens, count: length, fits: answer.truncated[index] !== true };
+    return { tokens, count: length, fits: answer.truncated[index] !== true };
   });
+  const places = inPlaces(counted, notSent ?? NO_FAULTS);
+  const fits = answered(places).every((item) => item.fits);
+  const data = places.map((item, index) => (isFailed(item) ? errorItem(item, index) : { index, ...item }));
   const cost = costBound(pricesOf(model, "interactive"), offset);
   c.header("x-model-revision", answer.revision);
   return c.json({
@@ -142,6 +161,6 @@ async function postTokenize(c: Context): Promise<Response> {
     cost_usd: usdNumber(cost),
     cost_nano_usd: cost,
     batch_cost_nano_usd: costBound(pricesOf(model, "batch"), offset),
-    fits: data.every((item) => item.fits),
+    fits,
   });
 }

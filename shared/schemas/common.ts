@@ -17,7 +17,7 @@ const ignored = () => z.unknown().describe("Accepted and ignored.").optional();
 
 export const modelField = text(MODEL_RULE)
   .min(1, { error: MODEL_RULE })
-  .describe("A model's full id, or its bare name where that is unique; `@512` and `:query` may follow.");
+  .describe("A model's full id, or its bare name where that is unique; `@512`, `:query` and `:per_item` may follow.");
 
 export const instructionFields = {
   instruction: text("a string")

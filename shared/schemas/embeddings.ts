@@ -4,7 +4,7 @@ import * as z from "zod";
 import { OUTPUT_DTYPES } from "../vectors.ts";
 import type { OutputDtype } from "../vectors.ts";
 import { TOKEN_ENCODINGS } from "../wire.ts";
-import type { TokenEncoding, Truncation } from "../wire.ts";
+import type { OnError, TokenEncoding, Truncation } from "../wire.ts";
 import {
   aliased,
   ignoredFields,
@@ -18,6 +18,7 @@ import { oneOf, parseBody } from "./fields.ts";
 import { INPUT_SCHEMA, parseInput } from "./input.ts";
 import type { InputType } from "./input-type.ts";
 import type { EmbeddingInput } from "./input.ts";
+import { onErrorField, onErrorOf } from "./items.ts";
 
 /** The upper bound depends on the model, so the range is checked after the model is resolved. */
 const dimensions = z
@@ -41,12 +42,13 @@ export const embeddingsBodySchema = z.strictObject({
   ...instructionFields,
   ...truncateFields,
   token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
+  on_error: onErrorField,
   normalize: z.literal(true, { error: () => "true: vectors are always normalised" }).optional(),
   ...ignoredFields,
 });
 
 export interface EmbeddingsRequest {
-  /** As the caller wrote it, perhaps with a suffix (`@512`, `:query`), which the model registry resolves. */
+  /** As the caller wrote it, perhaps with a suffix (`@512`, `:query`, `:per_item`), which the model registry resolves. */
   readonly model: string;
   readonly input: EmbeddingInput;
   /** Undefined: the model's native length. */
@@ -59,12 +61,15 @@ export interface EmbeddingsRequest {
   readonly inputType: InputType | undefined;
   readonly truncate: Truncation;
   readonly tokenEncoding: TokenEncoding | undefined;
+  /** By the field or the model's suffix. */
+  readonly onError: OnError;
 }
 
 /** Parses the body of `POST /v1/embeddings`; throws ApiError. */
 export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
   const fields = readCommonBody(body) ?? parseBody(embeddingsBodySchema, body);
-  const input = parseInput(fields.input);
+  const onError = onErrorOf(fields.on_error, fields.model);
+  const input = parseInput(fields.input, onError);
   const { instruction, inputType } = queryOf(fields, input);
   const dtype = fields.output_dtype ?? "float";
   const dims = aliased("dimensions", fields.dimensions, "output_dimension", fields.output_dimension);
@@ -78,6 +83,7 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
     inputType,
     truncate: truncationOf(fields.truncate, fields.truncation),
     tokenEncoding: fields.token_encoding,
+    onError,
   };
 }
 

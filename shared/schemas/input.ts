@@ -4,16 +4,20 @@
 
 import { apiError } from "../errors.ts";
 import { describe } from "./shown.ts";
+import type { OnError } from "../wire.ts";
+import { NO_FAULTS, parseItems } from "./items.ts";
+import type { ItemFaults } from "./items.ts";
 import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, textItem } from "./texts.ts";
 
 /** The most tokens in all inputs of one request. */
 export const REQUEST_TOKENS_MAX = 300_000;
 
-export type EmbeddingInput =
+/** What is right of it, and the faults of the rest: of pairs, 2i and 2i+1 are the places of pair i. */
+export type EmbeddingInput = { readonly faults: ItemFaults } & (
   | { readonly kind: "texts"; readonly texts: readonly string[] }
-  /** texts[2i] and texts[2i+1] are pair i. */
   | { readonly kind: "pairs"; readonly texts: readonly string[] }
-  | { readonly kind: "ids"; readonly ids: readonly (readonly number[])[] };
+  | { readonly kind: "ids"; readonly ids: readonly (readonly number[])[] }
+);
 
 const IDS_SCHEMA = { type: "array", items: { type: "integer", minimum: 0, maximum: 0x7fffffff }, minItems: 1 } as const;
 
@@ -36,22 +40,25 @@ const SHAPES =
  * Parses `input`; throws ApiError naming the item. Lone surrogates become U+FFFD here, before anything is hashed or
  * tokenised.
  */
-export function parseInput(value: unknown): EmbeddingInput {
+export function parseInput(value: unknown, onError: OnError): EmbeddingInput {
   if (value === undefined) throw apiError("missing_field", `\`input\` is missing: it must be ${SHAPES}.`, "input");
-  if (typeof value === "string") return { kind: "texts", texts: [textItem(value, "input")] };
+  if (typeof value === "string") return { kind: "texts", texts: [textItem(value, "input")], faults: NO_FAULTS };
   if (!Array.isArray(value)) {
     throw apiError("invalid_type", `\`input\` must be ${SHAPES}, not ${describe(value)}.`, "input");
   }
   const items: readonly unknown[] = value;
-  const [first] = items;
+  const first = items[onError === "fail" ? 0 : Math.max(0, items.findIndex(tellsShape))];
   if (items.length === 0)
     throw apiError("empty_input", "`input` is an empty array: it must hold at least one item.", "input");
-  if (typeof first === "number") return { kind: "ids", ids: [idsItem(items, "input")] };
+  if (typeof first === "number") return { kind: "ids", ids: [idsItem(items, "input")], faults: NO_FAULTS };
   checkCount(items.length);
-  if (typeof first === "string") return { kind: "texts", texts: items.map((item, i) => textItem(item, `input[${i}]`)) };
+  if (typeof first === "string") {
+    const parsed = parseItems(items, onError, (item, i) => textItem(item, `input[${i}]`));
+    return { kind: "texts", texts: parsed.items, faults: parsed.faults };
+  }
   if (Array.isArray(first)) {
     const inner: unknown = first[0];
-    return typeof inner === "string" ? parsePairs(items) : { kind: "ids", ids: idLists(items) };
+    return typeof inner === "string" ? parsePairs(items, onError) : idLists(items, onError);
   }
   throw apiError(
     "invalid_type",
@@ -60,21 +67,26 @@ export function parseInput(value: unknown): EmbeddingInput {
   );
 }
 
-function parsePairs(items: readonly unknown[]): EmbeddingInput {
+/** Whether an item says what all are. */
+function tellsShape(item: unknown): boolean {
+  const inner: unknown = Array.isArray(item) ? item[0] : item;
+  return typeof inner === "string" || typeof inner === "number";
+}
+
+function parsePairs(items: readonly unknown[], onError: OnError): EmbeddingInput {
   checkCount(items.length * 2);
-  const texts = items.flatMap((item, i) => {
-    const param = `input[${i}]`;
-    if (!Array.isArray(item) || item.length !== 2) {
-      throw apiError(
-        "invalid_type",
-        `\`${param}\` must be a pair of two strings like the items before it, not ${describe(item)}.`,
-        param,
-      );
-    }
-    const pair: readonly unknown[] = item;
-    return pair.map((text, side) => textItem(text, `${param}[${side}]`));
-  });
-  return { kind: "pairs", texts };
+  const sides = items.flatMap((item) => [item, item]);
+  const parsed = parseItems(sides, onError, (item, place) => pairSide(item, `input[${place >> 1}]`, place & 1));
+  return { kind: "pairs", texts: parsed.items, faults: parsed.faults };
+}
+
+function pairSide(item: unknown, param: string, side: number): string {
+  if (Array.isArray(item) && item.length === 2) return textItem(item[side], `${param}[${side}]`);
+  throw apiError(
+    "invalid_type",
+    `\`${param}\` must be a pair of two strings like the items before it, not ${describe(item)}.`,
+    param,
+  );
 }
 
 function checkCount(count: number): void {
@@ -86,20 +98,22 @@ function checkCount(count: number): void {
   );
 }
 
-/** Counts while reading, so that an array that is too long is not read to its end. */
-function idLists(items: readonly unknown[]): readonly (readonly number[])[] {
-  let left = REQUEST_TOKENS_MAX;
-  return items.map((item, index) => {
-    const param = `input[${index}]`;
-    const ids = idsItem(item, param);
-    left -= ids.length;
-    if (left >= 0) return ids;
+/** How many there are is a fault of the whole request, whatever is wrong with single ones. */
+function idLists(items: readonly unknown[], onError: OnError): EmbeddingInput {
+  let count = 0;
+  for (const [index, item] of items.entries()) {
+    const own = Array.isArray(item) ? item.length : 0;
+    // One that has too many by itself is told so.
+    if (own <= REQUEST_TOKENS_MAX) count += own;
+    if (count <= REQUEST_TOKENS_MAX) continue;
     throw apiError(
       "too_many_tokens",
-      `\`input\` has over ${REQUEST_TOKENS_MAX} token ids up to \`${param}\`; a request takes at most ${REQUEST_TOKENS_MAX} in all: send several requests, or a batch.`,
+      `\`input\` has over ${REQUEST_TOKENS_MAX} token ids up to \`input[${index}]\`; a request takes at most ${REQUEST_TOKENS_MAX} in all: send several requests, or a batch.`,
       "input",
     );
-  });
+  }
+  const parsed = parseItems(items, onError, (item, index) => idsItem(item, `input[${index}]`));
+  return { kind: "ids", ids: parsed.items, faults: parsed.faults };
 }
 
 function idsItem(value: unknown, param: string): readonly number[] {

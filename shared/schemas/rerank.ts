@@ -1,10 +1,12 @@
 // `POST /v1/rerank` and `/v2/rerank`: the fields of Cohere's, Jina's and Voyage's rerankers.
 
 import * as z from "zod";
-import type { Truncation } from "../wire.ts";
+import type { OnError, Truncation } from "../wire.ts";
 import { aliased, ignoredFields, instructionFields, modelField, truncateFields, truncationOf } from "./common.ts";
 import { integer, parseBody, text } from "./fields.ts";
 import type { InputType } from "./input-type.ts";
+import { onErrorField, onErrorOf, parseItems } from "./items.ts";
+import type { ItemFaults } from "./items.ts";
 import { describe, shownName } from "./shown.ts";
 import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
@@ -45,6 +47,7 @@ export const rerankBodySchema = z.strictObject({
     .optional(),
   ...instructionFields,
   ...truncateFields,
+  on_error: onErrorField,
   /** Cohere's limits of what it reads of a document. Ours is the model's context, so they have no effect. */
   max_tokens_per_doc: limit.optional(),
   max_chunks_per_doc: limit.optional(),
@@ -61,7 +64,10 @@ export interface RerankDocument {
 export interface RerankRequest {
   readonly model: string;
   readonly query: string;
+  /** Those that are right. */
   readonly documents: readonly RerankDocument[];
+  readonly faults: ItemFaults;
+  readonly onError: OnError;
   /** How many of the best documents to return; undefined: all. */
   readonly top: number | undefined;
   readonly returnDocuments: boolean;
@@ -78,7 +84,9 @@ export function parseRerankRequest(body: unknown): RerankRequest {
   const fields = parseBody(rerankBodySchema, body);
   if (fields.query === undefined) throw apiError("missing_field", "`query` is missing: it must be a string.", "query");
   const query = textItem(fields.query, "query");
-  const documents = itemList(fields.documents, "documents", DOCUMENTS, DOCUMENTS_MAX).map((item, index) =>
+  const onError = onErrorOf(fields.on_error, fields.model);
+  const list = itemList(fields.documents, "documents", DOCUMENTS, DOCUMENTS_MAX);
+  const documents = parseItems(list, onError, (item, index) =>
     documentOf(item, `documents[${index}]`, fields.rank_fields ?? TEXT_ALONE),
   );
   if (fields.input_type === "document" && fields.instruction !== undefined) {
@@ -91,7 +99,9 @@ export function parseRerankRequest(body: unknown): RerankRequest {
   return {
     model: fields.model,
     query,
-    documents,
+    documents: documents.items,
+    faults: documents.faults,
+    onError,
     top: aliased("top_n", fields.top_n, "top_k", fields.top_k),
     returnDocuments: fields.return_documents ?? false,
     instruction: fields.instruction?.toWellFormed(),

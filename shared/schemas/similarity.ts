@@ -2,9 +2,11 @@
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
-import type { Truncation } from "../wire.ts";
+import type { OnError, Truncation } from "../wire.ts";
 import { ignoredFields, modelField, truncateFields, truncationOf } from "./common.ts";
 import { parseBody } from "./fields.ts";
+import { onErrorField, onErrorOf, parseItems, placeOf } from "./items.ts";
+import type { ItemFaults } from "./items.ts";
 import { describe } from "./shown.ts";
 import { INPUTS_MAX, PAIR_SCHEMA, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 
@@ -20,14 +22,18 @@ export const similarityBodySchema = z.strictObject({
   source: z.unknown().meta(TEXT_SCHEMA).optional(),
   targets: z.unknown().meta({ type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: TARGETS_MAX }).optional(),
   ...truncateFields,
+  on_error: onErrorField,
   ...ignoredFields,
 });
 
+/** Items are pairs, or targets. */
 export interface SimilarityRequest {
   readonly model: string;
   readonly texts: readonly string[];
-  /** For each similarity, the places of its two texts in `texts`. */
+  /** For each item that is right, the places of its two texts in `texts`. */
   readonly pairs: readonly (readonly [number, number])[];
+  readonly faults: ItemFaults;
+  readonly onError: OnError;
   /** The name of the text at `index` in the caller's body: `pairs[0][1]`. */
   readonly itemOf: (index: number) => string;
   readonly truncate: Truncation;
@@ -38,6 +44,7 @@ export function parseSimilarityRequest(body: unknown): SimilarityRequest {
   const fields = parseBody(similarityBodySchema, body);
   const { pairs, source, targets } = fields;
   const truncate = truncationOf(fields.truncate, fields.truncation);
+  const onError = onErrorOf(fields.on_error, fields.model);
   if ((pairs === undefined) === (source === undefined && targets === undefined)) {
     throw apiError(
       pairs === undefined ? "missing_field" : "incompatible_options",
@@ -45,37 +52,40 @@ export function parseSimilarityRequest(body: unknown): SimilarityRequest {
       "pairs",
     );
   }
-  return { model: fields.model, truncate, ...(pairs === undefined ? fromSource(source, targets) : fromPairs(pairs)) };
+  const texts = pairs === undefined ? fromSource(source, targets, onError) : fromPairs(pairs, onError);
+  return { model: fields.model, truncate, onError, ...texts };
 }
 
-type Texts = Pick<SimilarityRequest, "texts" | "pairs" | "itemOf">;
+type Texts = Pick<SimilarityRequest, "texts" | "pairs" | "faults" | "itemOf">;
 
-function fromPairs(value: unknown): Texts {
-  const items = itemList(value, "pairs", "an array of [string, string] pairs", PAIRS_MAX);
-  const texts = items.flatMap((item, index) => {
-    const param = `pairs[${index}]`;
-    if (!Array.isArray(item) || item.length !== 2) {
-      throw apiError("invalid_type", `\`${param}\` must be a pair of two strings, not ${describe(item)}.`, param);
-    }
-    const pair: readonly unknown[] = item;
-    return pair.map((text, side) => textItem(text, `${param}[${side}]`));
-  });
+function fromPairs(value: unknown, onError: OnError): Texts {
+  const list = itemList(value, "pairs", "an array of [string, string] pairs", PAIRS_MAX);
+  const { items, faults } = parseItems(list, onError, (item, index) => pairTexts(item, `pairs[${index}]`));
   return {
-    texts,
+    texts: items.flat(),
     pairs: items.map((_, index) => [2 * index, 2 * index + 1]),
-    itemOf: (index) => `pairs[${index >> 1}][${index & 1}]`,
+    faults,
+    itemOf: (index) => `pairs[${placeOf(index >> 1, faults)}][${index & 1}]`,
   };
 }
 
-function fromSource(source: unknown, targets: unknown): Texts {
+function pairTexts(item: unknown, param: string): readonly string[] {
+  if (!Array.isArray(item) || item.length !== 2) {
+    throw apiError("invalid_type", `\`${param}\` must be a pair of two strings, not ${describe(item)}.`, param);
+  }
+  const pair: readonly unknown[] = item;
+  return pair.map((text, side) => textItem(text, `${param}[${side}]`));
+}
+
+function fromSource(source: unknown, targets: unknown, onError: OnError): Texts {
   if (source === undefined) throw apiError("missing_field", "`source` is missing: it must be a string.", "source");
   const first = textItem(source, "source");
-  const rest = itemList(targets, "targets", "an array of strings", TARGETS_MAX).map((item, index) =>
-    textItem(item, `targets[${index}]`),
-  );
+  const list = itemList(targets, "targets", "an array of strings", TARGETS_MAX);
+  const { items, faults } = parseItems(list, onError, (item, index) => textItem(item, `targets[${index}]`));
   return {
-    texts: [first, ...rest],
-    pairs: rest.map((_, index) => [0, index + 1]),
-    itemOf: (index) => (index === 0 ? "source" : `targets[${index - 1}]`),
+    texts: [first, ...items],
+    pairs: items.map((_, index) => [0, index + 1]),
+    faults,
+    itemOf: (index) => (index === 0 ? "source" : `targets[${placeOf(index - 1, faults)}]`),
   };
 }

@@ -3,13 +3,14 @@
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
-import type { TokenEncoding } from "../wire.ts";
+import type { OnError, TokenEncoding } from "../wire.ts";
 import { TOKEN_ENCODINGS } from "../wire.ts";
 import { ignoredFields, instructionFields, modelField, queryOf } from "./common.ts";
 import { oneOf, parseBody } from "./fields.ts";
 import { INPUT_SCHEMA, parseInput } from "./input.ts";
 import type { InputType } from "./input-type.ts";
 import type { EmbeddingInput } from "./input.ts";
+import { onErrorField, onErrorOf } from "./items.ts";
 
 export const tokenizeBodySchema = z.strictObject({
   model: modelField,
@@ -17,6 +18,7 @@ export const tokenizeBodySchema = z.strictObject({
   input: z.unknown().meta(INPUT_SCHEMA).optional(),
   ...instructionFields,
   token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
+  on_error: onErrorField,
   ...ignoredFields,
 });
 
@@ -28,6 +30,7 @@ export interface TokenizeRequest {
   /** Undefined: neither `input_type` nor `instruction` was given. */
   readonly inputType: InputType | undefined;
   readonly tokenEncoding: TokenEncoding | undefined;
+  readonly onError: OnError;
 }
 
 /** Whether the body is one of /v1/rerank, to be quoted as that. Throws ApiError where it is both. */
@@ -46,6 +49,7 @@ export function quotesRerank(body: unknown): boolean {
 /** Parses a body that `quotesRerank` denies; throws ApiError. */
 export function parseTokenizeRequest(body: unknown): TokenizeRequest {
   const fields = parseBody(tokenizeBodySchema, body);
-  const input = parseInput(fields.input);
-  return { model: fields.model, input, ...queryOf(fields, input), tokenEncoding: fields.token_encoding };
+  const onError = onErrorOf(fields.on_error, fields.model);
+  const input = parseInput(fields.input, onError);
+  return { model: fields.model, input, ...queryOf(fields, input), tokenEncoding: fields.token_encoding, onError };
 }

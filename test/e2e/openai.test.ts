@@ -50,6 +50,38 @@ function cosine(a: readonly number[], b: readonly number[]): number {
 }
 
 describe("embeddings through OpenAI's SDK", () => {
+  test("a text that is empty, and one that is too long, have an error and no vector where the model is NAME:per_item", async () => {
+    const { key, balance } = await newAccount(1);
+    const own = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0 });
+    const [first, second] = references;
+    const input = [first?.text ?? "", "", "word ".repeat(9000), second?.text ?? ""];
+    for (const encoding_format of [undefined, "float", "base64"] as const) {
+      const format = encoding_format === undefined ? {} : { encoding_format };
+      const { data, usage } = await own.embeddings.create({ model: `${DEMO_MODEL_ID}:per_item`, input, ...format });
+      const errors = data.map((item) =>
+        "error" in item ? (item.error as { code: string; param: string }) : undefined,
+      );
+      expect(errors.map((error) => error && [error.code, error.param])).toEqual([
+        undefined,
+        ["empty_input", "input[1]"],
+        ["context_length_exceeded", "input[2]"],
+        undefined,
+      ]);
+      expect(data.map(({ embedding }) => embedding.length > 0)).toEqual([true, false, false, true]);
+      expect(usage).toMatchObject({
+        prompt_tokens: (first?.ids.length ?? 0) + (second?.ids.length ?? 0),
+        failed_items: 2,
+      });
+      if (encoding_format === "base64") continue;
+      expect(1 - cosine(data[3]?.embedding ?? [], second?.embedding ?? [])).toBeLessThan(COSINE_LOSS_MAX);
+    }
+    const left = await balance();
+    await expect(
+      own.embeddings.create({ model: `${DEMO_MODEL_ID}:per_item`, input: ["", " ".repeat(40_000)] }),
+    ).rejects.toThrow(BadRequestError);
+    expect(await balance()).toBe(left);
+  });
+
   test("a list of all reference texts has the reference's vectors and token counts, in order", async () => {
     const answer = await openai.embeddings.create({ model: DEMO_MODEL_ID, input: references.map((item) => item.text) });
     expect(answer.data.map((item) => item.index)).toEqual(references.map((_, index) => index));

@@ -36,7 +36,7 @@ function streamOf(content: ReturnType<typeof embeddingsContent>): ReadableStream
 interface Parsed {
   object: string;
   data: { object: string; index: number; embedding: number[] | string }[];
-  similarities?: number[];
+  similarities?: (number | null)[];
   model: string;
   usage: object;
 }
@@ -102,6 +102,41 @@ describe("the answer", () => {
       ),
     );
     expect(parsed.similarities).toEqual(expected);
+  });
+
+  it("has an error in the place of each item that has no vector, whatever is asked for, in exactly as many bytes", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.option(fc.string(), { freq: 3 }), { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 2 }),
+        fc.constantFrom(...OUTPUT_DTYPES),
+        fc.constantFrom("float" as const, "base64" as const),
+        fc.boolean(),
+        async (items, eighths, dtype, encoding, pairs) => {
+          const errors = items.flatMap((message, index) => {
+            const error = { type: "invalid_request_error", param: `input[${index}]`, code: "empty_input" } as const;
+            return message === null ? [] : [{ object: "error" as const, index, error: { message, ...error } }];
+          });
+          const change = { dtype, encoding, dimensions: eighths * 8, pairs, errors };
+          const answer = answerOf(items.length - errors.length, 16, change);
+          const { data, similarities } = await parse(answer);
+          let text = "";
+          for (const piece of writeBody(answer, (bytes) => btoa(String.fromCharCode(...bytes)), 500)) {
+            text += new TextDecoder().decode(piece);
+          }
+          expect((JSON.parse(text) as Parsed).data).toEqual(data);
+          expect(data.map(({ object, index }) => [object, index])).toEqual(
+            items.map((message, index) => [message === null ? "embedding" : "error", index]),
+          );
+          const empty = encoding === "base64" ? "" : [];
+          for (const item of errors) expect(data[item.index]).toEqual({ ...item, embedding: empty });
+          const bad = new Set(errors.map(({ index }) => index >> 1));
+          if (!pairs) expect(similarities).toBeUndefined();
+          else expect(similarities?.map((one) => one === null)).toEqual(similarities?.map((_, pair) => bad.has(pair)));
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 
   it("never writes a piece larger than a chunk and one vector, whatever is asked for", () => {

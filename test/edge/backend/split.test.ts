@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { PART_TOKENS_MIN, estimateTokens, split } from "../../../edge/backend/split.ts";
+import { PART_TOKENS_MIN, estimateTokens, join, split } from "../../../edge/backend/split.ts";
 import { itemsOf } from "../../../edge/backend/wire-request.ts";
 import type { EmbedRequest } from "../../../shared/wire.ts";
+import { REVISION_1 } from "../support/fake-backends.ts";
 
 const requestOf = (texts: EmbedRequest["texts"]): EmbedRequest => ({
   version: 1,
@@ -69,4 +70,28 @@ it("splits the documents of a rerank too, each part with the whole query", () =>
   expect(parts.map(({ offset }) => offset)).toEqual([0, 4, 8]);
   expect(parts.flatMap(({ request }) => itemsOf(request))).toEqual(documents);
   for (const { request } of parts) expect(request).toMatchObject({ instruction: "judge", query: "which?" });
+});
+
+it("joins vectors, counts and faults of the parts by their place in the whole", () => {
+  const texts = ["a", "bad", "b", "c", "bad", "bad"].map((text) => text.padEnd(80_000));
+  const parts = split(requestOf(texts), new Uint32Array(), 3);
+  expect(parts.map(({ offset }) => offset)).toEqual([0, 2, 4]);
+  const isBad = (text: unknown) => String(text).startsWith("bad");
+  const answers = parts.map(({ request, offset }) => ({
+    version: 1 as const,
+    revision: REVISION_1,
+    dimensions: 1,
+    tokens: itemsOf(request).map((text) => (isBad(text) ? 0 : 7)),
+    truncated: itemsOf(request).map(() => false),
+    faults: itemsOf(request).flatMap((text, index) =>
+      isBad(text) ? [{ code: "text_too_complex" as const, message: "", index, facts: {}, retryAfterS: null }] : [],
+    ),
+    load: { queueSeconds: 0 },
+    timings: { tokenizeMs: 0, queueMs: 0, runMs: 0 },
+    vectors: Uint16Array.from(itemsOf(request).flatMap((text, index) => (isBad(text) ? [] : [offset + index]))),
+  }));
+  const { faults, tokens, vectors } = join(parts, answers);
+  expect(faults?.map(({ index }) => index)).toEqual([1, 4, 5]);
+  expect(tokens).toEqual([7, 0, 7, 7, 0, 0]);
+  expect([...vectors]).toEqual([0, 2, 3]);
 });

@@ -4,7 +4,9 @@ import { CacheKeys } from "../../../edge/cache/key.ts";
 import { MemoryTier } from "../../../edge/cache/memory-tier.ts";
 import { Tiers } from "../../../edge/cache/tiers.ts";
 import { createEmbedTexts } from "../../../edge/embedding/embed-texts.ts";
+import { isEmbedded, isFailed } from "../../../edge/embedding/types.ts";
 import type { EmbedTexts, EmbedTextsRequest } from "../../../edge/embedding/types.ts";
+import { ApiError } from "../../../shared/errors.ts";
 import { idFromBytes, newId } from "../../../shared/ids.ts";
 import { FakeBackend, Gate, MODEL, ManualClock, REVISION_1, REVISION_2, vectorOf } from "../support/fake-backends.ts";
 import { ACCOUNT, poolOf } from "../support/pool-fixture.ts";
@@ -65,10 +67,13 @@ function requestOf(texts: readonly string[], change: Partial<EmbedTextsRequest> 
 
 async function embed(texts: readonly string[], change: Partial<EmbedTextsRequest> = {}) {
   const result = await embedTexts.start(requestOf(texts, change)).finish();
+  const embedded = result.texts.filter(isEmbedded);
   return {
     ...result,
-    hits: result.texts.map(({ hit }) => hit),
-    vectors: result.texts.map(({ vector }) => Array.from(vector)),
+    faults: result.texts.filter(isFailed).map(({ fault }) => fault),
+    tokens: embedded.map(({ tokens }) => tokens),
+    hits: embedded.map(({ hit }) => hit),
+    vectors: embedded.map(({ vector }) => Array.from(vector)),
   };
 }
 
@@ -132,6 +137,49 @@ describe("a reranker", () => {
   });
 });
 
+describe("a call that has faults in the places of bad texts", () => {
+  const perItem = { onError: "per_item" } as const;
+  const tooLong = { code: "context_length_exceeded", facts: { tokens: 9000, maxTokens: 8192, counted: 1 } } as const;
+
+  beforeEach(() => {
+    backend.faulty.set("bad", tooLong);
+  });
+
+  it("gets the vectors of the others, and a fault that names each of its places", async () => {
+    const texts = ["bad", "a", "bad", "b"];
+    const { faults, vectors } = await embed(texts, { ...perItem, itemOf: (index) => `documents[${index}]` });
+    expect(faults.map(({ param, message }) => [param, message.split(" ")[0]])).toEqual([
+      ["documents[0]", "documents[0]"],
+      ["documents[2]", "documents[2]"],
+    ]);
+    expect(vectors).toEqual([[...vectorOf("a", REVISION_1)], [...vectorOf("b", REVISION_1)]]);
+  });
+
+  it.each([
+    ["fail", "per_item"],
+    ["per_item", "fail"],
+    ["per_item", "per_item"],
+  ] as const)("shares good texts with a call under way, and no fault: %s, then %s", async (first, second) => {
+    clock.stands = true;
+    const gate = new Gate();
+    backend.behaviour = { kind: "waits", go: gate.opened };
+    const outcome = (call: ReturnType<typeof embed>) =>
+      call.then(
+        ({ faults, vectors }) => [faults.length, vectors.length],
+        (error: unknown) => (error instanceof ApiError ? error.fault.code : error),
+      );
+    const running = outcome(embed(["a", "bad"], { onError: first }));
+    await expect.poll(() => backend.signals.length).toBe(1);
+    const waiting = outcome(embed(["bad", "a"], { onError: second }));
+    gate.open();
+    const expected = { fail: "context_length_exceeded", per_item: [1, 1] };
+    expect(await running).toEqual(expected[first]);
+    expect(await waiting).toEqual(expected[second]);
+    // What is right is computed once, unless the first call failed.
+    expect(sent().filter((text) => text === "a")).toHaveLength(first === "fail" ? 2 : 1);
+  });
+});
+
 describe("the cache", () => {
   it("answers a text it has seen with the same vector and the same token count", async () => {
     const first = await embed(["a", "bc"]);
@@ -139,7 +187,7 @@ describe("the cache", () => {
     expect(first.hits).toEqual([false, false]);
     expect(second.hits).toEqual([true, false, true]);
     expect(second.vectors[0]).toEqual(first.vectors[1]);
-    expect(second.texts.map(({ tokens }) => tokens)).toEqual([3, 2, 2]);
+    expect(second.tokens).toEqual([3, 2, 2]);
     expect(sent()).toEqual(["a", "bc", "d"]);
   });
 
@@ -162,9 +210,9 @@ describe("the cache", () => {
   it("follows the key's setting when that is only known with the lease", async () => {
     await embed(["a"]);
     const call = embedTexts.start(requestOf(["a"]));
-    expect((await call.finish("off")).texts[0]?.hit).toBe(false);
+    expect((await call.finish("off")).texts[0]).toMatchObject({ hit: false });
     const other = embedTexts.start(requestOf(["a"]));
-    expect((await other.finish("eager")).texts[0]?.hit).toBe(true);
+    expect((await other.finish("eager")).texts[0]).toMatchObject({ hit: true });
   });
 
   it("never keeps a vector of a text that was cut", async () => {

@@ -12,6 +12,7 @@ import type {
   BackendFault,
   BackendReady,
   EmbedRequest,
+  ItemFault,
   Prompts,
   Reranker,
   ScoreRequest,
@@ -61,6 +62,8 @@ export class FakeBackend {
   tokensPerSecond: number | null = 1000;
   /** Texts whose vectors come with `truncated`. */
   truncates = new Set<string>();
+  /** Texts that have no vector, and why. */
+  faulty = new Map<string | number, Pick<BackendFault, "code" | "facts">>();
   readonly embeds: EmbedRequest[] = [];
   readonly tokenizes: EmbedRequest[] = [];
   readonly scores: ScoreRequest[] = [];
@@ -98,7 +101,7 @@ export class FakeBackend {
     const request = embedRequestSchema.parse(frame.header);
     (path === "/embed" ? this.embeds : this.tokenizes).push(request);
     return this.#act(request, () =>
-      path === "/embed" ? this.#embed(request) : this.#tokenize(request.texts, request.texts),
+      path === "/embed" ? this.#embed(request) : this.#tokenize(request.texts, request.texts, this.#faultsOf(request)),
     );
   }
 
@@ -131,23 +134,35 @@ export class FakeBackend {
         return fault(this.behaviour.fault);
       case "answers":
         return new Response(this.behaviour.body, { status: this.behaviour.status });
-      default:
-        return answer();
+      default: {
+        const [first] = this.#faultsOf(request);
+        const isKept = !("documents" in request) && request.onError === "per_item";
+        return first === undefined || isKept ? answer() : fault(first);
+      }
     }
+  }
+
+  #faultsOf(request: EmbedRequest | ScoreRequest): ItemFault[] {
+    return ("documents" in request ? request.documents : request.texts).flatMap((text, index) => {
+      const why = this.faulty.get(text);
+      return why === undefined ? [] : [{ ...why, message: "The text is bad.", index, retryAfterS: null }];
+    });
   }
 
   #embed(request: EmbedRequest): Response {
     const { kind } = this.behaviour;
+    const faults = this.#faultsOf(request);
     const { texts } = request;
     const sent = kind === "wrong count" ? texts.slice(1) : texts;
-    const vectors = sent.map((text) => vectorOf(text, this.revision));
+    const vectors = sent.filter((text) => !this.faulty.has(text)).map((text) => vectorOf(text, this.revision));
     const payload = new Uint16Array(vectors.length * DIMENSIONS);
     for (const [index, vector] of vectors.entries()) payload.set(vector, index * DIMENSIONS);
     const header = {
       version: 1,
       revision: kind === "wrong revision" ? revisionOf("f") : this.revision,
       dimensions: DIMENSIONS,
-      tokens: sent.map(tokensOf),
+      tokens: sent.map((text) => (this.faulty.has(text) ? 0 : tokensOf(text))),
+      ...(faults.length > 0 && { faults }),
       truncated: sent.map((text) => typeof text === "string" && this.truncates.has(text)),
       load: { queueSeconds: this.queueSeconds },
       timings: { tokenizeMs: 1, queueMs: 2, runMs: 3 },
@@ -172,11 +187,11 @@ export class FakeBackend {
   }
 
   /** `texts` as the model reads them, `sent` as they were sent. */
-  #tokenize(texts: EmbedRequest["texts"], sent: EmbedRequest["texts"]): Response {
-    const tokens = texts.map(tokensOf);
+  #tokenize(texts: EmbedRequest["texts"], sent: EmbedRequest["texts"], faults: readonly ItemFault[] = []): Response {
+    const tokens = texts.map((text) => (this.faulty.has(text) ? 0 : tokensOf(text)));
     const ids = new Uint32Array(tokens.reduce((sum, count) => sum + count, 0));
     const truncated = sent.map((text) => typeof text === "string" && this.truncates.has(text));
-    const header = { version: 1, revision: this.revision, tokens, truncated };
+    const header = { version: 1, revision: this.revision, tokens, truncated, ...(faults.length > 0 && { faults }) };
     return frameResponse(encodeFrame(JSON.stringify(header), new Uint8Array(ids.buffer)));
   }
 }

@@ -1,5 +1,6 @@
 // What the metering bench compares with, and an account for it.
 
+import { isEmbedded } from "../../../../edge/embedding/types.ts";
 import { embeddingsAnswer } from "../../../../edge/answer/embeddings-answer.ts";
 import type { Env } from "../../../../edge/bindings.ts";
 import type { Context } from "../../../../edge/context.ts";
@@ -42,9 +43,10 @@ export async function postBare(c: Context): Promise<Response> {
   });
   await pool.announced(resolved.model.id, waitUntilOf(c));
   const result = await looking.finish("standard");
-  const tokens = result.texts.reduce((sum, text) => sum + text.tokens, 0);
+  const texts = result.texts.filter(isEmbedded);
+  const tokens = texts.reduce((sum, text) => sum + text.tokens, 0);
   return embeddingsAnswer(c, {
-    vectors: result.texts.map((text) => text.vector),
+    vectors: texts.map((text) => text.vector),
     dimensions: request.dimensions ?? result.dimensions,
     dtype: request.dtype,
     encoding: request.encoding,
