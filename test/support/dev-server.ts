@@ -15,13 +15,14 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "gigarouter-test-"));
 }
 
-/** Starts backend and edge on free ports. `settings` go to the Worker. */
+/** Starts backend and edge on free ports. `settings` go to the Worker; `models` as `--model` takes them, the demo unless told. */
 export function startTestServer(
   dataDir: string,
   settings: Readonly<Record<string, string>> = {},
   report: Reporter = SILENT,
+  models: readonly string[] = [],
 ): Promise<DevServer> {
-  const options = readOptions(["--port", "0", "--data", dataDir]);
+  const options = readOptions(["--port", "0", "--data", dataDir, ...models.flatMap((model) => ["--model", model])]);
   if (options === undefined) throw new Error("no options");
   return startDevServer(options, report, settings);
 }
