@@ -4,10 +4,14 @@
 // A text's vector must not depend on its neighbours, so every row of a product has to meet the same kernel. The CPU's
 // MatMulNBits cuts a product into tiles of 128 rows, and a tile of one row has a kernel of its own, which sums in another
 // order. No product therefore has a tile of one row: where it would, the last row is computed twice.
+//
+// Texts that begin alike (the pairs of one query: the prompt and the query stand first) may have one row for each token of
+// that beginning, where a token sees nothing of what comes after it. Attention alone sees each text whole. Rows are the same
+// bits shared or not, and products, most of the time, have fewer of them.
 
 import { Tensor } from "onnxruntime-node";
 
-import { assert } from "../../shared/assert.ts";
+import { assert, must } from "../../shared/assert.ts";
 import { tokenOf, typeOf } from "../token-type.ts";
 
 /** MLAS's StrideM in qnbitgemm.cpp. */
@@ -45,9 +49,62 @@ export interface BatchInputs {
   readonly seqlensK: Int32Array;
 }
 
-/** Packs texts of one token or more each. */
-export function packBatch(texts: readonly Int32Array[]): BatchInputs {
-  const tokens = texts.reduce((sum, text) => sum + text.length, 0);
+/** Shorter beginnings are not looked for: two texts that begin with a word. */
+const SHARED_TOKENS_MIN = 16;
+const EMPTY = new Int32Array();
+
+/** Whether a graph with these inputs may have texts with shared rows: causal, and no text's rows have to lie together. */
+export function mayShareRows(inputNames: readonly string[]): boolean {
+  return inputNames.includes("total_seq") && !inputNames.includes("text_starts");
+}
+
+interface Packed {
+  /** Packed row of the text's tokens. */
+  readonly rows: Int32Array;
+  /** So many of them are those of another text. */
+  readonly shared: number;
+}
+
+function rowsOf(
+  texts: readonly Int32Array[],
+  share: boolean,
+): { readonly packed: readonly Packed[]; readonly tokens: number } {
+  const packed: Packed[] = [];
+  const order = [...texts.keys()];
+  if (share) order.sort((left, right) => compared(texts[left], texts[right]));
+  let tokens = 0;
+  let before: number | undefined;
+  for (const index of order) {
+    const text = must(texts[index], "a text");
+    assert(text.length > 0, "a text has at least its ending token");
+    const common = share && before !== undefined ? commonTokens(text, texts[before]) : 0;
+    const shared = common < SHARED_TOKENS_MIN ? 0 : common;
+    const rows = new Int32Array(text.length);
+    if (before !== undefined) rows.set(must(packed[before], "its rows").rows.subarray(0, shared));
+    for (let position = shared; position < text.length; position += 1) rows[position] = tokens++;
+    packed[index] = { rows, shared };
+    before = index;
+  }
+  return { packed, tokens };
+}
+
+/** By their tokens, so that those that begin alike are neighbours. */
+function compared(left: Int32Array = EMPTY, right: Int32Array = EMPTY): number {
+  const common = commonTokens(left, right);
+  return common < Math.min(left.length, right.length)
+    ? (left[common] ?? 0) - (right[common] ?? 0)
+    : left.length - right.length;
+}
+
+function commonTokens(left: Int32Array, right: Int32Array = EMPTY): number {
+  const most = Math.min(left.length, right.length);
+  for (let at = 0; at < most; at += 1) if (left[at] !== right[at]) return at;
+  return most;
+}
+
+/** Packs texts of one token or more each. `share`: those that begin alike have rows in common (mayShareRows). */
+export function packBatch(texts: readonly Int32Array[], share = false): BatchInputs {
+  const { packed, tokens } = rowsOf(texts, share);
   const longest = texts.reduce((peak, text) => Math.max(peak, text.length), 0);
   const inputIds = new BigInt64Array(filledRows(tokens));
   const padIdx = new BigInt64Array(texts.length * longest);
@@ -72,25 +129,26 @@ export function packBatch(texts: readonly Int32Array[]): BatchInputs {
     lowWords(textStarts),
     lowWords(textEnds),
   ];
-  let start = 0;
-  for (const [row, text] of texts.entries()) {
-    assert(text.length > 0, "a text has at least its ending token");
+  for (const [index, { rows, shared }] of packed.entries()) {
+    const text = must(texts[index], "a text");
+    const last = text.length - 1;
     for (let position = 0; position < longest; position += 1) {
-      const place = row * longest + position;
-      pads[place * 2] = start + Math.min(position, text.length - 1);
-      if (position >= text.length) continue;
+      const place = index * longest + position;
+      const row = rows[Math.min(position, last)] ?? 0;
+      pads[place * 2] = row;
+      if (position < shared || position > last) continue;
       const id = text[position] ?? 0;
-      ids[(start + position) * 2] = tokenOf(id);
-      types[(start + position) * 2] = typeOf(id);
-      unpads[(start + position) * 2] = place;
-      positions[(start + position) * 2] = position;
+      ids[row * 2] = tokenOf(id);
+      types[row * 2] = typeOf(id);
+      unpads[row * 2] = place;
+      positions[row * 2] = position;
     }
-    firsts[row * 2] = start;
-    starts[row * 2] = start;
-    start += text.length;
-    lasts[row * 2] = start - 1;
-    ends[row * 2] = start;
-    seqlensK[row] = text.length - 1;
+    const first = rows[0] ?? 0;
+    firsts[index * 2] = first;
+    starts[index * 2] = first;
+    lasts[index * 2] = rows[last] ?? 0;
+    ends[index * 2] = first + text.length;
+    seqlensK[index] = last;
   }
   inputIds.fill(inputIds[tokens - 1] ?? 0n, tokens);
   unpadIdx.fill(unpadIdx[tokens - 1] ?? 0n, tokens);

@@ -6,7 +6,7 @@ import { InferenceSession } from "onnxruntime-node";
 import { assert, must } from "../../shared/assert.ts";
 import type { CompileTarget, CudaWeights, LargeRuns } from "../compiler/compiled-model.ts";
 import { OUTPUT_NAME } from "../compiler/pooling-nodes.ts";
-import { batchFeeds, type BatchInputs, packBatch } from "./batch-inputs.ts";
+import { batchFeeds, type BatchInputs, mayShareRows, packBatch } from "./batch-inputs.ts";
 
 export interface SessionOptions {
   readonly graphPath: string;
@@ -65,7 +65,7 @@ export class GraphSession {
 
   /** Runs one batch. Gives float32, row-major: [texts, dimensions], L2-normalised, or logits [texts, 1]. */
   run(texts: readonly Int32Array[]): Promise<Float32Array> {
-    return this.runPacked(packBatch(texts));
+    return this.runPacked(packBatch(texts, mayShareRows(this.#session.inputNames)));
   }
 
   /** As run, of inputs that are made already. */

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { packBatch } from "../../../gpu-backend/engine/batch-inputs.ts";
+import { tokenOf, typeOf } from "../../../gpu-backend/token-type.ts";
 import { planRuns } from "../../../gpu-backend/engine/batch-budget.ts";
 
 const anyTexts = fc.array(fc.array(fc.integer({ min: 0, max: 151_935 }), { minLength: 1, maxLength: 12 }), {
@@ -34,6 +35,49 @@ describe("packing a batch", () => {
     expect([tokens.inputIds.at(-1), tokens.unpadIdx.at(-1)]).toEqual([7n, BigInt(count - 1)]);
     const texts = packBatch(Array.from({ length: count }, () => Int32Array.of(7)));
     expect([texts.lastIdx.length, texts.lastIdx.at(-1)]).toEqual([filled, BigInt(count - 1)]);
+  });
+});
+
+describe("packing texts that begin alike", () => {
+  const anyBeginning = fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 14, maxLength: 20 });
+  const anyBatch = fc
+    .tuple(fc.array(anyBeginning, { minLength: 1, maxLength: 3 }), anyTexts)
+    .map(([beginnings, texts]) =>
+      texts.map((text, index) => Int32Array.from([...(beginnings[index % beginnings.length] ?? []), ...text])),
+    );
+
+  it("leads each text to rows of its own tokens at their places, however many texts share a row", () => {
+    fc.assert(
+      fc.property(anyBatch, (texts) => {
+        const batch = packBatch(texts, true);
+        for (const [index, text] of texts.entries()) {
+          const rows = [...batch.padIdx.subarray(index * batch.longest, index * batch.longest + text.length)].map(
+            Number,
+          );
+          expect(rows.map((row) => Number(batch.inputIds[row]))).toEqual([...text].map(tokenOf));
+          expect(rows.map((row) => Number(batch.tokenTypes[row]))).toEqual([...text].map(typeOf));
+          expect(rows.map((row) => Number(batch.positionIds[row]))).toEqual([...text.keys()]);
+          expect(Number(batch.lastIdx[index])).toBe(rows.at(-1));
+        }
+        // Back from each row to a place that leads to it.
+        for (const [row, place] of batch.unpadIdx.entries())
+          if (row < batch.unpadIdx.length - 1) expect(Number(batch.padIdx[Number(place)])).toBe(row);
+      }),
+    );
+  });
+
+  it("has one row for each token of a beginning of sixteen, and no fewer rows for one of fifteen", () => {
+    const rows = (beginning: number): number => {
+      const texts = [3, 4, 5].map((own) => Int32Array.from([...Array.from({ length: beginning }, () => 2), own, own]));
+      return packBatch(texts, true).inputIds.length;
+    };
+    expect([rows(16), rows(15)]).toEqual([16 + 3 * 2, 3 * 17]);
+  });
+
+  it("keeps rows apart unless it is told otherwise", () => {
+    const text = new Int32Array(40).fill(7);
+    expect(packBatch([text, text]).inputIds).toHaveLength(80);
+    expect(packBatch([text, text], true).inputIds).toHaveLength(40);
   });
 });
 
