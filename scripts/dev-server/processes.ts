@@ -13,7 +13,7 @@ import { StartError } from "./options.ts";
 const pidsSchema = z.object({ supervisor: z.number(), children: z.array(z.number()).readonly() });
 type Pids = z.infer<typeof pidsSchema>;
 
-const OURS = { supervisor: /start\.mjs|vitest/, children: /workerd|gpu-backend\/main\.ts/ };
+const OURS = { supervisor: /start\.mjs|vitest/, children: /workerd|gpu-backend\/start\.mjs/ };
 const KILL_WAIT_MS = 5000;
 
 export class ProcessFile {

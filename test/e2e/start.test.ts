@@ -100,7 +100,7 @@ describe("npm start", () => {
   });
 
   test("a backend that is killed comes back by itself", async () => {
-    const [backend] = childrenOf(first.pid, /gpu-backend\/main\.ts/);
+    const [backend] = childrenOf(first.pid, /gpu-backend\/start\.mjs/);
     expect(backend).toBeDefined();
     process.kill(backend ?? 0, "SIGKILL");
     const answer = await embed(file, "after the backend was killed");
