@@ -10,9 +10,9 @@ import { parse } from "smol-toml";
 import * as z from "zod";
 import { openFrontDoor } from "./front-door.ts";
 import { ROOT } from "./options.ts";
-import { buildPageAssets } from "./page-assets.ts";
 import { callPublic } from "./webhook-egress.ts";
 import type { Outgoing } from "./webhook-egress.ts";
+import { builtEdge } from "./built-edge.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 
 const wranglerSchema = z.object({
@@ -51,11 +51,11 @@ export interface RunningEdge {
   stop(): Promise<void>;
 }
 
-/** Bundles and starts the Worker; resolves when it answers. Rejects when the port is taken or the bundle is broken. */
+/** Starts the Worker; resolves when it answers. Rejects when the port is taken or the bundle is broken. */
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const config = wranglerSchema.parse(parse(readFileSync(resolve(ROOT, "wrangler.toml"), "utf8")));
-  const assetsDir = join(options.persistDir, "pages");
-  const [script] = await Promise.all([bundleWorker(options.entry ?? config.main), buildPageAssets(assetsDir)]);
+  const { worker, assetsDir } = await builtEdge(config.main);
+  const script = options.entry === undefined ? worker : await bundleWorker(options.entry);
   const before = signalListeners();
   const miniflare = new Miniflare(miniflareOptions(config, script, assetsDir, options));
   removeAddedListeners(before);
