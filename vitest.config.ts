@@ -11,7 +11,8 @@ await buildPageAssets(DEPLOYED_ASSETS_DIR);
 // The directory's tables: test/edge/support/directory-tables.ts makes them in a test file's own database.
 const MIGRATIONS = await readD1Migrations("migrations");
 // A project does not inherit the times of the whole: the slowest machine decides, since a test that waits costs nothing.
-const common = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000 };
+// One process or isolate for all files of a project: starting and loading one for each took a tenth of all processor time.
+const common = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000, isolate: false };
 
 export default defineConfig({
   test: {
@@ -40,8 +41,6 @@ export default defineConfig({
         test: {
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
-          // One isolate for all files, which saves loading the Worker for each of them.
-          isolate: false,
           testTimeout: 30_000,
           ...common,
           setupFiles: [...common.setupFiles, "test/edge/support/own-isolate.ts"],
@@ -60,7 +59,14 @@ export default defineConfig({
       },
       { test: { name: "house", include: ["test/{house,scripts}/**/*.test.ts"], testTimeout: 60_000, ...common } },
       {
-        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 120_000, ...common },
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 60_000,
+          ...common,
+          // A backend's first estimates need no two seconds here.
+          env: { WARM_UP_SECONDS_MAX: "0.2" },
+        },
       },
       {
         test: {
