@@ -6,13 +6,18 @@ import { npmVersion, pythonVersion, runProgram } from "./programs.ts";
 import type { Result } from "./snippets.ts";
 import { programOf, readPage, readSnippets } from "./snippets.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
+import { join, resolve } from "node:path";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
 
+const ROOT = resolve(import.meta.dirname, "../..");
 const QUESTION = "How do I reset my password?";
 const RESET = "Open Settings, then Security, then Reset password.";
 const OFFICE = "Our office in Bern is closed on Sundays.";
 /** float32 on the way, and a cosine of float16 vectors. */
 const TOLERANCE = 1e-4;
+
+const RERANKER = "local/qwen3";
+const MODELS = ["gpu-backend/demo-model", "test/vectors/rerankers/qwen3"];
 
 const python = process.env["CLIENTS_PYTHON"];
 const dataDir = temporaryFolder();
@@ -27,7 +32,12 @@ async function embed(input: readonly string[], fields: object = {}): Promise<rea
 }
 
 beforeAll(async () => {
-  server = await startTestServer(dataDir);
+  server = await startTestServer(
+    dataDir,
+    {},
+    undefined,
+    MODELS.map((model) => join(ROOT, model)),
+  );
   [query = []] = await embed([QUESTION], { input_type: "query" });
   [plainQuery = []] = await embed([QUESTION]);
   documents = await embed([RESET, OFFICE]);
@@ -36,6 +46,13 @@ afterAll(async () => {
   await server.stop();
   removeFolder(dataDir);
 });
+
+async function rerank(texts: readonly string[]): Promise<readonly (readonly [number, number])[]> {
+  const body = { model: RERANKER, query: QUESTION, documents: texts };
+  const answer = await call(server.url, server.apiKey, "/v1/rerank", body);
+  const results = answer.body["results"] as { index: number; relevance_score: number }[];
+  return results.map(({ index, relevance_score }) => [index, relevance_score]);
+}
 
 const cosine = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
@@ -61,6 +78,20 @@ function checkResult({ vectors, query: asked, results }: Result): void {
   }
 }
 
+/** Scores of a reranker do not depend on one another: alone each document has the same. */
+async function checkFound({ candidates, found }: Result): Promise<void> {
+  expect(new Set(candidates)).toHaveProperty("size", 100);
+  expect(candidates?.[0]).toBe(0);
+  const scores = found?.map(([, score]) => score) ?? [];
+  expect(scores).toHaveLength(10);
+  expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+  for (const [index, score] of found ?? []) {
+    expect(candidates).toContain(index);
+    const text = [RESET, OFFICE][index] ?? `Invoice ${index} was paid on time.`;
+    expect(await rerank([text])).toEqual([[0, score]]);
+  }
+}
+
 const runs = readSnippets().flatMap((snippet) =>
   snippet.as.map((as) => {
     const [alias = snippet.name.split(",")[0] ?? ""] = Object.values(as);
@@ -71,9 +102,9 @@ const runs = readSnippets().flatMap((snippet) =>
 const here = runs.filter(({ snippet }) => snippet.runtime === "node" || python !== undefined);
 
 describe("docs/clients.md", () => {
-  test("has a version behind every client but Jina's, which is no package", () => {
+  test("has a version behind every client but plain HTTP", () => {
     const without = runs.filter(({ title }) => !/\d+\.\d+/.test(title)).map(({ snippet }) => snippet.name);
-    expect(without).toEqual(["Jina's HTTP call"]);
+    expect(without).toEqual(["Jina's HTTP call", "Retrieve, then rerank"]);
   });
 
   test("names the versions that are installed, and no others", () => {
@@ -92,15 +123,24 @@ describe("docs/clients.md", () => {
 
   test.each(here)("$title", async ({ title, snippet, as }) => {
     const command = snippet.runtime === "node" ? "node" : (python ?? "");
-    const ended = await runProgram(title, command, programOf(snippet, as, server));
+    const ended = await runProgram(title, command, programOf(snippet, as, { ...server, reranker: RERANKER }));
     if (snippet.fails === undefined) {
       expect(ended).toMatchObject({ exitCode: 0 });
       if (ended.result === undefined) throw new Error(`nothing was handed over: ${ended.output}`);
-      checkResult(ended.result);
+      if (ended.result.found === null) checkResult(ended.result);
+      else await checkFound(ended.result);
     } else {
       expect(ended.exitCode).not.toBe(0);
       for (const words of snippet.fails) expect(ended.output).toContain(words);
     }
     expect(ended.output).not.toContain(server.apiKey);
+  });
+
+  test.each(here.filter(({ snippet }) => snippet.reranks))("$title with a reranker", async ({ title, snippet, as }) => {
+    const command = snippet.runtime === "node" ? "node" : (python ?? "");
+    const program = programOf(snippet, as, { ...server, reranker: RERANKER }, RERANKER);
+    const ended = await runProgram(`${title} reranker`, command, program);
+    expect(ended.output).toBe("");
+    expect(ended.result?.results).toEqual(await rerank([OFFICE, RESET]));
   });
 });

@@ -16,6 +16,8 @@ const markSchema = z.strictObject({
   as: z.array(z.record(z.string(), z.string())).default([{}]),
   /** Python: the package whose version is shown. */
   package: z.string().optional(),
+  /** It reranks two documents: it runs with a reranker in the model's place too. */
+  reranks: z.boolean().default(false),
   /** The program must end with an error that says all of this. */
   fails: z.array(z.string()).optional(),
 });
@@ -26,6 +28,7 @@ export interface Server {
   readonly url: string;
   readonly apiKey: string;
   readonly model: string;
+  readonly reranker: string;
 }
 
 /** What a program hands over in the file that RESULT_FILE names; absent what it has not computed. */
@@ -33,6 +36,9 @@ export const resultSchema = z.strictObject({
   vectors: z.array(z.array(z.number())).nullable(),
   query: z.array(z.number()).nullable(),
   results: z.array(z.tuple([z.number(), z.number()])).nullable(),
+  /** Of the example that retrieves, then reranks. */
+  candidates: z.array(z.number()).nullable(),
+  found: z.array(z.tuple([z.number(), z.number()])).nullable(),
 });
 export type Result = z.infer<typeof resultSchema>;
 
@@ -42,6 +48,8 @@ const orNull = (read) => { try { return read(); } catch (error) { if (error inst
   vectors: orNull(() => vectors.map((vector) => [...vector])),
   query: orNull(() => [...query]),
   results: orNull(() => results),
+  candidates: orNull(() => candidates),
+  found: orNull(() => found),
 }));
 `;
 const PYTHON_END = `
@@ -53,6 +61,8 @@ with open(os.environ["RESULT_FILE"], "w") as file:
         "vectors": [floats(vector) for vector in handed["vectors"]] if "vectors" in handed else None,
         "query": floats(handed["query"]) if "query" in handed else None,
         "results": handed.get("results"),
+        "candidates": None,
+        "found": None,
     }, file)
 `;
 
@@ -74,12 +84,18 @@ export function readSnippets(): readonly Snippet[] {
   return snippets;
 }
 
-/** The program of `snippet` against `server`, with its packages under the names of `as`. */
-export function programOf(snippet: Snippet, as: Readonly<Record<string, string>>, server: Server): string {
+/** The program of `snippet` against `server` with `model`, with its packages under the names of `as`. */
+export function programOf(
+  snippet: Snippet,
+  as: Readonly<Record<string, string>>,
+  server: Server,
+  model: string = server.model,
+): string {
   let code = snippet.code
     .replaceAll("http://127.0.0.1:8787", server.url)
     .replaceAll("gr-YOUR-KEY", server.apiKey)
-    .replaceAll("gigarouter/demo-embedding", server.model);
+    .replaceAll("gigarouter/demo-embedding", model)
+    .replaceAll("Qwen/Qwen3-Reranker-0.6B", server.reranker);
   for (const [name, alias] of Object.entries(as)) code = code.replaceAll(`from "${name}"`, `from "${alias}"`);
   if (snippet.fails !== undefined) return code;
   return code + (snippet.runtime === "node" ? NODE_END : PYTHON_END);

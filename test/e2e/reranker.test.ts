@@ -78,7 +78,7 @@ describe.each([QWEN3, BERT])("%s", (model) => {
       const alone = await rerank({ model, query: "trains", documents: [documents[place]] }, headers);
       expect(alone.results[0]?.relevance_score).toBe(all[place]);
     }
-  });
+  }, 120_000);
 
   test("costs what the quote says, once, and a repeat costs the hit price", async () => {
     const body = { model, query: "which one?", documents: ["the first", "the second one", "a third"] };
