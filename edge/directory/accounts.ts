@@ -31,17 +31,9 @@ export interface AccountsPage {
   readonly next?: string;
 }
 
-interface StoredAccount {
-  readonly id: string;
-  readonly name: string;
-  readonly email: string | null;
-  readonly created_at_ms: number;
-  readonly status: DirectoryStatus;
-  readonly deleted_at_ms: number | null;
-  readonly charged_nano_usd: number;
-  readonly written_off_nano_usd: number;
-  readonly reported_at_ms: number | null;
-}
+type StoredAccount = Omit<AccountRow, "id"> & { readonly id: string };
+const SELECT =
+  "SELECT id, name, email, created_at_ms AS createdAtMs, status, deleted_at_ms AS deletedAtMs, charged_nano_usd AS chargedNanoUsd, written_off_nano_usd AS writtenOffNanoUsd, reported_at_ms AS reportedAtMs FROM accounts";
 
 export interface NewAccountRow {
   readonly id: AccountId;
@@ -79,7 +71,7 @@ export async function listAccounts(
   if (typeof createdAtMs !== "number" || typeof id !== "string") return undefined;
   const { results } = await withDirectory(() =>
     directory
-      .prepare("SELECT * FROM accounts WHERE (created_at_ms, id) < (?, ?) ORDER BY created_at_ms DESC, id DESC LIMIT ?")
+      .prepare(`${SELECT} WHERE (created_at_ms, id) < (?, ?) ORDER BY created_at_ms DESC, id DESC LIMIT ?`)
       .bind(createdAtMs, id, limit + 1)
       .all<StoredAccount>(),
   );
@@ -91,9 +83,7 @@ export async function listAccounts(
 }
 
 export async function findAccount(directory: Directory, id: AccountId): Promise<AccountRow | undefined> {
-  const row = await withDirectory(() =>
-    directory.prepare("SELECT * FROM accounts WHERE id = ?").bind(id).first<StoredAccount>(),
-  );
+  const row = await withDirectory(() => directory.prepare(`${SELECT} WHERE id = ?`).bind(id).first<StoredAccount>());
   return row === null ? undefined : rowOf(row);
 }
 
@@ -156,15 +146,5 @@ export function markDeleted(
 }
 
 function rowOf(row: StoredAccount): AccountRow {
-  return {
-    id: must(parseId("account", row.id), "an account's id in the directory"),
-    name: row.name,
-    email: row.email,
-    createdAtMs: row.created_at_ms,
-    status: row.status,
-    deletedAtMs: row.deleted_at_ms,
-    chargedNanoUsd: row.charged_nano_usd,
-    writtenOffNanoUsd: row.written_off_nano_usd,
-    reportedAtMs: row.reported_at_ms,
-  };
+  return { ...row, id: must(parseId("account", row.id), "an account's id in the directory") };
 }

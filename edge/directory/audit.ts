@@ -75,27 +75,13 @@ export async function listAudit(
   if (typeof before !== "number") return undefined;
   const { results } = await withDirectory(() =>
     directory
-      .prepare("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?")
+      .prepare(
+        "SELECT id, at_ms AS atMs, actor, action, target, facts, outcome FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+      )
       .bind(before, limit + 1)
-      .all<{
-        id: number;
-        at_ms: number;
-        actor: string;
-        action: string;
-        target: string;
-        facts: string;
-        outcome: string | null;
-      }>(),
+      .all<Omit<AuditRow, "facts"> & { readonly facts: string }>(),
   );
-  const rows = results.slice(0, limit).map((row) => ({
-    id: row.id,
-    atMs: row.at_ms,
-    actor: row.actor,
-    action: row.action,
-    target: row.target,
-    facts: factsOf(row.facts),
-    outcome: row.outcome,
-  }));
+  const rows = results.slice(0, limit).map((row) => ({ ...row, facts: factsOf(row.facts) }));
   const last = rows.at(-1);
   return results.length > limit && last !== undefined ? { rows, next: encodeCursor([last.id]) } : { rows };
 }

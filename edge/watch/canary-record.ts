@@ -60,17 +60,17 @@ export async function readCanary(
   const [last, days] = await withDirectory(() =>
     Promise.all([
       directory
-        .prepare("SELECT at_ms, latency_ms, reason, failures_in_row FROM canary_last")
-        .first<{ at_ms: number; latency_ms: number; reason: string | null; failures_in_row: number }>(),
+        .prepare(
+          "SELECT at_ms AS atMs, latency_ms AS latencyMs, reason, failures_in_row AS failuresInRow FROM canary_last",
+        )
+        .first<CanaryLast>(),
       directory
         .prepare("SELECT day, succeeded, failed FROM canary_days WHERE day > ? ORDER BY day")
         .bind(dayOf(nowMs - DAYS_SHOWN * DAY_MS))
         .all<CanaryDay>(),
     ]),
   );
-  if (last === null) return { last: undefined, days: days.results };
-  const { at_ms: atMs, latency_ms: latencyMs, reason, failures_in_row: failuresInRow } = last;
-  return { last: { atMs, latencyMs, reason, failuresInRow }, days: days.results };
+  return { last: last ?? undefined, days: days.results };
 }
 
 function dayOf(ms: number): string {
