@@ -1,10 +1,20 @@
-// npm run gpu:bundle -- [--out gpu-bundle.tar.xz] [--arch 90] [--without-node]
+// npm run gpu:bundle -- [--out gpu-bundle.tar.xz] [--arch 90] [--without-node] [--unpacked FOLDER]
 // check:gpu and bench:gpu for a machine without Node, npm and network: node, the scripts in one file each, the npm packages' bindings,
 // the CUDA provider of .cuda reduced to one architecture, the demo model and the reference vectors. CUDA 13's libraries are not
 // in it (0.7 GB): run.sh takes them from PyTorch's wheels or a CUDA toolkit on that machine. Needs npm run gpu:install, tar and xz.
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -26,8 +36,10 @@ const COPIED = [
   "node_modules/tokenizers/index.js",
   "node_modules/tokenizers/tokenizers.linux-x64-gnu.node",
   "gpu-backend/demo-model",
+  "test/vectors/bfloat16-distances.json",
   "test/vectors/demo-reference.json",
   "test/vectors/checkpoints",
+  "test/bench/gpu/torch_bfloat16.py",
   "test/bench/gpu/torch_peer.py",
 ];
 /** Of Qwen3, and of the demo model and the layouts. */
@@ -38,11 +50,15 @@ const { values } = parseArgs({
     out: { type: "string", default: "gpu-bundle.tar.xz" },
     arch: { type: "string", default: "90" },
     "without-node": { type: "boolean", default: false },
+    /** Into this folder, which is not there yet, instead of an archive. */
+    unpacked: { type: "string" },
   },
 });
 const reason = whyNotUsable(CUDA_FOLDER, { driver: false });
 if (reason !== undefined) throw new Error(reason);
-const folder = mkdtempSync(join(tmpdir(), "gpu-bundle-"));
+if (values.unpacked !== undefined && existsSync(values.unpacked))
+  throw new Error(`${values.unpacked} is there already.`);
+const folder = values.unpacked ?? mkdtempSync(join(tmpdir(), "gpu-bundle-"));
 try {
   for (const path of COPIED) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -77,15 +93,19 @@ try {
   if (keptBytes === 0) throw new Error(`The provider has no code for architecture ${values.arch}.`);
   writeFileSync(join(folder, ".cuda", PROVIDER_FILE), provider);
   cpSync(join(import.meta.dirname, "run-bundle.sh"), join(folder, "run.sh"));
+  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
+  const kernels = `${mb(keptBytes)} of kernels for architecture ${values.arch}`;
+  if (values.unpacked === undefined) pack();
+  const what = values.unpacked ?? `${values.out}: ${mb(statSync(values.out).size)}`;
+  process.stdout.write(`${what}; ${kernels}\n`);
+} finally {
+  if (values.unpacked === undefined) rmSync(folder, { recursive: true, force: true });
+}
+
+function pack(): void {
   const { status } = spawnSync("tar", ["-C", folder, "-cJf", values.out, "."], {
     stdio: "inherit",
     env: { ...process.env, XZ_DEFAULTS: "--x86 --lzma2=preset=6,dict=64MiB" },
   });
   if (status !== 0) throw new Error("tar failed: it and xz are needed");
-  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
-  process.stdout.write(
-    `${values.out}: ${mb(statSync(values.out).size)}; ${mb(keptBytes)} of kernels for architecture ${values.arch}\n`,
-  );
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }

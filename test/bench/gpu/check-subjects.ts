@@ -21,6 +21,8 @@ const ROOT = join(import.meta.dirname, "../../..");
 export const DEMO_DIR = join(ROOT, "gpu-backend/demo-model");
 const VECTORS = join(ROOT, "test/vectors");
 const LENGTHS = [1, 2, 16, 17, 127, 128, 129, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768];
+/** What a card takes. */
+export const TOKENS_MAX = 32_768;
 /** The CPU takes minutes for longer texts of a large checkpoint. */
 const OWN_TOKENS_MAX = 2_048;
 
@@ -47,9 +49,12 @@ export interface SubjectOptions {
   readonly own: string | undefined;
   /** Tokens of the demo's longest text. */
   readonly tokensMax: number;
+  /** Names; absent: all. */
+  readonly only: readonly string[] | undefined;
 }
 
-export async function makeSubjects({ work, own, tokensMax }: SubjectOptions): Promise<readonly Subject[]> {
+/** Throws where a name of `only` is none. */
+export async function makeSubjects({ work, own, tokensMax, only }: SubjectOptions): Promise<readonly Subject[]> {
   const { items } = demoSchema.parse(JSON.parse(readFileSync(join(VECTORS, "demo-reference.json"), "utf8")));
   const demo: Subject = {
     name: "demo",
@@ -58,25 +63,36 @@ export async function makeSubjects({ work, own, tokensMax }: SubjectOptions): Pr
     vectors: items.map(({ embedding }) => embedding),
     reference: "transformers float32",
   };
-  const layouts = readdirSync(join(VECTORS, "checkpoints")).map((name): Subject => {
-    const dir = join(work, name);
-    cpSync(join(VECTORS, "checkpoints", name), dir, { recursive: true });
-    const { texts, embeddings } = layoutSchema.parse(JSON.parse(readFileSync(join(dir, "expected.json"), "utf8")));
-    return { name: `layout ${name}`, dir, texts, vectors: embeddings, reference: "transformers float32" };
-  });
-  const long = demoWithLongContext(work);
-  return [
-    demo,
+  const layouts = readdirSync(join(VECTORS, "checkpoints")).map((name): [string, () => Subject] => [
+    `layout ${name}`,
+    () => layoutSubject(name, work),
+  ]);
+  const exact = (name: string, dir: string, of: TextsOf): [string, () => Promise<Subject>] => [
+    name,
+    () => exactSubject(name, dir, work, of),
+  ];
+  const made: readonly [string, () => Subject | Promise<Subject>][] = [
+    ["demo", () => demo],
     ...layouts,
-    await exactSubject("demo, hard texts", DEMO_DIR, work, hardTexts(DEMO_DIR)),
-    await exactSubject("demo, by length", long, work, ofLength(tokensMax)),
+    exact("demo, hard texts", DEMO_DIR, hardTexts(DEMO_DIR)),
+    exact("demo, by length", demoWithLongContext(work), ofLength(tokensMax)),
     ...(own === undefined
       ? []
-      : [
-          await exactSubject("own, hard texts", own, work, hardTexts(own)),
-          await exactSubject("own, by length", own, work, ofLength(OWN_TOKENS_MAX)),
-        ]),
+      : [exact("own, hard texts", own, hardTexts(own)), exact("own, by length", own, ofLength(OWN_TOKENS_MAX))]),
   ];
+  const names = made.map(([name]) => name);
+  const unknown = only?.filter((name) => !names.includes(name)) ?? [];
+  if (unknown.length > 0) throw new Error(`--only has "${unknown.join('", "')}"; it can be "${names.join('", "')}".`);
+  const subjects: Subject[] = [];
+  for (const [name, make] of made) if (only?.includes(name) ?? true) subjects.push(await make());
+  return subjects;
+}
+
+function layoutSubject(name: string, work: string): Subject {
+  const dir = join(work, name);
+  cpSync(join(VECTORS, "checkpoints", name), dir, { recursive: true });
+  const { texts, embeddings } = layoutSchema.parse(JSON.parse(readFileSync(join(dir, "expected.json"), "utf8")));
+  return { name: `layout ${name}`, dir, texts, vectors: embeddings, reference: "transformers float32" };
 }
 
 /** Positions beyond those it was trained for: what they mean matters not, both sides compute the same. */

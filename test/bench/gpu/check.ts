@@ -1,6 +1,7 @@
-// npm run check:gpu -- [--out FILE] [--model DIR] [--mode cuda-fp16/block32,…] [--cuda-device N] [--tokens-max 32768] [--rehearse]
+// npm run check:gpu -- [--out FILE] [--model DIR] [--mode cuda-fp16/block32,…] [--cuda-device N] [--tokens-max 32768] [--only SUBJECT …] [--rehearse]
 // Vectors before speed: in each mode the demo's reference vectors, every layout, texts that are known to be hard, 1 to 32,768 tokens, each
-// in batches and alone. Prints a JSON line a checkpoint as it is done, and the whole as one JSON into FILE (check-gpu.json).
+// in batches and alone. Prints a JSON line a checkpoint as it is done, and keeps the whole as one JSON in FILE (check-gpu.json) from the first
+// line on, so that a run that is cut still says something.
 // --rehearse: the CPU provider in the card's place, which proves this script alone; the JSON says so.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,16 +12,13 @@ import { parseArgs } from "node:util";
 import { cardInUse, readCards } from "../../../gpu-backend/cuda/cards.ts";
 import { ONNXRUNTIME_VERSION } from "../../../gpu-backend/cuda/wheels.ts";
 import { checkMode } from "./check-mode.ts";
-import { makeSubjects } from "./check-subjects.ts";
-import { type Mode, modesOf, nameOf, requireCuda, runMode } from "./modes.ts";
+import { BFLOAT16_TIMES, FLOAT16_MAX, faultsOf } from "./check-faults.ts";
+import { makeSubjects, TOKENS_MAX } from "./check-subjects.ts";
+import { modesOf, nameOf, requireCuda, runMode } from "./modes.ts";
+import { keptBfloat16, measureBfloat16, torchOn } from "./torch-bfloat16.ts";
 
-/** 1 - cos to float32 that float16 may have: the median of a checkpoint's texts, and any of them. */
-const FLOAT16_MAX = { median: 2e-5, max: 2e-4 };
-
-/** A card takes 32,768 tokens; the CPU would take minutes to prove no more. */
+/** The CPU would take minutes to prove no more. */
 const REHEARSAL_TOKENS_MAX = 1_024;
-
-const NO_FAST_KERNEL = "No valid fpA_intB MatMulNBits tactic";
 
 const { values } = parseArgs({
   options: {
@@ -30,6 +28,8 @@ const { values } = parseArgs({
     "cuda-device": { type: "string" },
     rehearse: { type: "boolean", default: false },
     "tokens-max": { type: "string" },
+    /** A subject by its name; may be repeated. */
+    only: { type: "string", multiple: true },
     /** Set by this program itself: the subjects' file, and the one mode. */
     subjects: { type: "string" },
   },
@@ -50,25 +50,33 @@ async function main(): Promise<number> {
   const work = mkdtempSync(join(tmpdir(), "check-gpu-"));
   const results: unknown[] = [];
   const faults: string[] = [];
-  const write = (done: boolean): void =>
-    writeFileSync(
-      out,
-      `${JSON.stringify({ check: "vectors", rehearsal: rehearse, done, date: new Date().toISOString(), card: rehearse ? null : (cardInUse(readCards(), device) ?? null), onnxruntime: ONNXRUNTIME_VERSION, limits: FLOAT16_MAX, faults, results }, null, 1)}\n`,
-    );
+  let torchSays = `torch's figures in bfloat16, ${BFLOAT16_TIMES.median} times in the median and ${BFLOAT16_TIMES.max} times at worst`;
+  const card = rehearse ? null : (cardInUse(readCards(), device) ?? null);
+  const write = (done: boolean): void => {
+    const limits = { float16: FLOAT16_MAX, bfloat16: torchSays };
+    const head = { check: "vectors", rehearsal: rehearse, done, date: new Date().toISOString(), card };
+    const whole = { ...head, onnxruntime: ONNXRUNTIME_VERSION, limits, faults, results };
+    writeFileSync(out, `${JSON.stringify(whole, null, 1)}\n`);
+  };
   try {
     process.stderr.write("computing the references on the CPU …\n");
     const file = join(work, "subjects.json");
-    const tokensMax = Number(values["tokens-max"] ?? (rehearse ? REHEARSAL_TOKENS_MAX : 32_768));
-    writeFileSync(file, JSON.stringify(await makeSubjects({ work, own: values.model, tokensMax })));
+    const tokensMax = Number(values["tokens-max"] ?? (rehearse ? REHEARSAL_TOKENS_MAX : TOKENS_MAX));
+    const subjects = await makeSubjects({ work, own: values.model, tokensMax, only: values.only });
+    writeFileSync(file, JSON.stringify(subjects));
+    const own = subjects.filter(({ dir }) => dir === values.model);
+    const measured = own.length === 0 || rehearse ? [] : measureBfloat16(own, "cuda");
+    if (typeof measured === "string") torchSays = `${torchSays}; none for ${values.model}: ${measured}`;
+    const torch = [...keptBfloat16(), ...(typeof measured === "string" ? [] : measured)];
     for (const mode of modes) {
       const args = ["--subjects", file, "--mode", nameOf(mode), ...(rehearse ? ["--rehearse"] : [])];
-      const { lines, failed } = await runMode(mode, { args, card: device, out: undefined });
-      results.push(...lines);
-      faults.push(
-        ...lines.flatMap((line) => faultsOf(mode, line)),
-        ...(failed === undefined ? [] : [`${nameOf(mode)} ${failed}`]),
-      );
-      write(false);
+      const onLine = (line: Record<string, unknown>): void => {
+        results.push(line);
+        faults.push(...faultsOf(mode, line, torchOn(torch, line["subject"])));
+        write(false);
+      };
+      const failed = await runMode(mode, { args, card: device, onLine });
+      if (failed !== undefined) faults.push(`${nameOf(mode)} ${failed}`);
     }
     write(true);
   } finally {
@@ -77,20 +85,4 @@ async function main(): Promise<number> {
   const said = rehearse ? "a rehearsal on the CPU provider: it says nothing of a card" : "all modes are right";
   process.stderr.write(faults.length === 0 ? `${said}; ${out}\n` : `${faults.join("\n")}\n${out}\n`);
   return faults.length === 0 ? 0 : 1;
-}
-
-/** What a line says that may not be. bfloat16 has no limit: it is the way out, not the target. */
-function faultsOf(mode: Mode, line: Record<string, unknown>): readonly string[] {
-  const where = `${nameOf(mode)}, ${String(line["subject"])}`;
-  if (typeof line["error"] === "string") return [`${where}: ${line["error"]}`];
-  const [median, max, notFinite] = ["median", "max", "notFinite"].map((key) => Number(line[key]));
-  const found: string[] = [];
-  // The fast 4-bit kernels want columns in multiples of 64, as every published model has and some layouts here have not.
-  if (String(line["refusal"]).includes(NO_FAST_KERNEL)) return found;
-  if (typeof line["refusal"] === "string") found.push(`${where}: refused: ${line["refusal"]}`);
-  if (notFinite !== 0) found.push(`${where}: ${notFinite} vectors are not finite`);
-  if (mode.target === "cuda-bf16") return found;
-  if (!((median ?? 1) <= FLOAT16_MAX.median)) found.push(`${where}: the median is ${median} off`);
-  if (!((max ?? 1) <= FLOAT16_MAX.max)) found.push(`${where}: the worst is ${max} off`);
-  return found;
 }

@@ -121,12 +121,12 @@ async function measureModes(
     if (values.peak !== undefined) args.push("--peak", values.peak);
     if (rehearse) args.push("--rehearse");
     const env = part === "profile" ? { CUDA_LAUNCH_BLOCKING: "1" } : {};
-    const { lines: said, failed } = await runMode(mode, { args, card, out, env });
-    lines.push(...said);
-    if (failed === undefined) continue;
-    const line = { mode: nameOf(mode), step: part, error: failed };
-    lines.push(line);
-    appendFileSync(out, `${JSON.stringify(line)}\n`);
+    const onLine = (line: Line): void => {
+      lines.push(line);
+      appendFileSync(out, `${JSON.stringify(line)}\n`);
+    };
+    const failed = await runMode(mode, { args, card, onLine, env });
+    if (failed !== undefined) onLine({ mode: nameOf(mode), step: part, error: failed });
   }
   return lines;
 }

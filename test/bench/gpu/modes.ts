@@ -3,7 +3,6 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 import type { CompileTarget, CudaWeights } from "../../../gpu-backend/compiler/compiled-model.ts";
@@ -45,17 +44,14 @@ export interface ModeRun {
   /** Arguments of this same program that make it run the one mode. */
   readonly args: readonly string[];
   readonly card: number | undefined;
-  /** Gets each line as it comes; a line is one JSON object. */
-  readonly out: string | undefined;
+  /** Gets each line as it comes: what is written then stays, however the run ends. */
+  readonly onLine: (line: Record<string, unknown>) => void;
   /** Further variables. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs this program for one mode; gives the objects that it printed, and why it ended early, if it did. */
-export async function runMode(
-  mode: Mode,
-  { args, card, out, env = {} }: ModeRun,
-): Promise<{ readonly lines: readonly Record<string, unknown>[]; readonly failed: string | undefined }> {
+/** Runs this program for one mode; gives why it ended early, if it did. */
+export async function runMode(mode: Mode, { args, card, onLine, env = {} }: ModeRun): Promise<string | undefined> {
   const folder = process.env["CUDA_FOLDER"] ?? CUDA_FOLDER;
   const place = { folder, ...(card !== undefined && { card }) };
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? "", ...args], {
@@ -64,28 +60,16 @@ export async function runMode(
   });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-4_000)));
-  const lines: Record<string, unknown>[] = [];
   const closed = once(child, "close");
   for await (const line of createInterface({ input: child.stdout })) {
     const entry: Record<string, unknown> = { mode: nameOf(mode), ...JSON.parse(line) };
-    lines.push(entry);
-    const text = JSON.stringify(entry);
-    process.stdout.write(`${text}\n`);
-    if (out !== undefined) appendFileSync(out, `${text}\n`);
+    onLine(entry);
+    process.stdout.write(`${JSON.stringify(entry)}\n`);
   }
   const [code, signal] = await closed;
-  return {
-    lines,
-    failed:
-      code === 0
-        ? undefined
-        : `ended with ${signal ?? code}: ${
-            errors
-              .trim()
-              .split("\n")
-              .findLast((said) => said.includes("rror")) ?? ""
-          }`,
-  };
+  if (code === 0) return undefined;
+  const said = errors.trim().split("\n");
+  return `ended with ${signal ?? code}: ${said.findLast((line) => line.includes("rror")) ?? ""}`;
 }
 
 /** Ends the program with a sentence where CUDA cannot be used. */

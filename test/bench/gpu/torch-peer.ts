@@ -22,12 +22,18 @@ export interface TorchOptions {
   readonly out: string;
 }
 
+/** PYTHON, or python3, if it has what is needed. */
+export function pythonWithTorch(): string | undefined {
+  const python = process.env["PYTHON"] ?? "python3";
+  const { status } = spawnSync(python, ["-c", "import torch, transformers"], { encoding: "utf8" });
+  return status === 0 ? python : undefined;
+}
+
 /** Its lines, as those of our modes, or in a sentence why there are none. */
 export async function runTorch(options: TorchOptions): Promise<readonly Record<string, unknown>[] | string> {
   const { shape, shapes, rounds, peak, rehearse, out } = options;
-  const python = process.env["PYTHON"] ?? "python3";
-  const probe = spawnSync(python, ["-c", "import torch, transformers"], { encoding: "utf8" });
-  if (probe.status !== 0) return `${python} has no torch and transformers (PYTHON names another)`;
+  const python = pythonWithTorch();
+  if (python === undefined) return "no Python with torch and transformers (PYTHON names one)";
   const child = spawn(python, [SCRIPT], { stdio: ["pipe", "pipe", "inherit"] });
   const request = {
     ...shape,
