@@ -14,10 +14,8 @@ export interface Identity {
   readonly accountsMade: number;
 }
 
-interface Row {
-  readonly account_id: string;
-  readonly accounts_made: number;
-}
+type Row = Omit<Identity, "accountId"> & { readonly accountId: string };
+const COLUMNS = "account_id AS accountId, accounts_made AS accountsMade";
 
 /** The person's account; a new id if there is none. Throws `directory_unavailable`. */
 export async function identify(
@@ -34,7 +32,7 @@ export async function identify(
       .bind(provider, subject, newId("account"), nowMs)
       .run();
     return directory
-      .prepare("SELECT account_id, accounts_made FROM identities WHERE provider = ? AND subject = ?")
+      .prepare(`SELECT ${COLUMNS} FROM identities WHERE provider = ? AND subject = ?`)
       .bind(provider, subject)
       .first<Row>();
   });
@@ -51,7 +49,7 @@ export async function replaceAccount(
   const row = await withDirectory(() =>
     directory
       .prepare(
-        "UPDATE identities SET account_id = iif(account_id = ?, ?, account_id), accounts_made = accounts_made + iif(account_id = ?, 1, 0) WHERE provider = ? AND subject = ? RETURNING account_id, accounts_made",
+        `UPDATE identities SET account_id = iif(account_id = ?, ?, account_id), accounts_made = accounts_made + iif(account_id = ?, 1, 0) WHERE provider = ? AND subject = ? RETURNING ${COLUMNS}`,
       )
       .bind(gone, newId("account"), gone, provider, subject)
       .first<Row>(),
@@ -60,5 +58,5 @@ export async function replaceAccount(
 }
 
 function identityOf(row: Row): Identity {
-  return { accountId: must(parseId("account", row.account_id), "an account's id"), accountsMade: row.accounts_made };
+  return { ...row, accountId: must(parseId("account", row.accountId), "an account's id") };
 }

@@ -2,12 +2,11 @@
 
 import { html } from "hono/html";
 import type { Env } from "../bindings.ts";
-import { SIGN_IN_PROVIDERS } from "../session/providers.ts";
 import type { Page } from "./layout.ts";
 
 /** `fault`: why the last try was refused. */
 export function signInPage(env: Env, fault?: string): Page {
-  const providers = SIGN_IN_PROVIDERS.filter((provider) => provider.isConfigured(env));
+  const hasGitHub = Boolean(env.GITHUB_CLIENT_ID) && Boolean(env.GITHUB_CLIENT_SECRET);
   return {
     title: "Sign in",
     description: "Sign in to the dashboard with an API key.",
@@ -17,7 +16,7 @@ export function signInPage(env: Env, fault?: string): Page {
     body: html`<div class="sign-in">
       <h1>Sign in</h1>
       <p class="muted">Usage, keys, limits and credit of your account.</p>
-      ${providers.map(({ href, label }) => html`<p><a class="button wide" href="${href}">${label}</a></p>`)}
+      ${hasGitHub ? html`<p><a class="button wide" href="/auth/github">Continue with GitHub</a></p>` : ""}
       <form method="post" action="/dashboard/sign-in">
         <label for="key">API key</label>
         <input
