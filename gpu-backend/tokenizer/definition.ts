@@ -14,6 +14,10 @@ export const definitionSchema = z.looseObject({
       .nullish()
       .transform((type) => type ?? "BPE"),
     vocab: vocabularySchema,
+    byte_fallback: z.boolean().nullish(),
+    ignore_merges: z.boolean().nullish(),
+    continuing_subword_prefix: z.string().nullish(),
+    end_of_word_suffix: z.string().nullish(),
     unk_token: z.string().nullish(),
     unk_id: z.int().nullish(),
   }),

@@ -15,10 +15,16 @@ import { type Definition, definitionSchema } from "./definition.ts";
 import type { CutRules } from "./segments.ts";
 
 export interface TokenizerLibrary {
-  /** Ids of `text` without the template, whose ids are in `leading` and `trailing`. */
-  encode(text: string): Promise<number[]>;
+  /**
+   * Ids of `text` without the template, whose ids are in `leading` and `trailing`. `follows`: it is a piece (segments.ts), and
+   * not the first.
+   */
+  encode(text: string, follows?: boolean): Promise<number[]>;
   /** The same, and where in `text` each token begins, in code points. */
-  encodeWithStarts(text: string): Promise<{ readonly ids: readonly number[]; readonly starts: readonly number[] }>;
+  encodeWithStarts(
+    text: string,
+    follows?: boolean,
+  ): Promise<{ readonly ids: readonly number[]; readonly starts: readonly number[] }>;
   /** The text of `ids`; bytes that are no UTF-8 become U+FFFD. Every id is known (`has`). */
   decode(ids: readonly number[]): Promise<string>;
   has(id: number): boolean;
@@ -73,15 +79,20 @@ export async function loadTokenizer(dir: string, endTokenId: number, vocabSize: 
   const vocabulary = vocabularyOf(path, definition);
   const tokenizer = construct(path, definition);
   const isByteLevel = stepsOf(definition.pre_tokenizer).some(({ type }) => type === "ByteLevel");
-  const encode = async (text: string): Promise<number[]> =>
-    (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds();
+  const cutRules = cutRulesOf(definition);
+  const prepends = typeof cutRules?.places === "object" && cutRules.places.prepends;
+  const encodingOf = (text: string, follows: boolean) =>
+    tokenizer.encode(follows && prepends ? text.slice(1) : text, null, { addSpecialTokens: false });
   const { leading, trailing } = await templateIds(tokenizer, endTokenId);
   checkTemplate(path, [...leading, ...trailing], vocabSize);
   return {
-    encode,
-    encodeWithStarts: async (text) => {
-      const encoding = await tokenizer.encode(text, null, { addSpecialTokens: false });
-      return { ids: encoding.getIds(), starts: encoding.getOffsets().map(([start = 0]) => start) };
+    encode: async (text, follows = false) => (await encodingOf(text, follows)).getIds(),
+    encodeWithStarts: async (text, follows = false) => {
+      const encoding = await encodingOf(text, follows);
+      // The first token has the space that the text went without.
+      const shift = follows && prepends ? 1 : 0;
+      const starts = encoding.getOffsets().map(([start = 0], token) => (token === 0 ? start : start + shift));
+      return { ids: encoding.getIds(), starts };
     },
     pairTemplate: () => pairTemplate(tokenizer),
     decode: async (ids) => (ids.length === 0 ? "" : tokenizer.decode([...ids], false)),
@@ -89,7 +100,7 @@ export async function loadTokenizer(dir: string, endTokenId: number, vocabSize: 
     longestTokenBytes: longestTokenBytes(definition, isByteLevel, vocabulary),
     leading,
     trailing,
-    cutRules: cutRulesOf(definition),
+    cutRules,
     lossy: lossyIds(definition, isByteLevel, vocabulary),
   };
 }

@@ -1,7 +1,8 @@
 // Where a long text may be cut so that its pieces, tokenised one by one, give exactly the ids of the whole: after a
 // letter or digit that punctuation or a space follows, and on either side of an added token (`<|im_end|>`), never inside
 // one. The pre-tokenizers that library.ts knows end a run of letters or digits there, nothing they look back on lies
-// before it, and NFC joins nothing across it. Apostrophes are no such place (contractions). Added tokens are found as
+// before it, and NFC joins nothing across it. BPE over whole texts (byte fallback) merges over anything, so there a cut is between
+// two characters that stand side by side in no token. Apostrophes are no such place (contractions). Added tokens are found as
 // the tokenizer finds them, leftmost and longest first; the text between two of them is tokenised by itself anyway.
 //
 // Cutting is what bounds the work: a text far over the limit is refused, or truncated, after a few pieces. And what
@@ -27,10 +28,26 @@ export type Segments =
 /** How texts of a tokenizer may be cut. */
 export interface CutRules {
   /** "spaces": only where a space follows a letter or digit. */
-  readonly places: "everywhere" | "spaces";
+  readonly places: "everywhere" | "spaces" | BetweenTokens;
   /** The added tokens that are matched before a text is normalised, and what finds them; undefined: there are none. */
   readonly addedTokens: { readonly contents: readonly string[]; readonly pattern: RegExp } | undefined;
 }
+
+/** Between two characters that no token has side by side: no merge reaches over such a place. */
+export interface BetweenTokens {
+  /** Pairs of UTF-16 units (`pairOf`) that some token has. */
+  readonly joined: ReadonlySet<number>;
+  /** The tokenizer puts a space before every text: cuts are before spaces, and a piece after one goes without its own. */
+  readonly prepends: boolean;
+}
+
+/** A space is looked up as the mark that it becomes. */
+export function pairOf(before: number, after: number): number {
+  return (before === SPACE_UNIT ? MARK_UNIT : before) * 0x1_00_00 + (after === SPACE_UNIT ? MARK_UNIT : after);
+}
+
+const SPACE_UNIT = 0x20;
+const MARK_UNIT = 0x25_81;
 
 /** What finds `contents` leftmost and longest first, as the tokenizer does; undefined for none. */
 export function addedTokensOf(contents: readonly string[]): CutRules["addedTokens"] {
@@ -44,9 +61,11 @@ export function headOf(prefix: string, rules: CutRules | undefined): string {
   const segments = segmentsOf(prefix, rules, 1);
   if (segments.kind !== "pieces") return "";
   const rest = segments.pieces.at(-1) ?? "";
-  // An added token that begins before the cut and that a text could complete.
+  // An added token that begins before the cut, or takes the place of what the tokenizer puts a space before, and that a text
+  // could complete.
+  const least = typeof rules.places === "object" && rules.places.prepends ? rest.length - 1 : rest.length + 1;
   const isOpen = (content: string): boolean => {
-    for (let length = rest.length + 1; length < content.length; length += 1) {
+    for (let length = least; length < content.length; length += 1) {
       if (prefix.endsWith(content.slice(0, length))) return true;
     }
     return false;
@@ -82,7 +101,7 @@ export function segmentsOf(text: string, rules: CutRules | undefined, segmentCha
     marks = kind === MARK ? marks + 1 : 0;
     if (marks > MARKS_RUN_MAX) return { kind: "marks" };
     const long = rules !== undefined && at - start >= segmentChars;
-    if (long && (rules.places === "spaces" ? isSpaceCut : isCut)(before, kind, tokens, at)) {
+    if (long && mayCut(rules, { text, at, before, kind, tokens })) {
       pieces.push(text.slice(start, at));
       start = at;
     }
@@ -93,12 +112,30 @@ export function segmentsOf(text: string, rules: CutRules | undefined, segmentCha
   return { kind: "pieces", pieces };
 }
 
-function isCut(before: number, kind: number, tokens: Occurrences, at: number): boolean {
-  return tokens.touches(at) || (endsRun(before, kind) && !tokens.covers(at));
+interface Place {
+  readonly text: string;
+  /** The cut would be before this character. */
+  readonly at: number;
+  /** Classes of the characters before and after. */
+  readonly before: number;
+  readonly kind: number;
+  readonly tokens: Occurrences;
 }
 
-function isSpaceCut(before: number, kind: number, tokens: Occurrences, at: number): boolean {
-  return kind === SPACE && endsRun(before, kind) && !tokens.covers(at);
+function mayCut({ places, addedTokens }: CutRules, { text, at, before, kind, tokens }: Place): boolean {
+  if (places === "everywhere") return tokens.touches(at) || (endsRun(before, kind) && !tokens.covers(at));
+  if (places === "spaces") return kind === SPACE && endsRun(before, kind) && !tokens.covers(at);
+  const [left, right] = [text.charCodeAt(at - 1), text.charCodeAt(at)];
+  if (isSurrogate(left) || isSurrogate(right) || places.joined.has(pairOf(left, right))) return false;
+  if (!places.prepends) return !tokens.covers(at);
+  // The tokenizer puts a space after an added token too, and none before one or before nothing.
+  const isNext = (content: string): boolean => text.startsWith(content, at + 1);
+  if (right !== SPACE_UNIT || at + 1 === text.length || addedTokens?.contents.some(isNext) === true) return false;
+  return !tokens.touches(at) && !tokens.covers(at);
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd8_00 && unit <= 0xdf_ff;
 }
 
 function endsRun(before: number, kind: number): boolean {

@@ -120,7 +120,7 @@ async function firstTokens(
 ): Promise<{ ids: number[]; complete: boolean }> {
   const ids = [...before];
   for (const [index, piece] of pieces.entries()) {
-    for (const id of await library.encode(piece)) ids.push(id);
+    for (const id of await library.encode(piece, index > 0 || before.length > 0)) ids.push(id);
     if (ids.length > enough) return { ids, complete: index === pieces.length - 1 };
   }
   return { ids, complete: true };
@@ -138,7 +138,8 @@ async function lastTokens(
   let first = pieces.length;
   while (first > 0 && tail.length <= room) {
     first -= 1;
-    tail = (await library.encode(pieces[first] ?? "")).concat(tail);
+    const follows = first > 0 || prefix.ids.length > 0;
+    tail = (await library.encode(pieces[first] ?? "", follows)).concat(tail);
   }
   if (first === 0 && prefix.ids.length + tail.length <= room) {
     return kept(library, limits, [...prefix.ids, ...tail], false);
@@ -155,7 +156,7 @@ async function keepPrefixAndEnd(
   pieces: readonly string[],
   tail: readonly number[],
 ): Promise<TokenizedText> {
-  const ids = [...prefix.ids, ...(await tokensWithin(library, pieces, prefix.rest))];
+  const ids = [...prefix.ids, ...(await tokensWithin(library, pieces, prefix))];
   if (ids.length >= room) {
     return { kind: "too_long", tokens: limits.maxTokens - room + ids.length + 1, counted: false };
   }
@@ -163,14 +164,14 @@ async function keepPrefixAndEnd(
   return kept(library, limits, ids, true);
 }
 
-/** The ids that begin in the first characters of `pieces`, which are `start`; the one that reaches over its end counts. */
-async function tokensWithin(library: TokenizerLibrary, pieces: readonly string[], start: string): Promise<number[]> {
+/** The ids that begin in the prefix's rest, with which `pieces` begin; the one that reaches over its end counts. */
+async function tokensWithin(library: TokenizerLibrary, pieces: readonly string[], prefix: Prefix): Promise<number[]> {
   const within: number[] = [];
-  let left = codePoints(start);
-  for (const piece of pieces) {
+  let left = codePoints(prefix.rest);
+  for (const [index, piece] of pieces.entries()) {
     if (left <= 0) break;
-    const { ids, starts } = await library.encodeWithStarts(piece);
-    for (const [index, id] of ids.entries()) if ((starts[index] ?? 0) < left) within.push(id);
+    const { ids, starts } = await library.encodeWithStarts(piece, index > 0 || prefix.ids.length > 0);
+    for (const [token, id] of ids.entries()) if ((starts[token] ?? 0) < left) within.push(id);
     left -= codePoints(piece);
   }
   return within;

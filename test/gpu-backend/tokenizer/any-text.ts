@@ -47,5 +47,5 @@ export const anyText = fc
 
 /** The ids of the pieces, one after the other. */
 export async function inPieces(library: TokenizerLibrary, pieces: readonly string[]): Promise<number[]> {
-  return (await Promise.all(pieces.map((piece) => library.encode(piece)))).flat();
+  return (await Promise.all(pieces.map((piece, index) => library.encode(piece, index > 0)))).flat();
 }
