@@ -4,8 +4,10 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { textsBound } from "../../edge/embedding/request-texts.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
+import { backendReadySchema } from "../../shared/wire.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -69,6 +71,26 @@ describe.each([QWEN3, BERT])("%s", (model) => {
     }
   });
 
+  test("has at most the tokens by which the edge bounds a pair before its lease", async () => {
+    const takes = backendReadySchema.parse(
+      await (await fetch(`${server.backendUrl}/ready?model=${encodeURIComponent(model)}`)).json(),
+    ).reranker;
+    for (const { instruction, query, documents } of referencesOf(model)) {
+      if (query === "") continue; // refused by the API
+      const kept = documents.filter((document) => document !== "");
+      const body = { model, query, documents: kept, ...(instruction === null ? {} : { instruction }) };
+      const quote = (await post("/v1/tokenize", body)).body["data"] as readonly { count: number }[];
+      for (const [index, text] of kept.entries()) {
+        const pair = {
+          texts: [{ kind: "text", text }],
+          prefix: "",
+          query: { text: query, instruction, takes },
+        } as const;
+        expect(quote[index]?.count).toBeLessThanOrEqual(textsBound(pair, 32_768));
+      }
+    }
+  });
+
   test("scores a document alone as among a thousand, bit for bit", async () => {
     const documents = Array.from({ length: 1000 }, (_, place) => `Document ${place} is about trains.`);
     const headers = { "cache-control": "no-store" };
@@ -119,6 +141,13 @@ describe.each([QWEN3, BERT])("%s", (model) => {
     expect(refused.status).toBe(400);
     expect(refused.body["error"]).toMatchObject({ code: "incompatible_options", param: "model" });
   });
+});
+
+test("a call of more tokens than a request may have is refused before any work, and named", async () => {
+  const documents = Array.from({ length: 2047 }, (_, place) => `${place} ${"train ".repeat(400)}`);
+  const { status, body } = await rerank({ model: QWEN3, query: "trains", documents });
+  expect(status).toBe(400);
+  expect(body["error"]).toMatchObject({ code: "too_many_tokens", param: "documents" });
 });
 
 test("a cross-encoder takes no instruction", async () => {

@@ -163,6 +163,14 @@ describe("money", () => {
     expect(status).toBe(200);
   });
 
+  test("the query counts with each document before anything is run", async () => {
+    const query = `${fresh()} ${"long ".repeat(50)}`;
+    const documents = ["a", "b", "c"];
+    const tokens = documents.length * (`${query}|a`.length + 1);
+    const { body } = await rerank({ query, documents }, { headers: { "x-max-cost": usd(tokens * 8 - 1) } });
+    expect(body["error"]).toMatchObject({ code: "max_cost_exceeded" });
+  });
+
   test("credit for the exact count is enough, a nano-dollar less is not", async () => {
     const { key: own, grant } = await poorAccount();
     const documents = ["€".repeat(50), "€€€"];
