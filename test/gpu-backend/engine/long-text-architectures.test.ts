@@ -10,9 +10,11 @@ import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { shortTokensMax } from "../../../gpu-backend/engine/batch-budget.ts";
 import { GraphSession, type SessionOptions } from "../../../gpu-backend/engine/graph-session.ts";
 import { CHUNK_TOKENS_MAX, LongText } from "../../../gpu-backend/engine/long-text.ts";
+import { scoreOf } from "../../../gpu-backend/engine/row-form.ts";
 import { copyCheckpoint } from "../copy-checkpoint.ts";
 import { distance } from "../cosine.ts";
 import { editJson } from "../edit-checkpoint.ts";
+import { RERANKERS } from "../reranker-checkpoint.ts";
 import { float32Tolerance } from "../tolerances.ts";
 
 const CHECKPOINTS = fileURLToPath(new URL("../../vectors/architectures", import.meta.url));
@@ -46,4 +48,20 @@ it("a model whose tokens depend on what comes after them has no long texts", asy
   const model = await compile("qwen3-mean");
   expect(shortTokensMax(model)).toBe(Number.POSITIVE_INFINITY);
   expect(shortTokensMax(await compile("llama"))).toBeLessThan(32_768);
+});
+
+it("a reranker's long pair has the score of one run in chunks", async () => {
+  const dir = copyCheckpoint(join(RERANKERS, "qwen3"), scratch);
+  editJson(dir, "config.json", (config) => ({ ...config, max_position_embeddings: TOKENS }));
+  const { config, graphPath } = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
+  const pair = Int32Array.from({ length: TOKENS }, (_, at) => (at * 104_729) % config.vocabSize);
+  const options: SessionOptions = { graphPath, target: "cpu", cudaWeights: "as-is", threads: 1 };
+  const session = await GraphSession.open(options);
+  const [whole = Number.NaN] = await session.run([pair]);
+  await session.close();
+  const long = new LongText(pair, options, config);
+  let chunked: Float32Array | undefined;
+  while (chunked === undefined) chunked = await long.step();
+  expect(chunked).toHaveLength(1);
+  expect(Math.abs(scoreOf(chunked[0] ?? Number.NaN) - scoreOf(whole))).toBeLessThanOrEqual(1e-6);
 });
