@@ -281,14 +281,19 @@ function charsOf({ prefix }: TokenizerCall, input: TokenizerInput): number {
   return input.length + (typeof input === "string" ? prefix.length : 0);
 }
 
-/** Slices of short texts, together up to SLICE_CHARS; long texts by themselves. */
+/**
+ * Slices of short texts, together up to SLICE_CHARS; long texts by themselves. A slice of pairs costs its query too, which a
+ * process may have to tokenise again for it.
+ */
 function slicesOf(call: TokenizerCall): Slice[] {
+  const queryChars = (call.pair?.query.length ?? 0) + (call.pair?.instruction?.length ?? 0);
   const slices: Slice[] = [];
   let first = 0;
   let open: TokenizerInput[] = [];
   let chars = 0;
   const flush = (next: number): void => {
-    if (open.length > 0) slices.push({ first, inputs: open, long: false, chars });
+    if (open.length > 0)
+      slices.push({ first, inputs: open, long: queryChars > LONG_TEXT_CHARS, chars: chars + queryChars });
     open = [];
     chars = 0;
     first = next;
@@ -297,7 +302,7 @@ function slicesOf(call: TokenizerCall): Slice[] {
     const own = charsOf(call, input);
     if (input.length > LONG_TEXT_CHARS) {
       flush(index);
-      slices.push({ first: index, inputs: [input], long: true, chars: own });
+      slices.push({ first: index, inputs: [input], long: true, chars: own + queryChars });
       first = index + 1;
       continue;
     }

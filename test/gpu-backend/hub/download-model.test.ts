@@ -209,7 +209,14 @@ describe("names of repositories", () => {
   });
 
   it("bring weights, configuration and tokenizer alone", () => {
-    for (const path of ["model-00001-of-00002.safetensors", "tokenizer.json", "merges.txt", "1_Pooling/config.json"])
+    for (const path of [
+      "model-00001-of-00002.safetensors",
+      "tokenizer.json",
+      "merges.txt",
+      "chat_template.jinja",
+      "1_Pooling/config.json",
+      "1_LogitScore/config.json",
+    ])
       expect(isNeeded(path)).toBe(true);
     for (const path of [
       "pytorch_model.bin",
