@@ -6,6 +6,7 @@ import type { RequestId } from "../shared/ids.ts";
 import type { ParsedKey } from "../shared/keys.ts";
 import type { Tier } from "../shared/wire.ts";
 import type { CallStanding } from "./wallet/wallet-types.ts";
+import { CallTimer } from "./lib/call-timer.ts";
 import type { MemoryLease } from "./lib/memory-budget.ts";
 import type { Env } from "./bindings.ts";
 import type { Charge } from "./models/pricing.ts";
@@ -29,6 +30,8 @@ export interface AppEnv {
     readonly owesRequest?: boolean;
     /** Set by `admitMemory`: what this request holds of the isolate's memory. */
     readonly memory?: MemoryLease;
+    /** Set by `callTimer`. */
+    readonly timer?: CallTimer;
     /** Set by `trace`: the W3C header for the backend. */
     readonly traceparent?: string;
     /** The route is of the public API: any origin may read its answer. */
@@ -57,6 +60,13 @@ export function elapsedMs(c: Context): number {
 /** The caller's address from Cloudflare. Locally there is no proxy in between, and the header may be absent. */
 export function clientAddress(c: Context): string {
   return c.req.header("cf-connecting-ip") ?? "127.0.0.1";
+}
+
+/** The call's own timer. */
+export function callTimer(c: Context): CallTimer {
+  const timer = c.get("timer") ?? new CallTimer();
+  c.set("timer", timer);
+  return timer;
 }
 
 /** `executionCtx.waitUntil`, unbound. */

@@ -1,6 +1,7 @@
 // The time budget of one call: its deadline, and the part of it that may go into waiting for a cold model.
 
 import type { AtOnce } from "../lib/at-once.ts";
+import type { CallTimer } from "../lib/call-timer.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 
 /** The circumstances of one call to the pool. */
@@ -14,6 +15,8 @@ export interface PoolCall {
   readonly coldHoldMs: number;
   readonly signal: CancelSignal;
   readonly waitUntil: (work: Promise<unknown>) => void;
+  /** Absent where no request waits for the call. */
+  readonly timer?: CallTimer;
   /** Names the text at `index` of this call in the caller's words, for faults. */
   readonly itemOf?: (index: number) => string | null;
 }

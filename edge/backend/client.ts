@@ -18,6 +18,7 @@ import {
   tokenizeAnswerSchema,
 } from "../../shared/wire.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
+import { CallTimer } from "../lib/call-timer.ts";
 import { onAbort } from "../lib/cancel.ts";
 import { collectBytes } from "../lib/collect-bytes.ts";
 import { othersTurn } from "../lib/others-turn.ts";
@@ -48,6 +49,8 @@ export interface BackendCall {
   readonly deadlineMs: number;
   /** Aborts when the caller has left or its lease was refused. */
   readonly signal: CancelSignal;
+  /** The request's; absent where none waits for the call. */
+  readonly timer?: CallTimer;
 }
 
 export type BackendResult<Answer> =
@@ -208,13 +211,11 @@ async function post(
   });
   void cancelled.then(() => abort.abort());
   let late = false;
-  const deadline = setTimeout(
-    () => {
-      late = true;
-      abort.abort();
-    },
-    Math.max(1, Math.floor(call.deadlineMs)),
-  );
+  const { timer = new CallTimer() } = call;
+  const arrived = timer.after(Math.max(1, Math.floor(call.deadlineMs)), () => {
+    late = true;
+    abort.abort();
+  });
   try {
     const response = await call.fetch(call.origin + path, {
       method: "POST",
@@ -234,7 +235,7 @@ async function post(
     if (call.signal.aborted) return { kind: "cancelled" };
     return { kind: "unreachable", reason: reasonOf(error) };
   } finally {
-    clearTimeout(deadline);
+    arrived();
     unlink();
   }
 }

@@ -97,7 +97,9 @@ export class Sender {
     // Aborts with the caller, or when the backend is found dead.
     const stop = new Cancel();
     const unlink = stop.follow(call.signal);
-    void this.#watch(group, backend, ended, stop, call.watching ?? atOnce(1));
+    const watch = (): void => void this.#watch(group, backend, ended, stop, call.watching ?? atOnce(1));
+    const stopWatching = call.timer?.after(WATCH_MS, watch);
+    if (stopWatching === undefined) void this.#ports.sleep(WATCH_MS, ended).then(watch);
     const sent = await send(
       {
         fetch,
@@ -107,11 +109,13 @@ export class Sender {
         traceparent: call.traceparent,
         deadlineMs: clock.leftMs,
         signal: stop,
+        ...(call.timer && { timer: call.timer }),
       },
       part.request,
       part.ids,
     );
     ended.abort();
+    stopWatching?.();
     unlink();
     backend.end();
     const isDead = sent.kind === "cancelled" && !call.signal.aborted;
@@ -123,13 +127,13 @@ export class Sender {
 
   /** During a long call: a backend that no longer answers /ready is given up before the call's deadline. */
   async #watch(group: Group, backend: Backend, ended: Cancel, stop: Cancel, watching: AtOnce): Promise<void> {
-    for (;;) {
-      await this.#ports.sleep(WATCH_MS, ended);
-      if (ended.aborted) return;
+    while (!ended.aborted) {
       await watching(() => group.ask(backend));
-      if (!backend.isLost) continue;
-      stop.abort();
-      return;
+      if (backend.isLost) {
+        stop.abort();
+        return;
+      }
+      await this.#ports.sleep(WATCH_MS, ended);
     }
   }
 }

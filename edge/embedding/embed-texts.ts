@@ -296,7 +296,7 @@ class EmbedCall {
 
   /** `places`: the position in the request of each text of the call, so that faults name the caller's own item. */
   #poolCall(places: readonly number[]): PoolCall {
-    const { requestId, traceparent, coldHoldMs, signal, waitUntil } = this.#request;
+    const { requestId, traceparent, coldHoldMs, signal, waitUntil, timer } = this.#request;
     return {
       requestId,
       traceparent,
@@ -304,6 +304,7 @@ class EmbedCall {
       coldHoldMs,
       signal,
       waitUntil,
+      ...(timer && { timer }),
       itemOf: (index) => {
         const place = places[index];
         return place === undefined ? null : this.#itemOf(place);

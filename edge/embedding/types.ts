@@ -8,6 +8,7 @@ import type { Prices } from "../../shared/catalog.ts";
 import type { Fault } from "../../shared/errors.ts";
 import type { OnError, Prompts, Tier, Truncation } from "../../shared/wire.ts";
 import type { CallText, ScoreQuery } from "../lib/call-text.ts";
+import type { CallTimer } from "../lib/call-timer.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 
 /** One call's texts, of one account and one model. */
@@ -41,6 +42,8 @@ export interface EmbedTextsRequest {
   /** Aborts when the caller has left or the lease was refused. */
   readonly signal: CancelSignal;
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Absent where no request waits for the call. */
+  readonly timer?: CallTimer;
   /** Names the text at `index` in the caller's words, for faults. Default: `input[index]`. */
   readonly itemOf?: (index: number) => string | null;
 }

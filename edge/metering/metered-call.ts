@@ -12,7 +12,7 @@ import { sizeOf } from "../lib/call-text.ts";
 import { othersTurn } from "../lib/others-turn.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
 import type { Context } from "../context.ts";
-import { clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
+import { callTimer, clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
 import { checkTokenLimit, textsBound } from "../embedding/request-texts.ts";
 import type { EmbeddedText, EmbedTexts, TextResult } from "../embedding/types.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
@@ -27,6 +27,12 @@ import type { CatalogModel } from "../../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
 import { formatUsd } from "../../shared/money.ts";
 import type { OnError, Prompts, Truncation } from "../../shared/wire.ts";
+
+/**
+ * From this age on a call listens whether its client goes; a shorter one looks at its end. Listening costs more than what
+ * is left of a short call's work is worth.
+ */
+const LISTEN_AFTER_MS = 50;
 
 export interface MeteredTexts {
   readonly model: CatalogModel;
@@ -153,15 +159,15 @@ async function runAdmitted(
   settle: (computed: Computed) => ReturnType<Admission["settle"]> | ReturnType<StrictAdmission["commit"]>,
 ): Promise<MeteredResult> {
   const stop = () => abandon.abort();
-  const client = c.req.raw.signal;
-  const unlinkers = [onAbort(admission.signal, stop), onAbort(client, stop)];
+  const unlinkers = [onAbort(admission.signal, stop)];
+  const unlisten = callTimer(c).after(LISTEN_AFTER_MS, () => unlinkers.push(onAbort(c.req.raw.signal, stop)));
   let settling = false;
   try {
     // The look-ups have asked for it already, so this rarely waits. Asked before the lease, it would delay the lease.
     const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
-    if (client.aborted) throw apiError("client_closed_request", "The client had gone.");
+    if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
     const charge = chargeOf(pricesOf(call.model, call.options.tier), call.charged(result.texts));
     const computed: Computed = { ...result, charge, callId: c.get("requestId") };
     const settled = settle(computed);
@@ -176,9 +182,10 @@ async function runAdmitted(
   } catch (error) {
     if (settling) throw error; // whatever the outcome, the admission has ended
     const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
-    admission.release({ status: client.aborted ? 499 : status });
+    admission.release({ status: c.req.raw.signal.aborted ? 499 : status });
     throw admission.signal.aborted ? leaseLapsed() : error;
   } finally {
+    unlisten();
     for (const unlink of unlinkers) unlink();
   }
 }
@@ -216,6 +223,7 @@ function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitReques
     boundNanoUsd: quote.boundNanoUsd,
     leastNanoUsd: quote.leastNanoUsd,
     exact: () => quote.exact(),
+    timer: callTimer(c),
     waitUntil: waitUntilOf(c),
   };
 }
@@ -241,6 +249,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
     coldHoldMs: options.coldHoldMs,
     signal: abandon,
     waitUntil: waitUntilOf(c),
+    timer: callTimer(c),
     ...(call.itemOf === undefined ? {} : { itemOf: call.itemOf }),
   };
 }
@@ -299,6 +308,7 @@ class Quote {
         coldHoldMs: options.coldHoldMs,
         signal: this.#c.req.raw.signal,
         waitUntil: waitUntilOf(this.#c),
+        timer: callTimer(this.#c),
         itemOf: this.#call.itemOf ?? ((index) => `input[${index}]`),
       },
     );

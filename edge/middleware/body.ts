@@ -6,6 +6,7 @@ import { parseMemory } from "../lib/memory-budget.ts";
 import { othersTurn } from "../lib/others-turn.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
+import { callTimer } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../metering/idempotent-call.ts";
 import { bodyBrokeOff, bodyPieces, inflate, isGzip } from "./body-pieces.ts";
 import { hasMoreValues } from "./json-size.ts";
@@ -105,20 +106,21 @@ async function collect(
 /** The whole body in one piece. While it arrives, the memory that every request has (`bodyMemory(0)`) is enough. */
 async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
   const { idleMs } = c.get("services").config.limits.bodyPatience;
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const stalled = new Promise<never>((_, reject) => {
+  let arrived = (): void => undefined;
+  const arriving = new Promise<ArrayBuffer>((resolve, reject) => {
     const late = (): void => reject(apiError("invalid_request", `The body did not arrive within ${idleMs / 1000} s.`));
-    timer = setTimeout(late, idleMs);
+    arrived = callTimer(c).after(idleMs, late);
+    c.req.raw.arrayBuffer().then(resolve, reject);
   });
   try {
-    const bytes = new Uint8Array(await Promise.race([c.req.raw.arrayBuffer(), stalled]));
+    const bytes = new Uint8Array(await arriving);
     if (bytes.length > FREE_BYTES) c.get("memory")?.grow(bytes.length + parseMemory(bytes.length));
     return bytes;
   } catch (error) {
     if (error instanceof ApiError) throw error;
     throw bodyBrokeOff();
   } finally {
-    clearTimeout(timer);
+    arrived();
   }
 }
 

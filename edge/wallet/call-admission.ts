@@ -8,7 +8,15 @@ import type { Work } from "./lease-types.ts";
 import type { Clock, LeaseDriver } from "./lease-driver.ts";
 import type { StrictLease } from "./strict-lease.ts";
 import type { Rights, StoredAnswer } from "../ledger/types.ts";
-import type { Admission, CallStanding, Failure, Settlement, StrictAdmission, StrictRequest } from "./wallet-types.ts";
+import type {
+  Admission,
+  AdmitRequest,
+  CallStanding,
+  Failure,
+  Settlement,
+  StrictAdmission,
+  StrictRequest,
+} from "./wallet-types.ts";
 
 /** A running call checks at least this often whether its lease must be renewed or has ended. */
 const WATCH_MS = 5000;
@@ -20,19 +28,21 @@ export class CallAdmission implements Admission {
   protected readonly work: Work;
   protected readonly clock: Clock;
   protected readonly waitUntil: (work: Promise<unknown>) => void;
+  private readonly timer: AdmitRequest["timer"];
   private readonly cancel = new Cancel();
   private stopWatching: () => void = () => undefined;
 
-  constructor(driver: LeaseDriver, work: Work, clock: Clock, waitUntil: (work: Promise<unknown>) => void) {
+  constructor(driver: LeaseDriver, work: Work, clock: Clock, { waitUntil, timer }: AdmitRequest) {
     const { standing } = driver.lease;
     assert(standing !== undefined, "work is admitted under rights");
     this.driver = driver;
     this.work = work;
     this.clock = clock;
     this.waitUntil = waitUntil;
+    this.timer = timer;
     this.rights = standing.rights;
     work.onCancel = () => this.cancel.abort();
-    void this.watch();
+    this.watch();
     driver.flushLater(waitUntil);
   }
 
@@ -58,17 +68,23 @@ export class CallAdmission implements Admission {
   }
 
   /** Renews the lease while the call runs, and cancels the call when the lease ends. */
-  private async watch(): Promise<void> {
+  private watch(): void {
     const { lease } = this.driver;
-    while (this.work.state === "running") {
-      const nowMs = this.clock.nowMs();
-      const dueMs = (lease.dueAtMs(nowMs) ?? lease.leaseEndMs) - nowMs;
-      const timer = this.clock.sleep(Math.min(WATCH_MS, Math.max(WATCH_MS_MIN, dueMs)));
-      this.stopWatching = timer.cancel;
-      await timer.done;
+    const nowMs = this.clock.nowMs();
+    const dueMs = (lease.dueAtMs(nowMs) ?? lease.leaseEndMs) - nowMs;
+    this.stopWatching = this.after(Math.min(WATCH_MS, Math.max(WATCH_MS_MIN, dueMs)), () => {
       lease.lapse(this.clock.nowMs());
-      if (this.work.state === "running") this.driver.flushLater(this.waitUntil);
-    }
+      if (this.work.state !== "running") return;
+      this.driver.flushLater(this.waitUntil);
+      this.watch();
+    });
+  }
+
+  private after(ms: number, ring: () => void): () => void {
+    if (this.timer !== undefined) return this.timer.after(ms, ring);
+    const { done, cancel } = this.clock.sleep(ms);
+    void done.then(ring);
+    return cancel;
   }
 }
 
@@ -78,7 +94,7 @@ export class StrictCallAdmission extends CallAdmission implements StrictAdmissio
   private readonly step: StrictRequest["idempotency"];
 
   constructor(lease: StrictLease, driver: LeaseDriver, work: Work, clock: Clock, request: StrictRequest) {
-    super(driver, work, clock, request.waitUntil);
+    super(driver, work, clock, request);
     this.lease = lease;
     this.step = request.idempotency;
   }

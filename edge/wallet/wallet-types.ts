@@ -1,5 +1,6 @@
 // What routes ask of the wallet and its answers. Expected refusals are values, not exceptions.
 
+import type { CallTimer } from "../lib/call-timer.ts";
 import type { CancelSignal } from "../lib/cancel.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -19,6 +20,8 @@ export interface AdmitRequest {
   readonly leastNanoUsd: NanoUsd;
   /** The exact figures, counted only when the bounds are not covered. */
   readonly exact: () => Promise<{ readonly tokens: number; readonly nanoUsd: NanoUsd }>;
+  /** The request's; absent: a timer of the wallet's clock. */
+  readonly timer?: Pick<CallTimer, "after">;
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
 

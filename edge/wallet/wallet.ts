@@ -241,7 +241,7 @@ export class LeaseWallet {
   }
 
   private admitted(driver: LeaseDriver, work: Work, request: AdmitRequest): AdmitResult {
-    const admission = new CallAdmission(driver, work, this.options.clock, request.waitUntil);
+    const admission = new CallAdmission(driver, work, this.options.clock, request);
     return { kind: "admitted", admission };
   }
 

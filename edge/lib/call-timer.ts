@@ -1,0 +1,57 @@
+// One of the runtime's timers for everything that a call times: its body's arrival, its lease, its backend, its deadline.
+// Hardly any of it ever happens, and each timer costs as much as twenty awaits (docs/performance.md).
+// A timer lives in the request that sets it, so each call has its own.
+
+/** The runtime's timer is never set for longer, so that what is due sooner and added later rarely needs another. */
+const STEP_MS = 5000;
+
+interface Pending {
+  readonly dueMs: number;
+  readonly ring: () => void;
+}
+
+function wake(ring: () => void, ms: number): void {
+  setTimeout(ring, ms);
+}
+
+export class CallTimer {
+  readonly #now: () => number;
+  readonly #set: (ring: () => void, ms: number) => unknown;
+  readonly #pending = new Set<Pending>();
+  #setForMs = Infinity;
+
+  constructor(now: () => number = Date.now, set: (ring: () => void, ms: number) => unknown = wake) {
+    this.#now = now;
+    this.#set = set;
+  }
+
+  /** Calls `ring` once after `ms`, unless the function that is returned is called before. */
+  after(ms: number, ring: () => void): () => void {
+    const nowMs = this.#now();
+    const one: Pending = { dueMs: nowMs + ms, ring };
+    this.#pending.add(one);
+    this.#setFor(one.dueMs, nowMs);
+    return () => this.#pending.delete(one);
+  }
+
+  /** Nothing is cleared: a timer that rings for nobody costs less, and ends with its request at the latest. */
+  #setFor(dueMs: number, nowMs: number): void {
+    const atMs = Math.min(dueMs, nowMs + STEP_MS);
+    if (this.#setForMs <= atMs) return;
+    this.#setForMs = atMs;
+    this.#set(() => this.#ring(atMs), Math.max(0, atMs - nowMs));
+  }
+
+  #ring(atMs: number): void {
+    // An earlier one was set meanwhile, and looks after the rest.
+    if (atMs !== this.#setForMs) return;
+    this.#setForMs = Infinity;
+    const nowMs = Math.max(atMs, this.#now());
+    for (const one of this.#pending) {
+      if (one.dueMs > nowMs) continue;
+      this.#pending.delete(one);
+      one.ring();
+    }
+    for (const { dueMs } of this.#pending) this.#setFor(dueMs, nowMs);
+  }
+}
