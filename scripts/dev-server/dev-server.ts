@@ -7,7 +7,6 @@ import { BackendProcess } from "./backend.ts";
 import { DataFolder } from "./data-folder.ts";
 import type { DevFile } from "./data-folder.ts";
 import type { RunningEdge } from "./edge.ts";
-import { startEdge } from "./edge.ts";
 import type { DevOptions } from "./options.ts";
 import { StartError } from "./options.ts";
 import { ProcessFile, childrenOf } from "./processes.ts";
@@ -64,7 +63,9 @@ export async function startDevServer(
   try {
     const { listening, ready } = backend.start();
     report.progress("backend: starting");
-    await listening;
+    // The Workers runtime's library takes most of a start's loading: a start that is refused does without, others load it
+    // while the backend loads.
+    const [{ startEdge }] = await Promise.all([import("./edge.ts"), listening]);
     report.progress("edge: bundling and starting the Workers runtime");
     edge = await startEdge({
       port: options.port,
