@@ -11,7 +11,7 @@ await buildPageAssets(DEPLOYED_ASSETS_DIR);
 // The directory's tables: test/edge/support/directory-tables.ts makes them in a test file's own database.
 const MIGRATIONS = await readD1Migrations("migrations");
 // A project does not inherit the times of the whole: the slowest machine decides, since a test that waits costs nothing.
-// One process or isolate for all files of a project: starting and loading one for each took a tenth of all processor time.
+// One process or isolate for all files of a project: a new one for each took a tenth of all processor time to load.
 const common = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000, isolate: false };
 
 export default defineConfig({
