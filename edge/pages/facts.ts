@@ -108,8 +108,8 @@ const RERANKER: ModelFacts = {
   ],
   about: [
     "Qwen3 Reranker 0.6B reads a query and a document together and answers how well the document meets the query: a score from 0 to 1, the model’s probability of “yes” against “no”.",
-    "An embedding model reads each text by itself, once for all queries; a reranker reads each document again for each query. So it is more exact, and costs more: let embeddings find candidates, and the reranker order them.",
-    "We publish no benchmark of it that we have not run.",
+    "An embedding model reads each text by itself, once for all queries; a reranker reads each document again for each query. That costs more: let embeddings find candidates, and the reranker order them.",
+    "We have run no benchmark of it, so none is shown here.",
   ],
   related: [
     { id: "Qwen/Qwen3-Reranker-4B", note: "the same in 4B" },

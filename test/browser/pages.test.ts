@@ -1,10 +1,11 @@
 // The pages in a real browser in front of the real server: budgets, accessibility, both themes, narrow screens, the
 // keyboard alone, and a hundred keys with a year of data. Screenshots: .build/screenshots.
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID } from "../../shared/catalog.ts";
+import { DEMO_MODEL_ID, PRODUCTION_MODEL_ID, RERANKER_MODEL_ID } from "../../shared/catalog.ts";
 import { EVENT_TYPES } from "../../shared/event-types.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
@@ -12,6 +13,9 @@ import { BROWSER, WatchedPage, accessibilityFaults, launch, noteFigures, screens
 import { playgroundAndCharts } from "./playground-and-charts.ts";
 import { yearOfUsage } from "./year.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
+/** The demo, and a random reranker. */
+const MODELS = [join(ROOT, "gpu-backend/demo-model"), join(ROOT, "test/vectors/rerankers/qwen3")];
 const WEIGHT_BYTES_MAX = 150 * 1024;
 const FIRST_PAINT_MS_MAX = 1000;
 const PAINTS_TRIED = 5;
@@ -23,6 +27,7 @@ const PUBLIC_PAGES = {
   models: "/models",
   compare: "/compare",
   model: `/models/${PRODUCTION_MODEL_ID}`,
+  reranker: `/models/${RERANKER_MODEL_ID}`,
   "sign-in": "/dashboard",
   playground: "/playground",
   status: "/status",
@@ -50,7 +55,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
   let browser: Browser;
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startTestServer(dataDir), launch()]);
+    [server, browser] = await Promise.all([startTestServer(dataDir, {}, undefined, MODELS), launch()]);
   });
   afterAll(async () => {
     await browser.close();
