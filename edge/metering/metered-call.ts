@@ -258,7 +258,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
 class Quote {
   readonly boundTokens: number;
   readonly boundNanoUsd;
-  /** Of one token a text. */
+  /** Of one token a text; a bad text that fails alone costs nothing. */
   readonly leastNanoUsd;
   readonly #c: Context;
   readonly #call: MeteredTexts;
@@ -271,7 +271,7 @@ class Quote {
     this.#prices = prices;
     this.boundTokens = textsBound(call, call.model.contextTokens);
     this.boundNanoUsd = costBound(prices, this.boundTokens);
-    this.leastNanoUsd = costBound(prices, call.texts.length);
+    this.leastNanoUsd = costBound(prices, call.onError === "fail" ? call.texts.length : 0);
   }
 
   exact() {

@@ -48,6 +48,12 @@ test("a 402 and a 429 carry the state that refused", async () => {
   expect(unpaid.body).toMatchObject({
     error: { message: expect.stringContaining("needs up to $0.000000064; the account can spend $0.") as string },
   });
+  // Where bad texts fail alone, all of them might, and cost nothing: counted.
+  const perItem = await embed(poor, { on_error: "per_item" });
+  expect(perItem).toMatchObject({
+    status: 402,
+    body: { error: { message: expect.stringContaining("This call needs $") as string } },
+  });
   expect(header(unpaid, "x-credit-remaining-usd")).toBe("0");
   expect(header(unpaid, "x-ratelimit-remaining-requests")).toBe("600");
   const slow = await openAccount(CREDIT);
