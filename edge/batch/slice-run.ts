@@ -85,6 +85,7 @@ function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<Embed
       prompts: first.prompts,
       truncate: first.truncate,
       onError: first.onError,
+      textsDepend: first.textsDepend,
       cacheMode: order.cache,
       noStore: false,
       ...sliceCall(scope),

@@ -248,6 +248,7 @@ class EmbedCall {
     try {
       const answer = await this.#askBackend(looked, owned, signal);
       const computed = outcomesOf(answer);
+      if (this.#request.textsDepend === true && computed.some((one) => "code" in one)) return computed;
       this.#store(looked, owned, answer, computed);
       for (const [place, { claim }] of owned.entries()) {
         const value = computed[place];

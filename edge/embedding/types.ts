@@ -28,6 +28,11 @@ export interface EmbedTextsRequest {
   readonly truncate: Truncation;
   /** Absent: a text at fault fails the call. */
   readonly onError?: OnError;
+  /**
+   * A text may cost nothing because another one is at fault. What was computed beside a fault is then neither cached nor
+   * shared: it would be had for the price of a hit.
+   */
+  readonly textsDepend?: boolean | undefined;
   readonly cacheMode: CacheMode;
   /** The model's own, which decide whether the cache's shared tiers pay. Default: the catalogue's. */
   readonly prices?: Pick<Prices, "priceNanoUsdPerMillion" | "hitPriceNanoUsdPerMillion">;

@@ -26,6 +26,8 @@ export interface PreparedCall {
   readonly truncate: Truncation;
   /** `per_item`: a text at fault does not keep the others from their vectors. */
   readonly onError: OnError;
+  /** A text may cost nothing because another one is at fault (embedding/types.ts). */
+  readonly textsDepend?: boolean;
   /** What the body has in the list of texts and is not sent, being at fault itself: by place. Absent: nothing. */
   readonly notSent?: ItemFaults;
   /** The text at `index` in the caller's words. */

@@ -58,6 +58,7 @@ export function rerank(apiVersion: "1" | "2"): LineEndpoint {
         prefix: "",
         truncate: request.truncate,
         onError,
+        textsDepend: queryTexts > 0,
         notSent,
         itemOf: (index) => (index < queryTexts ? "query" : `documents[${placeOf(index - queryTexts, faults)}]`),
         field: "documents",

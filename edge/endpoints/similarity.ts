@@ -24,7 +24,7 @@ export const similarity: Endpoint = {
     const { onError } = request;
     const pairsOf = (results: readonly TextResult[]) =>
       inPlaces(
-        request.pairs.map((pair) => pairOf(pair, results)),
+        request.pairs.map((pair) => outcomeOf(pair, results)),
         request.faults,
       );
     return {
@@ -34,19 +34,16 @@ export const similarity: Endpoint = {
       prompts,
       truncate: request.truncate,
       onError,
+      textsDepend: true,
       itemOf: request.itemOf,
       field: request.itemOf(0).replace(/\[.*/, ""),
-      charged(results) {
-        // A text of which no pair has an answer costs nothing.
-        const used = new Set<TextResult>(answered(pairsOf(results)).flat());
-        return results.filter(isEmbedded).filter((text) => used.has(text));
-      },
+      charged: (results) => usedTexts(answered(pairsOf(results)), request.texts, results),
       answer(results, { usage }) {
-        const vectors = new Map(results.filter(isEmbedded).map((text) => [text, cut(text.vector)]));
-        const vectorOf = (text: EmbeddedText) => must(vectors.get(text), "a pair's text is one of the results");
+        const vectors = results.map((text) => (isFailed(text) ? undefined : cut(text.vector)));
+        const vectorAt = (at: number) => must(vectors[at], "a pair without a fault has two vectors");
         const places = pairsOf(results);
         const data = places.map((pair, index) =>
-          isFailed(pair) ? errorItem(pair, index) : { index, similarity: cosine(vectorOf(pair[0]), vectorOf(pair[1])) },
+          isFailed(pair) ? errorItem(pair, index) : { index, similarity: cosine(vectorAt(pair[0]), vectorAt(pair[1])) },
         );
         const failed = places.filter(isFailed).length;
         const answer = { object: "list", data, model: model.id, usage: usageOfItems(usage, onError, failed) };
@@ -56,13 +53,27 @@ export const similarity: Endpoint = {
   },
 };
 
-/** Its two texts, or the fault of the first that has one. */
-function pairOf(
-  [a, b]: readonly [number, number],
-  results: readonly TextResult[],
-): readonly [EmbeddedText, EmbeddedText] | FailedText {
-  const first = must(results[a], "a pair names texts of its request");
-  const second = must(results[b], "a pair names texts of its request");
-  if (isFailed(first)) return first;
-  return isFailed(second) ? second : [first, second];
+type Pair = readonly [number, number];
+
+/** The pair, or the fault of the first of its texts that has one. */
+function outcomeOf(pair: Pair, results: readonly TextResult[]): Pair | FailedText {
+  const texts = pair.map((at) => must(results[at], "a pair names texts of its request"));
+  return texts.find(isFailed) ?? pair;
+}
+
+/**
+ * The texts of `pairs`, each once. Where a text stood first in a pair that is not among them, its repetition here pays for
+ * the computation.
+ */
+function usedTexts(pairs: readonly Pair[], texts: readonly string[], results: readonly TextResult[]): EmbeddedText[] {
+  const computed = new Set(texts.filter((_, at) => isMiss(results[at])));
+  return [...new Set(pairs.flat())].flatMap((at) => {
+    const result = results[at];
+    if (result === undefined || isFailed(result)) return [];
+    return [{ ...result, hit: !computed.delete(texts[at] ?? "") }];
+  });
+}
+
+function isMiss(result: TextResult | undefined): boolean {
+  return result !== undefined && isEmbedded(result) && !result.hit;
 }

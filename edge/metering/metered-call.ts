@@ -46,6 +46,7 @@ export interface MeteredTexts {
   readonly prompts?: Prompts | undefined;
   readonly truncate: Truncation;
   readonly onError: OnError;
+  readonly textsDepend?: boolean;
   /** The texts to charge for. Throws ApiError where nothing is answered, which charges nothing. */
   readonly charged: (results: readonly TextResult[]) => readonly EmbeddedText[];
   readonly options: CallOptions;
@@ -240,6 +241,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
     prompts: call.prompts,
     truncate: call.truncate,
     onError: call.onError,
+    textsDepend: call.textsDepend,
     cacheMode: "standard" as const,
     prices: call.model.prices,
     noStore: options.noStore,

@@ -245,6 +245,29 @@ describe("similarity", () => {
     expect(await charged()).toBe(10 * PRICE);
   });
 
+  test("charges a text as computed though it stood first in a pair that failed", async () => {
+    const pairs = [
+      ["abc", "long"],
+      ["d", "long"],
+      ["abc", "d"],
+      ["d", "abc"],
+    ];
+    const answer = await post("/v1/similarity", { pairs });
+    expect(answer.body["usage"]).toMatchObject({ prompt_tokens: 12, prompt_tokens_details: { cached_tokens: 6 } });
+    expect(await charged()).toBe(6 * PRICE + (6 * PRICE) / 2);
+  });
+
+  test("caches no text that it did not charge for", async () => {
+    const pairs = [
+      ["abc", "long"],
+      ["d", "e"],
+    ];
+    expect(places(await post("/v1/similarity", { pairs }))).toEqual(["context_length_exceeded pairs[0][1]", "ok"]);
+    expect((await embed(["abc"])).headers.get("x-cache")).toBe("miss");
+    await post("/v1/rerank", { query: "fg", documents: ["long"], truncate: "none", input_type: "document" });
+    expect((await embed(["fg"])).headers.get("x-cache")).toBe("miss");
+  });
+
   test("charges a source once, and fails without it", async () => {
     const answer = await post("/v1/similarity", { source: "abc", targets: ["", "d", "long", "e"] });
     expect(places(answer)).toEqual(["empty_input targets[0]", "ok", "context_length_exceeded targets[2]", "ok"]);
