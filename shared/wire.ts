@@ -162,7 +162,7 @@ function isNumber(value: unknown): value is number {
  * the scores do not depend on one another.
  */
 export const scoreRequestSchema = embedRequestSchema
-  .pick({ version: true, model: true, revision: true, account: true, tier: true })
+  .pick({ version: true, model: true, revision: true, account: true, tier: true, onError: true })
   .extend({
     /** What happens to a pair over the model's context. end: its document loses its end, and never anything else. */
     truncate: z.enum(TRUNCATIONS).exclude(["start"]),
@@ -174,10 +174,10 @@ export const scoreRequestSchema = embedRequestSchema
 export type ScoreRequest = z.infer<typeof scoreRequestSchema>;
 
 /**
- * Payload: scores, float32 little-endian, [documents], in the order of the documents, each finite and from 0 (irrelevant)
- * to 1: what the folder's own activation makes of the model's logit, and a sigmoid where it has none.
+ * Payload: scores, float32 little-endian, [documents without a fault], in the order of the documents, each finite and from
+ * 0 (irrelevant) to 1: what the folder's own activation makes of the model's logit, and a sigmoid where it has none.
  */
-export const scoreAnswerSchema = embedAnswerSchema.omit({ dimensions: true, faults: true }).extend({
+export const scoreAnswerSchema = embedAnswerSchema.omit({ dimensions: true }).extend({
   /** For each document: the ids of its pair that the model read after truncation, query and template included. */
   tokens: z.array(count),
   /** For each document: whether its end was cut off (such a score is never cached). */

@@ -94,8 +94,9 @@ function readScores({ header, payload }: Frame, request: ScoreRequest): BackendR
   if (answer === undefined) return garbage("its header does not fit");
   if (answer.tokens.length !== count || answer.truncated.length !== count) return garbage("another number of pairs");
   if (!faultsFit(answer, request)) return garbage("faults that do not fit");
-  if (payload.length !== count * Float32Array.BYTES_PER_ELEMENT) return garbage("another number of scores");
-  const vectors = scoreBits(payload, count);
+  const scored = count - (answer.faults?.length ?? 0);
+  if (payload.length !== scored * Float32Array.BYTES_PER_ELEMENT) return garbage("another number of scores");
+  const vectors = scoreBits(payload, scored);
   return vectors === undefined ? garbage("a score that is none") : { kind: "answer", answer: { ...answer, vectors } };
 }
 
@@ -115,8 +116,8 @@ function readVectors(result: Frame, request: EmbedRequest): BackendResult<Embedd
 }
 
 /** Only a call that asked for them has any: in order, of texts that it has, which cost nothing. */
-function faultsFit({ faults = [], tokens }: EmbedAnswer | TokenizeAnswer, request: BackendRequest): boolean {
-  if (faults.length > 0 && (isScore(request) || request.onError !== "per_item")) return false;
+function faultsFit({ faults = [], tokens }: EmbedAnswer | TokenizeAnswer, { onError }: BackendRequest): boolean {
+  if (faults.length > 0 && onError !== "per_item") return false;
   return faults.every(({ index }, at) => index > (faults[at - 1]?.index ?? -1) && tokens[index] === 0);
 }
 

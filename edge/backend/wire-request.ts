@@ -50,7 +50,7 @@ export function wireRequest(texts: BackendTexts, account: string, revision: Mode
 }
 
 function scoreRequest(
-  { model, tier, truncate, texts }: BackendTexts,
+  { model, tier, truncate, texts, onError }: BackendTexts,
   { text, instruction }: ScoreQuery,
   account: string,
   revision: ModelRevision | null,
@@ -60,7 +60,9 @@ function scoreRequest(
     assert(document.kind === "text", "documents are texts");
     return document.text;
   });
-  return { version: WIRE_VERSION, model, revision, account, tier, truncate, instruction, query: text, documents };
+  const perItem = onError === "per_item" && { onError };
+  const version = WIRE_VERSION;
+  return { version, model, revision, account, tier, truncate, ...perItem, instruction, query: text, documents };
 }
 
 function embedRequest(texts: BackendTexts, account: string, revision: ModelRevision | null): WireRequest {

@@ -32,7 +32,7 @@ export async function embed(call: Call, serviceOf: ServiceOf, sizes: CallSizes):
   const { dimensions } = service.model.config;
   // The vectors, and the frame that carries a copy of them.
   call.hold(2 * tokenized.texts.length * dimensions * Uint16Array.BYTES_PER_ELEMENT);
-  const { faults, ...done } = await embedGood(call, header, tokenized, service);
+  const { faults, ...done } = await embedGood(call, header, tokenized, service.runner, dimensions);
   call.stages.set("queue", done.queueMs);
   call.stages.set("run", done.runMs);
   const frame = await call.stage("encode", () => {
@@ -52,12 +52,16 @@ export async function embed(call: Call, serviceOf: ServiceOf, sizes: CallSizes):
   call.sendFrame(frame);
 }
 
-/** Vectors of the texts that have ids; of those alone that have a vector. Faults are by the texts of the call. */
-async function embedGood(
+/**
+ * Rows (vectors, or scores), of `words` each, of the texts that have ids; of those alone that have a row. Faults are by the
+ * texts of the call.
+ */
+export async function embedGood(
   call: Call,
-  { account, tier, onError }: EmbedRequest,
+  { account, tier, onError }: Pick<EmbedRequest, "account" | "tier" | "onError">,
   { texts, faults }: TokenizedCall,
-  { runner, model }: Service,
+  runner: Service["runner"],
+  words: number,
 ): Promise<Omit<EmbeddedCall, "faults"> & { readonly faults: ItemFault[] }> {
   const without = new Set(faults.map(({ index }) => index));
   const places = [...texts.keys()].filter((index) => !without.has(index));
@@ -68,20 +72,20 @@ async function embedGood(
   const more = done.faults.map((fault) => ({ ...fault, index: must(places[fault.index], "a text of the call") }));
   return {
     ...done,
-    vectors: goodRows(done, model.config.dimensions),
+    vectors: goodRows(done, words),
     faults: [...faults, ...more].toSorted((a, b) => a.index - b.index),
   };
 }
 
-/** The vectors of the texts that have one. */
-function goodRows({ vectors, faults }: EmbeddedCall, dimensions: number): Uint16Array<ArrayBuffer> {
+/** The rows of the texts that have one. */
+function goodRows({ vectors, faults }: EmbeddedCall, words: number): Uint16Array<ArrayBuffer> {
   if (faults.length === 0) return vectors;
   const bad = new Set(faults.map(({ index }) => index));
-  const good = new Uint16Array(vectors.length - faults.length * dimensions);
+  const good = new Uint16Array(vectors.length - faults.length * words);
   let row = 0;
-  for (let index = 0; index * dimensions < vectors.length; index += 1) {
+  for (let index = 0; index * words < vectors.length; index += 1) {
     if (bad.has(index)) continue;
-    good.set(vectors.subarray(index * dimensions, (index + 1) * dimensions), row * dimensions);
+    good.set(vectors.subarray(index * words, (index + 1) * words), row * words);
     row += 1;
   }
   return good;

@@ -1,4 +1,5 @@
-// POST /score: a query and documents in, a score each out, all or none. POST /score/tokenize: the same pairs, their ids out.
+// POST /score: a query and documents in, a score each out, all or none, or with faults in the places of bad documents where
+// the call says so. POST /score/tokenize: the same pairs, their ids out.
 
 import { apiError } from "../../shared/errors.ts";
 import { encodeFrame } from "../../shared/frame.ts";
@@ -8,26 +9,27 @@ import type { Service } from "../service.ts";
 import { tokenOf } from "../token-type.ts";
 import type { TokenizedCall } from "../tokenizer/pool.ts";
 import type { Call } from "./call.ts";
-import { type CallSizes, checkModel, sendIds, type ServiceOf } from "./embed.ts";
+import { type CallSizes, checkModel, embedGood, sendIds, type ServiceOf } from "./embed.ts";
 import { readFrame } from "./read-request.ts";
 
 /** Answers `call` with a frame of scores. Throws ApiError, TextFault or CallerGone. */
 export async function score(call: Call, serviceOf: ServiceOf, sizes: CallSizes): Promise<void> {
   const { header, service, tokenized } = await tokenizePairs(call, serviceOf, sizes, true);
-  const { account, tier } = header;
   const { texts, truncated } = tokenized;
+  const { words } = rowFormOf(service.model.config);
   // The scores, and the frame that carries a copy of them.
-  call.hold(2 * texts.length * rowFormOf(service.model.config).words * Uint16Array.BYTES_PER_ELEMENT);
-  const deadlineMs = call.deadlineLeftMs();
-  const done = await service.runner.embed({ account, tier, texts, deadlineMs }, call.signal);
+  call.hold(2 * texts.length * words * Uint16Array.BYTES_PER_ELEMENT);
+  const { faults, ...done } = await embedGood(call, header, tokenized, service.runner, words);
   call.stages.set("queue", done.queueMs);
   call.stages.set("run", done.runMs);
   const frame = await call.stage("encode", () => {
+    const bad = new Set(faults.map(({ index }) => index));
     const answer: ScoreAnswer = {
       version: WIRE_VERSION,
       revision: service.model.revision,
-      tokens: texts.map((ids) => ids.length),
+      tokens: texts.map((ids, index) => (bad.has(index) ? 0 : ids.length)),
       truncated: [...truncated],
+      ...(faults.length > 0 && { faults }),
       load: { queueSeconds: service.runner.queueSeconds() },
       timings: { tokenizeMs: call.stages.get("tokenize") ?? 0, queueMs: done.queueMs, runMs: done.runMs },
     };
@@ -54,12 +56,13 @@ async function tokenizePairs(
   const header = await call.stage("decode", () => readPairs(body, sizes.textsMax));
   const service = serviceOf(header.model);
   checkModel(header, service, "reranker");
-  const { account, tier, truncate, instruction, query, documents } = header;
+  const { account, tier, truncate, onError, instruction, query, documents } = header;
   if (instruction !== null && service.model.config.reranker?.prompt === undefined)
     throw apiError("incompatible_options", `${service.modelId} takes no instruction; leave it out.`);
   if (needsRoom) service.runner.checkRoom(account, tier);
   const pair = { instruction, query };
-  const work = { account, tier, truncate, prefix: "", pair, inputs: documents, tokensMax: sizes.callTokensMax };
+  const { callTokensMax: tokensMax } = sizes;
+  const work = { account, tier, truncate, onError, prefix: "", pair, inputs: documents, tokensMax };
   const tokenized = await call.stage("tokenize", () =>
     call.withinDeadline((signal) => service.tokenizer.tokenize(work, signal)),
   );

@@ -76,7 +76,8 @@ async function tokenizeSlice(request: SliceRequest, foreign: ForeignEncoding | u
     const result = await tokenizeInput(request, input, foreign);
     if (result.kind !== "ids") {
       const problem = { ...result, at };
-      if (onError === "fail") return { kind: "problem", slice, problem };
+      // Without its query there is nothing for any document.
+      if (onError === "fail" || "ofQuery" in problem) return { kind: "problem", slice, problem };
       problems.push(problem);
       all.push(NO_IDS);
       continue;

@@ -41,6 +41,25 @@ const fresh = () => `query ${(calls += 1)}`;
 const scored = () => backend.scores.reduce((sum, { documents }) => sum + documents.length, 0);
 
 describe("a reranker", () => {
+  test("scores and charges the good documents though others are at fault, where the call says so", async () => {
+    backend.faulty.set("long", { code: "context_length_exceeded", facts: { tokens: 9, maxTokens: 8, counted: 1 } });
+    const query = fresh();
+    const documents = ["long", "one", "", "three"];
+    const answer = await rerank({ query, documents, on_error: "per_item", truncate: "none" });
+    backend.faulty.clear();
+    expect(answer.results.map(({ index }) => index).toSorted()).toEqual([1, 3]);
+    const errors = answer.body["errors"] as readonly { index: number; error: { code: string; param: string } }[];
+    expect(errors.map(({ index, error }) => [index, error.code, error.param])).toEqual([
+      [0, "context_length_exceeded", "documents[0]"],
+      [2, "empty_input", "documents[2]"],
+    ]);
+    const tokens = `${query}|one`.length + `${query}|three`.length + 2;
+    expect(answer.body["usage"]).toMatchObject({ prompt_tokens: tokens, failed_items: 2 });
+    const alone = await rerank({ query, documents: ["three"] });
+    expect(alone.headers.get("x-cache")).toBe("hit");
+    expect(alone.results[0]?.relevance_score).toBe(answer.results.find(({ index }) => index === 3)?.relevance_score);
+  });
+
   test("orders documents by its scores, best first, and the answer says that it judged", async () => {
     const { status, results, body } = await rerank({});
     expect(status).toBe(200);

@@ -95,7 +95,9 @@ export class FakeBackend {
       const request = scoreRequestSchema.parse(frame.header);
       (path === "/score" ? this.scores : this.scoreTokenizes).push(request);
       return this.#act(request, () =>
-        path === "/score" ? this.#score(request) : this.#tokenize(pairsOf(request), request.documents),
+        path === "/score"
+          ? this.#score(request)
+          : this.#tokenize(pairsOf(request), request.documents, this.#faultsOf(request)),
       );
     }
     const request = embedRequestSchema.parse(frame.header);
@@ -136,8 +138,7 @@ export class FakeBackend {
         return new Response(this.behaviour.body, { status: this.behaviour.status });
       default: {
         const [first] = this.#faultsOf(request);
-        const isKept = !("documents" in request) && request.onError === "per_item";
-        return first === undefined || isKept ? answer() : fault(first);
+        return first === undefined || request.onError === "per_item" ? answer() : fault(first);
       }
     }
   }
@@ -174,11 +175,15 @@ export class FakeBackend {
 
   #score(request: ScoreRequest): Response {
     const pairs = pairsOf(request);
-    const scores = this.answersScores ?? pairs.map((pair) => scoreOf(pair, this.revision));
+    const faults = this.#faultsOf(request);
+    const isBad = (place: number) => this.faulty.has(request.documents[place] ?? "");
+    const good = pairs.filter((_, place) => !isBad(place));
+    const scores = this.answersScores ?? good.map((pair) => scoreOf(pair, this.revision));
     const header = {
       version: 1,
       revision: this.revision,
-      tokens: pairs.map(tokensOf),
+      tokens: pairs.map((pair, place) => (isBad(place) ? 0 : tokensOf(pair))),
+      ...(faults.length > 0 && { faults }),
       truncated: request.documents.map((document) => this.truncates.has(document)),
       load: { queueSeconds: this.queueSeconds },
       timings: { tokenizeMs: 1, queueMs: 2, runMs: 3 },
@@ -187,8 +192,8 @@ export class FakeBackend {
   }
 
   /** `texts` as the model reads them, `sent` as they were sent. */
-  #tokenize(texts: EmbedRequest["texts"], sent: EmbedRequest["texts"], faults: readonly ItemFault[] = []): Response {
-    const tokens = texts.map((text) => (this.faulty.has(text) ? 0 : tokensOf(text)));
+  #tokenize(texts: EmbedRequest["texts"], sent: EmbedRequest["texts"], faults: readonly ItemFault[]): Response {
+    const tokens = texts.map((text, place) => (this.faulty.has(sent[place] ?? "") ? 0 : tokensOf(text)));
     const ids = new Uint32Array(tokens.reduce((sum, count) => sum + count, 0));
     const truncated = sent.map((text) => typeof text === "string" && this.truncates.has(text));
     const header = { version: 1, revision: this.revision, tokens, truncated, ...(faults.length > 0 && { faults }) };

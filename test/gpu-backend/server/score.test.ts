@@ -97,6 +97,27 @@ describe.each(["qwen3", "qwen3-reranker-untied", "bert", "xlm-roberta"])("a back
       if (alone.has(document)) expect(scores[index]).toBe(alone.get(document));
   });
 
+  it("scores the good documents, and has a fault for each bad one, where the call says so", async () => {
+    const [{ query, documents } = { query: "", documents: [] }] = calls;
+    const [first = "", second = ""] = documents;
+    const long = "a ".repeat(contextTokens + 10);
+    const call = { query, documents: [long, first, long, second], truncate: "none" as const };
+    const perItem = { ...call, onError: "per_item" as const };
+    const alone = await scored(await score({ ...call, documents: [first, second] }));
+    const { answer, scores } = await scored(await score(perItem));
+    expect(answer.faults?.map(({ index, code }) => [index, code])).toEqual([
+      [0, "context_length_exceeded"],
+      [2, "context_length_exceeded"],
+    ]);
+    expect([...scores]).toEqual([...alone.scores]);
+    expect(answer.tokens).toEqual([0, alone.answer.tokens[0], 0, alone.answer.tokens[1]]);
+    expect((await tokenized(await tokenize(perItem))).answer).toMatchObject({ tokens: answer.tokens });
+    // Without its query there is nothing.
+    const failed = await faultIn(await score({ ...perItem, query: long }));
+    expect(failed).toMatchObject({ code: "context_length_exceeded", index: null, facts: { query: 1 } });
+    expect(await faultIn(await score(call))).toMatchObject({ code: "context_length_exceeded", index: 0 });
+  });
+
   it("cuts a document at every length without touching what stands around it", async () => {
     const query = "train to the airport";
     const words = Array.from({ length: contextTokens + 10 }, () => "a");
