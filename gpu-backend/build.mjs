@@ -41,7 +41,10 @@ export function builtPrograms() {
 export function bundleForNode(options) {
   // In a thread, as it would be by default, esbuild's process lives as long as ours.
   process.env.ESBUILD_WORKER_THREADS = "0";
-  const { buildSync } = createRequire(import.meta.url)("esbuild");
+  const require = createRequire(import.meta.url);
+  // It reads this when it is loaded, and a program under tsx has it loaded: there its thread and ours would wait for each other.
+  delete require.cache[require.resolve("esbuild")];
+  const { buildSync } = require("esbuild");
   buildSync({
     bundle: true,
     platform: "node",
