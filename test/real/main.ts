@@ -1,6 +1,7 @@
 // npm run check:real [-- NAME…] [--cache DIR] [--python PATH] [--sts FILE.csv]
-// Real checkpoints against sentence-transformers: equal token ids, 1 - cos <= 1e-6, and the same vector alone as in a
-// batch, through `npm start`. make_models.py makes the folders; the weights stay in the cache folder. `--python`: one that has
+// Real checkpoints against sentence-transformers: equal token ids, 1 - cos <= 1e-6 (of 4-bit weights 1e-5, against float32 weights
+// of the same values), and the same vector alone as in a batch, through `npm start`. make_models.py makes the folders; the
+// weights stay in the cache folder. `--python`: one that has
 // requirements.txt; else a virtual environment with it is made in the cache folder. `--sts`: the English test set of
 // STS-B, columns sentence1, sentence2 and score: prints Spearman's correlation × 100, no prompt before a text.
 
@@ -17,9 +18,16 @@ import { distance } from "../gpu-backend/cosine.ts";
 import { ServedModel } from "./served.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
-const MODELS = ["all-minilm-l6-v2", "bge-small-en-v1.5", "bge-small-zh-v1.5", "e5-small-v2", "multilingual-e5-small"];
+const ENCODERS = ["all-minilm-l6-v2", "bge-small-en-v1.5", "bge-small-zh-v1.5", "e5-small-v2", "multilingual-e5-small"];
+const DECODERS = ["smollm2-135m", "qwen2.5-coder-0.5b"];
+/** A decoder's layouts in 4 bits; `NAME-gptq` is the decoder NAME in one of them. */
+const LAYOUTS = ["gptq", "compressed-tensors"];
+const MODELS = [...ENCODERS, ...DECODERS.flatMap((name) => [name, ...LAYOUTS.map((layout) => `${name}-${layout}`)])];
+/** Float32 that holds exactly the values of the 4-bit layouts. */
+const REFERENCE_WEIGHTS = "dequantised";
 /** Rounding to float16 alone costs 2e-8. */
 const DISTANCE_MAX = 1e-6;
+const DISTANCE_MAX_4_BIT = 1e-5;
 const CALL_TEXTS = 64;
 
 const { values, positionals } = parseArgs({
@@ -45,18 +53,35 @@ let faults = 0;
 for (const name of positionals.length === 0 ? MODELS : positionals) faults += await checkModel(name);
 process.exitCode = faults === 0 ? 0 : 1;
 
+/** The model's folder, made where it is missing. `weights`: other than the model's own. */
+function folderOf(name: string, weights: string | undefined): string {
+  const dir = join(cache, "models", weights === undefined ? name : `${name}-${weights}`);
+  const kind = weights === undefined ? [] : ["--weights", weights];
+  if (!existsSync(dir)) makeModels(name, ...kind, "--out", dir, "--cache", join(cache, "packages"));
+  return dir;
+}
+
+/** Its texts with ids and vectors of sentence-transformers, computed once. */
+function referenceOf(name: string, weights: string | undefined): z.infer<typeof referenceSchema> {
+  const path = join(cache, `${weights === undefined ? name : `${name}-${weights}`}.reference.json`);
+  if (!existsSync(path)) makeModels("--check", folderOf(name, weights), "--into", path);
+  return referenceSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+}
+
+function makeModels(...args: readonly string[]): void {
+  run(python, [join(HERE, "make_models.py"), ...args]);
+}
+
 /** Prints a line a check. Returns how many failed. */
 async function checkModel(name: string): Promise<number> {
-  const dir = join(cache, "models", name);
-  if (!existsSync(dir))
-    run(python, [join(HERE, "make_models.py"), name, "--out", dir, "--cache", join(cache, "packages")]);
-  const referencePath = join(cache, `${name}.reference.json`);
-  if (!existsSync(referencePath)) run(python, [join(HERE, "make_models.py"), "--check", dir, "--into", referencePath]);
-  const reference = referenceSchema.parse(JSON.parse(readFileSync(referencePath, "utf8")));
+  const layout = LAYOUTS.find((known) => name.endsWith(`-${known}`));
+  const published = layout === undefined ? name : name.slice(0, -layout.length - 1);
+  const dir = folderOf(published, layout);
+  const reference = referenceOf(published, layout === undefined ? undefined : REFERENCE_WEIGHTS);
   const data = mkdtempSync(join(tmpdir(), "check-real-"));
   const model = await ServedModel.start(dir, data);
   try {
-    const failed = await compare(name, model, reference);
+    const failed = await compare(name, model, reference, layout === undefined ? DISTANCE_MAX : DISTANCE_MAX_4_BIT);
     if (values.sts !== undefined) await printSts(name, model, values.sts);
     return failed;
   } finally {
@@ -69,6 +94,7 @@ async function compare(
   name: string,
   model: ServedModel,
   { texts, ids, vectors, versions }: z.infer<typeof referenceSchema>,
+  distanceMax: number,
 ): Promise<number> {
   const ownIds = await model.tokenize(texts);
   const otherIds = texts.filter((_, at) => String(ownIds[at]) !== String(ids[at])).length;
@@ -82,7 +108,7 @@ async function compare(
   const otherBits = alone.filter((vector, at) => String(vector) !== String(together[at])).length;
   const checks: readonly (readonly [string, boolean])[] = [
     [`token ids differ in ${otherIds} of ${texts.length} texts`, otherIds === 0],
-    [`1 - cos is at most ${Math.max(...distances).toExponential(1)}`, Math.max(...distances) <= DISTANCE_MAX],
+    [`1 - cos is at most ${Math.max(...distances).toExponential(1)}`, Math.max(...distances) <= distanceMax],
     [`alone and in a batch ${otherBits} of ${texts.length} vectors differ`, otherBits === 0],
   ];
   for (const [what, holds] of checks) say(`${holds ? "ok  " : "FAIL"} ${name}: ${what}`);
