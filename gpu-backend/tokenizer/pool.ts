@@ -231,7 +231,11 @@ export class TokenizerPool {
       running.truncated[slice.first + at] = outcome.truncated[at] === 1;
       offset += length;
     }
-    for (const problem of outcome.problems) running.faults.push(this.#faultOf(problem, slice));
+    for (const problem of outcome.problems) {
+      running.faults.push(this.#faultOf(problem, slice));
+      // As many as a model would have read: else a call of texts that are too long would be work without a limit.
+      if (problem.kind === "too_long") running.tokens += Math.min(problem.tokens, this.#setup.maxTokens);
+    }
     running.foreignIds += outcome.foreignIds;
     running.left -= 1;
     running.textsLeft -= slice.inputs.length;

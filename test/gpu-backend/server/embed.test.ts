@@ -47,6 +47,19 @@ describe("a running backend", () => {
     });
   });
 
+  it("counts texts that are too long against the call's limit, where each has its fault", async () => {
+    const header = { onError: "per_item" };
+    const long = "word ".repeat(9_000);
+    const call = (count: number) =>
+      post(backend.origin, "/embed", { texts: ["fine", ...Array.from({ length: count }, () => long)], header });
+    const { answer } = await embedded(await call(2));
+    expect(answer.faults?.map(({ index, code }) => [index, code])).toEqual([
+      [1, "context_length_exceeded"],
+      [2, "context_length_exceeded"],
+    ]);
+    expect(await faultIn(await call(40))).toMatchObject({ code: "too_many_tokens" });
+  });
+
   it("says in /ready what it serves", async () => {
     const response = await fetch(`${backend.origin}/ready`);
     expect(response.status).toBe(200);

@@ -178,8 +178,8 @@ describe("the routes", () => {
   it("answer the good texts, and a fault for each bad one, where the call says so", async () => {
     backend.engine.free = false;
     const header = { onError: "per_item" };
-    const long = "word ".repeat(9_000);
-    const call = post(backend.origin, "/embed", { texts: [long, "good", WORDS, "fine too", long], header });
+    const bad = [99_999];
+    const call = post(backend.origin, "/embed", { texts: [bad, "good", WORDS, "fine too", bad], header });
     await backend.engine.reached(1);
     const texts = backend.engine.batches[0]?.texts ?? [];
     const row = texts.findIndex((ids) => ids.length === Math.max(...texts.map((other) => other.length)));
@@ -187,16 +187,16 @@ describe("the routes", () => {
     backend.engine.batches[0]?.end(new TextsFailed(new Map([[row, new NonFiniteVector(row)]]), vectors, 5));
     const { answer, vectors: good } = await embedded(await call);
     expect(answer.faults?.map(({ index, code }) => [index, code])).toEqual([
-      [0, "context_length_exceeded"],
+      [0, "invalid_token_id"],
       [2, "vector_not_finite"],
-      [4, "context_length_exceeded"],
+      [4, "invalid_token_id"],
     ]);
     expect(answer.tokens.map((tokens) => tokens === 0)).toEqual([true, false, true, false, true]);
     expect([...good]).toEqual([1, 3].flatMap((at) => Array.from({ length: DIMENSIONS }, () => answer.tokens[at])));
-    const counted = await tokenized(await post(backend.origin, "/tokenize", { texts: [long, "good"], header }));
+    const counted = await tokenized(await post(backend.origin, "/tokenize", { texts: [bad, "good"], header }));
     expect(counted.answer.faults?.map(({ index }) => index)).toEqual([0]);
     expect(counted.answer.tokens).toEqual([0, answer.tokens[1]]);
-    const none = await embedded(await post(backend.origin, "/embed", { texts: [long], header }));
+    const none = await embedded(await post(backend.origin, "/embed", { texts: [bad], header }));
     expect(none.answer).toMatchObject({ tokens: [0], faults: [{ index: 0 }] });
     expect(none.vectors).toHaveLength(0);
   });
