@@ -62,7 +62,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           ...common,
           // A backend's first estimates need no two seconds here.
           env: { WARM_UP_SECONDS_MAX: "0.2" },

@@ -10,7 +10,7 @@ import { childrenOf } from "../../scripts/dev-server/processes.ts";
 import { call, removeFolder, temporaryFolder } from "../support/dev-server.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 110_000;
 const folder = temporaryFolder();
 const dataDir = join(folder, "data");
 const running = new Set<Started>();
