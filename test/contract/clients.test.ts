@@ -140,7 +140,7 @@ describe("docs/clients.md", () => {
     const command = snippet.runtime === "node" ? "node" : (python ?? "");
     const program = programOf(snippet, as, { ...server, reranker: RERANKER }, RERANKER);
     const ended = await runProgram(`${title} reranker`, command, program);
-    expect(ended.output).toBe("");
+    expect(ended).toMatchObject({ exitCode: 0 });
     expect(ended.result?.results).toEqual(await rerank([OFFICE, RESET]));
   });
 });
