@@ -72,6 +72,8 @@ export function bytesOfId(id: Id<IdKind>): Uint8Array {
 }
 
 const REVISION_PATTERN = /^[0-9a-f]{16,64}$/;
+/** What a revision looks like, for "must be …". */
+export const REVISION_RULE = "a model's revision as `x-model-revision` shows it, 16 to 64 lower-case hex digits";
 
 /** `text` as a model revision, or undefined when it is not 16 to 64 lower-case hex digits. */
 export function parseRevision(text: string): ModelRevision | undefined {

@@ -15,7 +15,7 @@
 import * as z from "zod";
 import { isErrorCode } from "./errors.ts";
 import type { ErrorCode } from "./errors.ts";
-import { parseRevision } from "./ids.ts";
+import { REVISION_RULE, parseRevision } from "./ids.ts";
 
 export const WIRE_VERSION = 1;
 export const DEADLINE_HEADER = "x-deadline-ms";
@@ -31,10 +31,10 @@ export type Truncation = (typeof TRUNCATIONS)[number];
 export const ON_ERROR = ["fail", "per_item"] as const;
 export type OnError = (typeof ON_ERROR)[number];
 
-const revision = z.string().transform((text, context) => {
+export const revisionSchema = z.string({ error: () => REVISION_RULE }).transform((text, context) => {
   const parsed = parseRevision(text);
   if (parsed !== undefined) return parsed;
-  context.addIssue({ code: "custom", message: "not a revision" });
+  context.addIssue({ code: "custom", message: REVISION_RULE });
   return z.NEVER;
 });
 const count = z.number().int().nonnegative();
@@ -47,7 +47,7 @@ export const embedRequestSchema = z.object({
   version: z.literal(WIRE_VERSION),
   model: z.string(),
   /** The backend refuses with `model_not_ready` if it has another revision; null: any will do. */
-  revision: z.nullable(revision),
+  revision: z.nullable(revisionSchema),
   /** An opaque name of the account, for fair queueing; not the account's id. */
   account: z.string(),
   tier: z.enum(TIERS),
@@ -101,7 +101,7 @@ const faultsSchema = z.array(faultSchema.extend({ index: count })).optional();
  */
 export const embedAnswerSchema = z.object({
   version: z.literal(WIRE_VERSION),
-  revision,
+  revision: revisionSchema,
   dimensions: z.number().int().positive(),
   /** For each text: the ids that the model read after truncation, prefix and ending token included. */
   tokens: z.array(count),
@@ -188,7 +188,7 @@ export type ScoreAnswer = z.infer<typeof scoreAnswerSchema>;
 /** Payload: all token ids, uint32 little-endian, one text (or pair) after the other. */
 export const tokenizeAnswerSchema = z.object({
   version: z.literal(WIRE_VERSION),
-  revision,
+  revision: revisionSchema,
   tokens: z.array(count),
   truncated: z.array(z.boolean()),
   faults: faultsSchema,
@@ -237,7 +237,7 @@ export type Reranker = Readonly<z.infer<typeof rerankerSchema>>;
 export const backendReadySchema = z.object({
   status: z.enum(["ready", "warming", "draining"]),
   model: z.string(),
-  revision,
+  revision: revisionSchema,
   /** Absent: embedding. */
   kind: z.enum(["embedding", "reranker"]).optional(),
   /** Of a vector; a reranker has 1, which means nothing. */

@@ -4,6 +4,7 @@
 import { unreachable } from "../../shared/assert.ts";
 import type { ApiError, Fault } from "../../shared/errors.ts";
 import { ERRORS, apiError } from "../../shared/errors.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
 import type { BackendFault, ItemFault } from "../../shared/wire.ts";
 import type { BackendResult } from "./client.ts";
 import { TOO_LARGE } from "./client.ts";
@@ -33,6 +34,15 @@ export function coldError(model: string): ApiError {
     `No backend serves ${model} right now. Try again in ${COLD_RETRY_AFTER_S} seconds.`,
     null,
     COLD_RETRY_AFTER_S,
+  );
+}
+
+/** The call requires another revision than the model is served in. */
+export function revisionError(model: string, required: ModelRevision, served: ModelRevision): ApiError {
+  return apiError(
+    "revision_changed",
+    `This call requires revision ${required} of ${model}, which is now served in revision ${served}. Nothing was charged.`,
+    "revision",
   );
 }
 

@@ -46,25 +46,28 @@ export class Group {
   }
 
   /**
-   * The current revision's report; undefined while no backend was ever ready. Waits only when nothing recent is known.
+   * The report of `revision`, or of the current one; undefined while no backend was ever ready, or none has `revision`.
+   * Waits only when nothing recent is known: of a revision that seems not to be served, less is recent.
    */
-  async announced(waitUntil: WaitUntil): Promise<BackendReady | undefined> {
+  async announced(waitUntil: WaitUntil, revision?: ModelRevision): Promise<BackendReady | undefined> {
     const age = this.#ports.now() - this.#checkedAtMs;
-    if (age > STALE_MS) await this.refresh(waitUntil);
+    const isKnown = revision === undefined || this.current(revision) !== undefined;
+    if (age > (isKnown ? STALE_MS : RECHECK_MS)) await this.refresh(waitUntil);
     else if (
       age >
       (this.backends.every(({ health, isOnStandby }) => health === "ready" || isOnStandby) ? FRESH_MS : RECHECK_MS)
     )
       void this.refresh(waitUntil);
-    return this.current();
+    return this.current(revision);
   }
 
   /**
    * The newest revision that a ready backend announces. During a rolling update that is the one that appeared last, so
-   * that nothing of the old revision is served once the new one is known. While all are down: the last current one.
+   * that nothing of the old revision is served once the new one is known, but to calls that require it: theirs is
+   * `revision`, if a ready backend announces it. While all are down: the last ones.
    */
-  current(): BackendReady | undefined {
-    const revision = this.#revisions.at(-1);
+  current(revision: ModelRevision | undefined = this.#revisions.at(-1)): BackendReady | undefined {
+    if (revision === undefined || !this.#revisions.includes(revision)) return undefined;
     const known = this.backends.filter(({ ready }) => ready !== undefined && ready.revision === revision);
     return (known.find(({ health }) => health === "ready") ?? known[0])?.ready;
   }

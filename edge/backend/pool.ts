@@ -18,7 +18,7 @@ import { choose } from "./choose.ts";
 import type { Embedded, Fetch, Tokenized } from "./client.ts";
 import { embed, tokenize } from "./client.ts";
 import type { Failed } from "./faults.ts";
-import { cancelledError, coldError, deadlineError, failedError, mayRetry } from "./faults.ts";
+import { cancelledError, coldError, deadlineError, failedError, mayRetry, revisionError } from "./faults.ts";
 import { Group } from "./group.ts";
 import type { AnyAnswer, Send, Sending, Sent } from "./sender.ts";
 import { Sender } from "./sender.ts";
@@ -134,9 +134,22 @@ export class Pool {
     );
   }
 
-  /** `model`'s current report; undefined while no backend was ever ready. Waits only when nothing recent is known. */
-  announced(model: string, waitUntil: PoolCall["waitUntil"]): Promise<BackendReady | undefined> {
-    return this.#groups.get(model)?.announced(waitUntil) ?? Promise.resolve(undefined);
+  /**
+   * `model`'s current report, or that of `required`; undefined while no backend was ever ready. Waits only when nothing
+   * recent is known. Throws ApiError `revision_changed` where ready backends have other revisions only.
+   */
+  async announced(
+    model: string,
+    waitUntil: PoolCall["waitUntil"],
+    required?: ModelRevision,
+  ): Promise<BackendReady | undefined> {
+    const group = this.#groups.get(model);
+    const announced = await group?.announced(waitUntil, required);
+    const current = announced ?? group?.current();
+    if (required !== undefined && current !== undefined && announced === undefined) {
+      throw revisionError(model, required, current.revision);
+    }
+    return announced;
   }
 
   /** The last known report, without asking. */
@@ -153,15 +166,15 @@ export class Pool {
     return group.backends.some(({ health }) => health === "refused") ? "secret_refused" : "unreachable";
   }
 
-  /** As `announced`, but waits while the model is cold. Throws ApiError `model_not_ready`. */
-  async awaitReady(model: string, call: PoolCall): Promise<BackendReady> {
+  /** As `announced`, but waits while the model is cold. Throws ApiError `model_not_ready`, or `revision_changed`. */
+  async awaitReady(model: string, call: PoolCall, required?: ModelRevision): Promise<BackendReady> {
     const group = this.#group(model);
-    const announced = await group.announced(call.waitUntil);
+    const announced = await this.announced(model, call.waitUntil, required);
     if (announced !== undefined) return announced;
     await this.#hold(group, model, call, new CallClock(call, this.#ports.now), () => group.current() !== undefined);
-    const current = group.current();
-    if (current === undefined) throw coldError(model);
-    return current;
+    const ready = await this.announced(model, call.waitUntil, required);
+    if (ready === undefined) throw coldError(model);
+    return ready;
   }
 
   /** Vectors for texts, or scores of pairs, of exactly `revision`. Throws ApiError, or RevisionGone. */
@@ -190,12 +203,20 @@ export class Pool {
     }
   }
 
-  /** Exact token ids of texts, or of pairs; the model does not run. Throws ApiError. */
-  async tokenize(texts: BackendTexts, call: PoolCall): Promise<Tokenized> {
-    const group = this.#group(texts.model);
-    await group.announced(call.waitUntil);
-    const { request, ids } = wireRequest(texts, await this.#accountNames.nameOf(texts.accountId), null);
-    return this.#attempt(group, { request, ids, offset: 0 }, call, new CallClock(call, this.#ports.now), tokenize);
+  /** Exact token ids of texts, or of pairs, by the tokenizer of `required`; the model does not run. Throws ApiError. */
+  async tokenize(texts: BackendTexts, call: PoolCall, required?: ModelRevision): Promise<Tokenized> {
+    const { model, accountId } = texts;
+    const group = this.#group(model);
+    await this.announced(model, call.waitUntil, required);
+    const { request, ids } = wireRequest(texts, await this.#accountNames.nameOf(accountId), required ?? null);
+    const clock = new CallClock(call, this.#ports.now);
+    try {
+      return await this.#attempt(group, { request, ids, offset: 0 }, call, clock, tokenize);
+    } catch (error) {
+      if (!(error instanceof RevisionGone)) throw error;
+      await this.announced(model, call.waitUntil, required);
+      throw coldError(model);
+    }
   }
 
   #group(model: string): Group {

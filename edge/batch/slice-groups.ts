@@ -34,10 +34,10 @@ export function* splitByLine<Value>(
 function groupsOf(lines: readonly RunnableLine[]): readonly (readonly RunnableLine[])[] {
   const groups = new Map<string, RunnableLine[]>();
   for (const line of lines) {
-    const { model, prefix, query, truncate, onError, texts } = line.prepared;
+    const { model, prefix, query, truncate, onError, revision, texts } = line.prepared;
     // Token ids are judged by how many of a call's arrays make no sense, so such a line is a call of its own.
     const own = texts[0]?.kind === "ids" ? line.line : 0;
-    const terms = JSON.stringify([model.id, prefix, query, truncate, onError, own]);
+    const terms = JSON.stringify([model.id, prefix, query, truncate, onError, revision, own]);
     const group = groups.get(terms);
     if (group === undefined) groups.set(terms, [line]);
     else group.push(line);

@@ -63,6 +63,8 @@ export async function prepareSlice(lines: readonly SliceLine[], scope: SliceScop
     const requestId = newId("request");
     try {
       const prepared = await endpoint.prepare(body, context);
+      const { model, revision } = prepared;
+      if (revision !== undefined) await services.pool.announced(model.id, waitUntil, revision);
       const bound = textsBound(prepared, prepared.model.contextTokens);
       await checkTokenLimit(prepared.field, bound, async () =>
         (await countTokens(prepared, scope, prepared.itemOf)).reduce((sum, count) => sum + count, 0),

@@ -86,6 +86,7 @@ function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<Embed
       truncate: first.truncate,
       onError: first.onError,
       textsDepend: first.textsDepend,
+      revision: first.revision,
       cacheMode: order.cache,
       noStore: false,
       ...sliceCall(scope),

@@ -97,13 +97,14 @@ class EmbedCall {
   }
 
   async #start(): Promise<Looked | undefined> {
-    const ready = await this.#ports.pool.announced(this.#request.model, this.#request.waitUntil);
+    const { model, waitUntil, revision } = this.#request;
+    const ready = await this.#ports.pool.announced(model, waitUntil, revision);
     return ready === undefined ? undefined : this.#lookUp(ready);
   }
 
   async finish(cacheMode: CacheMode = this.#cacheMode): Promise<EmbedTextsResult> {
     const { pool } = this.#ports;
-    const { model, waitUntil } = this.#request;
+    const { model, waitUntil, revision } = this.#request;
     let looked = await this.#looking;
     if (cacheMode !== this.#cacheMode) {
       // The key's setting is not the one that the look-ups began with.
@@ -112,12 +113,12 @@ class EmbedCall {
     }
     this.#timings["cache"] = this.#ports.now() - this.#startedMs;
     for (let round = 0; round < REVISION_ROUNDS_MAX; round += 1) {
-      looked ??= await this.#lookUp(await pool.awaitReady(model, this.#poolCall([])));
+      looked ??= await this.#lookUp(await pool.awaitReady(model, this.#poolCall([]), revision));
       try {
         return await this.#complete(looked);
       } catch (error) {
         if (!(error instanceof RevisionGone)) throw error;
-        const current = await pool.announced(model, waitUntil);
+        const current = await pool.announced(model, waitUntil, revision);
         looked = current === undefined ? undefined : await this.#lookUp(current);
       }
     }

@@ -33,6 +33,8 @@ export interface EmbedTextsRequest {
    * shared: it would be had for the price of a hit.
    */
   readonly textsDepend?: boolean | undefined;
+  /** The only revision that will do; absent: any. */
+  readonly revision?: ModelRevision | undefined;
   readonly cacheMode: CacheMode;
   /** The model's own, which decide whether the cache's shared tiers pay. Default: the catalogue's. */
   readonly prices?: Pick<Prices, "priceNanoUsdPerMillion" | "hitPriceNanoUsdPerMillion">;

@@ -37,6 +37,7 @@ export const embeddings: LineEndpoint = {
       prompts,
       truncate: request.truncate,
       onError,
+      revision: request.revision,
       itemOf: (index) => itemName(request.input, index),
       field: "input",
       charged: (results) => answered(inPlaces(results, faults)),

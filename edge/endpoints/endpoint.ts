@@ -11,6 +11,7 @@ import type { UsageAnswer } from "../metering/usage-answer.ts";
 import { embedsNothing, kindOf } from "../models/kind.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
 import type { ItemFaults } from "../../shared/schemas/items.ts";
 import type { OnError, Prompts, Reranker, Truncation } from "../../shared/wire.ts";
 
@@ -28,6 +29,8 @@ export interface PreparedCall {
   readonly onError: OnError;
   /** A text may cost nothing because another one is at fault (embedding/types.ts). */
   readonly textsDepend?: boolean;
+  /** The only revision that will do; undefined: any. */
+  readonly revision: ModelRevision | undefined;
   /** What the body has in the list of texts and is not sent, being at fault itself: by place. Absent: nothing. */
   readonly notSent?: ItemFaults;
   /** The text at `index` in the caller's words. */

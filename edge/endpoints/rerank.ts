@@ -59,6 +59,7 @@ export function rerank(apiVersion: "1" | "2"): LineEndpoint {
         truncate: request.truncate,
         onError,
         textsDepend: queryTexts > 0,
+        revision: request.revision,
         notSent,
         itemOf: (index) => (index < queryTexts ? "query" : `documents[${placeOf(index - queryTexts, faults)}]`),
         field: "documents",

@@ -35,6 +35,7 @@ export const similarity: Endpoint = {
       truncate: request.truncate,
       onError,
       textsDepend: true,
+      revision: request.revision,
       itemOf: request.itemOf,
       field: request.itemOf(0).replace(/\[.*/, ""),
       charged: (results) => usedTexts(answered(pairsOf(results)), request.texts, results),

@@ -1,9 +1,12 @@
-// One call's options from its headers: tier, waiting time, cost limit, cache, idempotency. Parsed once; every fault
-// names its header.
+// One call's options from its headers: tier, waiting time, cost limit, revision, cache, idempotency. Parsed once; every
+// fault names its header.
 
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER } from "./idempotent-call.ts";
 import { apiError } from "../../shared/errors.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
+import { REVISION_RULE, parseRevision } from "../../shared/ids.ts";
+import { aliased } from "../../shared/schemas/common.ts";
 import { wrongValue } from "../../shared/schemas/fields.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { parseUsd } from "../../shared/money.ts";
@@ -15,6 +18,8 @@ export interface CallOptions {
   readonly deadlineMs: number;
   readonly coldHoldMs: number;
   readonly maxCostNanoUsd: NanoUsd | undefined;
+  /** The only revision that will do. */
+  readonly revision: ModelRevision | undefined;
   /** `Cache-Control: no-store`. */
   readonly noStore: boolean;
   readonly traceparent: string | undefined;
@@ -23,11 +28,13 @@ export interface CallOptions {
 
 /** Stripe's limit of length; visible ASCII only, which every proxy passes on unchanged. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+const REVISION_HEADER = "X-Require-Revision";
 const PREFER_WAIT = /(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)/i;
 const NO_STORE = /(?:^|,)\s*no-store\s*(?:,|$)/i;
 
 /**
- * Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `Cache-Control`, `Idempotency-Key`. Throws `invalid_header`.
+ * Reads `X-Tier`, `Prefer: wait=N`, `X-Max-Cost`, `X-Require-Revision`, `Cache-Control`, `Idempotency-Key`. Throws
+ * `invalid_header`.
  */
 export function readCallOptions(c: Context): CallOptions {
   const { limits } = c.get("services").config;
@@ -39,6 +46,7 @@ export function readCallOptions(c: Context): CallOptions {
     deadlineMs: Math.max(limits.requestDeadlineMs, wait === undefined ? 0 : holdMs + limits.requestDeadlineMs),
     coldHoldMs: holdMs,
     maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),
+    revision: readRevision(c.req.header(REVISION_HEADER)),
     noStore: NO_STORE.test(c.req.header("cache-control") ?? ""),
     traceparent: c.get("traceparent"),
     idempotencyKey: readIdempotencyKey(c),
@@ -57,6 +65,18 @@ function readMaxCost(value: string | undefined): NanoUsd | undefined {
   const amount = parseUsd(value.trim());
   if (amount !== undefined) return amount;
   throw wrongValue("X-Max-Cost", "an amount of USD with at most 9 decimals, like 0.002", value, "invalid_header");
+}
+
+function readRevision(value: string | undefined): ModelRevision | undefined {
+  if (value === undefined) return undefined;
+  const revision = parseRevision(value.trim());
+  if (revision !== undefined) return revision;
+  throw wrongValue(REVISION_HEADER, REVISION_RULE, value, "invalid_header");
+}
+
+/** The revision that a call requires by its header or its body's field. Throws `incompatible_options` if they differ. */
+export function requiredRevision(options: CallOptions, field: ModelRevision | undefined): ModelRevision | undefined {
+  return aliased("revision", field, REVISION_HEADER, options.revision);
 }
 
 /** Throws `invalid_header`. */

@@ -25,6 +25,7 @@ import { chargeOf, costBound, pricesOf } from "../models/pricing.ts";
 import { unreachable } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
 import { formatUsd } from "../../shared/money.ts";
 import type { OnError, Prompts, Truncation } from "../../shared/wire.ts";
 
@@ -47,6 +48,8 @@ export interface MeteredTexts {
   readonly truncate: Truncation;
   readonly onError: OnError;
   readonly textsDepend?: boolean;
+  /** The only revision that will do; undefined: any. */
+  readonly revision: ModelRevision | undefined;
   /** The texts to charge for. Throws ApiError where nothing is answered, which charges nothing. */
   readonly charged: (results: readonly TextResult[]) => readonly EmbeddedText[];
   readonly options: CallOptions;
@@ -71,10 +74,14 @@ export interface MeteredResult extends Computed {
 export async function embedMetered(c: Context, call: MeteredTexts): Promise<MeteredResult> {
   c.set("called", { model: call.model.id, tier: call.options.tier });
   checkOffered(call.model);
+  const { idempotencyKey } = call.options;
+  // Under an `Idempotency-Key` the ledger is asked first: the first answer may be of this revision, the model no longer.
+  if (call.revision !== undefined && idempotencyKey === undefined) {
+    await c.get("services").pool.announced(call.model.id, waitUntilOf(c), call.revision);
+  }
   await othersTurn(sizeOf(call.texts));
   const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
   await quote.checkLimits();
-  const { idempotencyKey } = call.options;
   if (idempotencyKey !== undefined) return embedIdempotent(c, call, quote, idempotentCall(c, idempotencyKey));
   const abandon = new Cancel();
   const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
@@ -116,9 +123,12 @@ async function embedIdempotent(
         return admission.commit(settlementOf(c, call, computed.charge), stored);
       });
     }
-    case "replay":
+    case "replay": {
       c.get("memory")?.grow(2 * result.stored.vectors.byteLength);
-      return { ...computedBefore(result.stored, call.charged), standing: result.standing, replayed: true };
+      const computed = computedBefore(result.stored, call.charged);
+      checkReplayed(computed.revision, call.revision);
+      return { ...computed, standing: result.standing, replayed: true };
+    }
     case "running":
       throw apiError(
         "idempotency_in_progress",
@@ -137,6 +147,15 @@ async function embedIdempotent(
     default:
       return unreachable(result);
   }
+}
+
+function checkReplayed(revision: ModelRevision, required: ModelRevision | undefined): void {
+  if (required === undefined || revision === required) return;
+  throw apiError(
+    "revision_changed",
+    `This call requires revision ${required}; the first answer under its \`Idempotency-Key\` is of revision ${revision}: use a new key for a new call.`,
+    "revision",
+  );
 }
 
 /** The ledger counts the call now, and its memory no longer counts against what unpaid requests may take. */
@@ -242,6 +261,7 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
     truncate: call.truncate,
     onError: call.onError,
     textsDepend: call.textsDepend,
+    revision: call.revision,
     cacheMode: "standard" as const,
     prices: call.model.prices,
     noStore: options.noStore,

@@ -119,6 +119,7 @@ export const TEXT_ERRORS = [
   "invalid_token_id",
   "incompatible_options",
   "model_not_found",
+  "revision_changed",
   "model_not_ready",
   "overloaded",
   "backend_unavailable",

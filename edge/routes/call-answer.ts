@@ -7,7 +7,7 @@ import { waitUntilOf } from "../context.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
 import { callContext } from "../endpoints/endpoint.ts";
 import type { ResultBody } from "../files/results.ts";
-import { readCallOptions } from "../metering/call-options.ts";
+import { readCallOptions, requiredRevision } from "../metering/call-options.ts";
 import { embedMetered } from "../metering/metered-call.ts";
 import { usageHeaders, usageOf } from "../metering/usage-answer.ts";
 import { readJson } from "../middleware/body.ts";
@@ -51,6 +51,11 @@ export const CALL_HEADERS: readonly Parameter[] = [
     type: "string",
     pattern: "^\\d{1,7}(\\.\\d{1,9})?$",
   }),
+  header(
+    "X-Require-Revision",
+    "Refuse the call, with 409 `revision_changed`, where the model is not served in this revision; the field `revision` says the same.",
+    { type: "string", pattern: "^[0-9a-f]{16,64}$" },
+  ),
   header("Prefer", "`wait=N`: hold a call to a cold model so many seconds, up to 120."),
   idempotencyKey("Per account and route, for 24 hours: the same call again gets the first answer and is charged once."),
   header("Cache-Control", "`no-store`: neither read nor write the embedding cache."),
@@ -88,7 +93,8 @@ export async function callAnswer(c: Context, endpoint: Endpoint): Promise<CallAn
   const options = readCallOptions(c);
   const body = await readJson(c, config.limits.bodyBytesMax);
   const call = await endpoint.prepare(body, contextOf(c));
-  const result = await embedMetered(c, { ...call, scope: endpoint.scope, options });
+  const revision = requiredRevision(options, call.revision);
+  const result = await embedMetered(c, { ...call, revision, scope: endpoint.scope, options });
   const { charge, callId, dimensions } = result;
   return {
     ...call.answer(result.texts, { callId, dimensions, usage: usageOf(charge) }),

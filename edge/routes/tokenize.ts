@@ -8,7 +8,7 @@ import { itemFault } from "../backend/faults.ts";
 import { callTexts, itemName, prefixOf } from "../embedding/request-texts.ts";
 import { isFailed } from "../embedding/types.ts";
 import { answered, errorItem, inPlaces } from "../endpoints/items.ts";
-import { readCallOptions } from "../metering/call-options.ts";
+import { readCallOptions, requiredRevision } from "../metering/call-options.ts";
 import type { PreparedCall } from "../endpoints/endpoint.ts";
 import { rerank } from "../endpoints/rerank.ts";
 import type { Scope } from "../ledger/types.ts";
@@ -52,7 +52,7 @@ export const TOKENIZE: Route = {
     "Free; counts as one request against the rate limit. The model does not run. A body with `query` and `documents` is quoted as one of /v1/rerank: each item is a pair for a reranker; for an embedding model the query comes first, then the documents.",
   auth: "call",
   scope: "embeddings",
-  parameters: CALL_HEADERS.filter(({ name }) => name === "Prefer" || name === "X-Request-Id"),
+  parameters: CALL_HEADERS.filter(({ name }) => ["Prefer", "X-Require-Revision", "X-Request-Id"].includes(name)),
   body: {
     name: "TokenizeRequest",
     schema: z.strictObject({ ...RERANK_FIELDS, ...TEXT_FIELDS }),
@@ -86,9 +86,10 @@ export const TOKENIZE: Route = {
   handler: postTokenize,
 };
 
-type Quoted = Pick<PreparedCall, "model" | "texts" | "prefix" | "query" | "onError" | "notSent" | "itemOf"> & {
-  readonly scope: Scope;
-};
+type Quoted = Pick<
+  PreparedCall,
+  "model" | "texts" | "prefix" | "query" | "onError" | "revision" | "notSent" | "itemOf"
+> & { readonly scope: Scope };
 
 async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
   const context = contextOf(c);
@@ -100,6 +101,7 @@ async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
     texts: callTexts(request),
     prefix: prefixOf(request, resolved, await context.promptsOf(resolved.model)),
     onError: request.onError,
+    revision: request.revision,
     notSent: request.input.faults,
     itemOf: (index) => itemName(request.input, index),
     scope: "embeddings",
@@ -109,7 +111,7 @@ async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
 async function postTokenize(c: Context): Promise<Response> {
   const { config, pool } = c.get("services");
   const options = readCallOptions(c);
-  const { model, texts, prefix, query, onError, notSent, itemOf, scope } = await quotedCall(
+  const { model, texts, prefix, query, onError, revision, notSent, itemOf, scope } = await quotedCall(
     c,
     await readJson(c, config.limits.bodyBytesMax),
   );
@@ -136,6 +138,7 @@ async function postTokenize(c: Context): Promise<Response> {
       waitUntil: waitUntilOf(c),
       itemOf,
     },
+    requiredRevision(options, revision),
   );
   const faultAt = new Map(
     (answer.faults ?? []).map((fault) => [fault.index, itemFault(fault, { model: model.id, query }, itemOf)]),

@@ -20,6 +20,7 @@ const FORWARDED_HEADERS = [
   "idempotency-key",
   "prefer",
   "x-max-cost",
+  "x-require-revision",
   "x-tier",
 ] as const;
 

@@ -139,7 +139,7 @@ async function sendOnce(
   work: EmbedJob,
   { key: known, body, bound, isOne }: EmbedRequest,
 ): Promise<Refusal | undefined> {
-  const { api, clock, store, spend, bounds, stop } = work;
+  const { api, clock, job, store, spend, bounds, stop } = work;
   const reserved = await spend.reserve(bounds.cost(bound));
   let cost = 0;
   try {
@@ -148,6 +148,7 @@ async function sendOnce(
     const headers = {
       ...work.headers,
       "idempotency-key": key,
+      "x-require-revision": job.revision,
       ...(reserved === undefined ? {} : { "x-max-cost": formatUsd(reserved) }),
     };
     const answer = await api
@@ -177,12 +178,7 @@ async function keep(work: EmbedJob, key: string, body: string, bound: number, an
   if (costNanoUsd === undefined) throw new Stop(`${api.url} answers without x-cost-usd: is --url right?`);
   const revision = answer.headers.get("x-model-revision");
   if (revision !== job.revision) {
-    // It was charged all the same: the job's books record it, without vectors.
-    const [hashes, vectors] = [Buffer.alloc(0), Buffer.alloc(0)];
-    await store.append({ key, hashes, vectors, tokens: usage.prompt_tokens, costNanoUsd });
-    throw new Stop(
-      `The model's revision changed from ${job.revision} to ${String(revision)}. Vectors of two revisions cannot be compared, so the job ends here; the ${store.totals.records} vectors of the first are kept. --restart embeds everything anew with the second.`,
-    );
+    throw new Stop(`${api.url} answers revision ${String(revision)}, and ${job.revision} was required.`);
   }
   const texts = textsOf(body);
   const vectors = Buffer.allocUnsafe(texts.length * store.vectorBytes);
@@ -214,8 +210,12 @@ function vectorOf(bytes: Buffer, { dtype, dimensions }: Job): Buffer {
   return Buffer.from(float32ToFloat16Bits(values).buffer);
 }
 
-function stopOf({ spend }: EmbedJob, { status, code, message }: Refusal): Stop {
+function stopOf({ spend, store }: EmbedJob, { status, code, message }: Refusal): Stop {
   if (code === "max_cost_exceeded") return spend.reached();
+  if (code === "revision_changed")
+    return new Stop(
+      `${message} Vectors of two revisions cannot be compared, so the job ends here; the ${store.totals.records} vectors that it has are kept. --restart embeds everything anew.`,
+    );
   if (status === 402) return new Stop(`${message} What is done is kept: once that is mended the same command goes on.`);
   return new Stop(message);
 }

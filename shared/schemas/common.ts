@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
-import { TRUNCATIONS } from "../wire.ts";
+import { TRUNCATIONS, revisionSchema } from "../wire.ts";
 import type { TokenEncoding, Truncation } from "../wire.ts";
 import { text } from "./fields.ts";
 import { inputTypeField } from "./input-type.ts";
@@ -18,6 +18,13 @@ const ignored = () => z.unknown().describe("Accepted and ignored.").optional();
 export const modelField = text(MODEL_RULE)
   .min(1, { error: MODEL_RULE })
   .describe("A model's full id, or its bare name where that is unique; `@512`, `:query` and `:per_item` may follow.");
+
+export const revisionField = revisionSchema
+  .meta({
+    description: "Refuse the call, with 409 `revision_changed`, where the model is not served in this revision.",
+    pattern: "^[0-9a-f]{16,64}$",
+  })
+  .optional();
 
 export const instructionFields = {
   instruction: text("a string")

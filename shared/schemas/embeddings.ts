@@ -1,6 +1,7 @@
 // `POST /v1/embeddings`: the body, parsed once. Rules: docs/contract.md, Embeddings.
 
 import * as z from "zod";
+import type { ModelRevision } from "../ids.ts";
 import { OUTPUT_DTYPES } from "../vectors.ts";
 import type { OutputDtype } from "../vectors.ts";
 import { TOKEN_ENCODINGS } from "../wire.ts";
@@ -11,6 +12,7 @@ import {
   instructionFields,
   modelField,
   queryOf,
+  revisionField,
   truncateFields,
   truncationOf,
 } from "./common.ts";
@@ -43,6 +45,7 @@ export const embeddingsBodySchema = z.strictObject({
   ...truncateFields,
   token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
   on_error: onErrorField,
+  revision: revisionField,
   normalize: z.literal(true, { error: () => "true: vectors are always normalised" }).optional(),
   ...ignoredFields,
 });
@@ -63,6 +66,8 @@ export interface EmbeddingsRequest {
   readonly tokenEncoding: TokenEncoding | undefined;
   /** By the field or the model's suffix. */
   readonly onError: OnError;
+  /** The only one that will do; undefined: any. */
+  readonly revision: ModelRevision | undefined;
 }
 
 /** Parses the body of `POST /v1/embeddings`; throws ApiError. */
@@ -84,6 +89,7 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
     truncate: truncationOf(fields.truncate, fields.truncation),
     tokenEncoding: fields.token_encoding,
     onError,
+    revision: fields.revision,
   };
 }
 

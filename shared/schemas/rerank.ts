@@ -2,7 +2,15 @@
 
 import * as z from "zod";
 import type { OnError, Truncation } from "../wire.ts";
-import { aliased, ignoredFields, instructionFields, modelField, truncateFields, truncationOf } from "./common.ts";
+import {
+  aliased,
+  ignoredFields,
+  instructionFields,
+  modelField,
+  revisionField,
+  truncateFields,
+  truncationOf,
+} from "./common.ts";
 import { integer, parseBody, text } from "./fields.ts";
 import type { InputType } from "./input-type.ts";
 import { onErrorField, onErrorOf, parseItems } from "./items.ts";
@@ -10,6 +18,7 @@ import type { ItemFaults } from "./items.ts";
 import { describe, shownName } from "./shown.ts";
 import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "./texts.ts";
 import { apiError } from "../errors.ts";
+import type { ModelRevision } from "../ids.ts";
 
 /** One less than INPUTS_MAX, because the query is a text of the request too. */
 const DOCUMENTS_MAX = INPUTS_MAX - 1;
@@ -48,6 +57,7 @@ export const rerankBodySchema = z.strictObject({
   ...instructionFields,
   ...truncateFields,
   on_error: onErrorField,
+  revision: revisionField,
   /** Cohere's limits of what it reads of a document. Ours is the model's context, so they have no effect. */
   max_tokens_per_doc: limit.optional(),
   max_chunks_per_doc: limit.optional(),
@@ -68,6 +78,8 @@ export interface RerankRequest {
   readonly documents: readonly RerankDocument[];
   readonly faults: ItemFaults;
   readonly onError: OnError;
+  /** The only one that will do; undefined: any. */
+  readonly revision: ModelRevision | undefined;
   /** How many of the best documents to return; undefined: all. */
   readonly top: number | undefined;
   readonly returnDocuments: boolean;
@@ -102,6 +114,7 @@ export function parseRerankRequest(body: unknown): RerankRequest {
     documents: documents.items,
     faults: documents.faults,
     onError,
+    revision: fields.revision,
     top: aliased("top_n", fields.top_n, "top_k", fields.top_k),
     returnDocuments: fields.return_documents ?? false,
     instruction: fields.instruction?.toWellFormed(),

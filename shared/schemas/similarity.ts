@@ -2,8 +2,9 @@
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
+import type { ModelRevision } from "../ids.ts";
 import type { OnError, Truncation } from "../wire.ts";
-import { ignoredFields, modelField, truncateFields, truncationOf } from "./common.ts";
+import { ignoredFields, modelField, revisionField, truncateFields, truncationOf } from "./common.ts";
 import { parseBody } from "./fields.ts";
 import { onErrorField, onErrorOf, parseItems, placeOf } from "./items.ts";
 import type { ItemFaults } from "./items.ts";
@@ -23,6 +24,7 @@ export const similarityBodySchema = z.strictObject({
   targets: z.unknown().meta({ type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: TARGETS_MAX }).optional(),
   ...truncateFields,
   on_error: onErrorField,
+  revision: revisionField,
   ...ignoredFields,
 });
 
@@ -34,6 +36,8 @@ export interface SimilarityRequest {
   readonly pairs: readonly (readonly [number, number])[];
   readonly faults: ItemFaults;
   readonly onError: OnError;
+  /** The only one that will do; undefined: any. */
+  readonly revision: ModelRevision | undefined;
   /** The name of the text at `index` in the caller's body: `pairs[0][1]`. */
   readonly itemOf: (index: number) => string;
   readonly truncate: Truncation;
@@ -53,7 +57,7 @@ export function parseSimilarityRequest(body: unknown): SimilarityRequest {
     );
   }
   const texts = pairs === undefined ? fromSource(source, targets, onError) : fromPairs(pairs, onError);
-  return { model: fields.model, truncate, onError, ...texts };
+  return { model: fields.model, truncate, onError, revision: fields.revision, ...texts };
 }
 
 type Texts = Pick<SimilarityRequest, "texts" | "pairs" | "faults" | "itemOf">;

@@ -3,9 +3,10 @@
 
 import * as z from "zod";
 import { apiError } from "../errors.ts";
+import type { ModelRevision } from "../ids.ts";
 import type { OnError, TokenEncoding } from "../wire.ts";
 import { TOKEN_ENCODINGS } from "../wire.ts";
-import { ignoredFields, instructionFields, modelField, queryOf } from "./common.ts";
+import { ignoredFields, instructionFields, modelField, queryOf, revisionField } from "./common.ts";
 import { oneOf, parseBody } from "./fields.ts";
 import { INPUT_SCHEMA, parseInput } from "./input.ts";
 import type { InputType } from "./input-type.ts";
@@ -19,6 +20,7 @@ export const tokenizeBodySchema = z.strictObject({
   ...instructionFields,
   token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
   on_error: onErrorField,
+  revision: revisionField,
   ...ignoredFields,
 });
 
@@ -31,6 +33,8 @@ export interface TokenizeRequest {
   readonly inputType: InputType | undefined;
   readonly tokenEncoding: TokenEncoding | undefined;
   readonly onError: OnError;
+  /** The only one that will do; undefined: any. */
+  readonly revision: ModelRevision | undefined;
 }
 
 /** Whether the body is one of /v1/rerank, to be quoted as that. Throws ApiError where it is both. */
@@ -51,5 +55,6 @@ export function parseTokenizeRequest(body: unknown): TokenizeRequest {
   const fields = parseBody(tokenizeBodySchema, body);
   const onError = onErrorOf(fields.on_error, fields.model);
   const input = parseInput(fields.input, onError);
-  return { model: fields.model, input, ...queryOf(fields, input), tokenEncoding: fields.token_encoding, onError };
+  const { model, revision, token_encoding: tokenEncoding } = fields;
+  return { model, input, ...queryOf(fields, input), tokenEncoding, onError, revision };
 }

@@ -93,6 +93,7 @@ export class FakeEmbeddingApi {
     // A repeated call gets its first answer, whatever credit is left.
     if (path !== "/v1/embeddings" || this.#kept.has(String(headers["idempotency-key"]))) return undefined;
     const { input = [], truncate } = body;
+    if (headers["x-require-revision"] !== this.revision) return { status: 409, code: "revision_changed" };
     if (input.length > this.textsMax) return { status: 400, code: "limit_exceeded" };
     const long = input.findIndex((item) => fakeTokens(item) > FAKE_CONTEXT);
     if (long >= 0 && truncate === undefined) {

@@ -49,6 +49,8 @@ const EMBEDDINGS: readonly (readonly [object, string])[] = [
   [{ input, truncate: "end", truncation: false }, "incompatible_options"],
   [{ input, token_encoding: "cl100k_base" }, "incompatible_options"],
   [{ input, normalize: false }, "invalid_value"],
+  [{ input, revision: "main" }, "invalid_value"],
+  [{ input, revision: 1 }, "invalid_type"],
   [{ input, task: "retrieval.query" }, "unknown_field"],
   [{ input: Array.from({ length: 2049 }, () => "a") }, "too_many_inputs"],
   [{ input: Array.from({ length: 40 }, () => "a".repeat(8100)) }, "too_many_tokens"],

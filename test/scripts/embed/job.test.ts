@@ -257,8 +257,10 @@ describe("a job goes on", () => {
     api.textsMax = 5;
     api.moment = (when, turn) => void (when === "answered" && turn > 5 && (api.revision = "revision-2"));
     const { code, said } = await job.run([job.corpus(TEXTS), "--yes", "--concurrency", "1"]);
-    expect([code, said]).toEqual([1, expect.stringMatching(/changed from revision-1 to revision-2[^]*are missing/)]);
+    expect([code, said]).toEqual([1, expect.stringMatching(/revision_changed.*the 15 vectors[^]*are missing/)]);
     expect(existsSync(join(job.out, "vectors.npy"))).toBe(false);
+    // What came too late was refused, and not charged.
+    expect([...api.charges.values()]).toEqual(Array.from({ length: 15 }, () => 1));
   });
 });
 
