@@ -7,7 +7,7 @@ import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync } f
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-const SOURCE = /\.(?:tsx?|mjs|js|css|svg)$/;
+const SOURCE = /\.(?:tsx?|mjs|js|css|svg)$|tsconfig\.json$/;
 const PROGRAMS = [
   "main",
   "choice/cuda-trial-process",
