@@ -31,6 +31,8 @@ const modelSchema = z.object({
   }),
 });
 export type ServedModel = z.infer<typeof modelSchema>;
+/** Rerankers are in the list too, and have no prompts. */
+const listSchema = z.object({ data: z.array(z.looseObject({ kind: z.nullable(z.string()).optional() })) });
 
 const accountSchema = z.object({
   spendable_nano_usd: z.int(),
@@ -48,7 +50,8 @@ export async function readModel(api: Api, named: string | undefined): Promise<Se
     return checked(api, modelSchema, json);
   }
   const { json } = await api.call({ path: "/v1/models", triesMax: TRIES_MAX });
-  const { data } = checked(api, z.object({ data: z.array(modelSchema) }), json);
+  const listed = checked(api, listSchema, json).data.filter(({ kind }) => kind !== "reranker");
+  const data = checked(api, z.array(modelSchema), listed);
   const live = data.filter(({ status }) => status === "live");
   // A call to a model that warms up is held until it is ready.
   const served = live.length > 0 ? live : data.filter(({ status }) => status === "warming");
