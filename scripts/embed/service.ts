@@ -32,7 +32,8 @@ const modelSchema = z.object({
 });
 export type ServedModel = z.infer<typeof modelSchema>;
 /** Rerankers are in the list too, and have no prompts. */
-const listSchema = z.object({ data: z.array(z.looseObject({ kind: z.nullable(z.string()).optional() })) });
+const listedSchema = z.looseObject({ kind: z.nullable(z.string()).optional() });
+const listSchema = z.object({ data: z.array(listedSchema) });
 
 const accountSchema = z.object({
   spendable_nano_usd: z.int(),
@@ -47,6 +48,8 @@ const TRIES_MAX = 4;
 export async function readModel(api: Api, named: string | undefined): Promise<ServedModel> {
   if (named !== undefined) {
     const { json } = await api.call({ path: `/v1/models/${encodeURIComponent(named)}`, triesMax: TRIES_MAX });
+    const { kind } = checked(api, listedSchema, json);
+    if (kind === "reranker") throw new Stop(`${named} is a reranker, which embeds nothing: name an embedding model.`);
     return checked(api, modelSchema, json);
   }
   const { json } = await api.call({ path: "/v1/models", triesMax: TRIES_MAX });

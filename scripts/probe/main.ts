@@ -66,12 +66,14 @@ async function once({ url, key, model: named }: Options, say: ProbeContext["say"
   return reason === undefined;
 }
 
-const modelsSchema = z.object({ data: z.array(z.object({ id: z.string(), status: z.string() })) });
+const modelSchema = z.object({ id: z.string(), status: z.string(), kind: z.nullable(z.string()).optional() });
+const modelsSchema = z.object({ data: z.array(modelSchema) });
 
 async function liveModel(url: string): Promise<string | undefined> {
   try {
     const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(MODELS_MS), redirect: "manual" });
-    return modelsSchema.parse(await answer.json()).data.find(({ status }) => status === "live")?.id;
+    const { data } = modelsSchema.parse(await answer.json());
+    return data.find(({ status, kind }) => status === "live" && kind !== "reranker")?.id;
   } catch {
     return undefined;
   }

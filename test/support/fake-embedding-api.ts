@@ -45,7 +45,7 @@ export class FakeEmbeddingApi {
   chargedNanoUsd = 0;
   creditNanoUsd = 5_000_000_000;
   revision = "revision-1";
-  /** Status by model; the models differ in nothing else. */
+  /** Status by model; a reranker has "rerank" in its name, the others differ in nothing else. */
   models: Readonly<Record<string, string>> = { "fake/model": "live" };
   /** The most texts of a request. */
   textsMax = 2048;
@@ -138,10 +138,11 @@ export class FakeEmbeddingApi {
   #model(id: string): object {
     return {
       id,
+      kind: id.includes("rerank") ? "reranker" : "embedding",
       status: this.models[id],
       context_length: FAKE_CONTEXT,
       native_dimensions: FAKE_DIMENSIONS,
-      prompts: { query: "", document: "", default: "" },
+      prompts: id.includes("rerank") ? null : { query: "", document: "", default: "" },
       revision: this.revision,
       pricing: {
         price_nano_usd_per_million_tokens: FAKE_PRICE.interactive * 1e6,

@@ -88,6 +88,8 @@ describe("a corpus job", () => {
     [{ "a/one": "live", "b/two": "coming_soon" }, "a/one"],
     [{ "a/one": "warming", "b/two": "coming_soon" }, "a/one"],
     [{ "a/one": "live", "b/two": "warming" }, "a/one"],
+    [{ "a/rerank": "live", "b/two": "live" }, "b/two"],
+    [{ "a/rerank": "live" }, undefined],
     [{ "a/one": "live", "b/two": "live" }, undefined],
     [{}, undefined],
   ])("of models %j takes the only one that is served, %s", async (models, model) => {
@@ -95,6 +97,12 @@ describe("a corpus job", () => {
     const { code, said } = await job.run([job.corpus(["a text"]), "--yes"]);
     expect(embedded(api)[0]?.body["model"]).toBe(model);
     if (model === undefined) expect([code, said]).toEqual([1, expect.stringContaining("Name a model with --model")]);
+  });
+
+  test("a reranker is refused by name", async () => {
+    api.models = { "a/rerank": "live" };
+    const { code, said } = await job.run([job.corpus(["a text"]), "--yes", "--model", "a/rerank"]);
+    expect([code, said]).toEqual([1, expect.stringContaining("a/rerank is a reranker")]);
   });
 
   test("asks on a terminal, and sends nothing without a yes", async () => {
