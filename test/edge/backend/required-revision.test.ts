@@ -41,6 +41,14 @@ describe("a required revision", () => {
     expect((await required(pool, REVISION_2))?.revision).toBe(REVISION_2);
   });
 
+  it("is not that of a backend that is no longer ready, while another one is", async () => {
+    b.revision = REVISION_2;
+    const pool = await readyPool([a, b], clock);
+    a.status = undefined;
+    clock.nowMs += 31_000;
+    expect(await codeOf(required(pool, REVISION_1))).toBe("revision_changed");
+  });
+
   it("is waited for like any other while the model is cold", async () => {
     a.status = "warming";
     const pool = poolOf([a], clock);

@@ -77,6 +77,13 @@ describe.each(WAYS)("a required revision, by %s", (_, way) => {
   );
 });
 
+test("another revision is refused before the exact count that a cost limit asks for", async () => {
+  const before = asked();
+  const headers = { "x-require-revision": REVISION_2, "x-max-cost": "0" };
+  expectRefused(await post("/v1/embeddings", { input: fresh() }, headers), REVISION_2, REVISION_1);
+  expect(asked()).toBe(before);
+});
+
 test("a revision that is none, or another one in the field, is a clear error", async () => {
   const badHeader = await post("/v1/embeddings", { input: "a" }, { "x-require-revision": "latest" });
   expect([badHeader.status, badHeader.body["error"]]).toMatchObject([
