@@ -6,6 +6,7 @@ import { ApiError, ERRORS } from "../../shared/errors.ts";
 import { parseEmbeddingsRequest } from "../../shared/schemas/embeddings.ts";
 import { INPUTS_MAX } from "../../shared/schemas/texts.ts";
 import { parseRerankRequest } from "../../shared/schemas/rerank.ts";
+import type { RerankDocument } from "../../shared/schemas/rerank.ts";
 import { parseSimilarityRequest } from "../../shared/schemas/similarity.ts";
 import { parseTokenizeRequest } from "../../shared/schemas/tokenize.ts";
 
@@ -35,7 +36,9 @@ const anything = fc.oneof(
   fc.array(numbers, { maxLength: 5 }),
   fc.array(fc.array(fc.oneof(texts, numbers), { maxLength: 3 }), { maxLength: 5 }),
 );
-const words = fc.constantFrom("float", "base64", "int8", "ubinary", "query", "document", "none", "END", "start");
+const words = fc.constantFrom(
+  ...["float", "base64", "int8", "ubinary", "query", "document", "none", "END", "start", "per_item", "fail"],
+);
 
 const FIELDS = [
   "model",
@@ -60,6 +63,9 @@ const FIELDS = [
   "top_n",
   "top_k",
   "return_documents",
+  "rank_fields",
+  "on_error",
+  "revision",
 ];
 const field = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(...FIELDS) },
@@ -74,6 +80,7 @@ const textual = fc.tuple(
     { weight: 1, arbitrary: texts },
     { weight: 1, arbitrary: fc.array(texts, { minLength: 1, maxLength: 5 }) },
     { weight: 1, arbitrary: fc.array(fc.tuple(texts, texts), { minLength: 1, maxLength: 5 }) },
+    { weight: 1, arbitrary: fc.array(fc.oneof(texts, fc.record({ text: texts })), { minLength: 1, maxLength: 5 }) },
   ),
 );
 const change = fc.oneof(textual, fc.tuple(field, fc.oneof(anything, words)));
@@ -111,7 +118,7 @@ function checkRequest(request: unknown): void {
   if (typeof request !== "object" || request === null) throw new TypeError("a request is an object");
   const { input, query, documents, dimensions } = request as Record<string, unknown>;
   if (typeof query === "string") checkTexts([query]);
-  if (Array.isArray(documents)) checkTexts(documents as string[]);
+  if (Array.isArray(documents)) checkTexts((documents as RerankDocument[]).map(({ text }) => text));
   // Their range is the model's: checkDimensions.
   if (typeof dimensions === "number") assert(Number.isSafeInteger(dimensions), "dimensions are whole");
   if (typeof input !== "object" || input === null) return;

@@ -34,10 +34,11 @@ describe("handing batches to the engine", () => {
   afterEach(() => sheds.splice(0));
 
   it("puts calls of one turn of the event loop into one batch", async () => {
-    void embed([10]);
-    void embed([20], "b");
+    const calls = [embed([10]), embed([20], "b")];
     await engine.reached(1);
     expect(engine.batches[0]?.texts.map((ids) => ids.length).toSorted()).toEqual([10, 20]);
+    engine.batches[0]?.end();
+    await Promise.all(calls);
   });
 
   it("keeps the next batch ready behind the running one when a full one waits, and no third", async () => {
