@@ -39,8 +39,12 @@ export function openSession({
     // A memory pattern is kept per shape, and packed batches hardly ever repeat one: over a few different batches of
     // the 0.6B shape the process grew to 8.9 GB with patterns and stayed at 2.3 GB without, at the same speed.
     enableMemPattern: false,
-    // The fast int4 kernels of the CUDA provider take float16 and blocks of 32, and are off unless asked for.
-    ...(target === "cuda-fp16" && cudaWeights === "block32" && { extra: { ep: { cuda: { fpa_intb_gemm: "1" } } } }),
+    extra: {
+      // Its threads spin for their next work within a run, and no longer when it has ended: other processes want the cores.
+      session: { force_spinning_stop: "1" },
+      // The fast int4 kernels of the CUDA provider take float16 and blocks of 32, and are off unless asked for.
+      ...(target === "cuda-fp16" && cudaWeights === "block32" && { ep: { cuda: { fpa_intb_gemm: "1" } } }),
+    },
   });
 }
 
