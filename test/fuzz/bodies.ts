@@ -37,7 +37,17 @@ const anything = fc.oneof(
   fc.array(fc.array(fc.oneof(texts, numbers), { maxLength: 3 }), { maxLength: 5 }),
 );
 const words = fc.constantFrom(
-  ...["float", "base64", "int8", "ubinary", "query", "document", "none", "END", "start", "per_item", "fail"],
+  "float",
+  "base64",
+  "int8",
+  "ubinary",
+  "query",
+  "document",
+  "none",
+  "END",
+  "start",
+  "per_item",
+  "fail",
 );
 
 const FIELDS = [
