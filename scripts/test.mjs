@@ -8,7 +8,10 @@ import { ROOT, ensureInstalled } from "./install.mjs";
 // workerd. Three lanes of about equal length keep two cores busy; more were no faster. Projects that are not named here
 // are in the last lane. (`--project=!name` does not work: two of them exclude nothing, because a project runs if any
 // filter allows it.)
-const NAMED_LANES = [["--project=e2e", "--project=browser", "--project=house"], ["--project=gpu-backend"]];
+const NAMED_LANES = [
+  ["--project=e2e", "--project=browser", "--project=contract", "--project=house"],
+  ["--project=gpu-backend", "--project=sim"],
+];
 const config = readFileSync(`${ROOT}/vitest.config.ts`, "utf8");
 const projects = [...config.matchAll(/\bname: "([\w-]+)"/g)].map(([, name]) => name);
 const others = projects.map((name) => `--project=${name}`).filter((filter) => !NAMED_LANES.flat().includes(filter));
