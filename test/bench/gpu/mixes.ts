@@ -51,3 +51,15 @@ export function textsOf(lengths: readonly number[], vocabulary: number): readonl
   const random = mulberry32(11);
   return lengths.map((length) => Int32Array.from({ length }, () => Math.floor(random() * vocabulary)));
 }
+
+/**
+ * Texts of `lengths`, each but the first beginning with all that the first has room for: some of them whole, and the same text
+ * twice.
+ */
+export function textsThatBeginAlike(lengths: readonly number[], vocabulary: number): readonly Int32Array[] {
+  const texts = textsOf(lengths, vocabulary);
+  const [first] = texts;
+  if (first === undefined) return [];
+  for (const text of texts) text.set(first.subarray(0, text.length));
+  return [...texts, first];
+}

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { CPU_LINEARS } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { GraphSession } from "../../../gpu-backend/engine/graph-session.ts";
-import { textsOf } from "../../bench/gpu/mixes.ts";
+import { textsOf, textsThatBeginAlike } from "../../bench/gpu/mixes.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";
 import { compareBits } from "./same-bits.ts";
 
@@ -48,6 +48,23 @@ it.each(CPU_LINEARS)("a text's float32 values do not depend on how long its neig
       const alone = (await session.run([text])).slice();
       expect((await session.run([text, neighbour])).slice(0, alone.length)).toEqual(alone);
     }
+  }
+  await session.close();
+});
+
+it.each(CPU_LINEARS)("a text's float32 values do not depend on texts that begin alike: %s", async (linears) => {
+  const { graphPath, config } = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact", linears });
+  const session = await GraphSession.open({ graphPath, target: "cpu", cudaWeights: "as-is", threads: 2 });
+  for (const lengths of [
+    [16, 15, 17, 40],
+    [100, 101, 128, 129, 230],
+    [127, 128, 255, 256],
+  ]) {
+    const texts = textsThatBeginAlike(lengths, config.vocabSize);
+    const values = await session.run(texts);
+    const size = values.length / texts.length;
+    for (const [index, text] of texts.entries())
+      expect(values.slice(index * size, (index + 1) * size)).toEqual((await session.run([text])).slice());
   }
   await session.close();
 });
