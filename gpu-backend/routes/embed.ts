@@ -9,9 +9,11 @@ import {
   type EmbedAnswer,
   type EmbedRequest,
   type ItemFault,
+  type ScoreAnswer,
   type TokenizeAnswer,
   WIRE_VERSION,
 } from "../../shared/wire.ts";
+import { rowFormOf } from "../engine/row-form.ts";
 import type { EmbeddedCall } from "../scheduler/runner.ts";
 import type { Service } from "../service.ts";
 import type { TokenizedCall } from "../tokenizer/pool.ts";
@@ -30,23 +32,35 @@ export type ServiceOf = (model: string) => Service;
 export async function embed(call: Call, serviceOf: ServiceOf, sizes: CallSizes): Promise<void> {
   const { header, service, tokenized } = await tokenizeCall(call, serviceOf, sizes, true);
   const { dimensions } = service.model.config;
-  // The vectors, and the frame that carries a copy of them.
-  call.hold(2 * tokenized.texts.length * dimensions * Uint16Array.BYTES_PER_ELEMENT);
-  const { faults, ...done } = await embedGood(call, header, tokenized, service.runner, dimensions);
+  await sendRows(call, header, service, tokenized, (rows): EmbedAnswer => ({ ...rows, dimensions }));
+}
+
+/** Computes the rows (vectors, or scores) of the texts that have ids, and answers `call` with them in the frame of `answerOf`. */
+export async function sendRows(
+  call: Call,
+  header: Pick<EmbedRequest, "account" | "tier" | "onError">,
+  service: Service,
+  tokenized: TokenizedCall,
+  answerOf: (rows: ScoreAnswer) => ScoreAnswer,
+): Promise<void> {
+  const { texts, truncated } = tokenized;
+  const { words } = rowFormOf(service.model.config);
+  // The rows, and the frame that carries a copy of them.
+  call.hold(2 * texts.length * words * Uint16Array.BYTES_PER_ELEMENT);
+  const { faults, ...done } = await embedGood(call, header, tokenized, service.runner, words);
   call.stages.set("queue", done.queueMs);
   call.stages.set("run", done.runMs);
   const frame = await call.stage("encode", () => {
     const bad = new Set(faults.map(({ index }) => index));
-    const answer: EmbedAnswer = {
+    const answer = answerOf({
       version: WIRE_VERSION,
       revision: service.model.revision,
-      dimensions,
-      tokens: tokenized.texts.map((ids, index) => (bad.has(index) ? 0 : ids.length)),
-      truncated: [...tokenized.truncated],
+      tokens: texts.map((ids, index) => (bad.has(index) ? 0 : ids.length)),
+      truncated: [...truncated],
       ...(faults.length > 0 && { faults }),
       load: { queueSeconds: service.runner.queueSeconds() },
       timings: { tokenizeMs: call.stages.get("tokenize") ?? 0, queueMs: done.queueMs, runMs: done.runMs },
-    };
+    });
     return encodeFrame(JSON.stringify(answer), new Uint8Array(done.vectors.buffer));
   });
   call.sendFrame(frame);
@@ -56,7 +70,7 @@ export async function embed(call: Call, serviceOf: ServiceOf, sizes: CallSizes):
  * Rows (vectors, or scores), of `words` each, of the texts that have ids; of those alone that have a row. Faults are by the
  * texts of the call.
  */
-export async function embedGood(
+async function embedGood(
   call: Call,
   { account, tier, onError }: Pick<EmbedRequest, "account" | "tier" | "onError">,
   { texts, faults }: TokenizedCall,

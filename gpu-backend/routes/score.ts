@@ -2,40 +2,18 @@
 // the call says so. POST /score/tokenize: the same pairs, their ids out.
 
 import { apiError } from "../../shared/errors.ts";
-import { encodeFrame } from "../../shared/frame.ts";
-import { type ScoreAnswer, type ScoreRequest, scoreRequestSchema, WIRE_VERSION } from "../../shared/wire.ts";
-import { rowFormOf } from "../engine/row-form.ts";
+import { type ScoreRequest, scoreRequestSchema } from "../../shared/wire.ts";
 import type { Service } from "../service.ts";
 import { tokenOf } from "../token-type.ts";
 import type { TokenizedCall } from "../tokenizer/pool.ts";
 import type { Call } from "./call.ts";
-import { type CallSizes, checkModel, embedGood, sendIds, type ServiceOf } from "./embed.ts";
+import { type CallSizes, checkModel, sendIds, sendRows, type ServiceOf } from "./embed.ts";
 import { readFrame } from "./read-request.ts";
 
 /** Answers `call` with a frame of scores. Throws ApiError, TextFault or CallerGone. */
 export async function score(call: Call, serviceOf: ServiceOf, sizes: CallSizes): Promise<void> {
   const { header, service, tokenized } = await tokenizePairs(call, serviceOf, sizes, true);
-  const { texts, truncated } = tokenized;
-  const { words } = rowFormOf(service.model.config);
-  // The scores, and the frame that carries a copy of them.
-  call.hold(2 * texts.length * words * Uint16Array.BYTES_PER_ELEMENT);
-  const { faults, ...done } = await embedGood(call, header, tokenized, service.runner, words);
-  call.stages.set("queue", done.queueMs);
-  call.stages.set("run", done.runMs);
-  const frame = await call.stage("encode", () => {
-    const bad = new Set(faults.map(({ index }) => index));
-    const answer: ScoreAnswer = {
-      version: WIRE_VERSION,
-      revision: service.model.revision,
-      tokens: texts.map((ids, index) => (bad.has(index) ? 0 : ids.length)),
-      truncated: [...truncated],
-      ...(faults.length > 0 && { faults }),
-      load: { queueSeconds: service.runner.queueSeconds() },
-      timings: { tokenizeMs: call.stages.get("tokenize") ?? 0, queueMs: done.queueMs, runMs: done.runMs },
-    };
-    return encodeFrame(JSON.stringify(answer), new Uint8Array(done.vectors.buffer));
-  });
-  call.sendFrame(frame);
+  await sendRows(call, header, service, tokenized, (rows) => rows);
 }
 
 /** Answers `call` with a frame of token ids. Throws ApiError, TextFault or CallerGone. */

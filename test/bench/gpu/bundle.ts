@@ -19,8 +19,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { build } from "esbuild";
-
+import { bundleForNode } from "../../../gpu-backend/build.mjs";
 import { CUDA_FOLDER, INSTALLED_FILE, PROVIDER_FILE, whyNotUsable } from "../../../gpu-backend/cuda/libraries.ts";
 import { reduceProvider } from "./reduce-provider.ts";
 
@@ -68,15 +67,11 @@ try {
     });
   }
   for (const entry of ENTRIES) {
-    await build({
+    bundleForNode({
       entryPoints: [join(ROOT, `${entry}.ts`)],
       outfile: join(folder, `${entry}.mjs`),
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node20",
+      // Those that COPIED has.
       external: ["onnxruntime-node", "tokenizers"],
-      banner: { js: 'import { createRequire as made } from "node:module"; const require = made(import.meta.url);' },
     });
   }
   if (!values["without-node"]) {
