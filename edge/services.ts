@@ -16,6 +16,8 @@ import { writeLog } from "./lib/log.ts";
 import { listedModels } from "./models/models.ts";
 import type { Config } from "./settings.ts";
 import { readConfig } from "./settings.ts";
+import type { SigningKey } from "./signing/signing-key.ts";
+import { signingKeyOf } from "./signing/signing-key.ts";
 import { CanaryView } from "./watch/canary-view.ts";
 import { FaultCounts } from "./watch/fault-counts.ts";
 import type { CatalogModel } from "../shared/catalog.ts";
@@ -37,6 +39,8 @@ export interface Services {
   readonly models: readonly CatalogModel[];
   readonly faultCounts: FaultCounts;
   readonly canary: CanaryView;
+  /** Undefined: this deployment signs nothing. */
+  readonly signingKey: Promise<SigningKey | undefined>;
 }
 
 /** For a batch's object, which has no request: entries that it caches in the data centre before one came are lost. */
@@ -88,6 +92,7 @@ function createServices(env: Env): Services {
     modelBook,
     faultCounts: new FaultCounts(env.DIRECTORY, sleep),
     canary: new CanaryView(env.DIRECTORY, () => Date.now()),
+    signingKey: signingKeyOf(config.SIGNING_KEY),
     get models() {
       return modelBook.models;
     },

@@ -3,6 +3,7 @@
 // off, and `problems` says so: in the log, GET /ready and `npm run doctor`. `npm run deploy` reads the same.
 
 import * as z from "zod";
+import { isKeyText } from "./signing/signing-key.ts";
 import { nanoUsd, parseUsd } from "../shared/money.ts";
 
 const SECRET_LENGTH_MIN = 32;
@@ -58,6 +59,15 @@ const optional = {
   /** Without it no sign-in to the pages is possible. */
   SESSION_SECRET: secret,
   SESSION_SECRET_PREVIOUS: secret,
+  /** The Ed25519 key of edge/signing/: 32 random bytes in base64url. Without it nothing is signed. */
+  SIGNING_KEY: text.refine(isKeyText, { error: "must be 32 random bytes in base64url (43 characters, no padding)" }),
+  /** Public keys of before, whose signatures still hold: the `x` of each, divided by commas. */
+  SIGNING_KEYS_RETIRED: z.string().transform((given, context) => {
+    const keys = given.split(",").map((key) => key.trim());
+    if (keys.every(isKeyText)) return keys;
+    context.addIssue({ code: "custom", message: "must be the `x` of public keys (43 characters each), comma between" });
+    return z.NEVER;
+  }),
   /** A short call that has no answer after this long is sent to one more backend; absent: never. */
   HEDGE_AFTER_MS: z.coerce
     .number({ error: HEDGE_RULE })
@@ -129,6 +139,7 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
   ...[...Object.entries(required), ...Object.entries(optional)].flatMap(([name, schema]) =>
     schema === secret ? [name] : [],
   ),
+  "SIGNING_KEY",
   "STRIPE_SECRET_KEY",
   "STRIPE_WEBHOOK_SECRET",
   "STRIPE_WEBHOOK_SECRET_PREVIOUS",
@@ -146,6 +157,7 @@ export const LEGAL_SETTINGS = ["OPERATOR_NAME", "OPERATOR_ADDRESS", "CONTACT_EMA
 const EXPECTED: Readonly<Partial<Record<OptionalName, string>>> = {
   ADMIN_KEY: "the operator's routes answer nobody",
   SESSION_SECRET: "nobody can sign in to the pages",
+  SIGNING_KEY: "nothing is signed",
 };
 
 const requiredSchema = z.object(required);

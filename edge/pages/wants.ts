@@ -5,8 +5,9 @@
 import type { Context } from "../context.ts";
 import { clientAddress } from "../context.ts";
 import { AddressLimit, networkOf } from "../lib/address-limit.ts";
+import { toBase64Url } from "../lib/base64-url.ts";
 import { withDirectory } from "../directory/directory.ts";
-import { personHash, toBase64Url } from "../session/seal.ts";
+import { personHash } from "../session/seal.ts";
 import { readSession, sessionSecrets } from "../session/session.ts";
 import { parseKey } from "../../shared/keys.ts";
 

@@ -20,6 +20,7 @@ import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
 import { CREATE_FILE } from "./files/upload-file.ts";
 import { HEALTH } from "./health.ts";
+import { JWKS } from "./jwks.ts";
 import { KEYS } from "./keys/keys.ts";
 import { REPORT_LEAK } from "./keys/report-leak.ts";
 import { METRICS } from "./metrics.ts";
@@ -60,6 +61,7 @@ export const ROUTES: readonly Route[] = [
   ...SESSIONS,
   ...HEALTH,
   STATUS,
+  JWKS,
   METRICS,
   ...documentRoutes(() => ROUTES),
   ...ADMIN_ACCOUNTS,

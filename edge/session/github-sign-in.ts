@@ -7,6 +7,7 @@ import * as z from "zod";
 import { accountStub } from "../account/account-stub.ts";
 import type { Context } from "../context.ts";
 import { createAccount } from "../account/create-account.ts";
+import { toBase64Url } from "../lib/base64-url.ts";
 import { locationOf } from "../lib/location.ts";
 import { acted } from "../middleware/acted.ts";
 import { findAccount } from "../directory/accounts.ts";
@@ -17,7 +18,7 @@ import type { AccountId } from "../../shared/ids.ts";
 import { giveFreeCredit } from "./free-credit.ts";
 import { GitHub, GitHubError } from "./github.ts";
 import type { GitHubPerson } from "./github.ts";
-import { seal, toBase64Url, unseal } from "./seal.ts";
+import { seal, unseal } from "./seal.ts";
 import { SESSION_LIFE_S, sessionSecrets, startSession } from "./session.ts";
 
 const COOKIE = "sign-in";

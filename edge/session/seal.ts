@@ -1,6 +1,7 @@
 // Seals small values with SESSION_SECRET (lib/cipher.ts), so that a client can neither read nor change them. While the
 // secret is rotated, the previous one still opens.
 
+import { toBase64Url } from "../lib/base64-url.ts";
 import { Cipher, DamagedFileError } from "../lib/cipher.ts";
 import type { Seal } from "../lib/cipher.ts";
 import { hmac, importHmacKey } from "../../shared/hmac.ts";
@@ -43,9 +44,4 @@ function sealOf(
 /** A keyed hash of a person, to recognise without storing: the 32 bytes of HMAC under a key of this purpose. */
 export async function personHash(text: string, secrets: SessionSecrets): Promise<Uint8Array<ArrayBuffer>> {
   return hmac(await importHmacKey(`person\n${secrets.SESSION_SECRET}`), encoder.encode(text));
-}
-
-/** Base64 in the URL- and cookie-safe alphabet, without padding. */
-export function toBase64Url(bytes: Uint8Array): string {
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }

@@ -125,8 +125,8 @@ export function settingFaults({ vars: settings }: DeployConfig, secretNames: Ite
   }
 }
 
-/** A placeholder for a secret, whose value cannot be read back. */
-const PRESENT = "x".repeat(32);
+/** A placeholder for a secret, whose value cannot be read back: of the form of those that --create-secrets makes. */
+const PRESENT = "x".repeat(43);
 
 function faultsOf(name: string, config: DeployConfig): readonly string[] {
   const faults: string[] = [];

@@ -13,6 +13,7 @@ export const SECRET_NAMES = [
   "STORAGE_SECRET",
   "CACHE_HMAC_KEY",
   "SESSION_SECRET",
+  "SIGNING_KEY",
 ] as const;
 export type Secrets = Readonly<Record<(typeof SECRET_NAMES)[number], string>>;
 
@@ -59,6 +60,7 @@ export class DataFolder {
       STORAGE_SECRET: "",
       CACHE_HMAC_KEY: "",
       SESSION_SECRET: "",
+      SIGNING_KEY: "",
       ...secrets,
     };
   }

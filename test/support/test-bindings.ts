@@ -8,6 +8,8 @@ export const TEST_BINDINGS = {
   STORAGE_SECRET: "storage-secret-of-the-tests-0123456789abcdef",
   CACHE_HMAC_KEY: "cache-hmac-key-of-the-tests-0123456789abcdef",
   SESSION_SECRET: "session-secret-of-the-tests-0123456789abcdef",
+  // RFC 8037, A.1: its thumbprint is known.
+  SIGNING_KEY: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
   GITHUB_CLIENT_ID: "github-client",
   GITHUB_CLIENT_SECRET: "github-secret",
   GITHUB_ORIGIN: "https://github.test",

@@ -19,6 +19,8 @@ const half = {
   HEDGE_AFTER_MS: "soon",
   KEY_PEPPER_PREVIOUS: "short",
   OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318",
+  SIGNING_KEY: "a".repeat(44),
+  SIGNING_KEYS_RETIRED: "a,b",
 } as unknown as Partial<Env>;
 
 /** What `work` writes as errors. */
