@@ -49,7 +49,7 @@ export function openApiDocument(origin: string, operations: readonly Operation[]
 }
 
 /** Every error code that `operation` may answer with. */
-function errorCodesOf(operation: Operation): readonly ErrorCode[] {
+export function errorCodesOf(operation: Operation): readonly ErrorCode[] {
   const { body, parameters } = operation;
   const own: readonly ErrorCode[] = [
     ...(operation.errors ?? []),
@@ -170,7 +170,7 @@ function componentsOf(operations: readonly Operation[]): Record<string, JsonSche
 }
 
 /** The schema for callers: an optional field may be null, which means absent. */
-function requestSchema({ schema, required, rules }: Body): JsonSchema {
+export function requestSchema({ schema, required, rules }: Body): JsonSchema {
   const made = withoutDialect(z.toJSONSchema(schema, { io: "input", unrepresentable: "any", override: withoutFormat }));
   if (made["type"] !== "object") return { ...made, ...rules };
   const needed = new Set([...(made.required ?? []), ...(required ?? [])]);

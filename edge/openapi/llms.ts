@@ -1,11 +1,18 @@
-// /llms.txt: the API on one page of plain Markdown, for agents.
+// /llms.txt: the API on one page of plain Markdown, for agents. /llms-full.txt: that page, then all that it links to.
 
 import type { Operation } from "./operation.ts";
 import { TAGS } from "./operation.ts";
 import { CATALOG } from "../../shared/catalog.ts";
 
+/** A guide: edge/pages/guides.ts. */
+interface DocsPage {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+}
+
 /** By https://llmstxt.org: a title, a summary, sections. */
-export function llmsText(origin: string, operations: readonly Operation[]): string {
+export function llmsText(origin: string, operations: readonly Operation[], pages: readonly DocsPage[]): string {
   const models = CATALOG.map(
     ({ id, kind, description, nativeDimensions, contextTokens }) =>
       `- \`${id}\`: ${description} ${kind === "reranker" ? "For POST /v1/rerank" : `${nativeDimensions} dimensions`}, ${contextTokens} tokens of context.`,
@@ -33,8 +40,8 @@ ${models.join("\n")}
 
 ## Documents
 - [OpenAPI 3.1](${origin}/v1/openapi.json): every route, field and error
-- [The same to browse](${origin}/docs)
-- [Errors](${origin}/docs/errors)
+- [API reference](${origin}/docs.md): the same as Markdown; to browse: ${origin}/docs
+${pages.map(({ name, title, description }) => `- [${title}](${origin}/docs/${name}.md): ${description}\n`).join("")}- [All of these in one file](${origin}/llms-full.txt)
 ${Object.entries(TAGS)
   .map(([tag, about]) => section(tag, about, operations))
   .join("")}`;

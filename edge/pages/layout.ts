@@ -15,6 +15,8 @@ export interface Page {
   readonly section: Section;
   /** Scripts by their names in the sources, loaded as modules. */
   readonly scripts?: readonly string[];
+  /** The path of the same page as Markdown. */
+  readonly markdown?: string;
   readonly body: Html;
   readonly status?: 200 | 400 | 401 | 404 | 429 | 503;
   /** The style sheet, by its name in the sources. Default: `site.css`. */
@@ -78,6 +80,7 @@ export async function respond(c: Context, page: Page): Promise<Response> {
         <meta name="color-scheme" content="light dark" />
         <link rel="stylesheet" href="${styles}" />
         <link rel="icon" href="${icon}" type="image/svg+xml" />
+        ${page.markdown === undefined ? "" : html`<link rel="alternate" href="${page.markdown}" type="text/markdown" />`}
         ${scripts.map((url) => html`<script type="module" src="${url}"></script>`)}
       </head>
       <body>

@@ -1,9 +1,12 @@
-// GET /v1/openapi.json and /llms.txt: the published documents.
+// GET /v1/openapi.json, /llms.txt and /llms-full.txt: the published documents.
 
 import * as z from "zod";
 import type { Context } from "../context.ts";
 import { openApiDocument } from "../openapi/document.ts";
 import { llmsText } from "../openapi/llms.ts";
+import { referenceText } from "../openapi/reference.ts";
+import { guideMarkdown } from "../pages/guide-page.ts";
+import { GUIDES } from "../pages/guides.ts";
 import type { Route } from "./route.ts";
 
 /** `table`: all routes, including these. */
@@ -33,21 +36,43 @@ export const documentRoutes = (table: () => readonly Route[]): readonly Route[] 
     summary: "What an agent needs to know of this API",
     auth: "none",
     answers: { 200: { description: "Plain text.", mediaType: "text/plain" } },
-    handler: (c) => getLlms(c, table()),
+    handler: (c) => plainText(c, llmsText(originOf(c), table(), GUIDES)),
+  },
+  {
+    method: "get",
+    path: "/llms-full.txt",
+    id: "llmsFull",
+    tag: "Service",
+    summary: "The same, with every page of the docs and the API reference",
+    auth: "none",
+    answers: { 200: { description: "Plain text.", mediaType: "text/plain" } },
+    handler: (c) => getLlmsFull(c, table()),
   },
 ];
 
 let text: { readonly origin: string; readonly json: string } | undefined;
 
 function getOpenApi(c: Context, routes: readonly Route[]): Response {
-  const { origin } = new URL(c.req.url);
+  const origin = originOf(c);
   if (text?.origin !== origin) text = { origin, json: JSON.stringify(openApiDocument(origin, routes)) };
   c.header("content-type", "application/json; charset=utf-8");
   c.header("cache-control", "public, max-age=300");
   return c.body(text.json);
 }
 
-function getLlms(c: Context, routes: readonly Route[]): Response {
+async function getLlmsFull(c: Context, routes: readonly Route[]): Promise<Response> {
+  const origin = originOf(c);
+  const guides = await Promise.all(GUIDES.map((guide) => guideMarkdown(c.env, origin, guide)));
+  const parts = [llmsText(origin, routes, GUIDES), ...guides, referenceText(origin, routes)];
+  return plainText(c, parts.map((part) => part.trim()).join("\n\n---\n\n"));
+}
+
+function plainText(c: Context, shown: string): Response {
   c.header("cache-control", "public, max-age=300");
-  return c.text(llmsText(new URL(c.req.url).origin, routes));
+  return c.text(shown);
+}
+
+/** Where the deployment is called. */
+export function originOf(c: Context): string {
+  return new URL(c.req.url).origin;
 }

@@ -9,7 +9,9 @@ import { comparePage } from "../pages/compare-page.ts";
 import { dashboardPage } from "../pages/dashboard-page.ts";
 import { benchmarkRowOf } from "../pages/facts.ts";
 import { docsPage } from "../pages/docs-page.ts";
-import { errorsPage } from "../pages/errors-page.ts";
+import { guideMarkdown, guidePage, markdownAnswer, negotiated } from "../pages/guide-page.ts";
+import type { Guide } from "../pages/guides.ts";
+import { GUIDES } from "../pages/guides.ts";
 import { landingPage } from "../pages/landing.ts";
 import { respond } from "../pages/layout.ts";
 import { ROBOTS_TXT, contactPage, privacyPage, securityTxt, termsPage } from "../pages/legal-pages.ts";
@@ -25,9 +27,12 @@ import { PROXY_PREFIX, proxyToApi } from "../session/proxy.ts";
 import { readSession } from "../session/session.ts";
 import type { SignInResult } from "../session/sign-in.ts";
 import { signInWithKey, signOut } from "../session/sign-in.ts";
+import { referenceText } from "../openapi/reference.ts";
+import { originOf } from "./documents.ts";
 import { GET_MODEL, GET_MODEL_BY_NAME, LIST_MODELS } from "./models.ts";
 import type { PageRoute } from "./route.ts";
 import { getStatusPage } from "./status.ts";
+import { ROUTES } from "./table.ts";
 import { postStripeWebhook } from "./stripe-webhook.ts";
 import { apiError } from "../../shared/errors.ts";
 
@@ -64,8 +69,9 @@ export const PAGES: readonly PageRoute[] = [
   shown("/auth/github", beginGitHubSignIn),
   shown("/auth/github/callback", async (c) => answerSignIn(c, await endGitHubSignIn(c))),
   { method: "all", path: `${PROXY_PREFIX}/v1/*`, auth: "site", handler: proxyToApi },
-  shown("/docs", (c) => respond(c, docsPage())),
-  shown("/docs/errors", async (c) => respond(c, await errorsPage(c.env))),
+  shown("/docs", (c) => negotiated(c, docsPage, () => reference(c))),
+  shown("/docs.md", (c) => markdownAnswer(c, reference(c))),
+  ...GUIDES.flatMap(guideRoutes),
   shown("/status", getStatusPage, { unconfigured: true }),
   shown("/assets/{file}", getAsset),
   shown("/terms", (c) => respond(c, termsPage(c.get("services").config))),
@@ -76,8 +82,23 @@ export const PAGES: readonly PageRoute[] = [
   { method: "post", path: "/stripe/webhook", auth: "none", handler: postStripeWebhook },
 ];
 
-function originOf(c: Context): string {
-  return new URL(c.req.url).origin;
+function reference(c: Context): string {
+  return referenceText(originOf(c), ROUTES);
+}
+
+/** A guide, for people and as Markdown. */
+function guideRoutes(guide: Guide): readonly PageRoute[] {
+  const markdown = (c: Context) => guideMarkdown(c.env, originOf(c), guide);
+  return [
+    shown(`/docs/${guide.name}`, (c) =>
+      negotiated(
+        c,
+        () => guidePage(c.env, originOf(c), guide),
+        () => markdown(c),
+      ),
+    ),
+    shown(`/docs/${guide.name}.md`, async (c) => markdownAnswer(c, await markdown(c))),
+  ];
 }
 
 async function showDashboard(c: Context): Promise<Response> {

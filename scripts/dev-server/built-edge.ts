@@ -7,15 +7,7 @@ import { buildOf, publish } from "../../gpu-backend/build.mjs";
 import { buildPageAssets } from "./page-assets.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 
-const SOURCES = [
-  "edge",
-  "shared",
-  "docs/errors.md",
-  "scripts/dev-server",
-  "wrangler.toml",
-  "tsconfig.json",
-  "package-lock.json",
-];
+const SOURCES = ["edge", "shared", "docs", "scripts/dev-server", "wrangler.toml", "tsconfig.json", "package-lock.json"];
 
 /** The text of the Worker with this entry, and the folder of the pages' files, which nobody changes. */
 export async function builtEdge(entry: string): Promise<{ worker: string; assetsDir: string }> {

@@ -1,4 +1,5 @@
-// Builds the files that pages load (style sheets, scripts, vendored libraries) from edge/pages into one flat folder.
+// Builds the files that pages load (style sheets, scripts, vendored libraries) from edge/pages into one flat folder, and
+// the docs pages (guide-files.ts).
 // Scripts are bundled and minified, and every file is named by its content, so that it can be cached for ever.
 // `manifest.json` maps each name to the current file; it is written last. The Worker serves the folder through its
 // ASSETS binding.
@@ -7,6 +8,7 @@ import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
+import { guideFiles } from "./guide-files.ts";
 import { ROOT } from "./options.ts";
 
 /** The folder of wrangler.toml's `[assets]`, for deployments and for tests inside workerd. */
@@ -22,21 +24,20 @@ const SOURCES: Readonly<Record<string, string>> = {
   "dashboard.js": "edge/pages/client/dashboard.tsx",
   "playground.js": "edge/pages/client/playground.tsx",
   "scalar.js": "edge/pages/vendor/scalar.js",
-  "errors.md": "docs/errors.md",
 };
 
 /** Builds every asset into `folder`, which is created if absent and holds nothing else afterwards. */
 export async function buildPageAssets(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  const built = await Promise.all(
-    Object.entries(SOURCES).map(async ([name, source]) => {
-      const contents = await contentsOf(resolve(ROOT, source));
-      const hash = createHash("sha256").update(contents).digest("hex").slice(0, 16);
-      const file = `${basename(name, extname(name))}.${hash}${extname(name)}`;
-      writeAtomically(join(folder, file), contents);
-      return [name, file] as const;
-    }),
+  const bundled = Object.entries(SOURCES).map(
+    async ([name, source]) => [name, await contentsOf(resolve(ROOT, source))] as const,
   );
+  const built = [...(await Promise.all(bundled)), ...Object.entries(guideFiles())].map(([name, contents]) => {
+    const hash = createHash("sha256").update(contents).digest("hex").slice(0, 16);
+    const file = `${basename(name, extname(name))}.${hash}${extname(name)}`;
+    writeAtomically(join(folder, file), contents);
+    return [name, file] as const;
+  });
   const manifest = Object.fromEntries(built.toSorted(([a], [b]) => a.localeCompare(b)));
   writeAtomically(join(folder, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
   const current = new Set(["manifest.json", ...Object.values(manifest)]);

@@ -31,6 +31,8 @@ const PUBLIC_PAGES = {
   "sign-in": "/dashboard",
   playground: "/playground",
   status: "/status",
+  guide: "/docs/clients",
+  errors: "/docs/errors",
 };
 
 /** The first paint that is under the budget, otherwise the last of a few: what else the machine does is not the page's fault. */

@@ -1,6 +1,7 @@
 // Pages as a browser gets them: headers, facts, wishes, and the session that stands between a page and the API.
 import { env } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
+import { GUIDES } from "../../../edge/pages/guides.ts";
 import { PRODUCTION_MODEL_ID } from "../../../shared/catalog.ts";
 import { Api } from "../support/api.ts";
 import { MODEL } from "../support/fake-backends.ts";
@@ -19,6 +20,7 @@ const PAGES = [
   "/terms",
   "/privacy",
   "/contact",
+  ...GUIDES.map(({ name }) => `/docs/${name}`),
 ];
 
 /** As a browser follows a link: a program gets the API's answer at the same address. */
@@ -34,7 +36,9 @@ describe("every page", () => {
       expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
       expect(headers.get("access-control-allow-origin")).toBeNull();
       expect(text).not.toMatch(/<script(?![^>]* src=)|style="|\son\w+="/);
-      const loaded = [...text.matchAll(/(?:src|<link[^>]* href)="([^"]+)"/g)].map((match) => match[1] ?? "");
+      const loaded = [...text.matchAll(/(?:src|<link rel="(?:stylesheet|icon)"[^>]* href)="([^"]+)"/g)].map(
+        (match) => match[1] ?? "",
+      );
       expect(loaded.filter((url) => !url.startsWith("/assets/"))).toEqual([]);
     }
   });

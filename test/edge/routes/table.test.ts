@@ -18,7 +18,7 @@ test("what is mounted is a route or a page", () => {
 });
 
 test("no page stands where the API's routes do", () => {
-  const api = /^\/(?:v\d+|admin|embeddings|account|health|ready|metrics)\b|\.json$|^\/llms\.txt$/;
+  const api = /^\/(?:v\d+|admin|embeddings|account|health|ready|metrics)\b|\.json$|^\/llms(?:-full)?\.txt$/;
   expect(PAGES.filter(({ path }) => api.test(path))).toEqual([]);
   expect(ROUTES.filter(({ path }) => !api.test(path))).toEqual([]);
 });

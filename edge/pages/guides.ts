@@ -1,0 +1,21 @@
+// The guides among the docs pages, in their order: each is the file of its name in docs/, shown at /docs/NAME and, as
+// Markdown, with `.md` behind that path. scripts/dev-server/guide-files.ts makes both forms when the assets are built.
+
+export interface Guide {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+}
+
+/** What stands in the pages for the deployment's origin: where `npm start` serves, so that the repository's own work too. */
+export const GUIDE_ORIGIN = "http://127.0.0.1:8787";
+
+export const GUIDES: readonly Guide[] = [
+  { name: "clients", title: "Clients", description: "Every client that was tried, and what each must be told." },
+  { name: "batches", title: "Batches", description: "Large jobs at the batch price, in OpenAI's shape." },
+  { name: "corpus-job", title: "A corpus", description: "Millions of texts from the command line." },
+  { name: "webhooks", title: "Webhooks", description: "Alerts, and how their deliveries are verified." },
+  { name: "keys", title: "Keys", description: "What a key may do, and when it is over." },
+  { name: "errors", title: "Errors", description: "Every error code, what it means and what to do." },
+  { name: "contract", title: "The contract", description: "The rules that customers rely on, with all limits." },
+];
