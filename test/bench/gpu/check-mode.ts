@@ -26,7 +26,9 @@ export async function checkMode(mode: Mode, subjects: readonly Subject[]): Promi
 }
 
 async function check({ target, cudaWeights }: Mode, subject: Subject): Promise<Record<string, unknown>> {
-  const model = await compileCheckpoint(subject.dir, { target, cudaWeights, precision: "exact" });
+  const steps: string[] = [];
+  const onProgress = (_: number, step: string): void => void steps.push(step);
+  const model = await compileCheckpoint(subject.dir, { target, cudaWeights, precision: "exact", onProgress });
   const size = model.config.dimensions;
   const session = await GraphSession.open({ graphPath: model.graphPath, target, cudaWeights, threads: 1 });
   try {
@@ -58,6 +60,7 @@ async function check({ target, cudaWeights }: Mode, subject: Subject): Promise<R
     };
   } finally {
     await session.close();
-    rmSync(dirname(model.graphPath), { recursive: true, force: true });
+    // A single step is that it was there before, maybe for a backend that runs.
+    if (steps.length > 1) rmSync(dirname(model.graphPath), { recursive: true, force: true });
   }
 }

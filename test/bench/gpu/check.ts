@@ -4,7 +4,7 @@
 // line on, so that a run that is cut still says something.
 // --rehearse: the CPU provider in the card's place, which proves this script alone; the JSON says so.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -56,7 +56,9 @@ async function main(): Promise<number> {
     const limits = { float16: FLOAT16_MAX, bfloat16: torchSays };
     const head = { check: "vectors", rehearsal: rehearse, done, date: new Date().toISOString(), card };
     const whole = { ...head, onnxruntime: ONNXRUNTIME_VERSION, limits, faults, results };
-    writeFileSync(out, `${JSON.stringify(whole, null, 1)}\n`);
+    // At once: cut while it is written, the file would be no JSON.
+    writeFileSync(`${out}.new`, `${JSON.stringify(whole, null, 1)}\n`);
+    renameSync(`${out}.new`, out);
   };
   try {
     process.stderr.write("computing the references on the CPU …\n");

@@ -1,34 +1,60 @@
 // check:gpu, bench:gpu and gpu:bundle themselves, so that they run at the first try on a machine that is there for minutes: on the CPU in the
-// card's place, and on the card that computes nothing, whose vectors are all wrong.
+// card's place, and on the card that computes nothing, whose vectors are all wrong. The first two run as gpu:bundle's do, in one file
+// each, since they start themselves again for each mode and need a second to load as TypeScript.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { afterAll, describe, expect, test } from "vitest";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { bundleForNode } from "../../../gpu-backend/build.mjs";
+import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { faultsOf } from "../../bench/gpu/check-faults.ts";
+import { DEMO_MODEL_DIR } from "../engine/demo-reference.ts";
 import { makeFakeCuda, whyNoFakeCuda } from "./fake-cuda.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const work = mkdtempSync(join(tmpdir(), "gpu-scripts-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
+/** The root as the bundles see it: they look for files where the scripts' sources do. */
+const BUNDLED_ROOT = join(work, "root");
+const SCRIPTS = "test/bench/gpu";
+const READ_BY_SCRIPTS = ["node_modules", "gpu-backend", "test/vectors"];
+beforeAll(() => {
+  for (const path of READ_BY_SCRIPTS) {
+    mkdirSync(dirname(join(BUNDLED_ROOT, path)), { recursive: true });
+    symlinkSync(join(ROOT, path), join(BUNDLED_ROOT, path));
+  }
+  bundleForNode({
+    entryPoints: ["check", "main"].map((name) => join(ROOT, SCRIPTS, `${name}.ts`)),
+    outdir: join(BUNDLED_ROOT, SCRIPTS),
+    outExtension: { ".js": ".mjs" },
+  });
+});
+
 interface Ended {
   readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+type Script = "check" | "main" | "bundle";
+
 /** No Python: torch is not this test's. */
 function start(
-  script: string,
+  script: Script,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): ChildProcess {
-  return spawn(process.execPath, ["--import", "tsx", join(ROOT, `test/bench/gpu/${script}.ts`), ...args], {
+  const program =
+    script === "bundle"
+      ? ["--import", "tsx", join(ROOT, SCRIPTS, "bundle.ts")]
+      : [join(BUNDLED_ROOT, SCRIPTS, `${script}.mjs`)];
+  return spawn(process.execPath, [...program, ...args], {
     cwd: ROOT,
     env: { ...process.env, PYTHON: "/nowhere/python", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
@@ -39,16 +65,14 @@ async function end(child: ChildProcess): Promise<Ended> {
   let [stdout, stderr] = ["", ""];
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const [code] = await once(child, "close");
-  return { code, stdout, stderr };
+  const [code, signal] = await once(child, "close");
+  return { code, signal, stdout, stderr };
 }
 
-/** Ended at its first line, as a machine that is taken away ends it. */
-async function cut(child: ChildProcess): Promise<void> {
-  for await (const _ of createInterface({ input: child.stdout ?? process.stdin })) break;
-  child.kill("SIGKILL");
-  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-}
+/** Ends a process, and those that it starts, when its first line is out, as a machine that is taken away ends it. */
+const CUT = `const write = process.stdout.write.bind(process.stdout);
+process.stdout.write = (line) => { write(line); process.kill(process.pid, "SIGKILL"); };`;
+const CUT_AT_FIRST_LINE = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(CUT)}` };
 
 const jsonIn = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 const linesIn = (path: string): Record<string, unknown>[] =>
@@ -57,14 +81,19 @@ const linesIn = (path: string): Record<string, unknown>[] =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-describe("check:gpu", () => {
+/** They take seconds, and minutes where others have the processors. */
+const SLOW = { timeout: 300_000 };
+
+describe("check:gpu", SLOW, () => {
   const args = ["--rehearse", "--tokens-max", "16"];
 
-  test("rehearsed on a CPU finds all right, and says that it was a rehearsal", async () => {
+  test("rehearsed on a CPU finds all right, says that it was a rehearsal, and leaves what was compiled before", async () => {
     const out = join(work, "check.json");
+    const before = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact" });
     const { code, stderr } = await end(start("check", [...args, "--out", out]));
     expect(stderr).toMatch(/a rehearsal on the CPU provider: it says nothing of a card/);
     expect(code).toBe(0);
+    expect(existsSync(before.graphPath)).toBe(true);
     expect(jsonIn(out)).toMatchObject({
       check: "vectors",
       rehearsal: true,
@@ -85,8 +114,11 @@ describe("check:gpu", () => {
 
   test("that is cut leaves what it had", async () => {
     const out = join(work, "check-cut.json");
-    await cut(start("check", [...args, "--only", "demo", "--out", out]));
-    expect(jsonIn(out)).toMatchObject({ done: false, results: [{ subject: "demo", notFinite: 0 }] });
+    const { signal } = await end(
+      start("check", [...args, "--only", "layout ct-asym", "--out", out], CUT_AT_FIRST_LINE),
+    );
+    expect(signal).toBe("SIGKILL");
+    expect(jsonIn(out)).toMatchObject({ done: false, results: [{ subject: "layout ct-asym", notFinite: 0 }] });
   });
 
   test.each([
@@ -124,7 +156,7 @@ describe("check:gpu", () => {
   });
 });
 
-describe("bench:gpu", () => {
+describe("bench:gpu", SLOW, () => {
   const args = ["--rehearse", "--rounds", "1"];
 
   test("rehearsed on a CPU measures each shape, the most important first, and where the time went last", async () => {
@@ -156,7 +188,8 @@ describe("bench:gpu", () => {
 
   test("that is cut leaves what it had", async () => {
     const out = join(work, "bench-cut.jsonl");
-    await cut(start("main", [...args, "--out", out]));
+    const { signal } = await end(start("main", [...args, "--out", out], CUT_AT_FIRST_LINE));
+    expect(signal).toBe("SIGKILL");
     expect(linesIn(out)).toMatchObject([{ bench: "gpu" }, { step: "load" }]);
   });
 
@@ -173,8 +206,9 @@ describe("bench:gpu", () => {
 const reason = whyNoFakeCuda();
 describe.skipIf(reason !== undefined)(
   `on a card that computes nothing${reason === undefined ? "" : ` (skipped: ${reason})`}`,
+  SLOW,
   () => {
-    const onFakeCard = async (script: string, args: readonly string[]): Promise<Ended> => {
+    const onFakeCard = async (script: Script, args: readonly string[]): Promise<Ended> => {
       const folder = makeFakeCuda();
       try {
         return await end(
@@ -221,7 +255,7 @@ describe.skipIf(reason !== undefined)(
       ]);
     });
 
-    test("gpu:bundle makes a folder that needs no node_modules but its own", { timeout: 300_000 }, async () => {
+    test("gpu:bundle makes a folder that needs no node_modules but its own", async () => {
       const bundle = join(work, "bundle");
       const { code, stdout } = await end(start("bundle", ["--unpacked", bundle, "--without-node", "--arch", "90"]));
       expect(stdout).toMatch(/[1-9]\d* MB of kernels for architecture 90/);
