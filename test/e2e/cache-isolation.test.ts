@@ -1,20 +1,24 @@
 // An attack on the cache: whoever holds a key tries to learn whether another account has embedded a text, by header,
 // price, count, time, or by riding on its computation. The real Worker and its ledger in front of a fake backend.
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { must } from "../../shared/assert.ts";
 import { call, removeFolder, temporaryFolder } from "../support/dev-server.ts";
 import type { Answer } from "../support/dev-server.ts";
 import { FAKE_MODEL, startEdgeUnderTest } from "../support/edge-server.ts";
 import type { AccountUnderTest, EdgeUnderTest } from "../support/edge-server.ts";
+import type { FakeBackendServer } from "../support/fake-backend-server.ts";
 
 const folder = temporaryFolder();
 const SECRET_TEXT = "the patient's name is known to the victim alone";
-const BACKEND_MS = 60;
+const PATIENCE = { timeout: 30_000 };
 let edge: EdgeUnderTest;
+let backend: FakeBackendServer;
 let victim: AccountUnderTest;
 let attacker: AccountUnderTest;
 
 beforeAll(async () => {
-  edge = await startEdgeUnderTest(folder, 1, { delayMs: BACKEND_MS });
+  edge = await startEdgeUnderTest(folder, 1);
+  backend = must(edge.backends[0], "a backend");
   victim = await edge.newAccount("eager");
   attacker = await edge.newAccount("eager");
 });
@@ -23,10 +27,8 @@ afterAll(async () => {
   removeFolder(folder);
 });
 
-async function embed(account: AccountUnderTest, input: string, body: object = {}): Promise<Answer & { ms: number }> {
-  const started = performance.now();
-  const answer = await call(edge.url, account.apiKey, "/v1/embeddings", { model: FAKE_MODEL, input, ...body });
-  return { ...answer, ms: performance.now() - started };
+function embed(account: AccountUnderTest, input: string, body: object = {}): Promise<Answer> {
+  return call(edge.url, account.apiKey, "/v1/embeddings", { model: FAKE_MODEL, input, ...body });
 }
 
 /** All that an answer tells about the cache, the time aside. */
@@ -54,20 +56,42 @@ test("the victim's text looks to the attacker exactly like one that nobody has e
   });
 });
 
+/** What `work` gives, while the backend answers no call until the `release` that it is given. */
+async function whileHeld<Result>(work: (release: () => void) => Promise<Result>): Promise<Result> {
+  const release = backend.hold();
+  try {
+    return await work(release);
+  } finally {
+    release();
+  }
+}
+
 test("time tells nothing either: the attacker's guess waits for the backend, however often the victim was served", async () => {
   const text = `${SECRET_TEXT}, said again`;
   for (let time = 0; time < 5; time += 1) await embed(victim, text);
-  const hit = await embed(victim, text);
-  const guess = await embed(attacker, text);
-  expect(hit.ms).toBeLessThan(BACKEND_MS);
-  expect(guess.ms).toBeGreaterThanOrEqual(BACKEND_MS);
+  const before = backend.calls;
+  await whileHeld(async (release) => {
+    let answered = false;
+    const guess = embed(attacker, text).finally(() => (answered = true));
+    await expect.poll(() => backend.calls, PATIENCE).toBe(before + 1);
+    for (let time = 0; time < 5; time += 1) expect((await embed(victim, text)).headers.get("x-cache")).toBe("hit");
+    expect(answered).toBe(false);
+    release();
+    expect((await guess).headers.get("x-cache")).toBe("miss");
+  });
+  expect(backend.calls).toBe(before + 1);
 });
 
 test("nobody rides on another account's computation in flight", async () => {
   const text = `${SECRET_TEXT}, in flight`;
-  const before = edge.backends[0]?.texts ?? 0;
-  await Promise.all([embed(victim, text), embed(attacker, text), embed(victim, text)]);
-  expect((edge.backends[0]?.texts ?? 0) - before).toBe(2);
+  const [calls, texts] = [backend.calls, backend.texts];
+  await whileHeld(async (release) => {
+    const all = Promise.all([embed(victim, text), embed(attacker, text), embed(victim, text)]);
+    await expect.poll(() => backend.calls, PATIENCE).toBe(calls + 2);
+    release();
+    await all;
+  });
+  expect(backend.texts - texts).toBe(2);
 });
 
 test("no mixture of text and instruction names another entry of the same account", async () => {

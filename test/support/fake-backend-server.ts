@@ -47,6 +47,7 @@ export class FakeBackendServer {
   readonly #options: FakeBackendOptions;
   readonly #dimensions: number;
   readonly #known = new Map<string, Uint16Array>();
+  #held: Promise<void> = Promise.resolve();
   #server: Server | undefined;
   #port = 0;
 
@@ -82,6 +83,13 @@ export class FakeBackendServer {
     await closed;
   }
 
+  /** Answers to work wait until the function that this gives is called. */
+  hold(): () => void {
+    let release = (): void => undefined;
+    this.#held = new Promise((resolve) => (release = resolve));
+    return release;
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { authorization } = request.headers;
     const isReady = request.url?.startsWith("/ready") === true;
@@ -101,6 +109,7 @@ export class FakeBackendServer {
     const body = await read(request);
     if (this.fault === "hangs" || this.fault === "hangs, /ready too") return;
     if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
+    await this.#held;
     if (this.fault === "resets") request.socket.resetAndDestroy();
     else if (this.fault === "garbage")
       response.writeHead(200, { "content-type": "text/html" }).end("<html>hello</html>");
