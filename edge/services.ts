@@ -2,6 +2,7 @@
 // Built on the first request from the bindings, which never change while an isolate runs.
 
 import { createWallet } from "./wallet/isolate-wallet.ts";
+import { CanaryBook } from "./canaries/canary-book.ts";
 import { Peppers } from "./keys/secret-hash.ts";
 import type { LeaseWallet } from "./wallet/wallet.ts";
 import type { MemoryBudget } from "./lib/memory-budget.ts";
@@ -15,7 +16,7 @@ import type { EmbedTexts } from "./embedding/types.ts";
 import { writeLog } from "./lib/log.ts";
 import { listedModels } from "./models/models.ts";
 import type { Config } from "./settings.ts";
-import { readConfig } from "./settings.ts";
+import { ConfigError, readConfig } from "./settings.ts";
 import type { SigningKey } from "./signing/signing-key.ts";
 import { signingKeyOf } from "./signing/signing-key.ts";
 import { CanaryView } from "./watch/canary-view.ts";
@@ -41,6 +42,7 @@ export interface Services {
   readonly canary: CanaryView;
   /** Undefined: this deployment signs nothing. */
   readonly signingKey: Promise<SigningKey | undefined>;
+  readonly canaryBook: Promise<CanaryBook | undefined>;
 }
 
 /** For a batch's object, which has no request: entries that it caches in the data centre before one came are lost. */
@@ -56,6 +58,16 @@ export function servicesOf(env: Env, url?: string): Services {
   if (url !== undefined) ownOrigin ??= new URL(url).origin;
   services ??= createServices(env);
   return services;
+}
+
+/** The same for work that no request asked for; undefined while not configured. */
+export function servicesIfConfigured(env: Env): Services | undefined {
+  try {
+    return servicesOf(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
 }
 
 /** For tests in one isolate: the next request starts as in a new isolate. */
@@ -76,23 +88,29 @@ function createServices(env: Env): Services {
     sleep,
   });
   const peppers = new Peppers(current(config.KEY_PEPPER, config.KEY_PEPPER_PREVIOUS));
+  const hotPath = createHotPath({
+    backends: config.BACKENDS,
+    backendSecret: config.BACKEND_SECRET,
+    cacheSecret: config.CACHE_HMAC_KEY,
+    kv: env.EMBEDDING_CACHE,
+    ownOrigin: () => ownOrigin ?? NO_ORIGIN,
+    hedgeAfterMs: config.HEDGE_AFTER_MS,
+  });
+  const signingKey = signingKeyOf(config.SIGNING_KEY);
   return {
     config,
     tagKeys: Promise.all(current(config.KEY_TAG_SECRET, config.KEY_TAG_SECRET_PREVIOUS).map(importHmacKey)),
     peppers,
     wallet: createWallet(env.ACCOUNT, peppers),
-    ...createHotPath({
-      backends: config.BACKENDS,
-      backendSecret: config.BACKEND_SECRET,
-      cacheSecret: config.CACHE_HMAC_KEY,
-      kv: env.EMBEDDING_CACHE,
-      ownOrigin: () => ownOrigin ?? NO_ORIGIN,
-      hedgeAfterMs: config.HEDGE_AFTER_MS,
-    }),
+    ...hotPath,
     modelBook,
     faultCounts: new FaultCounts(env.DIRECTORY, sleep),
     canary: new CanaryView(env.DIRECTORY, () => Date.now()),
-    signingKey: signingKeyOf(config.SIGNING_KEY),
+    signingKey,
+    canaryBook: signingKey.then(
+      (key) =>
+        key && new CanaryBook({ directory: env.DIRECTORY, pool: hotPath.pool, signingKey: key, now: () => Date.now() }),
+    ),
     get models() {
       return modelBook.models;
     },

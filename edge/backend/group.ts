@@ -72,6 +72,11 @@ export class Group {
     return (known.find(({ health }) => health === "ready") ?? known[0])?.ready;
   }
 
+  /** A report of each revision, in order of appearance. */
+  served(): readonly BackendReady[] {
+    return this.#revisions.flatMap((revision) => this.current(revision) ?? []);
+  }
+
   /** Asks every backend. One round at a time; a round whose request context died is replaced after its time limit. */
   async refresh(waitUntil: WaitUntil): Promise<void> {
     const now = this.#ports.now();

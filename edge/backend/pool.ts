@@ -152,6 +152,11 @@ export class Pool {
     return announced;
   }
 
+  /** A report of each revision that ready backends have, as last known; while all are down, of the last ones. */
+  served(model: string): readonly BackendReady[] {
+    return this.#groups.get(model)?.served() ?? [];
+  }
+
   /** The last known report, without asking. */
   lastAnnounced(model: string): BackendReady | undefined {
     return this.#groups.get(model)?.current();

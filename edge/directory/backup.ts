@@ -5,15 +5,16 @@ import * as z from "zod";
 import type { Directory } from "./directory.ts";
 import { withDirectory } from "./directory.ts";
 
-/** Each table, and the order of its pages. */
-const TABLES = [
-  ["accounts", "id"],
-  ["models", "id"],
-  ["identities", "provider, subject"],
-  ["wants", "model, person"],
-  ["audit", "id"],
-] as const;
 const ROWS_A_PAGE = 500;
+/** Each table, the order of its pages, and their rows: one of `canaries` may have 300 KB. */
+const TABLES = [
+  ["accounts", "id", ROWS_A_PAGE],
+  ["models", "id", ROWS_A_PAGE],
+  ["identities", "provider, subject", ROWS_A_PAGE],
+  ["wants", "model, person", ROWS_A_PAGE],
+  ["canaries", "model, position", 5],
+  ["audit", "id", ROWS_A_PAGE],
+] as const;
 const NAME = /^[a-z][a-z0-9_]*$/;
 
 export const directoryRowsSchema = z.strictObject({
@@ -24,16 +25,16 @@ export type DirectoryRows = z.output<typeof directoryRowsSchema>;
 
 /** All rows, a page at a time. Throws `directory_unavailable`. */
 export async function* directoryPages(directory: Directory): AsyncGenerator<DirectoryRows> {
-  for (const [table, order] of TABLES) {
-    for (let offset = 0; ; offset += ROWS_A_PAGE) {
+  for (const [table, order, rowsAPage] of TABLES) {
+    for (let offset = 0; ; offset += rowsAPage) {
       const { results } = await withDirectory(() =>
         directory
           .prepare(`SELECT * FROM ${table} ORDER BY ${order} LIMIT ? OFFSET ?`)
-          .bind(ROWS_A_PAGE, offset)
+          .bind(rowsAPage, offset)
           .all<DirectoryRows["rows"][number]>(),
       );
       if (results.length > 0) yield { table, rows: results };
-      if (results.length < ROWS_A_PAGE) break;
+      if (results.length < rowsAPage) break;
     }
   }
 }

@@ -202,8 +202,12 @@ async function listModels(c: Context): Promise<Response> {
 }
 
 async function getModel(c: Context): Promise<Response> {
+  return c.json(await describeModel(c, modelInPath(c)));
+}
+
+/** The model that the path names by owner and name, or by its name alone. Throws `model_not_found`. */
+export function modelInPath(c: Context): CatalogModel {
   const owner = c.req.param("owner");
   const name = c.req.param("name") ?? "";
-  const { model } = resolveModel(owner === undefined ? name : `${owner}/${name}`, c.get("services").models);
-  return c.json(await describeModel(c, model));
+  return resolveModel(owner === undefined ? name : `${owner}/${name}`, c.get("services").models).model;
 }

@@ -15,6 +15,7 @@ import { CREATE_REFUND } from "./admin/refunds.ts";
 import { STATS } from "./admin/stats.ts";
 import { ALERTS } from "./alerts.ts";
 import { BATCHES } from "./batches/batches.ts";
+import { CANARIES_ROUTES } from "./canaries.ts";
 import { documentRoutes } from "./documents.ts";
 import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
@@ -42,6 +43,8 @@ export const ROUTES: readonly Route[] = [
   ...RERANK,
   TOKENIZE,
   LIST_MODELS,
+  // Before the routes of a model, whose paths would match too.
+  ...CANARIES_ROUTES,
   GET_MODEL,
   GET_MODEL_BY_NAME,
   CREATE_FILE,

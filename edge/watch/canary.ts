@@ -1,11 +1,15 @@
 // The canary: once a minute (wrangler.toml, `crons`) it embeds one text through the public URL with its own key. It
 // finds faults that no part sees in itself: a refused secret, a feature that stops everything, a ledger or directory
-// that is down. Its result is in GET /status.json and GET /metrics. A failure is logged; the second in a row, and the
-// first success after it, send an alert to `ALERT_WEBHOOK_URL`.
+// that is down. Where the model's canaries are published (edge/canaries/) it embeds one of them too, each in turn: a vector that
+// differs from the published one by more than is promised is a failure. Its result is in GET /status.json and GET /metrics. A
+// failure is logged; the second in a row, a vector that differs, and the first success after them, send an alert to
+// `ALERT_WEBHOOK_URL`.
 
 import type { Env } from "../bindings.ts";
+import { canaryFault, publishedCanary } from "../canaries/check.ts";
 import { describeError, writeLog } from "../lib/log.ts";
 import { ConfigError, readConfig } from "../settings.ts";
+import { CANARIES } from "../../shared/canaries.ts";
 import { recordCanary } from "./canary-record.ts";
 import type { ProbeCall, ProbeResult } from "./probe.ts";
 import { probe } from "./probe.ts";
@@ -16,6 +20,7 @@ const FAILURES_TO_ALERT = 2;
 const ALERT_AGAIN_AFTER = 60;
 const MINUTE_MS = 60_000;
 const ALERT_MS = 10_000;
+const REVISION_LEFT = "409 revision_changed";
 
 export interface CanaryPorts {
   readonly fetch: ProbeCall["fetch"];
@@ -24,6 +29,11 @@ export interface CanaryPorts {
 
 export const REAL_PORTS: CanaryPorts = { fetch: (url, init) => fetch(url, init), now: () => Date.now() };
 
+interface CanaryResult extends ProbeResult {
+  /** No chance: another model, a damaged one, or a processor that computes wrongly. */
+  readonly differs?: true;
+}
+
 /** Runs the canary once, if it is configured. Never throws: failures are logged. */
 export async function runCanary(env: Env, ports: CanaryPorts = REAL_PORTS): Promise<void> {
   try {
@@ -31,7 +41,9 @@ export async function runCanary(env: Env, ports: CanaryPorts = REAL_PORTS): Prom
     const model = config.CANARY_MODEL ?? config.BACKENDS[0]?.model;
     if (url === undefined || key === undefined || model === undefined) return;
     const nowMs = ports.now();
-    const result = await probe({ ...ports, url, key, model, text: `canary ${new Date(nowMs).toISOString()}` });
+    const call = { ...ports, url, key, model };
+    const first = await probe({ ...call, text: `canary ${new Date(nowMs).toISOString()}` });
+    const result: CanaryResult = first.reason === undefined ? await comparison(env, call, first, nowMs) : first;
     if (result.reason !== undefined) noteFailure(result.reason, { model, request_id: result.requestId });
     const told = alertOf(url, result, await recorded(env, result, nowMs), nowMs);
     if (told !== undefined && hook !== undefined) await sendAlert(ports, hook, told);
@@ -39,6 +51,30 @@ export async function runCanary(env: Env, ports: CanaryPorts = REAL_PORTS): Prom
     if (error instanceof ConfigError) noteFailure(error.message, {});
     else writeLog({ level: "error", event: "canary_failed", ...describeError(error) });
   }
+}
+
+/** One of the published canaries (edge/canaries/) each minute: `first`, or why its vector is another one than published. */
+async function comparison(
+  env: Env,
+  call: Omit<ProbeCall, "text">,
+  first: ProbeResult,
+  nowMs: number,
+): Promise<CanaryResult> {
+  const canary = CANARIES[Math.floor(nowMs / MINUTE_MS) % CANARIES.length];
+  const { revision } = first;
+  if (canary === undefined || revision === undefined) return first;
+  // A directory that does not answer is found out where the call is recorded.
+  const published = await publishedCanary(env.DIRECTORY, { model: call.model, revision }, canary).catch(
+    () => undefined,
+  );
+  if (published === undefined) return first;
+  const fields = { revision, input_type: canary.input_type, truncate: "end" };
+  const { reason, requestId, embedding = [] } = await probe({ ...call, text: canary.input, fields });
+  // The revision left in this minute: the next one compares with the new one's.
+  if (reason === REVISION_LEFT) return first;
+  if (reason !== undefined) return { ...first, reason, requestId };
+  const fault = canaryFault(published, embedding);
+  return fault === undefined ? first : { ...first, reason: fault, requestId, differs: true };
 }
 
 function noteFailure(message: string, facts: Readonly<Record<string, string | undefined>>): void {
@@ -58,7 +94,7 @@ async function recorded(env: Env, result: ProbeResult, nowMs: number) {
 /** The alert that is due now; undefined: none. */
 function alertOf(
   url: string,
-  { reason, latencyMs }: ProbeResult,
+  { reason, latencyMs, differs }: CanaryResult,
   failures: { readonly before: number; readonly now: number } | undefined,
   nowMs: number,
 ): string | undefined {
@@ -66,6 +102,7 @@ function alertOf(
     const isDue = Math.floor(nowMs / MINUTE_MS) % ALERT_AGAIN_AFTER === 0;
     return isDue ? `${url}: the directory does not answer; an embedding: ${reason ?? "served"}.` : undefined;
   }
+  if (differs === true && failures.now < FAILURES_TO_ALERT) return `${url}: embeddings differ: ${reason ?? "unknown"}.`;
   if (failures.now >= FAILURES_TO_ALERT && (failures.now - FAILURES_TO_ALERT) % ALERT_AGAIN_AFTER === 0) {
     return `${url}: embeddings fail: ${reason ?? "unknown"} (${failures.now} in a row).`;
   }

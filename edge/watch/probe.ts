@@ -24,6 +24,8 @@ export interface ProbeCall {
   readonly now: () => number;
   /** The text to embed; a new one each time tests the whole path and not a cache. */
   readonly text: string;
+  /** Further fields of the body. */
+  readonly fields?: Readonly<Record<string, string>>;
 }
 
 export interface ProbeResult {
@@ -31,15 +33,18 @@ export interface ProbeResult {
   /** Undefined: the answer is a vector of unit length. */
   readonly reason: string | undefined;
   readonly requestId: string | undefined;
+  /** Of an answer: the model's revision as its header says it, and the vector. */
+  readonly revision?: string;
+  readonly embedding?: readonly number[];
 }
 
 export async function probe(call: ProbeCall): Promise<ProbeResult> {
   const startedMs = call.now();
-  const { reason, requestId } = await ask(call);
-  return { latencyMs: Math.round(call.now() - startedMs), reason, requestId };
+  const result = await ask(call);
+  return { latencyMs: Math.round(call.now() - startedMs), ...result };
 }
 
-async function ask(call: ProbeCall): Promise<Pick<ProbeResult, "reason" | "requestId">> {
+async function ask(call: ProbeCall): Promise<Omit<ProbeResult, "latencyMs">> {
   let response: Response;
   let body: unknown;
   try {
@@ -50,7 +55,7 @@ async function ask(call: ProbeCall): Promise<Pick<ProbeResult, "reason" | "reque
         "content-type": "application/json",
         "cache-control": "no-store",
       },
-      body: JSON.stringify({ model: call.model, input: call.text }),
+      body: JSON.stringify({ ...call.fields, model: call.model, input: call.text }),
       signal: AbortSignal.timeout(ANSWER_MS),
       redirect: "manual",
     });
@@ -59,17 +64,26 @@ async function ask(call: ProbeCall): Promise<Pick<ProbeResult, "reason" | "reque
     const isLate = error instanceof Error && error.name === "TimeoutError";
     return { reason: isLate ? `no answer within ${ANSWER_MS / 1000} s` : "no connection", requestId: undefined };
   }
-  return { reason: faultOf(response.status, body), requestId: response.headers.get("x-request-id") ?? undefined };
+  const requestId = response.headers.get("x-request-id") ?? undefined;
+  const answered = vectorOf(response.status, body);
+  if (typeof answered === "string") return { reason: answered, requestId };
+  return { reason: undefined, requestId, embedding: answered, ...revisionOf(response) };
 }
 
-function faultOf(status: number, body: unknown): string | undefined {
+function revisionOf({ headers }: Response): Pick<ProbeResult, "revision"> {
+  const revision = headers.get("x-model-revision");
+  return revision === null ? {} : { revision };
+}
+
+/** The vector, or why there is none. */
+function vectorOf(status: number, body: unknown): readonly number[] | string {
   if (status !== 200) {
     const code = faultSchema.safeParse(body).data?.error.code;
     return code !== undefined && /^\w{1,64}$/.test(code) ? `${status} ${code}` : `status ${status}`;
   }
   const answer = answerSchema.safeParse(body);
   if (!answer.success) return "an answer without a vector";
-  const [item] = answer.data.data;
-  const squares = item?.embedding.reduce((sum, value) => sum + value * value, 0) ?? 0;
-  return Math.abs(Math.sqrt(squares) - 1) <= NORM_TOLERANCE ? undefined : "a vector that is not of unit length";
+  const embedding = answer.data.data[0]?.embedding ?? [];
+  const squares = embedding.reduce((sum, value) => sum + value * value, 0);
+  return Math.abs(Math.sqrt(squares) - 1) <= NORM_TOLERANCE ? embedding : "a vector that is not of unit length";
 }

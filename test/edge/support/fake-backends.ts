@@ -70,6 +70,8 @@ export class FakeBackend {
   readonly scoreTokenizes: ScoreRequest[] = [];
   /** In place of the scores that it would answer. */
   answersScores: readonly number[] | undefined;
+  /** `among`: how many texts the call has. */
+  vectorOf: (text: string | number, revision: ModelRevision, among: number) => Uint16Array = vectorOf;
   readyCalls = 0;
   readonly headers: Headers[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
@@ -155,7 +157,9 @@ export class FakeBackend {
     const faults = this.#faultsOf(request);
     const { texts } = request;
     const sent = kind === "wrong count" ? texts.slice(1) : texts;
-    const vectors = sent.filter((text) => !this.faulty.has(text)).map((text) => vectorOf(text, this.revision));
+    const vectors = sent
+      .filter((text) => !this.faulty.has(text))
+      .map((text) => this.vectorOf(text, this.revision, sent.length));
     const payload = new Uint16Array(vectors.length * DIMENSIONS);
     for (const [index, vector] of vectors.entries()) payload.set(vector, index * DIMENSIONS);
     const header = {

@@ -8,7 +8,8 @@ import type { CanaryPorts } from "../../../edge/watch/canary.ts";
 import { runCanary } from "../../../edge/watch/canary.ts";
 import { Api } from "../support/api.ts";
 import { directoryTables } from "../support/directory-tables.ts";
-import { MODEL } from "../support/fake-backends.ts";
+import { MODEL, vectorOf } from "../support/fake-backends.ts";
+import { CANARIES } from "../../../shared/canaries.ts";
 
 const HOOK = "https://chat.test/hook";
 const METRICS_KEY = "metrics-key-of-the-tests-0123456789abcdef";
@@ -141,6 +142,25 @@ describe("a canary", () => {
     await turns(1, portsOf(answer));
     expect(lines).toMatchObject([{ event: "canary_failed", message: reason }]);
     expect(await status()).toMatchObject({ status: "degraded", canary: { reason } });
+  });
+
+  test("whose vector is no longer the published one is told at once, and is well again with it", async () => {
+    await env.DIRECTORY.prepare("DELETE FROM canaries").run();
+    expect((await api.call(`/v1/models/${MODEL}/canaries`)).status).toBe(200);
+    await turns(CANARIES.length, portsOf());
+    expect([alerts, lines]).toEqual([[], []]);
+    // One text alone means something else, as with a damaged tokenizer.
+    api.backend.vectorOf = (text, revision) => vectorOf(text === CANARIES[3]?.input ? "other" : text, revision);
+    await turns(CANARIES.length, portsOf());
+    api.backend.vectorOf = vectorOf;
+    expect(alerts).toHaveLength(1);
+    expect(alerts[0]).toMatch(
+      /^https:\/\/api\.test: embeddings differ: the vector of canary 3 is 0\.\d+ \(1 - cos\) from the published one\.$/,
+    );
+    expect(lines).toMatchObject([{ event: "canary_failed", message: expect.stringContaining("canary 3") as string }]);
+    await turns(CANARIES.length, portsOf());
+    expect(alerts).toHaveLength(1);
+    await env.DIRECTORY.prepare("DELETE FROM canaries").run();
   });
 
   test("keeps ninety days, and says when it has not called lately", async () => {
