@@ -24,15 +24,42 @@ export function cutVector(
 ): Float32Array<ArrayBuffer> {
   assert(dimensions >= 1 && dimensions <= canonical.length, "dimensions are checked before the cut");
   assert(values.length === dimensions, "a buffer of the cut's length");
-  let squares = 0;
-  for (let index = 0; index < dimensions; index += 1) {
+  const fours = dimensions - (dimensions % 4);
+  // Four at a time, in four sums: one sum would wait for each addition in turn. Squares of float16 values are multiples of
+  // 2^-48, so the sums of a vector of norm 1 are exact in doubles, in any order.
+  let first = 0;
+  let second = 0;
+  let third = 0;
+  let fourth = 0;
+  for (let index = 0; index < fours; index += 4) {
+    const a = float16BitsToNumber(canonical[index] ?? 0);
+    const b = float16BitsToNumber(canonical[index + 1] ?? 0);
+    const c = float16BitsToNumber(canonical[index + 2] ?? 0);
+    const d = float16BitsToNumber(canonical[index + 3] ?? 0);
+    values[index] = a;
+    values[index + 1] = b;
+    values[index + 2] = c;
+    values[index + 3] = d;
+    first += a * a;
+    second += b * b;
+    third += c * c;
+    fourth += d * d;
+  }
+  for (let index = fours; index < dimensions; index += 1) {
     const value = float16BitsToNumber(canonical[index] ?? 0);
     values[index] = value;
-    squares += value * value;
+    first += value * value;
   }
+  const squares = first + second + third + fourth;
   // A prefix of only zeros has no direction: it stays zero and does not become NaN.
   const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-  for (let index = 0; index < dimensions; index += 1) values[index] = (values[index] ?? 0) * scale;
+  for (let index = 0; index < fours; index += 4) {
+    values[index] = (values[index] ?? 0) * scale;
+    values[index + 1] = (values[index + 1] ?? 0) * scale;
+    values[index + 2] = (values[index + 2] ?? 0) * scale;
+    values[index + 3] = (values[index + 3] ?? 0) * scale;
+  }
+  for (let index = fours; index < dimensions; index += 1) values[index] = (values[index] ?? 0) * scale;
   return values;
 }
 

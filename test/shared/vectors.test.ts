@@ -59,6 +59,16 @@ describe("the cut", () => {
     expect([...cutVector(new Uint16Array(4), 2)]).toEqual([0, 0]);
   });
 
+  test("any length of a vector gets the bits that one sum, term by term, gives it", () => {
+    const values = Float32Array.from({ length: 67 }, (_, index) => Math.sin(index * index + 1) / 6);
+    const whole = float32ToFloat16Bits(values);
+    for (let dimensions = 1; dimensions <= whole.length; dimensions += 1) {
+      const plain = float16BitsToFloat32(whole.subarray(0, dimensions));
+      const norm = Math.sqrt(plain.reduce((sum, value) => sum + value * value, 0));
+      expect(cutVector(whole, dimensions)).toEqual(plain.map((value) => value * (1 / norm)));
+    }
+  });
+
   test("int8 spans its range, uint8 is int8 + 128, bits are most significant first", () => {
     const values = Float32Array.from([1, -1, 0.5, 0, -0.25, 0.1, 0.7, -0.9]);
     expect([...quantise(values, "int8")]).toEqual([127, -127, 64, 0, -32, 13, 89, -114]);
