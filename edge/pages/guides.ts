@@ -12,6 +12,7 @@ export const GUIDE_ORIGIN = "http://127.0.0.1:8787";
 
 export const GUIDES: readonly Guide[] = [
   { name: "clients", title: "Clients", description: "Every client that was tried, and what each must be told." },
+  { name: "mcp", title: "MCP", description: "Tools for agents: embed, compare, rank, quote, usage." },
   { name: "batches", title: "Batches", description: "Large jobs at the batch price, in OpenAI's shape." },
   { name: "corpus-job", title: "A corpus", description: "Millions of texts from the command line." },
   { name: "webhooks", title: "Webhooks", description: "Alerts, and how their deliveries are verified." },

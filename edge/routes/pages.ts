@@ -1,8 +1,9 @@
-// Every route that the document leaves out: what a browser sees, what only pages ask for, and what Stripe calls. Pages
+// Every route that the document leaves out: what a browser sees, what only pages ask for, MCP, and what Stripe calls. Pages
 // get their data from the public API of `app`.
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
+import { postMcp } from "../mcp/mcp.ts";
 import { findModel } from "../models/models.ts";
 import { getAsset } from "../pages/assets.ts";
 import { comparePage } from "../pages/compare-page.ts";
@@ -79,6 +80,7 @@ export const PAGES: readonly PageRoute[] = [
   shown("/contact", (c) => respond(c, contactPage(c.get("services").config))),
   shown("/robots.txt", (c) => c.text(ROBOTS_TXT, 200, KEPT_A_DAY)),
   shown("/.well-known/security.txt", showSecurityContact),
+  { method: "post", path: "/mcp", auth: "none", handler: postMcp },
   { method: "post", path: "/stripe/webhook", auth: "none", handler: postStripeWebhook },
 ];
 

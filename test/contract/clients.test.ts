@@ -1,4 +1,4 @@
-// Real clients, unmodified, as docs/clients.md shows them, against `npm start`'s server: the vectors and scores that
+// Real clients, unmodified, as docs/clients.md and other pages of docs/ show them, against `npm start`'s server: the vectors and scores that
 // they hand over are those of a plain call. Python's run where CLIENTS_PYTHON names an interpreter that has them
 // (scripts/test-clients.mjs makes one).
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -101,14 +101,14 @@ const runs = readSnippets().flatMap((snippet) =>
 );
 const here = runs.filter(({ snippet }) => snippet.runtime === "node" || python !== undefined);
 
-describe("docs/clients.md", () => {
+describe("the pages of docs/", () => {
   test("has a version behind every client but plain HTTP", () => {
     const without = runs.filter(({ title }) => !/\d+\.\d+/.test(title)).map(({ snippet }) => snippet.name);
     expect(without).toEqual(["Jina's HTTP call", "Retrieve, then rerank"]);
   });
 
   test("names the versions that are installed, and no others", () => {
-    const named = [...readPage().matchAll(/^\| .*\|(.*)\|.*\|$/gm)].flatMap(([, tried = ""]) =>
+    const named = [...readPage("clients").matchAll(/^\| .*\|(.*)\|.*\|$/gm)].flatMap(([, tried = ""]) =>
       [...tried.matchAll(/([@\w/-]+) (\d[\d.]+)/g)].map(([, name, version]) => `${name} ${version}`),
     );
     const used = runs.flatMap(({ snippet, as }) =>

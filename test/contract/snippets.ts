@@ -1,11 +1,12 @@
-// docs/clients.md as programs: each snippet of the page, with the development server's constants put in and a last line
-// that hands over what it computed. The page is the only source, so that what it shows is what is tested.
+// Pages of docs/ as programs: each snippet, with the development server's constants put in and a last line that hands over
+// what it computed. The page is the only source, so that what it shows is what is tested.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 
-const PAGE = join(import.meta.dirname, "../../docs/clients.md");
+/** The pages whose every snippet in a client's language runs. */
+const PAGES = ["clients", "mcp"];
 const SNIPPET = /^<!-- client (\{.*\}) -->\n```(?:js|python)\n([\s\S]*?)^```$/gm;
 const FENCE = /^```(?:js|python)$/gm;
 
@@ -66,21 +67,25 @@ with open(os.environ["RESULT_FILE"], "w") as file:
     }, file)
 `;
 
-/** The page's text. */
-export function readPage(): string {
-  return readFileSync(PAGE, "utf8");
+/** A page's text. */
+export function readPage(name: string): string {
+  return readFileSync(join(import.meta.dirname, "../../docs", `${name}.md`), "utf8");
 }
 
-/** All snippets of the page. Throws when a code block of a client's language has no mark: it would not be tested. */
+/** All snippets of the pages. Throws when a code block of a client's language has no mark: it would not be tested. */
 export function readSnippets(): readonly Snippet[] {
-  const page = readPage();
+  return PAGES.flatMap(snippetsOf);
+}
+
+function snippetsOf(name: string): readonly Snippet[] {
+  const page = readPage(name);
   const snippets = [...page.matchAll(SNIPPET)].map(([, mark = "", code = ""]) => ({
     ...markSchema.parse(JSON.parse(mark)),
     code,
   }));
   const blocks = page.match(FENCE)?.length ?? 0;
   if (blocks !== snippets.length)
-    throw new Error(`${blocks} code blocks in docs/clients.md, ${snippets.length} marked`);
+    throw new Error(`${blocks} code blocks in docs/${name}.md, ${snippets.length} marked`);
   return snippets;
 }
 

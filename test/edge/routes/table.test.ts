@@ -10,7 +10,7 @@ const honoName = ({ method, path }: { readonly method: string; readonly path: st
 test("what is mounted is a route or a page", () => {
   const mounted = createApp().routes.map(({ method, path }) => `${method} ${path}`);
   // Middleware, which is mounted for all methods.
-  const prefixes = ["/*", "/v1/*", "/v2/*", "/embeddings"];
+  const prefixes = ["/*", "/v1/*", "/v2/*", "/embeddings", "/mcp"];
   const shared = PAGES.filter(({ program }) => program !== undefined).map(({ path }) => path);
   const middleware = [...prefixes, ...shared].map((path) => honoName({ method: "all", path }));
   const listed = [...ROUTES, ...PAGES].map(honoName);
