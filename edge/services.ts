@@ -14,7 +14,7 @@ import { loadModelSettings } from "./directory/model-settings.ts";
 import { createHotPath } from "./embedding/hot-path.ts";
 import type { EmbedTexts } from "./embedding/types.ts";
 import { writeLog } from "./lib/log.ts";
-import { listedModels } from "./models/models.ts";
+import { listedModels, supersededRevisions } from "./models/models.ts";
 import type { Config } from "./settings.ts";
 import { ConfigError, readConfig } from "./settings.ts";
 import type { SigningKey } from "./signing/signing-key.ts";
@@ -95,6 +95,7 @@ function createServices(env: Env): Services {
     kv: env.EMBEDDING_CACHE,
     ownOrigin: () => ownOrigin ?? NO_ORIGIN,
     hedgeAfterMs: config.HEDGE_AFTER_MS,
+    superseded: (model) => supersededRevisions(model, modelBook.models),
   });
   const signingKey = signingKeyOf(config.SIGNING_KEY);
   return {

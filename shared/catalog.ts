@@ -1,6 +1,7 @@
 // The models that this product lists, with the prices and facts that a buyer sees. Backends announce which are served
 // now (wire.ts, BackendReady), and the operator may set prices and status (`PUT /admin/models/…`).
 
+import type { ModelRevision } from "./ids.ts";
 import type { NanoUsd } from "./money.ts";
 import { nanoUsd } from "./money.ts";
 import { DEFAULT_QUERY_INSTRUCTION } from "./token-bound.ts";
@@ -19,6 +20,15 @@ export type ModelKind = "embedding" | "reranker";
 
 export type OperatorStatus = "live" | "coming_soon";
 
+/** What the operator says of one revision (`PUT /admin/models/…/revisions/…`). */
+export interface RevisionTerms {
+  readonly revision: ModelRevision;
+  /** Unix seconds until which it will be served; null: not said. */
+  readonly supportedUntil: number | null;
+  /** The revision that takes its place: a call that requires none is answered in another one. Null: none does. */
+  readonly supersededBy: ModelRevision | null;
+}
+
 export interface CatalogModel {
   /** `owner/name`, case-sensitive. */
   readonly id: string;
@@ -35,6 +45,8 @@ export interface CatalogModel {
   readonly defaultInstruction: string;
   readonly operatorStatus: OperatorStatus;
   readonly prices: Prices;
+  /** Absent: the operator has said nothing of any. */
+  readonly revisions?: readonly RevisionTerms[];
 }
 
 export const DEFAULT_PRICES: Prices = {

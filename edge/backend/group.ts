@@ -28,6 +28,8 @@ export interface GroupPorts {
   readonly secret: string;
   readonly now: () => number;
   readonly sleep: (ms: number, signal?: CancelSignal) => Promise<void>;
+  /** Revisions of `model` in whose place another one was put. */
+  readonly superseded: (model: string) => ReadonlySet<ModelRevision>;
 }
 
 type WaitUntil = (work: Promise<unknown>) => void;
@@ -62,14 +64,22 @@ export class Group {
   }
 
   /**
-   * The newest revision that a ready backend announces. During a rolling update that is the one that appeared last, so
-   * that nothing of the old revision is served once the new one is known, but to calls that require it: theirs is
+   * The newest revision that a ready backend announces: of those that the operator has not superseded the one that appeared
+   * last, so that nothing of the old revision is served once the new one is known, but to calls that require it: theirs is
    * `revision`, if a ready backend announces it. While all are down: the last ones.
    */
-  current(revision: ModelRevision | undefined = this.#revisions.at(-1)): BackendReady | undefined {
+  current(revision: ModelRevision | undefined = this.#newest()): BackendReady | undefined {
     if (revision === undefined || !this.#revisions.includes(revision)) return undefined;
     const known = this.backends.filter(({ ready }) => ready !== undefined && ready.revision === revision);
     return (known.find(({ health }) => health === "ready") ?? known[0])?.ready;
+  }
+
+  #newest(): ModelRevision | undefined {
+    const last = this.#revisions.at(-1);
+    const model = this.backends[0]?.model;
+    if (this.#revisions.length < 2 || model === undefined) return last;
+    const superseded = this.#ports.superseded(model);
+    return this.#revisions.findLast((revision) => !superseded.has(revision)) ?? last;
   }
 
   /** A report of each revision, in order of appearance. */

@@ -57,6 +57,8 @@ export interface PoolOptions {
   readonly random?: () => number;
   /** A short interactive call that has no answer after this long is sent to one more backend; undefined: never. */
   readonly hedgeAfterMs?: number;
+  /** Revisions that calls get only where they require them, while another one is served. Default: none. */
+  readonly superseded?: (model: string) => ReadonlySet<ModelRevision>;
 }
 
 /**
@@ -93,6 +95,7 @@ export class Pool {
       now: options.now,
       fetch: options.fetch ?? ((url, init) => fetch(url, init)),
       sleep: options.sleep ?? sleep,
+      superseded: options.superseded ?? (() => new Set<ModelRevision>()),
     };
     this.#random = options.random ?? Math.random;
     this.#accountNames = new AccountNames(options.secret);

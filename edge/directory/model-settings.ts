@@ -1,7 +1,7 @@
-// Prices and status of models as set by the operator: rows of the directory, with a copy in KV for isolates that start
+// Prices, status and revisions' terms of models as set by the operator: rows of the directory, with a copy in KV for isolates that start
 // while the directory is down. A model without a row has the catalogue's.
 
-import type { CatalogModel, OperatorStatus, Prices } from "../../shared/catalog.ts";
+import type { CatalogModel, OperatorStatus, Prices, RevisionTerms } from "../../shared/catalog.ts";
 import type { Directory } from "./directory.ts";
 import { withDirectory } from "./directory.ts";
 
@@ -10,6 +10,8 @@ export interface ModelSettings {
   readonly id: string;
   readonly prices: Prices;
   readonly operatorStatus: OperatorStatus;
+  /** Absent: nothing is said of any. */
+  readonly revisions?: readonly RevisionTerms[];
 }
 
 export interface ModelStores {
@@ -58,7 +60,9 @@ export function withSettings(
   const byId = new Map(settings.map((one) => [one.id, one]));
   return models.map((model) => {
     const set = byId.get(model.id);
-    return set === undefined ? model : { ...model, prices: set.prices, operatorStatus: set.operatorStatus };
+    if (set === undefined) return model;
+    const { prices, operatorStatus, revisions = [] } = set;
+    return { ...model, prices, operatorStatus, revisions };
   });
 }
 

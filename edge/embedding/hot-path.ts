@@ -11,6 +11,7 @@ import { MemoryTier } from "../cache/memory-tier.ts";
 import type { KvStore } from "../cache/shared-tiers.ts";
 import { DataCentreTier, KvTier } from "../cache/shared-tiers.ts";
 import { Tiers } from "../cache/tiers.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
 import { createEmbedTexts } from "./embed-texts.ts";
 import type { EmbedTexts } from "./types.ts";
 
@@ -23,6 +24,8 @@ export interface HotPathOptions {
   readonly ownOrigin: () => string;
   /** When a slow call is sent to a second backend (backend/pool.ts); undefined: never. */
   readonly hedgeAfterMs?: number | undefined;
+  /** What the operator says of them now (backend/pool.ts). */
+  readonly superseded: (model: string) => ReadonlySet<ModelRevision>;
 }
 
 export interface HotPath {
@@ -41,6 +44,7 @@ export function createHotPath(options: HotPathOptions): HotPath {
     secret: options.backendSecret,
     now,
     sleep,
+    superseded: options.superseded,
     ...(hedgeAfterMs === undefined ? {} : { hedgeAfterMs }),
   });
   const memoryTier = new MemoryTier();

@@ -3,6 +3,7 @@
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { CATALOG, DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
 import { nearest } from "../../shared/nearest.ts";
 import { shown } from "../../shared/schemas/shown.ts";
 import { DEFAULT_QUERY_INSTRUCTION } from "../../shared/token-bound.ts";
@@ -112,4 +113,10 @@ export type PublicStatus = "live" | "warming" | "coming_soon";
 export function publicStatus(model: CatalogModel, readiness: ReturnType<Pool["readiness"]>): PublicStatus {
   if (model.operatorStatus === "coming_soon" || readiness === undefined) return "coming_soon";
   return readiness === "ready" ? "live" : "warming";
+}
+
+/** Revisions of the model `id` in whose place the operator put another one. */
+export function supersededRevisions(id: string, models: readonly CatalogModel[]): ReadonlySet<ModelRevision> {
+  const terms = models.find((model) => model.id === id)?.revisions ?? [];
+  return new Set(terms.flatMap(({ revision, supersededBy }) => (supersededBy === null ? [] : [revision])));
 }

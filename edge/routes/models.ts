@@ -9,7 +9,7 @@ import { kindOf } from "../models/kind.ts";
 import { publicStatus, resolveModel } from "../models/models.ts";
 import { always, described, field, inner } from "../openapi/described.ts";
 import { pathId } from "../openapi/parameters.ts";
-import { MODEL, amountNanoUsd, answerOf, count, unixSeconds } from "./answers.ts";
+import { MODEL, amountNanoUsd, answerOf, count, time, unixSeconds } from "./answers.ts";
 import type { Route } from "./route.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { DEFAULT_QUERY_INSTRUCTION, instructionOf, instructionPrefix } from "../../shared/token-bound.ts";
@@ -17,6 +17,8 @@ import type { BackendReady } from "../../shared/wire.ts";
 
 interface ShownModel {
   readonly model: CatalogModel;
+  /** Of all revisions that are served. */
+  readonly served: readonly BackendReady[];
   /** The report of the backend that serves it; while there is none, sizes come from the catalogue. */
   readonly announced: BackendReady | undefined;
   readonly readiness: ReturnType<Pool["readiness"]>;
@@ -101,6 +103,22 @@ export const PUBLIC_MODEL = described<ShownModel>({
   ),
   pooling: field(z.string(), ({ announced }) => announced?.pooling ?? "last_token", "last_token"),
   revision: field(z.nullable(z.string()), ({ announced }) => announced?.revision ?? null, "0123456789abcdef"),
+  revisions: field(
+    z
+      .array(
+        z.object({
+          revision: z.string(),
+          served: z.boolean(),
+          supported_until: time,
+          superseded_by: z.nullable(z.string()),
+        }),
+      )
+      .describe(
+        "Those that are served now, and those of which the operator has said how long they will be (`supported_until`) and what takes their place (`superseded_by`). A call without `revision` is answered in the one above.",
+      ),
+    ({ model, served }) => revisionsOf(model, served),
+    [{ revision: "0123456789abcdef", served: true, supported_until: null, superseded_by: null }],
+  ),
   reproducible: field(
     z
       .nullable(z.boolean())
@@ -140,6 +158,19 @@ export const PUBLIC_MODEL = described<ShownModel>({
   ),
 });
 
+function revisionsOf({ revisions: terms = [] }: CatalogModel, served: readonly BackendReady[]) {
+  const names = new Set([...served, ...terms].map(({ revision }) => revision));
+  return [...names].map((revision) => {
+    const said = terms.find((one) => one.revision === revision);
+    return {
+      revision,
+      served: served.some((one) => one.revision === revision),
+      supported_until: said?.supportedUntil ?? null,
+      superseded_by: said?.supersededBy ?? null,
+    };
+  });
+}
+
 /** The instruction of a reranker's call that has none; null: the model takes none. */
 function defaultInstruction(model: CatalogModel, announced: BackendReady | undefined): string | null {
   return announced?.reranker === undefined ? model.defaultInstruction : announced.reranker.instruction;
@@ -152,7 +183,8 @@ export async function describeModel(c: Context, model: CatalogModel) {
   const isReranker = kindOf(model, announced) === "reranker";
   const dimensions = isReranker ? 0 : (announced?.dimensions ?? model.nativeDimensions);
   const prompts = isReranker ? null : promptsOf(model, announced);
-  return PUBLIC_MODEL.of({ model, announced, readiness: pool.readiness(model.id), prompts, dimensions });
+  const served = pool.readiness(model.id) === "ready" ? pool.served(model.id) : [];
+  return PUBLIC_MODEL.of({ model, announced, served, readiness: pool.readiness(model.id), prompts, dimensions });
 }
 
 export const LIST_MODELS: Route = {

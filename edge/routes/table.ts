@@ -12,6 +12,7 @@ import { CREATE_GRANT } from "./admin/grants.ts";
 import { ADMIN_MODELS } from "./admin/models.ts";
 import { RECONCILE } from "./admin/reconcile.ts";
 import { CREATE_REFUND } from "./admin/refunds.ts";
+import { ADMIN_REVISIONS } from "./admin/revisions.ts";
 import { STATS } from "./admin/stats.ts";
 import { ALERTS } from "./alerts.ts";
 import { BATCHES } from "./batches/batches.ts";
@@ -72,6 +73,7 @@ export const ROUTES: readonly Route[] = [
   CREATE_REFUND,
   CREATE_ACCOUNT_KEY,
   ...ADMIN_MODELS,
+  ...ADMIN_REVISIONS,
   STATS,
   AUDIT,
   ...BACKUP,

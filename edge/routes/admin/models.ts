@@ -6,6 +6,7 @@ import type { Context } from "../../context.ts";
 import type { ModelSettings } from "../../directory/model-settings.ts";
 import { loadModelSettings, saveModelSettings, withSettings } from "../../directory/model-settings.ts";
 import { readJson } from "../../middleware/body.ts";
+import type { Answer } from "../../openapi/operation.ts";
 import { pathId } from "../../openapi/parameters.ts";
 import { PUBLIC_MODEL, describeModel } from "../models.ts";
 import type { Route } from "../route.ts";
@@ -30,6 +31,13 @@ const putModelSchema = z.strictObject({
   status: oneOf(["live", "coming_soon"]).optional(),
 });
 
+export const ADMIN_MODEL: Answer = {
+  description: "The model as buyers see it, and the operator's own status.",
+  name: "AdminModel",
+  schema: PUBLIC_MODEL.schema.extend({ operator_status: z.enum(["live", "coming_soon"]) }),
+  example: { ...PUBLIC_MODEL.example, operator_status: "live" },
+};
+
 const PUT_MODEL: Route = {
   method: "put",
   path: "/admin/models/{owner}/{name}",
@@ -40,14 +48,7 @@ const PUT_MODEL: Route = {
   auth: "operator",
   parameters: [pathId("owner", "The part before the slash."), pathId("name", "The part after it.")],
   body: { name: "PutModelRequest", schema: putModelSchema, example: { status: "live" } },
-  answers: {
-    200: {
-      description: "The model as buyers see it, and the operator's own status.",
-      name: "AdminModel",
-      schema: PUBLIC_MODEL.schema.extend({ operator_status: z.enum(["live", "coming_soon"]) }),
-      example: { ...PUBLIC_MODEL.example, operator_status: "live" },
-    },
-  },
+  answers: { 200: ADMIN_MODEL },
   errors: ["model_not_found"],
   handler: putModel,
 };
@@ -64,23 +65,40 @@ export const ADMIN_MODELS: readonly Route[] = [
 ];
 
 async function putModel(c: Context): Promise<Response> {
+  const body = parseBody(putModelSchema, await readJson(c, BODY_BYTES_MAX));
+  return changeModel(c, "model.put", body, (known) => changed(known, body));
+}
+
+export function modelIdInPath(c: Context): string {
   const owner = c.req.param("owner");
   const name = c.req.param("name") ?? "";
-  const id = owner === undefined ? name : `${owner}/${name}`;
+  return owner === undefined ? name : `${owner}/${name}`;
+}
+
+/**
+ * Writes what `change` makes of the settings of the path's model, and answers as this isolate shows it from now on. Throws
+ * `model_not_found`.
+ */
+export async function changeModel(
+  c: Context,
+  action: string,
+  facts: object,
+  change: (known: ModelSettings) => ModelSettings,
+): Promise<Response> {
+  const id = modelIdInPath(c);
   const { modelBook } = c.get("services");
   if (!modelBook.models.some((model) => model.id === id)) {
     throw apiError("model_not_found", "No such model: GET /v1/models lists them.", "model");
   }
-  const body = parseBody(putModelSchema, await readJson(c, BODY_BYTES_MAX));
   const stores = { directory: c.env.DIRECTORY, kv: c.env.EMBEDDING_CACHE };
-  await act(c, "model.put", id, body, async () => {
+  await act(c, action, id, facts, async () => {
     // From the directory, not from memory: another isolate may have set a field a second ago.
     const [known] = withSettings(
       modelBook.models.filter((model) => model.id === id),
       await loadModelSettings(stores),
     );
-    const { prices, operatorStatus } = must(known, "a model that is listed");
-    await saveModelSettings(stores, changed({ id, prices, operatorStatus }, body), Date.now());
+    const { prices, operatorStatus, revisions = [] } = must(known, "a model that is listed");
+    await saveModelSettings(stores, change({ id, prices, operatorStatus, revisions }), Date.now());
   });
   await modelBook.reload();
   const model = must(
@@ -90,9 +108,10 @@ async function putModel(c: Context): Promise<Response> {
   return c.json({ ...(await describeModel(c, model)), operator_status: model.operatorStatus });
 }
 
-function changed({ id, prices, operatorStatus }: ModelSettings, body: z.output<typeof putModelSchema>): ModelSettings {
+function changed(known: ModelSettings, body: z.output<typeof putModelSchema>): ModelSettings {
+  const { prices, operatorStatus } = known;
   return {
-    id,
+    ...known,
     prices: {
       priceNanoUsdPerMillion: body.price_nano_usd_per_million_tokens ?? prices.priceNanoUsdPerMillion,
       hitPriceNanoUsdPerMillion: body.hit_price_nano_usd_per_million_tokens ?? prices.hitPriceNanoUsdPerMillion,

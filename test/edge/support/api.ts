@@ -37,6 +37,8 @@ const published = new OpenApiCheck(openApiDocument(ORIGIN, ROUTES));
 /** The Worker under test with one backend, made at the top of a test file; `settings` go on top of its bindings. */
 export class Api {
   readonly backend = new FakeBackend("https://backend.test");
+  /** Whom the Worker reaches; further ones need a row of `BACKENDS`. */
+  readonly backends = [this.backend];
   readonly #app = createApp();
   readonly #env: Env;
   readonly #contexts: ExecutionContext[] = [];
@@ -44,7 +46,7 @@ export class Api {
   constructor(settings: Partial<Env> = {}) {
     // For good: what the Worker does behind an answer reaches its backend too.
     globalThis.fetch = (url, init) =>
-      fetchOf([this.backend])(url instanceof Request ? url.url : String(url), init ?? {});
+      fetchOf(this.backends)(url instanceof Request ? url.url : String(url), init ?? {});
     Object.assign(WALLET_SETTINGS, AT_ONCE); // until the end of the file: own-isolate.ts
     afterAll(() => Promise.all(this.#contexts.map((context) => waitOnExecutionContext(context))));
     this.#env = { ...env, BACKENDS: JSON.stringify([{ model: MODEL, origin: this.backend.origin }]), ...settings };
