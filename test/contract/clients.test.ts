@@ -54,17 +54,25 @@ async function rerank(texts: readonly string[]): Promise<readonly (readonly [num
   return results.map(({ index, relevance_score }) => [index, relevance_score]);
 }
 
-const cosine = (a: readonly number[], b: readonly number[]): number =>
+const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
 
-function checkResult({ vectors, query: asked, results }: Result): void {
+/** Of `a`, and of `b` cut to the length of `a`. */
+function cosine(a: readonly number[], b: readonly number[]): number {
+  const cut = b.slice(0, a.length);
+  return dot(a, cut) / Math.sqrt(dot(a, a) * dot(cut, cut));
+}
+
+function checkResult({ vectors, query: asked, results }: Result, dimensions = query.length): void {
   expect(vectors !== null || results !== null).toBe(true);
   for (const [index, vector] of (vectors ?? []).entries()) {
-    expect(vector).toHaveLength(documents[index]?.length ?? 0);
+    expect(vector).toHaveLength(dimensions);
+    expect(dot(vector, vector)).toBeCloseTo(1, 4);
     expect(cosine(vector, documents[index] ?? [])).toBeCloseTo(1, 4);
   }
   if (vectors !== null) expect(vectors).toHaveLength(2);
   if (asked !== null) {
+    expect(asked).toHaveLength(dimensions);
     expect(cosine(asked, query)).toBeCloseTo(1, 4);
     // With the instruction, which a client says by the model's name or by a field: a plain text has another vector.
     expect(cosine(asked, plainQuery)).toBeLessThan(0.9999);
@@ -104,7 +112,7 @@ const here = runs.filter(({ snippet }) => snippet.runtime === "node" || python !
 describe("the pages of docs/", () => {
   test("has a version behind every client but plain HTTP", () => {
     const without = runs.filter(({ title }) => !/\d+\.\d+/.test(title)).map(({ snippet }) => snippet.name);
-    expect(without).toEqual(["Jina's HTTP call", "Retrieve, then rerank"]);
+    expect(without).toEqual(["Jina's HTTP call", "Retrieve, then rerank", "A threshold"]);
   });
 
   test("names the versions that are installed, and no others", () => {
@@ -126,8 +134,9 @@ describe("the pages of docs/", () => {
     const ended = await runProgram(title, command, programOf(snippet, as, { ...server, reranker: RERANKER }));
     if (snippet.fails === undefined) {
       expect(ended).toMatchObject({ exitCode: 0 });
+      if (snippet.asserts) return;
       if (ended.result === undefined) throw new Error(`nothing was handed over: ${ended.output}`);
-      if (ended.result.found === null) checkResult(ended.result);
+      if (ended.result.found === null) checkResult(ended.result, snippet.dimensions);
       else await checkFound(ended.result);
     } else {
       expect(ended.exitCode).not.toBe(0);

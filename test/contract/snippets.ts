@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as z from "zod";
 
 /** The pages whose every snippet in a client's language runs. */
-const PAGES = ["clients", "mcp"];
+const PAGES = ["clients", "from-openai", "mcp"];
 const SNIPPET = /^<!-- client (\{.*\}) -->\n```(?:js|python)\n([\s\S]*?)^```$/gm;
 const FENCE = /^```(?:js|python)$/gm;
 
@@ -19,6 +19,10 @@ const markSchema = z.strictObject({
   package: z.string().optional(),
   /** It reranks two documents: it runs with a reranker in the model's place too. */
   reranks: z.boolean().default(false),
+  /** Its vectors are cut to so many numbers; absent: whole. */
+  dimensions: z.number().optional(),
+  /** It fails by itself when something is wrong, and hands nothing over. */
+  asserts: z.boolean().default(false),
   /** The program must end with an error that says all of this. */
   fails: z.array(z.string()).optional(),
 });
@@ -102,6 +106,6 @@ export function programOf(
     .replaceAll("gigarouter/demo-embedding", model)
     .replaceAll("Qwen/Qwen3-Reranker-0.6B", server.reranker);
   for (const [name, alias] of Object.entries(as)) code = code.replaceAll(`from "${name}"`, `from "${alias}"`);
-  if (snippet.fails !== undefined) return code;
+  if (snippet.fails !== undefined || snippet.asserts) return code;
   return code + (snippet.runtime === "node" ? NODE_END : PYTHON_END);
 }
