@@ -18,6 +18,11 @@ export const GUIDES: readonly Guide[] = [
   { name: "corpus-job", title: "A corpus", description: "Millions of texts from the command line." },
   { name: "webhooks", title: "Webhooks", description: "Alerts, and how their deliveries are verified." },
   { name: "keys", title: "Keys", description: "What a key may do, and when it is over." },
+  {
+    name: "signatures",
+    title: "Signatures",
+    description: "What is signed, and how to check it: canaries of each revision.",
+  },
   { name: "errors", title: "Errors", description: "Every error code, what it means and what to do." },
   { name: "contract", title: "The contract", description: "The rules that customers rely on, with all limits." },
 ];
