@@ -104,7 +104,7 @@ export function readOptions(
   };
 }
 
-function urlOf(value: string): string {
+export function urlOf(value: string): string {
   if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new OptionsError(`--url is "${value}", not a URL.`);
   return value.replace(/\/+$/, "").replace(/\/v1$/, "");
 }
@@ -117,13 +117,13 @@ function inputTypeOf(value: string | undefined): InputType | undefined {
   throw new OptionsError(`--input-type is "${value}"; it may be query or document.`);
 }
 
-function maxCostOf(value: string | undefined): NanoUsd | undefined {
+export function maxCostOf(value: string | undefined): NanoUsd | undefined {
   const amount = value === undefined ? undefined : parseUsd(value);
   if (value === undefined || (amount !== undefined && amount > 0)) return amount;
   throw new OptionsError(`--max-cost is "${value}"; it must be an amount of USD above 0, like 2.50.`);
 }
 
-function integer(option: string, value: string | undefined, min: number, max: number): number | undefined {
+export function integer(option: string, value: string | undefined, min: number, max: number): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
   if (Number.isInteger(number) && number >= min && number <= max) return number;
