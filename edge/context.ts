@@ -8,6 +8,7 @@ import type { Tier } from "../shared/wire.ts";
 import type { CallStanding } from "./wallet/wallet-types.ts";
 import { CallTimer } from "./lib/call-timer.ts";
 import type { MemoryLease } from "./lib/memory-budget.ts";
+import type { Vendor } from "./lib/vendor.ts";
 import type { Env } from "./bindings.ts";
 import type { Charge } from "./models/pricing.ts";
 import type { Services } from "./services.ts";
@@ -34,6 +35,8 @@ export interface AppEnv {
     readonly timer?: CallTimer;
     /** Set by `trace`: the W3C header for the backend. */
     readonly traceparent?: string;
+    /** The route speaks another vendor's API. */
+    readonly vendor?: Vendor;
     /** The route is of the public API: any origin may read its answer. */
     readonly isPublicApi?: true;
     /** The answer was made with the headers that every answer has. */

@@ -31,21 +31,30 @@ export function embeddingsContent(
 ): string | ReadableStream<Uint8Array> {
   if (bodyBytesMax(answer) <= CHUNK_BYTES) return wholeBody(answer, toBase64);
   // A known length becomes Content-Length.
-  const bytes = bodyBytes(answer);
+  return streamOf(writeBody(answer, toBase64), bodyBytes(answer), waitUntil, memory);
+}
+
+/** A stream of `pieces`, each used up before the next is asked for. `bytes`: of all, where it is known. */
+export function streamOf(
+  pieces: Iterable<Uint8Array>,
+  bytes: number | undefined,
+  waitUntil: (work: Promise<unknown>) => void,
+  memory: MemoryLease | undefined,
+): ReadableStream<Uint8Array> {
   const { readable, writable } = bytes === undefined ? new IdentityTransformStream() : new FixedLengthStream(bytes);
   if (memory !== undefined) memory.isStreaming = true;
-  waitUntil(writeAll(answer, writable, memory));
+  waitUntil(writeAll(pieces, writable, memory));
   return readable;
 }
 
 async function writeAll(
-  answer: EmbeddingsBody,
+  pieces: Iterable<Uint8Array>,
   writable: WritableStream<Uint8Array>,
   memory: MemoryLease | undefined,
 ): Promise<void> {
   const writer = writable.getWriter();
   try {
-    for (const piece of writeBody(answer, toBase64)) {
+    for (const piece of pieces) {
       await writer.write(piece);
       memory?.touch();
     }

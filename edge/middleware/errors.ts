@@ -4,13 +4,9 @@
 import type { Context } from "../context.ts";
 import { allHeaders } from "./answer-headers.ts";
 import { ApiError, ERRORS, errorObject } from "../../shared/errors.ts";
-import type { ErrorObject, Fault } from "../../shared/errors.ts";
+import type { Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
 import { standingHeaders } from "../metering/usage-answer.ts";
-
-interface ErrorBody {
-  readonly error: ErrorObject & { readonly retry_after_s?: number };
-}
 
 /** OpenAI's Node SDK ignores a Retry-After above a minute. */
 const RETRY_AFTER_S_MAX = 60;
@@ -23,13 +19,12 @@ export function faultResponse(c: Context, fault: Fault): Response {
     fault.retryAfterS === undefined
       ? undefined
       : Math.min(RETRY_AFTER_S_MAX, Math.max(1, Math.ceil(fault.retryAfterS)));
-  const body: ErrorBody = {
-    error: {
-      ...errorObject(fault),
-      message: `${fault.message} See ${new URL(c.req.url).origin}/docs/errors#${fault.code}`,
-      ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
-    },
+  const error = {
+    ...errorObject(fault),
+    message: `${fault.message} See ${new URL(c.req.url).origin}/docs/errors#${fault.code}`,
+    ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
   };
+  const body = c.get("vendor")?.errorBody({ ...error, status: spec.status }) ?? { error };
   const standing = c.get("standing");
   const headers = allHeaders(c, {
     "content-type": "application/json; charset=utf-8",

@@ -120,17 +120,15 @@ function errorAnswersOf(operation: Operation): Record<string, JsonSchema> {
       status,
       {
         description: codes.map((code) => `\`${code}\``).join(", "),
-        content: {
-          [JSON_TYPE]: {
-            schema: {
-              allOf: [{ $ref: `${REF}Error` }],
-              properties: { error: { properties: { code: { enum: codes } } } },
-            },
-          },
-        },
+        content: { [JSON_TYPE]: { schema: errorSchemaOf(operation, codes) } },
       },
     ]),
   );
+}
+
+function errorSchemaOf({ vendor }: Operation, codes: readonly ErrorCode[]): JsonSchema {
+  if (vendor !== undefined) return { $ref: REF + vendor.errorName };
+  return { allOf: [{ $ref: `${REF}Error` }], properties: { error: { properties: { code: { enum: codes } } } } };
 }
 
 const ERROR: JsonSchema = {
@@ -157,7 +155,8 @@ function componentsOf(operations: readonly Operation[]): Record<string, JsonSche
   const schemas: Record<string, JsonSchema> = { Error: ERROR };
   const answers = z.registry<{ id: string }>();
   for (const operation of operations) {
-    const { body } = operation;
+    const { body, vendor } = operation;
+    if (vendor !== undefined) schemas[vendor.errorName] = vendor.errorSchema;
     if (body !== undefined) schemas[body.name] = requestSchema(body);
     for (const { name, schema } of Object.values(operation.answers)) {
       if (name !== undefined && schema !== undefined && answers.get(schema) === undefined)

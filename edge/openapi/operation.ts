@@ -1,10 +1,12 @@
 // What the document says about one route, as data. document.ts makes OpenAPI of it, llms.ts the page for agents.
 
 import type * as z from "zod";
+import type { Vendor } from "../lib/vendor.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 
 export const TAGS = {
   Embeddings: "Vectors, similarities, rankings and quotes for texts.",
+  "Other vendors' forms": "The same calls as clients of other APIs make them: same models, keys, prices and limits.",
   Models: "What is served, at which price.",
   "Files and batches": "Large jobs at the batch price, in OpenAI's shape.",
   Account: "Credit, statement, usage, alerts, webhooks, export and deletion.",
@@ -54,6 +56,8 @@ export interface Answer {
 }
 
 export interface Operation {
+  /** Whose API the route speaks; absent: ours. */
+  readonly vendor?: Vendor;
   readonly method: "get" | "post" | "put" | "patch" | "delete";
   /** OpenAPI's form: `/v1/keys/{id}`. */
   readonly path: string;

@@ -10,7 +10,7 @@ import { faultResponse } from "../middleware/errors.ts";
 import { asksForPage } from "../middleware/for-programs.ts";
 import { nearest } from "../../shared/nearest.ts";
 
-const API_PATH = new RegExp(String.raw`^(/v\d+|/admin|${PROXY_PREFIX})(/|$)`);
+const API_PATH = new RegExp(String.raw`^(/v\d+|/api|/admin|${PROXY_PREFIX})(/|$)`);
 
 interface KnownRoute {
   readonly pattern: RegExp;

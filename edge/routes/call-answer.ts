@@ -4,12 +4,14 @@
 import * as z from "zod";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
-import type { Endpoint } from "../endpoints/endpoint.ts";
+import type { Endpoint, PreparedCall } from "../endpoints/endpoint.ts";
 import { callContext } from "../endpoints/endpoint.ts";
 import type { ResultBody } from "../files/results.ts";
 import { readCallOptions, requiredRevision } from "../metering/call-options.ts";
 import { embedMetered } from "../metering/metered-call.ts";
+import type { MeteredTexts } from "../metering/metered-call.ts";
 import { usageHeaders, usageOf } from "../metering/usage-answer.ts";
+import type { UsageAnswer } from "../metering/usage-answer.ts";
 import { readJson } from "../middleware/body.ts";
 import type { Answer, Parameter } from "../openapi/operation.ts";
 import { header, idempotencyKey, text } from "../openapi/parameters.ts";
@@ -85,21 +87,34 @@ interface CallAnswer {
   readonly body: ResultBody;
   readonly vectors: readonly Uint16Array[];
   readonly headers: Readonly<Record<string, string>>;
+  /** The id of the charge. */
+  readonly callId: string;
+  readonly usage: UsageAnswer;
 }
 
 /** Throws ApiError, and then charges nothing. */
 export async function callAnswer(c: Context, endpoint: Endpoint): Promise<CallAnswer> {
-  const { config } = c.get("services");
   const options = readCallOptions(c);
-  const body = await readJson(c, config.limits.bodyBytesMax);
-  const call = await endpoint.prepare(body, contextOf(c));
+  const body = await readCallBody(c);
+  return answerCall(c, { scope: endpoint.scope, options }, await endpoint.prepare(body, contextOf(c)));
+}
+
+/** The parsed body of a call. Throws ApiError. */
+export function readCallBody(c: Context): Promise<unknown> {
+  return readJson(c, c.get("services").config.limits.bodyBytesMax);
+}
+
+/** The rest of a call whose body is prepared. Throws ApiError, and then charges nothing. */
+export async function answerCall(
+  c: Context,
+  { scope, options }: Pick<MeteredTexts, "scope" | "options">,
+  call: PreparedCall,
+): Promise<CallAnswer> {
   const revision = requiredRevision(options, call.revision);
-  const result = await embedMetered(c, { ...call, revision, scope: endpoint.scope, options });
+  const result = await embedMetered(c, { ...call, revision, scope, options });
   const { charge, callId, dimensions } = result;
-  return {
-    ...call.answer(result.texts, { callId, dimensions, usage: usageOf(charge) }),
-    headers: usageHeaders(result),
-  };
+  const usage = usageOf(charge);
+  return { ...call.answer(result.texts, { callId, dimensions, usage }), headers: usageHeaders(result), callId, usage };
 }
 
 /** The same call, answered as JSON. */

@@ -43,6 +43,16 @@ function honoPath(path: string): string {
 
 /** The handlers of `route`: its middleware, then its own. */
 function stepsOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[] {
+  const { vendor } = route;
+  if (vendor === undefined) return accessOf(route);
+  const speak: MiddlewareHandler<AppEnv> = (c, next) => {
+    c.set("vendor", vendor);
+    return next();
+  };
+  return [speak, ...accessOf(route)];
+}
+
+function accessOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[] {
   switch (route.auth) {
     case "none":
       return [route.handler];

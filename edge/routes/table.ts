@@ -21,6 +21,7 @@ import { documentRoutes } from "./documents.ts";
 import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
 import { CREATE_FILE } from "./files/upload-file.ts";
+import { OLLAMA_ROUTES } from "./foreign/ollama.ts";
 import { HEALTH } from "./health.ts";
 import { JWKS } from "./jwks.ts";
 import { KEYS } from "./keys/keys.ts";
@@ -43,6 +44,7 @@ export const ROUTES: readonly Route[] = [
   SIMILARITY,
   ...RERANK,
   TOKENIZE,
+  ...OLLAMA_ROUTES,
   LIST_MODELS,
   // Before the routes of a model, whose paths would match too.
   ...CANARIES_ROUTES,

@@ -39,17 +39,25 @@ const named = (routes: readonly Route[]) => routes.map((route) => [nameOf(route)
 /** Calls the route; ids in it are of the right kind, and nobody's. */
 function ask(route: Route, headers: Record<string, string> = {}, prefix = ""): Promise<ApiAnswer> {
   const { auth, path, body } = route;
+  const example = { ...(body?.example as object) };
   const collection = /^\/v1\/([a-z]+)\/\{id\}/.exec(path)?.[1] ?? "";
   const kind = Object.entries(KINDS).find(([known]) => known === collection)?.[1] ?? "account";
-  const url = prefix + path.replace("{id}", newId(kind)).replaceAll(/\{\w+\}/g, "a");
+  const model = path.replace("{owner}/{name}", MODEL);
+  const url = prefix + model.replace("{id}", newId(kind)).replaceAll(/\{\w+\}/g, "a");
   addresses += 1;
   const address = `198.51.${Math.floor(addresses / 250)}.${addresses % 250}`;
   return api.call(url, {
     method: route.method.toUpperCase(),
     headers: { "cf-connecting-ip": address, ...headers },
     // A call of a model is read before its rights are asked for. The backend here has few dimensions; null is absent.
-    ...(auth === "call" ? { body: { ...(body?.example as object), model: MODEL, dimensions: null } } : {}),
+    ...(auth === "call" ? { body: { ...example, ...("model" in example && { model: MODEL, dimensions: null }) } } : {}),
   });
+}
+
+/** Where our own errors have it, or those in another vendor's form. */
+function codeOf({ body }: ApiAnswer): unknown {
+  const { error, code } = body as { error?: { code?: unknown } | string; code?: unknown };
+  return typeof error === "object" ? error.code : code;
 }
 
 const withKey = (route: Route, key: string, more: Record<string, string> = {}) =>
@@ -62,9 +70,11 @@ async function make(terms: object): Promise<{ id: string; key: string }> {
 
 describe("a route of keys", () => {
   test.each(named(OF_KEYS))("%s refuses nobody's call, a forged key and the operator's", async (_, route) => {
-    expect(await ask(route)).toMatchObject({ status: 401, body: { error: { code: "missing_api_key" } } });
+    const nobodys = await ask(route);
+    expect([nobodys.status, codeOf(nobodys)]).toEqual([401, "missing_api_key"]);
     for (const key of ["gr-forged", `gr-${"a".repeat(52)}`, "admin-key-of-the-tests-0123456789abcdef"]) {
-      expect(await withKey(route, key)).toMatchObject({ status: 401, body: { error: { code: "invalid_api_key" } } });
+      const answer = await withKey(route, key);
+      expect([answer.status, codeOf(answer)]).toEqual([401, "invalid_api_key"]);
     }
   });
 
@@ -104,9 +114,9 @@ describe("a route of keys", () => {
     const { key } = await make({ scopes: [scope] });
     const answers = await Promise.all(
       OF_KEYS.map(async (route) => {
-        const { status, body } = await withKey(route, key);
-        const code = (body["error"] as { code?: string } | undefined)?.code;
-        return [nameOf(route), status === 401 || (status === 403 && code === "insufficient_scope")] as const;
+        const answer = await withKey(route, key);
+        const isOutOfScope = answer.status === 403 && codeOf(answer) === "insufficient_scope";
+        return [nameOf(route), answer.status === 401 || isOutOfScope] as const;
       }),
     );
     expect(answers).toEqual(OF_KEYS.map((route) => [nameOf(route), route.scope !== "any" && route.scope !== scope]));

@@ -1,0 +1,68 @@
+// What an adapter of another vendor's API is: a pair of pure functions. `read` makes our body of theirs, which our own
+// endpoint then checks, embeds and charges like any other; `show` writes our answer in their form. A fault keeps our words,
+// with the vendor's names of fields. No I/O; nothing here knows keys or credit.
+
+import type { Part } from "../answer/parts.ts";
+import type { UsageAnswer } from "../metering/usage-answer.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "../../shared/schemas/texts.ts";
+
+/** A body of one of our own routes. */
+export type OwnBody = Readonly<Record<string, unknown>>;
+
+/** What our messages name or advise, and what that is called in the vendor's API. */
+export type Names = Readonly<Record<string, string>>;
+
+/** The facts of an answer. */
+export interface Embedded {
+  /** Canonical: float16 bits [native dimensions] each, in the caller's order. */
+  readonly vectors: readonly Uint16Array[];
+  /** 1..native. */
+  readonly dimensions: number;
+  /** Full id. */
+  readonly model: string;
+  readonly usage: UsageAnswer;
+  /** The id of the charge. */
+  readonly callId: string;
+  readonly elapsedMs: number;
+}
+
+/** `Asked`: what the answer needs to know of the vendor's body. */
+export interface EmbeddingsAdapter<Asked = undefined> {
+  readonly names: Names;
+  /** `model`: from the path; empty where the body names it. Throws ApiError in the vendor's names. */
+  read(body: unknown, model: string): { readonly own: OwnBody; readonly asked: Asked };
+  show(embedded: Embedded, asked: Asked): readonly Part[];
+}
+
+/** For schemas: a list of texts. */
+export const TEXTS_SCHEMA = { type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: INPUTS_MAX } as const;
+
+/** `value` as a list of texts; throws ApiError naming the item of `name`. */
+export function textsOf(value: unknown, name: string): readonly string[] {
+  return itemList(value, name, "an array of strings", INPUTS_MAX).map((item, i) => textItem(item, `${name}[${i}]`));
+}
+
+/** All vectors as numbers, between commas. */
+export function vectorList({ vectors, dimensions }: Embedded): readonly Part[] {
+  return vectors.flatMap((vector, index): readonly Part[] => [
+    index === 0 ? "" : ",",
+    { vector, dimensions, dtype: "float", encoding: "float" },
+  ]);
+}
+
+/** `error` in the vendor's names, if it is a fault of the call. */
+export function inNames(names: Names, error: unknown): unknown {
+  if (!(error instanceof ApiError)) return error;
+  let { message, param } = error.fault;
+  for (const [own, theirs] of Object.entries(names)) {
+    message = message.replaceAll(named(own), theirs);
+    if (param === own || param?.startsWith(`${own}[`)) param = theirs + param.slice(own.length);
+  }
+  return new ApiError({ ...error.fault, message, param });
+}
+
+/** `name` where a message begins or behind a backtick, and not as the beginning of a longer name. */
+function named(name: string): RegExp {
+  return new RegExp(String.raw`(?<=^|\`)${name.replaceAll(/[[\]".]/g, String.raw`\$&`)}(?!\w)`, "g");
+}
