@@ -1,7 +1,7 @@
 // Splits a large request into parts of about equal tokens, for several backends, and joins their answers in order.
 // Pure.
 
-import { utf8Length } from "../../shared/token-bound.ts";
+import { tokensAbout } from "../lib/call-text.ts";
 import type { Embedded } from "./client.ts";
 import type { BackendRequest } from "./wire-request.ts";
 import { isScore, itemsOf } from "./wire-request.ts";
@@ -10,8 +10,6 @@ import { isScore, itemsOf } from "./wire-request.ts";
 export const PART_TOKENS_MIN = 16_384;
 /** Together with one connection for /ready below what a Worker may have open at once (edge/lib/at-once.ts). */
 const PARTS_MAX = 4;
-/** About the bytes of text per token. Only shares of work are estimated with it, never money. */
-const BYTES_PER_TOKEN = 4;
 
 export interface Part {
   readonly request: BackendRequest;
@@ -23,10 +21,8 @@ export interface Part {
 /** Estimated tokens of each text, the prefix included, or of each pair. */
 export function estimateTokens(request: BackendRequest): number[] {
   const before = isScore(request) ? (request.instruction ?? "") + request.query : request.prefix;
-  const prefix = utf8Length(before) / BYTES_PER_TOKEN;
-  return itemsOf(request).map((text) =>
-    typeof text === "number" ? text + 1 : prefix + utf8Length(text) / BYTES_PER_TOKEN + 1,
-  );
+  const prefix = tokensAbout(before);
+  return itemsOf(request).map((text) => (typeof text === "number" ? text + 1 : prefix + tokensAbout(text) + 1));
 }
 
 /** At most `partsMax` parts, each of at least one text, none much below PART_TOKENS_MIN; or one, the request itself. */

@@ -1,7 +1,7 @@
 // The distinct texts of a request, so that a text that occurs twice is hashed, looked up and sent once. Pure.
 
-import { utf8Length } from "../../shared/token-bound.ts";
 import type { CallText } from "../lib/call-text.ts";
+import { tokensAbout } from "../lib/call-text.ts";
 
 /** The distinct texts of a request, in order of first appearance. */
 export interface Distinct {
@@ -31,15 +31,10 @@ export function distinctTexts(texts: readonly CallText[]): Distinct {
   return { texts: unique, first, of };
 }
 
-/**
- * About the bytes of English per token. Money never depends on it: it only decides which cache tiers a text may use.
- */
-const BYTES_PER_TOKEN = 4;
-
 /** An estimate of the tokens that the model reads for each of `texts`, each together with `prefix`. */
-export function tokensAbout(texts: readonly CallText[], prefix: string): readonly number[] {
-  const before = utf8Length(prefix);
+export function estimatesOf(texts: readonly CallText[], prefix: string): readonly number[] {
+  const before = tokensAbout(prefix);
   return texts.map((text) =>
-    text.kind === "ids" ? text.ids.length + 1 : Math.ceil((before + utf8Length(text.text)) / BYTES_PER_TOKEN) + 1,
+    text.kind === "ids" ? text.ids.length + 1 : Math.ceil(before + tokensAbout(text.text)) + 1,
   );
 }

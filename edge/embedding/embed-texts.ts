@@ -20,7 +20,7 @@ import { sizeOf } from "../lib/call-text.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
 import { othersTurn } from "../lib/others-turn.ts";
 import type { Distinct } from "./distinct.ts";
-import { distinctTexts, tokensAbout } from "./distinct.ts";
+import { distinctTexts, estimatesOf } from "./distinct.ts";
 import type { Claim, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
 import { pairPrefix, sameReranker } from "./pairs.ts";
@@ -148,7 +148,7 @@ class EmbedCall {
     await othersTurn(sizeOf(this.#distinct.texts));
     const scope = { accountId, epoch: CACHE_EPOCH, revision: ready.revision, prefix };
     const names = await keys.namesOf(scope, this.#distinct.texts);
-    const tokens = tokensAbout(this.#distinct.texts, prefix);
+    const tokens = estimatesOf(this.#distinct.texts, prefix);
     const found = await tiers.lookUp(
       names.map((name, index) => ({ name, tokensAbout: tokens[index] ?? 0 })),
       use,
