@@ -10,7 +10,12 @@ export function importHmacKey(secret: string): Promise<CryptoKey> {
 
 /** The 32 bytes of HMAC-SHA-256(key, data). */
 export async function hmac(key: CryptoKey, data: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, data));
+  return new Uint8Array(await signHmac(key, data));
+}
+
+/** The same as Web Crypto returns it, for many at once: one promise each instead of two. `data` is copied before it returns. */
+export function signHmac(key: CryptoKey, data: Uint8Array): Promise<ArrayBuffer> {
+  return crypto.subtle.sign("HMAC", key, data);
 }
 
 /** Whether two byte strings are equal, in a time that depends only on their lengths. */

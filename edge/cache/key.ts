@@ -3,7 +3,7 @@
 
 import type { CallText } from "../lib/call-text.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
-import { hmac, importHmacKey } from "../../shared/hmac.ts";
+import { hmac, importHmacKey, signHmac } from "../../shared/hmac.ts";
 import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 
 const encoder = new TextEncoder();
@@ -44,16 +44,16 @@ export class CacheKeys {
     const hmacKey = await this.#hmacKey;
     const prefix = scope.prefix.length > PREFIX_LENGTH_MAX ? await hashed(scope.prefix, hmacKey) : scope.prefix;
     const heads = this.#headsFor({ ...scope, prefix });
-    return Promise.all(
-      texts.map(async (text) => {
-        const kind = text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind;
-        const head = heads.get(kind) ?? headOf({ ...scope, prefix }, kind);
+    const signed = texts.map((text) => {
+      const kind = text.kind === "ids" ? `ids ${text.encoding ?? ""}`.trim() : text.kind;
+      let head = heads.get(kind);
+      if (head === undefined) {
+        head = headOf({ ...scope, prefix }, kind);
         heads.set(kind, head);
-        return (
-          await hmac(hmacKey, text.kind === "text" ? withText(head, text.text) : withIds(head, text.ids))
-        ).toHex();
-      }),
-    );
+      }
+      return signHmac(hmacKey, text.kind === "text" ? withText(head, text.text) : withIds(head, text.ids));
+    });
+    return (await Promise.all(signed)).map((bytes) => new Uint8Array(bytes).toHex());
   }
 
   /** The fields before the text are the same for all texts of a scope, so they are encoded once. */

@@ -21,7 +21,7 @@ import { Cancel, onAbort } from "../lib/cancel.ts";
 import { othersTurn } from "../lib/others-turn.ts";
 import type { Distinct } from "./distinct.ts";
 import { distinctTexts, estimatesOf } from "./distinct.ts";
-import type { Claim, WaitEnd } from "./in-flight.ts";
+import type { Computation, Wait, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
 import { pairPrefix, sameReranker } from "./pairs.ts";
 import { samePrompts } from "./prompts.ts";
@@ -44,14 +44,14 @@ export interface EmbedTextsPorts {
   readonly sleep: (ms: number, signal: CancelSignal) => Promise<void>;
 }
 
-/** What requests share: plain bytes, never streams, which belong to one request. */
-type Shared = EmbeddedText;
-
-/** What became of a distinct text. A fault is the call's own: it is neither shared nor cached. */
+/**
+ * What became of a distinct text: plain bytes, never a stream, which would belong to one request. A fault is the call's own:
+ * it is neither shared nor cached.
+ */
 type Outcome = EmbeddedText | ItemFault;
 
 export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
-  const inFlight = new InFlight<Shared>();
+  const inFlight = new InFlight<Outcome>();
   return {
     start: (request) => {
       const call = new EmbedCall(ports, inFlight, request);
@@ -68,15 +68,17 @@ interface Looked {
   readonly found: ReadonlyMap<string, CacheEntry>;
 }
 
+/** What a call computes itself. */
 interface Owned {
-  /** Index among the distinct texts. */
-  readonly index: number;
-  readonly claim: Extract<Claim<Shared>, { kind: "owner" }> | undefined;
+  /** Indexes among the distinct texts. */
+  readonly indexes: readonly number[];
+  /** Shared with calls that wait for the same texts; undefined: they are the call's alone. */
+  readonly computation: Computation<Outcome> | undefined;
 }
 
 class EmbedCall {
   readonly #ports: EmbedTextsPorts;
-  readonly #inFlight: InFlight<Shared>;
+  readonly #inFlight: InFlight<Outcome>;
   readonly #request: EmbedTextsRequest;
   readonly #distinct: Distinct;
   readonly #startedMs: number;
@@ -84,7 +86,7 @@ class EmbedCall {
   readonly #timings: Record<string, number> = {};
   readonly #looking: Promise<Looked | undefined>;
 
-  constructor(ports: EmbedTextsPorts, inFlight: InFlight<Shared>, request: EmbedTextsRequest) {
+  constructor(ports: EmbedTextsPorts, inFlight: InFlight<Outcome>, request: EmbedTextsRequest) {
     this.#ports = ports;
     this.#inFlight = inFlight;
     this.#request = request;
@@ -162,11 +164,7 @@ class EmbedCall {
       return entry !== undefined && fits(entry, looked.ready) ? hitOf(entry) : undefined;
     });
     await (looked.names === undefined
-      ? this.#compute(
-          looked,
-          missing(results).map((index) => ({ index, claim: undefined })),
-          results,
-        )
+      ? this.#compute(looked, { indexes: missing(results), computation: undefined }, results)
       : this.#computeShared(looked, looked.names, results));
     const texts = this.#distinct.of.map((place, position) => {
       const text = results[place];
@@ -182,9 +180,12 @@ class EmbedCall {
   async #computeShared(looked: Looked, names: readonly string[], results: (Outcome | undefined)[]): Promise<void> {
     const { accountId, signal, tier, truncate } = this.#request;
     for (;;) {
-      const owned: Owned[] = [];
+      // Shared only between calls of one truncation, which changes the result, and one tier, since a batch may take its
+      // time.
+      const computation = this.#inFlight.begin(`${truncate} ${tier}`);
+      const indexes: number[] = [];
       const waiting: Promise<void>[] = [];
-      const timer = new Cancel();
+      let timer: Cancel | undefined;
       let end: Promise<WaitEnd> | undefined;
       for (const index of missing(results)) {
         const name = names[index] ?? "";
@@ -193,19 +194,19 @@ class EmbedCall {
           results[index] = hitOf(entry);
           continue;
         }
-        // Shared only between calls of one truncation, which changes the result, and one tier, since a batch may take
-        // its time.
-        const claim = this.#inFlight.claim(`${name} ${truncate} ${tier}`);
-        if (claim.kind === "owner") owned.push({ index, claim });
+        const wait = computation.claim(name);
+        if (wait === undefined) indexes.push(index);
         else {
+          timer ??= new Cancel();
           end ??= this.#waitEnd(timer);
-          waiting.push(take(claim, end, results, index));
+          waiting.push(take(wait, end, results, index));
         }
       }
       try {
-        await Promise.all([this.#compute(looked, owned, results), ...waiting]);
+        const computing = this.#compute(looked, { indexes, computation }, results);
+        await (waiting.length === 0 ? computing : Promise.all([computing, ...waiting]));
       } finally {
-        timer.abort();
+        timer?.abort();
       }
       if (missing(results).length === 0) return;
       if (signal.aborted) throw cancelledError();
@@ -225,48 +226,48 @@ class EmbedCall {
   /**
    * Sends one frame for all of `owned`. It goes on after this call's client has left while another call waits for it.
    */
-  async #compute(looked: Looked, owned: readonly Owned[], results: (Outcome | undefined)[]): Promise<void> {
-    if (owned.length === 0) return;
+  async #compute(looked: Looked, owned: Owned, results: (Outcome | undefined)[]): Promise<void> {
+    const { indexes, computation } = owned;
+    if (indexes.length === 0) return;
     const { signal, waitUntil } = this.#request;
     const stop = new Cancel();
     const gone = (): void => {
-      const isAlone = owned.every(({ claim }) => claim === undefined || claim.waiters() === 0);
-      if (signal.aborted && isAlone) stop.abort();
+      if (signal.aborted && (computation === undefined || computation.waiters === 0)) stop.abort();
     };
-    for (const { claim } of owned) claim?.whenWaiterLeft(gone);
+    computation?.whenWaiterLeft(gone);
     const unlink = onAbort(signal, gone);
     const work = this.#embed(looked, owned, stop);
     waitUntil(work.catch(() => undefined));
     try {
       const computed = await work;
-      for (const [place, { index }] of owned.entries()) results[index] = computed[place];
+      for (let place = 0; place < indexes.length; place += 1) results[indexes[place] ?? 0] = computed[place];
     } finally {
       unlink();
     }
   }
 
-  async #embed(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<readonly Outcome[]> {
+  async #embed(looked: Looked, { indexes, computation }: Owned, signal: CancelSignal): Promise<readonly Outcome[]> {
     try {
-      const answer = await this.#askBackend(looked, owned, signal);
+      const answer = await this.#askBackend(looked, indexes, signal);
       const computed = outcomesOf(answer);
       if (this.#request.textsDepend === true && computed.some((one) => "code" in one)) return computed;
-      this.#store(looked, owned, answer, computed);
-      for (const [place, { claim }] of owned.entries()) {
-        const value = computed[place];
-        claim?.settle(value === undefined || "code" in value ? undefined : { ...value, hit: true });
-      }
+      this.#store(looked, indexes, answer, computed);
+      computation?.settle(computed);
       return computed;
     } finally {
-      // After a failure the claims end without a value, and the waiters compute for themselves. After success this does
-      // nothing.
-      for (const { claim } of owned) claim?.settle(undefined);
+      // After a failure it ends without values, and the waiters compute for themselves. After success this does nothing.
+      computation?.settle([]);
     }
   }
 
-  async #askBackend(looked: Looked, owned: readonly Owned[], signal: CancelSignal): Promise<Embedded> {
+  async #askBackend(looked: Looked, indexes: readonly number[], signal: CancelSignal): Promise<Embedded> {
     const { model, accountId, tier, prefix, query, truncate, onError } = this.#request;
-    const texts = owned.flatMap(({ index }) => this.#distinct.texts[index] ?? []);
-    const call = { ...this.#poolCall(owned.map(({ index }) => this.#distinct.first[index] ?? 0)), signal };
+    const distinct = this.#distinct;
+    // Mostly all of them: nothing is put together anew then.
+    const areAll = indexes.length === distinct.texts.length;
+    const texts = areAll ? distinct.texts : indexes.flatMap((index) => distinct.texts[index] ?? []);
+    const places = areAll ? distinct.first : indexes.map((index) => distinct.first[index] ?? 0);
+    const call = this.#poolCall(places, signal);
     const startedMs = this.#ports.now();
     const answer = await this.#ports.pool.embed(
       { model, accountId, tier, texts, prefix, query, truncate, onError },
@@ -282,14 +283,14 @@ class EmbedCall {
   }
 
   /** Caches what was computed, except truncated texts: an entry must also serve `truncate: none`. */
-  #store(looked: Looked, owned: readonly Owned[], answer: Embedded, computed: readonly Outcome[]): void {
+  #store(looked: Looked, indexes: readonly number[], answer: Embedded, computed: readonly Outcome[]): void {
     const use = this.#use;
     const { names } = looked;
     if (use === undefined || names === undefined) return;
     const entries = new Map<string, CacheEntry>();
-    for (const [place, { index }] of owned.entries()) {
+    for (let place = 0; place < indexes.length; place += 1) {
       const text = computed[place];
-      const name = names[index];
+      const name = names[indexes[place] ?? 0];
       if (text === undefined || "code" in text || name === undefined || answer.truncated[place] === true) continue;
       entries.set(name, { accountId: use.accountId, tokens: text.tokens, vector: text.vector });
     }
@@ -297,8 +298,8 @@ class EmbedCall {
   }
 
   /** `places`: the position in the request of each text of the call, so that faults name the caller's own item. */
-  #poolCall(places: readonly number[]): PoolCall {
-    const { requestId, traceparent, coldHoldMs, signal, waitUntil, timer } = this.#request;
+  #poolCall(places: readonly number[], signal: CancelSignal = this.#request.signal): PoolCall {
+    const { requestId, traceparent, coldHoldMs, waitUntil, timer } = this.#request;
     return {
       requestId,
       traceparent,
@@ -320,17 +321,21 @@ class EmbedCall {
   }
 }
 
+/** What another call computes costs this one a hit. A fault of that call is not this one's: the text is computed anew. */
 async function take(
-  claim: Extract<Claim<Shared>, { kind: "waiter" }>,
+  wait: Wait<Outcome>,
   end: Promise<WaitEnd>,
   results: (Outcome | undefined)[],
   index: number,
 ): Promise<void> {
-  results[index] = await claim.wait(end);
+  const value = await wait(end);
+  results[index] = value === undefined || "code" in value ? undefined : { ...value, hit: true };
 }
 
 function missing(results: readonly (Outcome | undefined)[]): number[] {
-  return results.flatMap((result, index) => (result === undefined ? [index] : []));
+  const indexes: number[] = [];
+  for (let index = 0; index < results.length; index += 1) if (results[index] === undefined) indexes.push(index);
+  return indexes;
 }
 
 /** Whether what the backend announces now is what the call was prepared with. */

@@ -3,91 +3,91 @@
 // promise never settles. Therefore the owner keeps itself alive with `waitUntil`, every waiter has a timer of its own
 // and takes the computation over when it fires, and a failed computation is forgotten, not shared.
 
-/** Ends a claim for its waiters: with the value, or with undefined for "compute it yourself". */
-type Settle<Value> = (value: Value | undefined) => void;
-
 /** Why a wait ended early: the owner took too long, or the waiter's own client has left. */
 export type WaitEnd = "late" | "left";
 
-class Computation<Value extends object> {
-  // The owner makes it at once. A promise that a waiter made would die with that waiter's request, for all others too.
-  readonly promise: Promise<Value | undefined>;
-  waiters = 0;
-  waiterLeft: () => void = () => undefined;
-  resolve: Settle<Value> = notYet;
+/** One text of a computation. */
+interface Share<Value extends object> {
+  readonly computation: Computation<Value>;
+  readonly place: number;
+}
 
-  constructor() {
-    this.promise = new Promise((resolve) => {
-      this.resolve = resolve;
+/** By name. Calls share only what is computed in the same way: each way has texts of its own. */
+type Running<Value extends object> = Map<string, Share<Value>>;
+
+/** The texts of one call that it computes itself: they end together, so they share one promise. */
+export class Computation<Value extends object> {
+  readonly #running: Running<Value>;
+  readonly #names: string[] = [];
+  // The owner makes it at once. A promise that a waiter made would die with that waiter's request, for all others too.
+  readonly #ended: Promise<readonly (Value | undefined)[]>;
+  #end: (values: readonly (Value | undefined)[]) => void = notYet;
+  #waiters = 0;
+  #waiterLeft: () => void = () => undefined;
+
+  constructor(running: Running<Value>) {
+    this.#running = running;
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
     });
+  }
+
+  /** How many waits for its texts there are now. */
+  get waiters(): number {
+    return this.#waiters;
+  }
+
+  /** Calls `listener` when a waiter leaves before the end. */
+  whenWaiterLeft(listener: () => void): void {
+    this.#waiterLeft = listener;
+  }
+
+  /** Takes the text called `name`; undefined: it is this computation's own. Else it is computed elsewhere: wait for it. */
+  claim(name: string): Wait<Value> | undefined {
+    const share = this.#running.get(name);
+    if (share !== undefined) return share.computation.#join(name, share);
+    this.#running.set(name, { computation: this, place: this.#names.length });
+    this.#names.push(name);
+    return undefined;
+  }
+
+  /** Gives waiters the values, in the order of the claims; those without one compute it themselves. Only the first call counts. */
+  settle(values: readonly (Value | undefined)[]): void {
+    for (const name of this.#names) if (this.#running.get(name)?.computation === this) this.#running.delete(name);
+    this.#end(values);
+  }
+
+  #join(name: string, share: Share<Value>): Wait<Value> {
+    this.#waiters += 1;
+    return async (end) => {
+      const outcome = await Promise.race([this.#ended, end]);
+      this.#waiters -= 1;
+      if (typeof outcome === "object") return outcome[share.place];
+      if (outcome === "left") this.#waiterLeft();
+      // The owner is slow or dead: the next claim becomes the owner. (Another waiter may have done so already.)
+      else if (this.#running.get(name) === share) this.#running.delete(name);
+      return undefined;
+    };
+  }
+}
+
+/** The owner's value. Undefined when it failed or `end` came first: claim again, unless one's own client has left. */
+export type Wait<Value extends object> = (end: Promise<WaitEnd>) => Promise<Value | undefined>;
+
+export class InFlight<Value extends object> {
+  readonly #ways = new Map<string, Running<Value>>();
+
+  /** A computation that claims texts among those that are computed in the same `way`: of a few. */
+  begin(way: string): Computation<Value> {
+    let running = this.#ways.get(way);
+    if (running === undefined) {
+      running = new Map();
+      this.#ways.set(way, running);
+    }
+    return new Computation(running);
   }
 }
 
 function notYet(): void {
   throw new TypeError("a promise's executor runs at once");
-}
-
-export type Claim<Value extends object> =
-  | {
-      readonly kind: "owner";
-      /** Gives waiters the value. Only the first call counts. */
-      readonly settle: Settle<Value>;
-      /** How many calls are waiting for it now. */
-      readonly waiters: () => number;
-      /** Calls `listener` when a waiter leaves before the end. */
-      readonly whenWaiterLeft: (listener: () => void) => void;
-    }
-  | {
-      readonly kind: "waiter";
-      /**
-       * The owner's value. Undefined when it failed or `end` came first: claim again, unless one's own client has left.
-       */
-      readonly wait: (end: Promise<WaitEnd>) => Promise<Value | undefined>;
-    };
-
-export class InFlight<Value extends object> {
-  readonly #running = new Map<string, Computation<Value>>();
-
-  /** How many computations run now. */
-  get size(): number {
-    return this.#running.size;
-  }
-
-  /** Joins the computation called `name`, or becomes its owner. */
-  claim(name: string): Claim<Value> {
-    const running = this.#running.get(name);
-    return running === undefined ? this.#own(name) : this.#join(name, running);
-  }
-
-  #own(name: string): Claim<Value> {
-    const computation = new Computation<Value>();
-    this.#running.set(name, computation);
-    return {
-      kind: "owner",
-      waiters: () => computation.waiters,
-      whenWaiterLeft: (listener) => {
-        computation.waiterLeft = listener;
-      },
-      settle: (value) => {
-        if (this.#running.get(name) === computation) this.#running.delete(name);
-        computation.resolve(value);
-      },
-    };
-  }
-
-  #join(name: string, running: Computation<Value>): Claim<Value> {
-    running.waiters += 1;
-    return {
-      kind: "waiter",
-      wait: async (end) => {
-        const outcome = await Promise.race([running.promise, end]);
-        running.waiters -= 1;
-        if (typeof outcome === "object") return outcome;
-        if (outcome === "left") running.waiterLeft();
-        // The owner is slow or dead: the next claim becomes the owner. (Another waiter may have done so already.)
-        else if (this.#running.get(name) === running) this.#running.delete(name);
-        return undefined;
-      },
-    };
-  }
 }
