@@ -255,7 +255,8 @@ async function readAnswer(response: Response): Promise<Frame | Failure> {
     return garbage("an answer over the limit of a frame");
   }
   if (response.status !== 200) return readFault(response);
-  const bytes = await readBytes(response, announced);
+  const isSmall = announced !== null && Number(announced) < LARGE_BYTES;
+  const bytes = isSmall ? new Uint8Array(await response.arrayBuffer()) : await readLarge(response, announced);
   if (bytes === undefined) return garbage("an answer over the limit of a frame");
   const decoded = decodeFrame(bytes);
   return decoded.kind === "frame" ? decoded : garbage(`a frame that ${decoded.reason}`);
@@ -265,9 +266,9 @@ async function readAnswer(response: Response): Promise<Frame | Failure> {
  * The body, or undefined where it is over FRAME_BYTES_MAX. A large one of known `length` is read straight into its
  * buffer: collecting pieces would take twice its size.
  */
-async function readBytes(response: Response, length: string | null): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  if (length === null && response.body !== null) return collectBytes(response.body, FRAME_BYTES_MAX);
-  if (Number(length) < LARGE_BYTES || response.body === null) return new Uint8Array(await response.arrayBuffer());
+async function readLarge(response: Response, length: string | null): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (response.body === null) return new Uint8Array();
+  if (length === null) return collectBytes(response.body, FRAME_BYTES_MAX);
   const reader = response.body.getReader({ mode: "byob" });
   const { value } = await reader.readAtLeast(Number(length), new Uint8Array(Number(length)));
   return value === undefined ? new Uint8Array() : new Uint8Array(value.buffer, value.byteOffset, value.length);

@@ -51,15 +51,15 @@ export class Group {
    * The report of `revision`, or of the current one; undefined while no backend was ever ready, or none has `revision`.
    * Waits only when nothing recent is known: of a revision that seems not to be served, less is recent.
    */
-  async announced(waitUntil: WaitUntil, revision?: ModelRevision): Promise<BackendReady | undefined> {
+  announced(
+    waitUntil: WaitUntil,
+    revision?: ModelRevision,
+  ): BackendReady | undefined | Promise<BackendReady | undefined> {
     const age = this.#ports.now() - this.#checkedAtMs;
     const isKnown = revision === undefined || this.current(revision) !== undefined;
-    if (age > (isKnown ? STALE_MS : RECHECK_MS)) await this.refresh(waitUntil);
-    else if (
-      age >
-      (this.backends.every(({ health, isOnStandby }) => health === "ready" || isOnStandby) ? FRESH_MS : RECHECK_MS)
-    )
-      void this.refresh(waitUntil);
+    if (age > (isKnown ? STALE_MS : RECHECK_MS)) return this.refresh(waitUntil).then(() => this.current(revision));
+    const areReady = this.backends.every(({ health, isOnStandby }) => health === "ready" || isOnStandby);
+    if (age > (areReady ? FRESH_MS : RECHECK_MS)) void this.refresh(waitUntil);
     return this.current(revision);
   }
 

@@ -141,15 +141,25 @@ export class Pool {
    * `model`'s current report, or that of `required`; undefined while no backend was ever ready. Waits only when nothing
    * recent is known. Throws ApiError `revision_changed` where ready backends have other revisions only.
    */
-  async announced(
+  announced(
     model: string,
     waitUntil: PoolCall["waitUntil"],
     required?: ModelRevision,
+  ): BackendReady | undefined | Promise<BackendReady | undefined> {
+    const group = this.#groups.get(model);
+    // What need not wait makes no promise.
+    return required === undefined ? group?.announced(waitUntil) : this.#announcedIn(required, model, waitUntil);
+  }
+
+  async #announcedIn(
+    required: ModelRevision,
+    model: string,
+    waitUntil: PoolCall["waitUntil"],
   ): Promise<BackendReady | undefined> {
     const group = this.#groups.get(model);
     const announced = await group?.announced(waitUntil, required);
     const current = announced ?? group?.current();
-    if (required !== undefined && current !== undefined && announced === undefined) {
+    if (current !== undefined && announced === undefined) {
       throw revisionError(model, required, current.revision);
     }
     return announced;
@@ -246,9 +256,13 @@ export class Pool {
     let attempts = 0;
     let refused = 0;
     for (;;) {
-      const backend = await this.#pick(group, part.request, tokens, tried, call, clock);
+      const backend =
+        this.#pick(group, part.request, tokens, tried) ??
+        (await this.#pickHeld(group, part.request, tokens, tried, call, clock));
       const startedMs = this.#ports.now();
-      const outcomes = await this.#sendOnce(sending, backend, tokens, tried, attempts);
+      const outcomes = this.#mayHedge(part.request, tokens, attempts)
+        ? await this.#sendHedged(sending, backend, tokens, tried)
+        : [await this.#sender.to(sending, backend)];
       const isFast = this.#ports.now() - startedMs < REFUSED_MS;
       for (const { backend: asked, result } of outcomes) {
         if (result.kind === "answer") return result.answer;
@@ -265,26 +279,20 @@ export class Pool {
     }
   }
 
-  /**
-   * Sends to `backend` and, with hedging, to one more. The copy counts as the retry, so that no work runs three times.
-   */
-  async #sendOnce<Answer extends AnyAnswer>(
+  /** A short interactive call's first attempt. The copy counts as the retry, so that no work runs three times. */
+  #mayHedge({ tier }: BackendRequest, tokens: number, attempts: number): boolean {
+    return this.#hedgeAfterMs !== undefined && attempts === 0 && tier !== "batch" && tokens <= HEDGE_TOKENS_MAX;
+  }
+
+  /** Sends to `backend` and, if it is slow, to one more. */
+  #sendHedged<Answer extends AnyAnswer>(
     sending: Sending<Answer>,
     backend: Backend,
     tokens: number,
     tried: ReadonlySet<Backend>,
-    attempts: number,
   ): Promise<readonly Sent<Answer>[]> {
     const { group, part } = sending;
-    if (
-      this.#hedgeAfterMs === undefined ||
-      attempts > 0 ||
-      part.request.tier === "batch" ||
-      tokens > HEDGE_TOKENS_MAX
-    ) {
-      return [await this.#sender.to(sending, backend)];
-    }
-    return this.#sender.hedged(sending, backend, this.#hedgeAfterMs, () => {
+    return this.#sender.hedged(sending, backend, this.#hedgeAfterMs ?? Infinity, () => {
       const others = this.#candidates(group, part.request, new Set([...tried, backend]));
       return this.#choose(others, part.request.account, tokens);
     });
@@ -314,7 +322,13 @@ export class Pool {
     return group.backends.filter((backend) => !tried.has(backend) && backend.serves(revision, request.account, now));
   }
 
-  async #pick(
+  /** The least loaded backend that was not tried; undefined: there is none now. */
+  #pick(group: Group, request: BackendRequest, tokens: number, tried: ReadonlySet<Backend>): Backend | undefined {
+    return this.#choose(this.#candidates(group, request, tried), request.account, tokens);
+  }
+
+  /** The same once there is one; where all were tried, one of them. */
+  async #pickHeld(
     group: Group,
     request: BackendRequest,
     tokens: number,
@@ -322,15 +336,11 @@ export class Pool {
     call: PoolCall,
     clock: CallClock,
   ): Promise<Backend> {
-    if (this.#candidates(group, request, tried).length === 0) {
-      await this.#hold(group, request.model, call, clock, () => {
-        if (request.revision !== null && isGone(group, request.revision)) throw new RevisionGone(request.model);
-        return this.#candidates(group, request, new Set()).length > 0;
-      });
-    }
-    const others = this.#candidates(group, request, tried);
-    const candidates = others.length > 0 ? others : this.#candidates(group, request, new Set());
-    const chosen = this.#choose(candidates, request.account, tokens);
+    await this.#hold(group, request.model, call, clock, () => {
+      if (request.revision !== null && isGone(group, request.revision)) throw new RevisionGone(request.model);
+      return this.#candidates(group, request, new Set()).length > 0;
+    });
+    const chosen = this.#pick(group, request, tokens, tried) ?? this.#pick(group, request, tokens, new Set());
     if (chosen === undefined) throw coldError(request.model);
     return chosen;
   }

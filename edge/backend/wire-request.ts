@@ -111,9 +111,11 @@ export class AccountNames {
     this.#key = importHmacKey(secret);
   }
 
-  async nameOf(accountId: AccountId): Promise<string> {
-    const known = this.#names.get(accountId);
-    if (known !== undefined) return known;
+  nameOf(accountId: AccountId): string | Promise<string> {
+    return this.#names.get(accountId) ?? this.#name(accountId);
+  }
+
+  async #name(accountId: AccountId): Promise<string> {
     const digest = await hmac(await this.#key, new TextEncoder().encode(`account:${accountId}`));
     const name = encodeBase62(digest.subarray(0, NAME_BYTES));
     this.#names.set(accountId, name);

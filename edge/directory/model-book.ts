@@ -44,14 +44,17 @@ export class ModelBook {
     return this.#models;
   }
 
-  /** Call it before a request reads `models`. Resolves at once unless they are too old. Never rejects. */
-  async keepFresh(waitUntil: (work: Promise<unknown>) => void): Promise<void> {
+  /** Call it before a request reads `models`. Undefined, so no wait, unless they are too old. Never rejects. */
+  keepFresh(waitUntil: (work: Promise<unknown>) => void): Promise<void> | undefined {
     const ageMs = this.#options.now() - this.#asOfMs;
-    if (ageMs < REFRESH_AFTER_MS) return;
+    if (ageMs < REFRESH_AFTER_MS) return undefined;
     const failing = this.#failedAtMs > this.#asOfMs;
     const loading = this.#load(waitUntil);
     // Only one request waits for a directory that is down; the others continue with the known prices.
-    if (loading === undefined || ageMs < STALE_MS || failing) return;
+    return loading === undefined || ageMs < STALE_MS || failing ? undefined : this.#waitFor(loading);
+  }
+
+  async #waitFor(loading: Promise<void>): Promise<void> {
     const timer = new Cancel();
     const slow = this.#options.sleep(WAIT_MS_MAX, timer).then(() => "slow" as const);
     if ((await Promise.race([loading, slow])) === "slow") this.#failedAtMs = this.#options.now();

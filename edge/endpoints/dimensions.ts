@@ -27,15 +27,27 @@ export function wantedDimensions(field: number | undefined, { dimensions: suffix
   return { count: field ?? suffix, isSuffix: field === undefined };
 }
 
-/** Throws `invalid_dimensions`, or `model_not_ready` where only the backend knows the model's size and has not said. */
-export async function checkDimensions(
+/**
+ * Throws `invalid_dimensions`, or `model_not_ready` where only the backend knows the model's size and has not said.
+ * Undefined, so no wait, where the whole vector is wanted.
+ */
+export function checkDimensions(
+  context: CallContext,
+  model: CatalogModel,
+  wanted: WantedDimensions,
+  dtype: OutputDtype = "float",
+): Promise<void> | undefined {
+  const isPacked = dtype === "binary" || dtype === "ubinary";
+  return wanted.count === undefined && !isPacked ? undefined : checkCut(context, model, wanted, dtype, isPacked);
+}
+
+async function checkCut(
   context: CallContext,
   model: CatalogModel,
   { count, isSuffix }: WantedDimensions,
-  dtype: OutputDtype = "float",
+  dtype: OutputDtype,
+  isPacked: boolean,
 ): Promise<void> {
-  const isPacked = dtype === "binary" || dtype === "ubinary";
-  if (count === undefined && !isPacked) return;
   const native = await context.nativeDimensionsOf(model);
   if (native === undefined && (count === undefined || count >= 1)) {
     throw apiError("model_not_ready", "No backend has said yet how many dimensions this model has.", null, 5);

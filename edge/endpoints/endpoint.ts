@@ -13,7 +13,7 @@ import type { CatalogModel } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { ItemFaults } from "../../shared/schemas/items.ts";
-import type { OnError, Prompts, Reranker, Truncation } from "../../shared/wire.ts";
+import type { BackendReady, OnError, Prompts, Reranker, Truncation } from "../../shared/wire.ts";
 
 /** A valid body, ready to be embedded. */
 export interface PreparedCall {
@@ -66,7 +66,7 @@ export interface CallContext {
    * The prompts of the model's checkpoint, or the catalogue's where no backend has announced them. Throws ApiError for a
    * reranker.
    */
-  readonly promptsOf: (model: CatalogModel) => Promise<Prompts>;
+  readonly promptsOf: (model: CatalogModel) => Prompts | Promise<Prompts>;
   /** Whether the client decodes base64 as float32 whatever it holds. */
   readonly decodesBlindly: boolean;
 }
@@ -110,13 +110,16 @@ export function callContext({ pool, models, waitUntil, decodesBlindly = false }:
       }
       return kind === "reranker" ? { takes: announced?.reranker } : undefined;
     },
-    async promptsOf(model) {
+    promptsOf(model) {
       // Likewise: a catalogue model has the catalogue's prompts until a backend announces others.
       const known = pool.lastAnnounced(model.id);
-      const isKnown = known !== undefined || model.kind !== undefined;
-      const announced = isKnown ? known : await pool.announced(model.id, waitUntil);
-      if (kindOf(model, announced) === "reranker") throw embedsNothing(model.id);
-      return promptsOf(model, announced);
+      if (known !== undefined || model.kind !== undefined) return embeddingPrompts(model, known);
+      return Promise.resolve(pool.announced(model.id, waitUntil)).then((first) => embeddingPrompts(model, first));
     },
   };
+}
+
+function embeddingPrompts(model: CatalogModel, announced: BackendReady | undefined): Prompts {
+  if (kindOf(model, announced) === "reranker") throw embedsNothing(model.id);
+  return promptsOf(model, announced);
 }

@@ -11,7 +11,8 @@ export interface CancelSignal {
 /** An AbortController and its signal in one plain object. */
 export class Cancel implements CancelSignal {
   #aborted = false;
-  #listeners: (() => void)[] = [];
+  /** Made with the first listener: most of a call's cancellations have none. */
+  #listeners: (() => void)[] | undefined;
 
   get aborted(): boolean {
     return this.#aborted;
@@ -21,7 +22,9 @@ export class Cancel implements CancelSignal {
   abort(): void {
     if (this.#aborted) return;
     this.#aborted = true;
-    for (const listener of this.#listeners.splice(0)) listener();
+    const listeners = this.#listeners ?? [];
+    this.#listeners = undefined;
+    for (const listener of listeners) listener();
   }
 
   /** Aborts when `signal` aborts, at once if it already has. Returns a function that unlinks the two. */
@@ -30,12 +33,14 @@ export class Cancel implements CancelSignal {
   }
 
   addEventListener(_type: "abort", listener: () => void): void {
-    if (!this.#aborted) this.#listeners.push(listener);
+    if (this.#aborted) return;
+    this.#listeners ??= [];
+    this.#listeners.push(listener);
   }
 
   removeEventListener(_type: "abort", listener: () => void): void {
-    const index = this.#listeners.indexOf(listener);
-    if (index >= 0) this.#listeners.splice(index, 1);
+    const index = this.#listeners?.indexOf(listener) ?? -1;
+    if (index >= 0) this.#listeners?.splice(index, 1);
   }
 }
 

@@ -27,6 +27,7 @@ import type { CatalogModel } from "../../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import { formatUsd } from "../../shared/money.ts";
+import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 import type { OnError, Prompts, Truncation } from "../../shared/wire.ts";
 
 /**
@@ -301,8 +302,14 @@ class Quote {
     return this.#exact;
   }
 
-  /** Checks the token limit and `X-Max-Cost` before any work: by the bound where it decides, else exactly. */
-  async checkLimits(): Promise<void> {
+  /** Checks the token limit and `X-Max-Cost` before any work. Undefined, so no wait, where the bound is within both. */
+  checkLimits(): Promise<void> | undefined {
+    const { maxCostNanoUsd = Infinity } = this.#call.options;
+    const isWithin = this.boundTokens <= REQUEST_TOKENS_MAX && this.boundNanoUsd <= maxCostNanoUsd;
+    return isWithin ? undefined : this.#checkExactly();
+  }
+
+  async #checkExactly(): Promise<void> {
     const { field = "input" } = this.#call;
     await checkTokenLimit(field, this.boundTokens, async () => (await this.exact()).tokens);
     const { maxCostNanoUsd } = this.#call.options;

@@ -36,9 +36,11 @@ export function presentedKey(c: Context): string {
 const verified = new LRUCache<string, ParsedKey>({ max: 5000 });
 
 /** The verified key behind `text`; throws `invalid_api_key`. */
-export async function keyOfText(c: Context, text: string): Promise<ParsedKey> {
-  const known = verified.get(text);
-  if (known !== undefined) return known;
+export function keyOfText(c: Context, text: string): ParsedKey | Promise<ParsedKey> {
+  return verified.get(text) ?? verify(c, text);
+}
+
+async function verify(c: Context, text: string): Promise<ParsedKey> {
   const services = c.get("services");
   const key = await parseKey(text, await services.tagKeys);
   if (key !== undefined) {

@@ -69,13 +69,20 @@ export function checkAnnouncedLength(c: Context, bytesMax: number): void {
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
 }
 
-async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer> {
   checkAnnouncedLength(c, bytesMax);
   const { body } = c.req.raw;
   const gzip = isGzip(c, bytesMax > PLAIN_BYTES_MAX);
   if (body === null) return new Uint8Array();
   const announced = Number(c.req.header("content-length") ?? Infinity);
-  if (!gzip && announced <= SHORT_BYTES_MAX) return shortBody(c);
+  return !gzip && announced <= SHORT_BYTES_MAX ? shortBody(c) : longBody(c, body, { announced, gzip, bytesMax });
+}
+
+async function longBody(
+  c: Context,
+  body: ReadableStream<Uint8Array>,
+  { announced, gzip, bytesMax }: { readonly announced: number; readonly gzip: boolean; readonly bytesMax: number },
+): Promise<Uint8Array<ArrayBuffer>> {
   // Checked before the body is read: it is too much to read for a key that may not call, and gzip may hold more.
   if (gzip || (announced > LARGE_BYTES && announced < Infinity)) await oweRequest(c);
   const received = await collect(c, body, bytesMax);

@@ -20,10 +20,10 @@ export async function publicApi(c: Context, next: Next): Promise<Response | unde
   return undefined;
 }
 
-/** Keeps the prices and statuses that requests see at most a minute old. Resolves at once unless they are too old. */
-async function currentModels(c: Context): Promise<void> {
+/** Keeps the prices and statuses that requests see at most a minute old. Undefined, so no wait, unless they are too old. */
+function currentModels(c: Context): Promise<void> | undefined {
   const { modelBook, pool } = c.get("services");
   // Both at once: a cold isolate knows neither, and the call needs both before its look-ups.
   for (const model of pool.models().slice(0, MODELS_AHEAD)) void pool.announced(model, waitUntilOf(c));
-  await modelBook.keepFresh(waitUntilOf(c));
+  return modelBook.keepFresh(waitUntilOf(c));
 }

@@ -1,11 +1,12 @@
 // Registers routes and pages with hono, each behind the middleware that its `auth` asks for.
 
-import type { Hono, MiddlewareHandler, Next } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 import type { AppEnv, Context } from "../context.ts";
 import { countRefused, recordRefused } from "../metering/refused-request.ts";
 import { admitMemory } from "../middleware/admit-memory.ts";
 import { authenticate, identify } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";
+import { answerError } from "../middleware/errors.ts";
 import { forPrograms } from "../middleware/for-programs.ts";
 import { operator } from "../middleware/operator.ts";
 import { publicApi } from "../middleware/public-api.ts";
@@ -63,7 +64,7 @@ function accessOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[
       return [authenticate, async (c: Context) => handler(c, await authorize(c, scope))];
     }
     case "call":
-      return [identifyCaller, admitMemory, route.handler];
+      return [(c: Context) => serveCall(c, route.handler)];
     case "operator":
       return [operator, route.handler];
     default:
@@ -71,10 +72,19 @@ function accessOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[
   }
 }
 
-/** Identifies the caller of a model. A refused call is counted and recorded after its answer. */
-async function identifyCaller(c: Context, next: Next): Promise<void> {
+/** Serves a call of a model to a key of ours. A refused call is counted and recorded after its answer. */
+async function serveCall(c: Context, handler: Handler): Promise<void> {
   await identify(c);
-  await next();
+  try {
+    await admitMemory(c, async () => {
+      c.res = await handler(c);
+    });
+  } catch (error) {
+    // As hono answers it, but here, so that key, memory and handler need no middleware each.
+    if (!(error instanceof Error)) throw error;
+    c.error = error;
+    c.res = answerError(error, c);
+  }
   countRefused(c);
   recordRefused(c);
 }

@@ -53,7 +53,7 @@ describe("announcing", () => {
 
   it("lets concurrent calls share one round of questions", async () => {
     const pool = poolOf([a], clock);
-    await Promise.all(Array.from({ length: 20 }, () => pool.announced(MODEL, () => undefined)));
+    await Promise.all(Array.from({ length: 20 }, async () => pool.announced(MODEL, () => undefined)));
     expect(a.readyCalls).toBe(1);
   });
 

@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 
 describe("a required revision", () => {
-  const required = (pool: Pool, revision: ModelRevision) => pool.announced(MODEL, () => undefined, revision);
+  const required = async (pool: Pool, revision: ModelRevision) => pool.announced(MODEL, () => undefined, revision);
 
   it("is found wherever a ready backend has it, and refused once none has", async () => {
     b.revision = REVISION_2;

@@ -35,8 +35,8 @@ class Fixture {
     return [{ id: DEMO_MODEL_ID, prices, operatorStatus: "live" }];
   }
 
-  request(): Promise<void> {
-    return this.book.keepFresh((work) => this.background.push(work));
+  async request(): Promise<void> {
+    await this.book.keepFresh((work) => this.background.push(work));
   }
 
   /** A request that finds what it waits for. */
