@@ -2,6 +2,7 @@
 // endpoint then checks, embeds and charges like any other; `show` writes our answer in their form. A fault keeps our words,
 // with the vendor's names of fields. No I/O; nothing here knows keys or credit.
 
+import * as z from "zod";
 import type { Part } from "../answer/parts.ts";
 import type { UsageAnswer } from "../metering/usage-answer.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -31,12 +32,37 @@ export interface Embedded {
 export interface EmbeddingsAdapter<Asked = undefined> {
   readonly names: Names;
   /** `model`: from the path; empty where the body names it. Throws ApiError in the vendor's names. */
-  read(body: unknown, model: string): { readonly own: OwnBody; readonly asked: Asked };
-  show(embedded: Embedded, asked: Asked): readonly Part[];
+  readonly read: (body: unknown, model: string) => { readonly own: OwnBody; readonly asked: Asked };
+  readonly show: (embedded: Embedded, asked: Asked) => readonly Part[];
+}
+
+/** A document of a rerank's answer. */
+export interface Ranked {
+  readonly index: number;
+  readonly relevance_score: number;
+  readonly document?: { readonly text: string } | undefined;
+}
+
+export interface RerankAdapter {
+  readonly names: Names;
+  /** As of embeddings. */
+  readonly read: (body: unknown, model: string) => OwnBody;
+  /** `results`: best first. */
+  readonly show: (results: readonly Ranked[]) => object;
 }
 
 /** For schemas: a list of texts. */
-export const TEXTS_SCHEMA = { type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: INPUTS_MAX } as const;
+const TEXTS_SCHEMA = { type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: INPUTS_MAX } as const;
+
+/** For schemas: a text, or a list of texts. */
+export const INPUT_SCHEMA = { anyOf: [TEXT_SCHEMA, TEXTS_SCHEMA] } as const;
+
+/** A field that says by one of the vendor's `words`, each of which `input_type` takes, what texts are. */
+export const taskWord = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, {
+    error: () =>
+      `one of ${words.map((word) => `"${word}"`).join(", ")} (for another task leave it out, or send \`instruction\` to POST /v1/embeddings)`,
+  });
 
 /** `value` as a list of texts; throws ApiError naming the item of `name`. */
 export function textsOf(value: unknown, name: string): readonly string[] {

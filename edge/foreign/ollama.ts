@@ -4,7 +4,7 @@
 import * as z from "zod";
 import type { Vendor } from "../lib/vendor.ts";
 import type { EmbeddingsAdapter } from "./adapter.ts";
-import { TEXTS_SCHEMA, textsOf, vectorList } from "./adapter.ts";
+import { INPUT_SCHEMA, textsOf, vectorList } from "./adapter.ts";
 import { apiError } from "../../shared/errors.ts";
 import { modelField } from "../../shared/schemas/common.ts";
 import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
@@ -40,10 +40,7 @@ const sharedFields = {
 
 export const ollamaEmbedSchema = z.strictObject({
   ...sharedFields,
-  input: z
-    .unknown()
-    .meta({ anyOf: [TEXT_SCHEMA, TEXTS_SCHEMA] })
-    .optional(),
+  input: z.unknown().meta(INPUT_SCHEMA).optional(),
   truncate: z
     .boolean({ error: () => "true or false" })
     .describe("True, the default: a text over the model's context loses its end. False: it is an error.")

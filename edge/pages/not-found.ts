@@ -59,8 +59,9 @@ function wantsPage(c: Context): boolean {
   return asksForPage(c) && !API_PATH.test(c.req.path);
 }
 
-/** Last parts of other APIs' paths, and the routes here that do the same. */
+/** Other APIs' paths, or their last parts, and the routes here that do the same. */
 const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["/embed", "/v1/models/{owner}/{name}/embed"],
   ["embed", "/v1/embeddings"],
   ["embed_all", "/v1/embeddings"],
   ["embedding", "/v1/embeddings"],
@@ -74,7 +75,7 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
 /** The suggested route, as the document writes it. The caller's path is never repeated: it may hold anything. */
 function hintFor(path: string, routes: readonly KnownRoute[]): string | undefined {
   const parts = path.split("/").filter((part) => part !== "");
-  const known = NAMES_ELSEWHERE.get(parts.at(-1)?.replace(/^.*:/, "").toLowerCase() ?? "");
+  const known = NAMES_ELSEWHERE.get(path) ?? NAMES_ELSEWHERE.get(parts.at(-1)?.replace(/^.*:/, "").toLowerCase() ?? "");
   // Only as many parts as the longest route has: joining every end of a path of thousands of parts takes quadratic
   // time.
   const end = parts.slice(-Math.max(...routes.map((route) => route.path.split("/").length)));

@@ -11,7 +11,7 @@ import { rerankBodySchema } from "../../shared/schemas/rerank.ts";
 
 const [V1, V2] = [rerank("1"), rerank("2")];
 
-const rankedSchema = z.object({
+export const rankedSchema = z.object({
   index: count.describe("Which of the documents."),
   relevance_score: z
     .number()

@@ -22,6 +22,7 @@ import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
 import { CREATE_FILE } from "./files/upload-file.ts";
 import { OLLAMA_ROUTES } from "./foreign/ollama.ts";
+import { TEI_ROUTES } from "./foreign/tei.ts";
 import { HEALTH } from "./health.ts";
 import { JWKS } from "./jwks.ts";
 import { KEYS } from "./keys/keys.ts";
@@ -45,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   ...RERANK,
   TOKENIZE,
   ...OLLAMA_ROUTES,
+  ...TEI_ROUTES,
   LIST_MODELS,
   // Before the routes of a model, whose paths would match too.
   ...CANARIES_ROUTES,

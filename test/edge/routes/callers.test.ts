@@ -56,8 +56,8 @@ function ask(route: Route, headers: Record<string, string> = {}, prefix = ""): P
 
 /** Where our own errors have it, or those in another vendor's form. */
 function codeOf({ body }: ApiAnswer): unknown {
-  const { error, code } = body as { error?: { code?: unknown } | string; code?: unknown };
-  return typeof error === "object" ? error.code : code;
+  const { error, code, error_type: type } = body as Record<string, { readonly code?: unknown } | string>;
+  return typeof error === "object" ? error.code : (code ?? type);
 }
 
 const withKey = (route: Route, key: string, more: Record<string, string> = {}) =>

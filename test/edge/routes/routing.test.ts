@@ -131,7 +131,7 @@ describe("an unknown path", () => {
     ["/keys/abc/rotate", "/v1/keys/{id}/rotate"],
     ["/api/embedding", "/v1/embeddings"],
     ["/api/v1/embeddings", "/v1/embeddings"],
-    ["/embed", "/v1/embeddings"],
+    ["/embed", "/v1/models/{owner}/{name}/embed"],
     ["/v1/embed", "/v1/embeddings"],
     ["/v2/embed", "/v1/embeddings"],
     ["/v1beta/models/x:embedContent", "/v1/embeddings"],
