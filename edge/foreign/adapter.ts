@@ -3,9 +3,11 @@
 // with the vendor's names of fields. No I/O; nothing here knows keys or credit.
 
 import * as z from "zod";
+import type { Encoding } from "../answer/embedding-text.ts";
 import type { Part } from "../answer/parts.ts";
 import type { UsageAnswer } from "../metering/usage-answer.ts";
 import { ApiError } from "../../shared/errors.ts";
+import type { OutputDtype } from "../../shared/vectors.ts";
 import { INPUTS_MAX, TEXT_SCHEMA, itemList, textItem } from "../../shared/schemas/texts.ts";
 
 /** A body of one of our own routes. */
@@ -28,11 +30,16 @@ export interface Embedded {
   readonly elapsedMs: number;
 }
 
+/** Our own body of a call, and what faults of it are to be called. */
+export interface OwnCall {
+  readonly own: OwnBody;
+  readonly names: Names;
+}
+
 /** `Asked`: what the answer needs to know of the vendor's body. */
 export interface EmbeddingsAdapter<Asked = undefined> {
-  readonly names: Names;
   /** `model`: from the path; empty where the body names it. Throws ApiError in the vendor's names. */
-  readonly read: (body: unknown, model: string) => { readonly own: OwnBody; readonly asked: Asked };
+  readonly read: (body: unknown, model: string) => OwnCall & { readonly asked: Asked };
   readonly show: (embedded: Embedded, asked: Asked) => readonly Part[];
 }
 
@@ -44,15 +51,14 @@ export interface Ranked {
 }
 
 export interface RerankAdapter {
-  readonly names: Names;
   /** As of embeddings. */
-  readonly read: (body: unknown, model: string) => OwnBody;
+  readonly read: (body: unknown, model: string) => OwnCall;
   /** `results`: best first. */
   readonly show: (results: readonly Ranked[]) => object;
 }
 
 /** For schemas: a list of texts. */
-const TEXTS_SCHEMA = { type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: INPUTS_MAX } as const;
+export const TEXTS_SCHEMA = { type: "array", items: TEXT_SCHEMA, minItems: 1, maxItems: INPUTS_MAX } as const;
 
 /** For schemas: a text, or a list of texts. */
 export const INPUT_SCHEMA = { anyOf: [TEXT_SCHEMA, TEXTS_SCHEMA] } as const;
@@ -61,19 +67,26 @@ export const INPUT_SCHEMA = { anyOf: [TEXT_SCHEMA, TEXTS_SCHEMA] } as const;
 export const taskWord = <const Words extends readonly [string, ...string[]]>(words: Words) =>
   z.enum(words, {
     error: () =>
-      `one of ${words.map((word) => `"${word}"`).join(", ")} (for another task leave it out, or send \`instruction\` to POST /v1/embeddings)`,
+      `one of ${words.map((word) => `"${word}"`).join(", ")} (for another task send \`instruction\` to POST /v1/embeddings)`,
   });
+
+/** A field that is refused by name, and why. */
+export const leftOut = (why: string) => z.null({ error: () => `left out: ${why}` }).optional();
 
 /** `value` as a list of texts; throws ApiError naming the item of `name`. */
 export function textsOf(value: unknown, name: string): readonly string[] {
   return itemList(value, name, "an array of strings", INPUTS_MAX).map((item, i) => textItem(item, `${name}[${i}]`));
 }
 
-/** All vectors as numbers, between commas. */
-export function vectorList({ vectors, dimensions }: Embedded): readonly Part[] {
+/** All vectors between commas: as numbers, or as base64 of their bytes. */
+export function vectorList(
+  { vectors, dimensions }: Embedded,
+  dtype: OutputDtype = "float",
+  encoding: Encoding = "float",
+): readonly Part[] {
   return vectors.flatMap((vector, index): readonly Part[] => [
     index === 0 ? "" : ",",
-    { vector, dimensions, dtype: "float", encoding: "float" },
+    { vector, dimensions, dtype, encoding },
   ]);
 }
 

@@ -4,7 +4,7 @@
 import * as z from "zod";
 import type { Vendor } from "../lib/vendor.ts";
 import type { EmbeddingsAdapter } from "./adapter.ts";
-import { INPUT_SCHEMA, textsOf, vectorList } from "./adapter.ts";
+import { INPUT_SCHEMA, leftOut, textsOf, vectorList } from "./adapter.ts";
 import { apiError } from "../../shared/errors.ts";
 import { modelField } from "../../shared/schemas/common.ts";
 import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
@@ -26,13 +26,12 @@ export const OLLAMA: Vendor = {
 };
 
 const NS_PER_MS = 1e6;
-const WHOLE_CONTEXT = "left out: a text is read up to the model's whole context";
 
 const sharedFields = {
   model: modelField,
   /** Ollama's server reads but `num_ctx` for generation alone, or for the machine that it runs on. */
   options: z
-    .looseObject({ num_ctx: z.null({ error: WHOLE_CONTEXT }).optional() }, { error: "an object" })
+    .looseObject({ num_ctx: leftOut("a text is read up to the model's whole context") }, { error: "an object" })
     .describe("Accepted; only `num_ctx`, which would cut texts, is refused.")
     .optional(),
   keep_alive: z.unknown().describe("Accepted and ignored: models stay loaded.").optional(),
@@ -55,7 +54,6 @@ export const ollamaEmbeddingsSchema = z.strictObject({
 
 /** `POST /api/embed`. */
 export const ollamaEmbed: EmbeddingsAdapter = {
-  names: { 'truncate: "end"` or `"start"': "truncate: true" },
   read(body) {
     const { model, input, truncate = true, dimensions } = parseBody(ollamaEmbedSchema, body);
     const own = {
@@ -64,7 +62,7 @@ export const ollamaEmbed: EmbeddingsAdapter = {
       truncate: truncate ? "end" : "none",
       dimensions,
     };
-    return { own, asked: undefined };
+    return { own, names: { 'truncate: "end"` or `"start"': "truncate: true" }, asked: undefined };
   },
   show(embedded) {
     const { model, usage, elapsedMs } = embedded;
@@ -83,11 +81,11 @@ export const ollamaEmbed: EmbeddingsAdapter = {
 
 /** `POST /api/embeddings`, the older form: one text. It is not cut, as there is no field to say so. */
 export const ollamaEmbeddings: EmbeddingsAdapter = {
-  names: { "input[0]": "prompt", 'truncate: "end"` or `"start"': "truncate: true` to `/api/embed" },
   read(body) {
     const { model, prompt } = parseBody(ollamaEmbeddingsSchema, body);
     if (prompt === undefined) throw apiError("missing_field", "`prompt` is missing: it must be a string.", "prompt");
-    return { own: { model, input: textItem(prompt, "prompt") }, asked: undefined };
+    const names = { "input[0]": "prompt", 'truncate: "end"` or `"start"': "truncate: true` to `/api/embed" };
+    return { own: { model, input: textItem(prompt, "prompt") }, names, asked: undefined };
   },
   show: (embedded) => ['{"embedding":', ...vectorList(embedded), "}"],
 };

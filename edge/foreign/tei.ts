@@ -3,7 +3,7 @@
 
 import * as z from "zod";
 import type { Vendor } from "../lib/vendor.ts";
-import type { EmbeddingsAdapter, RerankAdapter } from "./adapter.ts";
+import type { EmbeddingsAdapter, Names, RerankAdapter } from "./adapter.ts";
 import { INPUT_SCHEMA, taskWord, textsOf, vectorList } from "./adapter.ts";
 import { apiError } from "../../shared/errors.ts";
 import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
@@ -54,7 +54,7 @@ export const teiRerankSchema = z.strictObject({
   return_text: flag.optional(),
 });
 
-const NAMES = {
+const NAMES: Names = {
   input: "inputs",
   'truncate: "end"` or `"start"': "truncate: true",
   'truncate: "end"` or `"none"': 'truncation_direction: "right"',
@@ -73,31 +73,28 @@ function truncationOf({ truncate = false, truncation_direction: direction = "rig
 
 /** `POST …/embed`. */
 export const teiEmbed: EmbeddingsAdapter = {
-  names: NAMES,
   read(body, model) {
     const { inputs, prompt_name, dimensions, ...cut } = parseBody(teiEmbedSchema, body);
     const input = typeof inputs === "string" ? textItem(inputs, "inputs") : textsOf(inputs, "inputs");
-    return {
-      own: { model, input, input_type: prompt_name, dimensions, truncate: truncationOf(cut) },
-      asked: undefined,
-    };
+    const own = { model, input, input_type: prompt_name, dimensions, truncate: truncationOf(cut) };
+    return { own, names: NAMES, asked: undefined };
   },
   show: (embedded) => ["[", ...vectorList(embedded), "]"],
 };
 
 /** `POST …/rerank`. */
 export const teiRerank: RerankAdapter = {
-  names: { documents: "texts", ...NAMES },
   read(body, model) {
     const { query, texts, return_text, ...cut } = parseBody(teiRerankSchema, body);
     if (query === undefined) throw apiError("missing_field", "`query` is missing: it must be a string.", "query");
-    return {
+    const own = {
       model,
       query: textItem(query, "query"),
       documents: textsOf(texts, "texts"),
       return_documents: return_text,
       truncate: truncationOf(cut),
     };
+    return { own, names: { documents: "texts", ...NAMES } };
   },
   show: (results) =>
     results.map(({ index, relevance_score, document }) => ({

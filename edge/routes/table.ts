@@ -21,6 +21,7 @@ import { documentRoutes } from "./documents.ts";
 import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
 import { CREATE_FILE } from "./files/upload-file.ts";
+import { COHERE_EMBED } from "./foreign/cohere.ts";
 import { OLLAMA_ROUTES } from "./foreign/ollama.ts";
 import { TEI_ROUTES } from "./foreign/tei.ts";
 import { HEALTH } from "./health.ts";
@@ -45,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   SIMILARITY,
   ...RERANK,
   TOKENIZE,
+  COHERE_EMBED,
   ...OLLAMA_ROUTES,
   ...TEI_ROUTES,
   LIST_MODELS,

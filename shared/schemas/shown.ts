@@ -15,6 +15,7 @@ const PRIVATE_FIELDS: ReadonlySet<PropertyKey> = new Set([
   "pairs",
   "source",
   "targets",
+  "images",
   "key",
 ]);
 

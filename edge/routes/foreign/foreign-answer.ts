@@ -7,7 +7,7 @@ import { elapsedMs } from "../../context.ts";
 import { embeddings } from "../../endpoints/embeddings.ts";
 import type { Endpoint } from "../../endpoints/endpoint.ts";
 import { rerank } from "../../endpoints/rerank.ts";
-import type { EmbeddingsAdapter, Names, OwnBody, RerankAdapter } from "../../foreign/adapter.ts";
+import type { EmbeddingsAdapter, OwnCall, RerankAdapter } from "../../foreign/adapter.ts";
 import { inNames } from "../../foreign/adapter.ts";
 import type { CallOptions } from "../../metering/call-options.ts";
 import { readCallOptions } from "../../metering/call-options.ts";
@@ -22,12 +22,12 @@ const rankingSchema = z.object({ results: z.array(rankedSchema) });
 /** `model`: from the path; empty where the body names it. Throws ApiError, and then charges nothing. */
 export async function foreignEmbeddings<Asked>(
   c: Context,
-  { names, read, show }: EmbeddingsAdapter<Asked>,
+  { read, show }: EmbeddingsAdapter<Asked>,
   model = "",
 ): Promise<Response> {
   const options = readCallOptions(c);
-  const { own, asked } = read(await readCallBody(c), model);
-  const { body, headers, ...answer } = await ownAnswer(c, { endpoint: embeddings, own, options, names });
+  const { asked, ...call } = read(await readCallBody(c), model);
+  const { body, headers, ...answer } = await ownAnswer(c, embeddings, options, call);
   if (body.kind !== "embeddings") throw new TypeError("embeddings answer vectors");
   const { dimensions, model: id } = body;
   const parts = show({ ...answer, dimensions, model: id, elapsedMs: elapsedMs(c) }, asked);
@@ -35,27 +35,16 @@ export async function foreignEmbeddings<Asked>(
 }
 
 /** The same for a rerank. */
-export async function foreignRerank(
-  c: Context,
-  { names, read, show }: RerankAdapter,
-  model: string,
-): Promise<Response> {
+export async function foreignRerank(c: Context, { read, show }: RerankAdapter, model: string): Promise<Response> {
   const options = readCallOptions(c);
-  const own = read(await readCallBody(c), model);
-  const { body, headers } = await ownAnswer(c, { endpoint: RERANK, own, options, names });
+  const call = read(await readCallBody(c), model);
+  const { body, headers } = await ownAnswer(c, RERANK, options, call);
   if (body.kind !== "json") throw new TypeError("a rerank answers no vectors");
   return c.json(show(rankingSchema.parse(body.body).results), 200, { ...headers });
 }
 
-interface OwnCall {
-  readonly endpoint: Endpoint;
-  readonly own: OwnBody;
-  readonly options: CallOptions;
-  readonly names: Names;
-}
-
 /** The answer of our own endpoint, its faults in the vendor's names. */
-async function ownAnswer(c: Context, { endpoint, own, options, names }: OwnCall) {
+async function ownAnswer(c: Context, endpoint: Endpoint, options: CallOptions, { own, names }: OwnCall) {
   try {
     const call = await endpoint.prepare(own, contextOf(c));
     if (call.onError === "per_item") throw noErrorsPerItem();

@@ -133,7 +133,6 @@ describe("an unknown path", () => {
     ["/api/v1/embeddings", "/v1/embeddings"],
     ["/embed", "/v1/models/{owner}/{name}/embed"],
     ["/v1/embed", "/v1/embeddings"],
-    ["/v2/embed", "/v1/embeddings"],
     ["/v1beta/models/x:embedContent", "/v1/embeddings"],
     ["/v1beta/models/x:batchEmbedContents", "/v1/embeddings"],
     ["/v1beta/openai/embeddings", "/v1/embeddings"],
