@@ -48,7 +48,7 @@ describe.runIf(await integerProductsAreExact(2))("a trial of the integer forms",
   ])("leaves float32 where they are %s, without compiling them", async (_, short, tile) => {
     const checkpointDir = copyCheckpoint(DEMO_MODEL_DIR, scratch);
     const benchmark = measured(short, tile);
-    const choice = await tryLinears({ checkpointDir, threads: 2, processor }, { benchmark });
+    const choice = await tryLinears({ checkpointDir, threads: 1, processor }, { benchmark });
     expect(choice).toMatchObject({ linears: "float32", benchmark: await benchmark() });
     expect(choice.why).toMatch(/^int8-pairs is .* times as fast over 16 rows and .*not worth three bytes a weight$/);
     expect(choice.probes).toBeUndefined();
@@ -58,7 +58,7 @@ describe.runIf(await integerProductsAreExact(2))("a trial of the integer forms",
   it.each(Object.entries(OUTLIER_SETS))("keeps to its bound with outliers: %s", async (_, outliers) => {
     const checkpointDir = copyCheckpoint(DEMO_MODEL_DIR, scratch);
     addOutliers(checkpointDir, outliers, 3);
-    const choice = await tryLinears({ checkpointDir, threads: 2, processor }, { benchmark: measured(1, 2) });
+    const choice = await tryLinears({ checkpointDir, threads: 1, processor }, { benchmark: measured(1, 2) });
     for (const { linears, texts: count, max } of choice.probes ?? []) {
       expect(count).toBeGreaterThan(30);
       expect(linears === choice.linears).toBe(max <= EXACT_DISTANCE_MAX);
@@ -74,7 +74,7 @@ describe.runIf(await integerProductsAreExact(2))("a trial of the integer forms",
   it("uses no form that is over its bound, and leaves nothing of it", async () => {
     const checkpointDir = copyCheckpoint(DEMO_MODEL_DIR, scratch);
     const options = { benchmark: measured(1, 2), distanceMax: 0 };
-    const choice = await tryLinears({ checkpointDir, threads: 2, processor }, options);
+    const choice = await tryLinears({ checkpointDir, threads: 1, processor }, options);
     expect(choice.linears).toBe("float32");
     expect(choice.why).toMatch(/each integer form is further than 0 from float32/);
     expect(choice.probes?.map(({ linears }) => linears)).toEqual(["int8-pairs", "int8-pairs, down_proj float32"]);

@@ -21,7 +21,7 @@ describe("the demo checkpoint", () => {
   let together: readonly Float32Array[];
 
   beforeAll(async () => {
-    engine = await startEngine(model, { threads: 2 });
+    engine = await startEngine(model, { threads: 1 });
     together = rowsOf((await engine.run(reference.ids)).vectors, reference.ids.length);
   });
   afterAll(() => engine.close());
