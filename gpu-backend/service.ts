@@ -15,6 +15,7 @@ import { fitCard, type FittedModel } from "./cuda/fit-card.ts";
 import { type CudaPlace, whyNotUsable } from "./cuda/libraries.ts";
 import { type BatchBudget, DEFAULT_BUDGETS, shortTokensMax } from "./engine/batch-budget.ts";
 import { rowFormOf } from "./engine/row-form.ts";
+import { sharesRows } from "./engine/shared-rows.ts";
 import { startEngine } from "./engine/engine.ts";
 import type { Engine } from "./engine/types.ts";
 import { ExactEngine } from "./engine/exact-engine.ts";
@@ -272,6 +273,7 @@ export function schedulerLimits(
     batchTextsMax: config.batchTextsMax,
     shortTokensMax: shortTokensMax(model),
     batchSecondsMax: config.batchSecondsMax,
+    sharesRows: sharesRows(model),
     ageSecondsMax: config.ageSecondsMax,
   };
 }

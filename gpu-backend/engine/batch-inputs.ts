@@ -13,6 +13,7 @@ import { Tensor } from "onnxruntime-node";
 
 import { assert, must } from "../../shared/assert.ts";
 import { tokenOf, typeOf } from "../token-type.ts";
+import { commonTokens, SHARED_TOKENS_MIN } from "./shared-rows.ts";
 
 /** MLAS's StrideM in qnbitgemm.cpp. */
 const TILE_ROWS = 128;
@@ -49,14 +50,7 @@ export interface BatchInputs {
   readonly seqlensK: Int32Array;
 }
 
-/** Shorter beginnings are not looked for: two texts that begin with a word. */
-const SHARED_TOKENS_MIN = 16;
 const EMPTY = new Int32Array();
-
-/** Whether a graph with these inputs may have texts with shared rows: causal, and no text's rows have to lie together. */
-export function mayShareRows(inputNames: readonly string[]): boolean {
-  return inputNames.includes("total_seq") && !inputNames.includes("text_starts");
-}
 
 interface Packed {
   /** Packed row of the text's tokens. */
@@ -96,13 +90,7 @@ function compared(left: Int32Array = EMPTY, right: Int32Array = EMPTY): number {
     : left.length - right.length;
 }
 
-function commonTokens(left: Int32Array, right: Int32Array = EMPTY): number {
-  const most = Math.min(left.length, right.length);
-  for (let at = 0; at < most; at += 1) if (left[at] !== right[at]) return at;
-  return most;
-}
-
-/** Packs texts of one token or more each. `share`: those that begin alike have rows in common (mayShareRows). */
+/** Packs texts of one token or more each. `share`: those that begin alike have rows in common (shared-rows.ts). */
 export function packBatch(texts: readonly Int32Array[], share = false): BatchInputs {
   const { packed, tokens } = rowsOf(texts, share);
   const longest = texts.reduce((peak, text) => Math.max(peak, text.length), 0);

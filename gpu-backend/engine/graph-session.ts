@@ -6,7 +6,8 @@ import { InferenceSession } from "onnxruntime-node";
 import { assert, must } from "../../shared/assert.ts";
 import type { CompileTarget, CudaWeights, LargeRuns } from "../compiler/compiled-model.ts";
 import { OUTPUT_NAME } from "../compiler/pooling-nodes.ts";
-import { batchFeeds, type BatchInputs, mayShareRows, packBatch } from "./batch-inputs.ts";
+import { batchFeeds, type BatchInputs, packBatch } from "./batch-inputs.ts";
+import { mayShareRows } from "./shared-rows.ts";
 
 export interface SessionOptions {
   readonly graphPath: string;

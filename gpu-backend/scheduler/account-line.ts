@@ -64,13 +64,16 @@ export class AccountLine {
     if (longest === 0 || first === undefined) return first;
     let best: Job = first;
     let bestDistance = Number.POSITIVE_INFINITY;
-    for (let index = 0; index < Math.min(WINDOW_JOBS, this.#jobs.length); index += 1) {
-      const job = this.#jobs[index];
-      if (job === undefined) break;
+    for (const job of this.window()) {
       const distance = Math.abs(Math.log(job.ids.length / longest));
       if (distance < bestDistance) [best, bestDistance] = [job, distance];
     }
     return best;
+  }
+
+  /** The jobs that a batch may take from. */
+  window(): readonly Job[] {
+    return this.#jobs.slice(0, WINDOW_JOBS);
   }
 
   /** `outOfTurn`: taken for its age. The clock stays then, or all other tags would be in its past. */

@@ -1,10 +1,14 @@
 // A batch while it is being filled: what still fits under the budgets of tokens, padding, texts and seconds. Pure.
 
+import { sharedTokens } from "../engine/shared-rows.ts";
+import type { CostModel } from "./cost-model.ts";
 import type { Job } from "./job.ts";
 import type { SchedulerLimits } from "./types.ts";
 
 /** From this share of a budget on, looking for something that still fits is not worth it. */
 const FULL_SHARE = 0.95;
+/** Texts that share rows may make a batch so many times as long as its dearest text makes it alone. */
+const SHARING_STRETCH = 2;
 
 export class BatchBuilder {
   readonly jobs: Job[] = [];
@@ -15,11 +19,15 @@ export class BatchBuilder {
   longest = 0;
   tokens = 0;
   seconds = 0;
+  /** Of its dearest text alone. */
+  #dearestSeconds = 0;
   readonly #limits: SchedulerLimits;
+  readonly #cost: CostModel;
   #secondsMax: number;
 
-  constructor(limits: SchedulerLimits) {
+  constructor(limits: SchedulerLimits, cost: CostModel) {
     this.#limits = limits;
+    this.#cost = cost;
     this.#secondsMax = limits.batchSecondsMax;
   }
 
@@ -46,22 +54,45 @@ export class BatchBuilder {
     );
   }
 
+  /** What `ids` would add to the estimated seconds. */
+  secondsOf(ids: Int32Array): number {
+    return this.#cost.seconds(ids.length, this.#sharedOf(ids));
+  }
+
   /** A single text always fits, whatever it costs. */
-  fits(job: Job): boolean {
+  fits(ids: Int32Array): boolean {
     if (this.size === 0) return true;
-    const longest = Math.max(this.longest, job.ids.length);
-    return (
-      this.size < this.#limits.batchTextsMax &&
-      this.seconds + job.seconds <= this.#secondsMax &&
-      this.tokens + job.ids.length <= this.#limits.batchTokensMax &&
-      (this.size + 1) * longest <= this.#limits.paddedTokensMax
-    );
+    return this.#hasRoom(ids) && this.seconds + this.secondsOf(ids) <= this.#secondsMax;
+  }
+
+  /**
+   * Whether a text that fits no more has rows here that make it worth more seconds. Else a text that takes more than a whole
+   * batch may would always be alone, and nothing would be shared by those that cost the most.
+   */
+  fitsForItsRows(ids: Int32Array): boolean {
+    if (!this.#hasRoom(ids) || this.#sharedOf(ids) === 0) return false;
+    const secondsMax = Math.max(this.#secondsMax, this.#dearestSeconds * SHARING_STRETCH);
+    return this.seconds + this.secondsOf(ids) <= secondsMax;
   }
 
   add(job: Job): void {
+    const { ids } = job;
+    this.seconds += this.secondsOf(ids);
+    this.#dearestSeconds = Math.max(this.#dearestSeconds, this.#cost.seconds(ids.length));
     this.jobs.push(job);
-    this.longest = Math.max(this.longest, job.ids.length);
-    this.tokens += job.ids.length;
-    this.seconds += job.seconds;
+    this.longest = Math.max(this.longest, ids.length);
+    this.tokens += ids.length;
+  }
+
+  #sharedOf(ids: Int32Array): number {
+    return this.#limits.sharesRows ? sharedTokens(ids, this.jobs) : 0;
+  }
+
+  #hasRoom({ length }: Int32Array): boolean {
+    return (
+      this.size < this.#limits.batchTextsMax &&
+      this.tokens + length <= this.#limits.batchTokensMax &&
+      (this.size + 1) * Math.max(this.longest, length) <= this.#limits.paddedTokensMax
+    );
   }
 }

@@ -1,5 +1,5 @@
 // How long the engine needs for a text of n tokens: a·n + b·n² seconds, fitted at warm-up (linear layers, attention),
-// then scaled by what batches really took. Everything that is called "seconds of work" comes from here. Pure.
+// then scaled by what batches really took. Tokens whose rows a batch has already cost no linear layers. Everything that is called "seconds of work" comes from here. Pure.
 
 export interface CostSample {
   /** Texts of equal length that ran as one batch. */
@@ -58,9 +58,9 @@ export class CostModel {
     this.#coefficients = coefficients;
   }
 
-  /** Estimated seconds of engine time for one text of `tokens` tokens. */
-  seconds(tokens: number): number {
-    return this.#scale * (this.#coefficients.a * tokens + this.#coefficients.b * tokens * tokens);
+  /** Estimated seconds of engine time for one text of `tokens` tokens, `shared` of which have their rows already (shared-rows.ts). */
+  seconds(tokens: number, shared = 0): number {
+    return this.#scale * (this.#coefficients.a * (tokens - shared) + this.#coefficients.b * tokens * tokens);
   }
 
   /** A batch estimated at `estimated` seconds took `actual`. */

@@ -21,6 +21,7 @@ export interface Job {
   readonly account: string;
   readonly tier: Tier;
   readonly ids: Int32Array;
+  /** Estimated, in the batches that its call alone would make: a text that begins as one before it is cheaper. */
   readonly seconds: number;
   readonly admittedAt: number;
   /** Place in its account's line: see account-line.ts. */

@@ -64,8 +64,10 @@ export class Scheduler {
     const ticket: OpenTicket = { account, tier, deadline, onError, left, state: "waiting", jobs: new Set() };
     this.#open.add(ticket);
     let tag = this.#queues[tier].virtualTimeOf(account);
+    let planned = this.#emptyBatch();
     for (const [position, ids] of texts.entries()) {
-      const job = this.#join(ticket, ids, tag, now);
+      if (!planned.fits(ids) && !planned.fitsForItsRows(ids)) planned = this.#emptyBatch();
+      const job = this.#join(ticket, ids, planned, tag, now);
       tag = Math.max(tag, job.tag);
       job.waiters.push({ ticket, position });
       ticket.jobs.add(job);
@@ -87,7 +89,7 @@ export class Scheduler {
 
   /** The next batch for the engine, or undefined when nothing waits. Call expire first. */
   nextBatch(now: number): Batch | undefined {
-    const builder = new BatchBuilder(this.#limits);
+    const builder = this.#emptyBatch();
     const { interactive, batch } = this.#queues;
     const agedBefore = now - this.#limits.ageSecondsMax;
     const shared = this.#limits.batchSecondsMax * BATCH_TIER_SHARE;
@@ -103,8 +105,14 @@ export class Scheduler {
       if (builder.size > 0) builder.capSeconds(shared);
       batch.fillBatch(builder, agedBefore);
     }
-    if (builder.size === 0) return undefined;
+    const [first] = builder.jobs;
+    if (first === undefined) return undefined;
+    if (this.#limits.sharesRows) this.#queues[first.tier].fillShared(builder);
     return this.#start(builder, now);
+  }
+
+  #emptyBatch(): BatchBuilder {
+    return new BatchBuilder(this.#limits, this.#cost);
   }
 
   #start({ jobs, tokens, paddedTokens, seconds }: BatchBuilder, now: number): Batch {
@@ -116,7 +124,7 @@ export class Scheduler {
   /** The next long text, as a batch of its own, while none runs. Call expire first. */
   nextLong(now: number): Batch | undefined {
     if (this.#long !== undefined) return undefined;
-    const builder = new BatchBuilder({ ...this.#limits, batchTextsMax: 1 });
+    const builder = new BatchBuilder({ ...this.#limits, batchTextsMax: 1 }, this.#cost);
     const agedBefore = now - this.#limits.ageSecondsMax;
     const { interactive, batch } = this.#longQueues;
     // In turns with interactive ones, once the batch tier's oldest is over its age.
@@ -245,12 +253,12 @@ export class Scheduler {
     return this.#isLong(ids) ? this.#longQueues[tier] : this.#queues[tier];
   }
 
-  /** The account's job for `ids`, an open one if there is one. */
-  #join(ticket: OpenTicket, ids: Int32Array, tag: number, now: number): Job {
+  /** The account's job for `ids`, an open one if there is one. `planned`: of the texts before it in its call. */
+  #join(ticket: OpenTicket, ids: Int32Array, planned: BatchBuilder, tag: number, now: number): Job {
     const key = jobKey(ticket.account, ticket.tier, ids);
     const existing = this.#jobs.get(key);
     if (existing !== undefined) return existing;
-    const seconds = this.#cost.seconds(ids.length);
+    const seconds = planned.secondsOf(ids);
     const job: Job = {
       key,
       account: ticket.account,
@@ -263,6 +271,7 @@ export class Scheduler {
       state: "queued",
       waiters: [],
     };
+    planned.add(job);
     this.#jobs.set(key, job);
     this.#queueOf(job).add(job);
     return job;

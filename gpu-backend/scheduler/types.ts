@@ -17,8 +17,13 @@ export interface SchedulerLimits {
   readonly batchTextsMax: number;
   /** A text with more tokens is long: it is computed in chunks between the batches, one such text at a time. */
   readonly shortTokensMax: number;
-  /** Estimated seconds of a batch (a single text may take more): the longest that an interactive text waits for one. */
+  /**
+   * Estimated seconds of a batch (a single text may take more, and texts that share its rows twice as much as it): the longest
+   * that an interactive text waits for one.
+   */
   readonly batchSecondsMax: number;
+  /** Whether texts of a batch that begin alike are computed with shared rows (engine/shared-rows.ts). */
+  readonly sharesRows: boolean;
   /**
    * A text older than this is scheduled before younger ones of its account, one a batch. Once the batch tier's oldest
    * text is older, every BATCH_TIER_TURN-th batch is the batch tier's.

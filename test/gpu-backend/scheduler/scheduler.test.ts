@@ -33,8 +33,8 @@ const anyStep = fc.oneof(
 );
 type Step = typeof anyStep extends fc.Arbitrary<infer Value> ? Value : never;
 
-function play(steps: readonly Step[]): Simulation {
-  const simulation = new Simulation();
+function play(steps: readonly Step[], sharesRows = false): Simulation {
+  const simulation = new Simulation({ ...LIMITS, sharesRows });
   for (const step of steps) {
     switch (step.kind) {
       case "call": {
@@ -69,8 +69,8 @@ function play(steps: readonly Step[]): Simulation {
 describe("under any order of arrivals, ends, deaths, cancels and deadlines", () => {
   it("every admitted call ends exactly once, and a done one has each of its rows exactly once, or per item its fault", () => {
     fc.assert(
-      fc.property(fc.array(anyStep, { maxLength: 60 }), (steps) => {
-        const simulation = play(steps);
+      fc.property(fc.array(anyStep, { maxLength: 60 }), fc.boolean(), (steps, sharesRows) => {
+        const simulation = play(steps, sharesRows);
         simulation.drain();
         for (const record of simulation.records) {
           expect(record.ends).toHaveLength(1);

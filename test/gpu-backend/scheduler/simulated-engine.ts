@@ -17,6 +17,7 @@ export const LIMITS: SchedulerLimits = {
   batchTextsMax: 32,
   shortTokensMax: Number.POSITIVE_INFINITY,
   batchSecondsMax: 0.2,
+  sharesRows: false,
   ageSecondsMax: 1,
 };
 
@@ -118,10 +119,11 @@ export class Simulation {
     if (tokens !== batch.tokens || batch.paddedTokens !== longest * batch.texts.length)
       throw new Error("wrong figures");
     if (batch.texts.length === 1) return;
-    const { batchTokensMax, paddedTokensMax, batchTextsMax, batchSecondsMax } = this.#limits;
+    const { batchTokensMax, paddedTokensMax, batchTextsMax, sharesRows } = this.#limits;
+    const secondsMax = Math.max(this.#limits.batchSecondsMax, sharesRows ? 2 * longest * COST.a : 0);
     const within =
       tokens <= batchTokensMax && batch.paddedTokens <= paddedTokensMax && batch.texts.length <= batchTextsMax;
-    if (!within || batch.seconds > batchSecondsMax + 1e-9) throw new Error("a batch over its budget");
+    if (!within || batch.seconds > secondsMax + 1e-9) throw new Error("a batch over its budget");
   }
 
   #recordOf(ticket: Ticket): Record {
