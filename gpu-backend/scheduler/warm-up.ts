@@ -15,7 +15,7 @@ export interface WarmUpOptions {
   readonly shapes: readonly WarmUpShape[];
   readonly vocabSize: number;
   readonly endTokenId: number;
-  /** A shape expected to end after this many seconds from the start is left out, and those after it. */
+  /** A shape expected to end after this many seconds from the start is left out, and those after it; never the first. */
   readonly secondsMax: number;
   readonly onProgress: (fraction: number) => void;
 }
@@ -50,7 +50,8 @@ export async function warmUp(engine: Engine, options: WarmUpOptions): Promise<Co
   for (const [index, shape] of options.shapes.entries()) {
     const spent = (performance.now() - began) / 1_000;
     const expected = samples.length === 0 ? 0 : costOf(fitCost(samples), shape);
-    if (spent + expected > options.secondsMax) break;
+    // Without a sample nothing bounds the queue: an engine would be taken for a thousand times as fast as a slow one is.
+    if (samples.length > 0 && spent + expected > options.secondsMax) break;
     const runMs = await timeOf(engine, textsOf(shape, options));
     samples.push({ ...shape, seconds: Math.max(runMs, 0.001) / 1_000 });
     options.onProgress((index + 1) / options.shapes.length);
