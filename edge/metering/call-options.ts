@@ -4,6 +4,7 @@
 import type { Context } from "../context.ts";
 import { IDEMPOTENCY_HEADER } from "./idempotent-call.ts";
 import { apiError } from "../../shared/errors.ts";
+import type { Fault } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import { REVISION_RULE, parseRevision } from "../../shared/ids.ts";
 import { aliased } from "../../shared/schemas/common.ts";
@@ -77,6 +78,12 @@ function readRevision(value: string | undefined): ModelRevision | undefined {
 /** The revision that a call requires by its header or its body's field. Throws `incompatible_options` if they differ. */
 export function requiredRevision(options: CallOptions, field: ModelRevision | undefined): ModelRevision | undefined {
   return aliased("revision", field, REVISION_HEADER, options.revision);
+}
+
+/** The fault of a call, by the name under which it said what is wrong: a required revision has two. */
+export function withNameSent(c: Context, fault: Fault): Fault {
+  if (fault.code !== "revision_changed" || c.req.header(REVISION_HEADER) === undefined) return fault;
+  return { ...fault, param: REVISION_HEADER };
 }
 
 /** Throws `invalid_header`. */

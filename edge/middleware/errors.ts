@@ -6,13 +6,15 @@ import { allHeaders } from "./answer-headers.ts";
 import { ApiError, ERRORS, errorObject } from "../../shared/errors.ts";
 import type { Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
+import { withNameSent } from "../metering/call-options.ts";
 import { standingHeaders } from "../metering/usage-answer.ts";
 
 /** OpenAI's Node SDK ignores a Retry-After above a minute. */
 const RETRY_AFTER_S_MAX = 60;
 
-/** The answer to `fault`: status, body and headers. */
-export function faultResponse(c: Context, fault: Fault): Response {
+/** The answer to a fault: status, body and headers. */
+export function faultResponse(c: Context, thrown: Fault): Response {
+  const fault = withNameSent(c, thrown);
   const spec = ERRORS[fault.code];
   c.set("fault", fault);
   const retryAfterS =

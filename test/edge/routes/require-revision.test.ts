@@ -37,9 +37,10 @@ const ROUTES: readonly (readonly [string, () => object])[] = [
   ["/v1/tokenize", () => ({ input: fresh() })],
   ["/v1/tokenize", () => ({ query: fresh(), documents: [fresh()] })],
 ];
+const HEADER = "X-Require-Revision";
 const WAYS: readonly (readonly [string, (revision: string) => readonly [object, Record<string, string>]])[] = [
-  ["header", (revision) => [{}, { "x-require-revision": revision }]],
-  ["field", (revision) => [{ revision }, {}]],
+  [HEADER, (revision) => [{}, { "x-require-revision": revision }]],
+  ["revision", (revision) => [{ revision }, {}]],
 ];
 
 async function charged(): Promise<unknown> {
@@ -48,14 +49,14 @@ async function charged(): Promise<unknown> {
 }
 const asked = () => [backend.embeds, backend.scores, backend.tokenizes, backend.scoreTokenizes].flat().length;
 
-function expectRefused(answer: ApiAnswer, required: string, served: string): void {
+function expectRefused(answer: ApiAnswer, required: string, served: string, param = "revision"): void {
   expect([answer.status, answer.headers.get("x-should-retry")]).toEqual([409, "false"]);
   const error = answer.body["error"] as { message: string };
-  expect(error).toMatchObject({ code: "revision_changed", type: "invalid_request_error", param: "revision" });
+  expect(error).toMatchObject({ code: "revision_changed", type: "invalid_request_error", param });
   for (const revision of [required, served]) expect(error.message).toContain(revision);
 }
 
-describe.each(WAYS)("a required revision, by %s", (_, way) => {
+describe.each(WAYS)("a required revision, by `%s`", (name, way) => {
   test.each(ROUTES)(
     "%s: answers in it, or refuses before any work, and in the middle of an update",
     async (path, body) => {
@@ -65,12 +66,12 @@ describe.each(WAYS)("a required revision, by %s", (_, way) => {
 
       const before = [await charged(), asked()];
       const [other, otherHeaders] = way(REVISION_2);
-      expectRefused(await post(path, { ...body(), ...other }, otherHeaders), REVISION_2, REVISION_1);
+      expectRefused(await post(path, { ...body(), ...other }, otherHeaders), REVISION_2, REVISION_1, name);
       expect([await charged(), asked()]).toEqual(before);
 
       // The isolate still believes in the first revision, and the backend has the second.
       backend.revision = REVISION_2;
-      expectRefused(await post(path, { ...body(), ...field }, headers), REVISION_1, REVISION_2);
+      expectRefused(await post(path, { ...body(), ...field }, headers), REVISION_1, REVISION_2, name);
       expect(await charged()).toBe(before[0]);
       expect((await post(path, { ...body(), ...other }, otherHeaders)).status).toBe(200);
     },
@@ -80,7 +81,7 @@ describe.each(WAYS)("a required revision, by %s", (_, way) => {
 test("another revision is refused before the exact count that a cost limit asks for", async () => {
   const before = asked();
   const headers = { "x-require-revision": REVISION_2, "x-max-cost": "0" };
-  expectRefused(await post("/v1/embeddings", { input: fresh() }, headers), REVISION_2, REVISION_1);
+  expectRefused(await post("/v1/embeddings", { input: fresh() }, headers), REVISION_2, REVISION_1, HEADER);
   expect(asked()).toBe(before);
 });
 
@@ -113,10 +114,10 @@ test("under an `Idempotency-Key` the first answer comes again though the model h
   const again = await post("/v1/embeddings", { input }, headers);
   expect([again.status, again.text, again.headers.get("x-idempotent-replayed")]).toEqual([200, first.text, "true"]);
   const other = await post("/v1/embeddings", { input }, { ...headers, "x-require-revision": REVISION_2 });
-  expectRefused(other, REVISION_2, REVISION_1);
+  expectRefused(other, REVISION_2, REVISION_1, HEADER);
   // A key without an answer is free after a refusal.
   const free = { ...headers, "idempotency-key": `${headers["idempotency-key"]}-2` };
-  expectRefused(await post("/v1/embeddings", { input }, free), REVISION_1, REVISION_2);
+  expectRefused(await post("/v1/embeddings", { input }, free), REVISION_1, REVISION_2, HEADER);
   expect(await charged()).toBe(cost);
   expect((await post("/v1/embeddings", { input }, { ...free, "x-require-revision": REVISION_2 })).status).toBe(200);
 });
