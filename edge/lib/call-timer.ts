@@ -2,7 +2,12 @@
 // Hardly any of it ever happens, and each timer costs as much as twenty awaits (docs/performance.md).
 // A timer lives in the request that sets it, so each call has its own.
 
-/** The runtime's timer is never set for longer, so that what is due sooner and added later rarely needs another. */
+/**
+ * The runtime's first timer is never set for longer, and the others for no more than STEP_MS: what is due sooner and added
+ * later would need another. Nothing that a call times is due sooner than this (edge/metering/metered-call.ts listens from
+ * then on), and most calls have ended.
+ */
+const FIRST_STEP_MS = 50;
 const STEP_MS = 5000;
 
 interface Pending {
@@ -19,6 +24,7 @@ export class CallTimer {
   readonly #set: (ring: () => void, ms: number) => unknown;
   readonly #pending = new Set<Pending>();
   #setForMs = Infinity;
+  #stepMs = FIRST_STEP_MS;
 
   constructor(now: () => number = Date.now, set: (ring: () => void, ms: number) => unknown = wake) {
     this.#now = now;
@@ -36,7 +42,7 @@ export class CallTimer {
 
   /** Nothing is cleared: a timer that rings for nobody costs less, and ends with its request at the latest. */
   #setFor(dueMs: number, nowMs: number): void {
-    const atMs = Math.min(dueMs, nowMs + STEP_MS);
+    const atMs = Math.min(dueMs, nowMs + this.#stepMs);
     if (this.#setForMs <= atMs) return;
     this.#setForMs = atMs;
     this.#set(() => this.#ring(atMs), Math.max(0, atMs - nowMs));
@@ -46,6 +52,7 @@ export class CallTimer {
     // An earlier one was set meanwhile, and looks after the rest.
     if (atMs !== this.#setForMs) return;
     this.#setForMs = Infinity;
+    this.#stepMs = STEP_MS;
     const nowMs = Math.max(atMs, this.#now());
     for (const one of this.#pending) {
       if (one.dueMs > nowMs) continue;
