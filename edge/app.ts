@@ -31,7 +31,7 @@ export function createApp(): Hono<AppEnv> {
     c.set("services", servicesOf(c.env, c.req.url));
     await trace(c, next);
   });
-  for (const path of ["/v1/*", "/v2/*", "/embeddings", "/mcp", "/api/*"]) app.use(path, publicApi);
+  for (const path of ["/v1/*", "/v2/*", "/embeddings", "/mcp", "/api/*", "/v1beta/*"]) app.use(path, publicApi);
   mountAll(app, undefined);
   answerUnknownRoutes(app);
   return app;

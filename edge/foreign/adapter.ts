@@ -73,6 +73,13 @@ export const taskWord = <const Words extends readonly [string, ...string[]]>(wor
 /** A field that is refused by name, and why. */
 export const leftOut = (why: string) => z.null({ error: () => `left out: ${why}` }).optional();
 
+/** The field `name` of `value`, if it is an object that has one. */
+export function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null
+    ? new Map<string, unknown>(Object.entries(value)).get(name)
+    : undefined;
+}
+
 /** `value` as a list of texts; throws ApiError naming the item of `name`. */
 export function textsOf(value: unknown, name: string): readonly string[] {
   return itemList(value, name, "an array of strings", INPUTS_MAX).map((item, i) => textItem(item, `${name}[${i}]`));

@@ -4,7 +4,7 @@
 import * as z from "zod";
 import type { Vendor } from "../lib/vendor.ts";
 import type { EmbeddingsAdapter } from "./adapter.ts";
-import { TEXTS_SCHEMA, leftOut, taskWord, textsOf, vectorList } from "./adapter.ts";
+import { TEXTS_SCHEMA, fieldOf, leftOut, taskWord, textsOf, vectorList } from "./adapter.ts";
 import { apiError } from "../../shared/errors.ts";
 import { ignoredFields, modelField, truncateFields } from "../../shared/schemas/common.ts";
 import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
@@ -121,7 +121,7 @@ function inputTexts(inputs: unknown): readonly string[] {
     const name = `inputs[${index}]`;
     const content = fieldOf(input, "content");
     if (!Array.isArray(content) || content.length !== 1) {
-      const came = Array.isArray(content) ? `${content.length} parts` : describe(content);
+      const came = Array.isArray(content) ? `${content.length} parts` : describe(input);
       const rule = '`content` of one part {type: "text", text}';
       throw apiError("invalid_type", `\`${name}\` must be an object with ${rule}, not ${came}.`, name);
     }
@@ -132,10 +132,4 @@ function inputTexts(inputs: unknown): readonly string[] {
     }
     return textItem(fieldOf(part, "text"), `${place}.text`);
   });
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null
-    ? new Map<string, unknown>(Object.entries(value)).get(name)
-    : value;
 }

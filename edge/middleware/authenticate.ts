@@ -21,12 +21,17 @@ export async function identify(c: Context): Promise<void> {
   c.set("key", await keyOfText(c, presentedKey(c)));
 }
 
-/** The key's text from `Authorization: Bearer`, or from `api-key` or `x-api-key`, which some clients send. */
+/**
+ * The key's text from `Authorization: Bearer`, or from `api-key` or `x-api-key`, which some clients send, or where the
+ * clients of the route's vendor put it.
+ */
 export function presentedKey(c: Context): string {
   const authorization = c.req.header("authorization");
   const text =
     authorization === undefined
-      ? (c.req.header("api-key") ?? c.req.header("x-api-key"))
+      ? (c.req.header("api-key") ??
+        c.req.header("x-api-key") ??
+        c.req.header(c.get("vendor")?.keyHeader ?? "x-api-key"))
       : BEARER.exec(authorization)?.[1];
   if (text !== undefined && text !== "") return text;
   throw apiError("missing_api_key", `No API key: send the header \`Authorization: Bearer ${KEY_PREFIX}…\`.`);

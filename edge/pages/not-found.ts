@@ -10,7 +10,7 @@ import { faultResponse } from "../middleware/errors.ts";
 import { asksForPage } from "../middleware/for-programs.ts";
 import { nearest } from "../../shared/nearest.ts";
 
-const API_PATH = new RegExp(String.raw`^(/v\d+|/api|/admin|${PROXY_PREFIX})(/|$)`);
+const API_PATH = new RegExp(String.raw`^(/v\d+(?:beta)?|/api|/admin|${PROXY_PREFIX})(/|$)`);
 
 interface KnownRoute {
   readonly pattern: RegExp;
@@ -26,9 +26,21 @@ export function answerUnknownRoutes(app: Hono<AppEnv>): void {
   app.notFound((c) => answerUnknown(c, routes));
 }
 
+/** A parameter of hono's path, perhaps with the pattern of its value; or a character that a pattern gives a meaning. */
+const PARAMETER = /:(\w+)(?:\{([^}]+)\})?|[.*+?^${}()|[\]\\]/g;
+
 function patternOf(path: string): RegExp {
-  const source = path.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:\w+/g, "[^/]+");
+  const source = path.replaceAll(PARAMETER, (found, name?: string, pattern = "[^/]+") =>
+    name === undefined ? `\\${found}` : pattern,
+  );
   return new RegExp(`^${source}/?$`);
+}
+
+/** `/:name{[^/]+:verb}` → `/{name}:verb`. */
+function shownPath(path: string): string {
+  return path.replaceAll(PARAMETER, (found, name?: string, pattern = "") =>
+    name === undefined ? found : `{${name}}${pattern.replace("[^/]+", "")}`,
+  );
 }
 
 function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response | Promise<Response> {
@@ -65,8 +77,8 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["embed", "/v1/embeddings"],
   ["embed_all", "/v1/embeddings"],
   ["embedding", "/v1/embeddings"],
-  ["embedcontent", "/v1/embeddings"],
-  ["batchembedcontents", "/v1/embeddings"],
+  ["embedcontent", "/v1beta/models/{owner}/{name}:embedContent"],
+  ["batchembedcontents", "/v1beta/models/{owner}/{name}:batchEmbedContents"],
   ["rank", "/v1/rerank"],
   ["ranking", "/v1/rerank"],
   ["tokens", "/v1/tokenize"],
@@ -85,6 +97,6 @@ function hintFor(path: string, routes: readonly KnownRoute[]): string | undefine
     .find((route) => route !== undefined);
   // /v1/v1/embedings
   const plain = path.startsWith("/v1/v1/") ? path.slice("/v1".length) : path;
-  const near = known ?? found?.path ?? nearest(plain, [...new Set(routes.map((one) => one.path))]);
-  return near?.replaceAll(/:(\w+)/g, "{$1}");
+  const near = found?.path ?? nearest(plain, [...new Set(routes.map((one) => one.path))]);
+  return known ?? (near === undefined ? undefined : shownPath(near));
 }

@@ -37,9 +37,9 @@ function mountProgram(app: Hono<AppEnv>, path: string, route: Route): void {
   app.on(route.method, [path], ...stepsOf(route).map(forPrograms));
 }
 
-/** `/v1/keys/{id}` → `/v1/keys/:id`. */
+/** `/v1/keys/{id}` → `/v1/keys/:id`, `/{name}:verb` → `/:name{[^/]+:verb}`, whose parameter has the verb at its end. */
 function honoPath(path: string): string {
-  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+  return path.replaceAll(/\{(\w+)\}(:\w+)/g, ":$1{[^/]+$2}").replaceAll(/\{(\w+)\}/g, ":$1");
 }
 
 /** The handlers of `route`: its middleware, then its own. */

@@ -22,6 +22,7 @@ import { EMBEDDINGS } from "./embeddings.ts";
 import { FILES } from "./files/files.ts";
 import { CREATE_FILE } from "./files/upload-file.ts";
 import { COHERE_EMBED } from "./foreign/cohere.ts";
+import { GEMINI_ROUTES } from "./foreign/gemini.ts";
 import { OLLAMA_ROUTES } from "./foreign/ollama.ts";
 import { TEI_ROUTES } from "./foreign/tei.ts";
 import { HEALTH } from "./health.ts";
@@ -47,6 +48,7 @@ export const ROUTES: readonly Route[] = [
   ...RERANK,
   TOKENIZE,
   COHERE_EMBED,
+  ...GEMINI_ROUTES,
   ...OLLAMA_ROUTES,
   ...TEI_ROUTES,
   LIST_MODELS,

@@ -111,8 +111,9 @@ function hintOf(name: string, known: readonly string[]): string {
 /** The object within `schema` that has the unknown field. */
 function objectAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.ZodObject | undefined {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return objectAt(schema.unwrap(), path);
-  if (!(schema instanceof z.ZodObject)) return undefined;
   const [first, ...rest] = path;
+  if (schema instanceof z.ZodArray && first !== undefined) return objectAt(schema.unwrap(), rest);
+  if (!(schema instanceof z.ZodObject)) return undefined;
   if (first === undefined) return schema;
   const field: z.core.$ZodType | undefined = schema.shape[String(first)];
   return field === undefined ? undefined : objectAt(field, rest);

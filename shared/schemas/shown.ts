@@ -16,6 +16,7 @@ const PRIVATE_FIELDS: ReadonlySet<PropertyKey> = new Set([
   "source",
   "targets",
   "images",
+  "requests",
   "key",
 ]);
 

@@ -12,9 +12,21 @@ import { inNames } from "../../foreign/adapter.ts";
 import type { CallOptions } from "../../metering/call-options.ts";
 import { readCallOptions } from "../../metering/call-options.ts";
 import { allHeaders } from "../../middleware/answer-headers.ts";
+import { pathId } from "../../openapi/parameters.ts";
 import { answerCall, contextOf, readCallBody } from "../call-answer.ts";
 import { rankedSchema } from "../rerank.ts";
 import { apiError } from "../../../shared/errors.ts";
+
+/** Parameters of a path that names the model. */
+export const MODEL_IN_PATH = [
+  pathId("owner", "The part before the slash."),
+  pathId("name", "The part after it; `@512` and `:query` may follow."),
+];
+
+/** The model that the path names, as the caller wrote it. */
+export function modelText(c: Context): string {
+  return `${c.req.param("owner") ?? ""}/${c.req.param("name") ?? ""}`;
+}
 
 const RERANK = rerank("1");
 const rankingSchema = z.object({ results: z.array(rankedSchema) });

@@ -6,26 +6,20 @@ import type { Context } from "../../context.ts";
 import { embeddings } from "../../endpoints/embeddings.ts";
 import { TEI, teiEmbed, teiEmbedSchema, teiRerank, teiRerankSchema } from "../../foreign/tei.ts";
 import { SPENDING_ERRORS } from "../../openapi/operation.ts";
-import { pathId } from "../../openapi/parameters.ts";
 import { MODEL, count } from "../answers.ts";
 import { CALL_HEADERS, SPENDING_HEADERS } from "../call-answer.ts";
 import { describeModel, modelInPath } from "../models.ts";
 import type { Route } from "../route.ts";
-import { foreignEmbeddings, foreignRerank } from "./foreign-answer.ts";
+import { MODEL_IN_PATH, foreignEmbeddings, foreignRerank, modelText } from "./foreign-answer.ts";
 import { INPUTS_MAX } from "../../../shared/schemas/texts.ts";
 
 const PATH = "/v1/models/{owner}/{name}";
-const IN_PATH = [
-  pathId("owner", "The part before the slash."),
-  pathId("name", "The part after it; `@512` and `:query` may follow."),
-];
-
 const CALL = {
   method: "post",
   tag: "Other vendors' forms",
   vendor: TEI,
   auth: "call",
-  parameters: [...IN_PATH, ...CALL_HEADERS],
+  parameters: [...MODEL_IN_PATH, ...CALL_HEADERS],
   errors: SPENDING_ERRORS,
 } as const;
 
@@ -87,7 +81,7 @@ export const TEI_ROUTES: readonly Route[] = [
     summary: "A model, in the form of Text Embeddings Inference",
     vendor: TEI,
     auth: "optional",
-    parameters: IN_PATH,
+    parameters: MODEL_IN_PATH,
     answers: {
       200: {
         description: "What TEI's clients read of a server. GET /v1/models/{owner}/{name} says more.",
@@ -117,11 +111,6 @@ export const TEI_ROUTES: readonly Route[] = [
     handler: showInfo,
   },
 ];
-
-/** As the caller wrote it. */
-function modelText(c: Context): string {
-  return `${c.req.param("owner") ?? ""}/${c.req.param("name") ?? ""}`;
-}
 
 async function showInfo(c: Context): Promise<Response> {
   const { id, revision, kind, pooling, context_length: length } = await describeModel(c, modelInPath(c));

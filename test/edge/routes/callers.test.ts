@@ -54,10 +54,16 @@ function ask(route: Route, headers: Record<string, string> = {}, prefix = ""): P
   });
 }
 
+interface OfAnError {
+  readonly code?: unknown;
+  readonly details?: readonly { readonly reason: unknown }[];
+}
+
 /** Where our own errors have it, or those in another vendor's form. */
 function codeOf({ body }: ApiAnswer): unknown {
-  const { error, code, error_type: type } = body as Record<string, { readonly code?: unknown } | string>;
-  return typeof error === "object" ? error.code : (code ?? type);
+  const { error, code, error_type: type } = body as Record<string, OfAnError | string>;
+  if (typeof error !== "object") return code ?? type;
+  return error.details?.[0]?.reason ?? error.code;
 }
 
 const withKey = (route: Route, key: string, more: Record<string, string> = {}) =>

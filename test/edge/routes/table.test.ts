@@ -5,12 +5,12 @@ import { PAGES } from "../../../edge/routes/pages.ts";
 import { ROUTES } from "../../../edge/routes/table.ts";
 
 const honoName = ({ method, path }: { readonly method: string; readonly path: string }): string =>
-  `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`;
+  `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}(:\w+)/g, ":$1{[^/]+$2}").replaceAll(/\{(\w+)\}/g, ":$1")}`;
 
 test("what is mounted is a route or a page", () => {
   const mounted = createApp().routes.map(({ method, path }) => `${method} ${path}`);
   // Middleware, which is mounted for all methods.
-  const prefixes = ["/*", "/v1/*", "/v2/*", "/embeddings", "/mcp", "/api/*"];
+  const prefixes = ["/*", "/v1/*", "/v2/*", "/embeddings", "/mcp", "/api/*", "/v1beta/*"];
   const shared = PAGES.filter(({ program }) => program !== undefined).map(({ path }) => path);
   const middleware = [...prefixes, ...shared].map((path) => honoName({ method: "all", path }));
   const listed = [...ROUTES, ...PAGES].map(honoName);
@@ -18,7 +18,8 @@ test("what is mounted is a route or a page", () => {
 });
 
 test("no page stands where the API's routes do", () => {
-  const api = /^\/(?:v\d+|api|admin|embeddings|account|health|ready|metrics)\b|\.json$|^\/llms(?:-full)?\.txt$/;
+  const api =
+    /^\/(?:v\d+(?:beta)?|api|admin|embeddings|account|health|ready|metrics)\b|\.json$|^\/llms(?:-full)?\.txt$/;
   expect(PAGES.filter(({ path }) => api.test(path))).toEqual([]);
   expect(ROUTES.filter(({ path }) => !api.test(path))).toEqual([]);
 });
