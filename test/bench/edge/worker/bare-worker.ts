@@ -3,7 +3,9 @@
 import { FRAME_CONTENT_TYPE, decodeFrame, encodeFrame } from "../../../../shared/frame.ts";
 import { parseEmbeddingsRequest } from "../../../../shared/schemas/embeddings.ts";
 import { WIRE_VERSION, readEmbedAnswer } from "../../../../shared/wire.ts";
-import { wholeBody } from "../../../../edge/answer/embeddings-body.ts";
+import type { EmbeddingsBody } from "../../../../edge/answer/embeddings-body.ts";
+import { CHUNK_BYTES, bodyBytesMax, wholeBody, writeBody } from "../../../../edge/answer/embeddings-body.ts";
+import { must } from "../../../../shared/assert.ts";
 
 declare const ORIGIN: string;
 
@@ -44,6 +46,13 @@ export default {
     const total = tokens.reduce((sum, count) => sum + count, 0);
     const usage = { prompt_tokens: total, total_tokens: total };
     const body = { vectors, dimensions, dtype: "float", encoding, model, usage, pairs: false } as const;
-    return new Response(wholeBody(body, toBase64), { headers: ANSWER_HEADERS });
+    return new Response(contentOf(body), { headers: ANSWER_HEADERS });
   },
 };
+
+/** In one piece, however long. Short texts, and base64, are a string; the buffer for other short texts holds no long one. */
+function contentOf(body: EmbeddingsBody): string | Uint8Array<ArrayBuffer> {
+  if (body.encoding === "base64" || bodyBytesMax(body) <= CHUNK_BYTES) return wholeBody(body, toBase64);
+  const [whole] = writeBody(body, toBase64, Infinity);
+  return must(whole, "one piece without a limit");
+}
