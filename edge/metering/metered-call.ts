@@ -20,6 +20,8 @@ import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./i
 import type { CallOptions } from "./call-options.ts";
 import { oweRequest, requestIsCounted } from "./refused-request.ts";
 import { refusedError } from "./refusals.ts";
+import type { SecondHalf } from "./two-revisions.ts";
+import { startHalves } from "./two-revisions.ts";
 import type { Charge, TierPrices } from "../models/pricing.ts";
 import { chargeOf, costBound, pricesOf } from "../models/pricing.ts";
 import { unreachable } from "../../shared/assert.ts";
@@ -51,6 +53,8 @@ export interface MeteredTexts {
   readonly textsDepend?: boolean;
   /** The only revision that will do; undefined: any. */
   readonly revision: ModelRevision | undefined;
+  /** The second half of `texts` is computed in another revision (two-revisions.ts). */
+  readonly secondHalf?: SecondHalf;
   /** The texts to charge for. Throws ApiError where nothing is answered, which charges nothing. */
   readonly charged: (results: readonly TextResult[]) => readonly EmbeddedText[];
   readonly options: CallOptions;
@@ -85,7 +89,7 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   await quote.checkLimits();
   if (idempotencyKey !== undefined) return embedIdempotent(c, call, quote, idempotentCall(c, idempotencyKey));
   const abandon = new Cancel();
-  const looking = c.get("services").embedTexts.start(embedTextsRequest(c, call, abandon));
+  const looking = startTexts(c, call, abandon);
   const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
   if (result.kind === "refused") throw refusedError(c, result);
   const { admission } = result;
@@ -108,7 +112,7 @@ async function embedIdempotent(
   quote: Quote,
   idempotency: IdempotentCall,
 ): Promise<MeteredResult> {
-  const { wallet, pool, embedTexts } = c.get("services");
+  const { wallet, pool } = c.get("services");
   const announced = await pool.announced(call.model.id, waitUntilOf(c));
   checkStorable(call.texts.length, announced?.dimensions ?? call.model.nativeDimensions);
   const result = await wallet.admitStrict({ ...admitRequest(c, call, quote), idempotency });
@@ -117,7 +121,7 @@ async function embedIdempotent(
       const { admission } = result;
       noteAdmitted(c);
       const abandon = new Cancel();
-      const looking = embedTexts.start(embedTextsRequest(c, call, abandon));
+      const looking = startTexts(c, call, abandon);
       return runAdmitted(c, call, { looking, abandon, admission }, (computed) => {
         const stored = storedAnswer(computed);
         c.get("memory")?.grow(stored.vectors.byteLength);
@@ -249,6 +253,13 @@ function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitReques
   };
 }
 
+function startTexts(c: Context, call: MeteredTexts, abandon: Cancel): ReturnType<EmbedTexts["start"]> {
+  const { embedTexts } = c.get("services");
+  const request = embedTextsRequest(c, call, abandon);
+  const { secondHalf } = call;
+  return secondHalf === undefined ? embedTexts.start(request) : startHalves(embedTexts, request, secondHalf, abandon);
+}
+
 function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
   const { options } = call;
   return {
@@ -286,13 +297,22 @@ class Quote {
   readonly #c: Context;
   readonly #call: MeteredTexts;
   readonly #prices: TierPrices;
+  readonly #prefix: string;
   #exact: Promise<{ tokens: number; nanoUsd: ReturnType<typeof costBound> }> | undefined;
 
   constructor(c: Context, call: MeteredTexts, prices: TierPrices) {
     this.#c = c;
     this.#call = call;
     this.#prices = prices;
-    this.boundTokens = textsBound(call, call.model.contextTokens);
+    const { prefix, secondHalf, model } = call;
+    this.boundTokens = textsBound(call, model.contextTokens);
+    this.#prefix = prefix;
+    // Of two prompts the longer one counts for all texts.
+    const other = secondHalf === undefined ? 0 : textsBound({ ...call, ...secondHalf }, model.contextTokens);
+    if (secondHalf !== undefined && other > this.boundTokens) {
+      this.boundTokens = other;
+      this.#prefix = secondHalf.prefix;
+    }
     this.boundNanoUsd = costBound(prices, this.boundTokens);
     this.leastNanoUsd = costBound(prices, call.onError === "fail" ? call.texts.length : 0);
   }
@@ -324,12 +344,12 @@ class Quote {
   }
 
   async #count() {
-    const { options, model, texts, prefix, query, truncate, onError, field = "input" } = this.#call;
+    const { options, model, texts, query, truncate, onError, field = "input" } = this.#call;
     await oweRequest(this.#c);
     await othersTurn(sizeOf(texts));
     const { accountId } = this.#c.get("key");
     const counting = this.#c.get("services").pool.tokenize(
-      { model: model.id, tier: options.tier, accountId, truncate, prefix, query, texts, onError },
+      { model: model.id, tier: options.tier, accountId, truncate, prefix: this.#prefix, query, texts, onError },
       {
         requestId: this.#c.get("requestId"),
         traceparent: options.traceparent,

@@ -32,6 +32,7 @@ import { REPORT_LEAK } from "./keys/report-leak.ts";
 import { METRICS } from "./metrics.ts";
 import { GET_MODEL, GET_MODEL_BY_NAME, LIST_MODELS } from "./models.ts";
 import { RERANK } from "./rerank.ts";
+import { MIGRATE_REPORT } from "./migrate.ts";
 import type { Route } from "./route.ts";
 import { SESSIONS } from "./sessions.ts";
 import { SIMILARITY } from "./similarity.ts";
@@ -56,6 +57,7 @@ export const ROUTES: readonly Route[] = [
   ...CANARIES_ROUTES,
   GET_MODEL,
   GET_MODEL_BY_NAME,
+  MIGRATE_REPORT,
   CREATE_FILE,
   ...FILES,
   ...BATCHES,

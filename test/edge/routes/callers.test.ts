@@ -10,7 +10,7 @@ import { newId, parseId } from "../../../shared/ids.ts";
 import { stubOf } from "../account/support.ts";
 import { Api } from "../support/api.ts";
 import type { ApiAnswer } from "../support/api.ts";
-import { MODEL } from "../support/fake-backends.ts";
+import { FakeBackend, MODEL, REVISION_1, REVISION_2 } from "../support/fake-backends.ts";
 
 const KINDS = {
   keys: "key",
@@ -25,7 +25,12 @@ const OF_KEYS = ROUTES.filter((route) => route.auth === "key" || route.auth === 
 const ASKING = OF_KEYS.filter(({ auth }) => auth === "key");
 const OF_THE_OPERATOR = ROUTES.filter(({ auth }) => auth === "operator");
 
-const api = new Api();
+const OTHER = "https://other.test";
+const BACKENDS = JSON.stringify(["https://backend.test", OTHER].map((origin) => ({ model: MODEL, origin })));
+/** Two revisions are served: a comparison of them is read before its rights are asked for, like any call of a model. */
+const api = new Api({ BACKENDS });
+api.backends.push(Object.assign(new FakeBackend(OTHER), { revision: REVISION_2 }));
+const REVISIONS = { from: REVISION_1, to: REVISION_2 };
 let addresses = 0;
 let owner: { readonly id: string; readonly key: string };
 
@@ -50,7 +55,13 @@ function ask(route: Route, headers: Record<string, string> = {}, prefix = ""): P
     method: route.method.toUpperCase(),
     headers: { "cf-connecting-ip": address, ...headers },
     // A call of a model is read before its rights are asked for. The backend here has few dimensions; null is absent.
-    ...(auth === "call" ? { body: { ...example, ...("model" in example && { model: MODEL, dimensions: null }) } } : {}),
+    ...(auth === "call" && {
+      body: {
+        ...example,
+        ...("model" in example && { model: MODEL, dimensions: null }),
+        ...("from" in example && REVISIONS),
+      },
+    }),
   });
 }
 
