@@ -34,15 +34,26 @@ export const instructionFields = {
   input_type: inputTypeField.optional(),
 };
 
+/** Jina's form: whether a text may be cut. */
+const wordOfFlag = (value: unknown): unknown => (value === true ? "end" : value === false ? "none" : value);
+
 export const truncateFields = {
   truncate: z
-    .string({ error: () => TRUNCATE_RULE })
+    .preprocess(
+      wordOfFlag,
+      z
+        .string({ error: () => TRUNCATE_RULE })
+        .transform((value) => value.toLowerCase())
+        .pipe(z.enum(TRUNCATIONS, { error: () => TRUNCATE_RULE })),
+    )
     .meta({
-      description: "`none`, `end` or `start`, in any letter case: what to cut from a text over the context.",
-      pattern: "^([nN][oO][nN][eE]|[eE][nN][dD]|[sS][tT][aA][rR][tT])$",
+      description:
+        "`none`, `end` or `start`, in any letter case: what to cut from a text over the context. Jina's form: true is `end`, false is `none`.",
+      anyOf: [
+        { type: "string", pattern: "^([nN][oO][nN][eE]|[eE][nN][dD]|[sS][tT][aA][rR][tT])$" },
+        { type: "boolean" },
+      ],
     })
-    .transform((value) => value.toLowerCase())
-    .pipe(z.enum(TRUNCATIONS, { error: () => TRUNCATE_RULE }))
     .optional(),
   truncation: z
     .boolean({ error: () => "true or false" })

@@ -18,6 +18,7 @@ import {
 } from "./common.ts";
 import { oneOf, parseBody } from "./fields.ts";
 import { INPUT_SCHEMA, parseInput } from "./input.ts";
+import { inputTypeField } from "./input-type.ts";
 import type { InputType } from "./input-type.ts";
 import type { EmbeddingInput } from "./input.ts";
 import { onErrorField, onErrorOf } from "./items.ts";
@@ -26,6 +27,21 @@ import { onErrorField, onErrorOf } from "./items.ts";
 const dimensions = z
   .int({ error: () => "an integer from 1 to the model's own number of dimensions" })
   .meta({ minimum: 1 });
+
+const alwaysNormalised = z.literal(true, { error: () => "true: vectors are always normalised" }).optional();
+
+/** Jina's names of fields, and what they mean here: https://api.jina.ai/docs. */
+const jinaFields = {
+  task: inputTypeField.describe("Jina's name of `input_type`.").optional(),
+  embedding_type: oneOf(["float", "base64", "binary", "ubinary"])
+    .describe("Jina's name of `encoding_format`, or of `output_dtype`.")
+    .optional(),
+  normalized: alwaysNormalised,
+  late_chunking: z
+    .literal(false, { error: () => "false: each text is embedded by itself" })
+    .describe("Jina's: only false.")
+    .optional(),
+};
 
 export const embeddingsBodySchema = z.strictObject({
   model: modelField,
@@ -46,7 +62,8 @@ export const embeddingsBodySchema = z.strictObject({
   token_encoding: oneOf(TOKEN_ENCODINGS).describe("The encoding of token ids that are not the model's own.").optional(),
   on_error: onErrorField,
   revision: revisionField,
-  normalize: z.literal(true, { error: () => "true: vectors are always normalised" }).optional(),
+  normalize: alwaysNormalised,
+  ...jinaFields,
   ...ignoredFields,
 });
 
@@ -75,14 +92,17 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
   const fields = readCommonBody(body) ?? parseBody(embeddingsBodySchema, body);
   const onError = onErrorOf(fields.on_error, fields.model);
   const input = parseInput(fields.input, onError);
-  const { instruction, inputType } = queryOf(fields, input);
-  const dtype = fields.output_dtype ?? "float";
+  const { task } = fields;
+  const asked =
+    task === undefined ? fields : { ...fields, input_type: aliased("input_type", fields.input_type, "task", task) };
+  const { instruction, inputType } = queryOf(asked, input);
+  const { encoding, dtype } = formOf(fields);
   const dims = aliased("dimensions", fields.dimensions, "output_dimension", fields.output_dimension);
   return {
     model: fields.model,
     input,
     dimensions: dims,
-    encoding: fields.encoding_format ?? "float",
+    encoding,
     dtype,
     instruction,
     inputType,
@@ -93,6 +113,16 @@ export function parseEmbeddingsRequest(body: unknown): EmbeddingsRequest {
   };
 }
 
+type Fields = z.output<typeof embeddingsBodySchema>;
+
+/** How a vector is written. Throws ApiError where Jina's `embedding_type` says another thing than our own fields. */
+function formOf({ embedding_type: type, encoding_format: format, output_dtype: dtype }: Fields) {
+  if (type === "binary" || type === "ubinary") {
+    return { encoding: format ?? "float", dtype: aliased("output_dtype", dtype, "embedding_type", type) ?? type };
+  }
+  return { encoding: aliased("encoding_format", format, "embedding_type", type) ?? "float", dtype: dtype ?? "float" };
+}
+
 /** model, input, encoding_format, dimensions, user. */
 const COMMON_FIELDS = 5;
 
@@ -100,7 +130,7 @@ const COMMON_FIELDS = 5;
  * The schema's result for a body with only the most common fields; undefined for any other body, which the schema then
  * checks. Every call comes here, and checking by hand takes a twentieth of the time.
  */
-export function readCommonBody(body: unknown): z.output<typeof embeddingsBodySchema> | undefined {
+export function readCommonBody(body: unknown): Fields | undefined {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
   const fields: { model?: string; input?: unknown; dimensions?: number; encoding_format?: "float" | "base64" } = {};
   const entries: readonly [string, unknown][] = Object.entries(body);

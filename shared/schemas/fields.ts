@@ -17,7 +17,6 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["prompt", "instruction"],
   ["inputs", "input"],
   ["texts", "input"],
-  ["embedding_type", "encoding_format"],
   ["embedding_types", "output_dtype"],
   ["output_dimensionality", "dimensions"],
   ["outputDimensionality", "dimensions"],

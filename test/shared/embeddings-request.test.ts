@@ -46,6 +46,19 @@ describe("a good body", () => {
     });
   });
 
+  test("Jina's fields mean what ours do", () => {
+    const jina = { task: "retrieval.query", normalized: true, late_chunking: false, truncate: true };
+    expect(parseEmbeddingsRequest({ model: MODEL, input: "a", ...jina })).toEqual(
+      parseEmbeddingsRequest({ model: MODEL, input: "a", input_type: "query", truncate: "end" }),
+    );
+    const asked = (fields: object) => parseEmbeddingsRequest({ model: MODEL, input: "a", ...fields });
+    expect(asked({ truncate: false }).truncate).toBe("none");
+    expect(asked({ embedding_type: "base64" })).toMatchObject({ encoding: "base64", dtype: "float" });
+    expect(asked({ embedding_type: "float" })).toMatchObject({ encoding: "float", dtype: "float" });
+    expect(asked({ embedding_type: "ubinary" })).toMatchObject({ encoding: "float", dtype: "ubinary" });
+    expect(asked({ task: "retrieval.passage", input_type: "document" }).inputType).toBe("document");
+  });
+
   test("an instruction alone means a query, and a query without one takes the model's", () => {
     expect(parseEmbeddingsRequest({ model: MODEL, input: "a", instruction: "Find\ud800" })).toMatchObject({
       instruction: "Find\ufffd",
@@ -91,6 +104,24 @@ describe("a bad body says what, where, and what would be right", () => {
     [{ model: MODEL, input: "a", instruction: "x", input_type: "document" }, "incompatible_options", "instruction"],
     [{ model: MODEL, input: [1], instruction: "x" }, "incompatible_options", "instruction"],
     [{ model: MODEL, input: "a", dimension: 8 }, "unknown_field", "dimension"],
+    [{ model: MODEL, input: "a", task: "text-matching" }, "invalid_value", "task"],
+    [{ model: MODEL, input: "a", task: "retrieval.query", input_type: "document" }, "incompatible_options", "task"],
+    [{ model: MODEL, input: "a", task: "retrieval.passage", instruction: "x" }, "incompatible_options", "instruction"],
+    [{ model: MODEL, input: [1], task: "retrieval.query" }, "incompatible_options", "instruction"],
+    [{ model: MODEL, input: "a", late_chunking: true }, "invalid_value", "late_chunking"],
+    [{ model: MODEL, input: "a", normalized: false }, "invalid_value", "normalized"],
+    [{ model: MODEL, input: "a", embedding_type: "int8" }, "invalid_value", "embedding_type"],
+    [
+      { model: MODEL, input: "a", embedding_type: "binary", output_dtype: "int8" },
+      "incompatible_options",
+      "embedding_type",
+    ],
+    [
+      { model: MODEL, input: "a", embedding_type: "base64", encoding_format: "float" },
+      "incompatible_options",
+      "embedding_type",
+    ],
+    [{ model: MODEL, input: "a", truncate: true, truncation: false }, "incompatible_options", "truncation"],
   ])("%j", (body, code, param) => {
     expect(fault(body)).toMatchObject({ code, param });
   });

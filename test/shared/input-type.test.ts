@@ -67,13 +67,11 @@ describe("`input_type` in the words of other providers", () => {
   });
 
   test.each([
-    ["task", "input_type"],
     ["task_type", "input_type"],
     ["taskType", "input_type"],
     ["prompt_name", "input_type"],
     ["prompt", "instruction"],
     ["output_dimensionality", "dimensions"],
-    ["embedding_type", "encoding_format"],
   ])("the field `%s` of another API points to `%s`", (theirs, ours) => {
     const fault = faultOf({ [theirs]: "RETRIEVAL_QUERY" });
     expect(fault).toMatchObject({ code: "unknown_field", param: theirs });
