@@ -1,6 +1,7 @@
 // npm run test:clients: runs every snippet of docs/clients.md, unmodified, with its client against a development server
 // with the demo model. npm's clients are installed from test/contract/package-lock.json, Python's from its
-// requirements.txt into .build/clients-venv. Needs Python 3.11 or newer; arguments go to vitest (`-- -t langchain`).
+// requirements.txt into .build/clients-venv, the stores of docs/stores.md from test/contract/stores. Needs Python 3.11 or
+// newer; arguments go to vitest (`-- -t langchain`).
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";

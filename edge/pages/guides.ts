@@ -13,6 +13,11 @@ export const GUIDE_ORIGIN = "http://127.0.0.1:8787";
 export const GUIDES: readonly Guide[] = [
   { name: "from-openai", title: "From OpenAI", description: "What stays, what is embedded and tuned anew." },
   { name: "clients", title: "Clients", description: "Every client that was tried, and what each must be told." },
+  {
+    name: "stores",
+    title: "Vector stores",
+    description: "sqlite-vec, pgvector, LanceDB: kept up to date, searched in two passes.",
+  },
   { name: "mcp", title: "MCP", description: "Tools for agents: embed, compare, rank, quote, usage." },
   { name: "batches", title: "Batches", description: "Large jobs at the batch price, in OpenAI's shape." },
   { name: "corpus-job", title: "A corpus", description: "Millions of texts from the command line." },

@@ -1,15 +1,15 @@
 // Runs a client's program in a process of its own, with nothing of ours in it but the environment.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resultSchema } from "./snippets.ts";
 import { fillTiktokenCache } from "./tiktoken-cache.ts";
 import type { Result } from "./snippets.ts";
 
-/** Inside node_modules, so that packages resolve from test/contract and no tool takes the files for ours. */
-const FOLDER = join(import.meta.dirname, "node_modules", ".programs");
-const TIKTOKEN_CACHE = join(FOLDER, "tiktoken");
+/** Inside node_modules, so that packages resolve from `folder` and no tool takes the files for ours. */
+const programsIn = (folder: string): string => join(folder, "node_modules", ".programs");
+const TIKTOKEN_CACHE = join(programsIn(import.meta.dirname), "tiktoken");
 const MANIFEST = join(import.meta.dirname, "package.json");
 const REQUIREMENTS = join(import.meta.dirname, "requirements.txt");
 
@@ -20,16 +20,24 @@ export interface Ended {
   readonly result: Result | undefined;
 }
 
-/** Runs `code` with `command` (`node`, or a virtual environment's python). */
-export async function runProgram(name: string, command: string, code: string): Promise<Ended> {
-  mkdirSync(FOLDER, { recursive: true });
+/** Runs `code` with `command` (`node`, or a virtual environment's python) and the packages of `folder`, in a folder of its own. */
+export async function runProgram(
+  name: string,
+  command: string,
+  code: string,
+  folder: string = import.meta.dirname,
+): Promise<Ended> {
   const slug = name.replaceAll(/\W+/g, "-");
-  const program = join(FOLDER, command === "node" ? `${slug}.mjs` : `${slug}.py`);
-  const resultFile = join(FOLDER, `${slug}.json`);
+  const cwd = join(programsIn(folder), slug);
+  rmSync(cwd, { recursive: true, force: true });
+  mkdirSync(cwd, { recursive: true });
+  const program = join(cwd, command === "node" ? "program.mjs" : "program.py");
+  const resultFile = join(cwd, "result.json");
   writeFileSync(program, code);
   writeFileSync(resultFile, "");
   if (command !== "node") await fillTiktokenCache(TIKTOKEN_CACHE);
   const child = spawn(command === "node" ? process.execPath : command, [program], {
+    cwd,
     env: {
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 
-/** The pages whose every snippet in a client's language runs. */
+/** The pages whose snippets run with the clients (those of docs/stores.md: stores.test.ts). */
 const PAGES = ["clients", "from-openai", "mcp"];
 const SNIPPET = /^<!-- client (\{.*\}) -->\n```(?:js|python)\n([\s\S]*?)^```$/gm;
 const FENCE = /^```(?:js|python)$/gm;
@@ -44,6 +44,8 @@ export const resultSchema = z.strictObject({
   /** Of the example that retrieves, then reranks. */
   candidates: z.array(z.number()).nullable(),
   found: z.array(z.tuple([z.number(), z.number()])).nullable(),
+  /** Of the stores' examples. */
+  hits: z.array(z.object({ id: z.string(), score: z.number() })).nullable(),
 });
 export type Result = z.infer<typeof resultSchema>;
 
@@ -55,6 +57,7 @@ const orNull = (read) => { try { return read(); } catch (error) { if (error inst
   results: orNull(() => results),
   candidates: orNull(() => candidates),
   found: orNull(() => found),
+  hits: orNull(() => hits),
 }));
 `;
 const PYTHON_END = `
@@ -68,6 +71,7 @@ with open(os.environ["RESULT_FILE"], "w") as file:
         "results": handed.get("results"),
         "candidates": None,
         "found": None,
+        "hits": None,
     }, file)
 `;
 
@@ -76,12 +80,13 @@ export function readPage(name: string): string {
   return readFileSync(join(import.meta.dirname, "../../docs", `${name}.md`), "utf8");
 }
 
-/** All snippets of the pages. Throws when a code block of a client's language has no mark: it would not be tested. */
+/** All snippets of the pages of clients. */
 export function readSnippets(): readonly Snippet[] {
   return PAGES.flatMap(snippetsOf);
 }
 
-function snippetsOf(name: string): readonly Snippet[] {
+/** All snippets of a page. Throws when a code block of a client's language has no mark: it would not be tested. */
+export function snippetsOf(name: string): readonly Snippet[] {
   const page = readPage(name);
   const snippets = [...page.matchAll(SNIPPET)].map(([, mark = "", code = ""]) => ({
     ...markSchema.parse(JSON.parse(mark)),
