@@ -88,7 +88,8 @@ export function writeFloatTexts(values: Float32Array, target: Uint8Array, offset
     const isEight = Number(eightOff < halfStep);
     const isSeven = Number(sevenOff < halfStep);
     let digits = DIGITS_MAX - isEight - isSeven;
-    let mantissa = nine + isEight * (eight - nine) + isSeven * (seven - eight);
+    // Masks: a product of numbers would be one of doubles.
+    let mantissa = nine + (-isEight & (eight - nine)) + (-isSeven & (seven - eight));
     const isPowerOfTwo = (word & 0x7f_ffff) === 0;
     const isClose = Math.abs(eightOff - halfStep) < DOUBT || Math.abs(sevenOff - halfStep) < DOUBT;
     // Phrased so that NaN fails it.
@@ -112,11 +113,12 @@ export function writeFloatTexts(values: Float32Array, target: Uint8Array, offset
       view.setUint32(end + 8, FOUR_ZEROS, true);
     }
     const start = end + 2 + zeros;
-    const high = (mantissa / 10_000) | 0;
+    const whole = mantissa | 0;
+    const high = (whole / 10_000) | 0;
     const first = (high / 10_000) | 0;
     target[start] = ZERO + first;
     view.setUint32(start + 1, FOUR_DIGITS[high - first * 10_000] ?? 0, true);
-    view.setUint32(start + 5, FOUR_DIGITS[mantissa - high * 10_000] ?? 0, true);
+    view.setUint32(start + 5, FOUR_DIGITS[whole - high * 10_000] ?? 0, true);
     // Everything after the last digit is zeros.
     end = start + digits;
   }
