@@ -204,6 +204,7 @@ export class Pool {
       request,
       ids,
       group.backends.filter((backend) => backend.serves(revision, request.account, now)).length,
+      group.current()?.reranker,
     );
     const clock = new CallClock(call, this.#ports.now);
     if (parts.length === 1) return this.#attempt(group, { request, ids, offset: 0 }, call, clock, embed);
@@ -251,7 +252,7 @@ export class Pool {
     send: Send<Answer>,
   ): Promise<Answer> {
     const sending = { group, part, call, clock, send };
-    const tokens = tokensOf(part.request);
+    const tokens = tokensOf(part.request, group);
     const tried = new Set<Backend>();
     let attempts = 0;
     let refused = 0;
@@ -381,6 +382,6 @@ function isGone(group: Group, revision: ModelRevision): boolean {
   return ready.length > 0 && ready.every((backend) => backend.ready?.revision !== revision);
 }
 
-function tokensOf(request: BackendRequest): number {
-  return estimateTokens(request).reduce((sum, count) => sum + count, 0);
+function tokensOf(request: BackendRequest, group: Group): number {
+  return estimateTokens(request, group.current()?.reranker).reduce((sum, count) => sum + count, 0);
 }

@@ -2,6 +2,7 @@
 // Pure.
 
 import { tokensAbout } from "../lib/call-text.ts";
+import type { Reranker } from "../../shared/wire.ts";
 import type { Embedded } from "./client.ts";
 import type { BackendRequest } from "./wire-request.ts";
 import { isScore, itemsOf } from "./wire-request.ts";
@@ -18,19 +19,29 @@ export interface Part {
   readonly offset: number;
 }
 
-/** Estimated tokens of each text, the prefix included, or of each pair. */
-export function estimateTokens(request: BackendRequest): number[] {
-  const before = isScore(request) ? (request.instruction ?? "") + request.query : request.prefix;
-  const prefix = tokensAbout(before);
+/** Estimated tokens of each text, the prefix included, or of each pair, with the template and instruction of `reranker`. */
+export function estimateTokens(request: BackendRequest, reranker?: Reranker): number[] {
+  const before = isScore(request)
+    ? (request.instruction ?? reranker?.instruction ?? "") + request.query
+    : request.prefix;
+  const prefix = tokensAbout(before) + (reranker?.templateTokens ?? 0);
   return itemsOf(request).map((text) => (typeof text === "number" ? text + 1 : prefix + tokensAbout(text) + 1));
 }
 
-/** At most `partsMax` parts, each of at least one text, none much below PART_TOKENS_MIN; or one, the request itself. */
-export function split(request: BackendRequest, ids: Uint32Array, partsMax: number): readonly Part[] {
+/**
+ * At most `partsMax` parts, each of at least one text, none much below PART_TOKENS_MIN; or one, the request itself. `reranker`: as
+ * the model's backends announce it.
+ */
+export function split(
+  request: BackendRequest,
+  ids: Uint32Array,
+  partsMax: number,
+  reranker?: Reranker,
+): readonly Part[] {
   const whole = { request, ids, offset: 0 };
   const { length } = itemsOf(request);
   if (partsMax < 2 || length < 2) return [whole];
-  const tokens = estimateTokens(request);
+  const tokens = estimateTokens(request, reranker);
   const total = tokens.reduce((sum, count) => sum + count, 0);
   const count = Math.min(partsMax, PARTS_MAX, length, Math.floor(total / PART_TOKENS_MIN));
   if (count < 2) return [whole];

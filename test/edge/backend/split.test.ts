@@ -72,6 +72,18 @@ it("splits the documents of a rerank too, each part with the whole query", () =>
   for (const { request } of parts) expect(request).toMatchObject({ instruction: "judge", query: "which?" });
 });
 
+it("counts the template of each pair, and the model's own instruction where the call has none", () => {
+  const { prefix: _, texts: __, ...rest } = requestOf([]);
+  const pairs = { ...rest, truncate: "end" as const, instruction: null, query: "12345678", documents: ["1234", ""] };
+  const reranker = { instruction: "1234".repeat(5), templateTokens: 60, queryTokensMax: 100 };
+  expect(estimateTokens(pairs)).toEqual([2 + 1 + 1, 2 + 1]);
+  expect(estimateTokens(pairs, reranker)).toEqual([60 + 5 + 2 + 1 + 1, 60 + 5 + 2 + 1]);
+  expect(estimateTokens({ ...pairs, instruction: "1234" }, reranker)).toEqual([60 + 1 + 2 + 1 + 1, 60 + 1 + 2 + 1]);
+  const short = { ...pairs, documents: Array.from({ length: 600 }, () => "1234") };
+  expect(split(short, new Uint32Array(), 4, reranker)).toHaveLength(2);
+  expect(split(short, new Uint32Array(), 4)).toHaveLength(1);
+});
+
 it("joins vectors, counts and faults of the parts by their place in the whole", () => {
   const texts = ["a", "bad", "b", "c", "bad", "bad"].map((text) => text.padEnd(80_000));
   const parts = split(requestOf(texts), new Uint32Array(), 3);
