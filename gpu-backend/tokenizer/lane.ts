@@ -12,7 +12,8 @@ import type { ProcessMessage, SliceIds, SliceRequest, TextProblem, TokenizerSetu
 export type SliceOutcome =
   | ({ readonly kind: "ids" } & SliceIds)
   | { readonly kind: "problem"; readonly problem: TextProblem }
-  | { readonly kind: "timed_out" };
+  /** `ofQuery`: before the query of its pairs was read. */
+  | { readonly kind: "timed_out"; readonly ofQuery: boolean };
 
 /** The process's heap, besides the library's own memory: there, 8 MB of text are one string and its ids. */
 const HEAP_MB_MAX = 1_024;
@@ -28,6 +29,8 @@ const START_MS_MAX = 30_000;
 
 interface Waiting {
   readonly resolve: (outcome: SliceOutcome) => void;
+  /** Pairs whose query has not been read yet. */
+  readsQuery: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -64,7 +67,7 @@ export class TokenizerLane {
   /** Runs one slice; only when idle. Never rejects. */
   run(request: SliceRequest): Promise<SliceOutcome> {
     return new Promise((resolve) => {
-      const waiting: Waiting = { resolve, timer: undefined };
+      const waiting: Waiting = { resolve, readsQuery: request.pair !== undefined, timer: undefined };
       waiting.timer = setTimeout(() => this.#timeOut(), this.#limits.timeLimitMs);
       this.#waiting = waiting;
       this.#send({ kind: "slice", request });
@@ -74,7 +77,7 @@ export class TokenizerLane {
   async close(): Promise<void> {
     this.#closed = true;
     this.#ready = false;
-    this.#settle({ kind: "timed_out" });
+    this.#settle({ kind: "timed_out", ofQuery: false });
     await this.#end();
   }
 
@@ -106,6 +109,9 @@ export class TokenizerLane {
             return;
           case "unusable":
             return fail(new CheckpointError(message.message));
+          case "query":
+            if (this.#waiting !== undefined) this.#waiting.readsQuery = false;
+            return;
           case "ids":
           case "problem":
             this.#settle(message);
@@ -162,7 +168,7 @@ export class TokenizerLane {
     this.replacements += 1;
     void this.#end();
     void this.#replace();
-    this.#settle({ kind: "timed_out" });
+    this.#settle({ kind: "timed_out", ofQuery: this.#waiting?.readsQuery === true });
   }
 
   async #replace(): Promise<void> {

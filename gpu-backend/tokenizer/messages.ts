@@ -67,5 +67,7 @@ export type ProcessMessage =
   /** `pairs`: of a reranker's tokenizer. */
   | { readonly kind: "ready"; readonly pairs: PairFacts | undefined }
   | { readonly kind: "unusable"; readonly message: string }
+  /** The query of the slice's pairs has been read; what takes time now is a document. */
+  | { readonly kind: "query"; readonly slice: number }
   | ({ readonly kind: "ids"; readonly slice: number } & SliceIds)
   | { readonly kind: "problem"; readonly slice: number; readonly problem: TextProblem };

@@ -51,6 +51,8 @@ const ACCOUNT_CHARS_MAX = 16 * 1024 * 1024;
 /** Each costs a process its life, and its time: a call with more such texts fails, whatever it says of errors. */
 const SLOW_TEXTS_MAX = 2;
 
+const TOO_SLOW = { kind: "too_complex", at: 0, reason: "tokenising it takes too long" } as const;
+
 /** A text that has none. */
 const NO_TEXTS_IDS = {
   ids: new Int32Array(),
@@ -192,21 +194,22 @@ export class TokenizerPool {
         this.#keep(running, slice, outcome);
         return;
       case "problem":
-        this.#fail(running, new TextFault(this.#ofQuery(outcome.problem) ?? this.#faultOf(outcome.problem, slice)));
+        this.#fail(running, new TextFault(this.#problemOf(outcome.problem, slice)));
         return;
       case "timed_out":
-        this.#retryAlone(running, slice);
+        // Every slice of the call would take a process its life for the same query.
+        if (outcome.ofQuery) this.#fail(running, new TextFault(this.#problemOf({ ...TOO_SLOW, ofQuery: true }, slice)));
+        else this.#retryAlone(running, slice);
     }
   }
 
   /** One of several texts is slow: each is tried by itself on the long lane, before one is refused. */
   #retryAlone(running: Running, slice: Slice): void {
     if (slice.inputs.length === 1) {
-      const problem = { kind: "too_complex", at: 0, reason: "tokenising it takes too long" } as const;
       running.slowTexts += 1;
       if (running.call.onError === "per_item" && running.slowTexts <= SLOW_TEXTS_MAX) {
-        this.#keep(running, slice, { ...NO_TEXTS_IDS, problems: [problem] });
-      } else this.#fail(running, new TextFault(this.#faultOf(problem, slice)));
+        this.#keep(running, slice, { ...NO_TEXTS_IDS, problems: [TOO_SLOW] });
+      } else this.#fail(running, new TextFault(this.#faultOf(TOO_SLOW, slice)));
       return;
     }
     running.left += slice.inputs.length - 1;
@@ -216,8 +219,9 @@ export class TokenizerPool {
     }
   }
 
-  #ofQuery(problem: TextProblem): BackendFault | undefined {
-    return problem.ofQuery && queryFault(problem, { ...this.#setup, maxTokens: this.pairs?.queryTokensMax ?? 0 });
+  #problemOf(problem: TextProblem, slice: Slice): BackendFault {
+    if (problem.ofQuery !== true) return this.#faultOf(problem, slice);
+    return queryFault(problem, { ...this.#setup, maxTokens: this.pairs?.queryTokensMax ?? 0 });
   }
 
   #faultOf(problem: TextProblem, { first }: Slice): ItemFault {

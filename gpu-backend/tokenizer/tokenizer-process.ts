@@ -15,7 +15,7 @@ import type {
   TokenizerSetup,
   ToTokenizer,
 } from "./messages.ts";
-import { type PairQuery, type PairTokenizer, pairTokenizer, type QueryProblem } from "./pair.ts";
+import { type PairQuery, type PairTokenizer, pairTokenizer } from "./pair.ts";
 import { type TokenizedIds, type TokenizedText, tokenizeIds, tokenizeText } from "./text-tokenizer.ts";
 
 /** Runs on which a regular expression that backtracks without end shows itself before the process counts as ready. */
@@ -68,16 +68,21 @@ type SliceAnswer = Extract<ProcessMessage, { slice: number }>;
 
 async function tokenizeSlice(request: SliceRequest, foreign: ForeignEncoding | undefined): Promise<SliceAnswer> {
   const { slice, inputs, onError } = request;
+  const query = request.pair && (await readQuery(request.pair));
+  if (query !== undefined) {
+    // Without it there is nothing for any document.
+    if (query.kind !== "documents") return { kind: "problem", slice, problem: { ...query, at: 0, ofQuery: true } };
+    send({ kind: "query", slice });
+  }
   const all: Int32Array[] = [];
   const problems: TextProblem[] = [];
   const truncated = new Uint8Array(inputs.length);
   let foreignIds = 0;
   for (const [at, input] of inputs.entries()) {
-    const result = await tokenizeInput(request, input, foreign);
+    const result = await tokenizeInput(request, input, foreign, query?.tokenize);
     if (result.kind !== "ids") {
       const problem = { ...result, at };
-      // Without its query there is nothing for any document.
-      if (onError === "fail" || "ofQuery" in problem) return { kind: "problem", slice, problem };
+      if (onError === "fail") return { kind: "problem", slice, problem };
       problems.push(problem);
       all.push(NO_IDS);
       continue;
@@ -96,41 +101,51 @@ async function tokenizeSlice(request: SliceRequest, foreign: ForeignEncoding | u
   return { kind: "ids", slice, ids, lengths, truncated, foreignIds, problems };
 }
 
-async function tokenizePair(
-  pairs: PairTokenizer,
-  { instruction, query }: PairQuery,
-  document: TokenizerInput,
-  truncate: SliceRequest["truncate"],
-): Promise<InputResult> {
-  assert(typeof document === "string" && truncate !== "start", "documents are strings that lose their ends alone");
+type ReadQuery = Awaited<ReturnType<PairTokenizer["of"]>> | { readonly kind: "failed" };
+type TokenizeDocument = Extract<ReadQuery, { kind: "documents" }>["tokenize"];
+
+/** The query that a call's slices have in common is read once. */
+async function readQuery({ instruction, query }: PairQuery): Promise<ReadQuery> {
+  const pairs = must(ready?.pairs, "a reranker's tokenizer");
   if (lastQuery?.query !== query || lastQuery.instruction !== instruction)
     lastQuery = { instruction, query, documents: pairs.of({ instruction, query }) };
-  const documents = await lastQuery.documents;
-  return documents.kind === "documents" ? documents.tokenize(document, truncate) : { ...documents, ofQuery: true };
+  try {
+    return await lastQuery.documents;
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 type InputResult =
   | TokenizedText
   | TokenizedIds
-  | (QueryProblem & { readonly ofQuery: true })
   | { readonly kind: "not_in_encoding"; readonly id: number; readonly encoding: TokenEncoding }
   | { readonly kind: "failed" };
 
+/** `tokenize`: of a pair's document. */
 async function tokenizeInput(
-  { prefix, pair, truncate }: SliceRequest,
+  { prefix, truncate }: SliceRequest,
   input: TokenizerInput,
   foreign: ForeignEncoding | undefined,
+  tokenize: TokenizeDocument | undefined,
 ): Promise<InputResult> {
-  const { library, setup, pairs } = must(ready, "a tokenizer before the first slice");
+  const { library, setup } = must(ready, "a tokenizer before the first slice");
   try {
-    if (pair !== undefined) return await tokenizePair(must(pairs, "a reranker's tokenizer"), pair, input, truncate);
+    if (tokenize !== undefined) {
+      assert(typeof input === "string" && truncate !== "start", "documents are strings that lose their ends alone");
+      return await tokenize(input, truncate);
+    }
     const text = typeof input === "string" || foreign === undefined ? input : foreign.decode(input);
     if (typeof text === "string") return await tokenizeText(library, setup, prefix, text, truncate);
     if ("unknown" in text) return { kind: "not_in_encoding", id: text.unknown, encoding: text.encoding };
     return await tokenizeIds(library, setup, text, truncate);
   } catch (error) {
-    // One text's fault must not end the process, which would be reported as a text that takes too long.
-    if (!(error instanceof Error)) throw error;
-    return { kind: "failed" };
+    return failed(error);
   }
+}
+
+/** One text's fault must not end the process, which would be reported as a text that takes too long. */
+function failed(error: unknown): { readonly kind: "failed" } {
+  if (!(error instanceof Error)) throw error;
+  return { kind: "failed" };
 }
