@@ -1,6 +1,8 @@
-// Runs the lines of a slice in as few calls as their terms allow. A call that fails because of one line is halved until
-// that line runs by itself and fails without the others.
+// Runs the lines of a slice in as few calls as their terms allow, some of the calls at once. A call that fails because of one line
+// is halved until that line runs by itself and fails without the others.
 
+import { PART_TOKENS_MIN } from "../backend/split.ts";
+import { atOnce } from "../lib/at-once.ts";
 import type { Fault } from "../../shared/errors.ts";
 import type { RunnableLine } from "./slice-prepare.ts";
 import { faultOfLine } from "./slice-scope.ts";
@@ -12,9 +14,34 @@ export interface GroupWork<Result> {
   failed(line: RunnableLine, fault: Fault): void;
 }
 
-/** Throws a fault of `call` that is not a line's own (slice-scope.ts). */
+/** Each has one connection to a backend; what it looks up and /ready need some too (lib/at-once.ts). */
+const GROUPS_AT_ONCE = 3;
+/** A call of fewer tokens goes to one backend whole. */
+const SMALL_TOKENS = 2 * PART_TOKENS_MIN;
+
+/**
+ * Throws a fault of `call` that is not a line's own (slice-scope.ts), when the calls that run with it have ended; no others are
+ * begun then.
+ */
 export async function inGroups<Result>(lines: readonly RunnableLine[], work: GroupWork<Result>): Promise<void> {
-  for (const group of groupsOf(lines)) await runGroup(group, work);
+  const groups = groupsOf(lines);
+  const slot = atOnce(GROUPS_AT_ONCE);
+  const failures: unknown[] = [];
+  await Promise.all(
+    groups.filter(isSmall).map((group) =>
+      slot(async () => {
+        if (failures.length > 0) return;
+        await runGroup(group, work).catch((error: unknown) => failures.push(error));
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+  // In several parts, each with a connection of its own.
+  for (const group of groups) if (!isSmall(group)) await runGroup(group, work);
+}
+
+function isSmall(group: readonly RunnableLine[]): boolean {
+  return group.reduce((sum, { tokensMax }) => sum + tokensMax, 0) < SMALL_TOKENS;
 }
 
 /** Pairs each line with its own part of `values`, which has one value for each text of all the lines, in order. */

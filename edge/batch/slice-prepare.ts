@@ -33,6 +33,8 @@ export interface RunnableLine {
   readonly customId: string;
   readonly requestId: RequestId;
   readonly prepared: PreparedCall;
+  /** The most that its texts can have, known without a tokenizer. */
+  readonly tokensMax: number;
 }
 
 export interface FailedLine {
@@ -69,7 +71,7 @@ export async function prepareSlice(lines: readonly SliceLine[], scope: SliceScop
       await checkTokenLimit(prepared.field, bound, async () =>
         (await countTokens(prepared, scope, prepared.itemOf)).reduce((sum, count) => sum + count, 0),
       );
-      runnable.push({ line, bytes, customId, requestId, prepared });
+      runnable.push({ line, bytes, customId, requestId, prepared, tokensMax: bound });
       boundNanoUsd += costBound(pricesOf(order, prepared.model.id), bound);
     } catch (error) {
       const modelId = modelIdOf(body, models);

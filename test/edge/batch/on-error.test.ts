@@ -10,13 +10,14 @@ const codeOf = (error: unknown): string => (error as { code: string }).code;
 const perItem = { on_error: "per_item" };
 
 test("lines answer their good items, a line without any is an error, and the bill has the good ones alone", async () => {
-  api.backend.faulty.set("long", { code: "context_length_exceeded", facts: {} });
+  // A text of its own for each call: those of a slice run at once, and of equal texts in flight one is computed.
+  for (const text of ["long", "longer"]) api.backend.faulty.set(text, { code: "context_length_exceeded", facts: {} });
   const account = await api.newAccount({ scopes: ["batches", "embeddings"] });
   const bodies = [
     ["mixed", ["a", "long", "", "bc"], perItem],
     ["suffix", ["long", "d"], { model: `${MODEL}:per_item`, encoding_format: "base64" }],
     ["none", ["long", ""], perItem],
-    ["strict", ["e", "long"], {}],
+    ["strict", ["e", "longer"], {}],
     ["good", ["f"], {}],
     ["pairs", [["g", "long"]], perItem],
   ] as const;

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { NANO_USD_PER_USD } from "../../../shared/money.ts";
 import { openAccount, stubOf } from "../account/support.ts";
 import { Api } from "../support/api.ts";
-import { MODEL } from "../support/fake-backends.ts";
+import { Gate, MODEL } from "../support/fake-backends.ts";
 import { linesOf, startBatch, workThrough } from "./support.ts";
 
 const api = new Api();
@@ -45,4 +45,25 @@ test("lines are answered as the live route answers them, and charged by pair at 
   }
   const errors = await linesOf(api, key, batch.error_file_id);
   expect(errors[0]?.response?.body["error"]).toMatchObject({ code: "incompatible_options", param: "instruction" });
+});
+
+test("lines of different queries are scored at once, three at most", async () => {
+  const { created } = await openAccount(NANO_USD_PER_USD, { scopes: ["batches", "embeddings", "rerank"] });
+  const { key } = created;
+  const queries = ["one", "two", "three", "four", "five"];
+  const lines = queries.map((query) => ({ query, documents: [`${query}'s`] })).map(line);
+  const id = await startBatch(api, key, lines, "/v1/rerank");
+  const before = api.backend.signals.length;
+  const gate = new Gate();
+  api.backend.behaviour = { kind: "waits", go: gate.opened };
+  const worked = workThrough(api, key, id);
+  await expect.poll(() => api.backend.signals.length - before).toBe(3);
+  // Whatever else could be begun has been by the end of a whole call.
+  await api.call("/v1/models", { key });
+  expect(api.backend.signals.length - before).toBe(3);
+  api.backend.behaviour = { kind: "well" };
+  gate.open();
+  expect(await worked).toMatchObject({ status: "completed", request_counts: { completed: 5, failed: 0 } });
+  const output = await linesOf(api, key, (await worked).output_file_id);
+  expect(output.map(({ custom_id: customId }) => customId)).toEqual(["0", "1", "2", "3", "4"]);
 });
