@@ -23,3 +23,10 @@ declare module "node:stream" {
   /** Calls `done` with how it ended; an error on either side destroys both. */
   export function pipeline(from: AsyncIterable<Uint8Array>, to: Duplex, done: () => void): void;
 }
+declare module "node:crypto" {
+  interface Hash {
+    update(data: Uint8Array | string): this;
+    digest(): Uint8Array;
+  }
+  export function createHash(algorithm: "sha256"): Hash;
+}

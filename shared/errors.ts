@@ -61,6 +61,7 @@ export const ERRORS = {
   payments_not_offered: { status: 404, type: "not_found_error", retry: false },
   method_not_allowed: invalid(405),
   revision_changed: invalid(409),
+  not_sealed_yet: invalid(409),
   idempotency_in_progress: { status: 409, type: "invalid_request_error", retry: true },
   body_too_large: invalid(413),
   unsupported_media_type: invalid(415),

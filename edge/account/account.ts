@@ -29,6 +29,8 @@ import { AccountSessions } from "./account-sessions.ts";
 import { ActOnce } from "./act-once.ts";
 import { AutoTopUps } from "./auto-top-ups.ts";
 import { BooksReport } from "./books-report.ts";
+import { listSeals, proveLine } from "./proofs.ts";
+import type { ProofOutcome, SealsPage } from "./proofs.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import { dumpTables, holdsTables, restoreTables } from "./table-dump.ts";
 import { Turns } from "./turns.ts";
@@ -213,6 +215,15 @@ export class AccountObject extends DurableObject<AccountEnv> {
   /** Newest first; `before` is the last page's `before`. */
   transactions(before: number | undefined, limit: number): TransactionsPage | undefined {
     return this.turns.turn((ledger, nowMs) => listTransactions(ledger, before, limit, nowMs));
+  }
+
+  /** Newest first; `before` is the last page's `before`. */
+  seals(before: number | undefined, limit: number): SealsPage | undefined {
+    return this.turns.turn((ledger, nowMs) => listSeals(ledger, before, limit, nowMs));
+  }
+
+  proof(position: number): ProofOutcome | undefined {
+    return this.turns.turn((ledger, nowMs) => proveLine(ledger, position, nowMs));
   }
 
   /** Newest first, before row `before`. */

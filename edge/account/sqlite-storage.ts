@@ -11,6 +11,7 @@ import type {
   GrantRecord,
   KeyRecord,
   LedgerStorage,
+  Seal,
   Segment,
   SegmentLevel,
   StatementPage,
@@ -36,6 +37,9 @@ const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, facts TEXT NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS receipts (name TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, receipt TEXT NOT NULL) WITHOUT ROWID`,
 ] as const;
+
+/** Made by the first seal: most accounts are never asked for a proof. */
+const SEALS = `CREATE TABLE IF NOT EXISTS seals (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, number INTEGER NOT NULL, entry TEXT NOT NULL)`;
 
 /** A SQLite value may have 2 MB, so stored vectors are cut into parts of this size. */
 const PART_BYTES = 1_000_000;
@@ -127,6 +131,24 @@ export class SqliteStorage extends LazyTables implements LedgerStorage {
   readStatementPages(before: number, limit: number): StatementPage[] {
     const query = "SELECT first, last, body FROM statement WHERE first < ? ORDER BY first DESC LIMIT ?";
     return this.read<{ first: number; last: number; body: string }>(query, before, limit);
+  }
+
+  readStatementFrom(from: number, limit: number): StatementPage[] {
+    // The page that holds `from` begins before it.
+    const query =
+      "SELECT first, last, body FROM statement WHERE first >= (SELECT ifnull(max(first), 0) FROM statement WHERE first <= ?) AND last >= ? ORDER BY first LIMIT ?";
+    return this.read<{ first: number; last: number; body: string }>(query, from, from, limit);
+  }
+
+  putSeal({ index, first, last, entry }: Seal): void {
+    this.write(SEALS);
+    this.write("INSERT INTO seals (first, last, number, entry) VALUES (?, ?, ?, ?)", first, last, index, entry);
+  }
+
+  readSeals({ before, limit }: { readonly before: number; readonly limit: number }): Seal[] {
+    if (this.read("SELECT 1 FROM sqlite_master WHERE name = 'seals'").length === 0) return [];
+    const query = `SELECT first, last, number AS "index", entry FROM seals WHERE first < ? ORDER BY first DESC LIMIT ?`;
+    return this.read<{ index: number; first: number; last: number; entry: string }>(query, before, limit);
   }
 
   hasReference(reference: string): boolean {

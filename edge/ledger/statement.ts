@@ -39,6 +39,16 @@ export interface PendingCharge {
 
 export const MS_PER_HOUR = 3_600_000;
 
+/** A line's id, as the API writes it. */
+export function lineId(position: number): string {
+  return `txn_${position}`;
+}
+
+/** The beginning of the hour of a line or a charge: Unix ms. */
+export function hourOf({ atMs }: { readonly atMs: number }): number {
+  return Math.floor(atMs / MS_PER_HOUR) * MS_PER_HOUR;
+}
+
 /** Durable form: [kind, hour, key, model, value, last at]. */
 type PendingState = readonly [PendingKind, number, KeyId, string, number, number];
 
@@ -79,7 +89,7 @@ export class Statement {
     storage: LedgerStorage,
   ): void {
     if (value === 0) return;
-    const hourMs = Math.floor(at.atMs / MS_PER_HOUR) * MS_PER_HOUR;
+    const hourMs = hourOf(at);
     const charge = { kind, hourMs, keyId: at.keyId, model: at.model, valueNanoUsd: value, lastAtMs: at.atMs };
     const known = this.pending.get(pendingKey(charge));
     if (known === undefined) this.pending.set(pendingKey(charge), charge);
@@ -95,11 +105,18 @@ export class Statement {
     line: Pick<StatementLine, "atMs" | "kind" | "amountNanoUsd" | "description" | "paymentId">,
     storage: LedgerStorage,
   ): void {
-    this.postClosedHours(Math.floor(line.atMs / MS_PER_HOUR) * MS_PER_HOUR, storage);
+    this.postClosedHours(hourOf(line), storage);
     this.posted = nanoUsd(this.posted + line.amountNanoUsd);
     const posted = { ...line, position: this.next, balanceAfterNanoUsd: this.posted };
     storage.putStatementPage({ first: this.next, last: this.next, body: JSON.stringify([posted]) });
     this.next += 1;
+  }
+
+  /** Posts the charges of hours that were over at `atMs`. Returns whether there were any. */
+  postBefore(atMs: number, storage: LedgerStorage): boolean {
+    const { next } = this;
+    this.postClosedHours(hourOf({ atMs }), storage);
+    return this.next > next;
   }
 
   /** The pending lines, oldest first, as they would be posted now. */

@@ -61,6 +61,16 @@ export interface StatementPage {
   readonly body: string;
 }
 
+/** The seal of an hour of the statement: positions `first`..`last`. */
+export interface Seal {
+  /** From 0, in order. */
+  readonly index: number;
+  readonly first: number;
+  readonly last: number;
+  /** The text that is hashed and signed: seals.ts. */
+  readonly entry: string;
+}
+
 export interface AuditRow {
   readonly atMs: number;
   readonly actor: string;
@@ -102,6 +112,13 @@ export interface LedgerStorage {
   putStatementPage(page: StatementPage): void;
   /** Pages with lines before position `before`, newest first. */
   readStatementPages(before: number, limit: number): StatementPage[];
+  /** Pages with lines from position `from` on, oldest first. */
+  readStatementFrom(from: number, limit: number): StatementPage[];
+
+  putSeal(seal: Seal): void;
+  /** Seals whose first line stands before position `before`, newest first. */
+  readSeals(page: { readonly before: number; readonly limit: number }): Seal[];
+
   /** Whether a line with this unique reference was posted. */
   hasReference(reference: string): boolean;
   putReference(reference: string): void;

@@ -29,6 +29,10 @@ export const GUIDES: readonly Guide[] = [
     description: "What is signed, and how to check it: canaries of each revision.",
   },
   { name: "errors", title: "Errors", description: "Every error code, what it means and what to do." },
-  { name: "bill", title: "Proof of the bill", description: "An audit from outside of what an account was charged." },
+  {
+    name: "bill",
+    title: "Proof of the bill",
+    description: "Each line of the statement proved offline, and an audit from outside.",
+  },
   { name: "contract", title: "The contract", description: "The rules that customers rely on, with all limits." },
 ];

@@ -3,6 +3,7 @@
 import { ACCOUNT_ROUTES } from "./account/account.ts";
 import { DELETE_ACCOUNT } from "./account/delete-account.ts";
 import { EXPORT_ACCOUNT } from "./account/export-account.ts";
+import { PROOF_ROUTES } from "./account/proofs.ts";
 import { TRANSACTIONS } from "./account/transactions.ts";
 import { CREATE_ACCOUNT_KEY } from "./admin/account-keys.ts";
 import { ADMIN_ACCOUNTS } from "./admin/accounts.ts";
@@ -63,6 +64,7 @@ export const ROUTES: readonly Route[] = [
   ...BATCHES,
   ...ACCOUNT_ROUTES,
   TRANSACTIONS,
+  ...PROOF_ROUTES,
   EXPORT_ACCOUNT,
   DELETE_ACCOUNT,
   USAGE,

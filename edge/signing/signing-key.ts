@@ -7,7 +7,7 @@ import { assert } from "../../shared/assert.ts";
 import { sha256 } from "../../shared/hmac.ts";
 
 /** What a signature is for; the number is the version of what the message holds. */
-export type SigningPurpose = "gigarouter canaries 1";
+export type SigningPurpose = "gigarouter canaries 1" | "gigarouter statement 1";
 
 /** A public key as JSON Web Key (RFC 8037). `kid`: its thumbprint (RFC 7638). */
 export interface PublicKey {

@@ -1,4 +1,4 @@
-// Judges a bill by the audit's own history (docs/bill.md, What is judged). Pure. Every charge has an interval: a call that
+// Judges a bill by the audit's own history (docs/bill.md). Pure. Every charge has an interval: a call that
 // was served costs what its answer said; one that was refused, or that the server never had, nothing; one whose end is
 // unknown, nothing or its bound once. The books have to lie within the sums, at the end and in every reading before it.
 

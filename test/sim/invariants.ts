@@ -3,7 +3,11 @@
 import { must } from "../../shared/assert.ts";
 import { monthStartMs } from "../../edge/ledger/periods.ts";
 import type { Ledger } from "../../edge/ledger/ledger.ts";
+import { hashOfText, rootOf } from "../../edge/ledger/merkle-tree.ts";
+import { SEAL_AFTER_MS, leavesOf } from "../../edge/ledger/seals.ts";
 import { listTransactions } from "../../edge/account/views.ts";
+import { hourOf } from "../../edge/ledger/statement.ts";
+import type { LedgerStorage, Seal } from "../../edge/ledger/storage.ts";
 import type { StatementLine } from "../../edge/ledger/statement.ts";
 import { answer, callForAll, endRunning } from "./calls.ts";
 import { Violation, insist } from "./insist.ts";
@@ -35,6 +39,8 @@ export class Invariants {
   private readonly keyRequests: (RateCheck | undefined)[];
   private writtenOff = 0;
   private steps = 0;
+  /** The entries that somebody was given. */
+  private sealed: readonly string[] = [];
 
   constructor(world: World) {
     this.world = world;
@@ -94,6 +100,17 @@ export class Invariants {
     insist(usageTotalNanoUsd(ledger) === totals.chargedNanoUsd, "usage adds up to the ledger");
     const last = ledger.statement.pendingLines().at(-1)?.balanceAfterNanoUsd ?? ledger.statement.state.posted;
     insist(last === balance, `the statement ends in ${last}, the balance is ${balance}`);
+    this.checkSeals(ledger);
+  }
+
+  /** What somebody was given is there for good. */
+  private checkSeals({ storage }: Ledger): void {
+    const entries = sealsOf(storage).map(({ entry }) => entry);
+    insist(
+      this.sealed.every((entry, index) => entries[index] === entry),
+      "a seal stays as it was made",
+    );
+    this.sealed = entries;
   }
 
   private checkRates(): void {
@@ -142,8 +159,10 @@ export class Invariants {
     world.nowMs += world.settings.expiredCreditGraceMs + REST_MS;
     setStatus(world, false);
     world.fold();
+    world.seal();
     this.afterStep();
     world.look((ledger) => {
+      checkStatementSealed(ledger, world.nowMs);
       ledger.tick(world.nowMs);
       checkStatement(ledger, world.nowMs);
       insist(ledger.leases.total.nanoUsd === 0, "nothing is held when nobody holds a lease");
@@ -193,6 +212,37 @@ export class Invariants {
     const after = world.look((ledger) => ledger.books.balance);
     insist(charged && before - after === left.grantableNanoUsd, "a call for all that is left is admitted and charged");
   }
+}
+
+function sealsOf(storage: LedgerStorage): readonly Seal[] {
+  return storage.readSeals({ before: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }).toReversed();
+}
+
+/** Every line of an hour that is over is sealed: its root follows from its lines, its entry from the one before. */
+function checkStatementSealed({ statement, storage }: Ledger, nowMs: number): void {
+  let before: Seal | undefined;
+  for (const seal of sealsOf(storage)) {
+    const { root, previous, lines } = JSON.parse(seal.entry) as {
+      root: string;
+      previous: string | null;
+      lines: number;
+    };
+    const leaves = leavesOf(storage, seal);
+    insist(leaves.length === lines && rootOf(leaves) === root, "a sealed hour's root follows from its lines");
+    insist(seal.first === (before?.last ?? 0) + 1, "no line stands between two seals");
+    insist(previous === (before === undefined ? null : hashOfText(before.entry)), "seals are chained");
+    before = seal;
+  }
+  const from = (before?.last ?? 0) + 1;
+  const posted = storage.readStatementFrom(from, Number.MAX_SAFE_INTEGER).flatMap((page) => {
+    const lines: StatementLine[] = JSON.parse(page.body);
+    return lines.filter(({ position }) => position >= from);
+  });
+  const openFromMs = hourOf({ atMs: nowMs - SEAL_AFTER_MS });
+  insist(
+    [...posted, ...statement.pendingLines()].every(({ atMs }) => atMs >= openFromMs),
+    "every line of an hour that is over is sealed",
+  );
 }
 
 /** Reads page by page, newest first: each line's balance follows from the next older line, down to zero. */

@@ -4,7 +4,7 @@
 import { expect, test } from "vitest";
 import { describe as describeExample, planOf, REAL, runPlan, shrink } from "./run.ts";
 import type { Rig } from "./run.ts";
-import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY, FORGETFUL, FORGETS_KEYS } from "./wrong-ledgers.ts";
+import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY, FORGETFUL, FORGETS_KEYS, REWRITES_HISTORY } from "./wrong-ledgers.ts";
 
 const PLANS = 5000;
 const WRONG_PLANS = 100;
@@ -42,6 +42,10 @@ test("a ledger that forgets what it promised is caught overspending", () => {
 
 test("a ledger that forgets which idempotency keys were charged is caught charging twice", () => {
   expect(failuresOf(FORGETS_KEYS)).toEqual(["a key whose call was charged does not begin again"]);
+});
+
+test("a ledger that changes a line of an hour that is over is caught by its seals", () => {
+  expect(failuresOf(REWRITES_HISTORY)).toContain("a sealed hour's root follows from its lines");
 });
 
 test("an escrow without expiry is caught stranding credit", () => {

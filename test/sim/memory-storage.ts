@@ -7,6 +7,7 @@ import type {
   GrantRecord,
   KeyRecord,
   LedgerStorage,
+  Seal,
   Segment,
   SegmentLevel,
   StatementPage,
@@ -32,6 +33,7 @@ export class MemoryStorage implements StoppableStorage {
   private readonly grants = new Map<string, GrantRecord>();
   private readonly segments = new Map<number, Segment>();
   private readonly pages = new Map<number, StatementPage>();
+  private readonly seals = new Map<number, Seal>();
   private readonly references = new Map<string, true>();
   private readonly audit = new Map<number, AuditRow>();
   private readonly answers = new Map<string, { readonly row: AnswerRow; readonly stored: StoredAnswer }>();
@@ -110,6 +112,24 @@ export class MemoryStorage implements StoppableStorage {
 
   readStatementPages(before: number, limit: number): StatementPage[] {
     return [...this.pages.values()]
+      .filter(({ first }) => first < before)
+      .sort((a, b) => b.first - a.first)
+      .slice(0, limit);
+  }
+
+  readStatementFrom(from: number, limit: number): StatementPage[] {
+    return [...this.pages.values()]
+      .filter(({ last }) => last >= from)
+      .sort((a, b) => a.first - b.first)
+      .slice(0, limit);
+  }
+
+  putSeal(seal: Seal): void {
+    this.set(this.seals, seal.first, seal);
+  }
+
+  readSeals({ before, limit }: { readonly before: number; readonly limit: number }): Seal[] {
+    return [...this.seals.values()]
       .filter(({ first }) => first < before)
       .sort((a, b) => b.first - a.first)
       .slice(0, limit);

@@ -36,7 +36,7 @@ const STEPS: Readonly<Record<Step["kind"], (world: World, step: Step) => void>> 
   limits: operator.changeLimits,
   strict: calls.strictCall,
   finish: calls.finishStrict,
-  fold: (world) => world.fold(),
+  fold: (world, { a }) => (a % 2 === 0 ? world.fold() : world.seal()),
   batch: (world, step) => world.batches.step(world, step),
 };
 

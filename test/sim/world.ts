@@ -9,6 +9,7 @@ import type { Ledger } from "../../edge/ledger/ledger.ts";
 import { KeyLease } from "../../edge/wallet/key-lease.ts";
 import type { StrictTerms } from "../../edge/wallet/lease-types.ts";
 import { StrictLease } from "../../edge/wallet/strict-lease.ts";
+import { sealHours } from "../../edge/ledger/seals.ts";
 import { DEFAULT_SETTINGS } from "../../edge/ledger/settings.ts";
 import type { LedgerSettings } from "../../edge/ledger/settings.ts";
 import type { SecretHash, SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
@@ -126,6 +127,11 @@ export class World {
 
   fold(): void {
     this.attempt((ledger) => foldHistory(ledger.storage, this.nowMs));
+  }
+
+  /** Somebody asks for the statement's roots. */
+  seal(): void {
+    this.attempt((ledger) => sealHours(ledger, this.nowMs));
   }
 
   /** Delivers up to `count` messages, from position `at` on, as one group. */

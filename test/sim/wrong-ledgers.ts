@@ -4,6 +4,7 @@ import { AccountCore } from "../../edge/ledger/account-core.ts";
 import { ZERO, amount } from "../../edge/ledger/amount.ts";
 import type { Lease } from "../../edge/ledger/lease-table.ts";
 import type { Ledger } from "../../edge/ledger/ledger.ts";
+import type { StatementPage } from "../../edge/ledger/storage.ts";
 import type { SyncAnswer, SyncMessage } from "../../edge/ledger/types.ts";
 import { must } from "../../shared/assert.ts";
 import { MemoryStorage } from "./memory-storage.ts";
@@ -62,6 +63,18 @@ class NoAnswers extends MemoryStorage {
 }
 
 export const FORGETS_KEYS: Rig = { ...REAL, storage: () => new NoAnswers() };
+
+/** Changes the amount of a posted charge when the next page is posted. */
+class RewritesHistory extends MemoryStorage {
+  override putStatementPage(page: StatementPage): void {
+    const [last] = this.readStatementPages(page.first, 1);
+    if (last !== undefined)
+      super.putStatementPage({ ...last, body: last.body.replace(/("amountNanoUsd":-\d*)\d/, "$17") });
+    super.putStatementPage(page);
+  }
+}
+
+export const REWRITES_HISTORY: Rig = { ...REAL, storage: () => new RewritesHistory() };
 
 /** Holds leased credit until the isolate returns, which it may never do. */
 export const ESCROW_WITHOUT_EXPIRY: Rig = {

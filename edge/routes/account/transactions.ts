@@ -4,6 +4,7 @@ import * as z from "zod";
 import { accountStub } from "../../account/account-stub.ts";
 import type { TransactionsPage } from "../../account/views.ts";
 import type { Context } from "../../context.ts";
+import { lineId } from "../../ledger/statement.ts";
 import type { StatementLine } from "../../ledger/statement.ts";
 import { acted } from "../../middleware/acted.ts";
 import type { Caller } from "../../middleware/authorize.ts";
@@ -17,7 +18,7 @@ const LINES_MAX = 100;
 const LINES = 20;
 
 export const TRANSACTION = described<StatementLine>({
-  id: field(z.string(), ({ position }) => `txn_${position}`, "txn_2"),
+  id: field(z.string(), ({ position }) => lineId(position), "txn_2"),
   object: always("transaction"),
   at: field(time, ({ atMs }) => seconds(atMs), 1_790_000_000),
   kind: field(

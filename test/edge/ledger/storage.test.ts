@@ -121,6 +121,28 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
       expect(storage.readAudit(older?.id ?? 0, 5).map(({ atMs }) => atMs)).toEqual([1]);
     }));
 
+  test("the statement is read from any position on, and seals newest first, before a position", () =>
+    over((storage) => {
+      expect(storage.readStatementFrom(1, 5)).toEqual([]);
+      expect(storage.readSeals({ before: 1e15, limit: 5 })).toEqual([]);
+      for (const first of [1, 4, 7]) storage.putStatementPage({ first, last: first + 2, body: `${first}` });
+      const bodies = (from: number, limit: number) => storage.readStatementFrom(from, limit).map(({ body }) => body);
+      expect(bodies(1, 5)).toEqual(["1", "4", "7"]);
+      expect(bodies(6, 5)).toEqual(["4", "7"]);
+      expect(bodies(7, 5)).toEqual(["7"]);
+      expect(bodies(10, 5)).toEqual([]);
+      expect(bodies(2, 2)).toEqual(["1", "4"]);
+      const seals = [0, 1, 2].map((index) => ({
+        index,
+        first: 1 + 3 * index,
+        last: 3 + 3 * index,
+        entry: `{${index}}`,
+      }));
+      for (const seal of seals) storage.putSeal(seal);
+      expect(storage.readSeals({ before: 7, limit: 5 })).toEqual([seals[1], seals[0]]);
+      expect(storage.readSeals({ before: 1e15, limit: 1 })).toEqual([seals[2]]);
+    }));
+
   test("an answer is found whole in its segment and is dropped with it", () =>
     over((storage) => {
       const vectors = new Uint8Array(2_500_001).map((_, index) => index % 251);
