@@ -17,6 +17,7 @@ const PRIVATE_FIELDS: ReadonlySet<PropertyKey> = new Set([
   "targets",
   "images",
   "requests",
+  "title",
   "key",
 ]);
 

@@ -10,7 +10,7 @@ import type { RerankDocument } from "../../shared/schemas/rerank.ts";
 import { parseSimilarityRequest } from "../../shared/schemas/similarity.ts";
 import { parseTokenizeRequest } from "../../shared/schemas/tokenize.ts";
 
-const NEEDLE = "needle7731";
+export const NEEDLE = "needle7731";
 const MESSAGE_LENGTH_MAX = 2000;
 
 const texts = fc.oneof(
@@ -76,6 +76,25 @@ const FIELDS = [
   "rank_fields",
   "on_error",
   "revision",
+  // Other vendors'.
+  "task",
+  "embedding_type",
+  "late_chunking",
+  "prompt",
+  "prompt_name",
+  "options",
+  "inputs",
+  "texts",
+  "truncation_direction",
+  "raw_scores",
+  "images",
+  "max_tokens",
+  "embedding_types",
+  "requests",
+  "content",
+  "taskType",
+  "title",
+  "outputDimensionality",
 ];
 const field = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(...FIELDS) },
@@ -83,8 +102,24 @@ const field = fc.oneof(
   { weight: 1, arbitrary: fc.string() },
 );
 const counts = fc.constantFrom(INPUTS_MAX, INPUTS_MAX + 1);
+const TEXT_FIELDS = [
+  "input",
+  "query",
+  "documents",
+  "source",
+  "targets",
+  "pairs",
+  // Other vendors'.
+  "inputs",
+  "texts",
+  "prompt",
+  "images",
+  "requests",
+  "content",
+  "title",
+];
 const textual = fc.tuple(
-  fc.constantFrom("input", "query", "documents", "source", "targets", "pairs"),
+  fc.constantFrom(...TEXT_FIELDS),
   fc.oneof(
     { weight: 2, arbitrary: counts.map((count) => Array.from({ length: count }, () => "a")) },
     { weight: 1, arbitrary: texts },
@@ -97,7 +132,7 @@ const change = fc.oneof(textual, fc.tuple(field, fc.oneof(anything, words)));
 /** Half of them one change of a text alone: with several, one fault hides the others. */
 const changes = fc.oneof(fc.tuple(textual), fc.array(change, { maxLength: 4 }));
 
-type Parser = (body: unknown) => unknown;
+export type Parser = (body: unknown) => unknown;
 
 /** `good` with changes, written to JSON and read again: own `__proto__` fields and all. */
 function changed(good: Readonly<Record<string, unknown>>, list: readonly (readonly [string, unknown])[]): unknown {
@@ -107,7 +142,7 @@ function changed(good: Readonly<Record<string, unknown>>, list: readonly (readon
 }
 
 /** Fields whose values are texts, or may hold some: no message names them. */
-const TEXTS = /^(?:input|pairs|source|targets|query|documents|instruction)\b/;
+const TEXTS = new RegExp(`^(?:${[...TEXT_FIELDS, "instruction"].join("|")})\\b`);
 
 function checkFault(error: unknown): void {
   if (!(error instanceof ApiError)) throw error;
@@ -139,7 +174,7 @@ function checkRequest(request: unknown): void {
   return undefined;
 }
 
-function bodies(parse: Parser, good: Readonly<Record<string, unknown>>) {
+export function bodies(parse: Parser, good: Readonly<Record<string, unknown>>) {
   return fc.property(changes, (list) => {
     let request: unknown;
     try {

@@ -102,6 +102,9 @@ test(":embedContent answers one vector, and names its text", async () => {
   const { values } = await own(["alone"]);
   const answer = await call("embedContent", { content: content("alone"), taskType: "TASK_TYPE_UNSPECIFIED" });
   expect(answer.body).toEqual({ embedding: values[0], usageMetadata: { promptTokenCount: 6 } });
+  const titled = faultOf(await call("embedContent", { content: content("alone"), title: "of a customer" }));
+  expect(titled.details[0]?.metadata).toEqual({ param: "title" });
+  expect(titled.message).not.toContain("customer");
   const empty = faultOf(await call("embedContent", { content: content("") }));
   expect(empty.details[0]?.metadata).toEqual({ param: "content.parts[0].text" });
 });
