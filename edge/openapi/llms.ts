@@ -29,6 +29,7 @@ curl ${origin}/v1/embeddings -H "Authorization: Bearer $KEY" -H "Content-Type: a
 - Queries carry an instruction, documents none: send \`"input_type": "query"\`, or \`"instruction": "…"\`, or the model as \`NAME:query\`.
 - \`dimensions\` cuts a vector (Matryoshka) and normalises it again; vectors are always normalised, so a dot product is a cosine.
 - POST /v1/rerank orders documents for a query: a reranker's id runs the reranker, an embedding model's id the cosine (\`method\` says which).
+- Clients of Cohere (v2), Gemini, Jina, Ollama, Text Embeddings Inference and Voyage work unmodified (below, "Other vendors' forms").
 - LangChain's OpenAIEmbeddings needs \`check_embedding_ctx_length=False\`: it sends token ids of another tokenizer otherwise.
 - One bad text fails its call, unless you send \`"on_error": "per_item"\` (or the model as \`NAME:per_item\`): then \`data[i]\` is a vector, or \`{"object": "error", "index", "error"}\` in its place.
 - A failed call is never charged. \`X-Max-Cost: 0.001\` refuses a call that would cost more; POST /v1/tokenize quotes it for free.

@@ -18,7 +18,7 @@ function pointsOf(model: PublicModel | undefined): readonly Point[] {
   return [
     {
       title: "Your client works",
-      text: "OpenAI’s routes and shapes: change the base URL and the model. Rerank speaks Cohere’s, Jina’s and Voyage’s.",
+      text: "OpenAI’s routes and shapes: change the base URL and the model. Cohere’s, Gemini’s, Jina’s, Ollama’s, TEI’s and Voyage’s work too.",
     },
     {
       title: "Prepaid and exact",
