@@ -1,6 +1,7 @@
 // GET /v1/models/…/canaries through the whole Worker: what is published, once for each revision, and what is not.
 
-import { env } from "cloudflare:test";
+import { createExecutionContext, createScheduledController, env, waitOnExecutionContext } from "cloudflare:test";
+import worker from "../../../edge/worker.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { CANARIES } from "../../../shared/canaries.ts";
 import { hex, sha256 } from "../../../shared/hmac.ts";
@@ -94,6 +95,17 @@ describe("canaries", () => {
   test("are asked for at once by many and published once", async () => {
     await Promise.all([1, 2, 3, 4].map(() => canaries()));
     expect((await canaries()).chain).toHaveLength(1);
+  });
+
+  test("are published by the cron, before anybody asks", async () => {
+    const context = createExecutionContext();
+    const BACKENDS = JSON.stringify([{ model: MODEL, origin: backend.origin }]);
+    worker.scheduled(createScheduledController(), { ...env, BACKENDS }, context);
+    await waitOnExecutionContext(context);
+    const asked = backend.embeds.length;
+    expect(asked).toBeGreaterThan(0);
+    expect((await canaries()).chain).toHaveLength(1);
+    expect(backend.embeds.length).toBe(asked);
   });
 
   test("promise nothing where the backend promises nothing", async () => {
