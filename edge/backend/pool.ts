@@ -170,9 +170,10 @@ export class Pool {
     return this.#groups.get(model)?.served() ?? [];
   }
 
-  /** The last known report, without asking. */
-  lastAnnounced(model: string): BackendReady | undefined {
-    return this.#groups.get(model)?.current();
+  /** The last known report, of `revision` where one is known, without asking. */
+  lastAnnounced(model: string, revision?: ModelRevision): BackendReady | undefined {
+    const group = this.#groups.get(model);
+    return (revision === undefined ? undefined : group?.current(revision)) ?? group?.current();
   }
 
   /** Whether `model` can be called now, as last known; undefined: no backend is configured for it. */

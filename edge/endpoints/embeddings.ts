@@ -24,7 +24,7 @@ export const embeddings: LineEndpoint = {
     const request = parseEmbeddingsRequest(body);
     const resolved = resolveModel(request.model, context.models);
     const { model } = resolved;
-    const prompts = await context.promptsOf(model);
+    const prompts = await context.promptsOf(model, request.revision);
     const wanted = wantedDimensions(request.dimensions, resolved);
     await checkDimensions(context, model, wanted, request.dtype);
     checkDecoding(context, request);

@@ -59,14 +59,17 @@ export interface CallContext {
   readonly isMatryoshka: (model: CatalogModel) => boolean;
   /**
    * Set for a reranker; `takes` is what its backend announced, undefined while none has. Throws `model_not_ready` if
-   * neither catalogue nor backend has said which kind of model it is.
+   * neither catalogue nor backend has said which kind of model it is. `revision`: the only one that will do.
    */
-  readonly rerankerOf: (model: CatalogModel) => Promise<{ readonly takes: Reranker | undefined } | undefined>;
+  readonly rerankerOf: (
+    model: CatalogModel,
+    revision: ModelRevision | undefined,
+  ) => Promise<{ readonly takes: Reranker | undefined } | undefined>;
   /**
    * The prompts of the model's checkpoint, or the catalogue's where no backend has announced them. Throws ApiError for a
-   * reranker.
+   * reranker. `revision`: the only one that will do.
    */
-  readonly promptsOf: (model: CatalogModel) => Prompts | Promise<Prompts>;
+  readonly promptsOf: (model: CatalogModel, revision: ModelRevision | undefined) => Prompts | Promise<Prompts>;
   /** Whether the client decodes base64 as float32 whatever it holds. */
   readonly decodesBlindly: boolean;
 }
@@ -89,9 +92,12 @@ export interface CallSource {
   readonly models: readonly CatalogModel[];
   readonly waitUntil: (work: Promise<unknown>) => void;
   readonly decodesBlindly?: boolean;
+  /** The only one that will do, as a header said it; a body may say it too. */
+  readonly revision?: ModelRevision | undefined;
 }
 
-export function callContext({ pool, models, waitUntil, decodesBlindly = false }: CallSource): CallContext {
+export function callContext(source: CallSource): CallContext {
+  const { pool, models, waitUntil, decodesBlindly = false } = source;
   return {
     models,
     decodesBlindly,
@@ -101,18 +107,18 @@ export function callContext({ pool, models, waitUntil, decodesBlindly = false }:
       return (await pool.announced(model.id, waitUntil))?.dimensions;
     },
     isMatryoshka: (model) => pool.lastAnnounced(model.id)?.matryoshka ?? true,
-    async rerankerOf(model) {
+    async rerankerOf(model, revision = source.revision) {
       if (model.kind === "embedding") return undefined;
-      const announced = pool.lastAnnounced(model.id) ?? (await pool.announced(model.id, waitUntil));
+      const announced = pool.lastAnnounced(model.id, revision) ?? (await pool.announced(model.id, waitUntil));
       const kind = kindOf(model, announced);
       if (kind === undefined) {
         throw apiError("model_not_ready", "No backend has said yet whether this model is a reranker.", null, 5);
       }
       return kind === "reranker" ? { takes: announced?.reranker } : undefined;
     },
-    promptsOf(model) {
+    promptsOf(model, revision = source.revision) {
       // Likewise: a catalogue model has the catalogue's prompts until a backend announces others.
-      const known = pool.lastAnnounced(model.id);
+      const known = pool.lastAnnounced(model.id, revision);
       if (known !== undefined || model.kind !== undefined) return embeddingPrompts(model, known);
       return Promise.resolve(pool.announced(model.id, waitUntil)).then((first) => embeddingPrompts(model, first));
     },

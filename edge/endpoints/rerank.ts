@@ -42,7 +42,7 @@ export function rerank(apiVersion: "1" | "2"): LineEndpoint {
       const request = parseRerankRequest(body);
       const resolved = resolveModel(request.model, context.models);
       const { model } = resolved;
-      const reranker = await context.rerankerOf(model);
+      const reranker = await context.rerankerOf(model, request.revision);
       const { method, queryTexts, scorer, ...call } =
         reranker === undefined
           ? await byCosine(request, resolved, context)
@@ -97,7 +97,7 @@ async function byCosine(request: RerankRequest, resolved: ResolvedModel, context
   const wanted = wantedDimensions(undefined, resolved);
   await checkDimensions(context, model, wanted);
   const cut = cutterOf(wanted.count);
-  const prompts = await context.promptsOf(model);
+  const prompts = await context.promptsOf(model, request.revision);
   const query = promptFor(inputTypeOf(request, resolved) ?? "query", request.instruction, prompts) + request.query;
   const documents = request.documents.map(({ text }) => prompts.document + text);
   return {

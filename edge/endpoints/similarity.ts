@@ -18,7 +18,7 @@ export const similarity: Endpoint = {
     const request = parseSimilarityRequest(body);
     const resolved = resolveModel(request.model, context.models);
     const { model } = resolved;
-    const prompts = await context.promptsOf(model);
+    const prompts = await context.promptsOf(model, request.revision);
     await checkDimensions(context, model, wantedDimensions(undefined, resolved));
     const cut = cutterOf(resolved.dimensions);
     const { onError } = request;

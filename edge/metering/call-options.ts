@@ -47,7 +47,7 @@ export function readCallOptions(c: Context): CallOptions {
     deadlineMs: Math.max(limits.requestDeadlineMs, wait === undefined ? 0 : holdMs + limits.requestDeadlineMs),
     coldHoldMs: holdMs,
     maxCostNanoUsd: readMaxCost(c.req.header("x-max-cost")),
-    revision: readRevision(c.req.header(REVISION_HEADER)),
+    revision: headerRevision(c),
     noStore: NO_STORE.test(c.req.header("cache-control") ?? ""),
     traceparent: c.get("traceparent"),
     idempotencyKey: readIdempotencyKey(c),
@@ -68,7 +68,9 @@ function readMaxCost(value: string | undefined): NanoUsd | undefined {
   throw wrongValue("X-Max-Cost", "an amount of USD with at most 9 decimals, like 0.002", value, "invalid_header");
 }
 
-function readRevision(value: string | undefined): ModelRevision | undefined {
+/** The revision that the header requires. Throws `invalid_header`. */
+export function headerRevision(c: Context): ModelRevision | undefined {
+  const value = c.req.header(REVISION_HEADER);
   if (value === undefined) return undefined;
   const revision = parseRevision(value.trim());
   if (revision !== undefined) return revision;

@@ -7,7 +7,7 @@ import { waitUntilOf } from "../context.ts";
 import type { Endpoint, PreparedCall } from "../endpoints/endpoint.ts";
 import { callContext } from "../endpoints/endpoint.ts";
 import type { ResultBody } from "../files/results.ts";
-import { readCallOptions, requiredRevision } from "../metering/call-options.ts";
+import { headerRevision, readCallOptions, requiredRevision } from "../metering/call-options.ts";
 import { embedMetered } from "../metering/metered-call.ts";
 import type { MeteredTexts } from "../metering/metered-call.ts";
 import { usageHeaders, usageOf } from "../metering/usage-answer.ts";
@@ -129,5 +129,5 @@ export async function answerJson(c: Context, endpoint: Endpoint): Promise<Respon
 export function contextOf(c: Context) {
   const { pool, models } = c.get("services");
   const decodesBlindly = c.req.header("x-stainless-lang") !== undefined;
-  return callContext({ pool, models, waitUntil: waitUntilOf(c), decodesBlindly });
+  return callContext({ pool, models, waitUntil: waitUntilOf(c), decodesBlindly, revision: headerRevision(c) });
 }

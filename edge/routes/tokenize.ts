@@ -99,7 +99,7 @@ async function quotedCall(c: Context, body: unknown): Promise<Quoted> {
   return {
     model: resolved.model,
     texts: callTexts(request),
-    prefix: prefixOf(request, resolved, await context.promptsOf(resolved.model)),
+    prefix: prefixOf(request, resolved, await context.promptsOf(resolved.model, request.revision)),
     onError: request.onError,
     revision: request.revision,
     notSent: request.input.faults,

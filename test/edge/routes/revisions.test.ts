@@ -99,3 +99,43 @@ describe("a call while two revisions are served", () => {
     other.status = "ready";
   });
 });
+
+describe("a call that requires a revision", () => {
+  const prompts = (query: string) => ({ query, document: `${query}(document) `, plain: "", instruction: null });
+  const ways: readonly (readonly [string, (revision: string) => readonly [object, Record<string, string>]])[] = [
+    ["field", (revision) => [{ revision }, {}]],
+    ["header", (revision) => [{}, { "x-require-revision": revision }]],
+  ];
+
+  test.each(ways)(
+    "by %s gets that revision's own prompts before its texts, whichever is the newest",
+    async (_, way) => {
+      await put(REVISION_1, { superseded_by: REVISION_2 });
+      const [one, two] = [api.backend, other];
+      one.prompts = prompts("one: ");
+      two.prompts = prompts("two: ");
+      forgetServices();
+      await model();
+      for (const [backend, query] of [
+        [one, "one: "],
+        [two, "two: "],
+      ] as const) {
+        const [fields, headers] = way(backend.revision);
+        const call = (path: string, body: object) =>
+          api.call(path, { key, headers, body: { model: MODEL, ...fields, ...body } });
+        const texts = { input: `text ${query} by ${_}`, input_type: "query" };
+        expect((await call("/v1/embeddings", texts)).status).toBe(200);
+        expect(backend.embeds.at(-1)?.prefix).toBe(query);
+        expect((await call("/v1/tokenize", texts)).status).toBe(200);
+        expect(backend.tokenizes.at(-1)?.prefix).toBe(query);
+        expect((await call("/v1/rerank", { query: _, documents: ["d"] })).status).toBe(200);
+        expect(backend.embeds.at(-1)?.texts).toEqual([`${query}${_}`, `${query}(document) d`]);
+        const pair = { model: `${MODEL}:query`, pairs: [[`a ${_}`, `b ${_}`]] };
+        expect((await call("/v1/similarity", pair)).status).toBe(200);
+        expect(backend.embeds.at(-1)?.prefix).toBe(query);
+      }
+      one.prompts = undefined;
+      two.prompts = undefined;
+    },
+  );
+});
