@@ -92,6 +92,8 @@ export class CallAdmission implements Admission {
 export class StrictCallAdmission extends CallAdmission implements StrictAdmission {
   private readonly lease: StrictLease;
   private readonly step: StrictRequest["idempotency"];
+  /** With the call's own charge: no answer follows the last message that would tell of it. */
+  private settled: CallStanding | undefined;
 
   constructor(lease: StrictLease, driver: LeaseDriver, work: Work, clock: Clock, request: StrictRequest) {
     super(driver, work, clock, request);
@@ -102,10 +104,15 @@ export class StrictCallAdmission extends CallAdmission implements StrictAdmissio
   async commit(settlement: Settlement, stored: StoredAnswer): Promise<"charged" | "lapsed" | "unknown"> {
     if (super.settle(settlement) === "lapsed") return "lapsed";
     const { lease } = this;
+    this.settled = super.standing();
     lease.finishWith({ kind: "finish", route: this.step.route, key: this.step.key, stored });
     const answered = await this.driver.roundTrip(this.waitUntil);
     if (!answered) return "unknown";
     return lease.closed && !lease.closedUnknown ? "charged" : "lapsed";
+  }
+
+  override standing(): CallStanding {
+    return this.settled ?? super.standing();
   }
 
   override release(failure: Failure): void {

@@ -146,3 +146,11 @@ test("a strict call of a key without the scope is refused and frees its key", as
   await Promise.all(isolate.background.splice(0));
   expect(await account.stub.getAccount()).toMatchObject({ heldNanoUsd: 0 });
 });
+
+test("a charged call's standing has its own charge in it", async () => {
+  const account = await openAccount(CREDIT);
+  const admission = strictly(await ask(new TestIsolate(), account, "k"));
+  expect(admission.standing().creditNanoUsd).toBe(CREDIT);
+  await admission.commit(settlement(50), ANSWER);
+  expect(admission.standing().creditNanoUsd).toBe(CREDIT - 400);
+});
