@@ -1,26 +1,18 @@
 // Reads the lines of a batch's input file from any position, one after the other: memory holds one chunk and one line.
 
-import { joinBytes } from "../lib/collect-bytes.ts";
+import { NEWLINE, PendingLine } from "../lib/pending-line.ts";
+import type { TakenLine } from "../lib/pending-line.ts";
 import type { ChunkStore } from "../files/chunk-store.ts";
 import type { FileContent, FilePlace } from "../files/types.ts";
 import type { Position } from "../files/batch-types.ts";
 import { BATCH_LIMITS } from "../files/batch-types.ts";
 
-export interface InputLine {
-  /** 1 is the first line of the file; blank lines count. */
-  readonly line: number;
-  /** Without its line end; a line that is too long or not UTF-8 has no text. */
-  readonly text: string | undefined;
-  /** UTF-8 bytes. */
-  readonly bytes: number;
+export interface InputLine extends TakenLine {
   /** The position after this line. */
   readonly next: Position;
 }
 
 export const START: Position = { line: 1, offset: 0 };
-
-const NEWLINE = 0x0a;
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class InputReader {
   readonly #store: ChunkStore;
@@ -38,7 +30,7 @@ export class InputReader {
   /** Lines from `from` on that are not blank. Throws DamagedFileError. */
   async *lines(from: Position): AsyncGenerator<InputLine> {
     let { line, offset } = from;
-    const pending = new PendingLine();
+    const pending = new PendingLine(BATCH_LIMITS.lineBytesMax);
     for await (const bytes of this.#bytesFrom(offset)) {
       for (let at = 0; at < bytes.length;) {
         const end = bytes.indexOf(NEWLINE, at);
@@ -46,13 +38,13 @@ export class InputReader {
         offset += (end < 0 ? bytes.length : end + 1) - at;
         if (end < 0) break;
         at = end + 1;
-        const read = pending.take(line, { line: line + 1, offset });
-        if (read !== undefined) yield read;
+        const read = pending.take(line);
+        if (read !== undefined) yield { ...read, next: { line: line + 1, offset } };
         line += 1;
       }
     }
-    const last = pending.take(line, { line: line + 1, offset });
-    if (last !== undefined) yield last;
+    const last = pending.take(line);
+    if (last !== undefined) yield { ...last, next: { line: line + 1, offset } };
   }
 
   async *#bytesFrom(offset: number): AsyncGenerator<Uint8Array> {
@@ -70,36 +62,5 @@ export class InputReader {
       }
       start = end;
     }
-  }
-}
-
-/** One line, collected over chunks. */
-class PendingLine {
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
-
-  add(piece: Uint8Array): void {
-    this.#bytes += piece.length;
-    if (this.#bytes <= BATCH_LIMITS.lineBytesMax) this.#pieces.push(piece);
-  }
-
-  /** Returns the collected line and starts the next one; undefined for a blank line. */
-  take(line: number, next: Position): InputLine | undefined {
-    const bytes = this.#bytes;
-    const text = bytes > BATCH_LIMITS.lineBytesMax ? undefined : decoded(this.#pieces, line === 1);
-    this.#pieces = [];
-    this.#bytes = 0;
-    return text?.trim() === "" ? undefined : { line, text, bytes, next };
-  }
-}
-
-function decoded(pieces: readonly Uint8Array[], isFirst: boolean): string | undefined {
-  const [only] = pieces;
-  const whole = pieces.length === 1 && only !== undefined ? only : joinBytes(pieces);
-  try {
-    const text = decoder.decode(whole);
-    return isFirst && text.startsWith("\uFEFF") ? text.slice(1) : text;
-  } catch {
-    return undefined;
   }
 }
