@@ -68,6 +68,8 @@ export const ERRORS = {
   headers_too_large: invalid(431),
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", retry: true },
   credit_held: { status: 429, type: "rate_limit_error", retry: true },
+  /** Only in the last line of a stream. */
+  client_not_reading: { status: 499, type: "invalid_request_error", retry: true },
   /** Only in logs and usage: the client left before the answer. */
   client_closed_request: { status: 499, type: "invalid_request_error", retry: false },
   internal_error: { status: 500, type: "server_error", retry: true },

@@ -13,6 +13,8 @@ import { chargeBatch, releaseBatch, reserveBatch } from "../ledger/batch-charge.
 import type { BatchCharge, BatchReservation, ChargeOutcome, ReserveOutcome } from "../ledger/batch-charge.ts";
 import type { AccountLimits } from "../ledger/hot.ts";
 import type { NewAccount } from "../ledger/ledger.ts";
+import { chargedFrames } from "../ledger/stream-frames.ts";
+import type { ChargedFrame } from "../ledger/stream-frames.ts";
 import type { AuditRow } from "../ledger/storage.ts";
 import type { AccountStatus, SyncAnswer, SyncMessage } from "../ledger/types.ts";
 import { foldHistory } from "../ledger/usage-history.ts";
@@ -163,6 +165,12 @@ export class AccountObject extends DurableObject<AccountEnv> {
 
   sync(message: SyncMessage): Promise<SyncAnswer> {
     return this.turns.sync(message);
+  }
+
+  // Streams: stream-frames.ts.
+
+  chargedFrames(stream: string, from: number): readonly ChargedFrame[] | undefined {
+    return this.turns.turn((ledger, nowMs) => chargedFrames(ledger, stream, from, nowMs));
   }
 
   // Batches: batch-charge.ts.

@@ -9,7 +9,9 @@ import type {
   AnswerRow,
   AuditRow,
   GrantRecord,
+  KeyRange,
   KeyRecord,
+  KeyedMeta,
   LedgerStorage,
   Seal,
   Segment,
@@ -211,6 +213,16 @@ export class SqliteStorage extends LazyTables implements LedgerStorage {
       offset += bytes.byteLength;
     }
     return { meta: row.meta, vectors };
+  }
+
+  putAnswerMeta(segment: number, route: string, key: string, meta: string): void {
+    const table = answersTable(segment);
+    this.write(`UPDATE ${table} SET meta = ? WHERE route = ? AND key = ? AND part = 0`, meta, route, key);
+  }
+
+  listAnswers(segment: number, route: string, { from, below }: KeyRange, limit: number): KeyedMeta[] {
+    const query = `SELECT key, at_ms AS atMs, meta FROM ${answersTable(segment)} WHERE route = ? AND key >= ? AND key < ? AND part = 0 ORDER BY key LIMIT ?`;
+    return this.read<{ key: string; atMs: number; meta: string }>(query, route, from, below, limit);
   }
 
   dropAnswers(segment: number): void {

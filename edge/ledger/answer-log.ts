@@ -3,7 +3,7 @@
 // is written with each answer. Pure over the storage port; the clock is passed in.
 
 import { must } from "../../shared/assert.ts";
-import type { AnswerRow, LedgerStorage } from "./storage.ts";
+import type { AnswerRow, KeyRange, KeyedMeta, LedgerStorage } from "./storage.ts";
 import type { StoredAnswer } from "./types.ts";
 
 /** How long a repeat gets the first answer. */
@@ -19,6 +19,12 @@ const ROW_BYTES = 400;
 /** Durable form: [id, first answer at, last answer at, bytes]. */
 export type AnswerSegment = readonly [id: number, firstAtMs: number, lastAtMs: number, bytes: number];
 
+/** `read` reads the vectors too; `putMeta` replaces the meta. */
+export interface FoundAnswer extends AnswerRow {
+  readonly read: () => StoredAnswer;
+  readonly putMeta: (meta: string) => void;
+}
+
 export class AnswerLog {
   /** Oldest first. */
   private segments: AnswerSegment[];
@@ -33,15 +39,28 @@ export class AnswerLog {
     return this.segments;
   }
 
-  /** The answer under this key, if it is not older than REMEMBERED_MS. `read` reads its vectors too. */
-  find(route: string, key: string, nowMs: number): (AnswerRow & { readonly read: () => StoredAnswer }) | undefined {
+  /** The answer under this key, if it is not older than REMEMBERED_MS. */
+  find(route: string, key: string, nowMs: number): FoundAnswer | undefined {
     for (const [id] of this.segments.toReversed()) {
       const row = this.storage.readAnswer(id, route, key);
       if (row === undefined) continue;
       if (row.atMs + REMEMBERED_MS <= nowMs) return undefined;
-      return { ...row, read: () => must(this.storage.readStoredAnswer(id, route, key), "a stored answer") };
+      return {
+        ...row,
+        read: () => must(this.storage.readStoredAnswer(id, route, key), "a stored answer"),
+        putMeta: (meta) => this.storage.putAnswerMeta(id, route, key, meta),
+      };
     }
     return undefined;
+  }
+
+  /** The answers under keys from `keys.from` on and below `keys.below`, in their order, at most `limit`. */
+  list(route: string, keys: KeyRange, limit: number, nowMs: number): readonly KeyedMeta[] {
+    return this.segments
+      .flatMap(([id]) => this.storage.listAnswers(id, route, keys, limit))
+      .filter(({ atMs }) => atMs + REMEMBERED_MS > nowMs)
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+      .slice(0, limit);
   }
 
   put(row: AnswerRow, stored: StoredAnswer): void {

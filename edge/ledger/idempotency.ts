@@ -5,6 +5,7 @@
 
 import { assert } from "../../shared/assert.ts";
 import type { Ledger } from "./ledger.ts";
+import { STREAM_ROUTE, replayFrame } from "./stream-frames.ts";
 import { IDEMPOTENCY_BYTES_MAX } from "./types.ts";
 import type { IdempotencyState, IdempotencyStep, SyncMessage } from "./types.ts";
 
@@ -25,6 +26,7 @@ export function beginIdempotent(
   if (first === undefined) return fits ? { kind: "begun" } : undefined;
   if (first.bodyHash !== step.bodyHash) return { kind: "reused" };
   if (!ledger.replayPace.isOpen(nowMs)) return { kind: "running" };
+  if (step.route === STREAM_ROUTE) return replayFrame(first);
   const stored = first.read();
   ledger.replayPace.note(stored.vectors.byteLength);
   return { kind: "replay", stored };

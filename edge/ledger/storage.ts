@@ -88,6 +88,18 @@ export interface AnswerRow {
   readonly atMs: number;
 }
 
+/** Keys from `from` on and below `below`. */
+export interface KeyRange {
+  readonly from: string;
+  readonly below: string;
+}
+
+export interface KeyedMeta {
+  readonly key: string;
+  readonly atMs: number;
+  readonly meta: string;
+}
+
 export interface LedgerStorage {
   /** All or nothing; nested calls join the outer one. */
   transaction<Result>(work: () => Result): Result;
@@ -131,6 +143,9 @@ export interface LedgerStorage {
   putAnswer(segment: number, row: AnswerRow, stored: StoredAnswer): void;
   readAnswer(segment: number, route: string, key: string): AnswerRow | undefined;
   readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined;
+  putAnswerMeta(segment: number, route: string, key: string, meta: string): void;
+  /** At most `limit`, ordered by key. */
+  listAnswers(segment: number, route: string, keys: KeyRange, limit: number): KeyedMeta[];
   dropAnswers(segment: number): void;
 
   /** The receipt of the charge `name`, kept until `untilMs`. */

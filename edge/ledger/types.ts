@@ -282,6 +282,8 @@ export type IdempotencyState =
   /** The first call still runs, or repeats would take more memory than there is: ask again in a second. */
   | { readonly kind: "running" }
   | { readonly kind: "reused" }
+  /** A frame of a stream that was computed again too often (stream-frames.ts). */
+  | { readonly kind: "spent" }
   | { readonly kind: "replay"; readonly stored: StoredAnswer };
 
 export const IDEMPOTENCY_BYTES_MAX = 4 * 1024 * 1024;

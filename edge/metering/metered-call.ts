@@ -4,7 +4,7 @@
 //   - the charge is made once the whole result has been received and verified;
 //   - what fails before that is released, never charged.
 
-import type { Scope } from "../ledger/types.ts";
+import type { Rights, Scope, StoredAnswer } from "../ledger/types.ts";
 import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "../wallet/wallet-types.ts";
 import { frameMemory } from "../lib/memory-budget.ts";
 import type { CallText, ScoreQuery } from "../lib/call-text.ts";
@@ -13,23 +13,21 @@ import { othersTurn } from "../lib/others-turn.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
 import type { Context } from "../context.ts";
 import { callTimer, clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
-import { checkTokenLimit, textsBound } from "../embedding/request-texts.ts";
 import type { EmbeddedText, EmbedTexts, TextResult } from "../embedding/types.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./call-options.ts";
-import { oweRequest, requestIsCounted } from "./refused-request.ts";
+import { requestIsCounted } from "./refused-request.ts";
+import { Quote } from "./quote.ts";
 import { refusedError } from "./refusals.ts";
 import type { SecondHalf } from "./two-revisions.ts";
 import { startHalves } from "./two-revisions.ts";
-import type { Charge, TierPrices } from "../models/pricing.ts";
-import { chargeOf, costBound, pricesOf } from "../models/pricing.ts";
+import type { Charge } from "../models/pricing.ts";
+import { chargeOf, pricesOf } from "../models/pricing.ts";
 import { unreachable } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
-import { formatUsd } from "../../shared/money.ts";
-import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 import type { OnError, Prompts, Truncation } from "../../shared/wire.ts";
 
 /**
@@ -62,6 +60,21 @@ export interface MeteredTexts {
   readonly itemOf?: (index: number) => string | null;
   /** The field that holds the texts. Default: `input`. */
   readonly field?: string;
+  /** Set for a call that has a name of its own, under which it is charged once. */
+  readonly once?: OnceCharged;
+}
+
+/** A call that is charged once under its name, however often it is made. */
+export interface OnceCharged {
+  readonly terms: IdempotentCall;
+  /** What is stored with its charge. Throws ApiError where that cannot be. */
+  stored(computed: Computed): StoredAnswer;
+  /** The result for a call that was charged before. `compute` computes its texts again, for nothing. */
+  again(stored: StoredAnswer, compute: () => Promise<Computed>): Computed | Promise<Computed>;
+  /** Called when the call may run. */
+  begun?(): void;
+  /** The charge waits for it; nothing is charged where it rejects. */
+  readonly turn?: Promise<unknown>;
 }
 
 export interface MeteredResult extends Computed {
@@ -87,7 +100,8 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   await othersTurn(sizeOf(call.texts));
   const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
   await quote.checkLimits();
-  if (idempotencyKey !== undefined) return embedIdempotent(c, call, quote, idempotentCall(c, idempotencyKey));
+  if (idempotencyKey !== undefined) return embedOnce(c, call, quote, await underKey(c, call, idempotencyKey));
+  if (call.once !== undefined) return embedOnce(c, call, quote, call.once);
   const abandon = new Cancel();
   const looking = startTexts(c, call, abandon);
   const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
@@ -105,34 +119,43 @@ function checkOffered({ operatorStatus }: CatalogModel): void {
   throw apiError("model_not_ready", "This model is not offered yet: GET /v1/models shows its status.", "model", 60);
 }
 
-/** With an `Idempotency-Key`: a lease for this call only; charge and answer are stored together, and serve repeats. */
-async function embedIdempotent(
-  c: Context,
-  call: MeteredTexts,
-  quote: Quote,
-  idempotency: IdempotentCall,
-): Promise<MeteredResult> {
-  const { wallet, pool } = c.get("services");
-  const announced = await pool.announced(call.model.id, waitUntilOf(c));
+/** A call with an `Idempotency-Key`: its first answer is stored, and serves repeats. */
+async function underKey(c: Context, call: MeteredTexts, key: string): Promise<OnceCharged> {
+  const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
   checkStorable(call.texts.length, announced?.dimensions ?? call.model.nativeDimensions);
-  const result = await wallet.admitStrict({ ...admitRequest(c, call, quote), idempotency });
+  return {
+    terms: idempotentCall(c, key),
+    stored: storedAnswer,
+    again(stored) {
+      c.get("memory")?.grow(2 * stored.vectors.byteLength);
+      const computed = computedBefore(stored, call.charged);
+      checkReplayed(computed.revision, call.revision);
+      return computed;
+    },
+  };
+}
+
+/** A lease for this call only; charge and what is stored are one transaction. */
+async function embedOnce(c: Context, call: MeteredTexts, quote: Quote, once: OnceCharged): Promise<MeteredResult> {
+  const { wallet } = c.get("services");
+  const result = await wallet.admitStrict({ ...admitRequest(c, call, quote), idempotency: once.terms });
   switch (result.kind) {
     case "admitted": {
       const { admission } = result;
       noteAdmitted(c);
+      once.begun?.();
       const abandon = new Cancel();
       const looking = startTexts(c, call, abandon);
-      return runAdmitted(c, call, { looking, abandon, admission }, (computed) => {
-        const stored = storedAnswer(computed);
+      const admitted = { looking, abandon, admission, turn: once.turn };
+      return runAdmitted(c, call, admitted, (computed) => {
+        const stored = once.stored(computed);
         c.get("memory")?.grow(stored.vectors.byteLength);
         return admission.commit(settlementOf(c, call, computed.charge), stored);
       });
     }
     case "replay": {
-      c.get("memory")?.grow(2 * result.stored.vectors.byteLength);
-      const computed = computedBefore(result.stored, call.charged);
-      checkReplayed(computed.revision, call.revision);
-      return { ...computed, standing: result.standing, replayed: true };
+      const compute = () => computeAgain(c, call, result.rights);
+      return { ...(await once.again(result.stored, compute)), standing: result.standing, replayed: true };
     }
     case "running":
       throw apiError(
@@ -146,6 +169,11 @@ async function embedIdempotent(
         "idempotency_key_reused",
         "This `Idempotency-Key` came with another body within the last 24 hours: use a new key for a new call.",
         "Idempotency-Key",
+      );
+    case "spent":
+      throw apiError(
+        "limit_reached",
+        "These texts were charged before, and have been computed again for nothing as often as they can be: begin a new stream with them.",
       );
     case "refused":
       throw refusedError(c, result);
@@ -174,13 +202,28 @@ interface Admitted {
   readonly looking: ReturnType<EmbedTexts["start"]>;
   readonly abandon: Cancel;
   readonly admission: Omit<Admission, "settle">;
+  /** The charge waits for it. */
+  readonly turn?: Promise<unknown> | undefined;
+}
+
+/** The texts of a call that was charged before, computed once more and not charged. */
+async function computeAgain(c: Context, call: MeteredTexts, { cache }: Rights): Promise<Computed> {
+  const abandon = new Cancel();
+  const unlink = onAbort(c.req.raw.signal, () => abandon.abort());
+  try {
+    const result = await startTexts(c, call, abandon).finish(cache);
+    const charge = chargeOf(pricesOf(call.model, call.options.tier), call.charged(result.texts));
+    return { ...result, charge, callId: c.get("requestId") };
+  } finally {
+    unlink();
+  }
 }
 
 /** Computes what was admitted and charges for it. What fails before the charge is released. */
 async function runAdmitted(
   c: Context,
   call: MeteredTexts,
-  { looking, abandon, admission }: Admitted,
+  { looking, abandon, admission, turn }: Admitted,
   settle: (computed: Computed) => ReturnType<Admission["settle"]> | ReturnType<StrictAdmission["commit"]>,
 ): Promise<MeteredResult> {
   const stop = () => abandon.abort();
@@ -192,6 +235,7 @@ async function runAdmitted(
     const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
+    if (turn !== undefined) await turn;
     if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
     const charge = chargeOf(pricesOf(call.model, call.options.tier), call.charged(result.texts));
     const computed: Computed = { ...result, charge, callId: c.get("requestId") };
@@ -286,86 +330,4 @@ function embedTextsRequest(c: Context, call: MeteredTexts, abandon: Cancel) {
     timer: callTimer(c),
     ...(call.itemOf === undefined ? {} : { itemOf: call.itemOf }),
   };
-}
-
-/** A bound that needs no tokenizer, and the exact count, made at most once and only where the bound does not decide. */
-class Quote {
-  readonly boundTokens: number;
-  readonly boundNanoUsd;
-  /** Of one token a text; a bad text that fails alone costs nothing. */
-  readonly leastNanoUsd;
-  readonly #c: Context;
-  readonly #call: MeteredTexts;
-  readonly #prices: TierPrices;
-  readonly #prefix: string;
-  #exact: Promise<{ tokens: number; nanoUsd: ReturnType<typeof costBound> }> | undefined;
-
-  constructor(c: Context, call: MeteredTexts, prices: TierPrices) {
-    this.#c = c;
-    this.#call = call;
-    this.#prices = prices;
-    const { prefix, secondHalf, model } = call;
-    this.boundTokens = textsBound(call, model.contextTokens);
-    this.#prefix = prefix;
-    // Of two prompts the longer one counts for all texts.
-    const other = secondHalf === undefined ? 0 : textsBound({ ...call, ...secondHalf }, model.contextTokens);
-    if (secondHalf !== undefined && other > this.boundTokens) {
-      this.boundTokens = other;
-      this.#prefix = secondHalf.prefix;
-    }
-    this.boundNanoUsd = costBound(prices, this.boundTokens);
-    this.leastNanoUsd = costBound(prices, call.onError === "fail" ? call.texts.length : 0);
-  }
-
-  exact() {
-    this.#exact ??= this.#count();
-    return this.#exact;
-  }
-
-  /** Checks the token limit and `X-Max-Cost` before any work. Undefined, so no wait, where the bound is within both. */
-  checkLimits(): Promise<void> | undefined {
-    const { maxCostNanoUsd = Infinity } = this.#call.options;
-    const isWithin = this.boundTokens <= REQUEST_TOKENS_MAX && this.boundNanoUsd <= maxCostNanoUsd;
-    return isWithin ? undefined : this.#checkExactly();
-  }
-
-  async #checkExactly(): Promise<void> {
-    const { field = "input" } = this.#call;
-    await checkTokenLimit(field, this.boundTokens, async () => (await this.exact()).tokens);
-    const { maxCostNanoUsd } = this.#call.options;
-    if (maxCostNanoUsd === undefined || this.boundNanoUsd <= maxCostNanoUsd) return;
-    const { nanoUsd } = await this.exact();
-    if (nanoUsd <= maxCostNanoUsd) return;
-    throw apiError(
-      "max_cost_exceeded",
-      `This call may cost $${formatUsd(nanoUsd)}, over the $${formatUsd(maxCostNanoUsd)} of \`X-Max-Cost\`; nothing was run.`,
-      "X-Max-Cost",
-    );
-  }
-
-  async #count() {
-    const { options, model, texts, query, truncate, onError, field = "input" } = this.#call;
-    await oweRequest(this.#c);
-    await othersTurn(sizeOf(texts));
-    const { accountId } = this.#c.get("key");
-    const counting = this.#c.get("services").pool.tokenize(
-      { model: model.id, tier: options.tier, accountId, truncate, prefix: this.#prefix, query, texts, onError },
-      {
-        requestId: this.#c.get("requestId"),
-        traceparent: options.traceparent,
-        deadlineMs: options.deadlineMs - elapsedMs(this.#c),
-        coldHoldMs: options.coldHoldMs,
-        signal: this.#c.req.raw.signal,
-        waitUntil: waitUntilOf(this.#c),
-        timer: callTimer(this.#c),
-        itemOf: this.#call.itemOf ?? ((index) => `input[${index}]`),
-      },
-    );
-    const counted = await counting.catch((error: unknown) => {
-      const isTooMany = error instanceof ApiError && error.fault.code === "too_many_tokens";
-      throw isTooMany ? new ApiError({ ...error.fault, param: field }) : error;
-    });
-    const tokens = counted.tokens.reduce((sum, count) => sum + count, 0);
-    return { tokens, nanoUsd: costBound(this.#prices, tokens) };
-  }
 }

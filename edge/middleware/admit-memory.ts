@@ -3,13 +3,14 @@
 
 import type { Next } from "hono";
 import type { Context } from "../context.ts";
-import { checkAnnouncedLength } from "./body.ts";
+import { checkAnnouncedLength, sendsLines } from "./body.ts";
 import { bodyMemory } from "../lib/memory-budget.ts";
 
 /** Throws ApiError: `body_too_large` for an announced length over every limit, `overloaded` when there is no room. */
 export async function admitMemory(c: Context, next: Next): Promise<void> {
   // Before the budget: a body over the limit can never be admitted, so waiting for memory would not help.
-  checkAnnouncedLength(c, c.get("services").config.limits.bodyBytesMax);
+  // Lines have no limit: they are read as they are computed.
+  if (!sendsLines(c)) checkAnnouncedLength(c, c.get("services").config.limits.bodyBytesMax);
   const memory = c.get("services").memory.take(bodyMemory(0), c.get("key").accountId);
   c.set("memory", memory);
   try {

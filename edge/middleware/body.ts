@@ -14,6 +14,8 @@ import { oweRequest } from "../metering/refused-request.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
 
+/** The media type of lines of JSON. */
+export const LINES_TYPE = "application/x-ndjson";
 /**
  * A body announced to be at most this long is read in one piece, which costs half of reading a stream. At the pace that
  * longer ones must keep (`bodyPatience`) it arrives within five seconds.
@@ -62,6 +64,11 @@ function checkMediaType(c: Context): void {
     type === "application/x-www-form-urlencoded";
   if (!isJson)
     throw apiError("unsupported_media_type", "The body must be JSON: send `Content-Type: application/json`.");
+}
+
+/** Whether the body is lines of JSON. */
+export function sendsLines(c: Context): boolean {
+  return c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() === LINES_TYPE;
 }
 
 /** Throws `body_too_large` for a body that announces more than `bytesMax`. */

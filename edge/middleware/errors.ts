@@ -4,10 +4,14 @@
 import type { Context } from "../context.ts";
 import { allHeaders } from "./answer-headers.ts";
 import { ApiError, ERRORS, errorObject } from "../../shared/errors.ts";
-import type { Fault } from "../../shared/errors.ts";
+import type { ErrorObject, Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
 import { withNameSent } from "../metering/call-options.ts";
 import { standingHeaders } from "../metering/usage-answer.ts";
+
+export interface ErrorBody {
+  readonly error: ErrorObject & { readonly retry_after_s?: number };
+}
 
 /** OpenAI's Node SDK ignores a Retry-After above a minute. */
 const RETRY_AFTER_S_MAX = 60;
@@ -17,15 +21,8 @@ export function faultResponse(c: Context, thrown: Fault): Response {
   const fault = withNameSent(c, thrown);
   const spec = ERRORS[fault.code];
   c.set("fault", fault);
-  const retryAfterS =
-    fault.retryAfterS === undefined
-      ? undefined
-      : Math.min(RETRY_AFTER_S_MAX, Math.max(1, Math.ceil(fault.retryAfterS)));
-  const error = {
-    ...errorObject(fault),
-    message: `${fault.message} See ${new URL(c.req.url).origin}/docs/errors#${fault.code}`,
-    ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
-  };
+  const { error } = errorBody(c, fault);
+  const { retry_after_s: retryAfterS } = error;
   const body = c.get("vendor")?.errorBody({ ...error, status: spec.status }) ?? { error };
   const standing = c.get("standing");
   const headers = allHeaders(c, {
@@ -42,14 +39,34 @@ export function faultResponse(c: Context, thrown: Fault): Response {
   return new Response(JSON.stringify(body), { status: spec.status, headers });
 }
 
-/** hono's onError: an ApiError keeps its fault, anything else becomes `internal_error`. */
+/** What an answer says of `fault`. */
+export function errorBody(c: Context, fault: Fault): ErrorBody {
+  const retryAfterS =
+    fault.retryAfterS === undefined
+      ? undefined
+      : Math.min(RETRY_AFTER_S_MAX, Math.max(1, Math.ceil(fault.retryAfterS)));
+  return {
+    error: {
+      ...errorObject(fault),
+      message: `${fault.message} See ${new URL(c.req.url).origin}/docs/errors#${fault.code}`,
+      ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
+    },
+  };
+}
+
+/** hono's onError. */
 export function answerError(error: Error, c: Context): Response {
-  if (error instanceof ApiError) return faultResponse(c, error.fault);
+  return faultResponse(c, faultOf(error, c));
+}
+
+/** An ApiError keeps its fault, anything else becomes `internal_error`. */
+export function faultOf(error: unknown, c: Context): Fault {
+  if (error instanceof ApiError) return error.fault;
   // It names settings and what each must be, but no value: the person who deploys sees it here first.
   const what = error instanceof ConfigError ? error.message : "Something failed on our side; nothing was charged.";
-  return faultResponse(c, {
+  return {
     code: "internal_error",
     message: `${what} Quote request ${c.get("requestId")} when you write to us.`,
     param: null,
-  });
+  };
 }

@@ -3,7 +3,7 @@
 
 import type { CatalogModel } from "../../shared/catalog.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import { costNanoUsd, nanoUsd } from "../../shared/money.ts";
+import { ZERO_NANO_USD, costNanoUsd, nanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
 
 export interface TierPrices {
@@ -58,9 +58,10 @@ export function sumTokens(texts: readonly PricedText[]): Pick<Charge, "tokens" |
   return { tokens, cachedTokens };
 }
 
-/** The exact charge for texts, some of them hits: one sum, rounded up once. */
+/** The exact charge for texts, some of them hits: one sum, rounded up once. No text, no charge. */
 export function chargeOf(prices: TierPrices, texts: readonly PricedText[]): Charge {
   const { tokens, cachedTokens } = sumTokens(texts);
+  if (texts.length === 0) return { tokens, cachedTokens, costNanoUsd: ZERO_NANO_USD, savedNanoUsd: ZERO_NANO_USD };
   const cost = costNanoUsd(
     [
       { tokens: tokens - cachedTokens, priceNanoUsdPerMillion: prices.missPerMillion },

@@ -93,8 +93,13 @@ function parameterOf(parameter: Parameter): JsonSchema {
   return { ...described, ...(parameter.in === "path" ? { required: true } : {}) };
 }
 
-function requestBodyOf({ name, example, mediaType = JSON_TYPE }: Body): JsonSchema {
-  return { required: true, content: { [mediaType]: { schema: { $ref: REF + name }, example } } };
+function requestBodyOf({ name, example, mediaType = JSON_TYPE, lines }: Body): JsonSchema {
+  const content = { [mediaType]: { schema: { $ref: REF + name }, example } };
+  if (lines === undefined) return { required: true, content };
+  return {
+    required: true,
+    content: { ...content, [lines.mediaType]: { schema: lines.schema, example: lines.example } },
+  };
 }
 
 function answerOf({ description, name, example, mediaType, alternative, headers }: Answer): JsonSchema {

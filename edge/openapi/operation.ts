@@ -34,6 +34,8 @@ export interface Body {
   readonly schema: z.ZodType;
   readonly example: unknown;
   readonly mediaType?: string;
+  /** The media type of another form of the body, and what one line of it is. */
+  readonly lines?: { readonly mediaType: string; readonly schema: JsonSchema; readonly example: string };
   /** Names of required properties that the zod schema leaves to a hand-written parser. */
   readonly required?: readonly string[];
   /** Further rules between properties, as JSON Schema keywords. */

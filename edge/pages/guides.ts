@@ -19,6 +19,7 @@ export const GUIDES: readonly Guide[] = [
     description: "sqlite-vec, pgvector, LanceDB: kept up to date, searched in two passes.",
   },
   { name: "mcp", title: "MCP", description: "Tools for agents: embed, compare, rank, quote, usage." },
+  { name: "streams", title: "Streams", description: "Any number of lines in, lines out as they are done, resumed." },
   { name: "batches", title: "Batches", description: "Large jobs at the batch price, in OpenAI's shape." },
   { name: "corpus-job", title: "A corpus", description: "Millions of texts from the command line." },
   { name: "webhooks", title: "Webhooks", description: "Alerts, and how their deliveries are verified." },

@@ -5,10 +5,14 @@ import { embeddingsAnswer } from "../answer/embeddings-answer.ts";
 import type { Context } from "../context.ts";
 import { embeddings } from "../endpoints/embeddings.ts";
 import { allHeaders } from "../middleware/answer-headers.ts";
+import { LINES_TYPE, sendsLines } from "../middleware/body.ts";
 import { SPENDING_ERRORS } from "../openapi/operation.ts";
+import type { Parameter } from "../openapi/operation.ts";
+import { queryText } from "../openapi/parameters.ts";
 import { MODEL, count } from "./answers.ts";
 import { CALL_HEADERS, SPENDING_HEADERS, USAGE, callAnswer, errorItemSchema, usageSchema } from "./call-answer.ts";
 import type { Route } from "./route.ts";
+import { embeddingsStream } from "../stream/embeddings-stream.ts";
 import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
 
 const embeddingSchema = z.object({
@@ -34,6 +38,17 @@ const embeddingsSchema = z.object({
   usage: usageSchema,
 });
 
+/** The options of a body of lines. */
+const LINES_PARAMETERS: readonly Parameter[] = [
+  queryText("model", "Of a body of lines, like the other parameters: the fields of a JSON body."),
+  queryText("dimensions", "Of every vector.", { type: "integer", minimum: 1 }),
+  queryText("encoding_format", "`float` or `base64`.", { enum: ["float", "base64"] }),
+  queryText("input_type", "`query`, `document` and other words for them."),
+  queryText("instruction", "Of a query."),
+  queryText("truncate", "`none`, `end` or `start`.", { enum: ["none", "end", "start"] }),
+  queryText("resume", "The `resume` of a line of an earlier answer: the body goes on from its `done`."),
+];
+
 const CREATE_EMBEDDINGS: Route = {
   method: "post",
   path: "/v1/embeddings",
@@ -43,16 +58,26 @@ const CREATE_EMBEDDINGS: Route = {
   description: "OpenAI-compatible. A call is charged once its whole result is there; a failed call costs nothing.",
   auth: "call",
   scope: embeddings.scope,
-  parameters: CALL_HEADERS,
+  parameters: [...CALL_HEADERS, ...LINES_PARAMETERS],
   body: {
     name: "EmbeddingsRequest",
     schema: embeddingsBodySchema,
     required: ["input"],
     example: { model: MODEL, input: ["Hello", "How are you?"], dimensions: 64 },
+    lines: {
+      mediaType: LINES_TYPE,
+      schema: {
+        type: "string",
+        description:
+          "Any number of lines, each a JSON string or `{id?, input, dimensions?}`. The options of all lines stand in the query. Lines come back in order while others are still sent: docs/streams.md.",
+      },
+      example: '"Hello"\n{"id": "b", "input": "How are you?"}\n',
+    },
   },
   answers: {
     200: {
       description: "Vectors in the order of the input.",
+      alternative: LINES_TYPE,
       name: "Embeddings",
       schema: embeddingsSchema,
       example: {
@@ -64,7 +89,7 @@ const CREATE_EMBEDDINGS: Route = {
       headers: SPENDING_HEADERS,
     },
   },
-  errors: SPENDING_ERRORS,
+  errors: [...SPENDING_ERRORS, "client_not_reading", "limit_reached"],
   handler: postEmbeddings,
 };
 
@@ -79,6 +104,7 @@ export const EMBEDDINGS: readonly Route[] = [
 ];
 
 export async function postEmbeddings(c: Context): Promise<Response> {
+  if (sendsLines(c)) return embeddingsStream(c);
   const { body, vectors, headers } = await callAnswer(c, embeddings);
   if (body.kind !== "embeddings") throw new TypeError("embeddings answer vectors");
   return embeddingsAnswer(c, { ...body, vectors, headers: allHeaders(c, headers) });

@@ -125,6 +125,7 @@ export type StrictResult =
   | { readonly kind: "replay"; readonly stored: StoredAnswer; readonly rights: Rights; readonly standing: CallStanding }
   | { readonly kind: "running" }
   | { readonly kind: "reused" }
+  | { readonly kind: "spent" }
   | Refused;
 
 export type AuthorizeResult =

@@ -268,7 +268,7 @@ export class LeaseWallet {
     if (idempotency?.kind === "replay") {
       return { kind: "replay", rights, standing: lease.callStanding(clock.nowMs()), stored: idempotency.stored };
     }
-    if (idempotency?.kind === "running" || idempotency?.kind === "reused") return { kind: idempotency.kind };
+    if (idempotency !== undefined && idempotency.kind !== "begun") return { kind: idempotency.kind };
     if (waiter.work === undefined) {
       const early = this.refusedUncounted(lease, need, request);
       return { kind: "uncovered", refused: early ?? this.refused(lease, need), uncounted: early };

@@ -24,7 +24,7 @@ import type { EmbeddingInput } from "./input.ts";
 import { onErrorField, onErrorOf } from "./items.ts";
 
 /** The upper bound depends on the model, so the range is checked after the model is resolved. */
-const dimensions = z
+export const dimensionsField = z
   .int({ error: () => "an integer from 1 to the model's own number of dimensions" })
   .meta({ minimum: 1 });
 
@@ -47,10 +47,10 @@ export const embeddingsBodySchema = z.strictObject({
   model: modelField,
   /** Parsed by parseInput. */
   input: z.unknown().meta(INPUT_SCHEMA).optional(),
-  dimensions: dimensions
+  dimensions: dimensionsField
     .describe("1 to the model's native length; the vector is normalised again after the cut.")
     .optional(),
-  output_dimension: dimensions.describe("Another name of `dimensions`.").optional(),
+  output_dimension: dimensionsField.describe("Another name of `dimensions`.").optional(),
   encoding_format: oneOf(["float", "base64"])
     .describe("base64: little-endian float32, or the bytes of `output_dtype`.")
     .optional(),

@@ -112,7 +112,7 @@ const here = runs.filter(({ snippet }) => snippet.runtime === "node" || python !
 describe("the pages of docs/", () => {
   test("has a version behind every client but plain HTTP", () => {
     const without = runs.filter(({ title }) => !/\d+\.\d+/.test(title)).map(({ snippet }) => snippet.name);
-    expect(without).toEqual(["Jina's HTTP call", "Retrieve, then rerank", "A threshold"]);
+    expect(without).toEqual(["Jina's HTTP call", "lines", "Retrieve, then rerank", "A threshold"]);
   });
 
   test("names the versions that are installed, and no others", () => {

@@ -2,8 +2,11 @@
 // the budget, a slow reader holds nothing but its frame, a client that leaves gives everything back. Peaks are the
 // kernel's (VmHWM of the workerd process), because the 128 MB limit is not enforced locally: Linux alone tells them.
 import { readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { childrenOf } from "../../scripts/dev-server/processes.ts";
 import { removeFolder, temporaryFolder } from "../support/dev-server.ts";
@@ -12,6 +15,8 @@ import type { EdgeUnderTest } from "../support/edge-server.ts";
 
 const TEXTS = Array.from({ length: 2048 }, (_, index) => `text ${index}`);
 const DIMENSIONS = 2560;
+/** For docs/performance.md: 100,000. */
+const STREAM_LINES = Number(process.env["STREAM_LINES"] ?? 8192);
 const MIB = 1024 * 1024;
 const GROWTH_BYTES_MAX = 60 * MIB;
 /** Bodies, frames and cache (edge/lib/memory-budget.ts); the rest of the allowance is V8's garbage. */
@@ -87,6 +92,42 @@ describe.runIf(isLinux)("one answer of 2,048 vectors", () => {
     });
     expect(bytes).toBeGreaterThan(2048 * dimensions * 5);
     expect(growth).toBeLessThan(GROWTH_BYTES_MAX);
+  });
+});
+
+describe.runIf(isLinux)("a stream of lines", () => {
+  async function stream(count: number): Promise<void> {
+    const lines = Array.from({ length: count }, (_, index) => `"text ${index % TEXTS.length}"\n`);
+    // Not fetch, which may take a connection for the next call that it is about to close.
+    const sending = request(`${edge.url}/v1/embeddings?model=${FAKE_MODEL}&encoding_format=base64`, {
+      method: "POST",
+      agent: false,
+      headers: {
+        authorization: `Bearer ${edge.apiKey}`,
+        "content-type": "application/x-ndjson",
+        "cache-control": "no-store",
+      },
+    });
+    const answered = new Promise<IncomingMessage>((resolve, reject) =>
+      sending.on("response", resolve).on("error", reject),
+    );
+    Readable.from(lines).pipe(sending);
+    let tail = "";
+    for await (const piece of (await answered).setEncoding("utf8")) tail = (tail + String(piece)).slice(-2000);
+    expect(tail).toContain(`{"complete":true,"done":${count}`);
+  }
+
+  test("of any length stays within the isolate's budget", { timeout: 900_000 }, async () => {
+    await stream(TEXTS.length); // its code compiled
+    const startedMs = performance.now();
+    const growth = await growthOf(() => stream(STREAM_LINES));
+    if (process.env["STREAM_LINES"] !== undefined) {
+      const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+      process.stdout.write(
+        `${STREAM_LINES} lines of ${DIMENSIONS} dimensions: +${(growth / MIB).toFixed(1)} MB, ${seconds} s\n`,
+      );
+    }
+    expect(growth).toBeLessThan(BUDGET_BYTES + 24 * MIB);
   });
 });
 

@@ -5,7 +5,9 @@ import type {
   AnswerRow,
   AuditRow,
   GrantRecord,
+  KeyRange,
   KeyRecord,
+  KeyedMeta,
   LedgerStorage,
   Seal,
   Segment,
@@ -165,6 +167,21 @@ export class MemoryStorage implements StoppableStorage {
 
   readStoredAnswer(segment: number, route: string, key: string): StoredAnswer | undefined {
     return this.answers.get(`${segment}|${route}|${key}`)?.stored;
+  }
+
+  putAnswerMeta(segment: number, route: string, key: string, meta: string): void {
+    const name = `${segment}|${route}|${key}`;
+    const known = this.answers.get(name);
+    if (known !== undefined) this.set(this.answers, name, { ...known, stored: { ...known.stored, meta } });
+  }
+
+  listAnswers(segment: number, route: string, { from, below }: KeyRange, limit: number): KeyedMeta[] {
+    return [...this.answers]
+      .filter(([name]) => name.startsWith(`${segment}|${route}|`))
+      .map(([, { row, stored }]) => ({ key: row.key, atMs: row.atMs, meta: stored.meta }))
+      .filter(({ key }) => key >= from && key < below)
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+      .slice(0, limit);
   }
 
   dropAnswers(segment: number): void {

@@ -15,7 +15,7 @@ interface Finished {
 
 export class Replays {
   /** How often each answer was given: a simulation that never meets an answer proves nothing about it. */
-  readonly met: Record<IdempotencyState["kind"], number> = { begun: 0, running: 0, reused: 0, replay: 0 };
+  readonly met: Record<IdempotencyState["kind"], number> = { begun: 0, running: 0, reused: 0, spent: 0, replay: 0 };
   /** The last charged call under each key. */
   private readonly finished = new Map<string, Finished>();
   /** The hash of the body that each lease began with. */
@@ -68,6 +68,8 @@ function wrongWith(
       return kept === undefined ? undefined : "a key whose call was charged is not running";
     case "reused":
       return kept !== undefined && kept.bodyHash === bodyHash ? "the same body is not another one" : undefined;
+    case "spent":
+      return "only a frame of a stream is asked for too often";
     default:
       return unreachable(told);
   }

@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import type { StrictAdmission, StrictRequest, StrictResult } from "../../../edge/wallet/wallet-types.ts";
+import { FRAME_REPLAYS_MAX, STREAM_ROUTE, frameKey, storedFrame } from "../../../edge/ledger/stream-frames.ts";
 import { IDEMPOTENCY_BYTES_MAX } from "../../../edge/ledger/types.ts";
 import { TestIsolate, openAccount, settlement } from "../account/support.ts";
 import type { TestAccount } from "../account/support.ts";
@@ -145,6 +146,29 @@ test("a strict call of a key without the scope is refused and frees its key", as
   expect(await ask(isolate, account, "k")).toMatchObject({ refusal: { kind: "scope" } });
   await Promise.all(isolate.background.splice(0));
   expect(await account.stub.getAccount()).toMatchObject({ heldNanoUsd: 0 });
+});
+
+test("frames of a stream are listed with their lines, and computed again ten times for nothing", async () => {
+  const account = await openAccount(CREDIT);
+  const isolate = new TestIsolate();
+  const frame = (first: number) => ({
+    idempotency: { route: STREAM_ROUTE, key: frameKey("s", first), bodyHash: "body" },
+  });
+  for (const first of [0, 64, 1000]) {
+    const admission = strictly(await ask(isolate, account, "", frame(first)));
+    expect(await admission.commit(settlement(50), storedFrame(64))).toBe("charged");
+  }
+  expect(await account.stub.chargedFrames("s", 1)).toEqual([
+    { first: 64, lines: 64 },
+    { first: 1000, lines: 64 },
+  ]);
+  expect(await account.stub.chargedFrames("other", 0)).toEqual([]);
+  for (let round = 0; round < FRAME_REPLAYS_MAX; round += 1) {
+    expect(await ask(isolate, account, "", frame(64))).toMatchObject({ kind: "replay" });
+  }
+  expect(await ask(isolate, account, "", frame(64))).toEqual({ kind: "spent" });
+  expect(await ask(isolate, account, "", frame(0))).toMatchObject({ kind: "replay" });
+  expect((await account.stub.getAccount())?.chargedNanoUsd).toBe(3 * 400);
 });
 
 test("a charged call's standing has its own charge in it", async () => {

@@ -163,6 +163,26 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, over) => {
       expect(storage.readAnswer(SEGMENT + 1, ROW.route, ROW.key)?.leaseId).toBe("later");
     }));
 
+  test("answers are listed by route and key, in order, with the meta that was last written", () =>
+    over((storage) => {
+      for (const key of ["s/2", "s/1", "s0", "s/3", "r/9"]) {
+        storage.putAnswer(SEGMENT, { ...ROW, key }, { meta: key, vectors: new Uint8Array() });
+      }
+      storage.putAnswer(SEGMENT, { ...ROW, route: "other", key: "s/1" }, { meta: "other", vectors: new Uint8Array() });
+      storage.putAnswerMeta(SEGMENT, ROW.route, "s/2", "changed");
+      const listed = (from: string, limit: number) =>
+        storage.listAnswers(SEGMENT, ROW.route, { from, below: "s0" }, limit).map(({ key, meta }) => [key, meta]);
+      expect(listed("s/1", 2)).toEqual([
+        ["s/1", "s/1"],
+        ["s/2", "changed"],
+      ]);
+      expect(listed("s/2", 9)).toEqual([
+        ["s/2", "changed"],
+        ["s/3", "s/3"],
+      ]);
+      expect(storage.readStoredAnswer(SEGMENT, "other", "s/1")?.meta).toBe("other");
+    }));
+
   test("a receipt is what was last written, until it expires", () =>
     over((storage) => {
       storage.putReceipt("batch:1", "one", 5000);

@@ -52,28 +52,36 @@ export class Api {
     this.#env = { ...env, BACKENDS: JSON.stringify([{ model: MODEL, origin: this.backend.origin }]), ...settings };
   }
 
-  async call(path: string, { method, key, headers = {}, body }: ApiCall = {}): Promise<ApiAnswer> {
+  async call(path: string, call: ApiCall = {}): Promise<ApiAnswer> {
+    const response = await this.open(path, call);
+    // Not text(): it warns of types that are text to nobody but us.
+    const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(await response.arrayBuffer());
+    const contentType = response.headers.get("content-type");
+    const method = methodOf(call);
+    const fault = published.fault({ method, path, status: response.status, contentType, text });
+    if (fault !== undefined) throw new Error(`an answer that the published document does not have: ${fault}`);
+    return { status: response.status, headers: response.headers, text, body: parsed(text) };
+  }
+
+  /** The same, for a test that reads the answer as it comes. `signal`: the client's, who leaves. */
+  async open(path: string, call: ApiCall & { readonly signal?: AbortSignal } = {}): Promise<Response> {
+    const { key, headers = {}, body, signal } = call;
     await directoryTables();
     const context = createExecutionContext();
     this.#contexts.push(context);
     const isRaw = body instanceof Uint8Array || body instanceof ReadableStream;
     const isJson = typeof body === "object" && body !== null && !isRaw;
     const request = new Request(ORIGIN + path, {
-      method: method ?? (body === undefined ? "GET" : "POST"),
+      method: methodOf(call),
       headers: {
         ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
         ...(isJson ? { "content-type": "application/json" } : {}),
         ...headers,
       },
       ...(body === undefined ? {} : { body: isJson ? JSON.stringify(body) : (body as BodyInit) }),
+      ...(signal === undefined ? {} : { signal }),
     });
-    const response = await this.#app.fetch(request, this.#env, context);
-    // Not text(): it warns of types that are text to nobody but us.
-    const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(await response.arrayBuffer());
-    const contentType = response.headers.get("content-type");
-    const fault = published.fault({ method: request.method, path, status: response.status, contentType, text });
-    if (fault !== undefined) throw new Error(`an answer that the published document does not have: ${fault}`);
-    return { status: response.status, headers: response.headers, text, body: parsed(text) };
+    return this.#app.fetch(request, this.#env, context);
   }
 
   /** What the Worker does behind its answers so far is done. */
@@ -93,6 +101,10 @@ export class Api {
     await this.admin(`/admin/accounts/${id}/grants`, { amount_usd: 5, kind: "promo" });
     return { id, key: String((await this.admin(`/admin/accounts/${id}/keys`, terms)).body["key"]) };
   }
+}
+
+function methodOf({ method, body }: ApiCall): string {
+  return method ?? (body === undefined ? "GET" : "POST");
 }
 
 function parsed(text: string): Record<string, unknown> {

@@ -1,0 +1,193 @@
+// One frame of a stream as a paid call: it has a request's context of its own, is admitted and charged in order, and once.
+// Faults that pass are waited for.
+
+import { Context as HonoContext } from "hono";
+import type { AppEnv, Context } from "../context.ts";
+import { callTimer } from "../context.ts";
+import { checkDimensions } from "../endpoints/dimensions.ts";
+import { embeddings } from "../endpoints/embeddings.ts";
+import { isEmbedded } from "../embedding/types.ts";
+import type { TextResult } from "../embedding/types.ts";
+import { STREAM_ROUTE, frameKey, storedFrame } from "../ledger/stream-frames.ts";
+import { sleep } from "../lib/cancel.ts";
+import { bodyMemory } from "../lib/memory-budget.ts";
+import type { MemoryLease } from "../lib/memory-budget.ts";
+import { bodyHashOf } from "../metering/idempotent-call.ts";
+import { embedMetered } from "../metering/metered-call.ts";
+import type { MeteredResult, MeteredTexts } from "../metering/metered-call.ts";
+import { must } from "../../shared/assert.ts";
+import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
+import { newId } from "../../shared/ids.ts";
+import type { ModelRevision } from "../../shared/ids.ts";
+import type { NanoUsd } from "../../shared/money.ts";
+import type { Frame } from "./frames.ts";
+import { parseStreamLine } from "./stream-line.ts";
+import type { StreamLine } from "./stream-line.ts";
+import type { StreamTerms } from "./stream-terms.ts";
+
+/** What became of a line: a vector, or a fault. */
+export interface AnsweredLine {
+  readonly line: StreamLine;
+  readonly result: TextResult;
+}
+
+export interface AnsweredFrame {
+  /** The first line behind it. */
+  readonly end: number;
+  readonly lines: readonly AnsweredLine[];
+  readonly result: MeteredResult;
+  /** Held until its lines are written. */
+  readonly memory: MemoryLease;
+}
+
+/** Where a frame stands among the others. */
+export interface FrameTurn {
+  /** Resolves when the frame before this one has been charged: then this one may be. */
+  readonly before: Promise<unknown>;
+  /** Called when the ledger has admitted this one: then the next one may ask. */
+  readonly begun: () => void;
+  /** The only revision that will do. */
+  readonly revision: ModelRevision | undefined;
+  /** What is left of `X-Max-Cost`. */
+  readonly maxCostNanoUsd: NanoUsd | undefined;
+  /** The answer has begun: what fails now is waited for, or ends the stream. */
+  readonly isAnswered: boolean;
+}
+
+/** The longest that a frame waits for faults that pass: a rate limit, a backend that restarts. */
+const PATIENCE_MS = 60_000;
+const RETRY_MS = 1000;
+
+const encoder = new TextEncoder();
+
+export class FrameCalls {
+  readonly #c: Context;
+  readonly #terms: StreamTerms;
+  readonly #signal: AbortSignal;
+
+  /** `signal` aborts what is not charged yet. */
+  constructor(c: Context, terms: StreamTerms, signal: AbortSignal) {
+    this.#c = c;
+    this.#terms = terms;
+    this.#signal = signal;
+  }
+
+  /** Throws ApiError, and has charged nothing then. */
+  async run(frame: Frame, turn: FrameTurn): Promise<AnsweredFrame> {
+    const untilMs = turn.isAnswered ? Date.now() + PATIENCE_MS : 0;
+    for (;;) {
+      try {
+        return await this.#attempt(frame, turn);
+      } catch (error) {
+        const waitMs = error instanceof ApiError ? waitOf(error) : undefined;
+        if (waitMs === undefined || this.#signal.aborted || Date.now() + waitMs > untilMs) throw inStream(error, frame);
+        await sleep(waitMs, this.#signal);
+      }
+    }
+  }
+
+  async #attempt(frame: Frame, turn: FrameTurn): Promise<AnsweredFrame> {
+    const { memory: budget } = this.#c.get("services");
+    const memory = budget.take(bodyMemory(frame.bytes));
+    try {
+      const lines = await this.#checked(frame.taken.map(parseStreamLine));
+      const result = await embedMetered(this.#context(memory), await this.#call(frame, lines, turn));
+      return { end: frame.first + frame.lines, lines: answered(lines, result.texts), result, memory };
+    } catch (error) {
+      memory.release();
+      throw error;
+    }
+  }
+
+  /** Lines whose own `dimensions` are impossible are at fault. */
+  async #checked(lines: readonly StreamLine[]): Promise<readonly StreamLine[]> {
+    const { sample, context } = this.#terms;
+    const faults = new Map<number, ApiError>();
+    for (const count of new Set(lines.map(({ dimensions }) => dimensions))) {
+      if (count === undefined) continue;
+      try {
+        await checkDimensions(context, sample.model, { count, isSuffix: false }, this.#terms.output.dtype);
+      } catch (error) {
+        if (!(error instanceof ApiError) || ERRORS[error.fault.code].retry) throw error;
+        faults.set(count, error);
+      }
+    }
+    if (faults.size === 0) return lines;
+    return lines.map((line) => {
+      const fault = line.dimensions === undefined ? undefined : faults.get(line.dimensions)?.fault;
+      return fault === undefined ? line : { ...line, text: undefined, fault };
+    });
+  }
+
+  async #call(frame: Frame, lines: readonly StreamLine[], turn: FrameTurn): Promise<MeteredTexts> {
+    const { sample, options, start } = this.#terms;
+    const { config } = this.#c.get("services");
+    const texts = lines.flatMap(({ text }) => (text === undefined ? [] : [{ kind: "text" as const, text }]));
+    const content = JSON.stringify([start.terms, frame.lines, lines.map(({ index, text }) => [index, text])]);
+    const bodyHash = await bodyHashOf(config.CACHE_HMAC_KEY, encoder.encode(content));
+    return {
+      ...sample,
+      texts,
+      scope: embeddings.scope,
+      revision: turn.revision,
+      options: { ...options, idempotencyKey: undefined, maxCostNanoUsd: turn.maxCostNanoUsd },
+      itemOf: () => "input",
+      charged: (results: readonly TextResult[]) => results.filter(isEmbedded),
+      once: {
+        terms: { route: STREAM_ROUTE, key: frameKey(start.stream, frame.first), bodyHash },
+        stored: () => storedFrame(frame.lines),
+        again: (_stored, compute) => compute(),
+        begun: turn.begun,
+        turn: turn.before,
+      },
+    };
+  }
+
+  /** What a call reads of its request and notes about itself, apart from the other frames'. */
+  #context(memory: MemoryLease): Context {
+    const c = this.#c;
+    const { url, headers } = c.req.raw;
+    const request = new Request(url, { method: "POST", headers, signal: this.#signal });
+    const own = new HonoContext<AppEnv>(request, { env: c.env, executionCtx: c.executionCtx, path: c.req.path });
+    for (const name of ["services", "key", "shownRequestId", "traceparent"] as const) own.set(name, c.get(name));
+    own.set("requestId", newId("request"));
+    own.set("startedMs", performance.now());
+    own.set("timer", callTimer(c));
+    own.set("memory", memory);
+    return own;
+  }
+}
+
+/** How long to wait for a fault to pass; undefined: it does not by itself. */
+function waitOf({ fault }: ApiError): number | undefined {
+  if (!ERRORS[fault.code].retry || fault.code === "internal_error") return undefined;
+  return fault.retryAfterS === undefined ? RETRY_MS : fault.retryAfterS * 1000;
+}
+
+/** The fault in a stream's words. */
+function inStream(error: unknown, { first, lines }: Frame): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const range = `the lines from ${first} to ${first + lines - 1}`;
+  switch (error.fault.code) {
+    case "idempotency_key_reused":
+      return apiError(
+        "idempotency_key_reused",
+        `This stream was charged for ${range}, or some of them, with other texts: send the same lines again, or begin a new stream.`,
+        "resume",
+      );
+    case "idempotency_in_progress":
+      return apiError("idempotency_in_progress", `Another request of this stream still computes ${range}.`, null, 1);
+    default:
+      return error;
+  }
+}
+
+function answered(lines: readonly StreamLine[], results: readonly TextResult[]): readonly AnsweredLine[] {
+  let next = 0;
+  return lines.map((line) => {
+    if (line.fault !== undefined) return { line, result: { fault: line.fault } };
+    const result = must(results[next], "every text of a frame has a result");
+    next += 1;
+    return { line, result };
+  });
+}
