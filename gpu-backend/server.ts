@@ -60,7 +60,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
       // An edge asks with its secret: one that no call would get through with is told so here, not at the first call.
       if (call.request.headers.authorization !== undefined) requireSecret(call.request, config);
       const model = askedFor(call, state);
-      ready(call, readinessOf(state, model), model);
+      const names = state.models.map(({ modelId }) => modelId);
+      ready(call, readinessOf(state, model), model, names);
     },
   },
   "/info": {

@@ -237,6 +237,8 @@ export type Reranker = Readonly<z.infer<typeof rerankerSchema>>;
 export const backendReadySchema = z.object({
   status: z.enum(["ready", "warming", "draining"]),
   model: z.string(),
+  /** All that the backend serves, the first first. Absent: an older backend. */
+  models: z.array(z.string()).optional(),
   revision: revisionSchema,
   /** Absent: embedding. */
   kind: z.enum(["embedding", "reranker"]).optional(),

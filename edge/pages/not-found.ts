@@ -46,8 +46,9 @@ function shownPath(path: string): string {
 function answerUnknown(c: Context, routes: readonly KnownRoute[]): Response | Promise<Response> {
   const { path } = c.req;
   const matching = routes.filter((route) => route.pattern.test(path));
-  // `/v1/keys/report-leak` also matches `/v1/keys/:id`: the exact path counts.
-  const own = matching.filter((route) => route.path === path.replace(/(?<=.)\/$/, ""));
+  // `/v1/keys/report-leak` also matches `/v1/keys/:id`, `…/name:verb` also `…/:name`: the exact path or the verb counts.
+  const exact = path.replace(/(?<=.)\/$/, "");
+  const own = matching.filter((route) => route.path === exact || route.path.includes("{"));
   const allowed = new Set((own.length > 0 ? own : matching).map((route) => route.method));
   if (allowed.size > 0) {
     if (allowed.has("GET")) allowed.add("HEAD");

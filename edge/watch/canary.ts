@@ -12,7 +12,7 @@ import { ConfigError, readConfig } from "../settings.ts";
 import { CANARIES } from "../../shared/canaries.ts";
 import { recordCanary } from "./canary-record.ts";
 import type { ProbeCall, ProbeResult } from "./probe.ts";
-import { probe } from "./probe.ts";
+import { listedModels, probe } from "./probe.ts";
 
 /** A single failure may be due to a deployment. */
 const FAILURES_TO_ALERT = 2;
@@ -38,8 +38,9 @@ interface CanaryResult extends ProbeResult {
 export async function runCanary(env: Env, ports: CanaryPorts = REAL_PORTS): Promise<void> {
   try {
     const { CANARY_URL: url, CANARY_KEY: key, ALERT_WEBHOOK_URL: hook, ...config } = readConfig(env);
-    const model = config.CANARY_MODEL ?? config.BACKENDS[0]?.model;
-    if (url === undefined || key === undefined || model === undefined) return;
+    if (url === undefined || key === undefined) return;
+    const model = config.CANARY_MODEL ?? (await firstToEmbed(ports, url, config.BACKENDS));
+    if (model === undefined) return;
     const nowMs = ports.now();
     const call = { ...ports, url, key, model };
     const first = await probe({ ...call, text: `canary ${new Date(nowMs).toISOString()}` });
@@ -51,6 +52,19 @@ export async function runCanary(env: Env, ports: CanaryPorts = REAL_PORTS): Prom
     if (error instanceof ConfigError) noteFailure(error.message, {});
     else writeLog({ level: "error", event: "canary_failed", ...describeError(error) });
   }
+}
+
+/** The first of `backends` that is no reranker. Whether it is served counts for nothing: that is what the canary finds out. */
+async function firstToEmbed(
+  { fetch }: CanaryPorts,
+  url: string,
+  backends: readonly { readonly model: string }[],
+): Promise<string | undefined> {
+  const names = [...new Set(backends.map(({ model }) => model))];
+  if (names.length < 2) return names[0];
+  const listed = await listedModels(fetch, url);
+  const rerankers = new Set(listed.filter(({ kind }) => kind === "reranker").map(({ id }) => id));
+  return names.find((name) => !rerankers.has(name));
 }
 
 /** One of the published canaries (edge/canaries/) each minute: `first`, or why its vector is another one than published. */

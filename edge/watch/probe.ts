@@ -5,6 +5,7 @@ import * as z from "zod";
 
 /** Longer than a call waits for a cold model. */
 const ANSWER_MS = 30_000;
+const MODELS_MS = 10_000;
 /** More than the rounding of float16 vectors can change a norm. */
 const NORM_TOLERANCE = 1e-2;
 
@@ -14,6 +15,25 @@ const answerSchema = z.object({
   usage: z.object({ prompt_tokens: z.number().int().positive() }),
 });
 const faultSchema = z.object({ error: z.object({ code: z.string() }) });
+
+const modelSchema = z.object({ id: z.string(), status: z.string(), kind: z.nullable(z.string()).optional() });
+const modelsSchema = z.object({ data: z.array(modelSchema) });
+
+/** What `GET /v1/models` lists; nothing where it cannot be read. A reranker is listed as one, and has no vectors. */
+export async function listedModels(
+  fetch: ProbeCall["fetch"],
+  url: string,
+): Promise<readonly z.output<typeof modelSchema>[]> {
+  try {
+    const answer = await fetch(`${url.replace(/\/+$/, "")}/v1/models`, {
+      signal: AbortSignal.timeout(MODELS_MS),
+      redirect: "manual",
+    });
+    return modelsSchema.parse(await answer.json()).data;
+  } catch {
+    return [];
+  }
+}
 
 export interface ProbeCall {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;

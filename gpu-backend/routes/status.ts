@@ -22,11 +22,12 @@ export function health(call: Call): void {
   call.sendJson(200, { status: "ok" });
 }
 
-/** Until the model is compiled its revision is unknown: then the refusal alone. */
+/** Until the model is compiled its revision is unknown: then the refusal alone. `models`: all that are served here. */
 export function ready(
   call: Call,
   status: Status,
   { facts, service }: { readonly facts?: ModelFacts; readonly service?: Service },
+  models: readonly string[],
 ): void {
   if (facts === undefined) {
     call.sendFault(plainFault("model_not_ready", "The model is being prepared.", WARMING_RETRY_S));
@@ -35,6 +36,7 @@ export function ready(
   const answer: BackendReady = {
     ...facts,
     ...rerankerOf(service),
+    models: [...models],
     status,
     load: { queueSeconds: service?.runner.queueSeconds() ?? 0 },
     tokensPerSecond: service?.throughput.tokensPerSecond(performance.now()) ?? null,

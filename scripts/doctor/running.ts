@@ -91,58 +91,85 @@ function backendFindings({
 const SECRET_CURE = "Give edge and backend the same BACKEND_SECRET (docs/operating.md, Rotating secrets).";
 
 export async function examineBackend(url: string, secret: string | undefined): Promise<Finding[]> {
-  const ready = await ask(`${url}/ready`);
-  if (ready instanceof Error) return [fault(`${url} does not answer: ${ready.message}`, cureOf(ready))];
-  const text = await ready.text();
-  const state = backendReadySchema.safeParse(parsed(text));
-  if (!state.success && backendFaultSchema.safeParse(parsed(text)).data?.error.code !== "model_not_ready") {
-    const cure = readySchema.safeParse(parsed(text)).success
-      ? "It is an edge: ask it with --url; --backend is an origin of BACKENDS."
-      : "Is it a backend's origin, and does what is in front of it pass /ready through?";
-    return [fault(`${url}/ready answers ${ready.status}, but as no backend does: ${text.slice(0, 200)}`, cure)];
+  const first = await readyOf(url);
+  if (!("models" in first)) return [first];
+  const states = [first.state];
+  for (const model of first.models.slice(1)) {
+    const other = await readyOf(url, model);
+    if (!("models" in other)) return [other];
+    states.push(other.state);
   }
-  const isReady = state.success && state.data.status === "ready";
-  const findings = [
-    isReady
-      ? well(`${url} serves ${state.data.model}, revision ${state.data.revision}`)
-      : note(`${url} is ${state.success ? state.data.status : "preparing its model"}`, "Wait, or read its log."),
-  ];
+  const findings = states.map((state) =>
+    state?.status === "ready"
+      ? well(`${url} serves ${state.model}, revision ${state.revision}`)
+      : note(
+          `${url} is ${state === undefined ? "preparing its model" : `${state.status}: ${state.model}`}`,
+          "Wait, or read its log.",
+        ),
+  );
   if (secret === undefined) {
     return [...findings, note("its secret was not tried", "Set BACKEND_SECRET in the environment to try it.")];
   }
-  return [...findings, await examineSecret(url, secret, isReady ? state.data.model : undefined)];
+  const ready = states.flatMap((state) => (state?.status === "ready" ? [state] : []));
+  if (ready.length === 0) return [...findings, await examineSecret(url, secret)];
+  for (const state of ready) findings.push(await examineModel(url, secret, state));
+  return findings;
 }
 
-/** Tries the secret as the edge does: with a call that embeds, or with /info while the model is not ready. */
-async function examineSecret(url: string, secret: string, model: string | undefined): Promise<Finding> {
-  if (model === undefined) {
-    const info = await ask(`${url}/info`, { authorization: `Bearer ${secret}` });
-    if (info instanceof Error) return fault(`${url}/info: ${info.message}`, cureOf(info));
-    const text = await shortText(info);
-    if (info.status === 401 || info.status === 403) return fault("it refuses this BACKEND_SECRET", SECRET_CURE);
-    // 503: the secret is right, and the model is not loaded yet.
-    if (backendFaultSchema.safeParse(parsed(text)).success) return well("it takes this BACKEND_SECRET");
-    return fault(
-      `${url}/info answers ${info.status}: ${text}`,
-      "Does what is in front of it pass every route through?",
-    );
-  }
+type Ready = z.output<typeof backendReadySchema>;
+
+/** What the backend says of `model`, or of its first; undefined while it prepares it. A fault where it is no backend. */
+async function readyOf(
+  url: string,
+  model?: string,
+): Promise<Finding | { readonly state: Ready | undefined; readonly models: readonly string[] }> {
+  const ready = await ask(`${url}/ready${model === undefined ? "" : `?model=${encodeURIComponent(model)}`}`);
+  if (ready instanceof Error) return fault(`${url} does not answer: ${ready.message}`, cureOf(ready));
+  const text = await ready.text();
+  const state = backendReadySchema.safeParse(parsed(text)).data;
+  if (state !== undefined) return { state, models: state.models ?? [state.model] };
+  if (backendFaultSchema.safeParse(parsed(text)).data?.error.code === "model_not_ready")
+    return { state: undefined, models: [] };
+  const cure = readySchema.safeParse(parsed(text)).success
+    ? "It is an edge: ask it with --url; --backend is an origin of BACKENDS."
+    : "Is it a backend's origin, and does what is in front of it pass /ready through?";
+  return fault(`${url}/ready answers ${ready.status}, but as no backend does: ${text.slice(0, 200)}`, cure);
+}
+
+/** Tries the secret with /info, while no model is ready. */
+async function examineSecret(url: string, secret: string): Promise<Finding> {
+  const info = await ask(`${url}/info`, { authorization: `Bearer ${secret}` });
+  if (info instanceof Error) return fault(`${url}/info: ${info.message}`, cureOf(info));
+  const text = await shortText(info);
+  if (info.status === 401 || info.status === 403) return fault("it refuses this BACKEND_SECRET", SECRET_CURE);
+  // 503: the secret is right, and the model is not loaded yet.
+  if (backendFaultSchema.safeParse(parsed(text)).success) return well("it takes this BACKEND_SECRET");
+  return fault(`${url}/info answers ${info.status}: ${text}`, "Does what is in front of it pass every route through?");
+}
+
+/** Tries the secret as the edge does: with a call that embeds, or scores. */
+async function examineModel(url: string, secret: string, { model, kind }: Ready): Promise<Finding> {
   const call = { fetch, origin: url, secret, requestId: "doctor", traceparent: undefined, deadlineMs: EMBED_MS };
   const request = { version: WIRE_VERSION, model, revision: null, account: "doctor", tier: "batch" } as const;
+  const does = kind === "reranker" ? "score" : "embed";
   const result = await embed(
     { ...call, signal: new Cancel() },
-    { ...request, truncate: "none", prefix: "", texts: ["Is it well?"] },
+    kind === "reranker"
+      ? { ...request, truncate: "end", instruction: null, query: "Is it well?", documents: ["It is."] }
+      : { ...request, truncate: "none", prefix: "", texts: ["Is it well?"] },
     new Uint32Array(),
   );
   switch (result.kind) {
-    case "answer":
-      return well(`it takes this BACKEND_SECRET and embeds: ${result.answer.dimensions} dimensions`);
+    case "answer": {
+      const what = kind === "reranker" ? "scores" : `embeds: ${result.answer.dimensions} dimensions`;
+      return well(`it takes this BACKEND_SECRET, and ${model} ${what}`);
+    }
     case "refused":
       return fault(`it refuses this BACKEND_SECRET (status ${result.status})`, SECRET_CURE);
     case "fault":
-      return fault(`it does not embed: ${result.fault.code}, ${result.fault.message}`, "Read its log.");
+      return fault(`${model} does not ${does}: ${result.fault.code}, ${result.fault.message}`, "Read its log.");
     default:
-      return fault(`it does not embed: ${"reason" in result ? result.reason : result.kind}`, "Read its log.");
+      return fault(`${model} does not ${does}: ${"reason" in result ? result.reason : result.kind}`, "Read its log.");
   }
 }
 

@@ -2,12 +2,10 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import * as z from "zod";
-import { probe } from "../../edge/watch/probe.ts";
+import { listedModels, probe } from "../../edge/watch/probe.ts";
 
 const USAGE =
   "npm run probe -- --url https://HOST [--model MODEL] [--every SECONDS], with the key in GIGAROUTER_API_KEY";
-const MODELS_MS = 10_000;
 
 export interface ProbeContext {
   readonly say: (line: string) => void;
@@ -48,7 +46,8 @@ export async function main(args: readonly string[], context: ProbeContext = REAL
 
 async function once({ url, key, model: named }: Options, say: ProbeContext["say"]): Promise<boolean> {
   const at = new Date().toISOString();
-  const model = named ?? (await liveModel(url));
+  const model =
+    named ?? (await listedModels(fetch, url)).find(({ status, kind }) => status === "live" && kind !== "reranker")?.id;
   if (model === undefined) {
     say(`${at} FAULT ${url}: no live model is listed in /v1/models.`);
     return false;
@@ -64,19 +63,6 @@ async function once({ url, key, model: named }: Options, say: ProbeContext["say"
   const facts = `${model}, ${latencyMs} ms${requestId === undefined ? "" : `, ${requestId}`}`;
   say(`${at} ${reason === undefined ? "ok   " : "FAULT"} ${url}: ${reason ?? "served"} (${facts})`);
   return reason === undefined;
-}
-
-const modelSchema = z.object({ id: z.string(), status: z.string(), kind: z.nullable(z.string()).optional() });
-const modelsSchema = z.object({ data: z.array(modelSchema) });
-
-async function liveModel(url: string): Promise<string | undefined> {
-  try {
-    const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(MODELS_MS), redirect: "manual" });
-    const { data } = modelsSchema.parse(await answer.json());
-    return data.find(({ status, kind }) => status === "live" && kind !== "reranker")?.id;
-  } catch {
-    return undefined;
-  }
 }
 
 function readOptions(args: readonly string[], { environment }: ProbeContext): Options | string {

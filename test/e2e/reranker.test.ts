@@ -5,7 +5,9 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { textsBound } from "../../edge/embedding/request-texts.ts";
+import { DataFolder } from "../../scripts/dev-server/data-folder.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
+import { examineBackend } from "../../scripts/doctor/running.ts";
 import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
 import { backendReadySchema } from "../../shared/wire.ts";
 import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
@@ -159,4 +161,15 @@ test("a cross-encoder takes no instruction", async () => {
 test("the embedding model beside them answers the cosine", async () => {
   const { body } = await rerank({ model: DEMO_MODEL_ID, query: "trains", documents: ["a train", "honey"] });
   expect(body["method"]).toBe("cosine");
+});
+
+test("the doctor tries each model of the backend with the secret", async () => {
+  const secret = new DataFolder(dataDir).secrets().BACKEND_SECRET;
+  const findings = await examineBackend(server.backendUrl, secret);
+  expect(findings.filter(({ kind }) => kind !== "well")).toEqual([]);
+  expect(findings.map(({ what }) => what).slice(-3)).toEqual([
+    expect.stringMatching(/demo-embedding embeds: \d+ dimensions$/),
+    `it takes this BACKEND_SECRET, and ${QWEN3} scores`,
+    `it takes this BACKEND_SECRET, and ${BERT} scores`,
+  ]);
 });

@@ -148,9 +148,36 @@ describe("a backend", () => {
   test("that answers /ready and breaks every call is a fault", async () => {
     for (const broken of ["garbage", "damaged frame", "wrong count"] as const) {
       real.fault = broken;
-      expect(faultsOf(await examineBackend(real.origin, secret))[0]?.what).toContain("it does not embed");
+      expect(faultsOf(await examineBackend(real.origin, secret))[0]?.what).toContain("a/b does not embed");
     }
     real.fault = "none";
+  });
+
+  test("of several models is asked for each of them", async () => {
+    const ready = { status: "ready", revision: "1".repeat(16), dimensions: 64, contextTokens: 512, vocabularySize: 9 };
+    const facts = { endTokenId: 0, pooling: "last", load: { queueSeconds: 0 }, tokensPerSecond: null };
+    const of = (model: string, status = "ready") => ({
+      ...ready,
+      ...facts,
+      model,
+      models: ["a/b", "a/c", "a/d"],
+      status,
+    });
+    const several = await serve({
+      "/ready": of("a/b"),
+      "/ready?model=a%2Fc": of("a/c", "warming"),
+      "/ready?model=a%2Fd": { ...of("a/d"), kind: "reranker", dimensions: 1 },
+    });
+    expect((await examineBackend(several, undefined)).map(({ what }) => what)).toEqual([
+      expect.stringMatching(/serves a\/b, revision/),
+      expect.stringMatching(/is warming: a\/c/),
+      expect.stringMatching(/serves a\/d, revision/),
+      "its secret was not tried",
+    ]);
+    expect(faultsOf(await examineBackend(several, secret)).map(({ what }) => what)).toEqual([
+      expect.stringMatching(/^a\/b does not embed/),
+      expect.stringMatching(/^a\/d does not score/),
+    ]);
   });
 
   test("that is another program, or an edge, is a fault that says which", async () => {

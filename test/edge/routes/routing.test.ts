@@ -164,6 +164,8 @@ describe("a method", () => {
     ["PUT", "/v1/models", "GET, HEAD"],
     ["DELETE", "/health", "GET, HEAD"],
     ["POST", "/v1/keys/key_1", "DELETE, GET, HEAD, PATCH"],
+    ["PUT", `/v1/models/${MODEL}:embedContent`, "POST"],
+    ["PUT", `/v1/models/${MODEL}`, "GET, HEAD"],
   ])("%s of %s that the route lacks is a 405 with Allow", async (method, path, allow) => {
     const answer = await api.call(path, { method, key });
     expect(answer.status).toBe(405);

@@ -77,6 +77,28 @@ const status = async () => {
 };
 
 describe("a canary", () => {
+  test("embeds with the first model that is no reranker, served or not", async () => {
+    const [reranker, down] = ["owner/reranker", "owner/down"];
+    const asked: string[] = [];
+    const BACKENDS = [reranker, down, MODEL].map((model) => ({ model, origin: "https://backend.test" }));
+    const fetch: CanaryPorts["fetch"] = async (url, init) => {
+      if (url.endsWith("/v1/models"))
+        return Response.json({
+          data: [
+            { id: reranker, status: "live", kind: "reranker" },
+            { id: down, status: "unavailable", kind: "embedding" },
+            { id: MODEL, status: "live", kind: "embedding" },
+          ],
+        });
+      if (url !== HOOK) asked.push((await new Response(init.body).json<{ model: string }>()).model);
+      return new Response("", { status: 503 });
+    };
+    await turns(1, { now: () => nowMs, fetch }, { BACKENDS: JSON.stringify(BACKENDS) });
+    expect(asked).toEqual([down]);
+    await turns(1, { now: () => nowMs, fetch }, { BACKENDS: JSON.stringify(BACKENDS), CANARY_MODEL: MODEL });
+    expect(asked).toEqual([down, MODEL]);
+  });
+
   test("that gets its vector is counted, shown, and silent", async () => {
     await turns(3, portsOf());
     const day = new Date(nowMs - MINUTE_MS).toISOString().slice(0, 10);

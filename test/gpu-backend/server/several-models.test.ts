@@ -55,7 +55,7 @@ describe("a backend of two models", () => {
     expect(await (await asked("/ready", MODEL)).json()).toMatchObject({ status: "ready", model: MODEL });
     const ready = await asked("/ready", OTHER);
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toMatchObject({ model: OTHER, architecture: "bert" });
+    expect(await ready.json()).toMatchObject({ model: OTHER, models: [MODEL, OTHER], architecture: "bert" });
     expect(await (await asked("/info", OTHER)).json()).toMatchObject({ model: OTHER });
     expect(await (await get("/info")).json()).toMatchObject({ model: MODEL });
   });
