@@ -21,7 +21,7 @@ async function serverOf(c: Context, app: Hono<AppEnv>): Promise<McpServer> {
   const server = new McpServer(
     { name: "gigarouter-embeddings", version: "1", websiteUrl: origin },
     {
-      capabilities: { tools: {} },
+      capabilities: { tools: { listChanged: false } },
       instructions: `Embeddings, similarities and rankings of texts, paid from the credit of the key. A failed call costs nothing. ${origin}/docs/mcp.md`,
     },
   );

@@ -23,7 +23,8 @@ export function mountPages(app: Hono<AppEnv>, pages: readonly PageRoute[]): void
   for (const { method, path, auth, program, handler } of pages) {
     if (program !== undefined) mountProgram(app, honoPath(path), program);
     const show = (c: Context) => handler(c, app);
-    app.on(method, [honoPath(path)], ...(auth === "site" ? [sameOrigin, show] : [show]));
+    const serve = auth === "call" ? (c: Context) => serveCall(c, show) : show;
+    app.on(method, [honoPath(path)], ...(auth === "site" ? [sameOrigin, serve] : [serve]));
   }
 }
 

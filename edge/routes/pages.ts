@@ -80,7 +80,7 @@ export const PAGES: readonly PageRoute[] = [
   shown("/contact", (c) => respond(c, contactPage(c.get("services").config))),
   shown("/robots.txt", (c) => c.text(ROBOTS_TXT, 200, KEPT_A_DAY)),
   shown("/.well-known/security.txt", showSecurityContact),
-  { method: "post", path: "/mcp", auth: "none", handler: postMcp },
+  { method: "post", path: "/mcp", auth: "call", handler: postMcp },
   { method: "post", path: "/stripe/webhook", auth: "none", handler: postStripeWebhook },
 ];
 

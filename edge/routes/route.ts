@@ -54,8 +54,8 @@ export interface PageRoute extends Mounted {
   readonly method: "get" | "post" | "all";
   /** Like a route's path, or with `*` at its end. */
   readonly path: string;
-  /** `site`: only for pages of this site. */
-  readonly auth: "none" | "site";
+  /** `site`: only for pages of this site. `call`: a key, as a route that calls models. */
+  readonly auth: "none" | "site" | "call";
   /** The route for programs at this path: clients whose base URL lacks /v1 call it. */
   readonly program?: Route;
   /** `app`: the API, which pages ask for their data. */

@@ -65,7 +65,9 @@ async function newKey(terms: object = {}): Promise<{ readonly id: string; readon
 
 describe.each(ERAS)("the protocol %s", (_, mode) => {
   test("lists five tools with what they take and answer, and the models that there are", async () => {
-    const { tools } = await (await connect(mode, server.apiKey)).listTools();
+    const client = await connect(mode, server.apiKey);
+    expect(client.getServerCapabilities()).toEqual({ tools: { listChanged: false } });
+    const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name)).toEqual(TOOLS);
     for (const { description, inputSchema, outputSchema } of tools) {
       expect(description).toBeTruthy();
