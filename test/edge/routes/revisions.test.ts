@@ -109,7 +109,7 @@ describe("a call that requires a revision", () => {
 
   test.each(ways)(
     "by %s gets that revision's own prompts before its texts, whichever is the newest",
-    async (_, way) => {
+    async (name, way) => {
       await put(REVISION_1, { superseded_by: REVISION_2 });
       const [one, two] = [api.backend, other];
       one.prompts = prompts("one: ");
@@ -123,14 +123,14 @@ describe("a call that requires a revision", () => {
         const [fields, headers] = way(backend.revision);
         const call = (path: string, body: object) =>
           api.call(path, { key, headers, body: { model: MODEL, ...fields, ...body } });
-        const texts = { input: `text ${query} by ${_}`, input_type: "query" };
+        const texts = { input: `text ${query} by ${name}`, input_type: "query" };
         expect((await call("/v1/embeddings", texts)).status).toBe(200);
         expect(backend.embeds.at(-1)?.prefix).toBe(query);
         expect((await call("/v1/tokenize", texts)).status).toBe(200);
         expect(backend.tokenizes.at(-1)?.prefix).toBe(query);
-        expect((await call("/v1/rerank", { query: _, documents: ["d"] })).status).toBe(200);
-        expect(backend.embeds.at(-1)?.texts).toEqual([`${query}${_}`, `${query}(document) d`]);
-        const pair = { model: `${MODEL}:query`, pairs: [[`a ${_}`, `b ${_}`]] };
+        expect((await call("/v1/rerank", { query: name, documents: [`d ${name}`] })).status).toBe(200);
+        expect(backend.embeds.at(-1)?.texts).toEqual([`${query}${name}`, `${query}(document) d ${name}`]);
+        const pair = { model: `${MODEL}:query`, pairs: [[`a ${name}`, `b ${name}`]] };
         expect((await call("/v1/similarity", pair)).status).toBe(200);
         expect(backend.embeds.at(-1)?.prefix).toBe(query);
       }
