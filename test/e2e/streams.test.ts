@@ -103,7 +103,7 @@ describe.runIf(hasCurl)("curl alone", () => {
     expect(await chargedTo(id)).toBe(costOf(texts));
   });
 
-  test("killed in the middle, again and again, pays each line once", async () => {
+  test("killed in the middle, again and again, pays each line once", { timeout: 60_000 }, async () => {
     const { id, key } = await newAccount();
     const texts = newTexts(4000);
     const file = join(dataDir, "killed.jsonl");
@@ -123,22 +123,26 @@ describe.runIf(hasCurl)("curl alone", () => {
     expect(await chargedTo(id)).toBe(costOf(texts));
   });
 
-  test("whose server is killed in the middle resumes at another one, and pays each line once", async () => {
-    const { id, key } = await newAccount();
-    const texts = newTexts(4000);
-    const file = join(dataDir, "server.jsonl");
-    writeFileSync(file, jsonLines(texts));
-    const running = curl(key, file);
-    await expect.poll(() => (whole(running.output()).progress.at(-1)?.done ?? 0) > 1000, POLL).toBe(true);
-    await killRuntime();
-    await running.ended;
-    const { last: none, progress } = whole(running.output());
-    expect(none).toBeUndefined();
-    const [first] = progress;
-    const { last } = await send(key, texts, `&resume=${first?.resume ?? ""}`);
-    expect(last).toMatchObject({ complete: true, done: 4000 });
-    expect(await chargedTo(id)).toBe(costOf(texts));
-  });
+  test(
+    "whose server is killed in the middle resumes at another one, and pays each line once",
+    { timeout: 60_000 },
+    async () => {
+      const { id, key } = await newAccount();
+      const texts = newTexts(4000);
+      const file = join(dataDir, "server.jsonl");
+      writeFileSync(file, jsonLines(texts));
+      const running = curl(key, file);
+      await expect.poll(() => (whole(running.output()).progress.at(-1)?.done ?? 0) > 1000, POLL).toBe(true);
+      await killRuntime();
+      await running.ended;
+      const { last: none, progress } = whole(running.output());
+      expect(none).toBeUndefined();
+      const [first] = progress;
+      const { last } = await send(key, texts, `&resume=${first?.resume ?? ""}`);
+      expect(last).toMatchObject({ complete: true, done: 4000 });
+      expect(await chargedTo(id)).toBe(costOf(texts));
+    },
+  );
 });
 
 test("fetch of Node sends a line, reads its answer, and sends the next", async () => {
