@@ -1,5 +1,6 @@
 // What the API says of the audited account and key: readings of the books in traffic, and the books at rest.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import type { Books, Figures, Line, Reading, Usage } from "./history.ts";
 import { NO_FIGURES, usageName } from "./history.ts";
@@ -11,7 +12,8 @@ const S_PER_HOUR = 3600;
 const S_PER_DAY = 86_400;
 const LINES_A_PAGE = 100;
 const PAGES_MAX = 100;
-const REST_TRIES_MAX = 5;
+const REST_TRIES_MAX = 8;
+const REST_PAUSE_MS = 1000;
 
 const keySchema = z.object({ id: z.string() });
 const accountSchema = z.object({
@@ -106,6 +108,8 @@ export class AuditedAccount {
       const lines = await this.#lines();
       const after = await this.#account();
       if (after.balance_nano_usd === reading.balanceNanoUsd) return { reading, lines };
+      // A call that was left may still be charged.
+      await sleep(REST_PAUSE_MS);
     }
     throw new Stop("The balance does not rest: somebody else spends from this account, so it cannot be audited now.");
   }

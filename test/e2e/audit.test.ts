@@ -110,9 +110,9 @@ describe("an audit", () => {
 describe("a server that", () => {
   const WORDS: Readonly<Record<Wrong, string>> = {
     nothing: "The books fit",
-    "charges twice": "FAULT double",
+    "charges twice": "more than the answered calls come to",
     "charges nothing": "FAULT lost",
-    "charges failures": "FAULT double",
+    "charges failures": "more than the answered calls come to",
     "answers dearer than it charges": "by /v1/models",
     "counts too many tokens": "FAULT wrong price",
     "charges repeats": "answers are first answers",
@@ -138,8 +138,8 @@ describe("a server that", () => {
 
   test.each(wrongs.filter(([wrong]) => wrong !== "nothing"))("%s is found out: %s", (wrong, words) => {
     const { code, said, spoilt } = audited.get(wrong) ?? {};
-    expect(spoilt).toBeGreaterThan(0);
     expect(said).toContain(words);
+    expect(spoilt).toBeGreaterThan(0);
     expect(code).toBe(1);
   });
 
