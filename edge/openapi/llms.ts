@@ -34,6 +34,7 @@ curl ${origin}/v1/embeddings -H "Authorization: Bearer $KEY" -H "Content-Type: a
 - One bad text fails its call, unless you send \`"on_error": "per_item"\` (or the model as \`NAME:per_item\`): then \`data[i]\` is a vector, or \`{"object": "error", "index", "error"}\` in its place.
 - A failed call is never charged. \`X-Max-Cost: 0.001\` refuses a call that would cost more; POST /v1/tokenize quotes it for free.
 - Vectors of two revisions of a model cannot be compared. Answers say theirs (\`x-model-revision\`); \`"revision": "…"\`, or the header \`X-Require-Revision\`, refuses any other with a 409 that costs nothing.
+- The Model Context Protocol is at ${origin}/mcp, the key as bearer: tools to embed, compare, rank, quote and see usage.
 - Errors are \`{"error": {"message", "type", "param", "code"}}\`; every code has a section at ${origin}/docs/errors. Retry 429 and 503 after \`Retry-After\`.
 
 ## Models

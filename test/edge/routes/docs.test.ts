@@ -115,6 +115,7 @@ describe("/llms.txt", () => {
     const { text, headers } = await api.call("/llms.txt");
     expect(headers.get("content-type")).toContain("text/plain");
     expect(text).toMatch(/^# gigarouter embeddings\n\n> /);
+    expect(text).toContain("https://api.test/mcp");
     for (const { method, path } of ROUTES) expect(text).toContain(`\`${method.toUpperCase()} ${path}\``);
   });
 });
