@@ -51,7 +51,7 @@ const EMBEDDINGS: readonly (readonly [object, string])[] = [
   [{ input, normalize: false }, "invalid_value"],
   [{ input, revision: "main" }, "invalid_value"],
   [{ input, revision: 1 }, "invalid_type"],
-  [{ input, task: "retrieval.query" }, "unknown_field"],
+  [{ input, prompt: "retrieval.query" }, "unknown_field"],
   [{ input: Array.from({ length: 2049 }, () => "a") }, "too_many_inputs"],
   [{ input: Array.from({ length: 40 }, () => "a".repeat(8100)) }, "too_many_tokens"],
   [{ input: "x".repeat(20), instruction: "i".repeat(5000) }, "invalid_value"],
