@@ -70,29 +70,31 @@ export async function runSlice(slice: PreparedSlice, name: string, scope: SliceS
   }
 }
 
-function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<EmbedTextsResult> {
+async function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<EmbedTextsResult> {
   const { order, services } = scope;
   const first = must(lines[0], "a group has a line").prepared;
   const items = lines.flatMap(({ prepared }) => prepared.texts.map((_, index) => prepared.itemOf(index)));
-  return services.embedTexts
-    .start({
-      model: first.model.id,
-      accountId: order.accountId,
-      tier: "batch",
-      texts: lines.flatMap(({ prepared }) => prepared.texts),
-      prefix: first.prefix,
-      query: first.query,
-      prompts: first.prompts,
-      truncate: first.truncate,
-      onError: first.onError,
-      textsDepend: first.textsDepend,
-      revision: first.revision,
-      cacheMode: order.cache,
-      noStore: false,
-      ...sliceCall(scope),
-      itemOf: (index) => items[index] ?? null,
-    })
-    .finish();
+  const texts = services.embedTexts.start({
+    model: first.model.id,
+    accountId: order.accountId,
+    tier: "batch",
+    texts: lines.flatMap(({ prepared }) => prepared.texts),
+    prefix: first.prefix,
+    query: first.query,
+    prompts: first.prompts,
+    truncate: first.truncate,
+    onError: first.onError,
+    textsDepend: first.textsDepend,
+    revision: first.revision,
+    cacheMode: order.cache,
+    noStore: false,
+    ...sliceCall(scope),
+    itemOf: (index) => items[index] ?? null,
+  });
+  const result = await texts.finish();
+  // Before the slice is charged: nobody who waits for a batch can choose the moment in which it breaks off.
+  texts.keep();
+  return result;
 }
 
 async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceScope): Promise<SliceOutcome> {

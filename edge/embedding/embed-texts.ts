@@ -26,7 +26,7 @@ import { InFlight } from "./in-flight.ts";
 import { pairPrefix, sameReranker } from "./pairs.ts";
 import { samePrompts } from "./prompts.ts";
 import type { CacheMode, CacheUse, Tiers } from "../cache/tiers.ts";
-import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText } from "./types.ts";
+import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText, StartedTexts } from "./types.ts";
 
 /** The longest wait for another request's computation; below the 30 s for which `waitUntil` keeps that one alive. */
 const TAKEOVER_MS = 20_000;
@@ -53,10 +53,7 @@ type Outcome = EmbeddedText | ItemFault;
 export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
   const inFlight = new InFlight<Outcome>();
   return {
-    start: (request) => {
-      const call = new EmbedCall(ports, inFlight, request);
-      return { finish: (cacheMode) => call.finish(cacheMode) };
-    },
+    start: (request) => new EmbedCall(ports, inFlight, request),
   };
 }
 
@@ -76,7 +73,7 @@ interface Owned {
   readonly computation: Computation<Outcome> | undefined;
 }
 
-class EmbedCall {
+class EmbedCall implements StartedTexts {
   readonly #ports: EmbedTextsPorts;
   readonly #inFlight: InFlight<Outcome>;
   readonly #request: EmbedTextsRequest;
@@ -84,6 +81,8 @@ class EmbedCall {
   readonly #startedMs: number;
   #cacheMode: CacheMode;
   readonly #timings: Record<string, number> = {};
+  /** What was computed and may be cached, by cache key. */
+  readonly #computed = new Map<string, CacheEntry>();
   readonly #looking: Promise<Looked | undefined>;
 
   constructor(ports: EmbedTextsPorts, inFlight: InFlight<Outcome>, request: EmbedTextsRequest) {
@@ -125,6 +124,11 @@ class EmbedCall {
       }
     }
     throw coldError(model);
+  }
+
+  keep(): void {
+    const use = this.#use;
+    if (use !== undefined && this.#computed.size > 0) this.#ports.tiers.store(this.#computed, use);
   }
 
   get #leftMs(): number {
@@ -251,7 +255,7 @@ class EmbedCall {
       const answer = await this.#askBackend(looked, indexes, signal);
       const computed = outcomesOf(answer);
       if (this.#request.textsDepend === true && computed.some((one) => "code" in one)) return computed;
-      this.#store(looked, indexes, answer, computed);
+      this.#noteComputed(looked, indexes, answer, computed);
       computation?.settle(computed);
       return computed;
     } finally {
@@ -282,19 +286,16 @@ class EmbedCall {
     throw apiError("backend_unavailable", "The backend contradicts itself. Nothing was charged.", null, 1);
   }
 
-  /** Caches what was computed, except truncated texts: an entry must also serve `truncate: none`. */
-  #store(looked: Looked, indexes: readonly number[], answer: Embedded, computed: readonly Outcome[]): void {
-    const use = this.#use;
-    const { names } = looked;
-    if (use === undefined || names === undefined) return;
-    const entries = new Map<string, CacheEntry>();
+  /** All but truncated texts: an entry must also serve `truncate: none`. */
+  #noteComputed({ names }: Looked, indexes: readonly number[], answer: Embedded, computed: readonly Outcome[]): void {
+    if (names === undefined) return;
+    const { accountId } = this.#request;
     for (let place = 0; place < indexes.length; place += 1) {
       const text = computed[place];
       const name = names[indexes[place] ?? 0];
       if (text === undefined || "code" in text || name === undefined || answer.truncated[place] === true) continue;
-      entries.set(name, { accountId: use.accountId, tokens: text.tokens, vector: text.vector });
+      this.#computed.set(name, { accountId, tokens: text.tokens, vector: text.vector });
     }
-    this.#ports.tiers.store(entries, use);
   }
 
   /** `places`: the position in the request of each text of the call, so that faults name the caller's own item. */

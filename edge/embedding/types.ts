@@ -90,11 +90,17 @@ export interface EmbedTextsResult {
   readonly timings: Readonly<Record<string, number>>;
 }
 
-export interface EmbedTexts {
+export interface StartedTexts {
   /**
-   * Starts the cache look-ups at once, beside the lease, and returns. `finish` computes the misses once the call is
-   * admitted; not calling it costs nothing but the look-ups. `finish` rejects with ApiError. Its `cacheMode` is the
-   * key's setting, which is only known with the lease.
+   * Computes the misses, once the call is admitted; not calling it costs nothing but the look-ups. `cacheMode` is the key's
+   * setting, which is only known with the lease. Rejects with ApiError.
    */
-  start(request: EmbedTextsRequest): { finish(cacheMode?: CacheMode): Promise<EmbedTextsResult> };
+  finish(cacheMode?: CacheMode): Promise<EmbedTextsResult>;
+  /** Caches what was computed. Called once that is charged: what nobody paid for is not to be had for the price of a hit. */
+  keep(): void;
+}
+
+export interface EmbedTexts {
+  /** Starts the cache look-ups at once, beside the lease, and returns. */
+  start(request: EmbedTextsRequest): StartedTexts;
 }

@@ -13,7 +13,7 @@ import { othersTurn } from "../lib/others-turn.ts";
 import { Cancel, onAbort } from "../lib/cancel.ts";
 import type { Context } from "../context.ts";
 import { callTimer, clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
-import type { EmbeddedText, EmbedTexts, TextResult } from "../embedding/types.ts";
+import type { EmbeddedText, StartedTexts, TextResult } from "../embedding/types.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -199,7 +199,7 @@ function noteAdmitted(c: Context): void {
 }
 
 interface Admitted {
-  readonly looking: ReturnType<EmbedTexts["start"]>;
+  readonly looking: StartedTexts;
   readonly abandon: Cancel;
   readonly admission: Omit<Admission, "settle">;
   /** The charge waits for it. */
@@ -211,7 +211,9 @@ async function computeAgain(c: Context, call: MeteredTexts, { cache }: Rights): 
   const abandon = new Cancel();
   const unlink = onAbort(c.req.raw.signal, () => abandon.abort());
   try {
-    const result = await startTexts(c, call, abandon).finish(cache);
+    const texts = startTexts(c, call, abandon);
+    const result = await texts.finish(cache);
+    texts.keep();
     const charge = chargeOf(pricesOf(call.model, call.options.tier), call.charged(result.texts));
     return { ...result, charge, callId: c.get("requestId") };
   } finally {
@@ -244,6 +246,7 @@ async function runAdmitted(
     const outcome = await settled;
     if (outcome === "charged") {
       c.set("charge", charge);
+      looking.keep();
       return { ...computed, standing: admission.standing(), replayed: false };
     }
     // An uncharged result is not delivered.
@@ -297,7 +300,7 @@ function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitReques
   };
 }
 
-function startTexts(c: Context, call: MeteredTexts, abandon: Cancel): ReturnType<EmbedTexts["start"]> {
+function startTexts(c: Context, call: MeteredTexts, abandon: Cancel): StartedTexts {
   const { embedTexts } = c.get("services");
   const request = embedTextsRequest(c, call, abandon);
   const { secondHalf } = call;

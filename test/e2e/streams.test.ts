@@ -59,7 +59,6 @@ const urlOf = (query = "") => `${edge.url}/v1/embeddings?model=${FAKE_MODEL}&dim
 const headersOf = (key: string) => ({
   authorization: `Bearer ${key}`,
   "content-type": "application/x-ndjson",
-  "cache-control": "no-store",
 });
 
 interface Curl {

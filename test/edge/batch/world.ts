@@ -149,6 +149,7 @@ export class World {
             });
             return { revision: REVISION_1, dimensions: 8, texts: embedded, timings: {} };
           }),
+        keep: () => undefined,
       }),
     };
   }

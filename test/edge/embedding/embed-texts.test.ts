@@ -66,7 +66,9 @@ function requestOf(texts: readonly string[], change: Partial<EmbedTextsRequest> 
 }
 
 async function embed(texts: readonly string[], change: Partial<EmbedTextsRequest> = {}) {
-  const result = await embedTexts.start(requestOf(texts, change)).finish();
+  const call = embedTexts.start(requestOf(texts, change));
+  const result = await call.finish();
+  call.keep();
   const embedded = result.texts.filter(isEmbedded);
   return {
     ...result,

@@ -17,10 +17,8 @@ beforeEach(async () => {
   account = await api.newAccount();
 });
 
-/** What was computed for a client that had left is cached, and would cost half. */
-const NO_STORE = { "cache-control": "no-store" };
 const send = (body: string, query = "", headers: Record<string, string> = {}) =>
-  stream(api, { key: account.key, body, query, headers: { ...NO_STORE, ...headers } });
+  stream(api, { key: account.key, body, query, headers });
 const charged = async () => {
   await api.settled();
   return Number((await api.admin(`/admin/accounts/${account.id}`)).body["charged_nano_usd"]);
@@ -33,7 +31,7 @@ async function chargedAtLast(): Promise<number> {
 
 /** A client that leaves when it has read `items` lines; returns what it read. */
 async function leaveAfter(count: number, values: readonly string[], headers: Record<string, string> = {}) {
-  const client = new Duplex(api, { key: account.key, headers: { ...NO_STORE, ...headers } });
+  const client = new Duplex(api, { key: account.key, headers });
   const sending = client.send(jsonLines(values)).then(() => client.end());
   sending.catch(() => undefined);
   const read = await client.readUntil(({ items }) => items.length >= count);
@@ -79,7 +77,7 @@ test("again and again: a client that leaves at every frame pays each line once",
   let done = 0;
   for (let round = 0; round < 30 && done < values.length; round += 1) {
     const query = resume === "" ? "" : `&resume=${resume}`;
-    const client = new Duplex(api, { key: account.key, query, headers: NO_STORE });
+    const client = new Duplex(api, { key: account.key, query });
     const sending = client.send(jsonLines(values.slice(done))).then(() => client.end());
     sending.catch(() => undefined);
     const begun = done;
@@ -214,7 +212,7 @@ describe("is refused", () => {
 
 test("what a backend fails on is charged nothing, and the stream is resumed where it stopped", async () => {
   const values = texts(300, "fails");
-  const client = new Duplex(api, { key: account.key, headers: NO_STORE });
+  const client = new Duplex(api, { key: account.key });
   await client.send(jsonLines(values.slice(0, 64)));
   await client.readUntil(({ items }) => items.length === 64);
   const fault = { code: "text_too_complex", message: "No.", index: null, facts: {}, retryAfterS: null } as const;
@@ -232,7 +230,7 @@ test("what a backend fails on is charged nothing, and the stream is resumed wher
 
 test("what passes is waited for: a backend that is busy for a moment does not end the stream", async () => {
   const values = texts(200, "busy");
-  const client = new Duplex(api, { key: account.key, headers: NO_STORE });
+  const client = new Duplex(api, { key: account.key });
   await client.send(jsonLines(values.slice(0, 64)));
   await client.readUntil(({ items }) => items.length === 64);
   const fault = { code: "overloaded", message: "Full.", index: null, facts: {}, retryAfterS: 1 } as const;
