@@ -5,9 +5,9 @@
 // MatMulNBits cuts a product into tiles of 128 rows, and a tile of one row has a kernel of its own, which sums in another
 // order. No product therefore has a tile of one row: where it would, the last row is computed twice.
 //
-// Texts that begin alike (the pairs of one query: the prompt and the query stand first) may have one row for each token of
-// that beginning, where a token sees nothing of what comes after it. Attention alone sees each text whole. Rows are the same
-// bits shared or not, and products, most of the time, have fewer of them.
+// Texts of one owner that begin alike (the pairs of one query: the prompt and the query stand first) may have one row for each
+// token of that beginning, where a token sees nothing of what comes after it. Attention alone sees each text whole. Rows are the
+// same bits shared or not, and products, most of the time, have fewer of them. Never across owners (scheduler/job.ts).
 
 import { Tensor } from "onnxruntime-node";
 
@@ -62,19 +62,22 @@ interface Packed {
 function rowsOf(
   texts: readonly Int32Array[],
   share: boolean,
+  owners: ArrayLike<number> | undefined,
 ): { readonly packed: readonly Packed[]; readonly tokens: number } {
   const packed: Packed[] = [];
   const order = [...texts.keys()];
-  if (share) order.sort((left, right) => compared(texts[left], texts[right]));
+  const ownerOf = (index: number): number => (owners === undefined ? 0 : must(owners[index], "a text's owner"));
+  if (share) order.sort((left, right) => ownerOf(left) - ownerOf(right) || compared(texts[left], texts[right]));
   let tokens = 0;
   let before: number | undefined;
   for (const index of order) {
     const text = must(texts[index], "a text");
     assert(text.length > 0, "a text has at least its ending token");
-    const common = share && before !== undefined ? commonTokens(text, texts[before]) : 0;
+    const beside = share && before !== undefined && ownerOf(before) === ownerOf(index) ? before : undefined;
+    const common = beside === undefined ? 0 : commonTokens(text, texts[beside]);
     const shared = common < SHARED_TOKENS_MIN ? 0 : common;
     const rows = new Int32Array(text.length);
-    if (before !== undefined) rows.set(must(packed[before], "its rows").rows.subarray(0, shared));
+    if (beside !== undefined) rows.set(must(packed[beside], "its rows").rows.subarray(0, shared));
     for (let position = shared; position < text.length; position += 1) rows[position] = tokens++;
     packed[index] = { rows, shared };
     before = index;
@@ -90,9 +93,12 @@ function compared(left: Int32Array = EMPTY, right: Int32Array = EMPTY): number {
     : left.length - right.length;
 }
 
-/** Packs texts of one token or more each. `share`: those that begin alike have rows in common (shared-rows.ts). */
-export function packBatch(texts: readonly Int32Array[], share = false): BatchInputs {
-  const { packed, tokens } = rowsOf(texts, share);
+/**
+ * Packs texts of one token or more each. `share`: those of one owner that begin alike have rows in common (shared-rows.ts).
+ * `owners`: [texts], as RunOptions.owners.
+ */
+export function packBatch(texts: readonly Int32Array[], share = false, owners?: ArrayLike<number>): BatchInputs {
+  const { packed, tokens } = rowsOf(texts, share, owners);
   const longest = texts.reduce((peak, text) => Math.max(peak, text.length), 0);
   const inputIds = new BigInt64Array(filledRows(tokens));
   const padIdx = new BigInt64Array(texts.length * longest);

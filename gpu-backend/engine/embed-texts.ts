@@ -7,8 +7,8 @@ import { type BatchBudget, planRuns } from "./batch-budget.ts";
 import type { FailedText } from "./messages.ts";
 import type { RowForm } from "./row-form.ts";
 
-/** Computes one run: texts → float32 [texts, values], as RowForm has it. */
-export type RunGraph = (texts: readonly Int32Array[]) => Promise<Float32Array>;
+/** Computes one run: texts → float32 [texts, values], as RowForm has it. `indices`: their positions in the batch. */
+export type RunGraph = (texts: readonly Int32Array[], indices: readonly number[]) => Promise<Float32Array>;
 
 export interface EmbeddedTexts {
   /** [texts, words]; rows of failed texts are zero. */
@@ -27,7 +27,7 @@ export async function embedTexts(
   const failed: FailedText[] = [];
 
   const embed = async (indices: readonly number[]): Promise<void> => {
-    const outcome = await runOnce(run, pick(texts, indices), form);
+    const outcome = await runOnce(run, pick(texts, indices), indices, form);
     if (outcome.kind === "refused") {
       const [index] = indices;
       if (indices.length === 1 && index !== undefined) failed.push({ index, reason: outcome.reason });
@@ -61,10 +61,15 @@ type Outcome =
   /** A row for each text; undefined where it is not finite. */
   | { readonly kind: "ran"; readonly rows: readonly (Uint16Array | undefined)[] };
 
-async function runOnce(run: RunGraph, texts: readonly Int32Array[], { values, encode }: RowForm): Promise<Outcome> {
+async function runOnce(
+  run: RunGraph,
+  texts: readonly Int32Array[],
+  indices: readonly number[],
+  { values, encode }: RowForm,
+): Promise<Outcome> {
   let rows: Float32Array;
   try {
-    rows = await run(texts);
+    rows = await run(texts, indices);
   } catch (error) {
     return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
   }

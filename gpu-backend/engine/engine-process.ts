@@ -6,7 +6,7 @@ import { assert, must, unreachable } from "../../shared/assert.ts";
 import { compileSoundly } from "../compiler/compile.ts";
 import { sendToParent } from "../send-to-parent.ts";
 import { deviceFaultOf, readable } from "./device-fault.ts";
-import { type EmbeddedTexts, embedTexts } from "./embed-texts.ts";
+import { type EmbeddedTexts, embedTexts, type RunGraph } from "./embed-texts.ts";
 import { GraphSession, type SessionOptions } from "./graph-session.ts";
 import { GraphThread } from "./graph-thread.ts";
 import { LongText } from "./long-text.ts";
@@ -56,10 +56,14 @@ let largestRun = 0;
  * As GraphSession.run. Does not come back where the card is lost, or where a text alone finds less memory than an earlier run
  * had: only a new process has a new context and all the memory.
  */
-async function compute(session: GraphSession | GraphThread, texts: readonly Int32Array[]): Promise<Float32Array> {
+async function compute(
+  session: GraphSession | GraphThread,
+  texts: readonly Int32Array[],
+  owners: readonly number[],
+): Promise<Float32Array> {
   const tokens = texts.reduce((sum, text) => sum + text.length, 0);
   try {
-    const rows = await session.run(texts);
+    const rows = await session.run(texts, owners);
     largestRun = Math.max(largestRun, tokens);
     return rows;
   } catch (error) {
@@ -82,7 +86,7 @@ interface Embedded extends EmbeddedTexts {
   readonly ended: number;
 }
 
-async function embed({ ids, lengths }: RunMessage): Promise<Embedded> {
+async function embed({ ids, lengths, owners }: RunMessage): Promise<Embedded> {
   assert(started !== undefined, "a batch comes after the start");
   const { session, start: options } = started;
   const began = performance.now();
@@ -93,7 +97,9 @@ async function embed({ ids, lengths }: RunMessage): Promise<Embedded> {
     offset += length;
   }
   const { shape, budget } = options;
-  const embedded = await embedTexts((batch) => compute(session, batch), texts, rowFormOf(shape), budget);
+  const ownerOf = (index: number): number => must(owners[index], "a text's owner");
+  const graph: RunGraph = (batch, indices) => compute(session, batch, indices.map(ownerOf));
+  const embedded = await embedTexts(graph, texts, rowFormOf(shape), budget);
   return { ...embedded, began, ended: performance.now() };
 }
 

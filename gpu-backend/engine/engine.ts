@@ -93,7 +93,7 @@ class ChildEngine implements Engine {
     return this.#child?.pid;
   }
 
-  run(texts: readonly Int32Array[], { seconds, signal }: RunOptions = {}): Promise<EngineResult> {
+  run(texts: readonly Int32Array[], { signal, ...options }: RunOptions = {}): Promise<EngineResult> {
     const { maxTokens, vocabSize, reranker } = this.#model.config;
     const mayHaveTypes = reranker !== undefined;
     assert(texts.length > 0, "a batch has a text");
@@ -106,7 +106,7 @@ class ChildEngine implements Engine {
     }
     if (this.state === "closed") return Promise.reject(new EngineDied("the engine is closed"));
     if (this.state === "failed") return Promise.reject(new EngineDied(`the engine cannot be started: ${this.#reason}`));
-    const result = this.#queue.add(texts, seconds);
+    const result = this.#queue.add(texts, options);
     signal?.addEventListener("abort", () => this.#drop(texts), { once: true });
     this.#feed();
     return result;
@@ -277,7 +277,7 @@ function runMessage(unit: Unit): RunMessage {
     ids.set(text, offset);
     offset += text.length;
   }
-  return { kind: "run", id: unit.id, ids, lengths };
+  return { kind: "run", id: unit.id, ids, lengths, owners: unit.owners };
 }
 
 function stepMessage({ id, texts, long }: Unit): StepMessage {

@@ -68,9 +68,9 @@ export class GraphSession {
     return new GraphSession(session, await openSession({ ...options, ...largeRuns }), largeRuns.tokensMin);
   }
 
-  /** Runs one batch. Gives float32, row-major: [texts, dimensions], L2-normalised, or logits [texts, 1]. */
-  run(texts: readonly Int32Array[]): Promise<Float32Array> {
-    return this.runPacked(packBatch(texts, mayShareRows(this.#session.inputNames)));
+  /** Runs one batch. Gives float32, row-major: [texts, dimensions], L2-normalised, or logits [texts, 1]. `owners`: as RunOptions'. */
+  run(texts: readonly Int32Array[], owners?: ArrayLike<number>): Promise<Float32Array> {
+    return this.runPacked(packBatch(texts, mayShareRows(this.#session.inputNames), owners));
   }
 
   /** As run, of inputs that are made already. */

@@ -33,6 +33,8 @@ export interface RunMessage {
   readonly ids: Int32Array;
   /** Tokens of each text. */
   readonly lengths: Int32Array;
+  /** [texts]: as RunOptions.owners. */
+  readonly owners: Int32Array;
 }
 /** The next chunk of a long text. Answered by SteppedMessage, or by a result after the last chunk. */
 export interface StepMessage {

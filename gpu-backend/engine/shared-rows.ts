@@ -1,5 +1,6 @@
-// Which texts of a run have rows in common (batch-inputs.ts): where a token sees nothing of what comes after it, texts that begin
-// alike need one row for each token of that beginning. The engine packs by it, the scheduler counts what it saves. Pure.
+// Which texts of a run have rows in common (batch-inputs.ts): where a token sees nothing of what comes after it, texts of
+// one owner that begin alike need one row for each token of that beginning. The engine packs by it, the scheduler counts what it
+// saves. Pure.
 
 import type { CompiledModel } from "../compiler/compiled-model.ts";
 
@@ -24,7 +25,7 @@ export function commonTokens(left: Int32Array, right: Int32Array = EMPTY): numbe
   return most;
 }
 
-/** Tokens of `text` that need no row of their own beside `others`. */
+/** Tokens of `text` that need no row of their own beside `others`, of the same owner. */
 export function sharedTokens(text: Int32Array, others: readonly { readonly ids: Int32Array }[]): number {
   let most = 0;
   for (const { ids } of others) most = Math.max(most, commonTokens(text, ids));

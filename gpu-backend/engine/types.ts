@@ -17,6 +17,8 @@ export interface EngineResult {
 export interface RunOptions {
   /** Seconds that the texts are expected to take: a process that needs far more hangs. */
   readonly seconds?: number;
+  /** [texts]: whose each text is, as a number of this batch alone; rows are shared among texts of one owner. Absent: of one. */
+  readonly owners?: Int32Array;
   /** Aborted when no caller waits any more. A long text then ends within a chunk, with EngineDied; a batch that runs is not stopped. */
   readonly signal?: AbortSignal;
 }

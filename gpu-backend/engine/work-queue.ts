@@ -6,11 +6,21 @@
 
 import { assert, must } from "../../shared/assert.ts";
 import type { ResultMessage, SteppedMessage } from "./messages.ts";
-import { EngineDied, type EngineResult, NonFiniteVector, RunFailed, type TextFailure, TextsFailed } from "./types.ts";
+import {
+  EngineDied,
+  type EngineResult,
+  NonFiniteVector,
+  RunFailed,
+  type RunOptions,
+  type TextFailure,
+  TextsFailed,
+} from "./types.ts";
 
 /** A caller's batch, until each of its texts has a vector or a failure. */
 interface Batch {
   readonly texts: readonly Int32Array[];
+  /** [texts] */
+  readonly owners: Int32Array;
   readonly vectors: Uint16Array;
   readonly failures: Map<number, TextFailure>;
   open: number;
@@ -24,6 +34,8 @@ interface Batch {
 export interface Unit {
   readonly id: number;
   readonly texts: readonly Int32Array[];
+  /** [texts]: as RunOptions.owners. */
+  readonly owners: Int32Array;
   readonly batch: Batch;
   /** Positions of its texts in the batch. */
   readonly indices: readonly number[];
@@ -60,11 +72,13 @@ export class WorkQueue {
   }
 
   /** Takes a batch in; the promise settles when every text has a vector or a failure. */
-  add(texts: readonly Int32Array[], seconds?: number): Promise<EngineResult> {
+  add(texts: readonly Int32Array[], options: Omit<RunOptions, "signal"> = {}): Promise<EngineResult> {
+    const { seconds, owners = new Int32Array(texts.length) } = options;
+    assert(owners.length === texts.length, "a text has an owner");
     return new Promise((resolve, reject) => {
       const vectors = new Uint16Array(texts.length * this.#words);
       const open = texts.length;
-      const batch: Batch = { texts, vectors, failures: new Map(), open, runMs: 0, seconds, resolve, reject };
+      const batch: Batch = { texts, owners, vectors, failures: new Map(), open, runMs: 0, seconds, resolve, reject };
       const isLong = (index: number): boolean => (texts[index]?.length ?? 0) > this.#shortTokensMax;
       const indices = [...texts.keys()];
       for (const index of indices.filter(isLong)) this.#long.push(this.#unit(batch, [index], 0, true));
@@ -176,8 +190,9 @@ export class WorkQueue {
 
   #unit(batch: Batch, indices: readonly number[], deaths: number, isLong = false): Unit {
     const texts = indices.map((index) => must(batch.texts[index], "text"));
+    const owners = Int32Array.from(indices, (index) => must(batch.owners[index], "a text's owner"));
     const long = isLong ? { begun: false, dropped: false } : undefined;
-    const unit = { id: this.#nextId, texts, batch, indices, long, deaths };
+    const unit = { id: this.#nextId, texts, owners, batch, indices, long, deaths };
     this.#nextId += 1;
     return unit;
   }

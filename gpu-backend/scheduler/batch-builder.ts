@@ -10,6 +10,9 @@ const FULL_SHARE = 0.95;
 /** Texts that share rows may make a batch so many times as long as its dearest text makes it alone. */
 const SHARING_STRETCH = 2;
 
+/** What counts of a job. */
+type Text = Pick<Job, "ids" | "account">;
+
 export class BatchBuilder {
   readonly jobs: Job[] = [];
   /** Lines that have had a turn in this batch. */
@@ -35,6 +38,12 @@ export class BatchBuilder {
     return this.jobs.length;
   }
 
+  /** Of each job, the place of its account's first one. */
+  get owners(): Int32Array {
+    const accounts = this.jobs.map(({ account }) => account);
+    return Int32Array.from(accounts, (account) => accounts.indexOf(account));
+  }
+
   /** Texts × longest text. */
   get paddedTokens(): number {
     return this.size * this.longest;
@@ -54,38 +63,43 @@ export class BatchBuilder {
     );
   }
 
-  /** What `ids` would add to the estimated seconds. */
-  secondsOf(ids: Int32Array): number {
-    return this.#cost.seconds(ids.length, this.#sharedOf(ids));
+  /** What `text` would add to the estimated seconds. */
+  secondsOf(text: Text): number {
+    return this.#cost.seconds(text.ids.length, this.#sharedOf(text));
   }
 
   /** A single text always fits, whatever it costs. */
-  fits(ids: Int32Array): boolean {
+  fits(text: Text): boolean {
     if (this.size === 0) return true;
-    return this.#hasRoom(ids) && this.seconds + this.secondsOf(ids) <= this.#secondsMax;
+    return this.#hasRoom(text.ids) && this.seconds + this.secondsOf(text) <= this.#secondsMax;
   }
 
   /**
    * Whether a text that fits no more has rows here that make it worth more seconds. Else a text that takes more than a whole
    * batch may would always be alone, and nothing would be shared by those that cost the most.
    */
-  fitsForItsRows(ids: Int32Array): boolean {
-    if (!this.#hasRoom(ids) || this.#sharedOf(ids) === 0) return false;
+  fitsForItsRows(text: Text): boolean {
+    if (!this.#hasRoom(text.ids) || this.#sharedOf(text) === 0) return false;
     const secondsMax = Math.max(this.#secondsMax, this.#dearestSeconds * SHARING_STRETCH);
-    return this.seconds + this.secondsOf(ids) <= secondsMax;
+    return this.seconds + this.secondsOf(text) <= secondsMax;
   }
 
   add(job: Job): void {
     const { ids } = job;
-    this.seconds += this.secondsOf(ids);
+    this.seconds += this.secondsOf(job);
     this.#dearestSeconds = Math.max(this.#dearestSeconds, this.#cost.seconds(ids.length));
     this.jobs.push(job);
     this.longest = Math.max(this.longest, ids.length);
     this.tokens += ids.length;
   }
 
-  #sharedOf(ids: Int32Array): number {
-    return this.#limits.sharesRows ? sharedTokens(ids, this.jobs) : 0;
+  /** Rows are shared within an account alone: see jobKey. */
+  #sharedOf({ ids, account }: Text): number {
+    if (!this.#limits.sharesRows) return 0;
+    return sharedTokens(
+      ids,
+      this.jobs.filter((job) => job.account === account),
+    );
   }
 
   #hasRoom({ length }: Int32Array): boolean {

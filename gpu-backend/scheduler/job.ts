@@ -32,7 +32,10 @@ export interface Job {
   waiters: Waiter[];
 }
 
-/** One account's identical sequences share a job. Never across accounts: timing would tell one what another embeds. */
+/**
+ * One account's identical sequences share a job. Never across accounts, nor do their texts share rows: timing would tell one what
+ * another embeds.
+ */
 export function jobKey(account: string, tier: Tier, ids: Int32Array): string {
   return `${tier}\n${account}\n${Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString("latin1")}`;
 }

@@ -181,7 +181,8 @@ export class Runner {
   async #run(batch: Batch): Promise<void> {
     if (this.#inFlight.length === 0) this.#currentSince = seconds();
     this.#inFlight.push(batch);
-    const outcome = await this.#outcome(batch, () => this.#engine.run(batch.texts, { seconds: batch.seconds }));
+    const { texts, owners, seconds: expected } = batch;
+    const outcome = await this.#outcome(batch, () => this.#engine.run(texts, { owners, seconds: expected }));
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     this.#currentSince = seconds();
     this.#finish(batch, outcome);

@@ -66,7 +66,8 @@ export class Scheduler {
     let tag = this.#queues[tier].virtualTimeOf(account);
     let planned = this.#emptyBatch();
     for (const [position, ids] of texts.entries()) {
-      if (!planned.fits(ids) && !planned.fitsForItsRows(ids)) planned = this.#emptyBatch();
+      const text = { ids, account };
+      if (!planned.fits(text) && !planned.fitsForItsRows(text)) planned = this.#emptyBatch();
       const job = this.#join(ticket, ids, planned, tag, now);
       tag = Math.max(tag, job.tag);
       job.waiters.push({ ticket, position });
@@ -115,8 +116,8 @@ export class Scheduler {
     return new BatchBuilder(this.#limits, this.#cost);
   }
 
-  #start({ jobs, tokens, paddedTokens, seconds }: BatchBuilder, now: number): Batch {
-    const next: Batch = { texts: jobs.map((job) => job.ids), tokens, paddedTokens, seconds, startedAt: now };
+  #start({ jobs, owners, tokens, paddedTokens, seconds }: BatchBuilder, now: number): Batch {
+    const next: Batch = { texts: jobs.map((job) => job.ids), owners, tokens, paddedTokens, seconds, startedAt: now };
     this.#running.set(next, jobs);
     return next;
   }
@@ -152,7 +153,14 @@ export class Scheduler {
     const job = must(jobs[row], "a row that is still in its batch");
     jobs[row] = undefined;
     const { length } = job.ids;
-    const single: Batch = { texts: [job.ids], tokens: length, paddedTokens: length, seconds: 0, startedAt: now };
+    const single: Batch = {
+      texts: [job.ids],
+      owners: Int32Array.of(0),
+      tokens: length,
+      paddedTokens: length,
+      seconds: 0,
+      startedAt: now,
+    };
     this.#running.set(single, [job]);
     return single;
   }
@@ -258,7 +266,7 @@ export class Scheduler {
     const key = jobKey(ticket.account, ticket.tier, ids);
     const existing = this.#jobs.get(key);
     if (existing !== undefined) return existing;
-    const seconds = planned.secondsOf(ids);
+    const seconds = planned.secondsOf({ ids, account: ticket.account });
     const job: Job = {
       key,
       account: ticket.account,

@@ -82,7 +82,7 @@ export class TierQueue {
     for (const account of new Set(batch.jobs.map((job) => job.account))) {
       const line = this.#lines.get(account);
       for (const job of line?.window() ?? [])
-        if (line !== undefined && batch.fitsForItsRows(job.ids)) this.#take(account, line, batch, job, false);
+        if (line !== undefined && batch.fitsForItsRows(job)) this.#take(account, line, batch, job, false);
     }
   }
 
@@ -96,7 +96,7 @@ export class TierQueue {
       const due = batch.tookDue.has(line) ? undefined : line.due(agedBefore);
       if (due !== undefined) {
         batch.tookDue.add(line);
-        if (batch.fits(due.ids)) {
+        if (batch.fits(due)) {
           this.#take(account, line, batch, due, true);
           continue;
         }
@@ -105,7 +105,7 @@ export class TierQueue {
       }
       const job = line.candidate(batch.longest);
       if (job === undefined) return "turn over";
-      if (!batch.fits(job.ids)) return batch.full ? "batch full" : "nothing fits";
+      if (!batch.fits(job)) return batch.full ? "batch full" : "nothing fits";
       this.#take(account, line, batch, job, false);
     }
     return "turn over";

@@ -22,7 +22,7 @@ export interface SchedulerLimits {
    * that an interactive text waits for one.
    */
   readonly batchSecondsMax: number;
-  /** Whether texts of a batch that begin alike are computed with shared rows (engine/shared-rows.ts). */
+  /** Whether one account's texts of a batch that begin alike are computed with shared rows (engine/shared-rows.ts). */
   readonly sharesRows: boolean;
   /**
    * A text older than this is scheduled before younger ones of its account, one a batch. Once the batch tier's oldest
@@ -65,6 +65,8 @@ export interface Overload {
 export interface Batch {
   /** One per job, in the order of the rows that the engine returns. */
   readonly texts: readonly Int32Array[];
+  /** [texts]: the place of its account's first text. Rows are shared within an account alone. */
+  readonly owners: Int32Array;
   readonly tokens: number;
   /** Texts × longest text. */
   readonly paddedTokens: number;

@@ -74,6 +74,31 @@ describe("packing texts that begin alike", () => {
     expect([rows(16), rows(15)]).toEqual([16 + 3 * 2, 3 * 17]);
   });
 
+  it("shares nothing between two owners, and within each as if the other were not there", () => {
+    const anyOwners = fc.array(fc.nat(1), { minLength: 8, maxLength: 8 });
+    fc.assert(
+      fc.property(anyBatch, anyOwners, (texts, owners) => {
+        const { padIdx, longest } = packBatch(texts, true, owners);
+        const rowsOf = (owner: number): ReadonlySet<number> =>
+          new Set(
+            texts.flatMap((text, index) =>
+              owners[index] === owner
+                ? [...padIdx.subarray(index * longest, index * longest + text.length)].map(Number)
+                : [],
+            ),
+          );
+        const rows = [rowsOf(0), rowsOf(1)] as const;
+        expect([...rows[0]].filter((row) => rows[1].has(row))).toEqual([]);
+        for (const owner of [0, 1] as const) {
+          const own = texts.filter((_, index) => owners[index] === owner);
+          if (own.length > 0) expect(rows[owner].size).toBe(new Set(packBatch(own, true).padIdx).size);
+        }
+      }),
+    );
+    const text = new Int32Array(40).fill(7);
+    expect(packBatch([text, text, text], true, [0, 1, 0]).inputIds).toHaveLength(80);
+  });
+
   it("keeps rows apart unless it is told otherwise", () => {
     const text = new Int32Array(40).fill(7);
     expect(packBatch([text, text]).inputIds).toHaveLength(80);

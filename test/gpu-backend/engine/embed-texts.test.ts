@@ -50,12 +50,14 @@ describe("embedding a batch in which some texts cannot be embedded", () => {
 
   it("halves a run that is refused until what is left passes", async () => {
     const calls: number[] = [];
-    const holdsFour = (run: readonly Int32Array[]): Promise<Float32Array> => {
+    const batch = texts(1, 2, 3, 4, 5, 6, 8, 9, 10, 11);
+    const holdsFour = (run: readonly Int32Array[], indices: readonly number[]): Promise<Float32Array> => {
       calls.push(run.length);
+      expect(run).toEqual(indices.map((index) => batch[index]));
       if (run.length > 4) return Promise.reject(new Error("out of memory"));
       return graph([])(run);
     };
-    const { vectors, failed } = await embedTexts(holdsFour, texts(1, 2, 3, 4, 5, 6, 8, 9, 10, 11), FORM, BUDGET);
+    const { vectors, failed } = await embedTexts(holdsFour, batch, FORM, BUDGET);
     const single = await embedTexts(graph([]), texts(10), FORM, BUDGET);
     expect(failed).toEqual([]);
     expect(calls).toEqual([10, 5, 2, 3, 5, 2, 3]);

@@ -1,9 +1,14 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import type { CompiledModel } from "../../../gpu-backend/compiler/compiled-model.ts";
 import { startEngine } from "../../../gpu-backend/engine/engine.ts";
 import { type Engine, EngineDied } from "../../../gpu-backend/engine/types.ts";
+import { textsThatBeginAlike } from "../../bench/gpu/mixes.ts";
+import { copyCheckpoint } from "../copy-checkpoint.ts";
 import { distance, row } from "../cosine.ts";
 import { float32Tolerance } from "../tolerances.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";
@@ -73,6 +78,28 @@ describe("the engine process", () => {
     for (const index of texts.keys()) {
       const [left, right] = [vectors, whole.vectors].map((all) => row(all, index, reference.size));
       expect(distance(left ?? [], right ?? [])).toBeLessThanOrEqual(float32Tolerance(model.config, 2));
+    }
+  });
+
+  it("shares rows among the texts of one owner alone: the same bits, from runs of so many rows", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "owners-"));
+    try {
+      // What a large run is computed with gives other vectors: they tell how many rows a run had.
+      const dir = copyCheckpoint(DEMO_MODEL_DIR, folder);
+      const path = join(dir, "config.json");
+      writeFileSync(path, readFileSync(path, "utf8").replace('"rope_theta": 1000000', '"rope_theta": 100'));
+      const other = await compileCheckpoint(dir, { target: "cpu", precision: "exact" });
+      const alike = textsThatBeginAlike([100, 60], model.config.vocabSize); // 100 rows of one owner, 200 or 260 of several
+      const plain = await start();
+      const { vectors } = await plain.run(alike, { owners: Int32Array.of(0, 1, 2) });
+      expect(vectors).toEqual((await plain.run(alike)).vectors);
+      const largeRuns = { graphPath: other.graphPath, cudaWeights: "as-is", tokensMin: 201 } as const;
+      const counting = await start(undefined, { ...model, largeRuns });
+      for (const owners of [undefined, Int32Array.of(0, 0, 0), Int32Array.of(0, 1, 1), Int32Array.of(1, 0, 0)])
+        expect((await counting.run(alike, { ...(owners && { owners }) })).vectors).toEqual(vectors);
+      expect((await counting.run(alike, { owners: Int32Array.of(0, 1, 2) })).vectors).not.toEqual(vectors);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 

@@ -54,6 +54,25 @@ describe("the work queue of the engine", () => {
     expect([...failure.vectors]).toEqual([1, 0, 3]);
   });
 
+  it("says of every text whose it is, also of a long one and when a batch is taken apart", async () => {
+    const queue = new WorkQueue(1, 1);
+    const result = queue.add([Int32Array.of(7, 7), ...texts(1, 2)], { owners: Int32Array.of(1, 0, 1) });
+    expect([queue.takeNext(), queue.takeNext()].map((unit) => unit?.owners)).toEqual([
+      Int32Array.of(1),
+      Int32Array.of(0, 1),
+    ]);
+    queue.settle(answer(queue.running ?? expect.unreachable()));
+    queue.processDied();
+    queue.takeNext();
+    queue.processDied();
+    expect([queue.takeNext(), queue.takeNext()].map((unit) => unit?.owners)).toEqual([
+      Int32Array.of(0),
+      Int32Array.of(1),
+    ]);
+    work(queue);
+    expect([...(await result).vectors]).toEqual([7, 1, 2]);
+  });
+
   it("does not count a death against the batch that was only waiting behind the running one", async () => {
     const queue = new WorkQueue(1);
     const poisoned = queue.add(texts(POISON)).catch((error: unknown) => error);

@@ -37,6 +37,7 @@ describe("handing batches to the engine", () => {
     const calls = [embed([10]), embed([20], "b")];
     await engine.reached(1);
     expect(engine.batches[0]?.texts.map((ids) => ids.length).toSorted()).toEqual([10, 20]);
+    expect(engine.batches[0]?.options.owners).toEqual(Int32Array.of(0, 1));
     engine.batches[0]?.end();
     await Promise.all(calls);
   });

@@ -43,6 +43,7 @@ describe("a batch of texts that begin alike", () => {
       fc.integer({ min: 0, max: 3 }),
       fc.integer({ min: 0, max: 40 }),
       fc.integer({ min: 1, max: 9 }),
+      fc.constantFrom("a", "b"),
     );
     fc.assert(
       fc.property(fc.array(anyText, { minLength: 1, maxLength: 20 }), (drawn) => {
@@ -51,8 +52,9 @@ describe("a batch of texts that begin alike", () => {
         );
         const limits = { ...SHARING, batchSecondsMax: 1_000, batchTokensMax: 10_000, paddedTokensMax: 10_000 };
         const builder = new BatchBuilder(limits, new CostModel(COST));
-        for (const ids of texts) builder.add({ ids } as Parameters<BatchBuilder["add"]>[0]);
-        const { inputIds } = packBatch(texts, true);
+        for (const [at, ids] of texts.entries())
+          builder.add({ ids, account: drawn[at]?.[3] } as Parameters<BatchBuilder["add"]>[0]);
+        const { inputIds } = packBatch(texts, true, builder.owners);
         // A run that would end in a tile of one row has a row more.
         expect([inputIds.length, inputIds.length - 1]).toContain(Math.round(builder.seconds / COST.a));
       }),
@@ -102,6 +104,27 @@ describe("a batch of texts that begin alike", () => {
     simulation.drain();
     expect(simulation.batches.map(({ texts }) => texts[0]?.[0])).toEqual([1_000, 2_000, 1_000, 2_000]);
     expect(calls.map((call) => call?.ends)).toEqual([["done"], ["done"]]);
+  });
+
+  it("counts nothing shared between two accounts that ask the same", () => {
+    const simulation = new Simulation({
+      ...SHARING,
+      batchSecondsMax: 1,
+      batchTokensMax: 2_000,
+      paddedTokensMax: 4_000,
+    });
+    for (const account of ["a", "b"]) simulation.arrive({ account, tier: "interactive", texts: pairs(1, 3) });
+    const batch = simulation.start();
+    expect(batch?.seconds).toBeCloseTo((2 * (PAIR + 2 * OWN)) / 1_000, 9);
+    expect(new Set(batch?.owners).size).toBe(2);
+  });
+
+  it("takes no text along for the rows of another account's", () => {
+    const simulation = new Simulation({ ...SHARING, batchSecondsMax: 0.25 });
+    simulation.arrive({ account: "b", tier: "interactive", texts: [text(20, 9), pair(1, 2)] });
+    simulation.arrive({ account: "a", tier: "interactive", texts: [pair(1, 1)] });
+    simulation.drain();
+    expect(simulation.batches.map(({ texts }) => texts.map((ids) => ids.length))).toEqual([[20, PAIR], [PAIR]]);
   });
 
   it("is not brought to twice its time by texts of the batch tier", () => {
