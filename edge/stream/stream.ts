@@ -32,6 +32,8 @@ export const STREAM_LIMITS = {
   inFlight: 4,
   /** A stream ends by itself then, and is resumed. */
   totalMs: 3_600_000,
+  /** Likewise. A frame is three subrequests and more; Cloudflare lets a request have 10,000. */
+  frames: 1000,
 } as const;
 
 interface Started {
@@ -98,9 +100,11 @@ export class Stream {
   async *#start(): AsyncGenerator<Started, void> {
     const { start, options } = this.#terms;
     let before: Promise<unknown> = Promise.resolve();
+    let frames = 0;
     for await (const frame of framesOf(this.#body.pieces, start.line, (from) => this.#charged(from))) {
       if (this.#stopper.signal.aborted) return;
-      if (elapsedMs(this.#c) > STREAM_LIMITS.totalMs) throw tooLong();
+      if (elapsedMs(this.#c) > STREAM_LIMITS.totalMs || frames === STREAM_LIMITS.frames) throw tooLong();
+      frames += 1;
       let begin = (): void => undefined;
       let chargedBefore = this.#chargedNanoUsd;
       const begun = new Promise<void>((resolve) => {
@@ -281,7 +285,7 @@ const NOT_READING: Fault = {
 };
 
 function tooLong(): ApiError {
-  return apiError("deadline_exceeded", "A stream ends by itself after an hour: go on from `resume`.");
+  return apiError("limit_reached", "A stream ends by itself after an hour, or a thousand frames: go on from `resume`.");
 }
 
 function leftOf(max: NanoUsd | undefined, charged: NanoUsd): NanoUsd | undefined {

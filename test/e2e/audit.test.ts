@@ -50,7 +50,7 @@ const charged = async (key: string, granted: number): Promise<number> =>
   granted - Number((await call(edge.url, key, "/v1/account")).body["balance_nano_usd"]);
 
 describe("an audit", () => {
-  test("finds the books right after calls that were repeated, refused, cut off and read slowly", async () => {
+  test.concurrent("finds the books right after calls that were repeated, refused, cut off and read slowly", async () => {
     const key = await newAccount(1_000_000_000);
     const { code, said } = await audit(edge.url, key, 200);
     expect(said).toContain("The books fit: $");
@@ -61,7 +61,7 @@ describe("an audit", () => {
     expect(await charged(key, 1_000_000_000)).toBeGreaterThan(0);
   });
 
-  test("finds them right with the embedded model behind them", async () => {
+  test.concurrent("finds them right with the embedded model behind them", async () => {
     const demoFolder = temporaryFolder();
     const server = await startTestServer(demoFolder);
     const { code, said } = await audit(server.url, await newAccount(1_000_000_000, server), 60);
@@ -71,7 +71,7 @@ describe("an audit", () => {
     expect(code).toBe(0);
   });
 
-  test("finds them right where the credit ends in its middle", async () => {
+  test.concurrent("finds them right where the credit ends in its middle", async () => {
     const key = await newAccount(20_000);
     const { code, said } = await audit(edge.url, key, 150);
     expect(said).toContain("The books fit");

@@ -1,6 +1,7 @@
 // `POST /v1/embeddings` with lines in and lines out, as a client meets it.
 
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { STREAM_LIMITS } from "../../../edge/stream/stream.ts";
 import { Api } from "../support/api.ts";
 import { DIMENSIONS, MODEL, REVISION_1, REVISION_2, tokensOf } from "../support/fake-backends.ts";
 import { Duplex, jsonLines, stream, texts } from "./support.ts";
@@ -223,4 +224,18 @@ describe("in the middle", () => {
     expect(items.map(({ index }) => index)).toEqual([0, 1, 2]);
     expect(last).toMatchObject({ complete: true, done: 3 });
   });
+});
+
+test("a stream of too many frames ends by itself, and the rest goes on from its last line", async () => {
+  const { frames } = STREAM_LIMITS;
+  onTestFinished(() => void Object.assign(STREAM_LIMITS, { frames }));
+  Object.assign(STREAM_LIMITS, { frames: 3 });
+  const values = texts(2000, "many");
+  const { last } = await send(jsonLines(values));
+  expect(last).toMatchObject({ complete: false, error: { code: "limit_reached" } });
+  const { done, resume } = last ?? { done: 0, resume: "" };
+  expect(done).toBeGreaterThan(64);
+  const rest = await send(jsonLines(values.slice(done)), `&resume=${resume}`);
+  expect(rest.last).toMatchObject({ complete: true, done: 2000 });
+  expect(await charged()).toBe(values.reduce((sum, text) => sum + tokensOf(text), 0) * 8);
 });
