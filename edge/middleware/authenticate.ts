@@ -27,14 +27,14 @@ export async function identify(c: Context): Promise<void> {
  */
 export function presentedKey(c: Context): string {
   const authorization = c.req.header("authorization");
+  const keyHeader = c.get("vendor")?.keyHeader;
   const text =
     authorization === undefined
-      ? (c.req.header("api-key") ??
-        c.req.header("x-api-key") ??
-        c.req.header(c.get("vendor")?.keyHeader ?? "x-api-key"))
+      ? (c.req.header("api-key") ?? c.req.header("x-api-key") ?? c.req.header(keyHeader ?? "x-api-key"))
       : BEARER.exec(authorization)?.[1];
   if (text !== undefined && text !== "") return text;
-  throw apiError("missing_api_key", `No API key: send the header \`Authorization: Bearer ${KEY_PREFIX}…\`.`);
+  const header = keyHeader === undefined ? "Authorization: Bearer " : `${keyHeader}: `;
+  throw apiError("missing_api_key", `No API key: send the header \`${header}${KEY_PREFIX}…\`.`);
 }
 
 /** Keys with a verified tag: verifying again costs more than this look-up. An isolate's tag keys never change. */

@@ -118,9 +118,9 @@ describe("the key", () => {
   });
 
   test("that is missing or forged is said in Gemini's form", async () => {
-    for (const [headers, reason] of [
-      [{}, "missing_api_key"],
-      [{ "x-goog-api-key": "AIza" }, "invalid_api_key"],
+    for (const [headers, reason, words] of [
+      [{}, "missing_api_key", "send the header `x-goog-api-key: gr-…`"],
+      [{ "x-goog-api-key": "AIza" }, "invalid_api_key", "not one of ours"],
     ] as const) {
       const answer = await call("embedContent", { content: content("alone") }, headers);
       expect([answer.status, faultOf(answer).status, faultOf(answer).details[0]?.reason]).toEqual([
@@ -128,6 +128,7 @@ describe("the key", () => {
         "UNAUTHENTICATED",
         reason,
       ]);
+      expect(faultOf(answer).message).toContain(words);
     }
   });
 });
