@@ -67,6 +67,6 @@ async function writeAll(
   }
 }
 
-function toBase64(bytes: Uint8Array): string {
+export function toBase64(bytes: Uint8Array): string {
   return bytes.toBase64();
 }

@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import type { Encoding } from "./embedding-text.ts";
 import { vectorTextBytesMax, writeBase64, writeNumbers } from "./embedding-text.ts";
-import { streamOf } from "./embeddings-answer.ts";
+import { streamOf, toBase64 } from "./embeddings-answer.ts";
 import { CHUNK_BYTES } from "./embeddings-body.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
 import { cutVector, quantise } from "../../shared/vectors.ts";
@@ -46,7 +46,7 @@ function partBytesMax(part: Part): number {
 
 /** The text in pieces; each is a view of `buffer`: use it up before asking for the next. A vector's text fits into it. */
 export function* writeParts(
-  parts: readonly Part[],
+  parts: Iterable<Part>,
   buffer: Uint8Array<ArrayBuffer>,
 ): Generator<Uint8Array<ArrayBuffer>> {
   let end = 0;
@@ -73,8 +73,4 @@ export function* writeParts(
     end = part.encoding === "base64" ? writeBase64(output, buffer, end, toBase64) : writeNumbers(output, buffer, end);
   }
   if (end > 0) yield buffer.subarray(0, end);
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return bytes.toBase64();
 }
