@@ -239,7 +239,12 @@ async function getModel(c: Context): Promise<Response> {
 
 /** The model that the path names by owner and name, or by its name alone. Throws `model_not_found`. */
 export function modelInPath(c: Context): CatalogModel {
+  return resolveModel(modelNameInPath(c), c.get("services").models).model;
+}
+
+/** The name of the model in the path, as the caller wrote it. */
+export function modelNameInPath(c: Context): string {
   const owner = c.req.param("owner");
   const name = c.req.param("name") ?? "";
-  return resolveModel(owner === undefined ? name : `${owner}/${name}`, c.get("services").models).model;
+  return owner === undefined ? name : `${owner}/${name}`;
 }

@@ -8,7 +8,7 @@ import { loadModelSettings, saveModelSettings, withSettings } from "../../direct
 import { readJson } from "../../middleware/body.ts";
 import type { Answer } from "../../openapi/operation.ts";
 import { pathId } from "../../openapi/parameters.ts";
-import { PUBLIC_MODEL, describeModel } from "../models.ts";
+import { PUBLIC_MODEL, describeModel, modelNameInPath } from "../models.ts";
 import type { Route } from "../route.ts";
 import { act } from "./act.ts";
 import { must } from "../../../shared/assert.ts";
@@ -69,12 +69,6 @@ async function putModel(c: Context): Promise<Response> {
   return changeModel(c, "model.put", body, (known) => changed(known, body));
 }
 
-export function modelIdInPath(c: Context): string {
-  const owner = c.req.param("owner");
-  const name = c.req.param("name") ?? "";
-  return owner === undefined ? name : `${owner}/${name}`;
-}
-
 /**
  * Writes what `change` makes of the settings of the path's model, and answers as this isolate shows it from now on. Throws
  * `model_not_found`.
@@ -85,7 +79,7 @@ export async function changeModel(
   facts: object,
   change: (known: ModelSettings) => ModelSettings,
 ): Promise<Response> {
-  const id = modelIdInPath(c);
+  const id = modelNameInPath(c);
   const { modelBook } = c.get("services");
   if (!modelBook.models.some((model) => model.id === id)) {
     throw apiError("model_not_found", "No such model: GET /v1/models lists them.", "model");

@@ -7,7 +7,8 @@ import { waitUntilOf } from "../../context.ts";
 import { readJson } from "../../middleware/body.ts";
 import { pathId } from "../../openapi/parameters.ts";
 import type { Route } from "../route.ts";
-import { ADMIN_MODEL, changeModel, modelIdInPath } from "./models.ts";
+import { ADMIN_MODEL, changeModel } from "./models.ts";
+import { modelNameInPath } from "../models.ts";
 import type { RevisionTerms } from "../../../shared/catalog.ts";
 import { apiError } from "../../../shared/errors.ts";
 import type { ModelRevision } from "../../../shared/ids.ts";
@@ -83,7 +84,7 @@ async function putRevision(c: Context): Promise<Response> {
 
 async function servedRevisions(c: Context): Promise<readonly ModelRevision[]> {
   const { pool } = c.get("services");
-  const id = modelIdInPath(c);
+  const id = modelNameInPath(c);
   await pool.announced(id, waitUntilOf(c));
   return pool.served(id).map(({ revision }) => revision);
 }

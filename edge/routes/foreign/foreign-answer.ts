@@ -23,11 +23,6 @@ export const MODEL_IN_PATH = [
   pathId("name", "The part after it; `@512` and `:query` may follow."),
 ];
 
-/** The model that the path names, as the caller wrote it. */
-export function modelText(c: Context): string {
-  return `${c.req.param("owner") ?? ""}/${c.req.param("name") ?? ""}`;
-}
-
 const RERANK = rerank("1");
 const rankingSchema = z.object({ results: z.array(rankedSchema) });
 

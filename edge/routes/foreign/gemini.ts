@@ -9,8 +9,9 @@ import { GEMINI, geminiBatch, geminiBatchSchema, geminiEmbed, geminiEmbedSchema 
 import { SPENDING_ERRORS } from "../../openapi/operation.ts";
 import { count } from "../answers.ts";
 import { CALL_HEADERS, SPENDING_HEADERS } from "../call-answer.ts";
+import { modelNameInPath } from "../models.ts";
 import type { Route } from "../route.ts";
-import { MODEL_IN_PATH, foreignEmbeddings, modelText } from "./foreign-answer.ts";
+import { MODEL_IN_PATH, foreignEmbeddings } from "./foreign-answer.ts";
 
 const PATH = "/v1beta/models/{owner}/{name}";
 const NEWER_PATH = "/v1/models/{owner}/{name}";
@@ -89,5 +90,5 @@ export const GEMINI_ROUTES: readonly Route[] = [
 
 /** The name in the path is matched together with the `method` behind it. */
 function answer(c: Context, adapter: EmbeddingsAdapter, method: string): Promise<Response> {
-  return foreignEmbeddings(c, adapter, modelText(c).slice(0, -method.length));
+  return foreignEmbeddings(c, adapter, modelNameInPath(c).slice(0, -method.length));
 }

@@ -8,9 +8,9 @@ import { TEI, teiEmbed, teiEmbedSchema, teiRerank, teiRerankSchema } from "../..
 import { SPENDING_ERRORS } from "../../openapi/operation.ts";
 import { MODEL, count } from "../answers.ts";
 import { CALL_HEADERS, SPENDING_HEADERS } from "../call-answer.ts";
-import { describeModel, modelInPath } from "../models.ts";
+import { describeModel, modelInPath, modelNameInPath } from "../models.ts";
 import type { Route } from "../route.ts";
-import { MODEL_IN_PATH, foreignEmbeddings, foreignRerank, modelText } from "./foreign-answer.ts";
+import { MODEL_IN_PATH, foreignEmbeddings, foreignRerank } from "./foreign-answer.ts";
 import { INPUTS_MAX } from "../../../shared/schemas/texts.ts";
 
 const PATH = "/v1/models/{owner}/{name}";
@@ -45,7 +45,7 @@ export const TEI_ROUTES: readonly Route[] = [
         headers: SPENDING_HEADERS,
       },
     },
-    handler: (c: Context) => foreignEmbeddings(c, teiEmbed, modelText(c)),
+    handler: (c: Context) => foreignEmbeddings(c, teiEmbed, modelNameInPath(c)),
   },
   {
     ...CALL,
@@ -71,7 +71,7 @@ export const TEI_ROUTES: readonly Route[] = [
         headers: SPENDING_HEADERS,
       },
     },
-    handler: (c: Context) => foreignRerank(c, teiRerank, modelText(c)),
+    handler: (c: Context) => foreignRerank(c, teiRerank, modelNameInPath(c)),
   },
   {
     method: "get",
