@@ -6,7 +6,7 @@ import { Dice } from "./dice.ts";
 import type { Prices } from "./history.ts";
 import type { Api } from "../embed/api.ts";
 import { Refusal } from "../embed/api.ts";
-import { checked, readModel } from "../embed/service.ts";
+import { checked, pricingSchema, readModel } from "../embed/service.ts";
 import type { Tier } from "../../shared/wire.ts";
 
 const TEXTS = 256;
@@ -47,13 +47,7 @@ const modelsSchema = z.object({
       id: z.string(),
       status: z.string(),
       kind: z.nullable(z.string()).optional(),
-      pricing: z.object({
-        price_nano_usd_per_million_tokens: z.int(),
-        hit_price_nano_usd_per_million_tokens: z.int(),
-        batch_price_nano_usd_per_million_tokens: z.int(),
-        batch_hit_price_nano_usd_per_million_tokens: z.int(),
-        minimum_charge_nano_usd: z.int(),
-      }),
+      pricing: pricingSchema,
     }),
   ),
 });

@@ -10,6 +10,15 @@ import type { InputType } from "../../shared/schemas/input-type.ts";
 import { prefixBound, tokenBound } from "../../shared/token-bound.ts";
 import type { Tier } from "../../shared/wire.ts";
 
+/** What /v1/models says of a model's prices. */
+export const pricingSchema = z.object({
+  price_nano_usd_per_million_tokens: z.int(),
+  hit_price_nano_usd_per_million_tokens: z.int(),
+  batch_price_nano_usd_per_million_tokens: z.int(),
+  batch_hit_price_nano_usd_per_million_tokens: z.int(),
+  minimum_charge_nano_usd: z.int(),
+});
+
 const modelSchema = z.object({
   id: z.string(),
   status: z.string(),
@@ -22,13 +31,7 @@ const modelSchema = z.object({
     instruction: z.nullable(z.string()).optional(),
   }),
   revision: z.nullable(z.string()),
-  pricing: z.object({
-    price_nano_usd_per_million_tokens: z.int(),
-    hit_price_nano_usd_per_million_tokens: z.int(),
-    batch_price_nano_usd_per_million_tokens: z.int(),
-    batch_hit_price_nano_usd_per_million_tokens: z.int(),
-    minimum_charge_nano_usd: z.int(),
-  }),
+  pricing: pricingSchema,
 });
 export type ServedModel = z.infer<typeof modelSchema>;
 /** Rerankers are in the list too, and have no prompts. */
