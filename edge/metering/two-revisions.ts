@@ -9,7 +9,7 @@ export type SecondHalf = Pick<EmbedTextsRequest, "revision" | "prefix" | "prompt
 
 /**
  * One after the other, so that no more connections are open than for any call. The caller's `request` must leave the cache
- * alone: what the first half stored would be had for the price of a hit where the second fails and nothing is charged.
+ * alone: there is nothing to keep.
  */
 export function startHalves(
   embedTexts: EmbedTexts,
