@@ -27,6 +27,8 @@ export class BatchBuilder {
   readonly #limits: SchedulerLimits;
   readonly #cost: CostModel;
   #secondsMax: number;
+  /** Of the text asked about last, beside the first `size` jobs. */
+  #counted: { readonly ids: Int32Array; readonly size: number; readonly shared: number } | undefined;
 
   constructor(limits: SchedulerLimits, cost: CostModel) {
     this.#limits = limits;
@@ -93,13 +95,15 @@ export class BatchBuilder {
     this.tokens += ids.length;
   }
 
-  /** Rows are shared within an account alone: see jobKey. */
+  /** Rows are shared within an account alone: see jobKey. Counted once for a text that is asked about, then added. */
   #sharedOf({ ids, account }: Text): number {
     if (!this.#limits.sharesRows) return 0;
-    return sharedTokens(
-      ids,
-      this.jobs.filter((job) => job.account === account),
-    );
+    const { size } = this;
+    if (this.#counted?.ids !== ids || this.#counted.size !== size) {
+      const own = this.jobs.filter((job) => job.account === account);
+      this.#counted = { ids, size, shared: sharedTokens(ids, own) };
+    }
+    return this.#counted.shared;
   }
 
   #hasRoom({ length }: Int32Array): boolean {
