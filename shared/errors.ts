@@ -15,7 +15,12 @@ export interface ErrorSpec {
   readonly type: ErrorType;
   /** Whether the same call may succeed later: decides `x-should-retry`. */
   readonly retry: boolean;
+  /** The most that `Retry-After` says, in seconds; absent: RETRY_AFTER_S_MAX. */
+  readonly retryAfterSMax?: number;
 }
+
+/** OpenAI's Node SDK ignores a `Retry-After` above a minute. */
+const RETRY_AFTER_S_MAX = 60;
 
 const invalid = (status: ErrorSpec["status"] = 400): ErrorSpec => ({
   status,
@@ -62,20 +67,21 @@ export const ERRORS = {
   method_not_allowed: invalid(405),
   revision_changed: invalid(409),
   not_sealed_yet: invalid(409),
-  idempotency_in_progress: { status: 409, type: "invalid_request_error", retry: true },
+  idempotency_in_progress: { status: 409, type: "invalid_request_error", retry: true, retryAfterSMax: 1 },
   body_too_large: invalid(413),
   unsupported_media_type: invalid(415),
   headers_too_large: invalid(431),
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", retry: true },
-  credit_held: { status: 429, type: "rate_limit_error", retry: true },
+  /** Calls that end give credit back at once, and a client that is told to wait for the last of them fails instead. */
+  credit_held: { status: 429, type: "rate_limit_error", retry: true, retryAfterSMax: 1 },
   /** Only in the last line of a stream. */
   client_not_reading: { status: 499, type: "invalid_request_error", retry: true },
   /** Only in logs and usage: the client left before the answer. */
   client_closed_request: { status: 499, type: "invalid_request_error", retry: false },
   internal_error: { status: 500, type: "server_error", retry: true },
   vector_not_finite: { status: 500, type: "server_error", retry: false },
-  model_not_ready: { status: 503, type: "server_error", retry: true },
-  overloaded: { status: 503, type: "server_error", retry: true },
+  model_not_ready: { status: 503, type: "server_error", retry: true, retryAfterSMax: 30 },
+  overloaded: { status: 503, type: "server_error", retry: true, retryAfterSMax: 5 },
   backend_unavailable: { status: 503, type: "server_error", retry: true },
   ledger_unavailable: { status: 503, type: "server_error", retry: true },
   directory_unavailable: { status: 503, type: "server_error", retry: true },
@@ -95,8 +101,15 @@ export interface Fault {
   readonly message: string;
   /** The field or item at fault, as the caller wrote it: `input[17]`, `dimensions`. */
   readonly param: string | null;
-  /** Whole seconds, 1..60 (OpenAI's Node SDK ignores longer ones). */
+  /** Seconds, as far as this place knows; callers are told `shownRetryAfterS()`. */
   readonly retryAfterS?: number;
+}
+
+/** What callers are told to wait: whole seconds, from 1 to the most of the fault's code. Undefined: nothing. */
+export function shownRetryAfterS({ code, retryAfterS: known }: Fault): number | undefined {
+  if (known === undefined) return undefined;
+  const { retryAfterSMax = RETRY_AFTER_S_MAX }: ErrorSpec = ERRORS[code];
+  return Math.min(retryAfterSMax, Math.max(1, Math.ceil(known)));
 }
 
 /** What a caller reads of a fault. */

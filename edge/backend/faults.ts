@@ -11,7 +11,6 @@ import { TOO_LARGE } from "./client.ts";
 
 /** `Retry-After` for a cold model (docs/contract.md, Defaults). */
 export const COLD_RETRY_AFTER_S = 30;
-const OVERLOAD_RETRY_AFTER_S_MAX = 5;
 
 /** Names the text at `index` as the caller wrote it: `input[17]`, `documents[3]`. */
 export type ItemOf = (index: number) => string | null;
@@ -101,7 +100,7 @@ function faultError(fault: BackendFault, asked: Asked, itemOf: ItemOf): ApiError
         fault.code,
         "The backend has more work than it can do in time. Try again shortly.",
         null,
-        Math.min(fault.retryAfterS ?? 1, OVERLOAD_RETRY_AFTER_S_MAX),
+        fault.retryAfterS ?? 1,
       );
     case "model_not_ready":
       return coldError(asked.model);

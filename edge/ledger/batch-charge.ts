@@ -22,7 +22,6 @@ import { recordUsage } from "./usage-history.ts";
 const RESERVED_MS = 75_000;
 /** Longer than a batch lives (a day), so that every attempt at a slice finds its receipt. */
 const RECEIPT_MS = 7 * 86_400_000;
-const HELD_RETRY_MS = 2000;
 
 /** One attempt at one slice of a batch. */
 export interface BatchAttempt {
@@ -125,7 +124,7 @@ function refusalOf(
     kind: "credit_held",
     neededNanoUsd: needNanoUsd,
     spendableNanoUsd: funds.grantableNanoUsd,
-    retryAfterMs: HELD_RETRY_MS,
+    heldMs: RESERVED_MS,
   };
 }
 

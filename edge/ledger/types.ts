@@ -76,7 +76,8 @@ export type Refusal =
       readonly kind: "credit_held";
       readonly neededNanoUsd: NanoUsd;
       readonly spendableNanoUsd: NanoUsd;
-      readonly retryAfterMs: number;
+      /** When it is back at the latest: calls that end give it back at once. */
+      readonly heldMs: number;
     }
   | {
       readonly kind: "rate_limited";

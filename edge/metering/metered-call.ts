@@ -116,7 +116,7 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
 /** A backend may be ready before the operator offers the model: nothing is sold before that. */
 function checkOffered({ operatorStatus }: CatalogModel): void {
   if (operatorStatus === "live") return;
-  throw apiError("model_not_ready", "This model is not offered yet: GET /v1/models shows its status.", "model", 60);
+  throw apiError("model_not_ready", "This model is not offered yet: GET /v1/models shows its status.", "model", 30);
 }
 
 /** A call with an `Idempotency-Key`: its first answer is stored, and serves repeats. */

@@ -57,9 +57,9 @@ export function faultOfRefusal(refusal: Refusal): Fault {
       return {
         ...fault(
           "credit_held",
-          `This call needs $${formatUsd(refusal.neededNanoUsd)}; the credit is there but held for other calls. Try again in ${Math.ceil(refusal.retryAfterMs / 1000)} s.`,
+          `This call needs $${formatUsd(refusal.neededNanoUsd)}; the credit is there but held for other calls, for ${Math.ceil(refusal.heldMs / 1000)} s at most. Try again in a second.`,
         ),
-        retryAfterS: refusal.retryAfterMs / 1000,
+        retryAfterS: 1,
       };
     case "rate_limited":
       return {

@@ -3,7 +3,7 @@
 
 import type { Context } from "../context.ts";
 import { allHeaders } from "./answer-headers.ts";
-import { ApiError, ERRORS, errorObject } from "../../shared/errors.ts";
+import { ApiError, ERRORS, errorObject, shownRetryAfterS } from "../../shared/errors.ts";
 import type { ErrorObject, Fault } from "../../shared/errors.ts";
 import { ConfigError } from "../settings.ts";
 import { withNameSent } from "../metering/call-options.ts";
@@ -13,25 +13,19 @@ export interface ErrorBody {
   readonly error: ErrorObject & { readonly retry_after_s?: number };
 }
 
-/** OpenAI's Node SDK ignores a Retry-After above a minute. */
-const RETRY_AFTER_S_MAX = 60;
-
 /** The answer to a fault: status, body and headers. */
 export function faultResponse(c: Context, thrown: Fault): Response {
   const fault = withNameSent(c, thrown);
   const spec = ERRORS[fault.code];
   c.set("fault", fault);
   const { error } = errorBody(c, fault);
-  const { retry_after_s: retryAfterS } = error;
+  const { retry_after_s: waitS } = error;
   const body = c.get("vendor")?.errorBody({ ...error, status: spec.status }) ?? { error };
   const standing = c.get("standing");
   const headers = allHeaders(c, {
     "content-type": "application/json; charset=utf-8",
     "cache-control": "no-store",
-    ...(retryAfterS !== undefined && {
-      "retry-after": String(retryAfterS),
-      "retry-after-ms": String(retryAfterS * 1000),
-    }),
+    ...(waitS !== undefined && { "retry-after": String(waitS), "retry-after-ms": String(waitS * 1000) }),
     ...(standing !== undefined && standingHeaders(standing)),
     ...(!spec.retry && { "x-should-retry": "false" }),
     ...(spec.status === 401 && { "www-authenticate": "Bearer" }),
@@ -41,15 +35,12 @@ export function faultResponse(c: Context, thrown: Fault): Response {
 
 /** What an answer says of `fault`. */
 export function errorBody(c: Context, fault: Fault): ErrorBody {
-  const retryAfterS =
-    fault.retryAfterS === undefined
-      ? undefined
-      : Math.min(RETRY_AFTER_S_MAX, Math.max(1, Math.ceil(fault.retryAfterS)));
+  const waitS = shownRetryAfterS(fault);
   return {
     error: {
       ...errorObject(fault),
       message: `${fault.message} See ${new URL(c.req.url).origin}/docs/errors#${fault.code}`,
-      ...(retryAfterS === undefined ? {} : { retry_after_s: retryAfterS }),
+      ...(waitS === undefined ? {} : { retry_after_s: waitS }),
     },
   };
 }

@@ -16,7 +16,7 @@ import { bodyHashOf } from "../metering/idempotent-call.ts";
 import { embedMetered } from "../metering/metered-call.ts";
 import type { MeteredResult, MeteredTexts } from "../metering/metered-call.ts";
 import { must } from "../../shared/assert.ts";
-import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
+import { ApiError, ERRORS, apiError, shownRetryAfterS } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
@@ -56,7 +56,7 @@ export interface FrameTurn {
 
 /** The longest that a frame waits for faults that pass: a rate limit, a backend that restarts. */
 const PATIENCE_MS = 60_000;
-const RETRY_MS = 1000;
+const RETRY_S = 1;
 
 const encoder = new TextEncoder();
 
@@ -161,7 +161,7 @@ export class FrameCalls {
 /** How long to wait for a fault to pass; undefined: it does not by itself. */
 function waitOf({ fault }: ApiError): number | undefined {
   if (!ERRORS[fault.code].retry || fault.code === "internal_error") return undefined;
-  return fault.retryAfterS === undefined ? RETRY_MS : fault.retryAfterS * 1000;
+  return (shownRetryAfterS(fault) ?? RETRY_S) * 1000;
 }
 
 /** The fault in a stream's words. */

@@ -1,6 +1,6 @@
 // Why a call is not covered: the facts of a 400, 402 or 429, from the object's answer to this very call. Of several
 // reasons it names the most lasting one: a limit that no waiting lifts, then missing credit, then the rate, then credit
-// that other calls hold. After `retryAfterMs` the same call passes, unless others call in the meantime.
+// that other calls hold. After `retryAfterMs`, or `heldMs`, the same call passes, unless others call in the meantime.
 
 import { assert, must } from "../../shared/assert.ts";
 import { nanoUsd } from "../../shared/money.ts";
@@ -10,7 +10,7 @@ import type { Amount, FundsBound, OtherLease, RateView, Refusal } from "../ledge
 
 const MS_PER_MINUTE = 60_000;
 /** Where this isolate's own calls hold the credit: they end within seconds, and what they leave can be used at once. */
-const RETRY_MS_MIN = 1000;
+const HELD_MS_MIN = 1000;
 
 /** `free`: what the isolate's lease can still spend. `own`: all that it holds, what running calls reserved included. */
 export function explainRefusal(need: Amount, free: Amount, own: Amount, standing: Standing): Refusal {
@@ -67,7 +67,7 @@ function creditHeld(need: Amount, own: Amount, { funds, others }: Standing): Ref
     kind: "credit_held",
     neededNanoUsd: need.nanoUsd,
     spendableNanoUsd: nanoUsd(funds.grantableNanoUsd + own.nanoUsd),
-    retryAfterMs: Math.max(RETRY_MS_MIN, ...waits),
+    heldMs: Math.max(HELD_MS_MIN, ...waits),
   };
 }
 

@@ -24,8 +24,6 @@ import { formatUsd, nanoUsd } from "../../../shared/money.ts";
 import { oneOf, parseBody, text, wrongValue } from "../../../shared/schemas/fields.ts";
 
 const BODY_BYTES_MAX = 4096;
-/** A lease's life. */
-const HELD_S = 30;
 const PAYMENT_RULE =
   "a payment's id at Stripe (`pi_…`), as `payment_id` of a top-up in GET /v1/transactions (a grant was never paid)";
 const PAYMENT = /^pi_\w{1,250}$/;
@@ -197,8 +195,8 @@ function notThere(
   payment: string,
 ): ApiError {
   if (wanted <= unspent) {
-    const held = `Calls that run now hold all but $${formatUsd(free)} of the credit: send it again in ${HELD_S} s, or refund less.`;
-    return apiError("credit_held", held, "amount_usd", HELD_S);
+    const held = `Calls that run now hold all but $${formatUsd(free)} of the credit: send it again in a second, or refund less.`;
+    return apiError("credit_held", held, "amount_usd", 1);
   }
   const most = Math.floor(unspent / NANO_USD_PER_CENT) * NANO_USD_PER_CENT;
   const spent = `$${formatUsd(wanted)} of ${payment} were to be refunded, but of all that this account paid only $${formatUsd(nanoUsd(most))} is not spent`;

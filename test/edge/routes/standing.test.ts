@@ -7,6 +7,7 @@ import { AccountCore } from "../../../edge/ledger/account-core.ts";
 import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
 import { SqliteStorage } from "../../../edge/account/sqlite-storage.ts";
 import { must } from "../../../shared/assert.ts";
+import { nanoUsd } from "../../../shared/money.ts";
 import { openAccount } from "../account/support.ts";
 import type { TestAccount } from "../account/support.ts";
 import type { ApiAnswer } from "../support/api.ts";
@@ -23,7 +24,7 @@ function embed(account: TestAccount, body: object = {}): Promise<ApiAnswer> {
   return api.call("/v1/embeddings", { key: account.created.key, body: { model: MODEL, input: "hello", ...body } });
 }
 
-const usd = (nanoUsd: number): string => (nanoUsd / 1e9).toFixed(9).replace(/\.?0+$/, "");
+const usd = (amount: number): string => (amount / 1e9).toFixed(9).replace(/\.?0+$/, "");
 const header = (answer: ApiAnswer, name: string): string => answer.headers.get(name) ?? "absent";
 
 test("the credit that a call is told is the balance less what was charged, whatever leases hold", async () => {
@@ -65,6 +66,18 @@ test("a 402 and a 429 carry the state that refused", async () => {
   expect(header(hasty, "x-ratelimit-remaining-requests")).toBe("0");
   expect(header(hasty, "x-ratelimit-reset-requests")).toMatch(/^(5\d(\.\d+)?s|1m0s)$/);
   expect(Number(header(hasty, "retry-after"))).toBeGreaterThan(50);
+});
+
+test("a 429 for credit that other calls hold says to try again in a second, and when it is back at the latest", async () => {
+  const account = await openAccount(CREDIT);
+  const attempt = { batchId: "batch", slice: 0, attempt: 1, keyId: account.created.id };
+  const uses = { scopes: [], models: [MODEL] };
+  expect(await account.stub.reserveBatch({ ...attempt, uses }, nanoUsd(CREDIT))).toEqual({ kind: "reserved" });
+  const answer = await embed(account);
+  expect(answer).toMatchObject({ status: 429, body: { error: { code: "credit_held", retry_after_s: 1 } } });
+  expect(header(answer, "retry-after")).toBe("1");
+  expect(header(answer, "retry-after-ms")).toBe("1000");
+  expect(answer.text).toMatch(/held for other calls, for [1-9]\d? s at most\./);
 });
 
 test("a call over the whole limit of a minute is a 400 that names the limit and its size", async () => {

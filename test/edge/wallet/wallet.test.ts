@@ -161,8 +161,8 @@ test("credit that only other calls hold is credit_held, not out of credit", asyn
   const refused = await second.admit(account, 10);
   if (refused.kind !== "refused" || refused.refusal.kind !== "credit_held") throw new Error(refused.kind);
   // The other isolate may have died: its lease ends a TTL and a margin later.
-  expect(refused.refusal.retryAfterMs).toBeGreaterThan(30_000);
-  expect(refused.refusal.retryAfterMs).toBeLessThanOrEqual(35_000);
+  expect(refused.refusal.heldMs).toBeGreaterThan(30_000);
+  expect(refused.refusal.heldMs).toBeLessThanOrEqual(35_000);
 });
 
 test("what was granted towards a call that is then refused goes back at once", async () => {
