@@ -25,6 +25,7 @@ import type { Computation, Wait, WaitEnd } from "./in-flight.ts";
 import { InFlight } from "./in-flight.ts";
 import { pairPrefix, sameReranker } from "./pairs.ts";
 import { samePrompts } from "./prompts.ts";
+import { SharedText } from "./shared-text.ts";
 import type { CacheMode, CacheUse, Tiers } from "../cache/tiers.ts";
 import type { EmbedTexts, EmbedTextsRequest, EmbedTextsResult, EmbeddedText, StartedTexts } from "./types.ts";
 
@@ -51,7 +52,7 @@ export interface EmbedTextsPorts {
 type Outcome = EmbeddedText | ItemFault;
 
 export function createEmbedTexts(ports: EmbedTextsPorts): EmbedTexts {
-  const inFlight = new InFlight<Outcome>();
+  const inFlight = new InFlight<SharedText>();
   return {
     start: (request) => new EmbedCall(ports, inFlight, request),
   };
@@ -70,12 +71,12 @@ interface Owned {
   /** Indexes among the distinct texts. */
   readonly indexes: readonly number[];
   /** Shared with calls that wait for the same texts; undefined: they are the call's alone. */
-  readonly computation: Computation<Outcome> | undefined;
+  readonly computation: Computation<SharedText> | undefined;
 }
 
 class EmbedCall implements StartedTexts {
   readonly #ports: EmbedTextsPorts;
-  readonly #inFlight: InFlight<Outcome>;
+  readonly #inFlight: InFlight<SharedText>;
   readonly #request: EmbedTextsRequest;
   readonly #distinct: Distinct;
   readonly #startedMs: number;
@@ -85,7 +86,7 @@ class EmbedCall implements StartedTexts {
   readonly #computed = new Map<string, CacheEntry>();
   readonly #looking: Promise<Looked | undefined>;
 
-  constructor(ports: EmbedTextsPorts, inFlight: InFlight<Outcome>, request: EmbedTextsRequest) {
+  constructor(ports: EmbedTextsPorts, inFlight: InFlight<SharedText>, request: EmbedTextsRequest) {
     this.#ports = ports;
     this.#inFlight = inFlight;
     this.#request = request;
@@ -175,7 +176,8 @@ class EmbedCall implements StartedTexts {
       if (text === undefined) throw new TypeError("every distinct text has a result");
       if ("code" in text) return { fault: itemFault(text, this.#request, () => this.#itemOf(position)) };
       // A text that repeats an earlier one of the request is priced as a hit.
-      return this.#distinct.first[place] === position ? text : { ...text, hit: true };
+      if (this.#distinct.first[place] === position) return text;
+      return { vector: text.vector, tokens: text.tokens, hit: true };
     });
     return { revision: looked.ready.revision, dimensions: wordsOf(looked.ready), texts, timings: this.#timings };
   }
@@ -203,7 +205,7 @@ class EmbedCall implements StartedTexts {
         else {
           timer ??= new Cancel();
           end ??= this.#waitEnd(timer);
-          waiting.push(take(wait, end, results, index));
+          waiting.push(this.#take(wait, end, results, index));
         }
       }
       try {
@@ -216,6 +218,15 @@ class EmbedCall implements StartedTexts {
       if (signal.aborted) throw cancelledError();
       if (this.#leftMs <= 0) throw deadlineError();
     }
+  }
+
+  async #take(
+    wait: Wait<SharedText>,
+    end: Promise<WaitEnd>,
+    results: (Outcome | undefined)[],
+    index: number,
+  ): Promise<void> {
+    results[index] = (await wait(end))?.in(this);
   }
 
   /** Resolves when waiters should stop waiting; `timer` cancels it. */
@@ -256,10 +267,13 @@ class EmbedCall implements StartedTexts {
       const computed = outcomesOf(answer);
       if (this.#request.textsDepend === true && computed.some((one) => "code" in one)) return computed;
       this.#noteComputed(looked, indexes, answer, computed);
-      computation?.settle(computed);
-      return computed;
+      if (computation === undefined || computation.waiters === 0) return computed;
+      const shared = computed.map((one) => ("code" in one ? one : new SharedText(one, this)));
+      // A fault of this call is not a waiter's: it computes that text anew.
+      computation.settle(shared.map((one) => ("code" in one ? undefined : one)));
+      return shared;
     } finally {
-      // After a failure it ends without values, and the waiters compute for themselves. After success this does nothing.
+      // After a failure it ends without values, and the waiters compute for themselves. Shared, this does nothing.
       computation?.settle([]);
     }
   }
@@ -320,17 +334,6 @@ class EmbedCall implements StartedTexts {
     const { itemOf } = this.#request;
     return itemOf === undefined ? `input[${place}]` : itemOf(place);
   }
-}
-
-/** What another call computes costs this one a hit. A fault of that call is not this one's: the text is computed anew. */
-async function take(
-  wait: Wait<Outcome>,
-  end: Promise<WaitEnd>,
-  results: (Outcome | undefined)[],
-  index: number,
-): Promise<void> {
-  const value = await wait(end);
-  results[index] = value === undefined || "code" in value ? undefined : { ...value, hit: true };
 }
 
 function missing(results: readonly (Outcome | undefined)[]): number[] {

@@ -60,8 +60,13 @@ export interface EmbeddedText {
   readonly vector: Uint16Array;
   /** Token ids that the model read: prefix and ending token included, after truncation. */
   readonly tokens: number;
-  /** From a cache tier, or a repetition of an earlier text of this request: priced as a hit. */
+  /**
+   * From a cache tier, a repetition of an earlier text of this request, or paid for by another call that ran at the same
+   * time (shared-text.ts): priced as a hit.
+   */
   readonly hit: boolean;
+  /** Called when its call is priced and it is no hit. */
+  pay?(): void;
 }
 
 /** Why a text has no vector, in the caller's terms. */

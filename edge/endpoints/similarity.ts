@@ -67,14 +67,15 @@ function outcomeOf(pair: Pair, results: readonly TextResult[]): Pair | FailedTex
  * the computation.
  */
 function usedTexts(pairs: readonly Pair[], texts: readonly string[], results: readonly TextResult[]): EmbeddedText[] {
-  const computed = new Set(texts.filter((_, at) => isMiss(results[at])));
+  const computed = new Map<string, EmbeddedText>();
+  for (const [at, result] of results.entries()) {
+    if (isEmbedded(result) && !result.hit) computed.set(texts[at] ?? "", result);
+  }
   return [...new Set(pairs.flat())].flatMap((at) => {
-    const result = results[at];
+    const [text = "", result] = [texts[at], results[at]];
     if (result === undefined || isFailed(result)) return [];
-    return [{ ...result, hit: !computed.delete(texts[at] ?? "") }];
+    const first = computed.get(text);
+    computed.delete(text);
+    return [first ?? { ...result, hit: true }];
   });
-}
-
-function isMiss(result: TextResult | undefined): boolean {
-  return result !== undefined && isEmbedded(result) && !result.hit;
 }

@@ -45,15 +45,17 @@ export interface Charge {
 interface PricedText {
   readonly tokens: number;
   readonly hit: boolean;
+  pay?(): void;
 }
 
-/** Tokens of all `texts`, and of those that were hits. */
+/** Tokens of all `texts`, and of those that were hits. Those that were none are paid for from now on. */
 export function sumTokens(texts: readonly PricedText[]): Pick<Charge, "tokens" | "cachedTokens"> {
   let tokens = 0;
   let cachedTokens = 0;
   for (const text of texts) {
     tokens += text.tokens;
     if (text.hit) cachedTokens += text.tokens;
+    else text.pay?.();
   }
   return { tokens, cachedTokens };
 }
