@@ -6,43 +6,33 @@
 //   3. it is computed, and its results stored in R2;
 //   4. "these results are pending" is written;
 //   5. it is charged exactly once, even if the message is repeated;
-//   6. "slice done" is written: results, counts and usage together.
+//   6. "slice done" is written: results, counts and usage together. What was computed may be cached now.
 
 import type { ReserveOutcome } from "../ledger/batch-charge.ts";
-import type { UsageLine } from "../ledger/types.ts";
 import { ENDPOINTS } from "../endpoints/endpoints.ts";
 import { DamagedFileError } from "../lib/cipher.ts";
 import { loggedFault } from "../lib/log.ts";
+import type { StartedTexts } from "../embedding/types.ts";
 import { faultOfRefusal } from "../metering/refusals.ts";
 import { must, unreachable } from "../../shared/assert.ts";
-import type { Fault } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { BatchPorts } from "./batch-ports.ts";
 import type { BatchStore } from "./batch-store.ts";
 import { afterFailure, isOnTrial, verdictOf } from "./blame.ts";
-import { failedLine, unrunLine } from "./error-lines.ts";
+import { batchFault, failedLine, unrunLine } from "./error-lines.ts";
 import { exactBound } from "./exact-bound.ts";
 import { InputReader } from "./input-lines.ts";
 import { resultFiles } from "./result-files.ts";
 import { REJECTED_SIZE, readSlice, shrinkAfter, sliceSize } from "./read-slice.ts";
 import type { PreparedSlice, SliceLine } from "./slice-prepare.ts";
 import { failedSlice, modelIdOf, modelsOf, prepareSlice } from "./slice-prepare.ts";
-import { NO_USAGE, addUsage, refusedUsage, runSlice, storeErrors } from "./slice-run.ts";
+import { NO_USAGE, addUsage, refusedUsage, reportOf, runSlice, storeErrors } from "./slice-run.ts";
 import type { SliceOutcome } from "./slice-run.ts";
 import type { SliceScope } from "./slice-scope.ts";
 import { checkServing } from "./slice-scope.ts";
 import { snapshotOf } from "./snapshot.ts";
-import type {
-  BatchFault,
-  BatchState,
-  BatchStatus,
-  Ending,
-  PendingSlice,
-  SlicePart,
-  SliceResult,
-  UsageByModel,
-} from "../files/batch-types.ts";
+import type { BatchState, BatchStatus, Ending, PendingSlice, SlicePart, SliceResult } from "../files/batch-types.ts";
 import { validateInput } from "./validate.ts";
 
 export type Step =
@@ -63,6 +53,11 @@ export class BatchWork {
   private now: BatchState;
   /** Lines of the current slice; 0 before this instance has begun one. */
   private attempted = 0;
+  /**
+   * What this instance computed for the slice. It is cached once it is charged: a slice that fails over one of its lines, or
+   * a batch that ends, would leave it at the price of a hit.
+   */
+  private computed: StartedTexts[] = [];
 
   constructor(state: BatchState, store: BatchStore, ports: BatchPorts) {
     this.now = state;
@@ -163,13 +158,16 @@ export class BatchWork {
   private async outcomeOf(prepared: PreparedSlice, attempt: number, scope: SliceScope): Promise<SliceOutcome> {
     const name = `${this.now.slice}-${attempt}`;
     const [only] = prepared.runnable;
-    if (only === undefined || !isOnTrial(this.now, this.attempted)) return runSlice(prepared, name, scope);
+    this.computed = [];
+    if (only === undefined || !isOnTrial(this.now, this.attempted)) {
+      return runSlice(prepared, name, scope, this.computed);
+    }
     try {
-      return await runSlice(prepared, name, scope);
+      return await runSlice(prepared, name, scope, this.computed);
     } catch (error) {
       const verdict = verdictOf(error);
       if (verdict === undefined) throw error;
-      return runSlice(failedSlice(only, verdict), name, scope);
+      return runSlice(failedSlice(only, verdict), name, scope, []);
     }
   }
 
@@ -219,6 +217,7 @@ export class BatchWork {
     const mayPass = kind === "credit_held" || kind === "suspended";
     if (mayPass && this.endingNow() === undefined) return { kind: "later", delayMs: HELD_MS };
     // The results cannot be paid for, so they are not delivered: the lines count as not run.
+    this.computed = [];
     this.patch({ pending: undefined });
     return AGAIN;
   }
@@ -243,6 +242,7 @@ export class BatchWork {
   }
 
   private finish(to: PendingSlice["to"], result: SliceResult, isQuick: boolean): Step {
+    for (const texts of this.computed.splice(0)) texts.keep();
     const state = this.now;
     this.now = {
       ...state,
@@ -334,7 +334,8 @@ export class BatchWork {
   }
 
   private async postpone(cause: unknown): Promise<Step> {
-    const { change, delayMs } = afterFailure(this.now, loggedFault("batch_postponed", cause), this.attempted);
+    const inVain = this.computed.splice(0).length > 0;
+    const { change, delayMs } = afterFailure(this.now, loggedFault("batch_postponed", cause), this.attempted, inVain);
     this.attempted = 0;
     this.patch(change);
     await this.release();
@@ -386,15 +387,4 @@ export class BatchWork {
 
 function grown(sums: BatchState["output"], part: SlicePart | undefined): BatchState["output"] {
   return part === undefined ? sums : { bytes: sums.bytes + part.bytes, lines: sums.lines + part.lines };
-}
-
-/** The fault that the batch itself shows, besides its error file. */
-function batchFault({ code, message, param }: Fault, lines: readonly SliceLine[]): BatchFault {
-  const line = lines[0]?.line ?? null;
-  return { code, line, message: `${message} No line from line ${line} on was run.`, param };
-}
-
-function reportOf({ model, requests, failed, failed5xx = 0, ...sums }: UsageByModel, minute: number): UsageLine {
-  const errors = { errors4xx: failed - failed5xx, errors5xx: failed5xx };
-  return { model, tier: "batch", minute, requests, ...sums, ...errors, latency: {} };
 }

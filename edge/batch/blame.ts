@@ -20,12 +20,15 @@ interface AfterFailure {
   readonly delayMs: number;
 }
 
-/** After an attempt at `lines` lines (0: none was begun) ended with `cause`. */
-export function afterFailure(state: Failures, cause: unknown, lines: number): AfterFailure {
+/**
+ * After an attempt at `lines` lines (0: none was begun) ended with `cause`. `inVain`: some of them were computed, and will be
+ * again: fewer at a time get on.
+ */
+export function afterFailure(state: Failures, cause: unknown, lines: number, inVain = false): AfterFailure {
   const fault = faultOf(cause);
   const failures = state.failures + 1;
   const isSuspicious = SUSPICIOUS.has(fault.code);
-  const shrinks = fault.code === "deadline_exceeded" || (isSuspicious && failures >= SUSPICIOUS_FAILURES);
+  const shrinks = inVain || fault.code === "deadline_exceeded" || (isSuspicious && failures >= SUSPICIOUS_FAILURES);
   return {
     change: {
       failures,

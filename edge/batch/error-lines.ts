@@ -4,6 +4,7 @@
 import { ERRORS, errorObject } from "../../shared/errors.ts";
 import type { Fault } from "../../shared/errors.ts";
 import type { RequestId } from "../../shared/ids.ts";
+import type { BatchFault } from "../files/batch-types.ts";
 import type { BatchId } from "../files/types.ts";
 
 interface LineName {
@@ -42,4 +43,10 @@ export function unrunLine(batchId: BatchId, { line, customId }: LineName, ending
 
 function text(line: object): string {
   return `${JSON.stringify(line)}\n`;
+}
+
+/** The fault that the batch itself shows, besides its error file. `lines`: the first that were not run. */
+export function batchFault({ code, message, param }: Fault, lines: readonly LineName[]): BatchFault {
+  const line = lines[0]?.line ?? null;
+  return { code, line, message: `${message} No line from line ${line} on was run.`, param };
 }

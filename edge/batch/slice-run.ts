@@ -2,10 +2,12 @@
 // the output and the error file. A fault that is not a line's own fails the slice, which is retried.
 
 import { bodyMemory, frameMemory } from "../lib/memory-budget.ts";
-import type { EmbedTextsResult, TextResult } from "../embedding/types.ts";
+import { isEmbedded } from "../embedding/types.ts";
+import type { EmbeddedText, EmbedTextsResult, StartedTexts, TextResult } from "../embedding/types.ts";
 import { encodeResults, resultLineBytes } from "../files/results.ts";
 import type { ResultLine } from "../files/results.ts";
 import type { FileId } from "../files/types.ts";
+import type { UsageLine } from "../ledger/types.ts";
 import { describeError, writeLog } from "../lib/log.ts";
 import type { Charge } from "../models/pricing.ts";
 import { chargeOf } from "../models/pricing.ts";
@@ -43,10 +45,15 @@ interface Sorted {
 }
 
 /**
- * `name`: of the slice's chunks, unique to this attempt. Results are durable when it resolves. Throws ApiError for a
- * fault that is worth a retry.
+ * `name`: of the slice's chunks, unique to this attempt. Results are durable when it resolves. `computed` gets what was
+ * computed, to be kept once the slice is charged. Throws ApiError for a fault that is worth a retry.
  */
-export async function runSlice(slice: PreparedSlice, name: string, scope: SliceScope): Promise<SliceOutcome> {
+export async function runSlice(
+  slice: PreparedSlice,
+  name: string,
+  scope: SliceScope,
+  computed: StartedTexts[],
+): Promise<SliceOutcome> {
   const { services, waitUntil } = scope;
   const bytes = slice.runnable.reduce((sum, line) => sum + line.bytes, 0);
   const memory = services.memory.take(bodyMemory(bytes));
@@ -58,7 +65,7 @@ export async function runSlice(slice: PreparedSlice, name: string, scope: SliceS
     memory.grow(2 * frameMemory(texts, announced?.dimensions));
     const sorted: Sorted = { done: [], failed: [...slice.failed] };
     await inGroups(slice.runnable, {
-      call: (lines) => embed(lines, scope),
+      call: (lines) => embed(lines, scope, computed),
       done(lines, { texts: all, dimensions }) {
         for (const [line, results] of splitByLine(lines, all)) sorted.done.push({ ...line, results, dimensions });
       },
@@ -70,7 +77,11 @@ export async function runSlice(slice: PreparedSlice, name: string, scope: SliceS
   }
 }
 
-async function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise<EmbedTextsResult> {
+async function embed(
+  lines: readonly RunnableLine[],
+  scope: SliceScope,
+  computed: StartedTexts[],
+): Promise<EmbedTextsResult> {
   const { order, services } = scope;
   const first = must(lines[0], "a group has a line").prepared;
   const items = lines.flatMap(({ prepared }) => prepared.texts.map((_, index) => prepared.itemOf(index)));
@@ -92,8 +103,7 @@ async function embed(lines: readonly RunnableLine[], scope: SliceScope): Promise
     itemOf: (index) => items[index] ?? null,
   });
   const result = await texts.finish();
-  // Before the slice is charged: nobody who waits for a batch can choose the moment in which it breaks off.
-  texts.keep();
+  computed.push(texts);
   return result;
 }
 
@@ -103,15 +113,17 @@ async function storeSlice({ done, failed }: Sorted, name: string, scope: SliceSc
   const results: ResultLine[] = [];
   let bytes = 0;
   const unanswered: FailedLine[] = [];
+  const unpaid = new Unpaid();
   for (const line of done.toSorted(byLine)) {
     const modelId = line.prepared.model.id;
     try {
-      const charge = chargeOf(pricesOf(order, modelId), line.prepared.charged(line.results));
+      const charge = chargeOf(pricesOf(order, modelId), unpaid.among(line.prepared.charged(line.results)));
       const result = resultOf(line, charge, scope);
       bytes += resultLineBytes(result);
       results.push(result);
       usage.add(modelId, charge);
     } catch (error) {
+      unpaid.add(line.results);
       if (error instanceof ApiError) {
         // All of its items are at fault.
         unanswered.push({ ...line, fault: faultOfLine(error), modelId });
@@ -168,6 +180,24 @@ function placeOf({ order }: SliceScope, fileId: FileId) {
   return { accountId: order.accountId, fileId };
 }
 
+/**
+ * Texts that were computed for a line which then failed, and is not charged. The first line that repeats one of them pays for
+ * it, as the failed one would have. A text and its repeats have one vector.
+ */
+class Unpaid {
+  readonly #vectors = new Set<Uint16Array>();
+
+  add(results: readonly TextResult[]): void {
+    for (const text of results) if (isEmbedded(text) && !text.hit) this.#vectors.add(text.vector);
+  }
+
+  /** `texts`, and which of them are hits after all. */
+  among(texts: readonly EmbeddedText[]): readonly EmbeddedText[] {
+    if (this.#vectors.size === 0) return texts;
+    return texts.map((text) => (this.#vectors.delete(text.vector) ? { ...text, hit: false } : text));
+  }
+}
+
 function byLine(a: { readonly line: number }, b: { readonly line: number }): number {
   return a.line - b.line;
 }
@@ -187,6 +217,12 @@ export function refusedUsage(modelIds: readonly (string | undefined)[], fault: F
   const usage = new UsageSums();
   for (const modelId of modelIds) if (modelId !== undefined) usage.addFailure(modelId, fault);
   return usage.lines;
+}
+
+/** As the ledger takes it. */
+export function reportOf({ model, requests, failed, failed5xx = 0, ...sums }: UsageByModel, minute: number): UsageLine {
+  const errors = { errors4xx: failed - failed5xx, errors5xx: failed5xx };
+  return { model, tier: "batch", minute, requests, ...sums, ...errors, latency: {} };
 }
 
 class UsageSums {
