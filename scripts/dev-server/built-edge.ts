@@ -9,8 +9,22 @@ import { bundleWorker } from "./worker-bundle.ts";
 
 const SOURCES = ["edge", "shared", "docs", "scripts/dev-server", "wrangler.toml", "tsconfig.json", "package-lock.json"];
 
+export interface BuiltEdge {
+  readonly worker: string;
+  readonly assetsDir: string;
+}
+
+/** By entry: a program that starts many edges builds of the same sources. */
+const built = new Map<string, Promise<BuiltEdge>>();
+
 /** The text of the Worker with this entry, and the folder of the pages' files, which nobody changes. */
-export async function builtEdge(entry: string): Promise<{ worker: string; assetsDir: string }> {
+export function builtEdge(entry: string): Promise<BuiltEdge> {
+  const known = built.get(entry) ?? buildEdge(entry);
+  built.set(entry, known);
+  return known;
+}
+
+async function buildEdge(entry: string): Promise<BuiltEdge> {
   const build = buildOf("edge", SOURCES);
   if (!build.isThere) {
     const folder = build.unfinished;

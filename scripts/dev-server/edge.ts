@@ -1,11 +1,11 @@
 // The edge in the real Workers runtime: Miniflare's API over options read from wrangler.toml, so that this server and
 // a deployment cannot drift. Durable Objects, KV, D1, R2 and the cache live in explicit folders and survive `kill -9`.
 
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { Log, LogLevel, Miniflare, Response } from "miniflare";
-import type { MiniflareOptions } from "miniflare";
+import type { MiniflareOptions, WorkerOptions } from "miniflare";
 import { parse } from "smol-toml";
 import * as z from "zod";
 import { openFrontDoor } from "./front-door.ts";
@@ -13,6 +13,7 @@ import { ROOT } from "./options.ts";
 import { callPublic } from "./webhook-egress.ts";
 import type { Outgoing } from "./webhook-egress.ts";
 import { builtEdge } from "./built-edge.ts";
+import { applyMigrations, migrationsWorker } from "./migrations.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 
 const wranglerSchema = z.object({
@@ -60,7 +61,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const miniflare = new Miniflare(miniflareOptions(config, script, assetsDir, options));
   removeAddedListeners(before);
   await miniflare.ready;
-  await applyMigrations(miniflare, config);
+  await applyMigrations(miniflare);
   const workerUrl = await miniflare.unsafeGetDirectURL();
   const door = await openFrontDoor(options.port, Number(workerUrl.port));
   const stop = async (): Promise<void> => {
@@ -93,7 +94,7 @@ function miniflareOptions(
 ): MiniflareOptions {
   const persist = (what: string) => join(options.persistDir, what);
   const { onLog } = options;
-  return {
+  const worker: WorkerOptions = {
     name: config.name,
     modules: [{ type: "ESModule", path: "worker.mjs", contents: script }],
     compatibilityDate: config.compatibility_date,
@@ -111,13 +112,16 @@ function miniflareOptions(
       [config.assets.binding]: { disk: { path: assetsDir } },
       WEBHOOK_EGRESS: async (request: Outgoing) => new Response(null, { status: await callPublic(request) }),
     },
-    // Any free port: the front door has the port that clients know.
-    host: "127.0.0.1",
-    port: 0,
     // Miniflare's own workers around every request and subrequest do not exist in production and cost 0.4 ms of CPU
     // each (test/bench/edge), so the Worker has its own socket and sends its subrequests directly.
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
     stripCfConnectingIp: false,
+  };
+  return {
+    workers: [worker, migrationsWorker(config.d1_databases, config.compatibility_date)],
+    // Any free port: the front door has the port that clients know.
+    host: "127.0.0.1",
+    port: 0,
     cf: false,
     log: new Log(LogLevel.NONE),
     durableObjectsPersist: persist("durable-objects"),
@@ -132,32 +136,4 @@ function miniflareOptions(
       }
     },
   };
-}
-
-/** Runs missing D1 migrations in the order of their file names, as `wrangler d1 migrations apply` does. */
-async function applyMigrations(miniflare: Miniflare, config: WranglerConfig): Promise<void> {
-  for (const { binding, migrations_dir: folder } of config.d1_databases) {
-    if (folder === undefined) continue;
-    const database = await miniflare.getD1Database(binding);
-    await database.exec(
-      "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
-    );
-    const applied = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
-    const known = new Set(applied.results.map((row) => row.name));
-    const files = readdirSync(resolve(ROOT, folder)).filter((file) => file.endsWith(".sql") && !known.has(file));
-    for (const file of files.toSorted()) {
-      const statements = splitStatements(readFileSync(resolve(ROOT, folder, file), "utf8"));
-      const noted = database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(file);
-      await database.batch([...statements.map((statement) => database.prepare(statement)), noted]);
-    }
-  }
-}
-
-/** Splits a migration into statements. In ours, `;` only ends statements, and comments are whole lines. */
-function splitStatements(sql: string): readonly string[] {
-  return sql
-    .replaceAll(/^\s*--.*$/gm, "")
-    .split(/;\s*$/m)
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== "");
 }

@@ -4,8 +4,17 @@ import { build } from "esbuild";
 import { resolve } from "node:path";
 import { ROOT } from "./options.ts";
 
+/** By entry: a program that starts many edges bundles the same sources. */
+const bundles = new Map<string, Promise<string>>();
+
 /** Returns the module's text. */
-export async function bundleWorker(entry: string): Promise<string> {
+export function bundleWorker(entry: string): Promise<string> {
+  const known = bundles.get(entry) ?? bundle(entry);
+  bundles.set(entry, known);
+  return known;
+}
+
+async function bundle(entry: string): Promise<string> {
   const result = await build({
     entryPoints: [resolve(ROOT, entry)],
     absWorkingDir: ROOT,
@@ -18,8 +27,6 @@ export async function bundleWorker(entry: string): Promise<string> {
     mainFields: ["module", "main"],
     external: ["cloudflare:*", "node:*"],
     loader: { ".html": "text", ".css": "text", ".svg": "text", ".txt": "text", ".md": "text" },
-    sourcemap: "inline",
-    sourcesContent: false,
     logLevel: "silent",
   });
   const [file] = result.outputFiles;
