@@ -1,5 +1,5 @@
 // Where a long text may be cut so that its pieces, tokenised one by one, give exactly the ids of the whole: after a
-// letter or digit that punctuation or a space follows, and on either side of an added token (`<|im_end|>`), never inside
+// letter or digit that punctuation or a space follows (char-class.ts says of which), and on either side of an added token (`<|im_end|>`), never inside
 // one. The pre-tokenizers that library.ts knows end a run of letters or digits there, nothing they look back on lies
 // before it, and NFC joins nothing across it. BPE over whole texts (byte fallback) merges over anything, so there a cut is between
 // two characters that stand side by side in no token. Apostrophes are no such place (contractions). Added tokens are found as
@@ -8,7 +8,7 @@
 // Cutting is what bounds the work: a text far over the limit is refused, or truncated, after a few pieces. And what
 // cannot be cut for PIECE_CHARS_MAX, or stacks marks beyond MARKS_RUN_MAX, is refused before a tokenizer sees it.
 
-import { DIGIT, LETTER, MARK, PUNCTUATION, SPACE, classOf } from "./char-class.ts";
+import { DOUBTFUL_WORD, MARK, PUNCTUATION, SPACE, WORD, classOf } from "./char-class.ts";
 
 /** Pieces are at least this long (but for the last): short enough to stop early, long enough to cost nothing. */
 const SEGMENT_CHARS = 32_768;
@@ -139,7 +139,7 @@ function isSurrogate(unit: number): boolean {
 }
 
 function endsRun(before: number, kind: number): boolean {
-  return (kind === SPACE || kind === PUNCTUATION) && (before === LETTER || before === DIGIT);
+  return before === WORD ? kind === SPACE || kind === PUNCTUATION : before === DOUBTFUL_WORD && kind === SPACE;
 }
 
 /** Where the added tokens of a text lie; asked for rising positions, it reads the text once. */
