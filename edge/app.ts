@@ -10,6 +10,7 @@ import { nameRequest } from "./middleware/request-id.ts";
 import { logAnswer } from "./middleware/request-log.ts";
 import { trace } from "./middleware/trace.ts";
 import { answerUnknownRoutes } from "./pages/not-found.ts";
+import { vendorAt } from "./routes/foreign/vendors.ts";
 import { KnownPaths } from "./routes/known-paths.ts";
 import { mountPages, mountRoutes } from "./routes/mount.ts";
 import { PAGES } from "./routes/pages.ts";
@@ -33,7 +34,7 @@ export function createApp(): Hono<AppEnv> {
   });
   for (const path of ["/v1/*", "/v2/*", "/embeddings", "/mcp", "/api/*", "/v1beta/*"]) app.use(path, publicApi);
   mountAll(app, undefined);
-  answerUnknownRoutes(app);
+  answerUnknownRoutes(app, vendorAt);
   return app;
 }
 

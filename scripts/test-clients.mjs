@@ -1,7 +1,7 @@
 // npm run test:clients: runs every snippet of docs/clients.md, unmodified, with its client against a development server
 // with the demo model. npm's clients are installed from test/contract/package-lock.json, Python's from its
 // requirements.txt into .build/clients-venv, the stores of docs/stores.md from test/contract/stores. Needs Python 3.11 or
-// newer; arguments go to vitest (`-- -t langchain`).
+// newer; what needs Go (1.24 or newer) is skipped where there is none. Arguments go to vitest (`-- -t langchain`).
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -40,5 +40,7 @@ function ensurePython() {
 ensureInstalled();
 ensurePython();
 const vitest = ["run", "--project=contract", "--reporter=verbose", ...process.argv.slice(2)];
-const env = { ...process.env, CLIENTS_PYTHON: PYTHON };
+// Go compiles its library once, which may take longer than a test may.
+const hasGo = run("go", ["build", "net/http"], { stdio: "ignore" }) === 0;
+const env = { ...process.env, CLIENTS_PYTHON: PYTHON, ...(hasGo && { CLIENTS_GO: "go" }) };
 process.exit(run(join(ROOT, "node_modules/.bin/vitest"), vitest, { env, shell: isWindows }));

@@ -3,6 +3,7 @@
 
 import type { Hono } from "hono";
 import type { AppEnv, Context } from "../context.ts";
+import type { Vendor } from "../lib/vendor.ts";
 import { noSuchPage } from "./not-found-page.ts";
 import { respond } from "./layout.ts";
 import { PROXY_PREFIX } from "../session/proxy.ts";
@@ -18,12 +19,16 @@ interface KnownRoute {
   readonly method: string;
 }
 
-/** Registers the fallbacks of `app`, after all its routes. */
-export function answerUnknownRoutes(app: Hono<AppEnv>): void {
+/** Registers the fallbacks of `app`, after all its routes. `vendorAt`: in whose form a path is answered. */
+export function answerUnknownRoutes(app: Hono<AppEnv>, vendorAt: (path: string) => Vendor | undefined): void {
   const routes: readonly KnownRoute[] = app.routes
     .filter((route) => route.method !== "ALL")
     .map(({ path, method }) => ({ path, method, pattern: patternOf(path) }));
-  app.notFound((c) => answerUnknown(c, routes));
+  app.notFound((c) => {
+    const vendor = vendorAt(c.req.path);
+    if (vendor !== undefined) c.set("vendor", vendor);
+    return answerUnknown(c, routes);
+  });
 }
 
 /** A parameter of hono's path, perhaps with the pattern of its value; or a character that a pattern gives a meaning. */

@@ -1,8 +1,8 @@
 // Real clients, unmodified, as docs/clients.md and other pages of docs/ show them, against `npm start`'s server: the vectors and scores that
 // they hand over are those of a plain call. Python's run where CLIENTS_PYTHON names an interpreter that has them
-// (scripts/test-clients.mjs makes one).
+// (scripts/test-clients.mjs makes one), Go's where CLIENTS_GO names Go.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { npmVersion, pythonVersion, runProgram } from "./programs.ts";
+import { commandOf, npmVersion, pythonVersion, runProgram } from "./programs.ts";
 import type { Result } from "./snippets.ts";
 import { programOf, readPage, readSnippets } from "./snippets.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
@@ -19,7 +19,6 @@ const TOLERANCE = 1e-4;
 const RERANKER = "local/qwen3";
 const MODELS = ["gpu-backend/demo-model", "test/vectors/rerankers/qwen3"];
 
-const python = process.env["CLIENTS_PYTHON"];
 const dataDir = temporaryFolder();
 let server: DevServer;
 let query: readonly number[];
@@ -103,16 +102,17 @@ async function checkFound({ candidates, found }: Result): Promise<void> {
 const runs = readSnippets().flatMap((snippet) =>
   snippet.as.map((as) => {
     const [alias = snippet.name.split(",")[0] ?? ""] = Object.values(as);
-    const version = snippet.runtime === "node" ? npmVersion(alias) : pythonVersion(snippet.package ?? "");
+    const version = snippet.runtime === "python" ? pythonVersion(snippet.package ?? "") : npmVersion(alias);
     return { title: `${snippet.name} ${version} (${snippet.runtime})`, snippet, as };
   }),
 );
-const here = runs.filter(({ snippet }) => snippet.runtime === "node" || python !== undefined);
+/** In `npm test` Node's; in `npm run test:clients` all, and what needs Go is skipped by its name where Go is not. */
+const here = runs.filter(({ snippet }) => snippet.runtime === "node" || commandOf("python") !== undefined);
 
 describe("the pages of docs/", () => {
   test("has a version behind every client but plain HTTP", () => {
     const without = runs.filter(({ title }) => !/\d+\.\d+/.test(title)).map(({ snippet }) => snippet.name);
-    expect(without).toEqual(["Jina's HTTP call", "lines", "Retrieve, then rerank", "A threshold"]);
+    expect(without).toEqual(["Jina's HTTP call", "lines", "lines in Go", "Retrieve, then rerank", "A threshold"]);
   });
 
   test("names the versions that are installed, and no others", () => {
@@ -129,11 +129,11 @@ describe("the pages of docs/", () => {
     expect(new Set(named)).toEqual(new Set(used));
   });
 
-  test.each(here)("$title", async ({ title, snippet, as }) => {
-    const command = snippet.runtime === "node" ? "node" : (python ?? "");
-    const ended = await runProgram(title, command, programOf(snippet, as, { ...server, reranker: RERANKER }));
+  test.for(here)("$title", async ({ title, snippet, as }, { skip }) => {
+    skip(commandOf(snippet.runtime) === undefined, `${snippet.runtime} is not on this machine`);
+    const ended = await runProgram(title, snippet.runtime, programOf(snippet, as, { ...server, reranker: RERANKER }));
     if (snippet.fails === undefined) {
-      expect(ended).toMatchObject({ exitCode: 0 });
+      expect(ended.exitCode, ended.output).toBe(0);
       if (snippet.asserts) return;
       if (ended.result === undefined) throw new Error(`nothing was handed over: ${ended.output}`);
       if (ended.result.found === null) checkResult(ended.result, snippet.dimensions);
@@ -146,10 +146,9 @@ describe("the pages of docs/", () => {
   });
 
   test.each(here.filter(({ snippet }) => snippet.reranks))("$title with a reranker", async ({ title, snippet, as }) => {
-    const command = snippet.runtime === "node" ? "node" : (python ?? "");
     const program = programOf(snippet, as, { ...server, reranker: RERANKER }, RERANKER);
-    const ended = await runProgram(`${title} reranker`, command, program);
-    expect(ended).toMatchObject({ exitCode: 0 });
+    const ended = await runProgram(`${title} reranker`, snippet.runtime, program);
+    expect(ended.exitCode, ended.output).toBe(0);
     expect(ended.result?.results).toEqual(await rerank([OFFICE, RESET]));
   });
 });

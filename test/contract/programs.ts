@@ -3,15 +3,26 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { must } from "../../shared/assert.ts";
 import { resultSchema } from "./snippets.ts";
 import { fillTiktokenCache } from "./tiktoken-cache.ts";
-import type { Result } from "./snippets.ts";
+import type { Result, Runtime } from "./snippets.ts";
 
 /** Inside node_modules, so that packages resolve from `folder` and no tool takes the files for ours. */
 const programsIn = (folder: string): string => join(folder, "node_modules", ".programs");
 const TIKTOKEN_CACHE = join(programsIn(import.meta.dirname), "tiktoken");
+const PYTHON = process.env["CLIENTS_PYTHON"];
 const MANIFEST = join(import.meta.dirname, "package.json");
 const REQUIREMENTS = join(import.meta.dirname, "requirements.txt");
+
+const PROGRAMS: Readonly<Record<Runtime, string>> = { node: "program.mjs", python: "program.py", go: "program.go" };
+
+/** What runs a program of `runtime`; undefined: it is not on this machine (scripts/test-clients.mjs says what is). */
+export function commandOf(runtime: Runtime): readonly [string, ...string[]] | undefined {
+  if (runtime === "node") return [process.execPath];
+  if (runtime === "python") return PYTHON === undefined ? undefined : [PYTHON];
+  return process.env["CLIENTS_GO"] === undefined ? undefined : [process.env["CLIENTS_GO"], "run"];
+}
 
 export interface Ended {
   readonly exitCode: number | null;
@@ -20,10 +31,10 @@ export interface Ended {
   readonly result: Result | undefined;
 }
 
-/** Runs `code` with `command` (`node`, or a virtual environment's python) and the packages of `folder`, in a folder of its own. */
+/** Runs `code`, of a runtime that is on this machine, with the packages of `folder`, in a folder of its own. */
 export async function runProgram(
   name: string,
-  command: string,
+  runtime: Runtime,
   code: string,
   folder: string = import.meta.dirname,
 ): Promise<Ended> {
@@ -31,17 +42,20 @@ export async function runProgram(
   const cwd = join(programsIn(folder), slug);
   rmSync(cwd, { recursive: true, force: true });
   mkdirSync(cwd, { recursive: true });
-  const program = join(cwd, command === "node" ? "program.mjs" : "program.py");
+  const [command, ...options] = must(commandOf(runtime), `${runtime} is on this machine`);
+  const program = join(cwd, PROGRAMS[runtime]);
   const resultFile = join(cwd, "result.json");
   writeFileSync(program, code);
   writeFileSync(resultFile, "");
-  if (command !== "node") await fillTiktokenCache(TIKTOKEN_CACHE);
-  const child = spawn(command === "node" ? process.execPath : command, [program], {
+  if (runtime === "python") await fillTiktokenCache(TIKTOKEN_CACHE);
+  const child = spawn(command, [...options, program], {
     cwd,
     env: {
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],
       RESULT_FILE: resultFile,
+      // An older Go says that it is too old, and fetches no other.
+      GOTOOLCHAIN: "local",
       // What the libraries would otherwise fetch or send while they are loaded.
       LITELLM_LOCAL_MODEL_COST_MAP: "True",
       ANONYMIZED_TELEMETRY: "False",

@@ -4,15 +4,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
+import { unreachable } from "../../shared/assert.ts";
 
 /** The pages whose snippets run with the clients (those of docs/stores.md: stores.test.ts). */
 const PAGES = ["clients", "from-openai", "mcp"];
-const SNIPPET = /^<!-- client (\{.*\}) -->\n```(?:js|python)\n([\s\S]*?)^```$/gm;
-const FENCE = /^```(?:js|python)$/gm;
+const SNIPPET = /^<!-- client (\{.*\}) -->\n```(?:js|python|go)\n([\s\S]*?)^```$/gm;
+const FENCE = /^```(?:js|python|go)$/gm;
 
 const markSchema = z.strictObject({
   name: z.string(),
-  runtime: z.enum(["node", "python"]),
+  runtime: z.enum(["node", "python", "go"]),
   /** Node: the program runs once per entry, with these packages installed under the names they are mapped to. */
   as: z.array(z.record(z.string(), z.string())).default([{}]),
   /** Python: the package whose version is shown. */
@@ -27,6 +28,7 @@ const markSchema = z.strictObject({
   fails: z.array(z.string()).optional(),
 });
 export type Snippet = z.infer<typeof markSchema> & { readonly code: string };
+export type Runtime = Snippet["runtime"];
 
 /** The constants that stand for a server in the page. */
 export interface Server {
@@ -74,6 +76,14 @@ with open(os.environ["RESULT_FILE"], "w") as file:
         "hits": None,
     }, file)
 `;
+/** Stands before the last brace, which is `main`'s. */
+const GO_END = `
+handed, _ := json.Marshal(map[string]any{
+  "vectors": vectors, "query": nil, "results": nil, "candidates": nil, "found": nil, "hits": nil,
+})
+os.WriteFile(os.Getenv("RESULT_FILE"), handed, 0o600)
+}
+`;
 
 /** A page's text. */
 export function readPage(name: string): string {
@@ -112,5 +122,19 @@ export function programOf(
     .replaceAll("Qwen/Qwen3-Reranker-0.6B", server.reranker);
   for (const [name, alias] of Object.entries(as)) code = code.replaceAll(`from "${name}"`, `from "${alias}"`);
   if (snippet.fails !== undefined || snippet.asserts) return code;
-  return code + (snippet.runtime === "node" ? NODE_END : PYTHON_END);
+  return handingOver(code, snippet.runtime);
+}
+
+/** `code` with what writes the file that RESULT_FILE names. */
+function handingOver(code: string, runtime: Runtime): string {
+  switch (runtime) {
+    case "node":
+      return code + NODE_END;
+    case "python":
+      return code + PYTHON_END;
+    case "go":
+      return code.replace("package main\n", '$&\nimport "os"\n').replace(/\}\n$/, GO_END);
+    default:
+      return unreachable(runtime);
+  }
 }
