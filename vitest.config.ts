@@ -14,6 +14,9 @@ const MIGRATIONS = await readD1Migrations("migrations");
 // One process or isolate for all files of a project: a new one for each took a tenth of all processor time to load.
 const common = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000, isolate: false };
 
+/** A backend's first estimates need no two seconds here, and the lane beside this one wants the other processor. */
+const FAST_BACKEND = { WARM_UP_SECONDS_MAX: "0.2", THREADS: "1" };
+
 export default defineConfig({
   test: {
     fileParallelism: false,
@@ -55,6 +58,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 120_000,
           ...common,
+          env: FAST_BACKEND,
         },
       },
       { test: { name: "house", include: ["test/{house,scripts}/**/*.test.ts"], testTimeout: 60_000, ...common } },
@@ -64,8 +68,7 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 120_000,
           ...common,
-          // A backend's first estimates need no two seconds here, and the lane beside this one wants the other processor.
-          env: { WARM_UP_SECONDS_MAX: "0.2", THREADS: "1" },
+          env: FAST_BACKEND,
         },
       },
       {

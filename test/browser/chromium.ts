@@ -25,8 +25,9 @@ export function launch(): Promise<Browser> {
 const SCREENSHOTS = join(import.meta.dirname, "../../.build/screenshots");
 mkdirSync(SCREENSHOTS, { recursive: true });
 
-/** Kept for people to look at; not in git. */
+/** For people to look at, where they ask for it; not in git. */
 export async function screenshot(page: Page, name: string): Promise<void> {
+  if (process.env["SCREENSHOTS"] !== "1") return;
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
 
@@ -43,7 +44,7 @@ export class WatchedPage {
   readonly page: Page;
   readonly faults: string[] = [];
   readonly urls: string[] = [];
-  readonly #bodies: Promise<number>[] = [];
+  readonly #bodies: Promise<Buffer>[] = [];
 
   private constructor(page: Page) {
     this.page = page;
@@ -53,12 +54,7 @@ export class WatchedPage {
     });
     page.on("request", (request) => this.urls.push(request.url()));
     page.on("response", (response) => {
-      this.#bodies.push(
-        response.body().then(
-          (body) => gzipSync(body).length,
-          () => 0,
-        ),
-      );
+      this.#bodies.push(response.body().catch(() => Buffer.alloc(0)));
     });
   }
 
@@ -73,7 +69,7 @@ export class WatchedPage {
 
   /** Bytes of everything loaded so far, gzipped. */
   async weight(): Promise<number> {
-    return (await Promise.all(this.#bodies)).reduce((sum, bytes) => sum + bytes, 0);
+    return (await Promise.all(this.#bodies)).reduce((sum, body) => sum + gzipSync(body).length, 0);
   }
 }
 
@@ -87,7 +83,7 @@ interface AxeResult {
 /** What axe-core finds wrong: WCAG 2.2 A and AA and its best practices; or only `rules`. */
 export async function accessibilityFaults(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
   // Evaluated by the debugger, which the page's policy does not bind.
-  await page.evaluate(axe.source);
+  if (await page.evaluate("typeof axe === 'undefined'")) await page.evaluate(axe.source);
   const options = {
     resultTypes: ["violations"],
     preload: false,

@@ -1,5 +1,5 @@
 // The pages in a real browser in front of the real server: budgets, accessibility, both themes, narrow screens, the
-// keyboard alone, and a hundred keys with a year of data. Screenshots: .build/screenshots.
+// keyboard alone, and a hundred keys with a year of data. With SCREENSHOTS=1, screenshots in .build/screenshots.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -35,20 +35,27 @@ const PUBLIC_PAGES = {
   errors: "/docs/errors",
 };
 
-/** The first paint that is under the budget, otherwise the last of a few: what else the machine does is not the page's fault. */
-async function firstPaintMs(page: Page, path: string): Promise<number> {
-  let paint = Number.POSITIVE_INFINITY;
-  for (let tried = 0; tried < PAINTS_TRIED && paint >= FIRST_PAINT_MS_MAX; tried += 1) {
-    await page.goto(path);
-    paint = await page.evaluate(
-      () =>
-        new Promise<number>((resolve) => {
-          const observer = new PerformanceObserver((list) => resolve(list.getEntries()[0]?.startTime ?? 0));
-          observer.observe({ type: "paint", buffered: true });
-        }),
-    );
+/**
+ * The first paint of the page as it is loaded, or the last of a few when it is loaded again because that was over the
+ * budget: what else the machine does is not the page's fault.
+ */
+async function firstPaintMs(page: Page): Promise<number> {
+  let paint = await paintMs(page);
+  for (let tried = 1; tried < PAINTS_TRIED && paint >= FIRST_PAINT_MS_MAX; tried += 1) {
+    await page.reload();
+    paint = await paintMs(page);
   }
   return paint;
+}
+
+function paintMs(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        const observer = new PerformanceObserver((list) => resolve(list.getEntries()[0]?.startTime ?? 0));
+        observer.observe({ type: "paint", buffered: true });
+      }),
+  );
 }
 
 describe.skipIf(BROWSER === undefined)("in a browser", () => {
@@ -100,6 +107,8 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
         await page.goto(path);
         const weight = await watched.weight();
         expect(weight).toBeLessThan(WEIGHT_BYTES_MAX);
+        const paint = await firstPaintMs(page);
+        expect(paint).toBeLessThan(FIRST_PAINT_MS_MAX);
         expect(await accessibilityFaults(page)).toEqual([]);
         await screenshot(page, `${name}-light`);
         await page.emulateMedia({ colorScheme: "dark" });
@@ -107,8 +116,6 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
         expect(await accessibilityFaults(page, ["color-contrast", "target-size"])).toEqual([]);
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(NARROW.width);
         await screenshot(page, `${name}-dark-narrow`);
-        const paint = await firstPaintMs(page, path);
-        expect(paint).toBeLessThan(FIRST_PAINT_MS_MAX);
         noteFigures(name, { gzippedKiB: Number((weight / 1024).toFixed(1)), firstPaintMs: Math.round(paint) });
       });
     },
@@ -321,7 +328,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     const watched = await WatchedPage.open(context);
     await watched.page.goto("/docs");
     await watched.page.getByText("Embed texts").first().waitFor();
-    await watched.page.screenshot({ path: ".build/screenshots/docs.png" });
+    await screenshot(watched.page, "docs");
     expect(watched.faults).toEqual([]);
     expect(watched.urls.filter((url) => !url.startsWith(server.url) && !/^(?:data|blob):/.test(url))).toEqual([]);
     await context.close();
