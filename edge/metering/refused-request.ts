@@ -65,10 +65,9 @@ const UNKNOWN = { model: "unknown", tier: "interactive" } as const;
 
 /**
  * Called after the answer of a call of a model: counts a refused one in its key's usage. Admitted calls are counted by
- * the ledger, and a forged key (401) belongs to no account.
+ * the ledger, and a forged key (401) belongs to no account. `status`: of a frame of a stream, which has no answer of its own.
  */
-export function recordRefused(c: Context): void {
-  const { status } = c.res;
+export function recordRefused(c: Context, status: number = c.res.status): void {
   if (status < 400 || status === 401 || c.get("admitted") === true) return;
   const waitUntil = waitUntilOf(c);
   const call = { ...(c.get("called") ?? UNKNOWN), key: c.get("key"), status, waitUntil };

@@ -15,12 +15,14 @@ import type { MemoryLease } from "../lib/memory-budget.ts";
 import { bodyHashOf } from "../metering/idempotent-call.ts";
 import { embedMetered } from "../metering/metered-call.ts";
 import type { MeteredResult, MeteredTexts } from "../metering/metered-call.ts";
+import { recordRefused } from "../metering/refused-request.ts";
 import { must } from "../../shared/assert.ts";
 import { ApiError, ERRORS, apiError, shownRetryAfterS } from "../../shared/errors.ts";
 import { newId } from "../../shared/ids.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { NanoUsd } from "../../shared/money.ts";
-import type { Frame } from "./frames.ts";
+import { halvesOf } from "./frames.ts";
+import type { Frame, Halves } from "./frames.ts";
 import { parseStreamLine } from "./stream-line.ts";
 import type { StreamLine } from "./stream-line.ts";
 import type { StreamTerms } from "./stream-terms.ts";
@@ -54,8 +56,8 @@ export interface FrameTurn {
   readonly isAnswered: boolean;
 }
 
-/** The longest that a frame waits for faults that pass: a rate limit, a backend that restarts. */
-const PATIENCE_MS = 60_000;
+/** The longest that a frame waits for faults that pass: a backend that restarts; a rate limit, which takes a minute at most. */
+const PATIENCE_MS = 65_000;
 const RETRY_S = 1;
 
 const encoder = new TextEncoder();
@@ -72,26 +74,35 @@ export class FrameCalls {
     this.#signal = signal;
   }
 
-  /** Throws ApiError, and has charged nothing then. */
-  async run(frame: Frame, turn: FrameTurn): Promise<AnsweredFrame> {
+  /** The halves of a frame that is over a limit as a whole. Throws ApiError. Either way nothing is charged then. */
+  async run(frame: Frame, turn: FrameTurn): Promise<AnsweredFrame | Halves> {
     const untilMs = turn.isAnswered ? Date.now() + PATIENCE_MS : 0;
     for (;;) {
+      const c = this.#context();
       try {
-        return await this.#attempt(frame, turn);
+        return await this.#attempt(c, frame, turn);
       } catch (error) {
+        const code = error instanceof ApiError ? error.fault.code : "internal_error";
+        const halves = code === "limit_exceeded" ? halvesOf(frame) : undefined;
+        if (halves !== undefined) return halves;
         const waitMs = error instanceof ApiError ? waitOf(error) : undefined;
-        if (waitMs === undefined || this.#signal.aborted || Date.now() + waitMs > untilMs) throw inStream(error, frame);
+        if (waitMs === undefined || this.#signal.aborted || Date.now() + waitMs > untilMs) {
+          // One before the answer is the request's own refusal.
+          if (turn.isAnswered && !this.#signal.aborted) recordRefused(c, ERRORS[code].status);
+          throw inStream(error, frame);
+        }
         await sleep(waitMs, this.#signal);
       }
     }
   }
 
-  async #attempt(frame: Frame, turn: FrameTurn): Promise<AnsweredFrame> {
+  async #attempt(c: Context, frame: Frame, turn: FrameTurn): Promise<AnsweredFrame> {
     const { memory: budget } = this.#c.get("services");
     const memory = budget.take(bodyMemory(frame.bytes));
+    c.set("memory", memory);
     try {
       const lines = await this.#checked(frame.taken.map(parseStreamLine));
-      const result = await embedMetered(this.#context(memory), await this.#call(frame, lines, turn));
+      const result = await embedMetered(c, await this.#call(frame, lines, turn));
       return { end: frame.first + frame.lines, lines: answered(lines, result.texts), result, memory };
     } catch (error) {
       memory.release();
@@ -144,16 +155,16 @@ export class FrameCalls {
   }
 
   /** What a call reads of its request and notes about itself, apart from the other frames'. */
-  #context(memory: MemoryLease): Context {
+  #context(): Context {
     const c = this.#c;
     const { url, headers } = c.req.raw;
     const request = new Request(url, { method: "POST", headers, signal: this.#signal });
     const own = new HonoContext<AppEnv>(request, { env: c.env, executionCtx: c.executionCtx, path: c.req.path });
-    for (const name of ["services", "key", "shownRequestId", "traceparent"] as const) own.set(name, c.get(name));
+    for (const name of ["services", "key", "called", "shownRequestId", "traceparent"] as const)
+      own.set(name, c.get(name));
     own.set("requestId", newId("request"));
     own.set("startedMs", performance.now());
     own.set("timer", callTimer(c));
-    own.set("memory", memory);
     return own;
   }
 }
@@ -165,10 +176,15 @@ function waitOf({ fault }: ApiError): number | undefined {
 }
 
 /** The fault in a stream's words. */
-function inStream(error: unknown, { first, lines }: Frame): unknown {
+function inStream(error: unknown, { first, lines, taken }: Frame): unknown {
   if (!(error instanceof ApiError)) return error;
   const range = `the lines from ${first} to ${first + lines - 1}`;
   switch (error.fault.code) {
+    case "limit_exceeded": {
+      const line = `Line ${(taken[0]?.line ?? 1) - 1} alone, counted from 0, is over a limit`;
+      const cure = "shorten it, send a blank line in its place, or raise the limit; then go on from `resume`";
+      return apiError("limit_exceeded", `${line}: ${cure}. ${error.fault.message}`);
+    }
     case "idempotency_key_reused":
       return apiError(
         "idempotency_key_reused",

@@ -1,6 +1,6 @@
 // A body of lines, cut into frames as it arrives: each frame is one call. A frame ends when it is full or when nothing
 // more has arrived for a moment. A frame that was charged before (of a stream that is resumed, or sent again) is cut as it
-// was then, so that its charge is found. Frames leave no gap: each begins where the one before it ends.
+// was then, so that its charge is found. One that is over a limit as a whole is halved. Frames leave no gap: each begins where the one before it ends.
 
 import { NEWLINE, PendingLine } from "../lib/pending-line.ts";
 import type { TakenLine } from "../lib/pending-line.ts";
@@ -15,6 +15,25 @@ export interface Frame {
   readonly taken: readonly TakenLine[];
   /** UTF-8 bytes of `taken`. */
   readonly bytes: number;
+}
+
+export type Halves = readonly [Frame, Frame];
+
+/** The halves of `frame`; undefined: it has one line alone. */
+export function halvesOf({ first, lines, taken }: Frame): Halves | undefined {
+  const middle = taken.length >> 1;
+  const [left, right] = [taken.slice(0, middle), taken.slice(middle)];
+  const [next] = right;
+  if (left.length === 0 || next === undefined) return undefined;
+  const count = next.line - 1 - first;
+  return [
+    { first, lines: count, taken: left, bytes: bytesOf(left) },
+    { first: first + count, lines: lines - count, taken: right, bytes: bytesOf(right) },
+  ];
+}
+
+function bytesOf(taken: readonly TakenLine[]): number {
+  return taken.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 export const FRAME_LIMITS = {

@@ -20,6 +20,7 @@ import { answerLines, jsonLine } from "./answer-lines.ts";
 import { FrameCalls } from "./frame-call.ts";
 import type { AnsweredFrame } from "./frame-call.ts";
 import { framesOf } from "./frames.ts";
+import type { Frame, Halves } from "./frames.ts";
 import { LineWriter, ReaderGone } from "./line-writer.ts";
 import { resumeToken } from "./resume-token.ts";
 import { StreamBody } from "./stream-body.ts";
@@ -37,7 +38,9 @@ export const STREAM_LIMITS = {
 } as const;
 
 interface Started {
-  readonly outcome: Promise<AnsweredFrame>;
+  readonly outcome: Promise<AnsweredFrame | Halves>;
+  /** Resolves when the frame has been admitted. */
+  readonly begun: Promise<void>;
 }
 
 export class Stream {
@@ -98,36 +101,45 @@ export class Stream {
 
   /** Starts each frame when the one before it has been admitted, and more are asked for. */
   async *#start(): AsyncGenerator<Started, void> {
-    const { start, options } = this.#terms;
     let before: Promise<unknown> = Promise.resolve();
     let frames = 0;
-    for await (const frame of framesOf(this.#body.pieces, start.line, (from) => this.#charged(from))) {
-      if (this.#stopper.signal.aborted) return;
-      if (elapsedMs(this.#c) > STREAM_LIMITS.totalMs || frames === STREAM_LIMITS.frames) throw tooLong();
-      frames += 1;
-      let begin = (): void => undefined;
-      let chargedBefore = this.#chargedNanoUsd;
-      const begun = new Promise<void>((resolve) => {
-        begin = resolve;
-      });
-      const call = this.#calls.run(frame, {
-        before,
-        begun: () => {
-          this.#c.set("admitted", true);
-          chargedBefore = this.#chargedNanoUsd;
-          begin();
-        },
-        revision: this.#totals.revision ?? start.revision,
-        maxCostNanoUsd: leftOf(options.maxCostNanoUsd, this.#chargedNanoUsd),
-        isAnswered: this.#first !== undefined,
-      });
-      const outcome = call.then((answered) => this.#withCredit(answered, chargedBefore));
-      // Whoever awaits it hears of a failure; until then it is nobody's.
-      outcome.catch(() => undefined);
-      before = outcome;
-      yield { outcome };
-      await Promise.race([begun, outcome]);
+    for await (const whole of framesOf(this.#body.pieces, this.#terms.start.line, (from) => this.#charged(from))) {
+      const parts = [whole];
+      for (let frame = parts.shift(); frame !== undefined; frame = parts.shift()) {
+        if (this.#stopper.signal.aborted) return;
+        if (elapsedMs(this.#c) > STREAM_LIMITS.totalMs || frames === STREAM_LIMITS.frames) throw tooLong();
+        frames += 1;
+        const started = this.#startFrame(frame, before);
+        yield started;
+        const halves = await Promise.race([started.begun, started.outcome.then(halvesIn)]);
+        if (halves === undefined) before = started.outcome;
+        else parts.unshift(...halves);
+      }
     }
+  }
+
+  #startFrame(frame: Frame, before: Promise<unknown>): Started {
+    const { start, options } = this.#terms;
+    let begin = (): void => undefined;
+    let chargedBefore = this.#chargedNanoUsd;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const call = this.#calls.run(frame, {
+      before,
+      begun: () => {
+        this.#c.set("admitted", true);
+        chargedBefore = this.#chargedNanoUsd;
+        begin();
+      },
+      revision: this.#totals.revision ?? start.revision,
+      maxCostNanoUsd: leftOf(options.maxCostNanoUsd, this.#chargedNanoUsd),
+      isAnswered: this.#first !== undefined,
+    });
+    const outcome = call.then((ran) => (isHalved(ran) ? ran : this.#withCredit(ran, chargedBefore)));
+    // Whoever awaits it hears of a failure; until then it is nobody's.
+    outcome.catch(() => undefined);
+    return { outcome, begun };
   }
 
   /** Credit as of the frame's charge. It was told of when the frame was admitted, and other frames were charged since. */
@@ -160,11 +172,14 @@ export class Stream {
 
   /** The next frame, once it is charged; undefined: there is none. Throws ApiError. */
   async #next(): Promise<AnsweredFrame | undefined> {
-    this.#ask(1);
-    const started = await must(this.#asked.shift(), "a frame that was asked for");
-    if (started.done === true) return undefined;
-    this.#ask(this.#ahead);
-    return started.value.outcome;
+    for (;;) {
+      this.#ask(1);
+      const started = await must(this.#asked.shift(), "a frame that was asked for");
+      if (started.done === true) return undefined;
+      this.#ask(this.#ahead);
+      const outcome = await started.value.outcome;
+      if (!isHalved(outcome)) return outcome;
+    }
   }
 
   #ask(count: number): void {
@@ -274,7 +289,17 @@ export class Stream {
 
 async function drop(asked: Promise<IteratorResult<Started, void>>): Promise<void> {
   const started = await asked;
-  if (started.done !== true) (await started.value.outcome).memory.release();
+  if (started.done === true) return;
+  const outcome = await started.value.outcome;
+  if (!isHalved(outcome)) outcome.memory.release();
+}
+
+function isHalved(outcome: AnsweredFrame | Halves): outcome is Halves {
+  return Array.isArray(outcome);
+}
+
+function halvesIn(outcome: AnsweredFrame | Halves): Halves | undefined {
+  return isHalved(outcome) ? outcome : undefined;
 }
 
 const NOT_READING: Fault = {

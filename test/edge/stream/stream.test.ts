@@ -23,6 +23,16 @@ const charged = async () => {
   return Number((await api.admin(`/admin/accounts/${account.id}`)).body["charged_nano_usd"]);
 };
 
+/** What the usage of `key` counts. */
+async function errorsIn(key: string) {
+  await api.settled();
+  const { body } = await api.call("/v1/usage", { key });
+  const results = (body["data"] as { results: { requests: number; errors: object }[] }[]).flatMap((one) => one.results);
+  return { requests: results[0]?.requests, errors: results[0]?.errors };
+}
+const limitTokens = (limit: number) =>
+  api.admin(`/admin/accounts/${account.id}`, { limits: { tokens_per_minute: limit } }, "PATCH");
+
 const bytesOf = async (parts: (Uint8Array | ArrayBuffer)[]) => new Uint8Array(await new Blob(parts).arrayBuffer());
 
 describe("an answer", () => {
@@ -177,6 +187,46 @@ describe("in the middle", () => {
     expect(last).toMatchObject({ complete: false, done: 64, error: { code: "key_cap_reached" } });
     expect(last?.error?.message).toContain("/docs/errors#key_cap_reached");
     expect(await charged()).toBe(first);
+  });
+
+  test("a frame that is refused counts as an error of its key's usage, once, as a refused JSON call does", async () => {
+    const values = texts(64, "counted");
+    const first = values.reduce((sum, text) => sum + tokensOf(text), 0) * 8;
+    account = await api.newAccount({ cap_nano_usd: first });
+    const refused = await send(jsonLines([...values, "one more"]));
+    expect(refused.last).toMatchObject({ complete: false, done: 64, error: { code: "key_cap_reached" } });
+    expect(await errorsIn(account.key)).toEqual({ requests: 1, errors: { "4xx": 1, "5xx": 0 } });
+  });
+
+  test("a frame over a whole limit of a minute is halved until it is not", async () => {
+    const values = texts(60, "halved");
+    const tokens = values.reduce((sum, text) => sum + tokensOf(text), 0);
+    // So that what is missing for the second half drains within a second.
+    await limitTokens(tokens - 3);
+    const { status, items, last } = await send(jsonLines(["", ...values, ""]).replaceAll('""', ""));
+    expect(status).toBe(200);
+    expect(last).toMatchObject({ complete: true, done: 62, failed: 0, tokens });
+    expect(items.map(({ index }) => index)).toEqual(values.map((_, index) => index + 1));
+    expect(api.backend.embeds.slice(-2).map((frame) => frame.texts)).toEqual([values.slice(0, 30), values.slice(30)]);
+    expect(await charged()).toBe(tokens * 8);
+    expect(await errorsIn(account.key)).toEqual({ requests: 2, errors: { "4xx": 0, "5xx": 0 } });
+  });
+
+  test("a line that alone is over a whole limit ends the stream, which goes on with a blank line in its place", async () => {
+    await limitTokens(60);
+    const values = ["first", "x".repeat(400), "third"];
+    const ended = await send(jsonLines(values));
+    expect(ended.items.map(({ index }) => index)).toEqual([0]);
+    expect(ended.last).toMatchObject({ complete: false, done: 1, error: { code: "limit_exceeded" } });
+    expect(ended.last?.error?.message).toMatch(
+      /^Line 1 alone, counted from 0, is over a limit: .* blank line in its place, .* `resume`\. .* limit of 60 tokens/,
+    );
+    const rest = await send(`\n"third"\n`, `&resume=${ended.last?.resume}`);
+    expect(rest.last).toMatchObject({ complete: true, done: 3, failed: 0 });
+    expect(await send(jsonLines(["y".repeat(400)]))).toMatchObject({
+      status: 400,
+      body: { error: { code: "limit_exceeded", message: expect.stringContaining("Line 0 alone") } },
+    });
   });
 
   test("X-Max-Cost bounds the whole stream", async () => {
