@@ -5,6 +5,7 @@ import { Hono } from "hono";
 import type { AppEnv } from "./context.ts";
 import { completeHeaders } from "./middleware/answer-headers.ts";
 import { answerError } from "./middleware/errors.ts";
+import { noteRefusal } from "./middleware/note-refusals.ts";
 import { publicApi } from "./middleware/public-api.ts";
 import { nameRequest } from "./middleware/request-id.ts";
 import { logAnswer } from "./middleware/request-log.ts";
@@ -25,12 +26,13 @@ export function createApp(): Hono<AppEnv> {
     nameRequest(c);
     await next();
     logAnswer(c);
+    if (c.get("isPublicApi") === true) noteRefusal(c);
     completeHeaders(c);
   });
   mountAll(app, true); // these work in a Worker that is not configured, so they come first
-  app.use(async (c, next) => {
+  app.use((c, next) => {
     c.set("services", servicesOf(c.env, c.req.url));
-    await trace(c, next);
+    return trace(c, next);
   });
   for (const path of ["/v1/*", "/v2/*", "/embeddings", "/mcp", "/api/*", "/v1beta/*"]) app.use(path, publicApi);
   mountAll(app, undefined);

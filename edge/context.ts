@@ -67,7 +67,9 @@ export function clientAddress(c: Context): string {
 
 /** The call's own timer. */
 export function callTimer(c: Context): CallTimer {
-  const timer = c.get("timer") ?? new CallTimer();
+  const known = c.get("timer");
+  if (known !== undefined) return known;
+  const timer = new CallTimer();
   c.set("timer", timer);
   return timer;
 }

@@ -6,11 +6,11 @@ class AssertionError extends Error {
 }
 
 /**
- * Throws AssertionError if `condition` is false. `message` says what should be true, without a secret or a customer's
- * text.
+ * Throws AssertionError if `condition` is false. `message` says what should be true, without a secret or a customer's text;
+ * one that is put together is a function, since it is hardly ever read.
  */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new AssertionError(message);
+export function assert(condition: boolean, message: string | (() => string)): asserts condition {
+  if (!condition) throw new AssertionError(typeof message === "string" ? message : message());
 }
 
 /** The default of an exhaustive switch: the compiler refuses the call while a case is missing. */

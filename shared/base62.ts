@@ -14,7 +14,7 @@ export function base62Length(bytes: number): number {
 /** Big-endian base62, left-padded with "0" to `base62Length(bytes.length)`. */
 export function encodeBase62(bytes: Uint8Array): string {
   // Long division, digit by digit: every request has an id, and BigInt would allocate a number for each step.
-  const value = Uint8Array.from(bytes);
+  const value = bytes.slice();
   let text = "";
   for (let position = base62Length(bytes.length); position > 0; position -= 1) {
     let rest = 0;
@@ -25,10 +25,7 @@ export function encodeBase62(bytes: Uint8Array): string {
     }
     text = ALPHABET.charAt(rest) + text;
   }
-  assert(
-    value.every((byte) => byte === 0),
-    "base62 length too short for its bytes",
-  );
+  assert(!value.some(Boolean), "base62 length too short for its bytes");
   return text;
 }
 

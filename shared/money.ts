@@ -8,11 +8,13 @@ declare const nanoUsdBrand: unique symbol;
 export type NanoUsd = number & { readonly [nanoUsdBrand]: true };
 
 export const NANO_USD_PER_USD = 1_000_000_000;
-const TOKENS_PER_PRICE_UNIT = 1_000_000n;
+const TOKENS_PER_PRICE_UNIT = 1_000_000;
+const FRACTION_DIGITS = 9;
+const ZERO_DIGIT = 0x30;
 
 /** Brands an integer of nano-USD. Throws AssertionError for a fraction or a value beyond 2^53 - 1. */
 export function nanoUsd(value: number): NanoUsd {
-  assert(Number.isSafeInteger(value), `nano-USD must be a safe integer, got ${value}`);
+  assert(Number.isSafeInteger(value), () => `nano-USD must be a safe integer, got ${value}`);
   return value as NanoUsd;
 }
 
@@ -29,33 +31,49 @@ export interface PricedTokens {
  * `minimumNanoUsd`. Rules: docs/contract.md, Money.
  */
 export function costNanoUsd(parts: readonly PricedTokens[], minimumNanoUsd: number = 0): NanoUsd {
-  let numerator = 0n;
+  let numerator = 0;
   for (const { tokens, priceNanoUsdPerMillion } of parts) {
-    assert(Number.isSafeInteger(tokens) && tokens >= 0, `tokens must be a count, got ${tokens}`);
+    assert(Number.isSafeInteger(tokens) && tokens >= 0, () => `tokens must be a count, got ${tokens}`);
     assert(
       Number.isSafeInteger(priceNanoUsdPerMillion) && priceNanoUsdPerMillion >= 0,
-      `a price must be whole nano-USD, got ${priceNanoUsdPerMillion}`,
+      () => `a price must be whole nano-USD, got ${priceNanoUsdPerMillion}`,
     );
-    numerator += BigInt(tokens) * BigInt(priceNanoUsdPerMillion);
+    numerator += tokens * priceNanoUsdPerMillion;
   }
-  const rounded = (numerator + TOKENS_PER_PRICE_UNIT - 1n) / TOKENS_PER_PRICE_UNIT;
-  return nanoUsd(Math.max(Number(rounded), minimumNanoUsd));
+  // Doubles are exact up to there, and of positive terms none has been rounded on the way.
+  const rounded = numerator <= Number.MAX_SAFE_INTEGER ? roundedUp(numerator) : bigCost(parts);
+  return nanoUsd(Math.max(rounded, minimumNanoUsd));
+}
+
+function roundedUp(numerator: number): number {
+  const rest = numerator % TOKENS_PER_PRICE_UNIT;
+  return (numerator - rest) / TOKENS_PER_PRICE_UNIT + (rest > 0 ? 1 : 0);
+}
+
+function bigCost(parts: readonly PricedTokens[]): number {
+  const unit = BigInt(TOKENS_PER_PRICE_UNIT);
+  let numerator = 0n;
+  for (const { tokens, priceNanoUsdPerMillion: price } of parts) numerator += BigInt(tokens) * BigInt(price);
+  return Number((numerator + unit - 1n) / unit);
 }
 
 /** Nano-USD as a decimal USD string without trailing zeros: 1_600 → "0.0000016". Exact. */
 export function formatUsd(amount: NanoUsd): string {
   const sign = amount < 0 ? "-" : "";
-  const digits = String(Math.abs(amount)).padStart(10, "0");
-  const fraction = digits.slice(-9).replace(/0+$/, "");
-  return `${sign}${digits.slice(0, -9)}${fraction === "" ? "" : `.${fraction}`}`;
+  const digits = String(Math.abs(amount)).padStart(FRACTION_DIGITS + 1, "0");
+  const point = digits.length - FRACTION_DIGITS;
+  let end = digits.length;
+  while (end > point && digits.charCodeAt(end - 1) === ZERO_DIGIT) end -= 1;
+  const whole = sign + digits.slice(0, point);
+  return end === point ? whole : `${whole}.${digits.slice(point, end)}`;
 }
 
 /**
- * Nano-USD as a JSON number of USD, for display: the nearest double, which prints the same decimals. Nothing computes
- * with it.
+ * Nano-USD as a JSON number of USD, for display: the nearest double, which prints the same decimals, since both are exact
+ * and a division is rounded once. Nothing computes with it.
  */
 export function usdNumber(amount: NanoUsd): number {
-  return Number(formatUsd(amount));
+  return amount / NANO_USD_PER_USD;
 }
 
 const USD_PATTERN = /^(\d{1,7})(?:\.(\d{1,9}))?$/;

@@ -8,16 +8,11 @@ import type { EmbeddingsBody } from "./embeddings-body.ts";
 import { CHUNK_BYTES, bodyBytes, bodyBytesMax, wholeBody, writeBody } from "./embeddings-body.ts";
 import type { MemoryLease } from "../lib/memory-budget.ts";
 
-export interface EmbeddingsAnswer extends EmbeddingsBody {
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** The response: its body is written as the client reads it. */
-export function embeddingsAnswer(c: Context, answer: EmbeddingsAnswer): Response {
+/** The response, with all of `headers`: its body is written as the client reads it. */
+export function embeddingsAnswer(c: Context, body: EmbeddingsBody, headers: Record<string, string>): Response {
+  headers["content-type"] = "application/json; charset=utf-8";
   // Made directly: `c.body()` would set each header one by one and copy them.
-  return new Response(embeddingsContent(answer, waitUntilOf(c), c.get("memory")), {
-    headers: { ...answer.headers, "content-type": "application/json; charset=utf-8" },
-  });
+  return new Response(embeddingsContent(body, waitUntilOf(c), c.get("memory")), { headers });
 }
 
 /**

@@ -36,6 +36,10 @@ export interface ErrorItem {
 export const CHUNK_BYTES = 128 * 1024;
 /** `,{"object":"embedding","index":2047,"embedding":` and `}`. */
 const ITEM_FRAME_BYTES_MAX = 64;
+/** What stands behind the last vector, without the model's name and similarities: `usage` has six numbers. */
+const TAIL_LENGTH_MAX = 512;
+/** `\u0000`: what a character can become in JSON. */
+const JSON_FACTOR_MAX = 6;
 /** The most bytes of one UTF-16 unit. */
 const UTF8_BYTES_MAX = 3;
 const HEAD = '{"object":"list","data":[';
@@ -47,7 +51,8 @@ const decoder = new TextDecoder();
 export function bodyBytesMax(body: EmbeddingsBody): number {
   const each = vectorTextBytesMax(body.dimensions, body.dtype, body.encoding) + ITEM_FRAME_BYTES_MAX;
   const { vectors, errors = [] } = body;
-  const texts = errors.reduce((sum, item) => sum + errorText(item, body.encoding).length, tailOf(body, []).length);
+  const tail = TAIL_LENGTH_MAX + JSON_FACTOR_MAX * body.model.length;
+  const texts = errors.reduce((sum, item) => sum + errorText(item, body.encoding).length, tail);
   return (
     HEAD.length +
     vectors.length * each +

@@ -15,8 +15,8 @@ export interface PoolCall {
   readonly coldHoldMs: number;
   readonly signal: CancelSignal;
   readonly waitUntil: (work: Promise<unknown>) => void;
-  /** Absent where no request waits for the call. */
-  readonly timer?: CallTimer;
+  /** Undefined where no request waits for the call. */
+  readonly timer?: CallTimer | undefined;
   /** Names the text at `index` of this call in the caller's words, for faults. */
   readonly itemOf?: (index: number) => string | null;
 }

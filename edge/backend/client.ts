@@ -33,7 +33,8 @@ import {
   encodeFrame,
 } from "../../shared/frame.ts";
 
-const LARGE_BYTES = 256 * 1024;
+/** A longer answer is read straight into its buffer: its pieces would take as much again until they are joined. */
+const LARGE_BYTES = 1024 * 1024;
 /** The HTTP status of a request whose body is too large. */
 export const TOO_LARGE = 413;
 
@@ -49,8 +50,8 @@ export interface BackendCall {
   readonly deadlineMs: number;
   /** Aborts when the caller has left or its lease was refused. */
   readonly signal: CancelSignal;
-  /** The request's; absent where none waits for the call. */
-  readonly timer?: CallTimer;
+  /** The request's; undefined where none waits for the call. */
+  readonly timer?: CallTimer | undefined;
 }
 
 export type BackendResult<Answer> =
@@ -78,14 +79,10 @@ export interface Tokenized extends TokenizeAnswer {
 }
 
 /** `POST /embed`, or `/score`. `ids`, the payload: uint32 token ids of the texts that the request gives as counts. */
-export async function embed(
-  call: BackendCall,
-  request: BackendRequest,
-  ids: Uint32Array,
-): Promise<BackendResult<Embedded>> {
-  const result = await post(call, isScore(request) ? "/score" : "/embed", request, ids);
-  if (result.kind !== "frame") return result;
-  return isScore(request) ? readScores(result, request) : readVectors(result, request);
+export function embed(call: BackendCall, request: BackendRequest, ids: Uint32Array): Promise<BackendResult<Embedded>> {
+  return isScore(request)
+    ? post(call, "/score", request, ids, (frame) => readScores(frame, request))
+    : post(call, "/embed", request, ids, (frame) => readVectors(frame, request));
 }
 
 function readScores({ header, payload }: Frame, request: ScoreRequest): BackendResult<Embedded> {
@@ -122,24 +119,24 @@ function faultsFit({ faults = [], tokens }: EmbedAnswer | TokenizeAnswer, { onEr
 }
 
 /** `POST /tokenize`, or `/score/tokenize`: exact counts and ids; the model does not run. */
-export async function tokenize(
+export function tokenize(
   call: BackendCall,
   request: BackendRequest,
   ids: Uint32Array,
 ): Promise<BackendResult<Tokenized>> {
-  const result = await post(call, isScore(request) ? "/score/tokenize" : "/tokenize", request, ids);
-  if (result.kind !== "frame") return result;
-  const parsed = tokenizeAnswerSchema.safeParse(result.header);
+  const path = isScore(request) ? "/score/tokenize" : "/tokenize";
+  return post(call, path, request, ids, (frame) => readTokens(frame, request));
+}
+
+function readTokens({ header, payload }: Frame, request: BackendRequest): BackendResult<Tokenized> {
+  const parsed = tokenizeAnswerSchema.safeParse(header);
   if (!parsed.success) return garbage("its header does not fit");
   const answer = parsed.data;
   const total = answer.tokens.reduce((sum, count) => sum + count, 0);
   if (answer.tokens.length !== itemsOf(request).length) return garbage("another number of texts");
   if (!faultsFit(answer, request)) return garbage("faults that do not fit");
-  if (result.payload.length !== total * 4) return garbage("another number of token ids");
-  return {
-    kind: "answer",
-    answer: { ...answer, ids: new Uint32Array(result.payload.buffer, result.payload.byteOffset, total) },
-  };
+  if (payload.length !== total * 4) return garbage("another number of token ids");
+  return { kind: "answer", answer: { ...answer, ids: new Uint32Array(payload.buffer, payload.byteOffset, total) } };
 }
 
 export type ReadyResult =
@@ -192,14 +189,17 @@ type Failure = Exclude<BackendResult<never>, { kind: "answer" }>;
 
 const garbage = (reason: string): Failure => ({ kind: "garbage", reason });
 
-async function post(
+/** One call, its answer read by `read`. One function, since every call of a model pays for each promise in here. */
+async function post<Answer>(
   call: BackendCall,
   path: string,
   request: BackendRequest,
   ids: Uint32Array,
-): Promise<Frame | Failure> {
+  read: (frame: Frame) => BackendResult<Answer>,
+): Promise<BackendResult<Answer>> {
   const header = JSON.stringify(request);
-  await othersTurn(header.length);
+  const turn = othersTurn(header.length);
+  if (turn !== undefined) await turn;
   const frame = encodeRequest(header, ids);
   if (frame === undefined) return { kind: "not_taken", status: TOO_LARGE };
   const abort = new AbortController();
@@ -213,24 +213,27 @@ async function post(
   void cancelled.then(() => abort.abort());
   let late = false;
   const { timer = new CallTimer() } = call;
-  const arrived = timer.after(Math.max(1, Math.floor(call.deadlineMs)), () => {
+  const deadlineMs = Math.floor(call.deadlineMs);
+  const arrived = timer.after(Math.max(1, deadlineMs), () => {
     late = true;
     abort.abort();
   });
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${call.secret}`,
+    "content-type": FRAME_CONTENT_TYPE,
+  };
+  headers[REQUEST_ID_HEADER] = call.requestId;
+  headers[DEADLINE_HEADER] = String(deadlineMs);
+  if (call.traceparent !== undefined) headers["traceparent"] = call.traceparent;
   try {
-    const response = await call.fetch(call.origin + path, {
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${call.secret}`,
-        "content-type": FRAME_CONTENT_TYPE,
-        [REQUEST_ID_HEADER]: call.requestId,
-        [DEADLINE_HEADER]: String(Math.floor(call.deadlineMs)),
-        ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
-      },
-      body: frame,
-      signal: abort.signal,
-    });
-    return await readAnswer(response);
+    const { fetch } = call;
+    const response = await fetch(call.origin + path, { method: "POST", headers, body: frame, signal: abort.signal });
+    const length = response.headers.get("content-length");
+    const isPlain = response.status === 200 && length !== null && Number(length) < LARGE_BYTES;
+    const bytes = isPlain ? new Uint8Array(await response.arrayBuffer()) : await readRare(response, length);
+    if ("kind" in bytes) return bytes;
+    const decoded = decodeFrame(bytes);
+    return decoded.kind === "frame" ? read(decoded) : garbage(`a frame that ${decoded.reason}`);
   } catch (error) {
     if (late) return { kind: "deadline" };
     if (call.signal.aborted) return { kind: "cancelled" };
@@ -248,18 +251,14 @@ function encodeRequest(header: string, ids: Uint32Array): Uint8Array<ArrayBuffer
   return frame.length > REQUEST_FRAME_BYTES_MAX ? undefined : frame;
 }
 
-async function readAnswer(response: Response): Promise<Frame | Failure> {
-  const announced = response.headers.get("content-length");
-  if (Number(announced ?? 0) > FRAME_BYTES_MAX) {
+/** The bytes of an answer that is large, of unknown length or none of ours, or why there are none. */
+async function readRare(response: Response, length: string | null): Promise<Uint8Array<ArrayBuffer> | Failure> {
+  if (Number(length ?? 0) > FRAME_BYTES_MAX) {
     await response.body?.cancel();
     return garbage("an answer over the limit of a frame");
   }
   if (response.status !== 200) return readFault(response);
-  const isSmall = announced !== null && Number(announced) < LARGE_BYTES;
-  const bytes = isSmall ? new Uint8Array(await response.arrayBuffer()) : await readLarge(response, announced);
-  if (bytes === undefined) return garbage("an answer over the limit of a frame");
-  const decoded = decodeFrame(bytes);
-  return decoded.kind === "frame" ? decoded : garbage(`a frame that ${decoded.reason}`);
+  return (await readLarge(response, length)) ?? garbage("an answer over the limit of a frame");
 }
 
 /**

@@ -196,19 +196,28 @@ export class Pool {
     return ready;
   }
 
-  /** Vectors for texts, or scores of pairs, of exactly `revision`. Throws ApiError, or RevisionGone. */
-  async embed(texts: BackendTexts, revision: ModelRevision, call: PoolCall): Promise<Embedded> {
+  /** Vectors for texts, or scores of pairs, of exactly `revision`. Rejects with ApiError, or RevisionGone. */
+  embed(texts: BackendTexts, revision: ModelRevision, call: PoolCall): Promise<Embedded> {
+    const account = this.#accountNames.nameOf(texts.accountId);
+    return typeof account === "string"
+      ? this.#embedFor(account, texts, revision, call)
+      : account.then((name) => this.#embedFor(name, texts, revision, call));
+  }
+
+  #embedFor(account: string, texts: BackendTexts, revision: ModelRevision, call: PoolCall): Promise<Embedded> {
     const group = this.#group(texts.model);
-    const { request, ids } = wireRequest(texts, await this.#accountNames.nameOf(texts.accountId), revision);
+    const { request, ids } = wireRequest(texts, account, revision);
     const now = this.#ports.now();
-    const parts = split(
-      request,
-      ids,
-      group.backends.filter((backend) => backend.serves(revision, request.account, now)).length,
-      group.current()?.reranker,
-    );
+    const able = group.backends.filter((backend) => backend.serves(revision, account, now)).length;
+    const parts = split(request, ids, able, group.current()?.reranker);
     const clock = new CallClock(call, this.#ports.now);
-    if (parts.length === 1) return this.#attempt(group, { request, ids, offset: 0 }, call, clock, embed);
+    const [whole] = parts;
+    return whole !== undefined && parts.length === 1
+      ? this.#attempt(group, whole, call, clock, embed)
+      : this.#embedParts(group, parts, call, clock);
+  }
+
+  async #embedParts(group: Group, parts: readonly Part[], call: PoolCall, clock: CallClock): Promise<Embedded> {
     const stop = new Cancel();
     const unlink = stop.follow(call.signal);
     const shared = { ...call, signal: stop, watching: atOnce(1) };

@@ -109,7 +109,7 @@ export class Sender {
         traceparent: call.traceparent,
         deadlineMs: clock.leftMs,
         signal: stop,
-        ...(call.timer && { timer: call.timer }),
+        timer: call.timer,
       },
       part.request,
       part.ids,

@@ -3,8 +3,9 @@
 
 import type { CallText } from "../lib/call-text.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
+import { LocalNames } from "./local-names.ts";
+import type { CacheScope } from "./scope.ts";
 import { hmac, importHmacKey, signHmac } from "../../shared/hmac.ts";
-import type { AccountId, ModelRevision } from "../../shared/ids.ts";
 
 const encoder = new TextEncoder();
 const KEY_FORMAT_VERSION = "1";
@@ -18,28 +19,25 @@ const SHORT_LENGTH_MAX = 4096;
 /** The head of a name (prefix, account, revision, lengths) is shorter than this. */
 const HEAD_BYTES_MAX = 2048;
 
-/** What a name is made of besides the text itself. */
-export interface CacheScope {
-  readonly accountId: AccountId;
-  /** Raising it would forget all of an account's entries at once. */
-  readonly epoch: number;
-  readonly revision: ModelRevision;
-  /** `Instruct: …\nQuery:` or empty. */
-  readonly prefix: string;
-}
-
 /** Names entries of one scope: 64 hex digits each. */
 export class CacheKeys {
   readonly #hmacKey: Promise<CryptoKey>;
+  readonly #local: LocalNames;
   /** Encoded heads of the last scope, by kind of text: calls of one account often follow one another. */
   #heads = new Map<string, Uint8Array>();
   #headsOf: CacheScope | undefined;
 
   constructor(secret: string) {
     this.#hmacKey = importHmacKey(secret);
+    this.#local = new LocalNames(secret, (scope, texts) => this.namesOf(scope, texts));
   }
 
-  /** The names of `texts`, in their order. */
+  /** The names of `texts` in an isolate's memory (local-names.ts); without a promise where nothing is waited for. */
+  localNamesOf(scope: CacheScope, texts: readonly CallText[]): readonly string[] | Promise<readonly string[]> {
+    return this.#local.of(scope, texts);
+  }
+
+  /** The names of `texts` in the shared tiers, in their order. */
   async namesOf(scope: CacheScope, texts: readonly CallText[]): Promise<readonly string[]> {
     const hmacKey = await this.#hmacKey;
     const prefix = scope.prefix.length > PREFIX_LENGTH_MAX ? await hashed(scope.prefix, hmacKey) : scope.prefix;

@@ -72,19 +72,26 @@ export class MemoryTier {
 
   /** Drops the oldest until at most `bytes` are held. */
   shrinkTo(bytes: number): void {
-    while (this.bytes > bytes) {
-      const oldest = this.#blocks.shift();
-      if (oldest === undefined) return;
-      this.#blockBytes -= oldest.bits.byteLength;
-      for (const name of oldest.names) if (this.#places.get(name)?.block === oldest) this.#places.delete(name);
-    }
+    while (this.bytes > bytes && this.#dropOldest() !== undefined);
+  }
+
+  #dropOldest(): Block | undefined {
+    const oldest = this.#blocks.shift();
+    if (oldest === undefined) return undefined;
+    this.#blockBytes -= oldest.bits.byteLength;
+    for (const name of oldest.names) if (this.#places.get(name)?.block === oldest) this.#places.delete(name);
+    return oldest;
   }
 
   /** The newest block if it has room for `length` values, or a new one. */
   #blockFor(length: number): Block {
     const newest = this.#blocks.at(-1);
     if (newest !== undefined && newest.used + length <= newest.bits.length) return newest;
-    const bits = new Uint16Array(Math.max(length, Math.floor(this.bytesMax / BLOCKS / FLOAT16_BYTES)));
+    const size = Math.max(length, Math.floor(this.bytesMax / BLOCKS / FLOAT16_BYTES));
+    // A full tier uses its oldest block again: a new one would be cleared first, and the old one collected as garbage.
+    const isFull = this.bytes + size * FLOAT16_BYTES > this.bytesMax;
+    const oldest = isFull ? this.#dropOldest() : undefined;
+    const bits = oldest?.bits.length === size ? oldest.bits : new Uint16Array(size);
     const block = { bits, used: 0, names: [], serial: this.#begun };
     this.#begun += 1;
     this.#blocks.push(block);

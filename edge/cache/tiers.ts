@@ -11,7 +11,7 @@ import type { CacheEntry } from "./entry.ts";
 import { KvRecord } from "./kv-record.ts";
 import type { MemoryTier } from "./memory-tier.ts";
 import { KV_WRITES_MAX } from "./shared-tiers.ts";
-import type { SharedTier } from "./shared-tiers.ts";
+import type { Found, SharedTier } from "./shared-tiers.ts";
 import { Sightings } from "./sightings.ts";
 
 /**
@@ -34,10 +34,12 @@ export interface CacheUse {
   readonly mode: Exclude<CacheMode, "off">;
   /** The model's own prices, which decide whether the shared tiers pay. */
   readonly admission: AdmissionInputs;
+  /** The names in the shared tiers of entries by their names here, in the same order. */
+  readonly sharedNames: (names: readonly string[]) => Promise<readonly string[]>;
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
-/** A text to look up: its name, and about how many tokens it has, by which the policy judges the look-up. */
+/** A text to look up: its name here, and about how many tokens it has, by which the policy judges the look-up. */
 export interface Named {
   readonly name: string;
   readonly tokensAbout: number;
@@ -71,8 +73,11 @@ export class Tiers {
     return this.#ports.memory.get(name, accountId);
   }
 
-  /** Entries by name, from any tier that may be asked. Never rejects: a tier that fails counts as empty. */
-  async lookUp(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
+  /**
+   * Entries by name, from any tier that may be asked: at once where that is memory alone. Never rejects: a tier that fails
+   * counts as empty.
+   */
+  lookUp(texts: readonly Named[], use: CacheUse): Found | Promise<Found> {
     const found = new Map<string, CacheEntry>();
     for (const { name } of texts) {
       this.#sightings.note(name);
@@ -80,18 +85,46 @@ export class Tiers {
       if (entry !== undefined) found.set(name, entry);
     }
     const isSmall = texts.length <= DATA_CENTRE_TEXTS_MAX;
-    if (isSmall && found.size < texts.length) {
-      this.#keep(found, await this.#askDataCentre(missing(texts, found), use));
-    }
+    const near = isSmall ? this.#nearOf(missing(texts, found), use) : [];
+    return near.length === 0 ? this.#lookUpFar(texts, found, use) : this.#lookUpNear(texts, near, found, use);
+  }
+
+  async #lookUpNear(
+    texts: readonly Named[],
+    near: readonly Named[],
+    found: Map<string, CacheEntry>,
+    use: CacheUse,
+  ): Promise<Found> {
+    const { dataCentre: record } = this.#recordsOf(use.accountId);
+    const entries = await this.#ask(this.#ports.dataCentre, near, use);
+    for (const { name } of near) record.looked(entries.has(name));
+    this.#keep(found, entries);
+    return this.#lookUpFar(texts, found, use);
+  }
+
+  #lookUpFar(texts: readonly Named[], found: Map<string, CacheEntry>, use: CacheUse): Found | Promise<Found> {
     this.#writeKv(found, use);
-    const far = found.size < texts.length ? await this.#askKv(missing(texts, found), use) : NOTHING;
-    this.#keep(found, far);
-    if (isSmall) this.#writeDataCentre(far, use);
+    const far = this.#farOf(missing(texts, found), use);
+    return far.length === 0 ? found : this.#askKv(texts, far, found, use);
+  }
+
+  async #askKv(
+    texts: readonly Named[],
+    far: readonly Named[],
+    found: Map<string, CacheEntry>,
+    use: CacheUse,
+  ): Promise<Found> {
+    const { kv: record } = this.#recordsOf(use.accountId);
+    const entries = await this.#ask(this.#ports.kv, far, use);
+    for (const { name } of far) record.looked(entries.has(name));
+    for (const name of entries.keys()) this.#sightings.stored(name);
+    this.#keep(found, entries);
+    if (texts.length <= DATA_CENTRE_TEXTS_MAX) this.#writeDataCentre(entries, use);
     return found;
   }
 
   /** Stores computed vectors: in memory at once, in the shared tiers after the answer. */
-  store(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+  store(entries: Found, use: CacheUse): void {
     const { memory, memoryBytesMax } = this.#ports;
     const shareMax = memory.bytesMax * STORE_SHARE_MAX;
     let bytes = 0;
@@ -104,42 +137,55 @@ export class Tiers {
     this.#writeKv(entries, use);
   }
 
-  #keep(found: Map<string, CacheEntry>, entries: ReadonlyMap<string, CacheEntry>): void {
+  #keep(found: Map<string, CacheEntry>, entries: Found): void {
     for (const [name, entry] of entries) {
       found.set(name, entry);
       this.#ports.memory.put(name, entry);
     }
   }
 
-  async #askDataCentre(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
+  /** The texts of which the data centre's cache is asked. */
+  #nearOf(texts: readonly Named[], use: CacheUse): readonly Named[] {
+    if (texts.length === 0) return texts;
     const { dataCentre: record } = this.#recordsOf(use.accountId);
-    const asked = texts.filter(({ name, tokensAbout }) => mayUseDataCentre(name, tokensAbout, record, use));
-    if (asked.length === 0) return NOTHING;
-    const found = await this.#ports.dataCentre.get(namesOf(asked), use.accountId);
-    for (const { name } of asked) record.looked(found.has(name));
-    return found;
+    return texts.filter(({ name, tokensAbout }) => mayUseDataCentre(name, tokensAbout, record, use));
   }
 
-  #writeDataCentre(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+  /** The texts of which KV is asked. */
+  #farOf(texts: readonly Named[], use: CacheUse): readonly Named[] {
+    if (texts.length === 0) return texts;
+    const { kv: record } = this.#recordsOf(use.accountId);
+    return texts.filter(({ tokensAbout }) => mayLookUpKv(tokensAbout, record, use));
+  }
+
+  /** What `tier` has of `texts`, by their names here. */
+  async #ask(tier: SharedTier, texts: readonly Named[], use: CacheUse): Promise<Found> {
+    const names = texts.map(({ name }) => name);
+    const shared = await use.sharedNames(names);
+    const found = await tier.get(shared, use.accountId);
+    const entries = new Map<string, CacheEntry>();
+    for (const [index, name] of names.entries()) {
+      const entry = found.get(shared[index] ?? "");
+      if (entry !== undefined) entries.set(name, entry);
+    }
+    return entries;
+  }
+
+  async #put(tier: SharedTier, entries: Found, use: CacheUse): Promise<void> {
+    const shared = await use.sharedNames([...entries.keys()]);
+    await tier.put(new Map([...entries.values()].map((entry, index) => [shared[index] ?? "", entry])));
+  }
+
+  #writeDataCentre(entries: Found, use: CacheUse): void {
     if (entries.size === 0) return;
     const { dataCentre: record } = this.#recordsOf(use.accountId);
     const writes = new Map<string, CacheEntry>();
     for (const [name, entry] of entries) if (mayUseDataCentre(name, entry.tokens, record, use)) writes.set(name, entry);
-    if (writes.size > 0) use.waitUntil(this.#ports.dataCentre.put(writes));
-  }
-
-  async #askKv(texts: readonly Named[], use: CacheUse): Promise<ReadonlyMap<string, CacheEntry>> {
-    const { kv: record } = this.#recordsOf(use.accountId);
-    const asked = texts.filter(({ tokensAbout }) => mayLookUpKv(tokensAbout, record, use));
-    if (asked.length === 0) return NOTHING;
-    const found = await this.#ports.kv.get(namesOf(asked), use.accountId);
-    for (const { name } of asked) record.looked(found.has(name));
-    for (const name of found.keys()) this.#sightings.stored(name);
-    return found;
+    if (writes.size > 0) use.waitUntil(this.#put(this.#ports.dataCentre, writes, use));
   }
 
   /** Writes entries that were requested before and pay; for an `eager` key all that are not there yet. */
-  #writeKv(entries: ReadonlyMap<string, CacheEntry>, use: CacheUse): void {
+  #writeKv(entries: Found, use: CacheUse): void {
     if (entries.size === 0) return;
     const { kv: record } = this.#recordsOf(use.accountId);
     const writes = new Map<string, CacheEntry>();
@@ -150,7 +196,7 @@ export class Tiers {
       record.wrote();
       this.#sightings.stored(name);
     }
-    if (writes.size > 0) use.waitUntil(this.#ports.kv.put(writes));
+    if (writes.size > 0) use.waitUntil(this.#put(this.#ports.kv, writes, use));
   }
 
   #mayWrite(name: string, tokens: number, record: KvRecord, use: CacheUse): boolean {
@@ -168,8 +214,6 @@ export class Tiers {
   }
 }
 
-const NOTHING: ReadonlyMap<string, CacheEntry> = new Map();
-
 function mayUseDataCentre(name: string, tokens: number, record: DataCentreRecord, use: CacheUse): boolean {
   return use.mode === "eager" || dataCentrePays(use.admission, tokens, record.hitRate) || record.isSampled(name);
 }
@@ -180,10 +224,7 @@ function mayLookUpKv(tokensAbout: number, record: KvRecord, use: CacheUse): bool
   return lookUpPays(use.admission, tokensAbout, record.hitRate) || record.explores();
 }
 
-function namesOf(texts: readonly Named[]): string[] {
-  return texts.map(({ name }) => name);
-}
-
-function missing(texts: readonly Named[], found: ReadonlyMap<string, CacheEntry>): Named[] {
+function missing(texts: readonly Named[], found: Found): readonly Named[] {
+  if (found.size === 0) return texts;
   return texts.filter(({ name }) => !found.has(name));
 }

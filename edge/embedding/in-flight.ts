@@ -19,15 +19,18 @@ type Running<Value extends object> = Map<string, Share<Value>>;
 export class Computation<Value extends object> {
   readonly #running: Running<Value>;
   readonly #names: string[] = [];
-  // The owner makes it at once. A promise that a waiter made would die with that waiter's request, for all others too.
-  readonly #ended: Promise<readonly (Value | undefined)[]>;
+  /**
+   * Resolves at the end, never rejects. The owner makes it at once: a promise that a waiter made would die with that
+   * waiter's request, for all others too.
+   */
+  readonly ended: Promise<readonly (Value | undefined)[]>;
   #end: (values: readonly (Value | undefined)[]) => void = notYet;
   #waiters = 0;
   #waiterLeft: () => void = () => undefined;
 
   constructor(running: Running<Value>) {
     this.#running = running;
-    this.#ended = new Promise((resolve) => {
+    this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
   }
@@ -60,7 +63,7 @@ export class Computation<Value extends object> {
   #join(name: string, share: Share<Value>): Wait<Value> {
     this.#waiters += 1;
     return async (end) => {
-      const outcome = await Promise.race([this.#ended, end]);
+      const outcome = await Promise.race([this.ended, end]);
       this.#waiters -= 1;
       if (typeof outcome === "object") return outcome[share.place];
       if (outcome === "left") this.#waiterLeft();

@@ -76,8 +76,8 @@ export interface CallContext {
 
 export interface Endpoint {
   readonly scope: Extract<Scope, "embeddings" | "rerank">;
-  /** Throws ApiError for an invalid body. */
-  prepare(body: unknown, context: CallContext): Promise<PreparedCall>;
+  /** Throws ApiError, or rejects with one, for an invalid body. Without a promise where nothing is waited for. */
+  prepare(body: unknown, context: CallContext): PreparedCall | Promise<PreparedCall>;
 }
 
 /** An endpoint that batches can use. */

@@ -12,6 +12,12 @@ export function latencyBucket(latencyMs: number): number {
   return Math.min(BUCKET_MAX, Math.floor(Math.log2(latencyMs) * PER_DOUBLING) + 1);
 }
 
+/** Counts one call of `latencyMs`. */
+export function addLatency(into: Histogram, latencyMs: number): void {
+  const bucket = latencyBucket(latencyMs);
+  into[bucket] = (into[bucket] ?? 0) + 1;
+}
+
 /** Adds `from` to `into`. */
 export function addHistogram(into: Histogram, from: Readonly<Histogram>): void {
   for (const [bucket, count] of Object.entries(from)) {

@@ -43,24 +43,48 @@ export interface MemoryLease {
   release(): void;
 }
 
-interface Held {
-  bytes: number;
+class Lease implements MemoryLease {
+  bytes = 0;
+  isStreaming = false;
   /** The account that it counts against until it is admitted; undefined: none. */
   owner: string | undefined;
   touchedMs: number;
+  readonly #budget: MemoryBudget;
+
+  constructor(budget: MemoryBudget, owner: string | undefined) {
+    this.#budget = budget;
+    this.owner = owner;
+    this.touchedMs = budget.nowMs();
+  }
+
+  grow(bytes: number): void {
+    this.#budget.add(this, bytes);
+  }
+
+  admit(): void {
+    this.#budget.disown(this);
+  }
+
+  touch(): void {
+    this.touchedMs = this.#budget.nowMs();
+  }
+
+  release(): void {
+    this.#budget.release(this);
+  }
 }
 
 export class MemoryBudget {
   readonly #bytesMax: number;
   readonly #cache: Yielding;
-  readonly #now: () => number;
-  readonly #held = new Set<Held>();
+  readonly nowMs: () => number;
+  readonly #held = new Set<Lease>();
   readonly #owned = new Map<string, number>();
   #heldBytes = 0;
 
   constructor(cache: Yielding, now: () => number, bytesMax: number = MEMORY_BYTES_MAX) {
     this.#cache = cache;
-    this.#now = now;
+    this.nowMs = now;
     this.#bytesMax = bytesMax;
   }
 
@@ -79,24 +103,15 @@ export class MemoryBudget {
    * progress leave no room.
    */
   take(bytes: number, owner?: string): MemoryLease {
-    const held: Held = { bytes: 0, owner, touchedMs: this.#now() };
-    this.#add(held, bytes);
-    this.#held.add(held);
-    return {
-      get bytes() {
-        return held.bytes;
-      },
-      isStreaming: false,
-      grow: (more) => this.#add(held, more),
-      admit: () => this.#disown(held),
-      touch: () => {
-        held.touchedMs = this.#now();
-      },
-      release: () => this.#release(held),
-    };
+    const lease = new Lease(this, owner);
+    this.add(lease, bytes);
+    this.#held.add(lease);
+    return lease;
   }
 
-  #add(held: Held, bytes: number): void {
+  // What follows is for leases alone.
+
+  add(held: Lease, bytes: number): void {
     assert(bytes >= 0, "memory is taken, not given");
     const { owner } = held;
     const owned = owner === undefined ? 0 : (this.#owned.get(owner) ?? 0) + bytes;
@@ -109,13 +124,13 @@ export class MemoryBudget {
     if (this.#cache.bytes > this.cacheBytesMax) this.#cache.shrinkTo(this.cacheBytesMax);
   }
 
-  #release(held: Held): void {
+  release(held: Lease): void {
     if (!this.#held.delete(held)) return;
-    this.#disown(held);
+    this.disown(held);
     this.#heldBytes -= held.bytes;
   }
 
-  #disown(held: Held): void {
+  disown(held: Lease): void {
     const { owner } = held;
     if (owner === undefined) return;
     held.owner = undefined;
@@ -125,8 +140,8 @@ export class MemoryBudget {
   }
 
   #reclaim(): void {
-    const deadline = this.#now() - MEMORY_LEASE_IDLE_MS;
-    for (const held of this.#held) if (held.touchedMs < deadline) this.#release(held);
+    const deadline = this.nowMs() - MEMORY_LEASE_IDLE_MS;
+    for (const held of this.#held) if (held.touchedMs < deadline) this.release(held);
   }
 }
 

@@ -97,18 +97,21 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   if (call.revision !== undefined && idempotencyKey === undefined) {
     await c.get("services").pool.announced(call.model.id, waitUntilOf(c), call.revision);
   }
-  await othersTurn(sizeOf(call.texts));
+  const turn = othersTurn(sizeOf(call.texts));
+  if (turn !== undefined) await turn;
   const quote = new Quote(c, call, pricesOf(call.model, call.options.tier));
-  await quote.checkLimits();
+  const checking = quote.checkLimits();
+  if (checking !== undefined) await checking;
   if (idempotencyKey !== undefined) return embedOnce(c, call, quote, await underKey(c, call, idempotencyKey));
   if (call.once !== undefined) return embedOnce(c, call, quote, call.once);
   const abandon = new Cancel();
   const looking = startTexts(c, call, abandon);
-  const result = await c.get("services").wallet.admit(admitRequest(c, call, quote));
+  const admitting = c.get("services").wallet.admit(admitRequest(c, call, quote));
+  const result = admitting instanceof Promise ? await admitting : admitting;
   if (result.kind === "refused") throw refusedError(c, result);
   const { admission } = result;
   noteAdmitted(c);
-  return runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
+  return await runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
     admission.settle(settlementOf(c, call, charge)),
   );
 }
@@ -234,7 +237,8 @@ async function runAdmitted(
   let settling = false;
   try {
     // The look-ups have asked for it already, so this rarely waits. Asked before the lease, it would delay the lease.
-    const announced = await c.get("services").pool.announced(call.model.id, waitUntilOf(c));
+    const announcing = c.get("services").pool.announced(call.model.id, waitUntilOf(c));
+    const announced = announcing instanceof Promise ? await announcing : announcing;
     c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
     const result = await looking.finish(admission.rights.cache);
     if (turn !== undefined) await turn;
@@ -243,7 +247,7 @@ async function runAdmitted(
     const computed: Computed = { ...result, charge, callId: c.get("requestId") };
     const settled = settle(computed);
     settling = true;
-    const outcome = await settled;
+    const outcome = settled instanceof Promise ? await settled : settled;
     if (outcome === "charged") {
       c.set("charge", charge);
       looking.keep();

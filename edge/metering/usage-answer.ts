@@ -31,14 +31,14 @@ export function usageOf(charge: Charge): UsageAnswer {
  * `Server-Timing`. A replay has the first call's cost and cache state.
  */
 export function usageHeaders(result: MeteredResult): Record<string, string> {
-  return {
-    ...(result.replayed ? { "x-idempotent-replayed": "true" } : {}),
-    "x-cache": cacheState(result),
-    "x-cost-usd": formatUsd(result.charge.costNanoUsd),
-    "x-model-revision": result.revision,
-    ...standingHeaders(result.standing),
-    ...serverTiming(result.timings),
-  };
+  const headers = standingHeaders(result.standing);
+  headers["x-cache"] = cacheState(result);
+  headers["x-cost-usd"] = formatUsd(result.charge.costNanoUsd);
+  headers["x-model-revision"] = result.revision;
+  const timing = serverTiming(result.timings);
+  if (timing !== "") headers["server-timing"] = timing;
+  if (result.replayed) headers["x-idempotent-replayed"] = "true";
+  return headers;
 }
 
 function cacheState(result: EmbedTextsResult): "hit" | "miss" | "partial" {
@@ -76,7 +76,10 @@ function formatDuration(durationMs: number): string {
   return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
 }
 
-function serverTiming(timings: Readonly<Record<string, number>>): Record<string, string> {
-  const stages = Object.entries(timings).map(([stage, ms]) => `${stage};dur=${ms.toFixed(1)}`);
-  return stages.length === 0 ? {} : { "server-timing": stages.join(", ") };
+function serverTiming(timings: Readonly<Record<string, number>>): string {
+  let text = "";
+  for (const stage of Object.keys(timings)) {
+    text += `${text === "" ? "" : ", "}${stage};dur=${(timings[stage] ?? 0).toFixed(1)}`;
+  }
+  return text;
 }

@@ -6,16 +6,16 @@ import { anyOrigin } from "./cors.ts";
 
 const OPERATOR_PREFIX = "/admin/";
 
-/** All headers, for an answer that is constructed with them: that takes a third of the time of setting each on it. */
-export function allHeaders(c: Context, own: Readonly<Record<string, string>>): Record<string, string> {
+/**
+ * `own` with all headers that every answer has, for one that is constructed with them: that takes a third of the time of
+ * setting each on it.
+ */
+export function allHeaders(c: Context, own: Record<string, string>): Record<string, string> {
   c.set("hasAllHeaders", true);
-  return {
-    ...(isPrivate(c) && { "cache-control": "no-store" }),
-    ...own,
-    "x-content-type-options": "nosniff",
-    "x-request-id": c.get("shownRequestId"),
-    ...(c.get("isPublicApi") === true && anyOrigin),
-  };
+  if (isPrivate(c)) own["cache-control"] ??= "no-store";
+  own["x-content-type-options"] = "nosniff";
+  own["x-request-id"] = c.get("shownRequestId");
+  return c.get("isPublicApi") === true ? Object.assign(own, anyOrigin) : own;
 }
 
 /** Adds them to an answer that was made without. */

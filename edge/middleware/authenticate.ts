@@ -16,9 +16,16 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   await next();
 });
 
-/** Sets `key`, or throws `missing_api_key` / `invalid_api_key`. */
-export async function identify(c: Context): Promise<void> {
-  c.set("key", await keyOfText(c, presentedKey(c)));
+/** Sets `key`, or throws `missing_api_key` / `invalid_api_key`. Undefined, so no wait, for a key that was verified before. */
+export function identify(c: Context): Promise<void> | undefined {
+  const key = keyOfText(c, presentedKey(c));
+  if (key instanceof Promise) return setKey(c, key);
+  c.set("key", key);
+  return undefined;
+}
+
+async function setKey(c: Context, verifying: Promise<ParsedKey>): Promise<void> {
+  c.set("key", await verifying);
 }
 
 /**

@@ -1,23 +1,25 @@
-// Middleware of the public API: CORS, current models, and a record of refusals that a key's owner can mend. It is one
-// middleware because every call pays for each one's frame.
+// Middleware of the public API: CORS and current models. It makes no promise of its own where nothing is waited for,
+// since every call would pay for it.
 
 import type { Next } from "hono";
 import type { Context } from "../context.ts";
 import { waitUntilOf } from "../context.ts";
 import { answerPreflight } from "./cors.ts";
-import { noteRefusal } from "./note-refusals.ts";
 
 /** The call's model is not known yet; asking for more would open too many connections (edge/lib/at-once.ts). */
 const MODELS_AHEAD = 2;
 
-export async function publicApi(c: Context, next: Next): Promise<Response | undefined> {
+export function publicApi(c: Context, next: Next): Promise<Response | void> {
   const preflight = answerPreflight(c);
-  if (preflight !== undefined) return preflight;
+  if (preflight !== undefined) return Promise.resolve(preflight);
   c.set("isPublicApi", true);
-  await currentModels(c);
+  const waiting = currentModels(c);
+  return waiting === undefined ? next() : nextAfter(waiting, next);
+}
+
+async function nextAfter(waiting: Promise<void>, next: Next): Promise<void> {
+  await waiting;
   await next();
-  noteRefusal(c);
-  return undefined;
 }
 
 /** Keeps the prices and statuses that requests see at most a minute old. Undefined, so no wait, unless they are too old. */

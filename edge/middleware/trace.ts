@@ -2,9 +2,10 @@
 // Whether a trace is kept is decided only here (OTEL_TRACES_SAMPLER_ARG), since a span costs money that the client does
 // not pay. Spans are sent after the answer, and losing one fails no call.
 
-import { createMiddleware } from "hono/factory";
+import type { Next } from "hono";
 import { routePath } from "hono/route";
-import { type AppEnv, type Context, waitUntilOf } from "../context.ts";
+import type { Context } from "../context.ts";
+import { waitUntilOf } from "../context.ts";
 import { formatTraceparent, newContext, otlpTraces, parseOtlpHeaders, parseTraceparent } from "../../shared/trace.ts";
 
 const SEND_MS_MAX = 5_000;
@@ -12,16 +13,22 @@ const SEND_MS_MAX = 5_000;
 const SAMPLED_SHARE = 0.01;
 
 /** Sets `traceparent`, the header for the backend, and sends the span of a sampled call. */
-export const trace = createMiddleware<AppEnv>(async (c, next) => {
-  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share = SAMPLED_SHARE } =
-    c.get("services").config;
+export function trace(c: Context, next: Next): Promise<void> {
+  const endpoint = c.get("services").config.OTEL_EXPORTER_OTLP_ENDPOINT;
   const parent = parseTraceparent(c.req.header("traceparent"));
-  if (endpoint === undefined) {
-    // No span is kept here, but a client that traces finds its id in the backend's log.
-    if (parent !== undefined) c.set("traceparent", formatTraceparent(parent));
-    await next();
-    return;
-  }
+  if (endpoint !== undefined) return traceTo(endpoint, parent, c, next);
+  // No span is kept here, but a client that traces finds its id in the backend's log.
+  if (parent !== undefined) c.set("traceparent", formatTraceparent(parent));
+  return next();
+}
+
+async function traceTo(
+  endpoint: string,
+  parent: ReturnType<typeof parseTraceparent>,
+  c: Context,
+  next: Next,
+): Promise<void> {
+  const share = c.get("services").config.OTEL_TRACES_SAMPLER_ARG ?? SAMPLED_SHARE;
   const context = newContext(parent, Math.random() < share);
   c.set("traceparent", formatTraceparent(context));
   const startMs = Date.now();
@@ -38,7 +45,7 @@ export const trace = createMiddleware<AppEnv>(async (c, next) => {
     failed: c.res.status >= 500,
   } as const;
   waitUntilOf(c)(send(c, endpoint, otlpTraces("gigarouter-edge", [span])));
-});
+}
 
 /** The route as registered, never the path: a path may hold a key. */
 function factsOf(c: Context): Readonly<Record<string, string | number>> {

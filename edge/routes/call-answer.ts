@@ -9,7 +9,7 @@ import { callContext } from "../endpoints/endpoint.ts";
 import type { ResultBody } from "../files/results.ts";
 import { headerRevision, readCallOptions, requiredRevision } from "../metering/call-options.ts";
 import { embedMetered } from "../metering/metered-call.ts";
-import type { MeteredTexts } from "../metering/metered-call.ts";
+import type { MeteredResult, MeteredTexts } from "../metering/metered-call.ts";
 import { usageHeaders, usageOf } from "../metering/usage-answer.ts";
 import type { UsageAnswer } from "../metering/usage-answer.ts";
 import { readJson } from "../middleware/body.ts";
@@ -86,32 +86,45 @@ export const SPENDING_HEADERS: NonNullable<Answer["headers"]> = {
 interface CallAnswer {
   readonly body: ResultBody;
   readonly vectors: readonly Uint16Array[];
-  readonly headers: Readonly<Record<string, string>>;
+  /** Its reader may add to them. */
+  readonly headers: Record<string, string>;
   /** The id of the charge. */
   readonly callId: string;
   readonly usage: UsageAnswer;
 }
 
-/** Throws ApiError, and then charges nothing. */
+/** Rejects with ApiError, and then charges nothing. */
 export async function callAnswer(c: Context, endpoint: Endpoint): Promise<CallAnswer> {
   const options = readCallOptions(c);
   const body = await readCallBody(c);
-  return answerCall(c, { scope: endpoint.scope, options }, await endpoint.prepare(body, contextOf(c)));
+  const prepared = endpoint.prepare(body, contextOf(c));
+  const call = prepared instanceof Promise ? await prepared : prepared;
+  return answerOf(call, await embedPrepared(c, { scope: endpoint.scope, options }, call));
 }
 
-/** The parsed body of a call. Throws ApiError. */
+/** The parsed body of a call. Rejects with ApiError. */
 export function readCallBody(c: Context): Promise<unknown> {
   return readJson(c, c.get("services").config.limits.bodyBytesMax);
 }
 
-/** The rest of a call whose body is prepared. Throws ApiError, and then charges nothing. */
+/** The rest of a call whose body is prepared. Rejects with ApiError, and then charges nothing. */
 export async function answerCall(
+  c: Context,
+  terms: Pick<MeteredTexts, "scope" | "options">,
+  call: PreparedCall,
+): Promise<CallAnswer> {
+  return answerOf(call, await embedPrepared(c, terms, call));
+}
+
+function embedPrepared(
   c: Context,
   { scope, options }: Pick<MeteredTexts, "scope" | "options">,
   call: PreparedCall,
-): Promise<CallAnswer> {
-  const revision = requiredRevision(options, call.revision);
-  const result = await embedMetered(c, { ...call, revision, scope, options });
+): Promise<MeteredResult> {
+  return embedMetered(c, { ...call, revision: requiredRevision(options, call.revision), scope, options });
+}
+
+function answerOf(call: PreparedCall, result: MeteredResult): CallAnswer {
   const { charge, callId, dimensions } = result;
   const usage = usageOf(charge);
   return { ...call.answer(result.texts, { callId, dimensions, usage }), headers: usageHeaders(result), callId, usage };

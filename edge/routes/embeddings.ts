@@ -107,5 +107,5 @@ export async function postEmbeddings(c: Context): Promise<Response> {
   if (sendsLines(c)) return embeddingsStream(c);
   const { body, vectors, headers } = await callAnswer(c, embeddings);
   if (body.kind !== "embeddings") throw new TypeError("embeddings answer vectors");
-  return embeddingsAnswer(c, { ...body, vectors, headers: allHeaders(c, headers) });
+  return embeddingsAnswer(c, { ...body, vectors }, allHeaders(c, headers));
 }

@@ -3,6 +3,7 @@
 import type { Hono, MiddlewareHandler } from "hono";
 import type { AppEnv, Context } from "../context.ts";
 import { countRefused, recordRefused } from "../metering/refused-request.ts";
+import type { MemoryLease } from "../lib/memory-budget.ts";
 import { admitMemory } from "../middleware/admit-memory.ts";
 import { authenticate, identify } from "../middleware/authenticate.ts";
 import { authorize } from "../middleware/authorize.ts";
@@ -75,16 +76,20 @@ function accessOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[
 
 /** Serves a call of a model to a key of ours. A refused call is counted and recorded after its answer. */
 async function serveCall(c: Context, handler: Handler): Promise<void> {
-  await identify(c);
+  const identifying = identify(c);
+  if (identifying !== undefined) await identifying;
+  let memory: MemoryLease | undefined;
   try {
-    await admitMemory(c, async () => {
-      c.res = await handler(c);
-    });
+    memory = admitMemory(c);
+    c.res = await handler(c);
   } catch (error) {
     // As hono answers it, but here, so that key, memory and handler need no middleware each.
     if (!(error instanceof Error)) throw error;
     c.error = error;
     c.res = answerError(error, c);
+  } finally {
+    // A streamed answer's writer releases it after the last byte.
+    if (memory?.isStreaming === false) memory.release();
   }
   countRefused(c);
   recordRefused(c);

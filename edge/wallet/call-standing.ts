@@ -2,6 +2,7 @@
 // since then and for what this isolate has used and not reported. Leases are left out: what they hold is neither used
 // nor charged yet. Pure.
 
+import { must } from "../../shared/assert.ts";
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
 import type { Standing } from "./lease-types.ts";
 import type { Amount, RateView } from "../ledger/types.ts";
@@ -15,17 +16,31 @@ export function callStanding(standing: Standing | undefined, unreported: Amount,
   if (standing === undefined) {
     return { rateLimit: { requests: NO_LIMIT, tokens: NO_LIMIT }, creditNanoUsd: ZERO_NANO_USD };
   }
-  const { rates, funds, atMs } = standing;
-  const elapsedMs = Math.max(0, nowMs - atMs);
-  const view = (window: RateView["window"]): RateLimitView =>
-    rates
-      .filter((rate) => rate.window === window)
-      .map((rate) => viewOf(rate, unreported[window], elapsedMs))
-      .reduce((tightest, one) => (one.remaining < tightest.remaining ? one : tightest));
+  const { funds } = standing;
   return {
-    rateLimit: { requests: view("requests"), tokens: view("tokens") },
+    rateLimit: {
+      requests: tightest("requests", standing, unreported, nowMs),
+      tokens: tightest("tokens", standing, unreported, nowMs),
+    },
     creditNanoUsd: nanoUsd(Math.max(0, funds.balanceNanoUsd - unreported.nanoUsd)),
   };
+}
+
+/** Of the limits of one window the one that leaves least. */
+function tightest(
+  window: RateView["window"],
+  { rates, atMs }: Standing,
+  unreported: Amount,
+  nowMs: number,
+): RateLimitView {
+  const elapsedMs = Math.max(0, nowMs - atMs);
+  let least: RateLimitView | undefined;
+  for (const rate of rates) {
+    if (rate.window !== window) continue;
+    const view = viewOf(rate, unreported[window], elapsedMs);
+    if (least === undefined || view.remaining < least.remaining) least = view;
+  }
+  return must(least, "each window has a limit");
 }
 
 function viewOf({ limit, available, leased }: RateView, unreported: number, elapsedMs: number): RateLimitView {

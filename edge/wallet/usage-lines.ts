@@ -2,7 +2,7 @@
 
 import type { NanoUsd } from "../../shared/money.ts";
 import { ZERO_NANO_USD, nanoUsd } from "../../shared/money.ts";
-import { addHistogram, latencyBucket } from "../ledger/histogram.ts";
+import { addLatency } from "../ledger/histogram.ts";
 import type { Histogram } from "../ledger/histogram.ts";
 import type { UsageLine } from "../ledger/types.ts";
 import { addFigures } from "../ledger/usage-cells.ts";
@@ -27,7 +27,7 @@ export class LineBook {
     line.cachedTokens += settlement.cachedTokens;
     line.costNanoUsd = sum(line.costNanoUsd, settlement.costNanoUsd);
     line.savedNanoUsd = sum(line.savedNanoUsd, settlement.savedNanoUsd);
-    addHistogram(line.latency, { [latencyBucket(settlement.latencyMs)]: 1 });
+    addLatency(line.latency, settlement.latencyMs);
   }
 
   /** A call that failed or was refused counts as an error only: no request, tokens or money. 499 counts as a 4xx. */

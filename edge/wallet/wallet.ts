@@ -71,17 +71,31 @@ export class LeaseWallet {
     this.drivers = new LRUCache({ max: options.settings.leasesMax });
   }
 
-  async admit(request: AdmitRequest): Promise<AdmitResult> {
-    const { clock } = this.options;
-    const need = amount(request.boundNanoUsd, 1, request.boundTokens);
-    const driver = this.known(request.key) ?? (await this.open(request.key));
+  /** Without a promise where the lease decides. */
+  admit(request: AdmitRequest): AdmitResult | Promise<AdmitResult> {
+    const driver = this.known(request.key);
+    return (driver && this.admitNow(driver, request)) ?? this.admitThrough(driver, request);
+  }
+
+  /** What the lease alone decides; undefined: the object is asked. */
+  private admitNow(driver: LeaseDriver, request: AdmitRequest): AdmitResult | undefined {
     const { lease } = driver;
-    if (lease.isCurrent(clock.nowMs())) {
-      const refusal = refusalIn(lease, request, clock.nowMs());
-      if (refusal !== undefined) return { kind: "refused", refusal };
-      const work = lease.take(need, request.model, request.tier, clock.nowMs());
-      if (work !== undefined) return this.admitted(driver, work, request);
-    }
+    const nowMs = this.options.clock.nowMs();
+    if (!lease.isCurrent(nowMs)) return undefined;
+    const refusal = refusalIn(lease, request, nowMs);
+    if (refusal !== undefined) return { kind: "refused", refusal };
+    const need = amount(request.boundNanoUsd, 1, request.boundTokens);
+    const work = lease.take(need, request.model, request.tier, nowMs);
+    return work && this.admitted(driver, work, request);
+  }
+
+  private async admitThrough(known: LeaseDriver | undefined, request: AdmitRequest): Promise<AdmitResult> {
+    const driver = known ?? (await this.open(request.key));
+    // Another call may have opened it meanwhile.
+    const admitted = known === undefined ? this.admitNow(driver, request) : undefined;
+    if (admitted !== undefined) return admitted;
+    const { lease } = driver;
+    const need = amount(request.boundNanoUsd, 1, request.boundTokens);
     const result = await this.takeThrough(driver, need, request);
     if (result.kind === "refused") return result;
     if (result.work !== undefined) return this.admitted(driver, result.work, request);

@@ -74,7 +74,7 @@ export class GraphBuilder {
   /** Adds a constant tensor. `bytes`: little-endian, row-major. */
   constant(name: string, type: DataType, dims: readonly number[], bytes: Uint8Array): string {
     const expected = dims.reduce((product, size) => product * size, DATA_TYPE_BYTES[type]);
-    assert(bytes.length === expected, `constant ${name} has ${bytes.length} bytes, its shape needs ${expected}`);
+    assert(bytes.length === expected, () => `constant ${name} has ${bytes.length} bytes, its shape needs ${expected}`);
     const data = bytes.length <= INLINE_BYTES_MAX ? bytes : this.weights.append(bytes);
     this.initializers.push({ name, type, dims, data });
     this.#names.add(name);

@@ -98,7 +98,7 @@ class ChildEngine implements Engine {
     const mayHaveTypes = reranker !== undefined;
     assert(texts.length > 0, "a batch has a text");
     for (const text of texts) {
-      assert(text.length >= 1 && text.length <= maxTokens, `a text has 1 to ${maxTokens} tokens`);
+      assert(text.length >= 1 && text.length <= maxTokens, () => `a text has 1 to ${maxTokens} tokens`);
       assert(
         text.every((id) => tokenOf(id) < vocabSize && (id >= 0 || mayHaveTypes)),
         "every token id is in the vocabulary",

@@ -254,7 +254,7 @@ function readJournal(folder: string): Journal {
 async function openAt(path: string, bytes: number): Promise<FileHandle> {
   const file = await open(path, existsSync(path) ? "r+" : "w+");
   const { size } = await file.stat();
-  assert(size >= bytes, `${path} has what the journal counts`);
+  assert(size >= bytes, () => `${path} has what the journal counts`);
   await file.truncate(bytes);
   return file;
 }

@@ -131,11 +131,12 @@ const COMMON_FIELDS = 5;
  * checks. Every call comes here, and checking by hand takes a twentieth of the time.
  */
 export function readCommonBody(body: unknown): Fields | undefined {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
+  if (!isRecord(body)) return undefined;
   const fields: { model?: string; input?: unknown; dimensions?: number; encoding_format?: "float" | "base64" } = {};
-  const entries: readonly [string, unknown][] = Object.entries(body);
-  if (entries.length > COMMON_FIELDS) return undefined;
-  for (const [name, value] of entries) {
+  const names = Object.keys(body);
+  if (names.length > COMMON_FIELDS) return undefined;
+  for (const name of names) {
+    const value = body[name];
     if (value === null) continue;
     if (name === "model" && typeof value === "string" && value !== "") fields.model = value;
     else if (name === "input") fields.input = value;
@@ -145,4 +146,8 @@ export function readCommonBody(body: unknown): Fields | undefined {
   }
   const { model } = fields;
   return model === undefined ? undefined : { ...fields, model };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

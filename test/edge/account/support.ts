@@ -119,7 +119,7 @@ export class TestIsolate {
   }
 
   admit(account: TestAccount, tokens: number, more: Partial<AdmitRequest> = {}): Promise<AdmitResult> {
-    return this.wallet.admit(this.request(account, tokens, more));
+    return Promise.resolve(this.wallet.admit(this.request(account, tokens, more)));
   }
 
   request(account: TestAccount, tokens: number, more: Partial<AdmitRequest> = {}): AdmitRequest {

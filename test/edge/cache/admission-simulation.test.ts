@@ -119,6 +119,7 @@ async function earn(traffic: Generator<Text>, policy: Policy): Promise<number> {
     mode: policy === "policy" || policy === "memory alone" ? "standard" : "eager",
     admission: policy === "memory alone" ? { ...INPUTS, gpuShare: 0 } : INPUTS,
     waitUntil: () => undefined,
+    sharedNames: (names: readonly string[]) => Promise.resolve(names),
   };
   const random = mulberry32(99);
   let nanoUsd = 0;

@@ -3,7 +3,7 @@
 
 import { expect, it } from "vitest";
 import { CacheKeys } from "../../../edge/cache/key.ts";
-import type { CacheScope } from "../../../edge/cache/key.ts";
+import type { CacheScope } from "../../../edge/cache/scope.ts";
 import type { CallText } from "../../../edge/lib/call-text.ts";
 import { hex, hmac, importHmacKey } from "../../../shared/hmac.ts";
 import { parseId, parseRevision } from "../../../shared/ids.ts";

@@ -82,6 +82,7 @@ const use = (mode: CacheUse["mode"] = "standard", accountId = ACCOUNT): CacheUse
   mode,
   admission: admissionInputs(DEFAULT_PRICES),
   waitUntil: (work) => held.push(work),
+  sharedNames: (names) => Promise.resolve(names),
 });
 
 function freshName(): string {

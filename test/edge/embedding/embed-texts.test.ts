@@ -337,8 +337,8 @@ describe("identical texts", () => {
     const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()];
     const owner = embed(["a"], { signal: first.signal }).catch(() => "gone");
     await expect.poll(() => backend.signals.length).toBe(1);
-    const waiters = [second, third].map(({ signal }) => embed(["a"], { signal }).catch(() => "gone"));
     const timers = clock.sleeping;
+    const waiters = [second, third].map(({ signal }) => embed(["a"], { signal }).catch(() => "gone"));
     await expect.poll(() => clock.sleeping).toBe(timers + 2);
     second.abort();
     expect(await waiters[0]).toBe("gone");

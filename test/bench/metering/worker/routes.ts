@@ -45,7 +45,7 @@ export async function postBare(c: Context): Promise<Response> {
   const result = await looking.finish("standard");
   const texts = result.texts.filter(isEmbedded);
   const tokens = texts.reduce((sum, text) => sum + text.tokens, 0);
-  return embeddingsAnswer(c, {
+  const body = {
     vectors: texts.map((text) => text.vector),
     dimensions: request.dimensions ?? result.dimensions,
     dtype: request.dtype,
@@ -53,8 +53,8 @@ export async function postBare(c: Context): Promise<Response> {
     model: resolved.model.id,
     usage: { prompt_tokens: tokens, total_tokens: tokens },
     pairs: request.input.kind === "pairs",
-    headers: { "x-model-revision": result.revision },
-  });
+  };
+  return embeddingsAnswer(c, body, { "x-model-revision": result.revision });
 }
 
 /** An account whose credit and limits the bench does not reach. */
