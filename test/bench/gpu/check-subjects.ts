@@ -47,7 +47,7 @@ export interface SubjectOptions {
   readonly work: string;
   /** A checkpoint of the caller's. */
   readonly own: string | undefined;
-  /** Tokens of the demo's longest text. */
+  /** Tokens of the longest text. */
   readonly tokensMax: number;
   /** Names; absent: all. */
   readonly only: readonly string[] | undefined;
@@ -56,11 +56,12 @@ export interface SubjectOptions {
 /** Throws where a name of `only` is none. */
 export async function makeSubjects({ work, own, tokensMax, only }: SubjectOptions): Promise<readonly Subject[]> {
   const { items } = demoSchema.parse(JSON.parse(readFileSync(join(VECTORS, "demo-reference.json"), "utf8")));
+  const fitting = items.filter(({ ids }) => ids.length <= tokensMax);
   const demo: Subject = {
     name: "demo",
     dir: DEMO_DIR,
-    texts: items.map(({ ids }) => ids),
-    vectors: items.map(({ embedding }) => embedding),
+    texts: fitting.map(({ ids }) => ids),
+    vectors: fitting.map(({ embedding }) => embedding),
     reference: "transformers float32",
   };
   const layouts = readdirSync(join(VECTORS, "checkpoints")).map((name): [string, () => Subject] => [
@@ -74,11 +75,14 @@ export async function makeSubjects({ work, own, tokensMax, only }: SubjectOption
   const made: readonly [string, () => Subject | Promise<Subject>][] = [
     ["demo", () => demo],
     ...layouts,
-    exact("demo, hard texts", DEMO_DIR, hardTexts(DEMO_DIR)),
+    exact("demo, hard texts", DEMO_DIR, hardTexts(DEMO_DIR, tokensMax)),
     exact("demo, by length", demoWithLongContext(work), ofLength(tokensMax)),
     ...(own === undefined
       ? []
-      : [exact("own, hard texts", own, hardTexts(own)), exact("own, by length", own, ofLength(OWN_TOKENS_MAX))]),
+      : [
+          exact("own, hard texts", own, hardTexts(own, tokensMax)),
+          exact("own, by length", own, ofLength(OWN_TOKENS_MAX)),
+        ]),
   ];
   const names = made.map(([name]) => name);
   const unknown = only?.filter((name) => !names.includes(name)) ?? [];
@@ -110,10 +114,10 @@ type Limits = { readonly endTokenId: number; readonly vocabSize: number; readonl
 type TextsOf = (limits: Limits) => Promise<readonly Int32Array[]>;
 
 const hardTexts =
-  (dir: string): TextsOf =>
+  (dir: string, tokensMax: number): TextsOf =>
   async ({ endTokenId, vocabSize, maxTokens }) => {
     const library = await loadTokenizer(dir, endTokenId, vocabSize);
-    const limits = { maxTokens: Math.min(maxTokens, OWN_TOKENS_MAX), vocabSize };
+    const limits = { maxTokens: Math.min(maxTokens, OWN_TOKENS_MAX, tokensMax), vocabSize };
     const texts: Int32Array[] = [];
     for (const text of [...OVERFLOW_TEXTS, ...CALIBRATION_TEXTS]) {
       const result = await tokenizeText(library, limits, "", text, "end");

@@ -35,7 +35,7 @@ const compiledIn = (dir: string): readonly string[] =>
 
 async function vectorsOf(model: CompiledModel): Promise<readonly Float32Array[]> {
   const { graphPath, target, cudaWeights, config } = model;
-  const session = await GraphSession.open({ graphPath, target, cudaWeights, threads: 2 });
+  const session = await GraphSession.open({ graphPath, target, cudaWeights, threads: 1 });
   const vectors = await session.run(texts);
   await session.close();
   return texts.map((_, index) => vectors.slice(index * config.hiddenSize, (index + 1) * config.hiddenSize));

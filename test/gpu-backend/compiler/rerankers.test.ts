@@ -21,7 +21,7 @@ const hasIntegers = await integerProductsAreExact(1);
 const scratch = mkdtempSync(join(tmpdir(), "rerankers-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-async function open(name: string, plan?: GraphPlan, threads = 2) {
+async function open(name: string, plan?: GraphPlan, threads = 1) {
   const dir = copyCheckpoint(join(RERANKERS, name), scratch);
   const model = await compileCheckpoint(dir, { target: "cpu", precision: "exact", ...(plan && { plan }) });
   const session = await GraphSession.open({ ...model, threads });
@@ -34,9 +34,11 @@ const worst = (logits: readonly number[], scores: readonly number[]): number =>
 
 describe.each(names)("the reranker %s", (name) => {
   const { contextTokens, calls } = expectedOf(name);
+  // The first and the last differ most in length and instruction; other forms of a graph need no more.
+  const ends = [calls[0], calls.at(-1)].filter((call) => call !== undefined);
 
   it("gives transformers' scores, in the same order, the same bits alone and among others", async () => {
-    const { model, session } = await open(name);
+    const { model, session } = await open(name, undefined, 2);
     expect(model.config).toMatchObject({ dimensions: 1, maxTokens: contextTokens });
     for (const { pairs, scores } of calls) {
       const logits = [...(await session.run(pairs))];
@@ -69,7 +71,7 @@ describe.each(names)("the reranker %s", (name) => {
   it("gives its scores as the CUDA targets are built, but for the element type", async () => {
     const plan = { ...CPU, residualFold: 1 / 16, bidirectional: "masked", presents: true } as const;
     const { session } = await open(name, plan);
-    for (const { pairs, scores } of calls)
+    for (const { pairs, scores } of ends)
       expect(worst([...(await session.run(pairs))], scores)).toBeLessThanOrEqual(DIFFERENCE_MAX);
     await session.close();
   });
@@ -81,7 +83,7 @@ describe.each(names)("the reranker %s", (name) => {
 
   it.runIf(hasIntegers)("has the integer form of the CPU", async () => {
     const { session } = await open(name, planFor("cpu", "as-is", "int8-pairs"));
-    for (const { pairs, scores } of calls) {
+    for (const { pairs, scores } of ends) {
       const logits = [...(await session.run(pairs))];
       expect(worst(logits, scores)).toBeLessThanOrEqual(EXACT_MAX);
       for (const index of [0, 4, pairs.length - 1])

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileCheckpoint } from "../../../gpu-backend/compiler/compile.ts";
 import { startEngine } from "../../../gpu-backend/engine/engine.ts";
 import type { Engine } from "../../../gpu-backend/engine/types.ts";
+import { must } from "../../../shared/assert.ts";
 import { distance, row, worstDistance } from "../cosine.ts";
 import { float32Tolerance } from "../tolerances.ts";
 import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";
@@ -12,6 +13,10 @@ const rowsOf = (vectors: Uint16Array, count: number) =>
   Array.from({ length: count }, (_, index) => row(vectors, index, reference.size));
 
 const model = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact" });
+/** The longest two are most of the work: once is enough for them. */
+const AGAIN_TOKENS_MAX = 1_200;
+const again = reference.ids.flatMap((ids, index) => (ids.length <= AGAIN_TOKENS_MAX ? [index] : []));
+const idsOf = (index: number): Int32Array => must(reference.ids[index], "a text of the reference");
 /** The reference is float32; ours is canonical. */
 const toReference = float32Tolerance(model.config, 1);
 const amongOurs = float32Tolerance(model.config, 2);
@@ -35,21 +40,22 @@ describe("the demo checkpoint", () => {
   });
 
   it("gives the same vector for a text alone as in a batch", async () => {
-    for (const [index, ids] of reference.ids.entries()) {
-      const { vectors } = await engine.run([ids]);
+    for (const index of again) {
+      const { vectors } = await engine.run([idsOf(index)]);
       expect(distance(row(vectors, 0, reference.size), together[index] ?? [])).toBeLessThanOrEqual(amongOurs);
     }
   });
 
   it("gives the same vectors in any order of the batch", async () => {
-    const { vectors } = await engine.run(reference.ids.toReversed());
-    expect(worstDistance(rowsOf(vectors, together.length).toReversed(), together)).toBeLessThanOrEqual(amongOurs);
+    const { vectors } = await engine.run(again.map(idsOf).toReversed());
+    const expected = again.map((index) => together[index] ?? []);
+    expect(worstDistance(rowsOf(vectors, again.length).toReversed(), expected)).toBeLessThanOrEqual(amongOurs);
   });
 
   it("gives the same vector for a short text beside a long one", async () => {
-    const longest = reference.ids.toSorted((left, right) => right.length - left.length)[0];
+    const long = reference.ids.findIndex((ids) => ids.length > 1_000);
     const short = reference.ids.findIndex((ids) => ids.length > 1 && ids.length < 10);
-    const { vectors } = await engine.run([longest, reference.ids[short]].filter((ids) => ids !== undefined));
+    const { vectors } = await engine.run([idsOf(long), idsOf(short)]);
     expect(distance(row(vectors, 1, reference.size), together[short] ?? [])).toBeLessThanOrEqual(amongOurs);
   });
 });

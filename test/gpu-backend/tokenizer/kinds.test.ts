@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 
 import { loadTokenizer, type TokenizerLibrary } from "../../../gpu-backend/tokenizer/library.ts";
-import { segmentsOf } from "../../../gpu-backend/tokenizer/segments.ts";
+import { PIECE_CHARS_MAX, segmentsOf } from "../../../gpu-backend/tokenizer/segments.ts";
 import { tokenizeIds, tokenizeText } from "../../../gpu-backend/tokenizer/text-tokenizer.ts";
 import { prefixBound, tokenBound } from "../../../shared/token-bound.ts";
 import { inPieces } from "./any-text.ts";
@@ -106,11 +106,14 @@ describe.each([...zoo])("the tokenizer %s", (_, { library, ids }) => {
   });
 
   it("cuts a text of more than a piece's most characters that has spaces", async () => {
-    const text = "one more of many words ".repeat(8_000);
+    const text = "one more of many words ".repeat(6_000);
+    // Room for more than the first piece, and for more than the last.
+    const within = { ...limits, maxTokens: 20_000 };
     const whole = await library.encode(text);
-    const end = await tokenizeText(library, limits, "", text, "end");
-    const start = await tokenizeText(library, limits, "", text, "start");
-    const room = limits.maxTokens - library.leading.length - library.trailing.length;
+    expect(text.length).toBeGreaterThan(PIECE_CHARS_MAX);
+    const end = await tokenizeText(library, within, "", text, "end");
+    const start = await tokenizeText(library, within, "", text, "start");
+    const room = within.maxTokens - library.leading.length - library.trailing.length;
     const bare = (result: typeof end) =>
       result.kind === "ids" ? [...result.ids].slice(library.leading.length, -library.trailing.length) : result;
     expect(bare(end)).toEqual(whole.slice(0, room));
