@@ -14,6 +14,7 @@ import { CALL_HEADERS, SPENDING_HEADERS, USAGE, callAnswer, errorItemSchema, usa
 import type { Route } from "./route.ts";
 import { embeddingsStream } from "../stream/embeddings-stream.ts";
 import { embeddingsBodySchema } from "../../shared/schemas/embeddings.ts";
+import { TOKEN_ENCODINGS } from "../../shared/wire.ts";
 
 const embeddingSchema = z.object({
   object: z.literal("embedding"),
@@ -46,6 +47,7 @@ const LINES_PARAMETERS: readonly Parameter[] = [
   queryText("input_type", "`query`, `document` and other words for them."),
   queryText("instruction", "Of a query."),
   queryText("truncate", "`none`, `end` or `start`.", { enum: ["none", "end", "start"] }),
+  queryText("token_encoding", "Of lines of token ids that are not the model's own.", { enum: [...TOKEN_ENCODINGS] }),
   queryText("resume", "The `resume` of a line of an earlier answer: the body goes on from its `done`."),
 ];
 
@@ -69,7 +71,7 @@ const CREATE_EMBEDDINGS: Route = {
       schema: {
         type: "string",
         description:
-          "Any number of lines, each a JSON string or `{id?, input, dimensions?}`. The options of all lines stand in the query. Lines come back in order while others are still sent: docs/streams.md.",
+          "Any number of lines, each a JSON string, an array of token ids, or `{id?, input, dimensions?}`. The options of all lines stand in the query. Lines come back in order while others are still sent: docs/streams.md.",
       },
       example: '"Hello"\n{"id": "b", "input": "How are you?"}\n',
     },

@@ -10,6 +10,7 @@ import { isEmbedded } from "../embedding/types.ts";
 import type { TextResult } from "../embedding/types.ts";
 import { STREAM_ROUTE, frameKey, storedFrame } from "../ledger/stream-frames.ts";
 import { sleep } from "../lib/cancel.ts";
+import type { CallText } from "../lib/call-text.ts";
 import { bodyMemory } from "../lib/memory-budget.ts";
 import type { MemoryLease } from "../lib/memory-budget.ts";
 import { bodyHashOf } from "../metering/idempotent-call.ts";
@@ -110,7 +111,7 @@ export class FrameCalls {
     }
   }
 
-  /** Lines whose own `dimensions` are impossible are at fault. */
+  /** Lines whose own `dimensions` are impossible are at fault, and those of a kind that the options do not allow. */
   async #checked(lines: readonly StreamLine[]): Promise<readonly StreamLine[]> {
     const { sample, context } = this.#terms;
     const faults = new Map<number, ApiError>();
@@ -123,18 +124,25 @@ export class FrameCalls {
         faults.set(count, error);
       }
     }
-    if (faults.size === 0) return lines;
     return lines.map((line) => {
-      const fault = line.dimensions === undefined ? undefined : faults.get(line.dimensions)?.fault;
+      const refused = line.text && this.#terms.refused[line.text.kind];
+      const fault = line.dimensions === undefined ? refused : (faults.get(line.dimensions)?.fault ?? refused);
       return fault === undefined ? line : { ...line, text: undefined, fault };
     });
   }
 
   async #call(frame: Frame, lines: readonly StreamLine[], turn: FrameTurn): Promise<MeteredTexts> {
-    const { sample, options, start } = this.#terms;
+    const { sample, options, start, encoding } = this.#terms;
     const { config } = this.#c.get("services");
-    const texts = lines.flatMap(({ text }) => (text === undefined ? [] : [{ kind: "text" as const, text }]));
-    const content = JSON.stringify([start.terms, frame.lines, lines.map(({ index, text }) => [index, text])]);
+    const texts = lines.flatMap(({ text }) => {
+      if (text === undefined) return [];
+      return text.kind === "ids" && encoding !== undefined ? [{ ...text, encoding }] : [text];
+    });
+    const content = JSON.stringify([
+      start.terms,
+      frame.lines,
+      lines.map(({ index, text }) => [index, contentOf(text)]),
+    ]);
     const bodyHash = await bodyHashOf(config.CACHE_HMAC_KEY, encoder.encode(content));
     return {
       ...sample,
@@ -169,6 +177,11 @@ export class FrameCalls {
   }
 }
 
+/** What a line says, without the options. */
+function contentOf(text: CallText | undefined): string | readonly number[] | undefined {
+  return text?.kind === "ids" ? text.ids : text?.text;
+}
+
 /** How long to wait for a fault to pass; undefined: it does not by itself. */
 function waitOf({ fault }: ApiError): number | undefined {
   if (!ERRORS[fault.code].retry || fault.code === "internal_error") return undefined;
@@ -185,6 +198,8 @@ function inStream(error: unknown, { first, lines, taken }: Frame): unknown {
       const cure = "shorten it, send a blank line in its place, or raise the limit; then go on from `resume`";
       return apiError("limit_exceeded", `${line}: ${cure}. ${error.fault.message}`);
     }
+    case "invalid_token_id":
+      return apiError("invalid_token_id", `In ${range}: ${error.fault.message}`);
     case "idempotency_key_reused":
       return apiError(
         "idempotency_key_reused",

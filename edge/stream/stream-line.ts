@@ -1,15 +1,19 @@
-// One line of a stream: a JSON string, or an object with `input` and what is its own. Each is judged by itself.
+// One line of a stream: a text (a JSON string, or an array of token ids), or an object with `input` and what is its own.
+// Each is judged by itself.
 
 import * as z from "zod";
 import { FRAME_LIMITS } from "./frames.ts";
+import type { CallText } from "../lib/call-text.ts";
 import type { TakenLine } from "../lib/pending-line.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 import type { Fault } from "../../shared/errors.ts";
-import { parseBody, text } from "../../shared/schemas/fields.ts";
+import { parseBody } from "../../shared/schemas/fields.ts";
+import { IDS_SCHEMA, idsItem } from "../../shared/schemas/input.ts";
 import { describe } from "../../shared/schemas/shown.ts";
-import { textItem } from "../../shared/schemas/texts.ts";
+import { TEXT_SCHEMA, textItem } from "../../shared/schemas/texts.ts";
 import { dimensionsField } from "../../shared/schemas/embeddings.ts";
 
+const TEXT_RULE = "a string, or an array of token ids";
 const ID_LENGTH_MAX = 512;
 const ID_RULE = `a string of at most ${ID_LENGTH_MAX} characters, or a whole number`;
 
@@ -19,7 +23,11 @@ export const streamLineSchema = z.strictObject({
     .union([z.string().max(ID_LENGTH_MAX), z.int()], { error: () => ID_RULE })
     .describe("Yours: it comes back with the line.")
     .optional(),
-  input: text("a string").describe("The text; of at least one character."),
+  input: z
+    .unknown()
+    .meta({ anyOf: [TEXT_SCHEMA, IDS_SCHEMA] })
+    .describe("One text, or its token ids.")
+    .optional(),
   dimensions: dimensionsField.describe("Of this line's vector; default: the query's.").optional(),
 });
 
@@ -28,7 +36,7 @@ export interface StreamLine {
   readonly index: number;
   readonly id: string | number | undefined;
   /** Undefined: the line is at fault. */
-  readonly text: string | undefined;
+  readonly text: CallText | undefined;
   readonly dimensions: number | undefined;
   readonly fault: Fault | undefined;
 }
@@ -39,20 +47,31 @@ export function parseStreamLine(taken: TakenLine): StreamLine {
   let id: StreamLine["id"];
   try {
     const value = valueOf(taken);
-    if (typeof value === "string") return { ...line, text: textItem(value, "input") };
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    if (typeof value === "string" || Array.isArray(value)) return { ...line, text: textOf(value) };
+    if (typeof value !== "object" || value === null) {
       throw apiError(
         "invalid_type",
-        `A line must be a JSON string, or an object with \`input\`, not ${describe(value)}.`,
+        `A line must be ${TEXT_RULE}, or an object with \`input\`, not ${describe(value)}.`,
       );
     }
     id = idOf(value);
     const { input, dimensions } = parseBody(streamLineSchema, value);
-    return { ...line, id, dimensions, text: textItem(input, "input") };
+    return { ...line, id, dimensions, text: textOf(input) };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return { ...line, id, fault: error.fault };
   }
+}
+
+function textOf(input: unknown): CallText {
+  if (typeof input === "string") return { kind: "text", text: textItem(input, "input") };
+  if (input === undefined) throw apiError("missing_field", `\`input\` is missing: it must be ${TEXT_RULE}.`, "input");
+  const [first]: readonly unknown[] = Array.isArray(input) ? input : [];
+  if (Array.isArray(input) && (first === undefined || typeof first === "number")) {
+    return { kind: "ids", ids: idsItem(input, "input") };
+  }
+  const rule = `\`input\` must be ${TEXT_RULE}, since a line is one text`;
+  throw apiError("invalid_type", `${rule}, not ${describe(input)}.`, "input");
 }
 
 function valueOf({ text: json, bytes }: TakenLine): unknown {
@@ -63,7 +82,10 @@ function valueOf({ text: json, bytes }: TakenLine): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    throw apiError("invalid_json", "The line is not JSON: it must be a string in quotes, or an object.");
+    throw apiError(
+      "invalid_json",
+      "The line is not JSON: it must be a string in quotes, an array of token ids, or an object.",
+    );
   }
 }
 

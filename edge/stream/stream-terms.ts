@@ -8,19 +8,27 @@ import type { CallContext, PreparedCall } from "../endpoints/endpoint.ts";
 import { embeddings } from "../endpoints/embeddings.ts";
 import { readCallOptions, requiredRevision } from "../metering/call-options.ts";
 import type { CallOptions } from "../metering/call-options.ts";
+import type { CallText } from "../lib/call-text.ts";
 import { bodyHashOf } from "../metering/idempotent-call.ts";
 import { usageOf } from "../metering/usage-answer.ts";
 import { chargeOf, pricesOf } from "../models/pricing.ts";
 import type { Encoding } from "../answer/embedding-text.ts";
+import { must } from "../../shared/assert.ts";
 import { encodeBase62 } from "../../shared/base62.ts";
-import { apiError } from "../../shared/errors.ts";
+import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
+import type { Fault } from "../../shared/errors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
+import type { TokenEncoding } from "../../shared/wire.ts";
 import { readResumeToken } from "./resume-token.ts";
 import type { ResumePoint } from "./resume-token.ts";
 
 export interface StreamTerms {
   /** A call of one text under these options: all frames are made after it. */
   readonly sample: PreparedCall;
+  /** Why a line may not be a text, or token ids, under these options; undefined: it may. */
+  readonly refused: Readonly<Record<CallText["kind"], Fault | undefined>>;
+  /** Of token ids that are not the model's own. */
+  readonly encoding: TokenEncoding | undefined;
   readonly context: CallContext;
   readonly options: CallOptions;
   readonly output: Output;
@@ -38,7 +46,7 @@ export interface Output {
   readonly encoding: Encoding;
 }
 
-const SAMPLE = "a";
+const SAMPLES = { text: "a", ids: [0] } as const;
 const NAME_LENGTH = 32;
 const INTEGER_FIELDS = new Set(["dimensions", "output_dimension"]);
 const BOOLEAN_FIELDS = new Set(["truncation", "normalize"]);
@@ -51,14 +59,17 @@ export async function readStreamTerms(c: Context): Promise<StreamTerms> {
   const options = readCallOptions(c);
   const { resume, ...query } = c.req.query();
   const context = callContext({ pool, models, waitUntil: waitUntilOf(c) });
-  const sample = await embeddings.prepare(bodyOf(query), context);
+  const samples = await samplesOf(bodyOf(query), context);
+  const { sample } = samples;
   c.set("called", { model: sample.model.id, tier: options.tier });
   const hash = (text: string) => bodyHashOf(config.CACHE_HMAC_KEY, encoder.encode(text));
-  const terms = await hash(JSON.stringify([sample.model.id, sample.prefix, sample.truncate]));
+  const { encoding } = samples;
+  const asked = [sample.model.id, sample.prefix, sample.truncate, ...(encoding === undefined ? [] : [encoding])];
+  const terms = await hash(JSON.stringify(asked));
   const revision = requiredRevision(options, sample.revision);
   const { idempotencyKey } = options;
   const isNew = resume === undefined && idempotencyKey === undefined;
-  const common = { sample, context, options, output: outputOf(sample), isNew };
+  const common = { ...samples, context, options, output: outputOf(sample), isNew };
   if (resume === undefined) {
     const stream =
       idempotencyKey === undefined
@@ -77,6 +88,32 @@ export async function readStreamTerms(c: Context): Promise<StreamTerms> {
   return { ...common, start: { ...point, revision: revision ?? point.revision } };
 }
 
+/** A call of a text under the options of `body`, or where there can be none, of token ids. Throws ApiError. */
+async function samplesOf(
+  body: object,
+  context: CallContext,
+): Promise<Pick<StreamTerms, "sample" | "refused" | "encoding">> {
+  const [text, ids] = await Promise.all([prepared(body, "text", context), prepared(body, "ids", context)]);
+  const sample = text.call ?? ids.call;
+  if (sample === undefined) throw new ApiError(must(text.fault, "why there is no call"));
+  const [first] = ids.call?.texts ?? [];
+  const encoding = first?.kind === "ids" ? first.encoding : undefined;
+  return { sample, encoding, refused: { text: text.fault, ids: ids.fault } };
+}
+
+async function prepared(
+  body: object,
+  kind: CallText["kind"],
+  context: CallContext,
+): Promise<{ readonly call?: PreparedCall; readonly fault?: Fault }> {
+  try {
+    return { call: await embeddings.prepare({ ...body, input: SAMPLES[kind] }, context) };
+  } catch (error) {
+    if (!(error instanceof ApiError) || ERRORS[error.fault.code].retry) throw error;
+    return { fault: error.fault };
+  }
+}
+
 /** As the call's own answer would be written. */
 function outputOf(sample: PreparedCall): Output {
   const { body } = sample.answer([], {
@@ -89,13 +126,13 @@ function outputOf(sample: PreparedCall): Output {
   return { dimensions: dimensions === 0 ? undefined : dimensions, dtype, encoding };
 }
 
-/** The body of a JSON call with the options of a query. */
+/** The body of a JSON call with the options of a query, but for its `input`. */
 function bodyOf(query: Readonly<Record<string, string>>): object {
   if (query["input"] !== undefined) {
     throw apiError("unknown_field", "`input` belongs in the lines of the body, not in the query.", "input");
   }
   const fields = Object.entries(query).map(([name, value]) => [name, valueOf(name, value)]);
-  return { on_error: "per_item", ...Object.fromEntries(fields), input: SAMPLE };
+  return { on_error: "per_item", ...Object.fromEntries(fields) };
 }
 
 function valueOf(name: string, value: string): unknown {

@@ -19,7 +19,12 @@ export type EmbeddingInput = { readonly faults: ItemFaults } & (
   | { readonly kind: "ids"; readonly ids: readonly (readonly number[])[] }
 );
 
-const IDS_SCHEMA = { type: "array", items: { type: "integer", minimum: 0, maximum: 0x7fffffff }, minItems: 1 } as const;
+/** An array of token ids. */
+export const IDS_SCHEMA = {
+  type: "array",
+  items: { type: "integer", minimum: 0, maximum: 0x7fffffff },
+  minItems: 1,
+} as const;
 
 /** What parseInput accepts, for the published document. */
 export const INPUT_SCHEMA = {
@@ -116,7 +121,8 @@ function idLists(items: readonly unknown[], onError: OnError): EmbeddingInput {
   return { kind: "ids", ids: parsed.items, faults: parsed.faults };
 }
 
-function idsItem(value: unknown, param: string): readonly number[] {
+/** `value` as an array of at least one token id; throws ApiError naming `param`, or its item. */
+export function idsItem(value: unknown, param: string): readonly number[] {
   if (!Array.isArray(value)) {
     throw apiError(
       "invalid_type",

@@ -69,6 +69,56 @@ describe("an answer", () => {
     expect(lengths).toEqual([16, 8, 16]);
   });
 
+  test("has the vectors of token ids, as a JSON call has them, beside those of texts", async () => {
+    const lines = [[5, 6, 7], { id: "b", input: [8, 9], dimensions: 2 }, "text", [], { input: [1, "x"] }, [-1], [[1]]];
+    const { items, last } = await send(jsonLines(lines));
+    const json = await api.call("/v1/embeddings", {
+      key: account.key,
+      body: {
+        model: MODEL,
+        input: [
+          [5, 6, 7],
+          [8, 9],
+        ],
+      },
+    });
+    const data = json.body["data"] as { embedding: number[] }[];
+    expect(json.headers.get("x-cache")).toBe("hit");
+    expect(items[0]?.embedding).toEqual(data[0]?.embedding);
+    expect(items[1]).toMatchObject({ id: "b", tokens: tokensOf(2) });
+    expect(items[1]?.embedding).toHaveLength(2);
+    expect(items.slice(3).map(({ error }) => [error?.code, error?.param])).toEqual([
+      ["empty_input", "input"],
+      ["invalid_type", "input[1]"],
+      ["invalid_token_id", "input[0]"],
+      ["invalid_type", "input"],
+    ]);
+    expect(last).toMatchObject({ complete: true, done: 7, failed: 4 });
+  });
+
+  test.each([
+    ["&instruction=Find", [undefined, "incompatible_options"]],
+    ["&input_type=query", [undefined, "incompatible_options"]],
+    ["&input_type=document", [undefined, undefined]],
+    ["&token_encoding=cl100k_base", ["incompatible_options", undefined]],
+  ])("of lines that an option is not for has an error in their place: %s", async (query, codes) => {
+    const { items } = await send(jsonLines(["text", [1, 2]]), query);
+    expect(items.map(({ error }) => error?.code)).toEqual(codes);
+    const { texts: sent, encoding } = api.backend.embeds.at(-1) ?? {};
+    expect(sent).toEqual(["text", 2].filter((_, index) => codes[index] === undefined));
+    expect(encoding).toBe(query.includes("encoding") ? "cl100k_base" : undefined);
+  });
+
+  test("of token ids of another tokenizer ends with the lines that they are in, and costs nothing", async () => {
+    const message = "4 of 4 token arrays do not survive decoding and encoding again.";
+    const fault = { code: "invalid_token_id", message, index: null, facts: {}, retryAfterS: null } as const;
+    api.backend.behaviour = { kind: "fault", fault };
+    const answer = await send(jsonLines([[1], [2], [3], [4]]));
+    expect(answer).toMatchObject({ status: 400, body: { error: { code: "invalid_token_id" } } });
+    expect(answer.text).toContain("In the lines from 0 to 3: 4 of 4 token arrays");
+    expect(await charged()).toBe(0);
+  });
+
   test("has an error in the place of a line at fault, which costs nothing", async () => {
     api.backend.faulty.set("bad", { code: "context_length_exceeded", facts: {} });
     const lines = [
