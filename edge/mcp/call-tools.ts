@@ -1,7 +1,7 @@
 // The tools that call a model: embed, similarity, rerank, and quote, which counts and is free. Arguments have the names of
 // the API's fields, so that its errors point at them. Answers are bounded: a model reads them.
 
-import type { CallToolResult, McpServer } from "@modelcontextprotocol/server";
+import type { CallToolResult } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import { findModel } from "../models/models.ts";
 import type { PublicModel } from "../pages/public-models.ts";
@@ -9,8 +9,12 @@ import { isReranker } from "../pages/public-models.ts";
 import { isMatryoshka } from "../pages/parts.ts";
 import type { CallApi } from "./api-call.ts";
 import { answered, toolError, toolResult } from "./api-call.ts";
-import { errorObject } from "../../shared/errors.ts";
+import type { Fault } from "../../shared/errors.ts";
 import { nanoUsd, usdNumber } from "../../shared/money.ts";
+import { dimensionsField } from "../../shared/schemas/embeddings.ts";
+import { integer, oneOf, text as textField } from "../../shared/schemas/fields.ts";
+import { takes } from "./tool-input.ts";
+import type { Tools } from "./tool-input.ts";
 
 /** Of all vectors of an answer: about 20,000 tokens of the model that reads them. */
 const NUMBERS_MAX = 4096;
@@ -22,16 +26,19 @@ const TOP = 10;
 const READS = { readOnlyHint: true, idempotentHint: true, openWorldHint: false };
 
 const usageSchema = z.object({ prompt_tokens: z.number(), cost: z.number().describe("USD.") });
-const texts = z.array(z.string()).min(1);
-const instruction = z
-  .string()
-  .describe("What the query is to find, in a sentence. Default: the model's own.")
-  .optional();
+const text = textField("a string");
+const TEXTS_RULE = "an array of at least one string";
+const texts = z.array(text, { error: () => TEXTS_RULE }).min(1, { error: () => TEXTS_RULE });
+const instruction = text.describe("What the query is to find, in a sentence. Default: the model's own.").optional();
+const COST_RULE = "a number of USD, from 0 up";
 const maxCost = z
-  .number()
-  .nonnegative()
+  .number({ error: () => COST_RULE })
+  .nonnegative({ error: () => COST_RULE })
   .describe("USD: a call that would cost more is refused, for nothing.")
   .optional();
+
+const modelName = textField("a model's name");
+const inputType = oneOf(["query", "document"]);
 
 /** What a model's name may end in. */
 const SUFFIXES = /(?:@\d+|:(?:query|document|per_item))+$/;
@@ -68,7 +75,7 @@ function choiceOf(models: readonly PublicModel[]): Choice {
   const listed = live.map(({ id }) => `\`${id}\``).join(", ");
   const words = first === undefined ? "None is live now" : `One of ${listed}. Default: \`${first.id}\``;
   return {
-    schema: z.string().describe(`${words}.`).optional(),
+    schema: modelName.describe(`${words}.`).optional(),
     find: (name) => (name === undefined ? first : findModel(name.replace(SUFFIXES, ""), models)),
     field: (name) => {
       const model = name ?? first?.id ?? models[0]?.id;
@@ -77,12 +84,12 @@ function choiceOf(models: readonly PublicModel[]): Choice {
   };
 }
 
-export function registerCallTools(server: McpServer, api: CallApi, models: readonly PublicModel[]): void {
+export function registerCallTools(tools: Tools, models: readonly PublicModel[]): void {
   const embedders = choiceOf(models.filter((model) => !isReranker(model)));
-  registerEmbed(server, api, embedders);
-  registerSimilarity(server, api, embedders);
-  registerRerank(server, api, choiceOf(models.toSorted((a, b) => Number(isReranker(b)) - Number(isReranker(a)))));
-  registerQuote(server, api, embedders);
+  registerEmbed(tools, embedders);
+  registerSimilarity(tools, embedders);
+  registerRerank(tools, choiceOf(models.toSorted((a, b) => Number(isReranker(b)) - Number(isReranker(a)))));
+  registerQuote(tools, embedders);
 }
 
 const embeddingsSchema = z.object({
@@ -91,27 +98,26 @@ const embeddingsSchema = z.object({
   usage: usageSchema,
 });
 
-function registerEmbed(server: McpServer, api: CallApi, choice: Choice): void {
+function registerEmbed(tools: Tools, choice: Choice): void {
+  const { server, api } = tools;
   server.registerTool(
     "embed",
     {
       title: "Embed texts",
       description: `Vectors of texts, normalised: their dot product is their cosine. An answer holds at most ${NUMBERS_MAX} numbers; to compare or rank texts, use similarity or rerank, which answer scores alone.`,
-      inputSchema: z.strictObject({
-        input: texts,
-        model: choice.schema,
-        input_type: z
-          .enum(["query", "document"])
-          .describe("A query carries an instruction, a document none.")
-          .optional(),
-        instruction,
-        dimensions: z
-          .int()
-          .min(1)
-          .describe(`Numbers of a vector. Default: ${DIMENSIONS}, or the model's own where it has no shorter ones.`)
-          .optional(),
-        max_cost_usd: maxCost,
-      }),
+      inputSchema: takes(
+        tools,
+        z.strictObject({
+          input: texts,
+          model: choice.schema,
+          input_type: inputType.describe("A query carries an instruction, a document none.").optional(),
+          instruction,
+          dimensions: dimensionsField
+            .describe(`Numbers of a vector. Default: ${DIMENSIONS}, or the model's own where it has no shorter ones.`)
+            .optional(),
+          max_cost_usd: maxCost,
+        }),
+      ),
       outputSchema: embeddingsSchema,
       annotations: READS,
     },
@@ -121,17 +127,16 @@ function registerEmbed(server: McpServer, api: CallApi, choice: Choice): void {
       const isCut = asked === undefined && inName === undefined && (model === undefined || isMatryoshka(model));
       const dimensions = isCut ? DIMENSIONS : asked;
       const numbers = call.input.length * (dimensions ?? Number(inName ?? model?.native_dimensions ?? 0));
-      if (numbers > NUMBERS_MAX) return toolError(tooMany(numbers));
+      if (numbers > NUMBERS_MAX) return toolError(tools.errorText(tooMany(numbers)));
       const fields = { ...choice.field(name), ...(dimensions === undefined ? {} : { dimensions }) };
       return spend(api, "/v1/embeddings", embeddingsSchema, { ...call, ...fields });
     },
   );
 }
 
-/** In the shape of the API's errors. */
-function tooMany(numbers: number): string {
+function tooMany(numbers: number): Fault {
   const message = `These texts have ${numbers} numbers in all; this tool answers at most ${NUMBERS_MAX}. Ask for fewer texts or \`dimensions\`, or call POST /v1/embeddings, which has no such limit. Nothing was charged.`;
-  return JSON.stringify({ error: errorObject({ code: "too_many_inputs", message, param: "input" }) });
+  return { code: "too_many_inputs", message, param: "input" };
 }
 
 const similaritySchema = z.object({
@@ -140,18 +145,22 @@ const similaritySchema = z.object({
   usage: usageSchema,
 });
 
-function registerSimilarity(server: McpServer, api: CallApi, choice: Choice): void {
+function registerSimilarity(tools: Tools, choice: Choice): void {
+  const { server, api } = tools;
   server.registerTool(
     "similarity",
     {
       title: "Compare texts",
       description: "The cosine of a text with each of others, from -1 to 1, in the order sent.",
-      inputSchema: z.strictObject({
-        source: z.string(),
-        targets: texts.max(TARGETS_MAX),
-        model: choice.schema,
-        max_cost_usd: maxCost,
-      }),
+      inputSchema: takes(
+        tools,
+        z.strictObject({
+          source: text,
+          targets: texts.max(TARGETS_MAX, { error: () => `at most ${TARGETS_MAX} strings` }),
+          model: choice.schema,
+          max_cost_usd: maxCost,
+        }),
+      ),
       outputSchema: similaritySchema,
       annotations: READS,
     },
@@ -168,21 +177,25 @@ const rerankSchema = z.object({
   usage: usageSchema,
 });
 
-function registerRerank(server: McpServer, api: CallApi, choice: Choice): void {
+function registerRerank(tools: Tools, choice: Choice): void {
+  const { server, api } = tools;
   server.registerTool(
     "rerank",
     {
       title: "Rank documents",
       description:
         "Orders documents by how well they answer a query, and names the best by their places. Charged by token.",
-      inputSchema: z.strictObject({
-        query: z.string(),
-        documents: texts,
-        top_n: z.int().min(1).max(TOP_MAX).describe(`How many are named. Default: ${TOP}.`).default(TOP),
-        model: choice.schema,
-        instruction,
-        max_cost_usd: maxCost,
-      }),
+      inputSchema: takes(
+        tools,
+        z.strictObject({
+          query: text,
+          documents: texts,
+          top_n: integer(1, TOP_MAX).describe(`How many are named. Default: ${TOP}.`).default(TOP),
+          model: choice.schema,
+          instruction,
+          max_cost_usd: maxCost,
+        }),
+      ),
       outputSchema: rerankSchema,
       annotations: READS,
     },
@@ -198,24 +211,27 @@ const tokensSchema = z.object({
   fits: z.boolean(),
 });
 
-function registerQuote(server: McpServer, api: CallApi, choice: Choice): void {
+function registerQuote(tools: Tools, choice: Choice): void {
+  const { server, api } = tools;
   server.registerTool(
     "quote",
     {
       title: "Quote a call",
       description:
         "What embedding texts, or ranking documents for a query, would cost at most. Free; nothing is computed. Either `input`, or `query` with `documents`.",
-      inputSchema: z.strictObject({
-        input: texts.optional(),
-        query: z.string().optional(),
-        documents: texts.optional(),
-        model: z
-          .string()
-          .describe(`An embedding model, or a reranker for documents. ${choice.schema.description ?? ""}`)
-          .optional(),
-        input_type: z.enum(["query", "document"]).optional(),
-        instruction,
-      }),
+      inputSchema: takes(
+        tools,
+        z.strictObject({
+          input: texts.optional(),
+          query: text.optional(),
+          documents: texts.optional(),
+          model: modelName
+            .describe(`An embedding model, or a reranker for documents. ${choice.schema.description ?? ""}`)
+            .optional(),
+          input_type: inputType.optional(),
+          instruction,
+        }),
+      ),
       outputSchema: z.object({
         model: z.string(),
         total_tokens: z.number(),

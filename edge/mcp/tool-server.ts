@@ -7,6 +7,7 @@ import type { AppEnv, Context } from "../context.ts";
 import { publicModels } from "../pages/public-models.ts";
 import { apiOf } from "./api-call.ts";
 import { registerCallTools } from "./call-tools.ts";
+import { toolsOf } from "./tool-input.ts";
 import { registerUsageTool } from "./usage-tool.ts";
 
 /** The answer to `body`, the parsed body of the request. */
@@ -25,8 +26,8 @@ async function serverOf(c: Context, app: Hono<AppEnv>): Promise<McpServer> {
       instructions: `Embeddings, similarities and rankings of texts, paid from the credit of the key. A failed call costs nothing. ${origin}/docs/mcp.md`,
     },
   );
-  const api = apiOf(c, app);
-  registerCallTools(server, api, await publicModels(c, app));
-  registerUsageTool(server, api);
+  const tools = toolsOf(c, server, apiOf(c, app));
+  registerCallTools(tools, await publicModels(c, app));
+  registerUsageTool(tools);
   return server;
 }

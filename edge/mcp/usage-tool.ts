@@ -1,10 +1,11 @@
 // The tool that says what is left and what was used, from the account's own figures.
 
-import type { McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
-import type { CallApi } from "./api-call.ts";
 import { answered, toolResult } from "./api-call.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
+import { integer } from "../../shared/schemas/fields.ts";
+import { takes } from "./tool-input.ts";
+import type { Tools } from "./tool-input.ts";
 
 const DAYS_MAX = 90;
 const DAYS = 30;
@@ -36,16 +37,18 @@ interface Total {
   readonly cost_usd: string;
 }
 
-export function registerUsageTool(server: McpServer, api: CallApi): void {
+export function registerUsageTool(tools: Tools): void {
+  const { server, api } = tools;
   server.registerTool(
     "usage",
     {
       title: "Credit and usage",
       description:
         "The credit that is left, and what each model was used for in the last days (UTC, today included). Needs a key with the scope `usage:read`.",
-      inputSchema: z.strictObject({
-        days: z.int().min(1).max(DAYS_MAX).describe(`Default: ${DAYS}.`).default(DAYS),
-      }),
+      inputSchema: takes(
+        tools,
+        z.strictObject({ days: integer(1, DAYS_MAX).describe(`Default: ${DAYS}.`).default(DAYS) }),
+      ),
       outputSchema: accountSchema.extend({
         days: z.int(),
         models: z.array(

@@ -154,8 +154,51 @@ describe.each(ERAS)("the protocol %s", (_, mode) => {
     const dear = await failure(client, "rerank", { query: "a dear query", documents: TEXTS, max_cost_usd: 0 });
     expect(dear).toHaveProperty("error.code", "max_cost_exceeded");
     expect(await failure(client, "quote", { input: ["a"], documents: ["b"] })).toHaveProperty("error.type");
-    const wrong = await client.callTool({ name: "embed", arguments: { input: ["a"], texts: ["b"] } });
-    expect([wrong.isError, textOf(wrong)]).toEqual([true, expect.stringContaining("texts")]);
+  });
+
+  test.each([
+    ["embed", { input: ["a"], texts: ["b"] }, "unknown_field", "texts", "Here it is called `input`."],
+    ["embed", {}, "missing_field", "input", "`input` is missing: it must be an array of at least one string."],
+    ["embed", { input: "a" }, "invalid_type", "input", "must be an array of at least one string, not a string."],
+    ["embed", { input: ["a", 7] }, "invalid_type", "input[1]", "must be a string, not 7."],
+    ["embed", { input: [] }, "invalid_value", "input", "must be an array of at least one string, not an empty array."],
+    ["embed", { input: ["a"], dimensions: "8" }, "invalid_type", "dimensions", 'not the string "8".'],
+    ["embed", { input: ["a"], input_type: "question" }, "invalid_value", "input_type", 'one of "query", "document"'],
+    ["embed", { input: ["a"], model: 7 }, "invalid_type", "model", "must be a model's name, not 7."],
+    [
+      "similarity",
+      { source: "a", targets: Array(257).fill("b") },
+      "invalid_value",
+      "targets",
+      "at most 256 strings, not 257.",
+    ],
+    [
+      "rerank",
+      { query: "a", documents: ["b"], top_n: 101 },
+      "invalid_value",
+      "top_n",
+      "an integer from 1 to 100, not 101.",
+    ],
+    ["quote", { input: ["a"], max_cost_usd: 1 }, "unknown_field", "max_cost_usd", "Known fields: input, query"],
+    [
+      "similarity",
+      { source: "a", targets: ["b"], max_cost_usd: -1 },
+      "invalid_value",
+      "max_cost_usd",
+      "from 0 up, not -1.",
+    ],
+    ["usage", { days: 0 }, "invalid_value", "days", "`days` must be an integer from 1 to 90, not 0."],
+  ])("refuses an argument of %s in the API's words: %j", async (tool, args, code, param, words) => {
+    const client = await connect(mode, server.apiKey);
+    const message = expect.stringMatching(/ See http.*\/docs\/errors#/) as string;
+    const failed = await failure(client, tool, args);
+    expect(failed).toMatchObject({ error: { type: "invalid_request_error", code, param, message } });
+    expect((failed as { error: { message: string } }).error.message).toContain(words);
+  });
+
+  test("takes null for an argument that is left out", async () => {
+    const client = await connect(mode, server.apiKey);
+    await use(client, "similarity", { source: QUESTION, targets: TEXTS, model: null, max_cost_usd: null });
   });
 
   test("takes no call without a key, or with a mistyped one", async () => {
