@@ -25,7 +25,7 @@ const PER_ITEM_SUFFIX = /^(.+):per_item$/;
 
 /** All models in the order shown: the catalogue, then models that only the configuration names. */
 export function listedModels(configured: readonly string[]): readonly CatalogModel[] {
-  const extra = configured.filter((id) => !CATALOG.some((model) => model.id === id));
+  const extra = [...new Set(configured)].filter((id) => !CATALOG.some((model) => model.id === id));
   return [...CATALOG, ...extra.map(unlistedModel)];
 }
 

@@ -28,6 +28,13 @@ const put = (revision: string, body: object) => api.admin(`/admin/models/${MODEL
 const embed = (body: object = {}) => api.call("/v1/embeddings", { key, body: { model: MODEL, input: "a", ...body } });
 const model = async () => (await api.call(`/v1/models/${MODEL}`)).body;
 
+test("a model of two backends is listed once, and its bare name is its own", async () => {
+  const { body } = await api.call("/v1/models");
+  const listed = body["data"] as readonly { id: string }[];
+  expect(listed.filter(({ id }) => id === MODEL)).toHaveLength(1);
+  expect((await api.call("/v1/models/model")).body["id"]).toBe(MODEL);
+});
+
 describe("PUT /admin/models/…/revisions/…", () => {
   test("says how long and what next; /v1/models shows it, and a price set later leaves it", async () => {
     const answer = await put(REVISION_1, { supported_until: UNTIL, superseded_by: REVISION_2 });
