@@ -1,6 +1,6 @@
 // What an audit's calls have to have cost, each charge with its interval. Pure.
 
-import type { Figures, MadeCall, ServedCall } from "./history.ts";
+import type { Figures, Interval, MadeCall, ServedCall } from "./history.ts";
 import { NO_FIGURES, isServed, usageName } from "./history.ts";
 import { must } from "../../shared/assert.ts";
 
@@ -36,19 +36,20 @@ function chargeOf(calls: readonly MadeCall[]): Charge | undefined {
   const answers = calls.filter(isServed);
   const answer = answers.find(({ outcome }) => !outcome.replayed) ?? answers[0];
   if (answer !== undefined) {
-    const figures = figuresOf(answer);
     const knownMs = Math.min(...answers.map((one) => one.endedMs));
-    return { ...base, knownMs, least: figures, most: figures };
+    return { ...base, knownMs, ...intervalOf(answer) };
   }
   if (!calls.some(({ outcome }) => outcome.kind === "unknown")) return undefined;
-  const most = { requests: 1, tokens: call.tokens ?? 0, costNanoUsd: call.boundNanoUsd };
+  const most = { requests: call.job?.lines.length ?? 1, tokens: call.tokens ?? 0, costNanoUsd: call.boundNanoUsd };
   return { ...base, knownMs: undefined, least: NO_FIGURES, most };
 }
 
-function figuresOf({ call, outcome }: ServedCall): Figures {
-  const { body, costNanoUsd } = outcome;
+function intervalOf({ call, outcome }: ServedCall): Interval {
+  const { body, costNanoUsd, charged } = outcome;
+  if (charged !== undefined) return charged;
   const tokens = body?.usage?.tokens ?? call.tokens ?? 0;
-  return { requests: 1, tokens, costNanoUsd: costNanoUsd ?? call.boundNanoUsd };
+  const figures = { requests: 1, tokens, costNanoUsd: costNanoUsd ?? call.boundNanoUsd };
+  return { least: figures, most: figures };
 }
 
 export function sum(figures: readonly Figures[]): Figures {

@@ -1,6 +1,7 @@
 // What an audit did and what it was answered: the only thing that the bill is judged by. Times are ms of the audit's own
 // clock. A call whose answer never came has an interval of costs, not a guess.
 
+import type { Surface } from "./surfaces.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
 
@@ -16,7 +17,40 @@ export type Manner =
   /** Breaks the connection at the head of the answer: the call is charged by then. */
   | { readonly kind: "hangs up" };
 
+/** Whose form an answer has (forms.ts). */
+export type FormName = "own" | "ollama" | "tei" | "cohere" | "gemini" | "mcp";
+
+/** A line of a stream or of a batch's file. */
+export interface PlannedLine {
+  readonly text: string;
+  /** What it is charged for, by the API's own quote; undefined: it has to fail. */
+  readonly tokens: number | undefined;
+}
+
+/** Lines that take several requests, which are one charge. */
+export type Job =
+  /** Sent in as many pieces, with pauses; each of `manners` is how one request of it goes, and the last one is whole (stream.ts). */
+  | {
+      readonly kind: "stream";
+      readonly lines: readonly PlannedLine[];
+      readonly pieces: number;
+      readonly manners: readonly Manner[];
+      /** The most that each line costs alone, a miss: a frame is rounded up once. */
+      readonly boundsNanoUsd: readonly number[];
+      /** The least that all lines cost in one frame. */
+      readonly leastNanoUsd: number;
+    }
+  /** Made twice under its `Idempotency-Key`, or cancelled while it runs (batch.ts). */
+  | {
+      readonly kind: "batch";
+      readonly lines: readonly PlannedLine[];
+      readonly endpoint: string;
+      readonly isMadeTwice: boolean;
+      readonly isCancelled: boolean;
+    };
+
 export interface PlannedCall {
+  readonly surface: Surface;
   /** For people: `POST /v1/embeddings, 3 texts`. */
   readonly name: string;
   readonly path: string;
@@ -25,6 +59,8 @@ export interface PlannedCall {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly manner: Manner;
+  readonly form: FormName;
+  readonly job?: Job;
   /** What it is charged for if it is served, counted by the API's own quote; undefined: it has to be refused. */
   readonly tokens: number | undefined;
   /** The most that it costs: every token a miss. */
@@ -47,8 +83,12 @@ export interface Served {
   readonly kind: "served";
   /** The API's id of the request. */
   readonly requestId: string;
-  /** `x-cost-usd`; undefined: missing or no amount. */
+  /** `x-cost-usd`, or the body's where its form has no such header; undefined: missing or no amount. */
   readonly costNanoUsd: NanoUsd | undefined;
+  /** `x-cache`. */
+  readonly cache?: string | undefined;
+  /** Of a job: between which sums it was charged, by what its answers said. */
+  readonly charged?: Interval;
   /** `x-idempotent-replayed`. */
   readonly replayed: boolean;
   /** What the body says; undefined: it was not read to its end. */
@@ -56,10 +96,36 @@ export interface Served {
 }
 
 export interface ServedBody {
-  /** SHA-256, hex. */
+  /** SHA-256, hex; without the time that a call took. */
   readonly digest: string;
-  /** Undefined: it has no `usage` of the API's form. */
-  readonly usage: { readonly tokens: number; readonly cachedTokens: number; readonly costUsd: number } | undefined;
+  /** Undefined: it does not say what its form has to. */
+  readonly usage: Told | undefined;
+  /** Of a job: each line that was answered, or failed. */
+  readonly parts?: readonly Part[];
+  /** Of a job: what its answers have that cannot be right. */
+  readonly broken?: readonly Broken[];
+}
+
+/** What an answer says that it is charged for. Absent: its form does not have it. */
+export interface Told {
+  readonly tokens?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+  /** Undefined in a form that has it: no amount of whole nano-USD. */
+  readonly costNanoUsd?: NanoUsd | undefined;
+}
+
+/** One line of a job. */
+export interface Part {
+  readonly name: string;
+  /** By the quote; undefined: it had to fail. */
+  readonly tokens: number | undefined;
+  /** Undefined: it failed, and costs nothing. */
+  readonly told: Told | undefined;
+}
+
+export interface Broken {
+  readonly kind: "double" | "wrong price" | "books";
+  readonly what: string;
 }
 
 export interface MadeCall {
@@ -91,6 +157,11 @@ export interface Figures {
   readonly costNanoUsd: number;
 }
 export const NO_FIGURES: Figures = { requests: 0, tokens: 0, costNanoUsd: 0 };
+
+export interface Interval {
+  readonly least: Figures;
+  readonly most: Figures;
+}
 
 /** By `usageName`. */
 export type Usage = ReadonlyMap<string, Figures>;

@@ -10,10 +10,13 @@ import { judge } from "./judge.ts";
 import { USAGE, readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { Planner } from "./planner.ts";
-import { billOf, countsOf, faultLines } from "./report.ts";
-import { Sender } from "./send.ts";
+import { billOf, countsOf, faultLines, servedOf } from "./report.ts";
+import { send } from "./send.ts";
 import { readPrices, readSupplies } from "./supplies.ts";
+import { readSurfaces } from "./driven.ts";
+import type { Surface } from "./surfaces.ts";
 import { Traffic } from "./traffic.ts";
+import { Wire } from "./wire.ts";
 import { Api, Refusal } from "../embed/api.ts";
 import { OptionsError } from "../embed/options.ts";
 import { Pace } from "../embed/pace.ts";
@@ -71,14 +74,17 @@ async function audit(options: Options, context: AuditContext): Promise<number> {
   const startedMs = performance.now();
   const clock = { now, sleep: (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }) };
   const api = new Api(options.url, options.key, { pace: new Pace(1), clock, say, stop: new AbortController().signal });
-  const supplies = await readSupplies(api, options.model, options.seed);
+  const supplies = await readSupplies(api, options);
   const account = await AuditedAccount.open(api, now);
   const start = await account.books();
-  say(introduction(options, account, start, supplies.reranks.length > 0));
+  const wire = new Wire(options.url, options.key, options.concurrency);
+  const { surfaces, left } = await readSurfaces(api, wire, options.surfaces, supplies);
+  say(introduction(options, account, start, surfaces));
+  for (const sentence of left) say(sentence);
+  if (surfaces.length === 0) throw new Stop("nothing is left to drive.");
   const stop = new AbortController();
   const forget = context.onInterrupt(() => stop.abort());
-  const sender = new Sender(options.url, options.key, options.concurrency);
-  const planner = new Planner(options.seed, startedMs.toString(36).replace(".", ""), supplies);
+  const planner = new Planner(options.seed, startedMs.toString(36).replace(".", ""), supplies, surfaces);
   const traffic = new Traffic(
     planner,
     {
@@ -89,16 +95,18 @@ async function audit(options: Options, context: AuditContext): Promise<number> {
       stop: stop.signal,
     },
     {
-      send: (call) => sender.send(call),
+      send: (call) => send(wire, call),
       read: () => account.tryReading(),
       now,
       sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
     },
   );
   await traffic.run();
-  sender.close();
+  wire.close();
   forget();
-  say(`${ENDS[traffic.ended]} ${countsOf(traffic.made)}. Waiting for the books to settle …`);
+  say(
+    `${ENDS[traffic.ended]} ${countsOf(traffic.made)}. Served: ${servedOf(traffic.made, surfaces)}. Waiting for the books to settle …`,
+  );
   const readings = [...traffic.readings, ...(await settle(account, context.settleMs, now))];
   const end = await account.books();
   const prices = await readPrices(api);
@@ -116,12 +124,17 @@ const ENDS: Readonly<Record<Traffic["ended"], string>> = {
   stopped: "Stopped.",
 };
 
-function introduction(options: Options, account: AuditedAccount, { reading }: Books, reranks: boolean): string {
+function introduction(
+  options: Options,
+  account: AuditedAccount,
+  { reading }: Books,
+  surfaces: readonly Surface[],
+): string {
   const { url, concurrency, minutes, seed, maxCost } = options;
   return [
     `Auditing ${account.accountId} at ${url} with ${account.keyId}: ${concurrency} calls at a time for ${minutes} minutes, seed ${seed}.`,
     `It may spend $${formatUsd(maxCost)} of the account's $${formatUsd(nanoUsd(reading.balanceNanoUsd))}. Nobody else may use the key until it ends.`,
-    ...(reranks ? [] : ["Reranks are left out: this key or service has none."]),
+    `Driven: ${surfaces.join(", ")}.`,
   ].join("\n");
 }
 

@@ -2,6 +2,8 @@
 
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { SURFACES } from "./surfaces.ts";
+import type { Surface } from "./surfaces.ts";
 import { OptionsError, integer, maxCostOf, urlOf } from "../embed/options.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import { nanoUsd } from "../../shared/money.ts";
@@ -20,6 +22,7 @@ export const USAGE = `npm run audit -- --url URL --key KEY [options]
   --minutes        of traffic (default ${DEFAULT_MINUTES})
   --concurrency    calls at a time (default ${DEFAULT_CONCURRENCY})
   --max-cost       USD that it may spend, at most (default 0.02)
+  --only           what it drives, of ${SURFACES.join(", ")} (default: all that is served)
   --seed           plans the same calls again (default: a random one, which is said)`;
 
 export interface Options {
@@ -29,6 +32,7 @@ export interface Options {
   readonly minutes: number;
   readonly concurrency: number;
   readonly maxCost: NanoUsd;
+  readonly surfaces: readonly Surface[];
   readonly seed: number;
 }
 
@@ -49,8 +53,17 @@ export function readOptions(
     minutes: minutesOf(values.minutes),
     concurrency: integer("--concurrency", values.concurrency, 1, CONCURRENCY_MAX) ?? DEFAULT_CONCURRENCY,
     maxCost: maxCostOf(values["max-cost"]) ?? DEFAULT_MAX_COST,
+    surfaces: surfacesOf(values.only),
     seed: integer("--seed", values.seed, 0, SEED_MAX - 1) ?? randomInt(SEED_MAX),
   };
+}
+
+function surfacesOf(value: string | undefined): readonly Surface[] {
+  if (value === undefined) return SURFACES;
+  const names = value.split(",").map((name) => name.trim());
+  const wrong = names.find((name) => !SURFACES.some((surface) => surface === name));
+  if (wrong !== undefined) throw new OptionsError(`--only has "${wrong}"; there are ${SURFACES.join(", ")}.`);
+  return SURFACES.filter((surface) => names.includes(surface));
 }
 
 function minutesOf(value: string | undefined): number {
@@ -71,6 +84,7 @@ function parse(args: readonly string[]) {
         minutes: text,
         concurrency: text,
         "max-cost": text,
+        only: text,
         seed: text,
         help: { type: "boolean", short: "h" },
       },

@@ -2,41 +2,50 @@
 
 import { Dice } from "./dice.ts";
 import type { Manner, PlannedCall } from "./history.ts";
-import type { CountedText, Supplies } from "./supplies.ts";
+import { planBatch, planStream } from "./jobs.ts";
+import { boundedTool, malformed, shapeOf } from "./shapes.ts";
+import type { Shape } from "./shapes.ts";
+import type { Supplies } from "./supplies.ts";
+import type { Surface } from "./surfaces.ts";
 import { must } from "../../shared/assert.ts";
 import { costNanoUsd, formatUsd, nanoUsd } from "../../shared/money.ts";
 import type { NanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
 
-const MANY_TEXTS = 64;
-const TEXTS_MAX = 8;
-const TARGETS_MAX = 3;
 const REPEATS_MAX = 3;
 /** Calls under an `Idempotency-Key` that are remembered, to be repeated. */
 const KEPT_MAX = 64;
 
-/** What a call is charged for, before its options. */
-interface Shape {
-  readonly name: string;
-  readonly path: string;
-  readonly model: string;
-  readonly body: object | string;
-  /** Undefined: it has to be refused. */
-  readonly tokens: number | undefined;
-}
+/** How many of a thousand calls are of a surface, where all are driven. */
+const WEIGHTS: Readonly<Record<Surface, number>> = {
+  embeddings: 330,
+  similarity: 100,
+  rerank: 120,
+  streams: 100,
+  batches: 20,
+  ollama: 60,
+  tei: 60,
+  cohere: 60,
+  gemini: 60,
+  migrate: 40,
+  mcp: 50,
+};
 
 export class Planner {
   readonly #seed: number;
   /** Makes this run's keys its own. */
   readonly #run: string;
   readonly #supplies: Supplies;
+  /** Each as often as it weighs. */
+  readonly #surfaces: readonly Surface[];
   readonly #kept: PlannedCall[] = [];
   #number = 0;
 
-  constructor(seed: number, run: string, supplies: Supplies) {
+  constructor(seed: number, run: string, supplies: Supplies, surfaces: readonly Surface[]) {
     this.#seed = seed;
     this.#run = run;
     this.#supplies = supplies;
+    this.#surfaces = surfaces.flatMap((surface) => Array.from({ length: WEIGHTS[surface] }, () => surface));
   }
 
   /** The next call, and repeats of it that are to be made at the same time. `usualMs`: how long a call takes. */
@@ -47,13 +56,18 @@ export class Planner {
       const kept = dice.oneOf(this.#kept);
       return [dice.chance(25) ? this.#withOtherBody(kept, dice) : repeated(kept)];
     }
-    const shape = this.#shape(dice);
-    if (shape.tokens === undefined) return [this.#call(shape, "interactive", {})];
-    const manner = mannerOf(dice, usualMs);
-    // Without a key a call that was left stays of unknown cost: few are.
-    const isKeyed = dice.chance(manner.kind === "leaves" ? 85 : 25);
-    const idempotencyKey = isKeyed ? `audit-${this.#run}-${this.#number}` : undefined;
-    const call = this.#call(shape, dice.chance(20) ? "batch" : "interactive", {
+    const surface = dice.oneOf(this.#surfaces);
+    const key = `audit-${this.#run}-${this.#number}`;
+    if (surface === "streams") return [planStream(dice, this.#supplies, key, usualMs)];
+    if (surface === "batches") return [planBatch(dice, this.#supplies, key)];
+    if (dice.chance(8)) return [this.#call(surface, malformed(surface, dice, this.#supplies), "interactive", {})];
+    const shape = shapeOf(surface, dice, this.#supplies);
+    // Without a key a call that was left stays of unknown cost: few are. A tool takes no header.
+    const isTool = shape.form === "mcp";
+    const manner: Manner = isTool && dice.chance(90) ? { kind: "whole" } : mannerOf(dice, usualMs);
+    const isKeyed = !isTool && dice.chance(manner.kind === "leaves" ? 85 : 25);
+    const idempotencyKey = isKeyed ? key : undefined;
+    const call = this.#call(surface, shape, !isTool && dice.chance(20) ? "batch" : "interactive", {
       dice,
       manner,
       ...(idempotencyKey !== undefined && { idempotencyKey }),
@@ -69,26 +83,31 @@ export class Planner {
   }
 
   #call(
-    { name, path, model, body, tokens }: Shape,
+    surface: Surface,
+    { name, path, model, form, body, headers, tokens }: Shape,
     tier: Tier,
     { dice, manner, idempotencyKey }: { dice?: Dice; manner?: Manner; idempotencyKey?: string },
   ): PlannedCall {
     const { miss, hit, minimum } = must(this.#supplies.prices.get(model), "a model with prices")[tier];
     const bound = costNanoUsd([{ tokens: tokens ?? 0, priceNanoUsdPerMillion: Math.max(miss, hit) }], minimum);
     const limit = dice === undefined ? undefined : maxCost(dice, bound);
+    const isTool = form === "mcp";
     const isRefused = tokens === undefined || limit?.isTooLow === true;
     return {
+      surface,
       name: limit?.isTooLow === true ? `${name}, a nano-dollar over its X-Max-Cost` : name,
       path,
       model,
       tier,
-      body: typeof body === "string" ? body : JSON.stringify(body),
+      body: typeof body === "string" ? body : JSON.stringify(isTool && limit ? boundedTool(body, limit.nanoUsd) : body),
       headers: {
+        ...headers,
         ...(tier === "batch" && { "x-tier": tier }),
-        ...(dice?.chance(25) === true && { "cache-control": "no-store" }),
-        ...(limit !== undefined && { "x-max-cost": formatUsd(limit.nanoUsd) }),
+        ...(!isTool && dice?.chance(25) === true && { "cache-control": "no-store" }),
+        ...(!isTool && limit !== undefined && { "x-max-cost": formatUsd(limit.nanoUsd) }),
         ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
       },
+      form,
       // The refusal is what is looked at.
       manner: isRefused || manner === undefined ? { kind: "whole" } : manner,
       tokens: isRefused ? undefined : tokens,
@@ -99,77 +118,20 @@ export class Planner {
   }
 
   #withOtherBody({ idempotencyKey: _theirs, ...call }: PlannedCall, dice: Dice): PlannedCall {
-    const { model } = this.#supplies;
     return {
       ...call,
       name: `${call.name}, with another body under the same Idempotency-Key`,
-      body: JSON.stringify({ model, input: `other ${dice.below(1000)}` }),
+      // Its first text is another one.
+      body: call.body.replace(/ \d+"/, ` other ${dice.below(1000)}"`),
       manner: { kind: "whole" },
       tokens: undefined,
       boundNanoUsd: nanoUsd(0),
     };
   }
-
-  #shape(dice: Dice): Shape {
-    const { reranks, model } = this.#supplies;
-    const throwOf = dice.below(100);
-    if (throwOf < 8) return malformed(dice, model, this.#supplies.texts);
-    if (throwOf < 25) return this.#similarity(dice);
-    if (throwOf < 45 && reranks.length > 0) {
-      const { body, tokens, documents, model: id } = dice.oneOf(reranks);
-      const path = dice.oneOf(["/v1/rerank", "/v2/rerank"]);
-      return { name: `${path} with ${id}, ${documents} documents`, path, model: id, body, tokens };
-    }
-    return this.#embeddings(dice);
-  }
-
-  #embeddings(dice: Dice): Shape {
-    const { model } = this.#supplies;
-    const count = dice.chance(3) ? MANY_TEXTS : 1 + dice.below(TEXTS_MAX);
-    const texts = this.#texts(dice, count);
-    const isPerItem = dice.chance(15);
-    const input: string[] = texts.map(({ text }) => text);
-    // An empty text is at fault, and costs nothing.
-    if (isPerItem) input.splice(dice.below(count + 1), 0, "");
-    const path = dice.oneOf(["/v1/embeddings", "/v1/embeddings", "/embeddings"]);
-    return {
-      name: `${path}, ${count} texts${isPerItem ? " and one at fault" : ""}`,
-      path,
-      model,
-      body: {
-        model,
-        input: count === 1 && !isPerItem && dice.chance(50) ? input[0] : input,
-        ...(dice.chance(50) && { encoding_format: "base64" }),
-        ...(isPerItem && { on_error: "per_item" }),
-      },
-      tokens: tokensOf(texts),
-    };
-  }
-
-  #similarity(dice: Dice): Shape {
-    const { model } = this.#supplies;
-    const [path, name] = ["/v1/similarity", "/v1/similarity"];
-    const count = 1 + dice.below(TARGETS_MAX);
-    const isPairs = dice.chance(50);
-    const texts = this.#texts(dice, isPairs ? 2 * count : 1 + count);
-    const words = texts.map(({ text }) => text);
-    const body = isPairs
-      ? { model, pairs: Array.from({ length: count }, (_, index) => words.slice(2 * index, 2 * index + 2)) }
-      : { model, source: words[0], targets: words.slice(1) };
-    return { name: `${name}, ${texts.length} texts`, path, model, body, tokens: tokensOf(texts) };
-  }
-
-  #texts(dice: Dice, count: number): readonly CountedText[] {
-    return Array.from({ length: count }, () => dice.oneOf(this.#supplies.texts));
-  }
 }
 
 function repeated(call: PlannedCall): PlannedCall {
   return { ...call, manner: { kind: "whole" } };
-}
-
-function tokensOf(texts: readonly CountedText[]): number {
-  return texts.reduce((sum, { tokens }) => sum + tokens, 0);
 }
 
 function mannerOf(dice: Dice, usualMs: number): Manner {
@@ -185,17 +147,4 @@ function maxCost(dice: Dice, bound: NanoUsd): { readonly nanoUsd: NanoUsd; reado
   if (!dice.chance(10)) return undefined;
   const isTooLow = bound > 0 && dice.chance(50);
   return { nanoUsd: nanoUsd(isTooLow ? bound - 1 : bound), isTooLow };
-}
-
-/** A call that has to be refused, and charged nothing. */
-function malformed(dice: Dice, model: string, texts: readonly CountedText[]): Shape {
-  const { text } = dice.oneOf(texts);
-  const [name, path, body] = dice.oneOf<readonly [string, string, object | string]>([
-    ["half a body", "/v1/embeddings", `{"model": ${JSON.stringify(model)}, "input": [`],
-    ["an unknown field", "/v1/embeddings", { model, input: text, dimension: 8 }],
-    ["an empty text among good ones", "/v1/embeddings", { model, input: [text, ""] }],
-    ["no text", "/v1/similarity", { model, pairs: [] }],
-    ["no query", "/v1/rerank", { model, documents: [text] }],
-  ]);
-  return { name: `${path} with ${name}`, path, model, body, tokens: undefined };
 }

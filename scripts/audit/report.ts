@@ -4,6 +4,7 @@ import type { Charge } from "./charges.ts";
 import { sum } from "./charges.ts";
 import type { Fault } from "./evidence.ts";
 import type { MadeCall, Outcome } from "./history.ts";
+import type { Surface } from "./surfaces.ts";
 import { unreachable } from "../../shared/assert.ts";
 import { formatUsd, nanoUsd } from "../../shared/money.ts";
 
@@ -15,6 +16,13 @@ export function countsOf(made: readonly MadeCall[]): string {
   const count = (kind: Outcome["kind"]): number => made.filter(({ outcome }) => outcome.kind === kind).length;
   const kinds = `${count("served")} served, ${count("refused")} refused, ${count("unknown")} cut off with an unknown end, ${count("unsent")} cut off while they were sent`;
   return `${made.length} calls: ${kinds}`;
+}
+
+/** How many calls of each surface were served. */
+export function servedOf(made: readonly MadeCall[], surfaces: readonly Surface[]): string {
+  const served = (surface: Surface): number =>
+    made.filter(({ call, outcome }) => call.surface === surface && outcome.kind === "served").length;
+  return surfaces.map((surface) => `${surface} ${served(surface)}`).join(", ");
 }
 
 export function billOf(charges: readonly Charge[]): string {

@@ -2,79 +2,43 @@
 // known of it afterwards. It never throws: a failure is an outcome.
 
 import { createHash } from "node:crypto";
-import { Agent as HttpAgent, request as httpRequest } from "node:http";
-import type { ClientRequest, IncomingMessage } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { setTimeout as sleep } from "node:timers/promises";
-import * as z from "zod";
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { runBatch } from "./batch.ts";
+import { FORMS, codeOf, parsed, toolError } from "./forms.ts";
 import type { Outcome, PlannedCall, Served, ServedBody } from "./history.ts";
+import { refused } from "./refused.ts";
+import { runStream } from "./stream.ts";
+import { ANSWER_MS, breakOff, readAll } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+import { ERRORS } from "../../shared/errors.ts";
 import { parseUsd } from "../../shared/money.ts";
 
-/** The API's own limit of a call is a minute. */
-const ANSWER_MS = 100_000;
 const SLOW_PAUSE_MS = 20;
 /** Such errors come before anything was sent. */
 const NOT_CONNECTED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
-const errorSchema = z.object({ error: z.object({ message: z.string(), code: z.nullable(z.string()) }) });
-const usageSchema = z.object({
-  usage: z.object({
-    prompt_tokens: z.int(),
-    prompt_tokens_details: z.object({ cached_tokens: z.int() }),
-    cost: z.number(),
-  }),
-});
-
-export class Sender {
-  readonly #base: URL;
-  readonly #key: string;
-  readonly #agent: HttpAgent;
-  readonly #request: typeof httpRequest;
-
-  constructor(url: string, key: string, concurrency: number) {
-    this.#base = new URL(url);
-    this.#key = key;
-    const isHttps = this.#base.protocol === "https:";
-    const settings = { keepAlive: true, maxSockets: 2 * concurrency };
-    this.#agent = isHttps ? new HttpsAgent(settings) : new HttpAgent(settings);
-    this.#request = isHttps ? httpsRequest : httpRequest;
-  }
-
-  close(): void {
-    this.#agent.destroy();
-  }
-
-  send(call: PlannedCall): Promise<Outcome> {
-    const body = Buffer.from(call.body);
-    const { manner } = call;
-    const request = this.#request(new URL(call.path, this.#base), {
-      method: "POST",
-      agent: this.#agent,
-      headers: {
-        authorization: `Bearer ${this.#key}`,
-        "content-type": "application/json",
-        "content-length": body.byteLength,
-        ...call.headers,
-      },
-    });
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => breakOff(request), manner.kind === "leaves" ? manner.afterMs : ANSWER_MS);
-      const end = (outcome: Outcome): void => {
-        clearTimeout(timer);
-        resolve(outcome);
-      };
-      request.on("error", (error: NodeJS.ErrnoException) => end(cut(call, error.code ?? error.message)));
-      request.on("response", (response) => void answered(call, request, response).then(end));
-      if (manner.kind === "breaks off") request.write(body.subarray(0, body.length >> 1), () => breakOff(request));
-      else request.end(body);
-    });
-  }
-}
-
-/** A reset, and not an orderly end: the server learns of it at once. */
-function breakOff(request: ClientRequest): void {
-  request.socket?.resetAndDestroy();
-  request.destroy();
+export function send(wire: Wire, call: PlannedCall): Promise<Outcome> {
+  const { job } = call;
+  if (job?.kind === "stream") return runStream(wire, call, job);
+  if (job?.kind === "batch") return runBatch(wire, call, job);
+  const body = Buffer.from(call.body);
+  const { manner } = call;
+  const request = wire.open("POST", call.path, {
+    "content-type": "application/json",
+    "content-length": String(body.byteLength),
+    ...call.headers,
+  });
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => breakOff(request), manner.kind === "leaves" ? manner.afterMs : ANSWER_MS);
+    const end = (outcome: Outcome): void => {
+      clearTimeout(timer);
+      resolve(outcome);
+    };
+    request.on("error", (error: NodeJS.ErrnoException) => end(cut(call, error.code ?? error.message)));
+    request.on("response", (response) => void answered(call, request, response).then(end));
+    if (manner.kind === "breaks off") request.write(body.subarray(0, body.length >> 1), () => breakOff(request));
+    else request.end(body);
+  });
 }
 
 /** The connection ended before the head of an answer. */
@@ -84,73 +48,45 @@ function cut({ manner }: PlannedCall, why: string): Outcome {
 }
 
 async function answered(call: PlannedCall, request: ClientRequest, response: IncomingMessage): Promise<Outcome> {
-  const isServed = response.statusCode === 200;
+  const { statusCode: status = 0, headers } = response;
+  const isServed = status === 200;
+  const { hasHead } = FORMS[call.form];
   if (isServed && call.manner.kind === "hangs up") {
     response.on("error", () => undefined);
     breakOff(request);
-    return served(response, undefined);
+    return hasHead ? served(headers, undefined) : { kind: "unknown", why: "the audit hung up" };
   }
-  const pauseMs = call.manner.kind === "slow" ? SLOW_PAUSE_MS : 0;
-  const bytes = await read(response, pauseMs);
-  if (isServed) return served(response, bytes === undefined ? undefined : bodyOf(bytes));
-  return refused(call, response, bytes?.toString() ?? "");
+  const bytes = await readAll(response, call.manner.kind === "slow" ? SLOW_PAUSE_MS : 0);
+  if (!isServed) return refused(call, { status, headers, text: bytes?.toString() ?? "" });
+  if (hasHead) return served(headers, bytes === undefined ? undefined : bodyOf(call, bytes));
+  if (bytes === undefined) return { kind: "unknown", why: "the answer broke off" };
+  const fault = toolError(parsed(bytes.toString()));
+  if (fault !== undefined) return toolRefused(call, fault);
+  const body = bodyOf(call, bytes);
+  return { ...served(headers, body), costNanoUsd: body.usage?.costNanoUsd };
 }
 
-/** Undefined: the connection broke before the end. */
-async function read(response: IncomingMessage, pauseMs: number): Promise<Buffer | undefined> {
-  const pieces: Buffer[] = [];
-  try {
-    const stream: AsyncIterable<Buffer> = response;
-    for await (const piece of stream) {
-      pieces.push(piece);
-      if (pauseMs > 0) await sleep(pauseMs);
-    }
-    return Buffer.concat(pieces);
-  } catch {
-    return undefined;
-  }
-}
-
-function served({ headers }: IncomingMessage, body: ServedBody | undefined): Served {
+function served(headers: IncomingHttpHeaders, body: ServedBody | undefined): Served {
   return {
     kind: "served",
     requestId: String(headers["x-request-id"] ?? ""),
     costNanoUsd: parseUsd(String(headers["x-cost-usd"] ?? "")),
+    cache: headers["x-cache"]?.toString(),
     replayed: headers["x-idempotent-replayed"] === "true",
     body,
   };
 }
 
-function bodyOf(bytes: Buffer): ServedBody {
-  const { data } = usageSchema.safeParse(parsed(bytes.toString()));
-  const usage = data && {
-    tokens: data.usage.prompt_tokens,
-    cachedTokens: data.usage.prompt_tokens_details.cached_tokens,
-    costUsd: data.usage.cost,
-  };
-  return { digest: createHash("sha256").update(bytes).digest("hex"), usage };
+function bodyOf({ form }: PlannedCall, bytes: Buffer): ServedBody {
+  const text = bytes.toString();
+  const same = text.replace(/"total_duration":\d+/, "");
+  return { digest: createHash("sha256").update(same).digest("hex"), usage: FORMS[form].told(parsed(text)) };
 }
 
-function refused(call: PlannedCall, { statusCode = 0, headers }: IncomingMessage, text: string): Outcome {
-  const { data } = errorSchema.safeParse(parsed(text));
-  const code = data?.error.code ?? "";
-  // A gateway's page says nothing of the call behind it; and so does the API itself of a strict call that it lost.
-  const isOpen = statusCode >= 500 && (data === undefined || isUndecided(call, code));
-  if (isOpen) return { kind: "unknown", why: `${statusCode} ${code}`.trim() };
-  const seconds = Number(headers["retry-after"] ?? Number.NaN);
-  const waitMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
-  return { kind: "refused", status: statusCode, code, waitMs };
-}
+const SPECS = new Map(Object.entries(ERRORS));
 
-/** docs/errors.md: whether it was charged is learnt by a repeat under the same `Idempotency-Key`. */
-function isUndecided({ idempotencyKey }: PlannedCall, code: string): boolean {
-  return idempotencyKey !== undefined && code === "ledger_unavailable";
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** A tool fails in the API's own words, and with 200. */
+function toolRefused(call: PlannedCall, text: string): Outcome {
+  const spec = SPECS.get(codeOf(parsed(text)) ?? "");
+  return refused(call, { status: spec?.status ?? 400, headers: {}, text });
 }

@@ -4,6 +4,7 @@
 import * as z from "zod";
 import { Dice } from "./dice.ts";
 import type { Prices } from "./history.ts";
+import type { Surface } from "./surfaces.ts";
 import type { Api } from "../embed/api.ts";
 import { Refusal } from "../embed/api.ts";
 import { checked, pricingSchema, readModel } from "../embed/service.ts";
@@ -11,6 +12,8 @@ import type { Tier } from "../../shared/wire.ts";
 
 const TEXTS = 256;
 const WORDS_MAX = 40;
+/** Of these, those that are counted in two revisions. */
+const MIGRATED = 32;
 const RERANKS = 4;
 const DOCUMENTS_MAX = 5;
 const WORDS =
@@ -21,20 +24,35 @@ const WORDS =
 export interface CountedText {
   readonly text: string;
   readonly tokens: number;
+  /** As a document, for forms that have to say what a text is. */
+  readonly documentTokens: number;
 }
 
 export interface CountedRerank {
   readonly model: string;
-  readonly body: object;
-  readonly documents: number;
+  readonly query: string;
+  readonly documents: readonly string[];
+  /** One of the documents is at fault, and costs nothing. */
+  readonly isPerItem: boolean;
   readonly tokens: number;
+}
+
+/** Two revisions that are served, and texts counted in both together. */
+export interface CountedMigration {
+  readonly from: string;
+  readonly to: string;
+  readonly texts: readonly { readonly text: string; readonly tokens: number }[];
 }
 
 export interface Supplies {
   readonly model: string;
+  /** Native dimensions of its vectors. */
+  readonly dimensions: number;
   readonly texts: readonly CountedText[];
   /** Empty: this key or service reranks nothing. */
   readonly reranks: readonly CountedRerank[];
+  /** Undefined: only one revision is served. */
+  readonly migration: CountedMigration | undefined;
   /** By model and tier. */
   readonly prices: ReadonlyMap<string, Readonly<Record<Tier, Prices>>>;
 }
@@ -48,24 +66,57 @@ const modelsSchema = z.object({
       status: z.string(),
       kind: z.nullable(z.string()).optional(),
       pricing: pricingSchema,
+      revisions: z.array(z.object({ revision: z.string(), served: z.boolean() })).optional(),
     }),
   ),
 });
+type Listed = z.output<typeof modelsSchema>["data"];
 
 /** Throws Stop or Refusal where nothing can be embedded. */
-export async function readSupplies(api: Api, named: string | undefined, seed: number): Promise<Supplies> {
-  const { id: model } = await readModel(api, named);
+export async function readSupplies(
+  api: Api,
+  { model: named, seed, surfaces }: { model: string | undefined; seed: number; surfaces: readonly Surface[] },
+): Promise<Supplies> {
+  const needs = (...those: readonly Surface[]) => those.some((surface) => surfaces.includes(surface));
+  const { id: model, native_dimensions: dimensions } = await readModel(api, named);
   const listed = await listModels(api);
   const texts = Array.from({ length: TEXTS }, (_, index) => textOf(seed, index));
-  const { json } = await api.call({ path: "/v1/tokenize", body: JSON.stringify({ model, input: texts }) });
-  const { data } = checked(api, countsSchema, json);
-  const counted = data.map(({ count }, index) => ({ text: texts[index] ?? "", tokens: count }));
+  const counts = await countTexts(api, { model, input: texts });
+  const asDocuments = needs("cohere") ? await countTexts(api, { model, input: texts, input_type: "document" }) : counts;
+  const counted = texts.map((text, index) => ({
+    text,
+    tokens: counts[index] ?? 0,
+    documentTokens: asDocuments[index] ?? 0,
+  }));
   const rerankers = listed.filter(({ kind, status }) => kind === "reranker" && status === "live");
   const reranks: CountedRerank[] = [];
-  for (const id of [model, ...rerankers.slice(0, 1).map((reranker) => reranker.id)]) {
+  const rankers = needs("rerank", "tei", "mcp", "batches") ? [model, ...rerankers.slice(0, 1).map(({ id }) => id)] : [];
+  for (const id of rankers) {
     reranks.push(...(await countReranks(api, id, seed)));
   }
-  return { model, texts: counted, reranks, prices: pricesOf(listed) };
+  const migration = needs("migrate") ? await countMigration(api, model, texts.slice(0, MIGRATED), listed) : undefined;
+  return { model, dimensions, texts: counted, reranks, migration, prices: pricesOf(listed) };
+}
+
+async function countTexts(api: Api, body: object): Promise<readonly number[]> {
+  const { json } = await api.call({ path: "/v1/tokenize", body: JSON.stringify(body) });
+  return checked(api, countsSchema, json).data.map(({ count }) => count);
+}
+
+async function countMigration(
+  api: Api,
+  model: string,
+  texts: readonly string[],
+  listed: Listed,
+): Promise<CountedMigration | undefined> {
+  const { revisions = [] } = listed.find(({ id }) => id === model) ?? {};
+  const [from, to] = revisions.filter(({ served }) => served).map(({ revision }) => revision);
+  if (from === undefined || to === undefined) return undefined;
+  const [before, after] = [
+    await countTexts(api, { model, input: texts, revision: from }),
+    await countTexts(api, { model, input: texts, revision: to }),
+  ];
+  return { from, to, texts: texts.map((text, at) => ({ text, tokens: (before[at] ?? 0) + (after[at] ?? 0) })) };
 }
 
 /** As they are now. */
@@ -73,11 +124,11 @@ export async function readPrices(api: Api): Promise<Supplies["prices"]> {
   return pricesOf(await listModels(api));
 }
 
-async function listModels(api: Api) {
+async function listModels(api: Api): Promise<Listed> {
   return checked(api, modelsSchema, (await api.call({ path: "/v1/models" })).json).data;
 }
 
-function pricesOf(listed: z.output<typeof modelsSchema>["data"]): Supplies["prices"] {
+function pricesOf(listed: Listed): Supplies["prices"] {
   return new Map(
     listed.map(({ id, pricing }) => {
       const minimum = pricing.minimum_charge_nano_usd;
@@ -103,22 +154,23 @@ async function countReranks(api: Api, model: string, seed: number): Promise<Coun
       const dice = new Dice(seed, `rerank ${number}`);
       const documents = Array.from({ length: 1 + dice.below(DOCUMENTS_MAX) }, () => textOf(seed, dice.below(TEXTS)));
       const isPerItem = number % 2 === 1;
-      const body = {
-        model,
-        query: textOf(seed, dice.below(TEXTS)),
-        // One of them is at fault, and costs nothing.
-        documents: isPerItem ? [...documents, ""] : documents,
-        ...(isPerItem && { on_error: "per_item" }),
-      };
+      const query = textOf(seed, dice.below(TEXTS));
+      const all = isPerItem ? [...documents, ""] : documents;
+      const body = { model, ...rerankBody({ query, documents: all, isPerItem }) };
       const { json } = await api.call({ path: "/v1/tokenize", body: JSON.stringify(body) });
       const { total_tokens: tokens } = checked(api, totalSchema, json);
-      reranks.push({ model, body, documents: documents.length, tokens });
+      reranks.push({ model, query, documents: all, isPerItem, tokens });
     }
     return reranks;
   } catch (error) {
     if (error instanceof Refusal) return [];
     throw error;
   }
+}
+
+/** All but the model. */
+export function rerankBody({ query, documents, isPerItem }: Pick<CountedRerank, "query" | "documents" | "isPerItem">) {
+  return { query, documents, ...(isPerItem && { on_error: "per_item" }) };
 }
 
 function textOf(seed: number, index: number): string {

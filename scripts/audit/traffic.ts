@@ -120,9 +120,10 @@ export class Traffic {
     const outcome = await this.#ports.send(call);
     const endedMs = this.#ports.now();
     this.made.push({ id, call, sentMs, endedMs, outcome });
-    if (outcome.kind === "served") this.#served(call, outcome.costNanoUsd ?? call.boundNanoUsd);
-    else if (outcome.kind !== "unknown" && call.idempotencyKey === undefined) this.#left += call.boundNanoUsd;
-    if (outcome.kind === "served" && call.manner.kind === "whole") {
+    if (outcome.kind === "served") {
+      this.#served(call, outcome.charged?.most.costNanoUsd ?? outcome.costNanoUsd ?? call.boundNanoUsd);
+    } else if (outcome.kind !== "unknown" && call.idempotencyKey === undefined) this.#left += call.boundNanoUsd;
+    if (outcome.kind === "served" && call.manner.kind === "whole" && call.job === undefined) {
       this.#usualMs += LATEST * (endedMs - sentMs - this.#usualMs);
     }
     return outcome;

@@ -4,6 +4,7 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { NanoUsd } from "../../shared/money.ts";
 import { formatUsd, nanoUsd, parseUsd, usdNumber } from "../../shared/money.ts";
 
 export type Wrong =
@@ -17,12 +18,20 @@ export type Wrong =
   | "answers repeats otherwise"
   | "ignores X-Max-Cost"
   | "overdraws the account"
+  | "charges what is resumed"
+  | "runs a batch twice"
+  | "makes a batch anew for a repeat"
+  | "hides a line of a batch"
   | "shows another charge in the statement"
   | "drops a line of the statement";
 
 /** One answer of so many is wrong. */
-const EVERY = 4;
-const PAID = new Set(["/v1/embeddings", "/embeddings", "/v1/similarity", "/v1/rerank", "/v2/rerank"]);
+const EVERY = 2;
+/** Calls that are answered and charged in one; not batches. */
+const PAID =
+  /^\/(?:v1\/embeddings|embeddings|v1\/similarity|v[12]\/rerank|v2\/embed|api\/embed|v1\/migrate|mcp|v1(?:beta)?\/models\/)/;
+const RESULTS = /^\/v1\/files\/[^/]+\/content$/;
+const LINES_PAUSE_MS = 20;
 /** Of the connection, or made anew here. */
 const OWN_HEADERS = new Set(["host", "connection", "content-length", "content-encoding", "transfer-encoding", "date"]);
 
@@ -70,14 +79,23 @@ export class WrongServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = "";
-    for await (const piece of request) body += String(piece);
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    const body = Buffer.concat(pieces).toString();
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const asked = { method: request.method ?? "", path: request.url ?? "", headers: plain(request.headers), body };
-    const isPaid = PAID.has(asked.path);
-    const answer = isPaid ? await this.#paidCall(asked, gone.signal) : this.#read(asked, await this.#ask(asked));
-    response.writeHead(answer.status, answer.headers).end(answer.text);
+    const isPaid = asked.method === "POST" && PAID.test(asked.path);
+    const answer = isPaid ? await this.#paidCall(asked, gone.signal) : await this.#other(asked);
+    response.writeHead(answer.status, answer.headers);
+    const firstLine = answer.text.indexOf("\n") + 1;
+    if (answer.headers["content-type"]?.includes("ndjson") !== true) response.end(answer.text);
+    else {
+      // In two pieces, so that a stream can be broken off between them.
+      response.write(answer.text.slice(0, firstLine), () => {
+        setTimeout(() => response.end(answer.text.slice(firstLine)), LINES_PAUSE_MS);
+      });
+    }
   }
 
   /** Whether this time is a wrong one. */
@@ -89,12 +107,23 @@ export class WrongServer {
   }
 
   async #paidCall(asked: Asked, signal: AbortSignal): Promise<Answer> {
+    if (this.#wrong === "charges what is resumed" && this.#isAgain(asked)) await this.#ask(begunAnew(asked));
     const answer = await this.#ask(this.#askedWrongly(asked), signal);
     return answer.status === 200 ? this.#answerWrongly(asked, answer) : answer;
   }
 
+  /** Whether a stream is gone on with, or sent again. */
+  #isAgain({ path, headers }: Asked): boolean {
+    const key = headers["idempotency-key"];
+    const isAgain = path.includes("&resume=") || (key !== undefined && this.#keys.has(key));
+    if (key !== undefined) this.#keys.add(key);
+    if (isAgain) this.spoilt += 1;
+    return isAgain;
+  }
+
   #askedWrongly(asked: Asked): Asked {
     const { "idempotency-key": key, "x-max-cost": limit, ...headers } = asked.headers;
+    if (asked.path === "/mcp" && !asked.body.includes("tools/call")) return asked;
     if (this.#wrong === "ignores X-Max-Cost" && limit !== undefined) {
       this.spoilt += 1;
       return { ...asked, headers: { ...headers, ...(key !== undefined && { "idempotency-key": key }) } };
@@ -111,19 +140,15 @@ export class WrongServer {
 
   async #answerWrongly(asked: Asked, answer: Answer): Promise<Answer> {
     switch (this.#wrong) {
-      case "charges twice": {
-        const { "idempotency-key": _key, ...headers } = asked.headers;
-        if (this.#turn()) await this.#ask({ ...asked, headers });
+      case "charges twice":
+        if (this.#turn()) await this.#ask(begunAnew(asked));
         return answer;
-      }
       case "charges failures":
         return this.#turn() ? { ...answer, status: 500, text: FAILED } : answer;
       case "answers dearer than it charges":
         return this.#turn() ? dearer(answer) : answer;
       case "counts too many tokens":
-        return this.#turn()
-          ? withUsage(answer, (usage) => ({ prompt_tokens: Number(usage["prompt_tokens"]) + 1 }))
-          : answer;
+        return this.#turn() ? longer(answer) : answer;
       case "answers repeats otherwise": {
         const isRepeat = answer.headers["x-idempotent-replayed"] === "true";
         if (isRepeat) this.spoilt += 1;
@@ -134,9 +159,27 @@ export class WrongServer {
     }
   }
 
+  /** Batches, and the books. */
+  async #other(asked: Asked): Promise<Answer> {
+    const key = asked.headers["idempotency-key"];
+    const isOrder = asked.method === "POST" && asked.path === "/v1/batches";
+    if (isOrder && this.#wrong === "makes a batch anew for a repeat") {
+      const isRepeat = this.#keys.has(key ?? "");
+      this.#keys.add(key ?? "");
+      if (isRepeat) this.spoilt += 1;
+      return this.#ask(isRepeat ? begunAnew(asked) : asked);
+    }
+    const answer = this.#read(asked, await this.#ask(asked));
+    if (isOrder && this.#wrong === "runs a batch twice" && this.#turn()) await this.#ask(begunAnew(asked));
+    if (!RESULTS.test(asked.path) || !answer.text.includes('"cost":')) return answer;
+    if (this.#wrong === "answers dearer than it charges" && this.#turn()) return dearer(answer);
+    if (this.#wrong !== "hides a line of a batch" || !this.#turn()) return answer;
+    return { ...answer, text: answer.text.slice(answer.text.indexOf("\n") + 1) };
+  }
+
   /** What it says of the books. */
   #read({ path }: Asked, answer: Answer): Answer {
-    if (answer.status !== 200) return answer;
+    if (answer.status !== 200 || !/^\/v1\/(?:account|transactions)/.test(path)) return answer;
     const body = JSON.parse(answer.text) as { balance_nano_usd: number; data: { amount_nano_usd: number }[] };
     const [first] = body.data ?? [];
     if (this.#wrong === "overdraws the account" && path === "/v1/account") body.balance_nano_usd = -1;
@@ -167,15 +210,33 @@ const FAILED = JSON.stringify({
   error: { message: "failed", type: "server_error", param: null, code: "internal_error" },
 });
 
-function dearer(answer: Answer): Answer {
-  const cost = nanoUsd((parseUsd(answer.headers["x-cost-usd"] ?? "") ?? 0) + 1);
-  const { headers, ...rest } = withUsage(answer, () => ({ cost: usdNumber(cost) }));
-  return { ...rest, headers: { ...headers, "x-cost-usd": formatUsd(cost) } };
+/** The same without its `Idempotency-Key` or `resume`. */
+function begunAnew({ headers: { "idempotency-key": _key, ...headers }, path, ...asked }: Asked): Asked {
+  return { ...asked, headers, path: path.replace(/&resume=[^&]*/, "") };
 }
 
-function withUsage(answer: Answer, change: (usage: Record<string, unknown>) => object): Answer {
-  const body = JSON.parse(answer.text) as { usage: Record<string, unknown> };
-  return { ...answer, text: JSON.stringify({ ...body, usage: { ...body.usage, ...change(body.usage) } }) };
+/** A nano-dollar more, wherever the form has it. */
+function dearer({ headers, text, status }: Answer): Answer {
+  const raise = (usd: string | number): NanoUsd => nanoUsd((parseUsd(usd) ?? 0) + 1);
+  const head = headers["x-cost-usd"];
+  return {
+    status,
+    headers: { ...headers, ...(head !== undefined && { "x-cost-usd": formatUsd(raise(head)) }) },
+    text: text.replace(
+      /"(cost|cost_usd)":([\d.e-]+)/g,
+      (_, name: string, usd: string) => `"${name}":${usdNumber(raise(Number(usd)))}`,
+    ),
+  };
+}
+
+/** A token more, wherever the form has it. */
+function longer(answer: Answer): Answer {
+  const names = "prompt_tokens|prompt_eval_count|input_tokens|promptTokenCount|tokens";
+  const text = answer.text.replace(
+    new RegExp(`"(${names})":(\\d+)`, "g"),
+    (_, name: string, count: string) => `"${name}":${Number(count) + 1}`,
+  );
+  return { ...answer, text };
 }
 
 function plain(headers: NodeJS.Dict<string | string[]>): Record<string, string> {

@@ -2,10 +2,19 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Evidence } from "../../../scripts/audit/evidence.ts";
-import type { Books, Figures, Line, MadeCall, Outcome, PlannedCall } from "../../../scripts/audit/history.ts";
+import type {
+  Books,
+  Broken,
+  Figures,
+  Line,
+  MadeCall,
+  Outcome,
+  Part,
+  PlannedCall,
+} from "../../../scripts/audit/history.ts";
 import { usageName } from "../../../scripts/audit/history.ts";
 import { judge } from "../../../scripts/audit/judge.ts";
-import { nanoUsd, usdNumber } from "../../../shared/money.ts";
+import { nanoUsd } from "../../../shared/money.ts";
 
 const MODEL = "owner/model";
 const KEY = "key_audit";
@@ -16,6 +25,7 @@ const SETTLE_MS = 35_000;
 /** A call of `tokens` that are no hits: 8 nano-USD each. */
 function planned(tokens: number, more: Partial<PlannedCall> = {}): PlannedCall {
   return {
+    surface: "embeddings",
     name: "/v1/embeddings",
     path: "/v1/embeddings",
     model: MODEL,
@@ -23,6 +33,7 @@ function planned(tokens: number, more: Partial<PlannedCall> = {}): PlannedCall {
     body: "{}",
     headers: {},
     manner: { kind: "whole" },
+    form: "own",
     tokens,
     boundNanoUsd: nanoUsd(8 * tokens),
     ...more,
@@ -34,7 +45,7 @@ function served(
   more: { cost?: number; cached?: number; replayed?: boolean; digest?: string } = {},
 ): Outcome {
   const { cost = 8 * tokens, cached = 0, replayed = false, digest = "d" } = more;
-  const usage = { tokens, cachedTokens: cached, costUsd: usdNumber(nanoUsd(cost)) };
+  const usage = { tokens, cachedTokens: cached, costNanoUsd: nanoUsd(cost) };
   return { kind: "served", requestId: "req_1", costNanoUsd: nanoUsd(cost), replayed, body: { digest, usage } };
 }
 
@@ -239,6 +250,79 @@ describe("an answer", () => {
     expect(twice(served(10), served(10, { replayed: true }))).toBe("");
     expect(twice(served(10), served(10))).toContain("2 answers are first answers");
     expect(twice(served(10), served(10, { replayed: true, digest: "e" }))).toContain("its answers differ");
+  });
+});
+
+describe("a job", () => {
+  const bounds = { boundsNanoUsd: [], leastNanoUsd: 0 };
+  const stream = planned(30, { job: { kind: "stream", lines: [], pieces: 1, manners: [], ...bounds } });
+  const told = (tokens: number, cost = 8 * tokens) => ({ tokens, cachedTokens: 0, costNanoUsd: nanoUsd(cost) });
+  const judged = (parts: readonly Part[], cost: number, whole = 30, broken: readonly Broken[] = []) => {
+    const body = { digest: "", usage: { tokens: whole }, parts, broken };
+    const charged = { least: figures(1, 30, cost), most: figures(3, 30, cost) };
+    const outcome = {
+      kind: "served",
+      requestId: "",
+      costNanoUsd: nanoUsd(cost),
+      replayed: false,
+      charged,
+      body,
+    } as const;
+    return words(evidence(history([stream, outcome]), books(figures(2, 30, cost), END_MS)));
+  };
+  const right: Part[] = [
+    { name: "line 0", tokens: 10, told: told(10) },
+    { name: "line 1", tokens: undefined, told: undefined },
+    { name: "line 2", tokens: 20, told: told(20) },
+  ];
+  const changed = (part: Partial<Part>) => right.with(2, { name: "line 2", tokens: 20, told: told(20), ...part });
+
+  test("is each of its lines by quote and price, and their sum", () => {
+    expect(judged(right, 240)).toBe("");
+    expect(judged(right, 239)).toContain("its lines cost 240");
+    expect(judged(right, 240, 29)).toContain("it says 29 tokens, its lines have 30");
+    expect(judged(changed({ tokens: 19 }), 240)).toContain("line 2: it read 20 tokens, its quote was 19");
+    expect(judged(changed({ told: told(20, 152) }), 232)).toContain("line 2: it cost 152 nano-USD");
+    expect(judged(changed({ tokens: undefined }), 240)).toContain("line 2 was answered, and had to fail");
+    expect(judged(right, 240, 30, [{ kind: "books", what: "no such line" }])).toBe("no such line");
+  });
+
+  test("may have been charged for anything between what its answers told and what they may have kept to themselves", () => {
+    const charged = { least: figures(1, 10), most: figures(3, 30) };
+    const parts = [{ name: "line 0", tokens: 10, told: { tokens: 10 } }];
+    const outcome = { ...served(10), kind: "served", charged, body: { digest: "", usage: {}, parts } } as Outcome;
+    const at = (all: Figures) => kinds(evidence(history([stream, outcome]), books(all, END_MS)));
+    expect(at(figures(1, 10))).toEqual([]);
+    expect(at(figures(3, 30))).toEqual([]);
+    expect(at(figures(1, 9, 80))).toEqual(["lost"]);
+    expect(at(figures(3, 30, 241))).toEqual(["overspend"]);
+    expect(at(figures(4, 30))).toEqual(["double"]);
+  });
+});
+
+describe("an answer in a form without cached tokens", () => {
+  const judged = (cost: number, cache: string | undefined) => {
+    const outcome: Outcome = {
+      kind: "served",
+      requestId: "",
+      costNanoUsd: nanoUsd(cost),
+      cache,
+      replayed: false,
+      body: { digest: "", usage: { tokens: 10 } },
+    };
+    return words(evidence(history([planned(10, { form: "ollama" }), outcome]), books(figures(1, 10, cost), END_MS)));
+  };
+
+  test("costs what `x-cache` says, or lies between a hit and a miss", () => {
+    expect([judged(80, "miss"), judged(40, "hit"), judged(61, "partial"), judged(61, undefined)]).toEqual([
+      "",
+      "",
+      "",
+      "",
+    ]);
+    expect(judged(79, "miss")).toContain("are 80 by /v1/models");
+    expect(judged(41, "hit")).toContain("are 40 by /v1/models");
+    expect(judged(39, "partial")).toContain("are 40 to 80 by /v1/models");
   });
 });
 
