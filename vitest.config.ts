@@ -79,6 +79,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           ...common,
+          env: FAST_BACKEND,
         },
       },
     ],

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { describe, test } from "vitest";
 import { TARGETS } from "./targets.ts";
 
-const RUNS = 300;
+const RUNS = 150;
 
 describe("fuzzed for a moment, nothing throws and every promise holds", () => {
   test.each(Object.entries(TARGETS))("%s", async (_, property) => {

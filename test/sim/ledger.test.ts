@@ -6,7 +6,7 @@ import { describe as describeExample, planOf, REAL, runPlan, shrink } from "./ru
 import type { Rig } from "./run.ts";
 import { CHECK_THEN_ADD, ESCROW_WITHOUT_EXPIRY, FORGETFUL, FORGETS_KEYS, REWRITES_HISTORY } from "./wrong-ledgers.ts";
 
-const PLANS = 5000;
+const PLANS = 3000;
 const WRONG_PLANS = 100;
 /** About one plan in 70 shows it. */
 const FORGETFUL_FIRST_SEED = 31;

@@ -8,7 +8,7 @@ import { DEMO_MODEL_DIR, readDemoReference } from "./demo-reference.ts";
 import { compareBits } from "./same-bits.ts";
 
 // `node --import tsx test/bench/backend/same-bits.ts` makes 100,000 of them.
-const COMPARISONS = 2_000;
+const COMPARISONS = 1_000;
 
 const model = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact" });
 const short = readDemoReference().ids.filter((ids) => ids.length <= 300);
