@@ -1,15 +1,23 @@
-import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { parseArgs } from "node:util";
 import { defineConfig } from "vitest/config";
 import { DEPLOYED_ASSETS_DIR, buildPageAssets } from "./scripts/dev-server/page-assets.ts";
 import { TEST_BINDINGS } from "./test/support/test-bindings.ts";
 
+const { values } = parseArgs({ options: { project: { type: "string", multiple: true } }, strict: false });
+const filters = values.project?.map(String) ?? [];
+
 // wrangler.toml names the folder, so it must be there before the Workers runtime reads the configuration.
 await buildPageAssets(DEPLOYED_ASSETS_DIR);
+
+// What runs tests in workerd takes two seconds of processor time to load, which a run of Node's projects alone does without.
+const WORKERD_PROJECTS = new Set(["shared-workerd", "edge"]);
+const mayNeedWorkerd = filters.length === 0 || filters.some((name) => /[*!]/.test(name) || WORKERD_PROJECTS.has(name));
+const runtime = mayNeedWorkerd ? await import("@cloudflare/vitest-pool-workers") : undefined;
 
 // One project per runtime and budget (CONTRIBUTING.md, "Tests"). No file parallelism anywhere: two cores, and the
 // engine's child processes want both.
 // The directory's tables: test/edge/support/directory-tables.ts makes them in a test file's own database.
-const MIGRATIONS = await readD1Migrations("migrations");
+const MIGRATIONS = await runtime?.readD1Migrations("migrations");
 // A project does not inherit the times of the whole: the slowest machine decides, since a test that waits costs nothing.
 // One process or isolate for all files of a project: a new one for each took a tenth of all processor time to load.
 const common = { setupFiles: ["test/support/no-console.ts"], hookTimeout: 120_000, isolate: false };
@@ -87,7 +95,7 @@ export default defineConfig({
 });
 
 function workerd() {
-  return cloudflareTest({
+  return runtime?.cloudflareTest({
     wrangler: { configPath: "./wrangler.toml" },
     miniflare: { cf: false, bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: MIGRATIONS } },
   });
