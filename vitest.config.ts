@@ -97,6 +97,11 @@ export default defineConfig({
 function workerd() {
   return runtime?.cloudflareTest({
     wrangler: { configPath: "./wrangler.toml" },
-    miniflare: { cf: false, bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: MIGRATIONS } },
+    miniflare: {
+      cf: false,
+      // Vitest sends the runtime each module over a WebSocket.
+      compatibilityFlags: ["no_web_socket_compression"],
+      bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: MIGRATIONS },
+    },
   });
 }

@@ -1,11 +1,13 @@
 // `npm start` as a stranger meets it: state that survives kill -9, a busy port, a folder held twice, broken checkpoints.
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
+import { BackendProcess } from "../../scripts/dev-server/backend.ts";
+import { StartError } from "../../scripts/dev-server/options.ts";
 import { childrenOf } from "../../scripts/dev-server/processes.ts";
 import { call, removeFolder, temporaryFolder } from "../support/dev-server.ts";
 
@@ -153,24 +155,43 @@ describe("a start that cannot be", () => {
     expect(missing.output()).toContain("/no/such/folder");
   });
 
-  test.each<[string, (dir: string) => void, RegExp]>([
-    ["a truncated safetensors", (dir) => truncateSync(join(dir, "model.safetensors"), 100_000), /model\.safetensors/],
-    ["a missing tokenizer", (dir) => rmSync(join(dir, "tokenizer.json")), /tokenizer\.json/],
-    [
-      "an unknown quantisation",
-      (dir) => changeConfig(dir, (config) => ({ ...config, quantization_config: { quant_method: "hqq", bits: 4 } })),
-      /hqq/,
-    ],
-  ])("on %s ends with one clear sentence, no stack, exit code 1", async (name, damage, expected) => {
-    const dir = join(folder, name.replaceAll(" ", "-"));
-    mkdirSync(dir, { recursive: true });
+  function brokenModel(damage: (dir: string) => void): string {
+    const dir = mkdtempSync(join(folder, "broken-"));
     cpSync(DEMO, dir, { recursive: true, filter: (source) => !source.includes(".compiled") });
     damage(dir);
+    return dir;
+  }
+
+  test("on a truncated safetensors ends with one clear sentence, no stack, exit code 1", async () => {
+    const dir = brokenModel((broken) => truncateSync(join(broken, "model.safetensors"), 100_000));
     const started = start("--model", dir);
     expect(await started.exited).toBe(1);
     const sentence = started.output().trim().split("\n").at(-1) ?? "";
-    expect(sentence).toMatch(expected);
+    expect(sentence).toMatch(/model\.safetensors/);
     expect(started.output()).not.toContain("    at ");
+  });
+
+  // What the start would end with, from the backend that it runs, without the edge beside it.
+  test.each<[string, (dir: string) => void, RegExp]>([
+    ["a missing tokenizer", (dir) => rmSync(join(dir, "tokenizer.json")), /^[^\n]*tokenizer\.json[^\n]*$/],
+    [
+      "an unknown quantisation",
+      (dir) => changeConfig(dir, (config) => ({ ...config, quantization_config: { quant_method: "hqq", bits: 4 } })),
+      /^[^\n]*hqq[^\n]*$/,
+    ],
+  ])("on %s has one clear sentence to end with", async (_, damage, sentence) => {
+    const backend = new BackendProcess({
+      models: [{ model: brokenModel(damage), modelId: DEMO_MODEL_ID }],
+      dataDir: join(folder, "broken"),
+      secret: "a secret for tests only",
+      onProgress: () => undefined,
+      onLog: () => undefined,
+      onPid: () => undefined,
+    });
+    const { listening, ready: served } = backend.start();
+    const failure: unknown = await Promise.all([listening, served]).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(StartError);
+    expect((failure as StartError).message).toMatch(sentence);
   });
 });
 

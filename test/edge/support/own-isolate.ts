@@ -7,6 +7,7 @@ import { DurableObject } from "cloudflare:workers";
 import { afterAll } from "vitest";
 import { forgetServices } from "../../../edge/services.ts";
 import { WALLET_SETTINGS } from "../../../edge/wallet/wallet.ts";
+import { contextsSettled } from "./contexts.ts";
 import { forgetDirectoryTables } from "./directory-tables.ts";
 
 const { fetch } = globalThis;
@@ -31,6 +32,7 @@ if (!Reflect.has(globalThis, "keepsOneProxy")) {
 
 // Hooks run last to first: a file's own have ended what it began.
 afterAll(async () => {
+  await contextsSettled();
   globalThis.fetch = fetch;
   Object.assign(WALLET_SETTINGS, settings);
   forgetServices();
