@@ -2,8 +2,10 @@
 // they hand over are those of a plain call. Python's run where CLIENTS_PYTHON names an interpreter that has them
 // (scripts/test-clients.mjs makes one), Go's where CLIENTS_GO names Go.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { commandOf, npmVersion, pythonVersion, runProgram } from "./programs.ts";
+import type { Ended, NodeProgram } from "./programs.ts";
+import { commandOf, npmVersion, pythonVersion, runProgram, runTogether } from "./programs.ts";
 import type { Result } from "./snippets.ts";
+import { must } from "../../shared/assert.ts";
 import { programOf, readPage, readSnippets } from "./snippets.ts";
 import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
 import { join, resolve } from "node:path";
@@ -103,11 +105,34 @@ const runs = readSnippets().flatMap((snippet) =>
   snippet.as.map((as) => {
     const [alias = snippet.name.split(",")[0] ?? ""] = Object.values(as);
     const version = snippet.runtime === "python" ? pythonVersion(snippet.package ?? "") : npmVersion(alias);
-    return { title: `${snippet.name} ${version} (${snippet.runtime})`, snippet, as };
+    // What fails ends its process; the others of the same packages share one.
+    const isAlone = snippet.runtime !== "node" || snippet.fails !== undefined;
+    const group = isAlone ? undefined : `${version && alias} ${Object.values(as).join(" ")}`;
+    return { title: `${snippet.name} ${version} (${snippet.runtime})`, snippet, as, group };
   }),
 );
+type Run = (typeof runs)[number];
 /** In `npm test` Node's; in `npm run test:clients` all, and what needs Go is skipped by its name where Go is not. */
 const here = runs.filter(({ snippet }) => snippet.runtime === "node" || commandOf("python") !== undefined);
+
+const groups = new Map<string, Promise<readonly Ended[]>>();
+
+const programFor = ({ title, snippet, as }: Run, model: string): NodeProgram => ({
+  name: `${title} with ${model}`,
+  code: programOf(snippet, as, { ...server, reranker: RERANKER }, model),
+});
+
+/** How the run's program ends, in the process that it shares with its group. */
+async function endOf(run: Run, model = server.model): Promise<Ended> {
+  const own = programFor(run, model);
+  if (run.group === undefined) return runProgram(own.name, run.snippet.runtime, own.code);
+  const members = here
+    .filter(({ group }) => group === run.group)
+    .flatMap((one) => [server.model, ...(one.snippet.reranks ? [RERANKER] : [])].map((of) => programFor(one, of)));
+  const ended = groups.get(run.group) ?? runTogether(members);
+  groups.set(run.group, ended);
+  return must((await ended)[members.findIndex(({ name }) => name === own.name)], own.name);
+}
 
 describe("the pages of docs/", () => {
   test("has a version behind every client but plain HTTP", () => {
@@ -129,9 +154,10 @@ describe("the pages of docs/", () => {
     expect(new Set(named)).toEqual(new Set(used));
   });
 
-  test.for(here)("$title", async ({ title, snippet, as }, { skip }) => {
+  test.for(here)("$title", async (run, { skip }) => {
+    const { snippet } = run;
     skip(commandOf(snippet.runtime) === undefined, `${snippet.runtime} is not on this machine`);
-    const ended = await runProgram(title, snippet.runtime, programOf(snippet, as, { ...server, reranker: RERANKER }));
+    const ended = await endOf(run);
     if (snippet.fails === undefined) {
       expect(ended.exitCode, ended.output).toBe(0);
       if (snippet.asserts) return;
@@ -145,9 +171,8 @@ describe("the pages of docs/", () => {
     expect(ended.output).not.toContain(server.apiKey);
   });
 
-  test.each(here.filter(({ snippet }) => snippet.reranks))("$title with a reranker", async ({ title, snippet, as }) => {
-    const program = programOf(snippet, as, { ...server, reranker: RERANKER }, RERANKER);
-    const ended = await runProgram(`${title} reranker`, snippet.runtime, program);
+  test.each(here.filter(({ snippet }) => snippet.reranks))("$title with a reranker", async (run) => {
+    const ended = await endOf(run, RERANKER);
     expect(ended.exitCode, ended.output).toBe(0);
     expect(ended.result?.results).toEqual(await rerank([OFFICE, RESET]));
   });

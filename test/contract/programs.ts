@@ -1,8 +1,10 @@
-// Runs a client's program in a process of its own, with nothing of ours in it but the environment.
+// Runs a client's program in a process of its own, or programs of one client one after the other in one, with nothing of ours
+// in it but the environment.
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { must } from "../../shared/assert.ts";
 import { resultSchema } from "./snippets.ts";
 import { fillTiktokenCache } from "./tiktoken-cache.ts";
@@ -31,6 +33,47 @@ export interface Ended {
   readonly result: Result | undefined;
 }
 
+/**
+ * Runs programs of Node one after the other in one process, which loads their client once: that is most of the work. Each ends
+ * as all do, with its own result; one that fails ends them.
+ */
+export async function runTogether(programs: readonly NodeProgram[]): Promise<readonly Ended[]> {
+  const written = programs.map(({ name, code }) => writeProgram(name, "node", code, import.meta.dirname));
+  const imports = written.map(
+    ({ program, resultFile }) =>
+      `process.env.RESULT_FILE = ${JSON.stringify(resultFile)};\nawait import(${JSON.stringify(pathToFileURL(program).href)});\n`,
+  );
+  const all = await runProgram(`${programs[0]?.name} and others`, "node", imports.join(""));
+  return written.map(({ resultFile }) => ({ ...all, result: resultIn(resultFile) }));
+}
+
+export interface NodeProgram {
+  readonly name: string;
+  readonly code: string;
+}
+
+interface WrittenProgram {
+  readonly cwd: string;
+  readonly program: string;
+  readonly resultFile: string;
+}
+
+/** In a folder of its own. */
+function writeProgram(name: string, runtime: Runtime, code: string, folder: string): WrittenProgram {
+  const cwd = join(programsIn(folder), name.replaceAll(/\W+/g, "-"));
+  rmSync(cwd, { recursive: true, force: true });
+  mkdirSync(cwd, { recursive: true });
+  const [program, resultFile] = [join(cwd, PROGRAMS[runtime]), join(cwd, "result.json")];
+  writeFileSync(program, code);
+  writeFileSync(resultFile, "");
+  return { cwd, program, resultFile };
+}
+
+function resultIn(file: string): Result | undefined {
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return text === "" ? undefined : resultSchema.parse(JSON.parse(text));
+}
+
 /** Runs `code`, of a runtime that is on this machine, with the packages of `folder`, in a folder of its own. */
 export async function runProgram(
   name: string,
@@ -38,15 +81,8 @@ export async function runProgram(
   code: string,
   folder: string = import.meta.dirname,
 ): Promise<Ended> {
-  const slug = name.replaceAll(/\W+/g, "-");
-  const cwd = join(programsIn(folder), slug);
-  rmSync(cwd, { recursive: true, force: true });
-  mkdirSync(cwd, { recursive: true });
   const [command, ...options] = must(commandOf(runtime), `${runtime} is on this machine`);
-  const program = join(cwd, PROGRAMS[runtime]);
-  const resultFile = join(cwd, "result.json");
-  writeFileSync(program, code);
-  writeFileSync(resultFile, "");
+  const { cwd, program, resultFile } = writeProgram(name, runtime, code, folder);
   if (runtime === "python") await fillTiktokenCache(TIKTOKEN_CACHE);
   const child = spawn(command, [...options, program], {
     cwd,
@@ -72,9 +108,7 @@ export async function runProgram(
     child.once("error", reject);
     child.once("close", resolve);
   });
-  const text = existsSync(resultFile) ? readFileSync(resultFile, "utf8") : "";
-  const result = text === "" ? undefined : resultSchema.parse(JSON.parse(text));
-  return { exitCode, output: pieces.join(""), result };
+  return { exitCode, output: pieces.join(""), result: resultIn(resultFile) };
 }
 
 /** The version of an npm package, by the name it is installed under, that package.json asks for. */
