@@ -15,14 +15,16 @@ import { vendorAt } from "./routes/foreign/vendors.ts";
 import { KnownPaths } from "./routes/known-paths.ts";
 import { mountPages, mountRoutes } from "./routes/mount.ts";
 import { PAGES } from "./routes/pages.ts";
+import { plainEmbeddings } from "./routes/plain-embeddings.ts";
 import { ROUTES } from "./routes/table.ts";
 import { servicesOf } from "./services.ts";
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>({ strict: false, router: new KnownPaths() });
   app.onError(answerError);
+  app.post("/v1/embeddings", plainEmbeddings); // before all that most of its calls need nothing of
   app.use(async (c, next) => {
-    c.set("startedMs", performance.now());
+    c.set("startedMs", c.get("begun")?.startedMs ?? performance.now());
     nameRequest(c);
     await next();
     logAnswer(c);

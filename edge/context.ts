@@ -29,6 +29,8 @@ export interface AppEnv {
     readonly bodyHash?: string;
     /** Set by `oweRequest`: the call counts against its caller's rate limit even if it is refused. */
     readonly owesRequest?: boolean;
+    /** Set by `plainEmbeddings` for a call that goes the usual way after all. */
+    readonly begun?: BegunCall;
     /** Set by `admitMemory`: what this request holds of the isolate's memory. */
     readonly memory?: MemoryLease;
     /** Set by `callTimer`. */
@@ -53,6 +55,17 @@ export interface AppEnv {
     readonly admitted?: true;
   };
 }
+
+/** What routes/plain-embeddings.ts did for a call. */
+export interface BegunCall {
+  readonly startedMs: number;
+  readonly requestId: RequestId;
+  /** The body, if it was read. */
+  body?: Uint8Array<ArrayBuffer>;
+  /** What it failed with. */
+  failure?: unknown;
+}
+
 export type Context = HonoContext<AppEnv>;
 
 /** Milliseconds since the request arrived. */

@@ -139,7 +139,7 @@ export function readEmbedAnswer(header: unknown): EmbedAnswer | undefined {
     dimensions,
     tokens,
     truncated,
-    ...(faults?.data !== undefined && { faults: faults.data }),
+    faults: faults?.data,
     load: { queueSeconds },
     timings: { tokenizeMs, queueMs, runMs },
   };

@@ -6,6 +6,7 @@ import type { CatalogModel } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { OutputDtype } from "../../shared/vectors.ts";
 import { cutVector } from "../../shared/vectors.ts";
+import type { BackendReady } from "../../shared/wire.ts";
 import type { CallContext } from "./endpoint.ts";
 
 /** The requested number of dimensions, and whether the field or the model's suffix asks for it. */
@@ -39,6 +40,12 @@ export function checkDimensions(
 ): Promise<void> | undefined {
   const isPacked = dtype === "binary" || dtype === "ubinary";
   return wanted.count === undefined && !isPacked ? undefined : checkCut(context, model, wanted, dtype, isPacked);
+}
+
+/** Whether vectors of `ready` may be cut to `dimensions`. Where they may not, `checkDimensions` says why. */
+export function mayCut(model: CatalogModel, ready: BackendReady, dimensions: number): boolean {
+  const native = model.nativeDimensions > 0 ? model.nativeDimensions : ready.dimensions;
+  return dimensions === native || (dimensions >= 1 && dimensions < native && (ready.matryoshka ?? true));
 }
 
 async function checkCut(

@@ -5,8 +5,7 @@
 //   - what fails before that is released, never charged.
 
 import type { Rights, Scope, StoredAnswer } from "../ledger/types.ts";
-import type { Admission, AdmitRequest, CallStanding, Settlement, StrictAdmission } from "../wallet/wallet-types.ts";
-import { frameMemory } from "../lib/memory-budget.ts";
+import type { AdmitRequest, Settlement } from "../wallet/wallet-types.ts";
 import type { CallText, ScoreQuery } from "../lib/call-text.ts";
 import { sizeOf } from "../lib/call-text.ts";
 import { othersTurn } from "../lib/others-turn.ts";
@@ -14,6 +13,8 @@ import { Cancel, onAbort } from "../lib/cancel.ts";
 import type { Context } from "../context.ts";
 import { callTimer, clientAddress, elapsedMs, waitUntilOf } from "../context.ts";
 import type { EmbeddedText, StartedTexts, TextResult } from "../embedding/types.ts";
+import type { AdmittedCall, MeteredResult } from "./admitted-call.ts";
+import { runAdmitted } from "./admitted-call.ts";
 import type { Computed, IdempotentCall } from "./idempotent-call.ts";
 import { checkStorable, computedBefore, idempotentCall, storedAnswer } from "./idempotent-call.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -26,15 +27,9 @@ import type { Charge } from "../models/pricing.ts";
 import { chargeOf, pricesOf } from "../models/pricing.ts";
 import { unreachable } from "../../shared/assert.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
-import { ApiError, ERRORS, apiError } from "../../shared/errors.ts";
+import { apiError } from "../../shared/errors.ts";
 import type { ModelRevision } from "../../shared/ids.ts";
 import type { OnError, Prompts, Truncation } from "../../shared/wire.ts";
-
-/**
- * From this age on a call listens whether its client goes; a shorter one looks at its end. Listening costs more than what
- * is left of a short call's work is worth.
- */
-const LISTEN_AFTER_MS = 50;
 
 export interface MeteredTexts {
   readonly model: CatalogModel;
@@ -77,13 +72,6 @@ export interface OnceCharged {
   readonly turn?: Promise<unknown>;
 }
 
-export interface MeteredResult extends Computed {
-  /** Includes this call's own charge. */
-  readonly standing: CallStanding;
-  /** This is the first answer under the `Idempotency-Key`, neither computed nor charged again. */
-  readonly replayed: boolean;
-}
-
 /**
  * Embeds texts and charges for them, or throws ApiError and charges nothing. With an `Idempotency-Key` a repeat gets
  * the first answer as it was. So an answer may be made only of this result and the request's body: ids come from
@@ -111,9 +99,34 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   if (result.kind === "refused") throw refusedError(c, result);
   const { admission } = result;
   noteAdmitted(c);
-  return await runAdmitted(c, call, { looking, abandon, admission }, ({ charge }) =>
+  return await ran(c, call, { looking, abandon, admission }, ({ charge }) =>
     admission.settle(settlementOf(c, call, charge)),
   );
+}
+
+/** Runs what was admitted, and notes its charge for the log. */
+async function ran(
+  c: Context,
+  call: MeteredTexts,
+  { looking, ...admitted }: Pick<AdmittedCall, "abandon" | "admission" | "turn"> & { readonly looking: StartedTexts },
+  settle: AdmittedCall["settle"],
+): Promise<MeteredResult> {
+  const result = await runAdmitted({
+    ...admitted,
+    start: () => looking,
+    settle,
+    callId: c.get("requestId"),
+    model: call.model,
+    tier: call.options.tier,
+    texts: call.texts.length,
+    charged: call.charged,
+    request: c.req.raw,
+    announced: () => c.get("services").pool.announced(call.model.id, waitUntilOf(c)),
+    memory: c.get("memory"),
+    timer: callTimer(c),
+  });
+  c.set("charge", result.charge);
+  return result;
 }
 
 /** A backend may be ready before the operator offers the model: nothing is sold before that. */
@@ -150,7 +163,7 @@ async function embedOnce(c: Context, call: MeteredTexts, quote: Quote, once: Onc
       const abandon = new Cancel();
       const looking = startTexts(c, call, abandon);
       const admitted = { looking, abandon, admission, turn: once.turn };
-      return runAdmitted(c, call, admitted, (computed) => {
+      return ran(c, call, admitted, (computed) => {
         const stored = once.stored(computed);
         c.get("memory")?.grow(stored.vectors.byteLength);
         return admission.commit(settlementOf(c, call, computed.charge), stored);
@@ -201,14 +214,6 @@ function noteAdmitted(c: Context): void {
   c.get("memory")?.admit();
 }
 
-interface Admitted {
-  readonly looking: StartedTexts;
-  readonly abandon: Cancel;
-  readonly admission: Omit<Admission, "settle">;
-  /** The charge waits for it. */
-  readonly turn?: Promise<unknown> | undefined;
-}
-
 /** The texts of a call that was charged before, computed once more and not charged. */
 async function computeAgain(c: Context, call: MeteredTexts, { cache }: Rights): Promise<Computed> {
   const abandon = new Cancel();
@@ -224,68 +229,8 @@ async function computeAgain(c: Context, call: MeteredTexts, { cache }: Rights): 
   }
 }
 
-/** Computes what was admitted and charges for it. What fails before the charge is released. */
-async function runAdmitted(
-  c: Context,
-  call: MeteredTexts,
-  { looking, abandon, admission, turn }: Admitted,
-  settle: (computed: Computed) => ReturnType<Admission["settle"]> | ReturnType<StrictAdmission["commit"]>,
-): Promise<MeteredResult> {
-  const stop = () => abandon.abort();
-  const unlinkers = [onAbort(admission.signal, stop)];
-  const unlisten = callTimer(c).after(LISTEN_AFTER_MS, () => unlinkers.push(onAbort(c.req.raw.signal, stop)));
-  let settling = false;
-  try {
-    // The look-ups have asked for it already, so this rarely waits. Asked before the lease, it would delay the lease.
-    const announcing = c.get("services").pool.announced(call.model.id, waitUntilOf(c));
-    const announced = announcing instanceof Promise ? await announcing : announcing;
-    c.get("memory")?.grow(frameMemory(call.texts.length, announced?.dimensions));
-    const result = await looking.finish(admission.rights.cache);
-    if (turn !== undefined) await turn;
-    if (c.req.raw.signal.aborted) throw apiError("client_closed_request", "The client had gone.");
-    const charge = chargeOf(pricesOf(call.model, call.options.tier), call.charged(result.texts));
-    const computed: Computed = { ...result, charge, callId: c.get("requestId") };
-    const settled = settle(computed);
-    settling = true;
-    const outcome = settled instanceof Promise ? await settled : settled;
-    if (outcome === "charged") {
-      c.set("charge", charge);
-      looking.keep();
-      return { ...computed, standing: admission.standing(), replayed: false };
-    }
-    // An uncharged result is not delivered.
-    throw outcome === "lapsed" ? leaseLapsed() : chargeUnknown();
-  } catch (error) {
-    if (settling) throw error; // whatever the outcome, the admission has ended
-    const status = error instanceof ApiError ? ERRORS[error.fault.code].status : 500;
-    admission.release({ status: c.req.raw.signal.aborted ? 499 : status });
-    throw admission.signal.aborted ? leaseLapsed() : error;
-  } finally {
-    unlisten();
-    for (const unlink of unlinkers) unlink();
-  }
-}
-
 function settlementOf(c: Context, call: MeteredTexts, charge: Charge): Settlement {
   return { model: call.model.id, latencyMs: elapsedMs(c), ...charge };
-}
-
-function leaseLapsed(): ApiError {
-  return apiError(
-    "ledger_unavailable",
-    "The credit behind this call could not be renewed while it ran; it was stopped and not charged.",
-    null,
-    1,
-  );
-}
-
-function chargeUnknown(): ApiError {
-  return apiError(
-    "ledger_unavailable",
-    "The ledger did not say in time whether this call was charged: repeat it with the same `Idempotency-Key`.",
-    null,
-    1,
-  );
 }
 
 function admitRequest(c: Context, call: MeteredTexts, quote: Quote): AdmitRequest {

@@ -3,7 +3,7 @@
 import type { CallStanding } from "../wallet/wallet-types.ts";
 import { isEmbedded } from "../embedding/types.ts";
 import type { EmbedTextsResult } from "../embedding/types.ts";
-import type { MeteredResult } from "./metered-call.ts";
+import type { MeteredResult } from "./admitted-call.ts";
 import type { Charge } from "../models/pricing.ts";
 import { formatUsd, usdNumber } from "../../shared/money.ts";
 
@@ -79,7 +79,8 @@ function formatDuration(durationMs: number): string {
 function serverTiming(timings: Readonly<Record<string, number>>): string {
   let text = "";
   for (const stage of Object.keys(timings)) {
-    text += `${text === "" ? "" : ", "}${stage};dur=${(timings[stage] ?? 0).toFixed(1)}`;
+    const tenths = Math.round((timings[stage] ?? 0) * 10);
+    text += `${text === "" ? "" : ", "}${stage};dur=${Math.trunc(tenths / 10)}.${Math.abs(tenths % 10)}`;
   }
   return text;
 }

@@ -18,6 +18,14 @@ export function allHeaders(c: Context, own: Record<string, string>): Record<stri
   return c.get("isPublicApi") === true ? Object.assign(own, anyOrigin) : own;
 }
 
+/** The same for an answer of the public API to a key. */
+export function publicHeaders(shownRequestId: string, own: Record<string, string>): Record<string, string> {
+  own["cache-control"] = "no-store";
+  own["x-content-type-options"] = "nosniff";
+  own["x-request-id"] = shownRequestId;
+  return Object.assign(own, anyOrigin);
+}
+
 /** Adds them to an answer that was made without. */
 export function completeHeaders(c: Context): void {
   if (c.get("hasAllHeaders") === true) return;

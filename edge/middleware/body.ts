@@ -2,6 +2,8 @@
 // alone where there is one, otherwise as soon as the limit is passed. A body that stalls or breaks off is the caller's
 // fault, never ours: it holds memory that other requests need.
 
+import type { CallTimer } from "../lib/call-timer.ts";
+import type { MemoryLease } from "../lib/memory-budget.ts";
 import { parseMemory } from "../lib/memory-budget.ts";
 import { othersTurn } from "../lib/others-turn.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
@@ -10,6 +12,7 @@ import { callTimer } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../metering/idempotent-call.ts";
 import { bodyBrokeOff, bodyPieces, inflate, isGzip } from "./body-pieces.ts";
 import { hasMoreValues } from "./json-size.ts";
+import type { Config } from "../settings.ts";
 import { oweRequest } from "../metering/refused-request.ts";
 import { ApiError, apiError } from "../../shared/errors.ts";
 import { REQUEST_TOKENS_MAX } from "../../shared/schemas/input.ts";
@@ -20,7 +23,7 @@ export const LINES_TYPE = "application/x-ndjson";
  * A body announced to be at most this long is read in one piece, which costs half of reading a stream. At the pace that
  * longer ones must keep (`bodyPatience`) it arrives within five seconds.
  */
-const SHORT_BYTES_MAX = 64 * 1024;
+export const SHORT_BYTES_MAX = 64 * 1024;
 /** This much of it fits into the memory that every request has (`bodyMemory(0)`) until its answer is made. */
 const FREE_BYTES = 14 * 1024;
 /** Routes with a limit no higher than this take no gzip. */
@@ -41,10 +44,11 @@ export async function readJson(c: Context, bytesMax: number): Promise<unknown> {
     c.set("bodyHash", await bodyHashOf(c.get("services").config.CACHE_HMAC_KEY, bytes));
   }
   if (bytes.length > LARGE_BYTES) return await parseLarge(bytes);
-  return parse(bytes);
+  return parseShort(bytes);
 }
 
-function parse(bytes: Uint8Array): unknown {
+/** The JSON in a short body. Throws `invalid_json`. */
+export function parseShort(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));
   } catch (error) {
@@ -100,7 +104,11 @@ function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<ArrayBuffer
   const gzip = isGzip(c, bytesMax > PLAIN_BYTES_MAX);
   if (body === null) return new Uint8Array();
   const announced = Number(c.req.header("content-length") ?? Infinity);
-  return !gzip && announced <= SHORT_BYTES_MAX ? shortBody(c) : longBody(c, body, { announced, gzip, bytesMax });
+  if (gzip || announced > SHORT_BYTES_MAX) return longBody(c, body, { announced, gzip, bytesMax });
+  const read = c.get("begun")?.body;
+  if (read === undefined) return shortBody(c.req.raw, callTimer(c), c.get("services").config, c.get("memory"));
+  holdShort(read, c.get("memory"));
+  return read;
 }
 
 async function longBody(
@@ -135,18 +143,26 @@ async function collect(
   return joinBytes(pieces);
 }
 
-/** The whole body in one piece. While it arrives, the memory that every request has (`bodyMemory(0)`) is enough. */
-async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
-  const { idleMs } = c.get("services").config.limits.bodyPatience;
+/**
+ * The whole body in one piece. While it arrives, the memory that every request has (`bodyMemory(0)`) is enough. Rejects with
+ * ApiError.
+ */
+export async function shortBody(
+  request: Request,
+  timer: CallTimer,
+  { limits }: Pick<Config, "limits">,
+  memory: MemoryLease | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { idleMs } = limits.bodyPatience;
   let arrived = (): void => undefined;
   const arriving = new Promise<ArrayBuffer>((resolve, reject) => {
     const late = (): void => reject(apiError("invalid_request", `The body did not arrive within ${idleMs / 1000} s.`));
-    arrived = callTimer(c).after(idleMs, late);
-    c.req.raw.arrayBuffer().then(resolve, reject);
+    arrived = timer.after(idleMs, late);
+    request.arrayBuffer().then(resolve, reject);
   });
   try {
     const bytes = new Uint8Array(await arriving);
-    if (bytes.length > FREE_BYTES) c.get("memory")?.grow(bytes.length + parseMemory(bytes.length));
+    holdShort(bytes, memory);
     return bytes;
   } catch (error) {
     if (error instanceof ApiError) throw error;
@@ -154,6 +170,10 @@ async function shortBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
   } finally {
     arrived();
   }
+}
+
+function holdShort(bytes: Uint8Array, memory: MemoryLease | undefined): void {
+  if (bytes.length > FREE_BYTES) memory?.grow(bytes.length + parseMemory(bytes.length));
 }
 
 function tooManyValues() {

@@ -2,13 +2,19 @@
 // instead, for the client's own tracing.
 
 import type { Context } from "../context.ts";
+import type { RequestId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 
 const CLIENT_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 export function nameRequest(c: Context): void {
-  const own = newId("request");
-  const theirs = c.req.header("x-request-id");
+  const own = c.get("begun")?.requestId ?? newId("request");
   c.set("requestId", own);
-  c.set("shownRequestId", theirs !== undefined && CLIENT_ID.test(theirs) ? theirs : own);
+  c.set("shownRequestId", shownId(c.req.raw.headers, own));
+}
+
+/** The client's own id if it sent one, or ours. */
+export function shownId(headers: Headers, own: RequestId): string {
+  const theirs = headers.get("x-request-id");
+  return theirs !== null && CLIENT_ID.test(theirs) ? theirs : own;
 }

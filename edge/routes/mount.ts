@@ -81,6 +81,8 @@ async function serveCall(c: Context, handler: Handler): Promise<void> {
   let memory: MemoryLease | undefined;
   try {
     memory = admitMemory(c);
+    const failure = c.get("begun")?.failure;
+    if (failure !== undefined) throw failure;
     c.res = await handler(c);
   } catch (error) {
     // As hono answers it, but here, so that key, memory and handler need no middleware each.

@@ -10,7 +10,7 @@ import type { StrictLease } from "./strict-lease.ts";
 import type { Rights, StoredAnswer } from "../ledger/types.ts";
 import type {
   Admission,
-  AdmitRequest,
+  BoundRequest,
   CallStanding,
   Failure,
   Settlement,
@@ -28,11 +28,11 @@ export class CallAdmission implements Admission {
   protected readonly work: Work;
   protected readonly clock: Clock;
   protected readonly waitUntil: (work: Promise<unknown>) => void;
-  private readonly timer: AdmitRequest["timer"];
+  private readonly timer: BoundRequest["timer"];
   private readonly cancel = new Cancel();
   private stopWatching: () => void = () => undefined;
 
-  constructor(driver: LeaseDriver, work: Work, clock: Clock, { waitUntil, timer }: AdmitRequest) {
+  constructor(driver: LeaseDriver, work: Work, clock: Clock, { waitUntil, timer }: BoundRequest) {
     const { standing } = driver.lease;
     assert(standing !== undefined, "work is admitted under rights");
     this.driver = driver;

@@ -7,7 +7,8 @@ import type { NanoUsd } from "../../shared/money.ts";
 import type { Tier } from "../../shared/wire.ts";
 import type { Refusal, Rights, Scope, StoredAnswer } from "../ledger/types.ts";
 
-export interface AdmitRequest {
+/** A call by its bounds alone. */
+export interface BoundRequest {
   readonly key: ParsedKey;
   readonly scope: Scope;
   readonly model: string;
@@ -16,13 +17,16 @@ export interface AdmitRequest {
   /** Upper bounds that need no tokenizer. */
   readonly boundTokens: number;
   readonly boundNanoUsd: NanoUsd;
+  /** The request's; absent: a timer of the wallet's clock. */
+  readonly timer?: Pick<CallTimer, "after">;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+export interface AdmitRequest extends BoundRequest {
   /** What the call costs at least, known without a tokenizer as well. */
   readonly leastNanoUsd: NanoUsd;
   /** The exact figures, counted only when the bounds are not covered. */
   readonly exact: () => Promise<{ readonly tokens: number; readonly nanoUsd: NanoUsd }>;
-  /** The request's; absent: a timer of the wallet's clock. */
-  readonly timer?: Pick<CallTimer, "after">;
-  readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
 /** A call with an `Idempotency-Key`; it gets a lease of its own. */

@@ -20,10 +20,12 @@ import { refusalByRights } from "../ledger/rights.ts";
 import type { Asked } from "../ledger/rights.ts";
 import type { AccountStub, Amount, Refusal, SecretHash } from "../ledger/types.ts";
 import type {
+  Admission,
   AdmitRequest,
   AdmitResult,
   AuthorizeRequest,
   AuthorizeResult,
+  BoundRequest,
   Refused,
   RefusedCall,
   StrictRequest,
@@ -77,8 +79,24 @@ export class LeaseWallet {
     return (driver && this.admitNow(driver, request)) ?? this.admitThrough(driver, request);
   }
 
+  /** Whether the key's lease may cover a call now. */
+  mayAdmitAtOnce(key: ParsedKey): boolean {
+    const lease = this.known(key)?.lease;
+    const nowMs = this.options.clock.nowMs();
+    if (lease?.isCurrent(nowMs) !== true) return false;
+    const { nanoUsd, requests, tokens } = lease.free(nowMs);
+    return nanoUsd > 0 && requests > 0 && tokens > 0;
+  }
+
+  /** The admission of a call that its key's lease covers; undefined: `admit` it. */
+  admitAtOnce(request: BoundRequest): Admission | undefined {
+    const driver = this.known(request.key);
+    const result = driver && this.admitNow(driver, request);
+    return result?.kind === "admitted" ? result.admission : undefined;
+  }
+
   /** What the lease alone decides; undefined: the object is asked. */
-  private admitNow(driver: LeaseDriver, request: AdmitRequest): AdmitResult | undefined {
+  private admitNow(driver: LeaseDriver, request: BoundRequest): AdmitResult | undefined {
     const { lease } = driver;
     const nowMs = this.options.clock.nowMs();
     if (!lease.isCurrent(nowMs)) return undefined;
@@ -254,7 +272,7 @@ export class LeaseWallet {
     return { kind: "refused", refusal, standing: lease.callStanding(nowMs) };
   }
 
-  private admitted(driver: LeaseDriver, work: Work, request: AdmitRequest): AdmitResult {
+  private admitted(driver: LeaseDriver, work: Work, request: BoundRequest): AdmitResult {
     const admission = new CallAdmission(driver, work, this.options.clock, request);
     return { kind: "admitted", admission };
   }

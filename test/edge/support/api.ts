@@ -72,14 +72,17 @@ export class Api {
     await directoryTables();
     const isRaw = body instanceof Uint8Array || body instanceof ReadableStream;
     const isJson = typeof body === "object" && body !== null && !isRaw;
+    const content = isJson ? JSON.stringify(body) : (body as BodyInit | undefined);
     const request = new Request(ORIGIN + path, {
       method: methodOf(call),
       headers: {
         ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
         ...(isJson ? { "content-type": "application/json" } : {}),
+        // As every HTTP client announces it; the runtime adds it to no request that is made here.
+        ...(typeof content === "string" ? { "content-length": String(new TextEncoder().encode(content).length) } : {}),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: isJson ? JSON.stringify(body) : (body as BodyInit) }),
+      ...(content === undefined ? {} : { body: content }),
       ...(signal === undefined ? {} : { signal }),
     });
     return this.#app.fetch(request, this.#env, newContext());
