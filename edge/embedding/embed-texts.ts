@@ -302,7 +302,7 @@ class EmbedCall implements StartedTexts {
         throw apiError("backend_unavailable", "The backend contradicts itself. Nothing was charged.", null, 1);
       }
       const computed = outcomesOf(answer);
-      const isOwn = textsDepend === true && computed.some((one) => "code" in one);
+      const isOwn = textsDepend === true && computed.some(isFault);
       if (!isOwn) this.#noteComputed(looked, indexes, answer, computed);
       const shared = isOwn || computation === undefined || computation.waiters === 0 ? computed : this.#share(computed);
       for (let place = 0; place < indexes.length; place += 1) results[indexes[place] ?? 0] = shared[place];
@@ -340,6 +340,8 @@ class EmbedCall implements StartedTexts {
   }
 
   #resultOf({ ready }: Looked, results: readonly (Outcome | undefined)[]): EmbedTextsResult {
+    // A fault may have come later than texts that it makes free of charge: what another call had failed on is computed anew.
+    if (this.#request.textsDepend === true && results.some(isFault)) this.#computed.clear();
     const texts = this.#distinct.of.map((place, position) => {
       const text = results[place];
       if (text === undefined) throw new TypeError("every distinct text has a result");
@@ -386,4 +388,8 @@ function fitsCall({ kind, reranker, prompts: now }: BackendReady, { query, promp
   if ((kind === "reranker") !== (query !== undefined)) return false;
   if (query?.takes !== undefined) return reranker !== undefined && sameReranker(query.takes, reranker);
   return prompts === undefined || now === undefined || samePrompts(prompts, now);
+}
+
+function isFault(outcome: Outcome | undefined): boolean {
+  return outcome !== undefined && "code" in outcome;
 }

@@ -71,3 +71,22 @@ test("a pair that fails pays for none of its texts: the call that it shared one 
   const misses = ["slow", "pair", "good", "well"].map(tokensOf).reduce((sum, tokens) => sum + tokens * MISS, 0);
   expect(await charged()).toBe(misses + tokensOf("slow") * HIT);
 });
+
+test("a pair that fails over a text which another call had failed on leaves nothing at the price of a hit", async () => {
+  api.backend.faulty.set("wrong", { code: "context_length_exceeded", facts: {} });
+  const slow = new Gate();
+  api.backend.behaviour = { kind: "waits", go: slow.opened };
+  const other = await running("/v1/embeddings", { input: ["wrong", "other"], on_error: "per_item" });
+  api.backend.behaviour = { kind: "waits", go: gate.opened };
+  const pairs = [
+    ["unpaid", "wrong"],
+    ["first", "second"],
+  ];
+  const call = await running("/v1/similarity", { pairs, on_error: "per_item" });
+  gate.open();
+  await expect.poll(() => api.backend.embeds.at(-1)?.texts).toContain("unpaid");
+  slow.open();
+  expect(await Promise.all([other.status, call.status])).toEqual([200, 200]);
+  const later = await api.call("/v1/embeddings", { key: account.key, body: { model: MODEL, input: "unpaid" } });
+  expect(later.headers.get("x-cache")).toBe("miss");
+});
