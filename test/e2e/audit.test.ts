@@ -90,7 +90,7 @@ const charged = async (key: string, granted: number): Promise<number> =>
 describe("an audit", () => {
   test.concurrent("finds the books right after calls that were repeated, refused, cut off and read slowly", async () => {
     const key = nextKey();
-    const { code, said } = await audit(edge.url, key, 200);
+    const { code, said } = await audit(edge.url, key, 120);
     expect(said).toContain("The books fit: $");
     expect(code).toBe(0);
     expect(said).toContain("It may spend $0.02 of the account's $1.");
@@ -103,7 +103,7 @@ describe("an audit", () => {
   test.concurrent("finds them right with the embedded model behind them", async () => {
     const demoFolder = temporaryFolder();
     const server = await startTestServer(demoFolder);
-    const { code, said } = await audit(server.url, await newAccount(CREDIT_NANO_USD, server), 60);
+    const { code, said } = await audit(server.url, await newAccount(CREDIT_NANO_USD, server), 30);
     await server.stop();
     removeFolder(demoFolder);
     expect(said).toContain("The books fit: $");
@@ -113,7 +113,7 @@ describe("an audit", () => {
 
   test.concurrent("finds them right where the credit ends in its middle", async () => {
     const key = await newAccount(20_000);
-    const { code, said } = await audit(edge.url, key, 150);
+    const { code, said } = await audit(edge.url, key, 100);
     expect(said).toContain("The books fit");
     expect(code).toBe(0);
     expect(await charged(key, 20_000)).toBeGreaterThan(10_000);

@@ -11,8 +11,8 @@ import { DEMO_DIR, MODEL, startBackend } from "../gpu-backend/server/running-bac
 import { removeFolder, temporaryFolder } from "../support/dev-server.ts";
 import { startEdgeBefore } from "../support/edge-server.ts";
 
-const CALLS = 400;
-const AT_ONCE = 4;
+const CALLS = 200;
+const AT_ONCE = 2;
 const folder = temporaryFolder();
 const secret = new DataFolder(folder).secrets().BACKEND_SECRET;
 const next = join(folder, "next");
