@@ -11,7 +11,7 @@ import { ServiceWorld } from "./service-world.ts";
 import { ALWAYS_WOKEN, RECALLS_AGAIN, TABLE_FILLS, TAKES_TWICE } from "./wrong-ledgers.ts";
 import type { MakeCore, World } from "./world.ts";
 
-const PLANS = 80;
+const PLANS = 50;
 const DAY_MS = 86_400_000;
 
 test("covered calls are served, a refusal names its reason and time, and an idle account holds nothing", async () => {

@@ -41,7 +41,7 @@ it.each([1, 2])("a text's float32 values are the same at every place among the r
 it.each(CPU_LINEARS)("a text's float32 values do not depend on how long its neighbour is: %s", async (linears) => {
   const { graphPath, config } = await compileCheckpoint(DEMO_MODEL_DIR, { target: "cpu", precision: "exact", linears });
   const session = await GraphSession.open({ graphPath, target: "cpu", cudaWeights: "as-is", threads: 2 });
-  const lengths = [1, 2, 63, 64, 65, 127, 128, 129, 130, 257];
+  const lengths = [1, 2, 64, 65, 127, 128, 129, 257];
   for (const text of textsOf(lengths, config.vocabSize)) {
     const alone = (await session.run([text])).slice();
     for (const neighbour of textsOf([130, 300], config.vocabSize))

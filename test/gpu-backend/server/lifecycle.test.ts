@@ -47,7 +47,7 @@ describe("the life of a backend", () => {
     const backend = await start();
     const exit = once(backend.child, "exit");
     // Long enough that it is still in flight when a busy machine gets round to looking.
-    const texts = listOf(1_000);
+    const texts = listOf(500);
     const list = post(backend.origin, "/embed", { texts });
     await queued(backend);
     backend.child.kill("SIGTERM");

@@ -227,12 +227,12 @@ describe("an instruction", () => {
     let encoded = 0;
     const counting = { ...library, encode: (text: string) => ((encoded += text.length), library.encode(text)) };
     const prefix = `Instruct: ${"find what answers ".repeat(200)}\nQuery:`;
-    for (let text = 0; text < 2_048; text += 1) {
+    for (let text = 0; text < 512; text += 1) {
       for (const truncate of ["none", "end", "start"] as const) {
         expect((await tokenizeText(counting, limits, prefix, `x${text}`, truncate)).kind).toBe("ids");
       }
     }
-    expect(encoded).toBeLessThan(2 * prefix.length + 3 * 2_048 * 8);
+    expect(encoded).toBeLessThan(2 * prefix.length + 3 * 512 * 8);
   });
 
   it("that an added token could go on from is tokenised with each text", async () => {
