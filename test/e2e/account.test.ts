@@ -2,15 +2,16 @@
 // want at once.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PRODUCTION_MODEL_ID } from "../../shared/catalog.ts";
-import { DEMO_MODEL_ID } from "../../shared/catalog.ts";
-import type { DevServer } from "../../scripts/dev-server/dev-server.ts";
-import { call, removeFolder, startTestServer, temporaryFolder } from "../support/dev-server.ts";
+import { call, removeFolder, temporaryFolder } from "../support/dev-server.ts";
+import { FAKE_MODEL, startEdgeUnderTest } from "../support/edge-server.ts";
+import type { EdgeUnderTest } from "../support/edge-server.ts";
 
+const DIMENSIONS = 64;
 const dataDir = temporaryFolder();
-let server: DevServer;
+let server: EdgeUnderTest;
 
 beforeAll(async () => {
-  server = await startTestServer(dataDir);
+  server = await startEdgeUnderTest(dataDir, 1, { dimensions: DIMENSIONS });
 });
 afterAll(async () => {
   await server.stop();
@@ -19,7 +20,7 @@ afterAll(async () => {
 
 const admin = (path: string, body?: unknown) => call(server.url, server.adminKey, path, body);
 const embed = (key: string, input: string | string[], headers: Record<string, string> = {}) =>
-  call(server.url, key, "/v1/embeddings", { model: DEMO_MODEL_ID, input }, { "cache-control": "no-store", ...headers });
+  call(server.url, key, "/v1/embeddings", { model: FAKE_MODEL, input }, { "cache-control": "no-store", ...headers });
 
 interface Account {
   readonly id: string;
@@ -34,7 +35,6 @@ async function newAccount(nanoUsd: number, key: object = {}): Promise<Account> {
 
 describe("money", () => {
   test("of 400 calls at once on credit for exactly 50, exactly 50 succeed and nothing is left or held", async () => {
-    // "hello" is 2 tokens here: 16 nano-USD.
     const one = await embed(server.apiKey, "hello");
     const cost = Number((one.body["usage"] as { prompt_tokens: number }).prompt_tokens) * 8;
     const account = await newAccount(cost * 50);
@@ -64,7 +64,7 @@ describe("money", () => {
     );
     expect(results).toHaveLength(1);
     expect(results[0]).toMatchObject({
-      model: DEMO_MODEL_ID,
+      model: FAKE_MODEL,
       tier: "interactive",
       requests: 3,
       cost_nano_usd: charged,
@@ -193,10 +193,10 @@ describe("routes as clients meet them", () => {
   test("a trailing slash is the same route, HEAD works for GET, an encoded model id is the same model", async () => {
     expect((await call(server.url, server.apiKey, "/v1/models/")).status).toBe(200);
     expect((await fetch(`${server.url}/v1/models`, { method: "HEAD" })).status).toBe(200);
-    const plain = await call(server.url, server.apiKey, `/v1/models/${DEMO_MODEL_ID}`);
-    const encoded = await call(server.url, server.apiKey, `/v1/models/${encodeURIComponent(DEMO_MODEL_ID)}`);
-    expect(plain.body).toMatchObject({ id: DEMO_MODEL_ID, status: "live", native_dimensions: 256 });
-    expect(encoded.body["id"]).toBe(DEMO_MODEL_ID);
+    const plain = await call(server.url, server.apiKey, `/v1/models/${FAKE_MODEL}`);
+    const encoded = await call(server.url, server.apiKey, `/v1/models/${encodeURIComponent(FAKE_MODEL)}`);
+    expect(plain.body).toMatchObject({ id: FAKE_MODEL, status: "live", native_dimensions: DIMENSIONS });
+    expect(encoded.body["id"]).toBe(FAKE_MODEL);
   });
 
   test("a browser's preflight needs no key, and errors carry CORS too", async () => {
