@@ -122,7 +122,8 @@ export async function askOperator(
 ): Promise<Record<string, unknown>> {
   const response = await fetch(url + path, {
     method,
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    // Not on a kept connection, which the server may close in the moment in which it is used again.
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", connection: "close" },
     body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
