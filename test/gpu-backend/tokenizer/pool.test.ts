@@ -104,17 +104,19 @@ describe("tokenizer processes", () => {
     await Promise.all(flood);
   });
 
-  it("stop counting where a call is over its limit, and tokenise its instruction once", async () => {
+  it("stop counting where a call is over its limit", async () => {
     const texts = Array.from({ length: 2_048 }, (_, index) => `x${index}`);
     const prefix = `Instruct: ${"q7 ".repeat(1_365)}\nQuery:`;
-    const attack = { ...call(texts, "flooding"), prefix, tokensMax: 300_000 };
-    const began = performance.now();
-    await pool.tokenize(call(["how long does an ordinary text take, roughly? ".repeat(3_000)]), forever);
-    const ordinaryMs = performance.now() - began;
-    const refused = pool.tokenize(attack, forever);
-    await expect(refused).rejects.toMatchObject({ fault: { code: "too_many_tokens" } });
-    // 8 MB of text at the ordinary pace would be sixty times as long.
-    expect(performance.now() - began - ordinaryMs).toBeLessThan(10 * ordinaryMs);
+    const error = await pool.tokenize({ ...call(texts, "flooding"), prefix, tokensMax: 300_000 }, forever).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ApiError);
+    expect(error).toMatchObject({ fault: { code: "too_many_tokens" } });
+    // All of them have more than five million.
+    const [, counted] = /at least (\d+) tokens/.exec(String(error)) ?? [];
+    expect(Number(counted)).toBeGreaterThan(300_000);
+    expect(Number(counted)).toBeLessThan(330_000);
     expect(pool.waiting).toBe(0);
   });
 
