@@ -2,7 +2,9 @@
 // key, limits and work.
 
 import { Hono } from "hono";
+import type { Env } from "./bindings.ts";
 import type { AppEnv } from "./context.ts";
+import { begunCall } from "./context.ts";
 import { completeHeaders } from "./middleware/answer-headers.ts";
 import { answerError } from "./middleware/errors.ts";
 import { noteRefusal } from "./middleware/note-refusals.ts";
@@ -15,16 +17,26 @@ import { vendorAt } from "./routes/foreign/vendors.ts";
 import { KnownPaths } from "./routes/known-paths.ts";
 import { mountPages, mountRoutes } from "./routes/mount.ts";
 import { PAGES } from "./routes/pages.ts";
-import { plainEmbeddings } from "./routes/plain-embeddings.ts";
+import { callsEmbeddings, plainEmbeddings } from "./routes/plain-embeddings.ts";
 import { ROUTES } from "./routes/table.ts";
 import { servicesOf } from "./services.ts";
+
+type Answer = Response | Promise<Response>;
+
+/** The Worker's `fetch`: plain calls go straight, before all that they need nothing of. */
+export function createFetch(): (request: Request, env: Env, context: ExecutionContext) => Answer {
+  const app = createApp();
+  return (request, env, context) => {
+    const usual = (): Answer => app.fetch(request, env, context);
+    return callsEmbeddings(request) ? plainEmbeddings(request, env, context, usual) : usual();
+  };
+}
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>({ strict: false, router: new KnownPaths() });
   app.onError(answerError);
-  app.post("/v1/embeddings", plainEmbeddings); // before all that most of its calls need nothing of
   app.use(async (c, next) => {
-    c.set("startedMs", c.get("begun")?.startedMs ?? performance.now());
+    c.set("startedMs", begunCall(c)?.startedMs ?? performance.now());
     nameRequest(c);
     await next();
     logAnswer(c);

@@ -29,8 +29,6 @@ export interface AppEnv {
     readonly bodyHash?: string;
     /** Set by `oweRequest`: the call counts against its caller's rate limit even if it is refused. */
     readonly owesRequest?: boolean;
-    /** Set by `plainEmbeddings` for a call that goes the usual way after all. */
-    readonly begun?: BegunCall;
     /** Set by `admitMemory`: what this request holds of the isolate's memory. */
     readonly memory?: MemoryLease;
     /** Set by `callTimer`. */
@@ -56,14 +54,23 @@ export interface AppEnv {
   };
 }
 
-/** What routes/plain-embeddings.ts did for a call. */
+/** What routes/plain-embeddings.ts did for a call that goes the usual way after all. */
 export interface BegunCall {
   readonly startedMs: number;
   readonly requestId: RequestId;
   /** The body, if it was read. */
   body?: Uint8Array<ArrayBuffer>;
+  /** Set once the ledger had admitted it. */
+  admitted?: AppEnv["Variables"]["called"];
   /** What it failed with. */
   failure?: unknown;
+}
+
+/** By request, since they are made before there is a context. */
+export const begunCalls = new WeakMap<Request, BegunCall>();
+
+export function begunCall(c: Context): BegunCall | undefined {
+  return begunCalls.get(c.req.raw);
 }
 
 export type Context = HonoContext<AppEnv>;
@@ -75,7 +82,11 @@ export function elapsedMs(c: Context): number {
 
 /** The caller's address from Cloudflare. Locally there is no proxy in between, and the header may be absent. */
 export function clientAddress(c: Context): string {
-  return c.req.header("cf-connecting-ip") ?? "127.0.0.1";
+  return addressOf(c.req.raw.headers);
+}
+
+export function addressOf(headers: Headers): string {
+  return headers.get("cf-connecting-ip") ?? "127.0.0.1";
 }
 
 /** The call's own timer. */

@@ -1,6 +1,6 @@
 // The Worker's entry: exports only.
 
-import { createApp } from "./app.ts";
+import { createFetch } from "./app.ts";
 import type { Env } from "./bindings.ts";
 import { reconcileDaily } from "./payments/daily-reconcile.ts";
 import { servicesIfConfigured } from "./services.ts";
@@ -11,7 +11,7 @@ export { BatchObject } from "./batch/batch.ts";
 export { LibraryObject } from "./files/library.ts";
 
 export default {
-  fetch: createApp().fetch,
+  fetch: createFetch(),
   scheduled({ scheduledTime }: ScheduledController, env: Env, context: ExecutionContext): void {
     context.waitUntil(runCanary(env));
     context.waitUntil(reconcileDaily(env, scheduledTime, REAL_PORTS));

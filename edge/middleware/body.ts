@@ -8,7 +8,7 @@ import { parseMemory } from "../lib/memory-budget.ts";
 import { othersTurn } from "../lib/others-turn.ts";
 import { joinBytes } from "../lib/collect-bytes.ts";
 import type { Context } from "../context.ts";
-import { callTimer } from "../context.ts";
+import { begunCall, callTimer } from "../context.ts";
 import { IDEMPOTENCY_HEADER, bodyHashOf } from "../metering/idempotent-call.ts";
 import { bodyBrokeOff, bodyPieces, inflate, isGzip } from "./body-pieces.ts";
 import { hasMoreValues } from "./json-size.ts";
@@ -105,7 +105,7 @@ function readBytes(c: Context, bytesMax: number): Promise<Uint8Array<ArrayBuffer
   if (body === null) return new Uint8Array();
   const announced = Number(c.req.header("content-length") ?? Infinity);
   if (gzip || announced > SHORT_BYTES_MAX) return longBody(c, body, { announced, gzip, bytesMax });
-  const read = c.get("begun")?.body;
+  const read = begunCall(c)?.body;
   if (read === undefined) return shortBody(c.req.raw, callTimer(c), c.get("services").config, c.get("memory"));
   holdShort(read, c.get("memory"));
   return read;

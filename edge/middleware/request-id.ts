@@ -2,13 +2,14 @@
 // instead, for the client's own tracing.
 
 import type { Context } from "../context.ts";
+import { begunCall } from "../context.ts";
 import type { RequestId } from "../../shared/ids.ts";
 import { newId } from "../../shared/ids.ts";
 
 const CLIENT_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 export function nameRequest(c: Context): void {
-  const own = c.get("begun")?.requestId ?? newId("request");
+  const own = begunCall(c)?.requestId ?? newId("request");
   c.set("requestId", own);
   c.set("shownRequestId", shownId(c.req.raw.headers, own));
 }

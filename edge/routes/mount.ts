@@ -2,6 +2,7 @@
 
 import type { Hono, MiddlewareHandler } from "hono";
 import type { AppEnv, Context } from "../context.ts";
+import { begunCall } from "../context.ts";
 import { countRefused, recordRefused } from "../metering/refused-request.ts";
 import type { MemoryLease } from "../lib/memory-budget.ts";
 import { admitMemory } from "../middleware/admit-memory.ts";
@@ -74,6 +75,16 @@ function accessOf(route: Route): readonly (MiddlewareHandler<AppEnv> | Handler)[
   }
 }
 
+/** What a call failed with before it came here. */
+function throwFailure(c: Context): void {
+  const { failure, admitted } = begunCall(c) ?? {};
+  if (admitted !== undefined) {
+    c.set("called", admitted);
+    c.set("admitted", true);
+  }
+  if (failure !== undefined) throw failure;
+}
+
 /** Serves a call of a model to a key of ours. A refused call is counted and recorded after its answer. */
 async function serveCall(c: Context, handler: Handler): Promise<void> {
   const identifying = identify(c);
@@ -81,8 +92,7 @@ async function serveCall(c: Context, handler: Handler): Promise<void> {
   let memory: MemoryLease | undefined;
   try {
     memory = admitMemory(c);
-    const failure = c.get("begun")?.failure;
-    if (failure !== undefined) throw failure;
+    throwFailure(c);
     c.res = await handler(c);
   } catch (error) {
     // As hono answers it, but here, so that key, memory and handler need no middleware each.

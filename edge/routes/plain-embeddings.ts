@@ -3,10 +3,10 @@
 // need (docs/performance.md); it decides nothing by itself. All that is not as plain goes the usual way behind it, with
 // the body that it read; what fails is answered there. Both ways are made of the same parts, and end in `runAdmitted`.
 
-import type { Next } from "hono";
 import { embeddingsContent } from "../answer/embeddings-answer.ts";
-import type { BegunCall, Context } from "../context.ts";
-import { clientAddress, waitUntilOf } from "../context.ts";
+import type { Env } from "../bindings.ts";
+import type { BegunCall } from "../context.ts";
+import { addressOf, begunCalls } from "../context.ts";
 import { mayCut } from "../endpoints/dimensions.ts";
 import { embeddings } from "../endpoints/embeddings.ts";
 import { answered } from "../endpoints/items.ts";
@@ -28,7 +28,7 @@ import { shownId } from "../middleware/request-id.ts";
 import { kindOf } from "../models/kind.ts";
 import { costBound, pricesOf } from "../models/pricing.ts";
 import type { Services } from "../services.ts";
-import { servicesIfConfigured } from "../services.ts";
+import { servicesOf } from "../services.ts";
 import type { CatalogModel } from "../../shared/catalog.ts";
 import { newId } from "../../shared/ids.ts";
 import type { ParsedKey } from "../../shared/keys.ts";
@@ -47,12 +47,17 @@ const OPTIONS = [
   "content-encoding",
   "traceparent",
 ];
+const PATH = "/v1/embeddings";
 const TYPE = "application/json";
 const BEARER = "Bearer ";
+
+type Answer = Response | Promise<Response>;
+type WaitUntil = (work: Promise<unknown>) => void;
 
 interface Caller {
   readonly services: Services;
   readonly key: ParsedKey;
+  readonly memory: MemoryLease;
 }
 
 /** What a plain body asks for. */
@@ -65,60 +70,65 @@ interface Asked {
   readonly encoding: "float" | "base64";
 }
 
-export async function plainEmbeddings(c: Context, next: Next): Promise<Response | undefined> {
-  const caller = callerOf(c);
-  const memory = caller && roomFor(caller);
-  if (caller !== undefined && memory !== undefined) {
-    const begun: BegunCall = { startedMs: performance.now(), requestId: newId("request") };
-    try {
-      const answer = await answerPlain(c, begun, caller, memory);
-      if (answer !== undefined) return answer;
-    } catch (error) {
-      begun.failure = error;
-    } finally {
-      if (!memory.isStreaming) memory.release();
-    }
-    c.set("begun", begun);
-  }
-  await next();
-  return undefined;
+export function callsEmbeddings({ method, url }: Request): boolean {
+  const start = url.length - PATH.length;
+  return method === "POST" && url.endsWith(PATH) && url.indexOf("/", url.indexOf("://") + 3) === start;
 }
 
-/** Undefined: something about the request or the isolate is not plain. No body has been read. */
-function callerOf(c: Context): Caller | undefined {
-  const services = servicesIfConfigured(c.env);
-  if (services === undefined) return undefined;
-  const { LOG_REQUESTS = 0, OTEL_EXPORTER_OTLP_ENDPOINT } = services.config;
-  if (OTEL_EXPORTER_OTLP_ENDPOINT !== undefined || Math.random() < LOG_REQUESTS) return undefined;
-  const { headers } = c.req.raw;
-  const type = headers.get("content-type");
-  if (type !== TYPE && type?.startsWith(`${TYPE};`) !== true) return undefined;
-  if (!(Number(headers.get("content-length") ?? Infinity) <= SHORT_BYTES_MAX)) return undefined;
-  const authorization = headers.get("authorization");
-  const key = authorization?.startsWith(BEARER) === true ? knownKey(authorization.slice(BEARER.length)) : undefined;
-  if (key === undefined || !services.wallet.mayAdmitAtOnce(key)) return undefined;
-  if (OPTIONS.some((name) => headers.has(name))) return undefined;
-  return services.modelBook.keepFresh(waitUntilOf(c)) === undefined ? { services, key } : undefined;
+/** `usual`: the usual way of this request. */
+export function plainEmbeddings(request: Request, env: Env, context: ExecutionContext, usual: () => Answer): Answer {
+  const waitUntil: WaitUntil = (work) => context.waitUntil(work);
+  const caller = callerOf(request.headers, env, waitUntil);
+  return caller === undefined ? usual() : straight(request, caller, waitUntil, usual);
 }
 
-/** Undefined where there is no room, which is told on the usual way. */
-function roomFor({ services, key }: Caller): MemoryLease | undefined {
+async function straight(
+  request: Request,
+  caller: Caller,
+  waitUntil: WaitUntil,
+  usual: () => Answer,
+): Promise<Response> {
+  const { memory } = caller;
+  const begun: BegunCall = { startedMs: performance.now(), requestId: newId("request") };
   try {
-    return services.memory.take(bodyMemory(0), key.accountId);
+    const answer = await answerPlain(request, begun, caller, waitUntil);
+    if (answer !== undefined) return answer;
+  } catch (error) {
+    begun.failure = error;
+  } finally {
+    if (!memory.isStreaming) memory.release();
+  }
+  begunCalls.set(request, begun);
+  return usual();
+}
+
+/** Undefined: something about the request or the isolate is not plain, or there is no room. No body has been read. */
+function callerOf(headers: Headers, env: Env, waitUntil: WaitUntil): Caller | undefined {
+  try {
+    const services = servicesOf(env);
+    const { LOG_REQUESTS = 0, OTEL_EXPORTER_OTLP_ENDPOINT } = services.config;
+    if (OTEL_EXPORTER_OTLP_ENDPOINT !== undefined || Math.random() < LOG_REQUESTS) return undefined;
+    const type = headers.get("content-type");
+    if (type !== TYPE && type?.startsWith(`${TYPE};`) !== true) return undefined;
+    if (!(Number(headers.get("content-length") ?? Infinity) <= SHORT_BYTES_MAX)) return undefined;
+    const authorization = headers.get("authorization");
+    const key = authorization?.startsWith(BEARER) === true ? knownKey(authorization.slice(BEARER.length)) : undefined;
+    if (key === undefined || !services.wallet.mayAdmitAtOnce(key)) return undefined;
+    if (OPTIONS.some((name) => headers.has(name))) return undefined;
+    if (services.modelBook.keepFresh(waitUntil) !== undefined) return undefined;
+    return { services, key, memory: services.memory.take(bodyMemory(0), key.accountId) };
   } catch {
-    return undefined;
+    return undefined; // the usual way says what is wrong
   }
 }
 
 /** Undefined: the call is not plain after all, and nothing was done but its body read. Rejects with what has to be told. */
 async function answerPlain(
-  c: Context,
+  request: Request,
   begun: BegunCall,
-  { services, key }: Caller,
-  memory: MemoryLease,
+  { services, key, memory }: Caller,
+  waitUntil: WaitUntil,
 ): Promise<Response | undefined> {
-  const request = c.req.raw;
-  const waitUntil = waitUntilOf(c);
   const timer = new CallTimer();
   begun.body = await shortBody(request, timer, services.config, memory);
   const asked = askedIn(begun.body, services, waitUntil);
@@ -129,13 +139,12 @@ async function answerPlain(
     ...call,
     key,
     scope: embeddings.scope,
-    ip: clientAddress(c),
+    ip: addressOf(request.headers),
     boundTokens,
     boundNanoUsd: costBound(pricesOf(model, call.tier), boundTokens),
   });
   if (admission === undefined) return undefined;
-  c.set("called", { model: model.id, tier: call.tier });
-  c.set("admitted", true);
+  begun.admitted = { model: model.id, tier: call.tier };
   memory.admit();
   const abandon = new Cancel();
   const elapsedMs = (): number => performance.now() - begun.startedMs;
@@ -176,11 +185,7 @@ async function answerPlain(
 }
 
 /** Undefined: the body has a fault, or asks for more than texts by a model that is ready. */
-function askedIn(
-  body: Uint8Array,
-  { models, pool }: Services,
-  waitUntil: (work: Promise<unknown>) => void,
-): Asked | undefined {
+function askedIn(body: Uint8Array, { models, pool }: Services, waitUntil: WaitUntil): Asked | undefined {
   const fields = fieldsIn(body);
   const model = models.find(({ id }) => id === fields?.model);
   if (fields === undefined || model?.operatorStatus !== "live") return undefined;
@@ -215,7 +220,7 @@ function answerOf(
   result: MeteredResult,
   { model, dimensions = result.dimensions, encoding }: Asked,
   headers: Record<string, string>,
-  waitUntil: (work: Promise<unknown>) => void,
+  waitUntil: WaitUntil,
   memory: MemoryLease,
 ): Response {
   headers["content-type"] = "application/json; charset=utf-8";

@@ -3,7 +3,7 @@
 
 import { env } from "cloudflare:test";
 import { accountStub } from "../../../edge/account/account-stub.ts";
-import { createApp } from "../../../edge/app.ts";
+import { createFetch } from "../../../edge/app.ts";
 import type { Env } from "../../../edge/bindings.ts";
 import { insertAccount } from "../../../edge/directory/accounts.ts";
 import { openApiDocument } from "../../../edge/openapi/document.ts";
@@ -44,7 +44,7 @@ export class Api {
   readonly backend = new FakeBackend("https://backend.test");
   /** Whom the Worker reaches; further ones need a row of `BACKENDS`. */
   readonly backends = [this.backend];
-  readonly #app = createApp();
+  readonly #fetch = createFetch();
   readonly #env: Env;
 
   constructor(settings: Partial<Env> = {}) {
@@ -85,7 +85,7 @@ export class Api {
       ...(content === undefined ? {} : { body: content }),
       ...(signal === undefined ? {} : { signal }),
     });
-    return this.#app.fetch(request, this.#env, newContext());
+    return this.#fetch(request, this.#env, newContext());
   }
 
   readonly settled = contextsSettled;
