@@ -12,7 +12,8 @@ const STEP_MS = 5000;
 
 interface Pending {
   readonly dueMs: number;
-  readonly ring: () => void;
+  /** Undefined once it has rung or is not wanted any more. */
+  ring: (() => void) | undefined;
 }
 
 function wake(ring: () => void, ms: number): void {
@@ -22,7 +23,8 @@ function wake(ring: () => void, ms: number): void {
 export class CallTimer {
   readonly #now: () => number;
   readonly #set: (ring: () => void, ms: number) => unknown;
-  readonly #pending = new Set<Pending>();
+  /** A handful: what is over stays until the timer rings. */
+  #pending: Pending[] = [];
   #setForMs = Infinity;
   #stepMs = FIRST_STEP_MS;
 
@@ -35,9 +37,11 @@ export class CallTimer {
   after(ms: number, ring: () => void): () => void {
     const nowMs = this.#now();
     const one: Pending = { dueMs: nowMs + ms, ring };
-    this.#pending.add(one);
+    this.#pending.push(one);
     this.#setFor(one.dueMs, nowMs);
-    return () => this.#pending.delete(one);
+    return () => {
+      one.ring = undefined;
+    };
   }
 
   /** Nothing is cleared: a timer that rings for nobody costs less, and ends with its request at the latest. */
@@ -54,10 +58,12 @@ export class CallTimer {
     this.#setForMs = Infinity;
     this.#stepMs = STEP_MS;
     const nowMs = Math.max(atMs, this.#now());
-    for (const one of this.#pending) {
-      if (one.dueMs > nowMs) continue;
-      this.#pending.delete(one);
-      one.ring();
+    const due = this.#pending.filter(({ dueMs }) => dueMs <= nowMs);
+    this.#pending = this.#pending.filter(({ dueMs, ring }) => dueMs > nowMs && ring !== undefined);
+    for (const one of due) {
+      const { ring } = one;
+      one.ring = undefined;
+      ring?.();
     }
     for (const { dueMs } of this.#pending) this.#setFor(dueMs, nowMs);
   }

@@ -107,7 +107,8 @@ describe.runIf(hasCurl)("curl alone", () => {
     const texts = newTexts(4000);
     const file = join(dataDir, "killed.jsonl");
     let [done, query] = [0, ""];
-    for (let round = 0; round < 3; round += 1) {
+    // The last lines come without a report of progress before their end.
+    for (let round = 0; round < 3 && texts.length - done > 1500; round += 1) {
       writeFileSync(file, jsonLines(texts.slice(done)));
       const running = curl(key, file, query);
       const begun = done;
