@@ -3,6 +3,7 @@
 // mixes model revisions: its look-ups and computation are pinned to the announced revision, and start again when a
 // rolling update replaces it.
 
+import { must } from "../../shared/assert.ts";
 import { DEFAULT_PRICES } from "../../shared/catalog.ts";
 import { apiError } from "../../shared/errors.ts";
 import type { BackendReady } from "../../shared/wire.ts";
@@ -107,12 +108,12 @@ class EmbedCall implements StartedTexts {
   #start(): Looked | undefined | Promise<Looked | undefined> {
     const { model, waitUntil, revision } = this.#request;
     const announced = this.#ports.pool.announced(model, waitUntil, revision);
-    if (!(announced instanceof Promise) && announced !== undefined && fitsCall(announced, this.#request)) {
-      return this.#lookUp(announced);
-    }
-    const looking = Promise.resolve(announced).then((ready) => ready && this.#lookUp(ready));
+    const isFit = !(announced instanceof Promise) && announced !== undefined && fitsCall(announced, this.#request);
+    const looking = isFit
+      ? this.#lookUp(announced)
+      : Promise.resolve(announced).then((ready) => ready && this.#lookUp(ready));
     // `finish` may never be called (a refused lease); a failed look-up would then be an unhandled rejection.
-    looking.catch(() => undefined);
+    if (looking instanceof Promise) looking.catch(() => undefined);
     return looking;
   }
 
@@ -380,7 +381,7 @@ class EmbedCall implements StartedTexts {
 /** The texts whose names are `asked`, in that order. */
 function textsNamed(asked: readonly string[], names: readonly string[], texts: readonly CallText[]): CallText[] {
   const places = new Map(names.map((name, index) => [name, index]));
-  return asked.flatMap((name) => texts[places.get(name) ?? -1] ?? []);
+  return asked.map((name) => must(texts[places.get(name) ?? -1], "a name of this call's texts"));
 }
 
 /** Whether what the backend announces now is what the call was prepared with. */

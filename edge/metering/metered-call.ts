@@ -93,13 +93,17 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
   if (idempotencyKey !== undefined) return embedOnce(c, call, quote, await underKey(c, call, idempotencyKey));
   if (call.once !== undefined) return embedOnce(c, call, quote, call.once);
   const abandon = new Cancel();
-  const looking = startTexts(c, call, abandon);
-  const admitting = c.get("services").wallet.admit(admitRequest(c, call, quote));
+  const { wallet } = c.get("services");
+  // A call that waits for its lease has its texts looked up meanwhile, unless it will hardly be admitted.
+  const early =
+    wallet.mayAdmitAtOnce(c.get("key")) || wallet.holdsNothing(c.get("key")) ? undefined : startTexts(c, call, abandon);
+  const admitting = wallet.admit(admitRequest(c, call, quote));
   const result = admitting instanceof Promise ? await admitting : admitting;
   if (result.kind === "refused") throw refusedError(c, result);
   const { admission } = result;
   noteAdmitted(c);
-  return await ran(c, call, { looking, abandon, admission }, ({ charge }) =>
+  const start = (): StartedTexts => early ?? startTexts(c, call, abandon);
+  return await ran(c, call, { start, abandon, admission }, ({ charge }) =>
     admission.settle(settlementOf(c, call, charge)),
   );
 }
@@ -108,12 +112,11 @@ export async function embedMetered(c: Context, call: MeteredTexts): Promise<Mete
 async function ran(
   c: Context,
   call: MeteredTexts,
-  { looking, ...admitted }: Pick<AdmittedCall, "abandon" | "admission" | "turn"> & { readonly looking: StartedTexts },
+  admitted: Pick<AdmittedCall, "start" | "abandon" | "admission" | "turn">,
   settle: AdmittedCall["settle"],
 ): Promise<MeteredResult> {
   const result = await runAdmitted({
     ...admitted,
-    start: () => looking,
     settle,
     callId: c.get("requestId"),
     model: call.model,
@@ -161,8 +164,8 @@ async function embedOnce(c: Context, call: MeteredTexts, quote: Quote, once: Onc
       noteAdmitted(c);
       once.begun?.();
       const abandon = new Cancel();
-      const looking = startTexts(c, call, abandon);
-      const admitted = { looking, abandon, admission, turn: once.turn };
+      const start = (): StartedTexts => startTexts(c, call, abandon);
+      const admitted = { start, abandon, admission, turn: once.turn };
       return ran(c, call, admitted, (computed) => {
         const stored = once.stored(computed);
         c.get("memory")?.grow(stored.vectors.byteLength);

@@ -2,6 +2,7 @@
 // so every call that waits has a timer of its own, and takes over an exchange that does not come back. It sends the
 // same message again; the object applies it once.
 
+import type { CallTimer } from "../lib/call-timer.ts";
 import type { KeyLease } from "./key-lease.ts";
 import type { AccountStub, SyncAnswer } from "../ledger/types.ts";
 
@@ -25,6 +26,20 @@ const PATIENCE_MS = 8000;
 
 const NO_TIMER = -Infinity;
 
+type CallsTimer = Pick<CallTimer, "after">;
+
+/** Resolves when `exchange` has ended, which never rejects, or after `ms`. */
+function untilEnd(exchange: Promise<void>, ms: number, timer: CallsTimer): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = timer.after(ms, resolve);
+    const end = (): void => {
+      stop();
+      resolve();
+    };
+    void exchange.then(end);
+  });
+}
+
 export class LeaseDriver {
   readonly lease: KeyLease;
   private readonly stub: () => AccountStub;
@@ -40,9 +55,15 @@ export class LeaseDriver {
   }
 
   /**
-   * Waits until message `wanted` has been answered; without it, the next one to be composed. False on timeout.
+   * Waits until message `wanted` has been answered; without it, the next one to be composed. False on timeout. `timer`: the
+   * call's own, if a call waits.
    */
-  async roundTrip(waitUntil: WaitUntil, close = false, wanted = this.lease.composed + 1): Promise<boolean> {
+  async roundTrip(
+    waitUntil: WaitUntil,
+    close = false,
+    wanted = this.lease.composed + 1,
+    timer?: CallsTimer,
+  ): Promise<boolean> {
     const { lease, clock } = this;
     const endMs = clock.nowMs() + PATIENCE_MS;
     while (lease.answered < wanted) {
@@ -50,7 +71,7 @@ export class LeaseDriver {
       const nowMs = clock.nowMs();
       if (nowMs >= endMs) return false;
       if (!this.isUnderWay(nowMs)) this.start(waitUntil, close);
-      if (this.running !== undefined) await this.waitFor(this.running.exchange, TAKEOVER_MS);
+      if (this.running !== undefined) await this.waitFor(this.running.exchange, TAKEOVER_MS, timer);
     }
     return true;
   }
@@ -143,9 +164,10 @@ export class LeaseDriver {
     lease.receive(message, answer, clock.nowMs());
   }
 
-  private async waitFor(exchange: Promise<void>, ms: number): Promise<void> {
-    const timer = this.clock.sleep(ms);
-    await Promise.race([exchange, timer.done]);
-    timer.cancel();
+  private async waitFor(exchange: Promise<void>, ms: number, timer: CallsTimer | undefined): Promise<void> {
+    if (timer !== undefined) return untilEnd(exchange, ms, timer);
+    const pause = this.clock.sleep(ms);
+    await Promise.race([exchange, pause.done]);
+    pause.cancel();
   }
 }

@@ -31,7 +31,6 @@ import type {
   StrictRequest,
   StrictResult,
 } from "./wallet-types.ts";
-import type { Tier } from "../../shared/wire.ts";
 
 export interface WalletOptions {
   readonly stubOf: (accountId: AccountId) => AccountStub;
@@ -82,10 +81,18 @@ export class LeaseWallet {
   /** Whether the key's lease may cover a call now. */
   mayAdmitAtOnce(key: ParsedKey): boolean {
     const lease = this.known(key)?.lease;
-    const nowMs = this.options.clock.nowMs();
-    if (lease?.isCurrent(nowMs) !== true) return false;
-    const { nanoUsd, requests, tokens } = lease.free(nowMs);
-    return nanoUsd > 0 && requests > 0 && tokens > 0;
+    return lease?.isCurrent(this.options.clock.nowMs()) === true && !this.isSpent(lease);
+  }
+
+  /** Whether the key was answered a moment ago, and with nothing to spend: a call is refused, most likely. */
+  holdsNothing(key: ParsedKey): boolean {
+    const lease = this.known(key)?.lease;
+    return lease?.isCurrent(this.options.clock.nowMs()) === true && this.isSpent(lease);
+  }
+
+  private isSpent(lease: KeyLease): boolean {
+    const { nanoUsd, requests, tokens } = lease.free(this.options.clock.nowMs());
+    return nanoUsd <= 0 || requests <= 0 || tokens <= 0;
   }
 
   /** The admission of a call that its key's lease covers; undefined: `admit` it. */
@@ -227,7 +234,7 @@ export class LeaseWallet {
   private async takeThrough(
     driver: LeaseDriver,
     need: Amount,
-    call: Call & { readonly model: string; readonly tier: Tier; readonly waitUntil: AdmitRequest["waitUntil"] },
+    call: Call & Pick<BoundRequest, "model" | "tier" | "waitUntil" | "timer">,
     again = false,
   ): Promise<Refused | { kind: "answered"; work: Work | undefined }> {
     const { lease } = driver;
@@ -239,7 +246,7 @@ export class LeaseWallet {
     let answered = true;
     if (work === undefined) {
       const waiter = lease.enqueue(need, call.model, call.tier, nowMs, again);
-      answered = await driver.roundTrip(call.waitUntil);
+      answered = await driver.roundTrip(call.waitUntil, false, undefined, call.timer);
       lease.leaveQueue(waiter);
       work = waiter.work;
     }
