@@ -9,7 +9,7 @@ import { ROOT, ensureInstalled } from "./install.mjs";
 // are in the last lane. (`--project=!name` does not work: two of them exclude nothing, because a project runs if any
 // filter allows it.)
 const NAMED_LANES = [
-  ["--project=e2e", "--project=browser", "--project=contract"],
+  ["--project=e2e", "--project=browser"],
   ["--project=gpu-backend", "--project=sim", "--project=house"],
 ];
 const config = readFileSync(`${ROOT}/vitest.config.ts`, "utf8");
