@@ -3,6 +3,7 @@
 import { abortAllDurableObjects } from "cloudflare:test";
 import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
+import { DEFAULT_SETTINGS } from "../../../edge/ledger/settings.ts";
 import { nanoUsd } from "../../../shared/money.ts";
 import { TestIsolate, admissionOf, openAccount, settlement } from "../account/support.ts";
 
@@ -305,4 +306,28 @@ test("an object that does not answer is ledger_unavailable", async () => {
   const asked = isolate.admit(account, 10);
   for (let second = 0; second < 12; second += 1) await isolate.clock.pass(1000);
   expect(await asked).toMatchObject({ refusal: { kind: "ledger_unavailable" } });
+});
+
+test("what a lease decides alone is told without the object: admitted at once, known to be spent, or neither", async () => {
+  const [rich, poor] = [await openAccount(CREDIT), await openAccount(0)];
+  const isolate = new TestIsolate();
+  const { wallet } = isolate;
+  const states = () => [rich, poor].map(({ key }) => [wallet.mayAdmitAtOnce(key), wallet.holdsNothing(key)]);
+  const unknown = [false, false];
+  expect(states()).toEqual([unknown, unknown]);
+  expect(wallet.admitAtOnce(isolate.request(rich, 10))).toBeUndefined();
+
+  admissionOf(await isolate.admit(rich, 100)).settle(settlement(60));
+  expect(await isolate.admit(poor, 100)).toMatchObject({ kind: "refused" });
+  expect(states()).toEqual([
+    [true, false],
+    [false, true],
+  ]);
+  const sent = isolate.sent.length;
+  expect(wallet.admitAtOnce(isolate.request(poor, 1))).toBeUndefined();
+  expect(wallet.admitAtOnce(isolate.request(rich, 1_000_000_000))).toBeUndefined();
+  wallet.admitAtOnce(isolate.request(rich, 10))?.settle(settlement(10));
+  expect(isolate.sent).toHaveLength(sent);
+  await isolate.clock.pass(DEFAULT_SETTINGS.leaseTtlMs);
+  expect(states()[1]).toEqual(unknown);
 });
