@@ -10,7 +10,7 @@ import { ROOT, ensureInstalled } from "./install.mjs";
 // filter allows it.)
 const NAMED_LANES = [
   ["--project=e2e", "--project=browser"],
-  ["--project=gpu-backend", "--project=sim", "--project=house"],
+  ["--project=gpu-backend", "--project=sim", "--project=house", "--project=contract"],
 ];
 const config = readFileSync(`${ROOT}/vitest.config.ts`, "utf8");
 const projects = [...config.matchAll(/\bname: "([\w-]+)"/g)].map(([, name]) => name);
