@@ -21,7 +21,6 @@ const END_MS = 60_000;
 const TRIES_MAX = 8;
 const RETRY_MS = 500;
 const ENDED = new Set(["completed", "failed", "expired", "cancelled"]);
-const BOUNDARY = "----audit-4MA7YWxkTrZu0gWb";
 
 const fileSchema = z.object({ id: z.string() });
 const batchSchema = z.object({
@@ -40,9 +39,9 @@ const lineSchema = z.object({
 });
 
 export async function runBatch(wire: Wire, call: PlannedCall, job: BatchJob): Promise<Outcome> {
-  const uploaded = await insist(wire, "POST", "/v1/files", formOf(job), {
-    "content-type": `multipart/form-data; boundary=${BOUNDARY}`,
-  });
+  const form = new Response(formOf(job));
+  const type = { "content-type": form.headers.get("content-type") ?? "" };
+  const uploaded = await insist(wire, "POST", "/v1/files", await form.text(), type);
   if (uploaded?.status !== 200) return failed(call, uploaded);
   const { data: file } = fileSchema.safeParse(parsed(uploaded.text));
   if (file === undefined) return { kind: "refused", status: 200, code: "", waitMs: undefined };
@@ -166,12 +165,12 @@ function failed(call: PlannedCall, answer: Answer | undefined): Outcome {
 }
 
 /** The input file as a form, as OpenAI's clients send it. */
-function formOf({ lines, endpoint }: BatchJob): string {
+function formOf({ lines, endpoint }: BatchJob): FormData {
   const content = lines.map(({ text }, index) =>
     JSON.stringify({ custom_id: String(index), method: "POST", url: endpoint, body: parsed(text) }),
   );
-  const part = (head: string, value: string) =>
-    `--${BOUNDARY}\r\nContent-Disposition: form-data; ${head}\r\n\r\n${value}\r\n`;
-  const file = part('name="file"; filename="audit.jsonl"', content.join("\n"));
-  return `${part('name="purpose"', "batch")}${file}--${BOUNDARY}--\r\n`;
+  const form = new FormData();
+  form.set("purpose", "batch");
+  form.set("file", new File([content.join("\n")], "audit.jsonl"));
+  return form;
 }
