@@ -18,10 +18,9 @@ import { KnownPaths } from "./routes/known-paths.ts";
 import { mountPages, mountRoutes } from "./routes/mount.ts";
 import { PAGES } from "./routes/pages.ts";
 import { callsEmbeddings, plainEmbeddings } from "./routes/plain-embeddings.ts";
+import type { Answer } from "./routes/route.ts";
 import { ROUTES } from "./routes/table.ts";
 import { servicesOf } from "./services.ts";
-
-type Answer = Response | Promise<Response>;
 
 /** The Worker's `fetch`: plain calls go straight, before all that they need nothing of. */
 export function createFetch(): (request: Request, env: Env, context: ExecutionContext) => Answer {

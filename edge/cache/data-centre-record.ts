@@ -30,7 +30,7 @@ export class DataCentreRecord {
     this.#inVain = hit ? 0 : this.#inVain + 1;
   }
 
-  /** Whether the entry `name` (hex) is in the sample. Names are HMACs: any of their digits are as good as random. */
+  /** Whether the entry `name` (hex) is in the sample. Any digits of a name are as good as random. */
   isSampled(name: string): boolean {
     const halvings = Math.min(HALVINGS_MAX, Math.max(0, Math.ceil((this.#inVain - IN_VAIN_MAX) / IN_VAIN_STEP)));
     return Number.parseInt(name.slice(12, 16), 16) % (SAMPLE_OF << halvings) === 0;

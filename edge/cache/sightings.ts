@@ -40,7 +40,7 @@ export class Sightings {
   }
 }
 
-/** Names are HMACs: any of their digits are as good as random. */
+/** Any digits of a name are as good as random (local-names.ts). */
 function slotOf(name: string): number {
   return Number.parseInt(name.slice(0, 4), 16);
 }

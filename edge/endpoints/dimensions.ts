@@ -45,7 +45,12 @@ export function checkDimensions(
 /** Whether vectors of `ready` may be cut to `dimensions`. Where they may not, `checkDimensions` says why. */
 export function mayCut(model: CatalogModel, ready: BackendReady, dimensions: number): boolean {
   const native = model.nativeDimensions > 0 ? model.nativeDimensions : ready.dimensions;
-  return dimensions === native || (dimensions >= 1 && dimensions < native && (ready.matryoshka ?? true));
+  return isInRange(dimensions, native) && (dimensions === native || (ready.matryoshka ?? true));
+}
+
+/** `native` undefined: not known yet. */
+function isInRange(size: number, native: number | undefined): boolean {
+  return size >= 1 && size <= (native ?? Infinity);
 }
 
 async function checkCut(
@@ -61,7 +66,7 @@ async function checkCut(
   }
   const size = count ?? native ?? 0;
   const name = isSuffix && count !== undefined ? `\`@${count}\` behind the model's name` : "`dimensions`";
-  if (size < 1 || size > (native ?? Infinity)) {
+  if (!isInRange(size, native)) {
     const rule = `an integer from 1 to ${native ?? "the number that the model has"} for this model`;
     throw apiError("invalid_dimensions", `${name} must be ${rule}, not ${size}.`, "dimensions");
   }

@@ -13,17 +13,21 @@ const OPERATOR_PREFIX = "/admin/";
 export function allHeaders(c: Context, own: Record<string, string>): Record<string, string> {
   c.set("hasAllHeaders", true);
   if (isPrivate(c)) own["cache-control"] ??= "no-store";
-  own["x-content-type-options"] = "nosniff";
-  own["x-request-id"] = c.get("shownRequestId");
-  return c.get("isPublicApi") === true ? Object.assign(own, anyOrigin) : own;
+  const named = withId(c.get("shownRequestId"), own);
+  return c.get("isPublicApi") === true ? Object.assign(named, anyOrigin) : named;
 }
 
 /** The same for an answer of the public API to a key. */
 export function publicHeaders(shownRequestId: string, own: Record<string, string>): Record<string, string> {
   own["cache-control"] = "no-store";
+  return Object.assign(withId(shownRequestId, own), anyOrigin);
+}
+
+/** `own` with what all answers have. */
+function withId(shownRequestId: string, own: Record<string, string>): Record<string, string> {
   own["x-content-type-options"] = "nosniff";
   own["x-request-id"] = shownRequestId;
-  return Object.assign(own, anyOrigin);
+  return own;
 }
 
 /** Adds them to an answer that was made without. */

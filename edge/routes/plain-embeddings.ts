@@ -35,6 +35,7 @@ import type { ParsedKey } from "../../shared/keys.ts";
 import { readCommonBody } from "../../shared/schemas/embeddings.ts";
 import { REQUEST_TOKENS_MAX, parseInput } from "../../shared/schemas/input.ts";
 import type { Prompts } from "../../shared/wire.ts";
+import type { Answer } from "./route.ts";
 
 /** A call with one of them is not plain. */
 const OPTIONS = [
@@ -51,7 +52,6 @@ const PATH = "/v1/embeddings";
 const TYPE = "application/json";
 const BEARER = "Bearer ";
 
-type Answer = Response | Promise<Response>;
 type WaitUntil = (work: Promise<unknown>) => void;
 
 interface Caller {

@@ -7,7 +7,7 @@ import type { Scope } from "../ledger/types.ts";
 import type { Caller } from "../middleware/authorize.ts";
 import type { Operation } from "../openapi/operation.ts";
 
-type Answer = Response | Promise<Response>;
+export type Answer = Response | Promise<Response>;
 export type Handler = (c: Context) => Answer;
 type KeyHandler = (c: Context, caller: Caller) => Answer;
 

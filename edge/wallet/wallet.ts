@@ -80,18 +80,20 @@ export class LeaseWallet {
 
   /** Whether the key's lease may cover a call now. */
   mayAdmitAtOnce(key: ParsedKey): boolean {
-    const lease = this.known(key)?.lease;
-    return lease?.isCurrent(this.options.clock.nowMs()) === true && !this.isSpent(lease);
+    return this.isSpent(key) === false;
   }
 
   /** Whether the key was answered a moment ago, and with nothing to spend: a call is refused, most likely. */
   holdsNothing(key: ParsedKey): boolean {
-    const lease = this.known(key)?.lease;
-    return lease?.isCurrent(this.options.clock.nowMs()) === true && this.isSpent(lease);
+    return this.isSpent(key) === true;
   }
 
-  private isSpent(lease: KeyLease): boolean {
-    const { nanoUsd, requests, tokens } = lease.free(this.options.clock.nowMs());
+  /** Undefined: no lease says. */
+  private isSpent(key: ParsedKey): boolean | undefined {
+    const lease = this.known(key)?.lease;
+    const nowMs = this.options.clock.nowMs();
+    if (lease?.isCurrent(nowMs) !== true) return undefined;
+    const { nanoUsd, requests, tokens } = lease.free(nowMs);
     return nanoUsd <= 0 || requests <= 0 || tokens <= 0;
   }
 
