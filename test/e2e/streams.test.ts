@@ -131,9 +131,12 @@ describe.runIf(hasCurl)("curl alone", () => {
       const texts = newTexts(4000);
       const file = join(dataDir, "server.jsonl");
       writeFileSync(file, jsonLines(texts));
+      // So that the stream cannot end before the kill.
+      backend.delayMs = 1000;
       const running = curl(key, file);
       await expect.poll(() => (whole(running.output()).progress.at(-1)?.done ?? 0) > 1000, POLL).toBe(true);
       await killRuntime();
+      backend.delayMs = 0;
       await running.ended;
       const { last: none, progress } = whole(running.output());
       expect(none).toBeUndefined();
